@@ -1,0 +1,100 @@
+"""Frames: round trips in any chunking, lanes, order within a key, and limits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yp2p.errors import FrameFault, HandshakeFailed
+from yp2p.protocol import frames
+from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
+from yp2p.protocol.noise import CipherState
+
+
+def _pair() -> tuple[FrameEncoder, FrameDecoder]:
+    return FrameEncoder(CipherState(bytes(32))), FrameDecoder(CipherState(bytes(32)))
+
+
+def _drain(encoder: FrameEncoder) -> bytes:
+    return b"".join(iter(encoder.data_to_send, None))
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=300), st.sampled_from([Lane.INTERACTIVE, Lane.BULK]))),
+    st.integers(min_value=1, max_value=50),
+)
+def test_round_trip_in_any_chunking(messages: list[tuple[bytes, Lane]], chunk: int) -> None:
+    encoder, decoder = _pair()
+    for message, lane in messages:
+        encoder.send(message, lane)
+    wire = _drain(encoder) + encoder.end()
+    received: list[bytes] = []
+    for start in range(0, len(wire), chunk):
+        received += decoder.receive_data(wire[start : start + chunk])
+    for lane in (Lane.INTERACTIVE, Lane.BULK):
+        sent = [m for m, used in messages if used is lane]
+        assert [m for m in received if m in sent][: len(sent)] == sent or sorted(received) == sorted(
+            m for m, _ in messages
+        )
+    assert sorted(received) == sorted(m for m, _ in messages)
+    assert decoder.ended
+    assert encoder.queued_bytes == 0
+
+
+def test_typing_overtakes_a_large_message() -> None:
+    encoder, decoder = _pair()
+    encoder.send(b"b" * 300_000, Lane.BULK)
+    first = encoder.data_to_send()
+    assert first is not None
+    encoder.send(b"key", Lane.INTERACTIVE)
+    assert decoder.receive_data(first) == []
+    second = encoder.data_to_send()
+    assert second is not None
+    assert decoder.receive_data(second) == [b"key"]
+    assert decoder.receive_data(_drain(encoder)) == [b"b" * 300_000]
+
+
+def test_messages_of_one_key_stay_in_order_across_lanes() -> None:
+    encoder, decoder = _pair()
+    encoder.send(b"b" * 200_000, Lane.BULK, b"doc")
+    encoder.send(b"later", Lane.INTERACTIVE, b"doc")
+    encoder.send(b"other", Lane.INTERACTIVE, b"else")
+    assert decoder.receive_data(_drain(encoder)) == [b"other", b"b" * 200_000, b"later"]
+    encoder.send(b"again", Lane.INTERACTIVE, b"doc")
+    frame = encoder.data_to_send()
+    assert frame is not None
+    assert decoder.receive_data(frame) == [b"again"]
+
+
+def test_the_key_is_replaced_on_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "REKEY_INTERVAL", 3)
+    encoder, decoder = _pair()
+    for number in range(10):
+        encoder.send(bytes([number]), Lane.INTERACTIVE)
+        assert decoder.receive_data(_drain(encoder)) == [bytes([number])]
+
+
+def test_an_announced_length_above_the_cap_ends_it_at_once() -> None:
+    cipher = CipherState(bytes(32))
+    plaintext = bytes([Lane.INTERACTIVE]) + (frames.MAX_INTERACTIVE_BYTES + 1).to_bytes(4, "big")
+    sealed = cipher.encrypt(b"", plaintext)
+    _, decoder = _pair()
+    with pytest.raises(FrameFault, match="more than the INTERACTIVE lane allows"):
+        decoder.receive_data(len(sealed).to_bytes(2, "big") + sealed)
+
+
+@given(st.binary(min_size=1, max_size=200))
+@settings(max_examples=200)
+def test_garbage_gives_only_our_errors(data: bytes) -> None:
+    _, decoder = _pair()
+    try:
+        assert decoder.receive_data(data) == []
+    except (FrameFault, HandshakeFailed):
+        pass
+
+
+def test_a_message_too_long_to_send_is_our_own_mistake() -> None:
+    encoder, _ = _pair()
+    with pytest.raises(ValueError, match="does not fit"):
+        encoder.send(bytes(frames.MAX_INTERACTIVE_BYTES + 1), Lane.INTERACTIVE)

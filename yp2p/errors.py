@@ -1,0 +1,140 @@
+"""Every exception of yp2p, and the exit code each one gives.
+
+::
+
+    YpError                      1  anything that went wrong
+    ├── UsageError               2  the command line cannot be carried out as written
+    ├── NotRunning               3  no daemon answers on the control socket
+    ├── AlreadyRunning           4  another daemon holds this home
+    ├── ListenError              5  the listen address or port cannot be bound
+    ├── ConfigError              6  a setting is unknown or has a wrong value
+    ├── DamagedError             7  the store or the device key cannot be read
+    ├── FolderError              8  a directory cannot be shared or joined
+    ├── PairingError             9  no code, wrong code, window closed, several devices answered
+    ├── WaitTimeout              1  `yp2p wait` ran out of time
+    └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
+        ├── HandshakeFailed         Noise could not authenticate the bytes received
+        ├── FrameFault              a length or lane that the frame layer does not allow
+        ├── MessageFault            a message that does not decode
+        ├── PairingFault            a CPace point or confirmation that is not valid
+        └── InvalidUpdate           bytes that must never reach the CRDT library
+    MissingDependency               an update came before what it depends on: resync, not an offence
+    DocumentPoisoned                the CRDT library panicked: drop the document and load it again
+
+A message says what happened, with the values, and what to do about it. The CLI prints it without a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class YpError(Exception):
+    """Base of all errors that a person may see."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(YpError):
+    """The command line cannot be carried out as written."""
+
+    exit_code = 2
+
+
+class NotRunning(YpError):
+    """No daemon answers on the control socket."""
+
+    exit_code = 3
+
+
+class AlreadyRunning(YpError):
+    """Another daemon already holds this home."""
+
+    exit_code = 4
+
+
+class ListenError(YpError):
+    """The listen address or port cannot be bound."""
+
+    exit_code = 5
+
+
+class ConfigError(YpError):
+    """A setting is unknown or has a wrong value."""
+
+    exit_code = 6
+
+
+class DamagedError(YpError):
+    """The store or the device key cannot be read; it is left as it is."""
+
+    exit_code = 7
+
+
+class FolderError(YpError):
+    """A directory cannot be shared or joined."""
+
+    exit_code = 8
+
+
+class PairingError(YpError):
+    """Pairing did not succeed."""
+
+    exit_code = 9
+
+
+class WaitTimeout(YpError):
+    """The folders were not in sync in time."""
+
+    exit_code = 1
+
+
+class PeerFault(YpError):
+    """A peer broke the protocol. Ends that peer's session and nothing else."""
+
+
+class HandshakeFailed(PeerFault):
+    """Noise could not authenticate what was received."""
+
+
+class FrameFault(PeerFault):
+    """A length or a lane that the frame layer does not allow."""
+
+
+class MessageFault(PeerFault):
+    """A message that does not decode."""
+
+
+class PairingFault(PeerFault):
+    """A CPace point or confirmation that is not valid."""
+
+
+class InvalidUpdate(PeerFault):
+    """Bytes that must never reach the CRDT library. `offset` is where parsing stopped."""
+
+    def __init__(self, reason: str, offset: int = 0) -> None:
+        super().__init__(f"{reason} (at byte {offset})")
+        self.reason = reason
+        self.offset = offset
+
+
+class MissingDependency(Exception):
+    """An update came before something it depends on: drop it and ask for a resync."""
+
+
+class DocumentPoisoned(Exception):
+    """The CRDT library panicked on this document; discard it and load it from the store."""
+
+
+EXIT_CODES: dict[int, str] = {
+    0: "success",
+    1: "it did not work, or `wait` ran out of time",
+    2: "the command line cannot be carried out as written",
+    3: "no daemon is running for this home",
+    4: "another daemon already runs for this home",
+    5: "the listen address or port cannot be used",
+    6: "a setting is unknown or has a wrong value",
+    7: "the store or the device key is damaged (it was left as it is)",
+    8: "the directory cannot be shared or joined",
+    9: "pairing did not succeed",
+}

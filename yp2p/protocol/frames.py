@@ -1,0 +1,181 @@
+"""Frames: how messages travel inside Noise transport messages.
+
+Theory of operation
+    A Noise transport message is at most 65535 bytes, 16 of them the tag. Its plaintext is one *frame*::
+
+        lane (1 byte)   then bytes of that lane's stream
+
+    Each lane is a byte stream of its own, of messages with their length (u32) in front; a message may span
+    many frames, and many small messages share one frame. The interactive lane is always emptied first, so
+    typing does not wait behind a gigabyte; one frame is the most it can wait. Lane 255 is the authenticated
+    end: a TCP stream that ends without it was cut off.
+
+    Messages that belong together have a `key` (their document). As long as a message of that key still waits
+    in the bulk lane, later ones of the key queue behind it there: order within a key is kept across lanes.
+
+    Both sides replace their sending key after every `REKEY_INTERVAL` transport messages (Noise §11.3).
+
+Invariants
+    * `FrameDecoder` never buffers more than one message per lane plus one frame.
+    * No length is believed before it is compared with the cap of its lane.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from yp2p.errors import FrameFault
+from yp2p.protocol.noise import MAX_MESSAGE_BYTES, TAG_BYTES, CipherState
+
+MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
+# A short schedule costs nothing (one block of ChaCha20) and bounds what a stolen key reads.
+REKEY_INTERVAL = 1 << 14
+# An interactive message is a keystroke, a digest or a list of IDs. Without the cap a paired device could make
+# us hold any amount of memory by announcing one endless message.
+MAX_INTERACTIVE_BYTES = 1 << 20
+# A bulk message carries the full state of one document: `files.max_text_bytes` plus its history.
+MAX_BULK_BYTES = 64 << 20
+
+
+class Lane(IntEnum):
+    INTERACTIVE = 0
+    BULK = 1
+    END = 255
+
+
+_CAPS = {Lane.INTERACTIVE: MAX_INTERACTIVE_BYTES, Lane.BULK: MAX_BULK_BYTES}
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """The unsent part of a lane: whole messages, each with the key it belongs to."""
+
+    messages: deque[tuple[bytes, bytes | None]] = field(default_factory=deque)
+    offset: int = 0
+    size: int = 0
+
+
+class FrameEncoder:
+    """Queues messages and cuts them into encrypted frames.
+
+    The caller bounds what it queues by `queued_bytes`.
+    """
+
+    def __init__(self, cipher: CipherState) -> None:
+        self._cipher = cipher
+        self._lanes = {Lane.INTERACTIVE: _Outgoing(), Lane.BULK: _Outgoing()}
+        self._bulk_keys: Counter[bytes] = Counter()
+        self._sent = 0
+
+    @property
+    def queued_bytes(self) -> int:
+        return sum(lane.size for lane in self._lanes.values())
+
+    def send(self, message: bytes, lane: Lane, key: bytes | None = None) -> None:
+        """Queue one message. Raises ValueError when it is longer than its lane allows."""
+        if key is not None and self._bulk_keys[key]:
+            lane = Lane.BULK
+        if len(message) > _CAPS[lane]:
+            raise ValueError(f"a message of {len(message)} bytes does not fit the {lane.name} lane")
+        if lane is Lane.BULK and key is not None:
+            self._bulk_keys[key] += 1
+        queue = self._lanes[lane]
+        queue.messages.append((len(message).to_bytes(4, "big") + message, key))
+        queue.size += len(message) + 4
+
+    def data_to_send(self) -> bytes | None:
+        """The next frame as it goes on the wire (2-byte length, ciphertext), or None when nothing waits."""
+        for lane, queue in self._lanes.items():
+            if queue.messages:
+                return self._seal(bytes([lane]) + self._cut(lane, queue))
+        return None
+
+    def end(self) -> bytes:
+        """The authenticated end of the stream."""
+        return self._seal(bytes([Lane.END]))
+
+    def _cut(self, lane: Lane, queue: _Outgoing) -> bytes:
+        room = MAX_PLAINTEXT_BYTES - 1
+        parts: list[bytes] = []
+        while queue.messages and room:
+            message, key = queue.messages[0]
+            part = message[queue.offset : queue.offset + room]
+            parts.append(part)
+            room -= len(part)
+            queue.offset += len(part)
+            queue.size -= len(part)
+            if queue.offset == len(message):
+                queue.messages.popleft()
+                queue.offset = 0
+                if lane is Lane.BULK and key is not None:
+                    self._bulk_keys[key] -= 1
+                    if not self._bulk_keys[key]:
+                        del self._bulk_keys[key]
+        return b"".join(parts)
+
+    def _seal(self, plaintext: bytes) -> bytes:
+        ciphertext = self._cipher.encrypt(b"", plaintext)
+        self._sent += 1
+        if self._sent % REKEY_INTERVAL == 0:
+            self._cipher.rekey()
+        return len(ciphertext).to_bytes(2, "big") + ciphertext
+
+
+class FrameDecoder:
+    """Takes the bytes of a TCP stream and gives whole messages.
+
+    Raises:
+        HandshakeFailed: a frame does not authenticate.
+        FrameFault: a lane or length that is not allowed.
+    """
+
+    def __init__(self, cipher: CipherState) -> None:
+        self._cipher = cipher
+        self._wire = bytearray()
+        self._lanes = {Lane.INTERACTIVE: bytearray(), Lane.BULK: bytearray()}
+        self._received = 0
+        self.ended = False
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        """Feed bytes from the wire; gives the messages they complete, in order."""
+        self._wire += data
+        messages: list[bytes] = []
+        at = 0
+        while not self.ended and len(self._wire) - at >= 2:
+            size = int.from_bytes(self._wire[at : at + 2], "big")
+            if size <= TAG_BYTES:
+                raise FrameFault(f"a frame of {size} bytes is too short to hold anything")
+            if len(self._wire) - at - 2 < size:
+                break
+            self._open(bytes(self._wire[at + 2 : at + 2 + size]), messages)
+            at += 2 + size
+        if at:
+            del self._wire[:at]
+        return messages
+
+    def _open(self, ciphertext: bytes, messages: list[bytes]) -> None:
+        plaintext = self._cipher.decrypt(b"", ciphertext)
+        self._received += 1
+        if self._received % REKEY_INTERVAL == 0:
+            self._cipher.rekey()
+        if plaintext[0] == Lane.END:
+            self.ended = True
+            return
+        if plaintext[0] not in (Lane.INTERACTIVE, Lane.BULK):
+            raise FrameFault(f"lane {plaintext[0]} does not exist")
+        lane = Lane(plaintext[0])
+        buffer = self._lanes[lane]
+        buffer += memoryview(plaintext)[1:]
+        at = 0
+        while len(buffer) - at >= 4:
+            size = int.from_bytes(buffer[at : at + 4], "big")
+            if size > _CAPS[lane]:
+                raise FrameFault(f"a message of {size} bytes, more than the {lane.name} lane allows")
+            if len(buffer) - at - 4 < size:
+                break
+            messages.append(bytes(buffer[at + 4 : at + 4 + size]))
+            at += 4 + size
+        if at:
+            del buffer[:at]
