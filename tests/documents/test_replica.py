@@ -1,0 +1,204 @@
+"""Replicas against the wall: honest updates pass, hostile ones never reach pycrdt."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.manifest import Change, Kind, Manifest, ManifestReplica
+from yp2p.documents.replica import client_id_from
+from yp2p.documents.text import TextReplica, imported, self_test
+from yp2p.errors import InvalidUpdate, MissingDependency
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.ysync import Shape, check_update, document_version, read_state_vector
+
+# Each of these crashed, froze or corrupted pycrdt 0.14.13 when it was applied unchecked.
+CRASHERS = {
+    "pending merge": "010101028401040361616100",
+    "nested any": "010101000801017401" + "7501" * 2000 + "7e00",
+    "empty section": "0100010100",
+    "huge clock": "0103010004010174026865810101ffffffff0f8405040620776f726c640101010203",
+    "wrapping clock": "010101ffffffffffff00040101741068656c6c6f20f09f988020776f726c6400",
+    "wrong root": "010101000401016104f09f988000",
+}
+
+
+@pytest.mark.parametrize("name", CRASHERS)
+def test_crashers_are_stopped_by_the_wall(name: str) -> None:
+    for replica in (TextReplica(7), ManifestReplica(7)):
+        with pytest.raises((InvalidUpdate, MissingDependency)):
+            replica.receive(bytes.fromhex(CRASHERS[name]))
+
+
+def test_a_state_vector_that_announces_too_much_is_refused() -> None:
+    with pytest.raises(InvalidUpdate):
+        TextReplica(1).update_since(bytes.fromhex("8080808002"))
+
+
+def test_random_honest_traffic_is_never_refused_and_converges() -> None:
+    rng = random.Random(3)
+    for _ in range(40):
+        replicas = [TextReplica(n + 1) for n in range(3)]
+        queues: list[list[bytes]] = [[] for _ in replicas]
+        for _ in range(60):
+            number = rng.randrange(3)
+            replica = replicas[number]
+            text = replica.text()
+            start = rng.randint(0, len(text))
+            stop = min(len(text), start + rng.choice([0, 0, 3]))
+            update = replica.edit([Hunk(start, stop, rng.choice(["ab", "é", "😀", "\n", ""]))])
+            for other in range(3):
+                if other != number and update is not None:
+                    queues[other].append(update)
+            if rng.random() < 0.4:
+                _deliver(replicas, queues)
+        _deliver(replicas, queues)
+        assert len({r.text() for r in replicas}) == 1
+        assert len({r.version() for r in replicas}) == 1
+
+
+def _deliver(replicas: list[TextReplica], queues: list[list[bytes]]) -> None:
+    waiting = True
+    while waiting:
+        waiting = False
+        for replica, queue in zip(replicas, queues, strict=True):
+            again = []
+            for update in queue:
+                try:
+                    replica.receive(update)
+                    waiting = True
+                except MissingDependency:
+                    again.append(update)
+            queue[:] = again
+
+
+@given(st.binary(max_size=80))
+def test_garbage_gives_only_the_two_errors(data: bytes) -> None:
+    for shape in Shape:
+        try:
+            check_update(data, shape, {1: 5})
+        except (InvalidUpdate, MissingDependency):
+            pass
+
+
+@given(st.integers(min_value=0), st.integers(min_value=0, max_value=255))
+def test_a_changed_byte_is_refused_or_harmless(position: int, value: int) -> None:
+    honest = bytearray(imported("some text é\nmore\n"))
+    honest[position % len(honest)] = value
+    replica = TextReplica(9)
+    try:
+        replica.receive(bytes(honest))
+    except (InvalidUpdate, MissingDependency):
+        return
+    assert isinstance(replica.text(), str)
+
+
+def test_our_own_client_is_never_ahead_of_ourselves() -> None:
+    forged = TextReplica(5)
+    update = forged.edit([Hunk(0, 0, "never written here")])
+    assert update is not None
+    with pytest.raises(InvalidUpdate, match="that we never made"):
+        TextReplica(5).receive(update, own_clients={5})
+
+
+def test_a_gap_is_not_an_offence() -> None:
+    source = TextReplica(5)
+    source.edit([Hunk(0, 0, "a")])
+    second = source.edit([Hunk(1, 1, "b")])
+    assert second is not None
+    with pytest.raises(MissingDependency):
+        TextReplica(6).receive(second)
+
+
+def test_only_the_news_comes_out() -> None:
+    source, target = TextReplica(5), TextReplica(6)
+    source.edit([Hunk(0, 0, "a" * 1000)])
+    assert target.receive(source.state()) is not None
+    assert target.receive(source.state()) is None
+    source.edit([Hunk(0, 0, "b")])
+    news = target.receive(source.state())
+    assert news is not None
+    assert len(news) < 60
+
+
+def test_equal_imports_are_equal_updates() -> None:
+    assert imported("text\n") == imported("text\n")
+    assert imported("text\n") != imported("text")
+    assert client_id_from(b"a") == client_id_from(b"a") != client_id_from(b"b")
+
+
+def test_versions_do_not_depend_on_the_order_of_arrival() -> None:
+    one, two = TextReplica(1), TextReplica(2)
+    first, second = one.edit([Hunk(0, 0, "x")]), two.edit([Hunk(0, 0, "y")])
+    assert first is not None
+    assert second is not None
+    left, right = TextReplica(3), TextReplica(4)
+    for replica, updates in ((left, (first, second)), (right, (second, first))):
+        for update in updates:
+            replica.receive(update)
+    assert left.version() == right.version()
+    removed = left.edit([Hunk(0, 1, "")])
+    assert removed is not None
+    assert left.version() != right.version(), "a removal does not move the state vector, but the version"
+
+
+def test_a_snapshot_that_is_cut_off_is_refused() -> None:
+    with pytest.raises(InvalidUpdate):
+        document_version(b"\x01")
+
+
+def test_the_offset_unit_is_the_one_we_rely_on() -> None:
+    self_test()
+
+
+ENTRY = EntryID(bytes(range(16)))
+DOCUMENT = DocumentID(bytes(16))
+
+
+def test_manifest_registers_merge_independently() -> None:
+    one, two = Manifest(1), Manifest(2)
+    updates = one.write([Change(ENTRY, "a.txt", (Kind.TEXT, False, DOCUMENT))])
+    for index, update in updates.items():
+        two.receive(index, update)
+    assert two.entries == one.entries
+    renamed = one.write([Change(ENTRY, path="b/c.txt")])
+    made_executable = two.write([Change(ENTRY, content=(Kind.TEXT, True, DOCUMENT))])
+    for index, update in renamed.items():
+        assert two.receive(index, update)[1] == {ENTRY}
+    for index, update in made_executable.items():
+        one.receive(index, update)
+    assert one.entries == two.entries
+    assert one.entries[ENTRY].path == "b/c.txt"
+    assert one.entries[ENTRY].executable
+    assert one.versions() == two.versions()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", ".git/hooks/x", "a/.GIT/x", "", "a//b", "a\0b"])
+def test_a_path_that_may_not_enter_hides_the_entry(path: str) -> None:
+    manifest = Manifest(1)
+    replica = manifest.replicas[manifest.index_of(ENTRY)]
+    update = replica.write(
+        {ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": b"\x01\x00" + DOCUMENT}
+    )
+    assert update is not None
+    other = Manifest(2)
+    other.receive(other.index_of(ENTRY), update)
+    assert other.entries == {}
+
+
+def test_an_edit_beats_a_delete() -> None:
+    from yp2p.documents.manifest import Deletion
+
+    text = TextReplica(3)
+    text.edit([Hunk(0, 0, "abc")])
+    deletion = Deletion(DOCUMENT, text.state_vector())
+    assert deletion.counts(DOCUMENT, text.clocks())
+    text.edit([Hunk(0, 1, "")])
+    assert deletion.counts(DOCUMENT, text.clocks()), "removing text does not revive"
+    text.edit([Hunk(0, 0, "new")])
+    assert not deletion.counts(DOCUMENT, text.clocks())
+    assert read_state_vector(deletion.seen) == {3: 3}

@@ -1,0 +1,118 @@
+"""Messages: round trips, and nothing but our own error for any bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.errors import InvalidUpdate, MessageFault
+from yp2p.protocol import awareness, channel, messages
+from yp2p.protocol.reconcile import BUCKETS, Leaf, ReconcileTree
+
+ids = st.binary(min_size=16, max_size=16)
+hashes = st.binary(min_size=32, max_size=32)
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+leaves = st.lists(st.tuples(ids, st.builds(Leaf, ids, hashes, hashes)), max_size=3).map(tuple)
+u32 = st.integers(min_value=0, max_value=2**32 - 1)
+
+ALL: st.SearchStrategy[Any] = st.one_of(
+    st.builds(messages.Hello, st.lists(st.integers(0, 255), max_size=3).map(tuple), ids, names, u32, names),
+    st.builds(messages.Goodbye, names),
+    st.builds(messages.FolderState, ids, hashes, hashes, hashes, st.booleans(), u32, u32),
+    st.builds(messages.FolderLinks, ids, st.lists(hashes, max_size=3).map(tuple)),
+    st.builds(messages.Membership, ids, st.lists(st.binary(max_size=9), max_size=3).map(tuple)),
+    st.builds(messages.ManifestQuery, ids),
+    st.builds(messages.ManifestVersions, ids, st.lists(hashes, min_size=64, max_size=64).map(tuple)),
+    st.builds(messages.TreeQuery, ids),
+    st.builds(messages.LeavesQuery, ids, st.binary(max_size=BUCKETS)),
+    st.builds(messages.Leaves, ids, leaves, st.booleans()),
+    st.builds(messages.Pull, ids, st.lists(ids, max_size=3).map(tuple)),
+    st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
+    st.builds(messages.Ack, ids, leaves),
+    st.builds(messages.ChannelData, ids, ids, st.binary(max_size=20)),
+    st.builds(messages.ChannelClose, ids, ids),
+)
+
+
+@given(ALL)
+def test_round_trip(message: Any) -> None:
+    assert messages.decode(messages.encode(message)) == message
+
+
+@given(ALL, st.integers(min_value=0, max_value=400))
+def test_cut_off_messages(message: Any, size: int) -> None:
+    data = messages.encode(message)
+    if size < len(data) and not isinstance(message, messages.ChannelData):
+        with pytest.raises(MessageFault):
+            messages.decode(data[:size])
+
+
+@given(st.binary(max_size=100))
+def test_garbage(data: bytes) -> None:
+    try:
+        messages.decode(data)
+    except MessageFault:
+        pass
+
+
+def test_later_messages_are_ignored_and_others_refused() -> None:
+    assert messages.decode(b"\x90anything") == messages.Unknown(0x90)
+    with pytest.raises(MessageFault, match="0x7f does not exist"):
+        messages.decode(b"\x7f")
+    with pytest.raises(MessageFault, match="too many"):
+        messages.decode(messages.encode(messages.ManifestQuery(bytes(16))) + b"x")  # type: ignore[arg-type]
+
+
+provider_messages = st.one_of(
+    st.builds(channel.Step1, st.binary(max_size=300)),
+    st.builds(channel.Step2, st.binary(max_size=300)),
+    st.builds(channel.Updates, st.lists(st.binary(max_size=20), min_size=1, max_size=4).map(tuple)),
+    st.builds(channel.AwarenessUpdate, st.binary(max_size=30)),
+)
+
+
+@given(provider_messages)
+def test_provider_messages_round_trip(message: channel.ProviderMessage) -> None:
+    assert channel.decode(channel.encode(message)) == message
+
+
+@given(st.binary(max_size=60))
+def test_provider_and_awareness_garbage(data: bytes) -> None:
+    for decode in (channel.decode, awareness.decode):
+        try:
+            decode(data)
+        except InvalidUpdate:
+            pass
+
+
+def test_awareness_news_and_leaving() -> None:
+    states = awareness.AwarenessStates()
+    mine = states.set_own(1, {"name": "a"})
+    other = awareness.AwarenessStates()
+    assert other.apply(awareness.decode(awareness.encode([mine])), own=2) == [mine]
+    assert other.apply([mine], own=2) == [], "old news is not relayed"
+    assert states.apply([awareness.Presence(1, 9, None)], own=1) == [], "nobody speaks for us"
+    assert [p.state for p in other.leave([1])] == [None]
+    assert other.present() == []
+
+
+@given(st.lists(st.tuples(ids, hashes), max_size=30))
+def test_the_tree_depends_on_its_leaves_alone(items: list[tuple[Any, bytes]]) -> None:
+    one, two = ReconcileTree(), ReconcileTree()
+    for entry, content in items:
+        one.set(entry, Leaf(entry, bytes(32), content))
+    for entry, _ in reversed(items):
+        two.set(entry, Leaf(entry, bytes(32), bytes(32)))
+    for entry, content in items:
+        two.set(entry, Leaf(entry, bytes(32), content))
+    assert one.root() == two.root()
+    assert one.differing(two.buckets()) == []
+    if items:
+        entry = items[0][0]
+        two.remove(entry)
+        assert one.differing(two.buckets()) == [entry[0]]
+        assert entry in one.leaves(entry[0])
+        assert entry not in two.leaves(entry[0])

@@ -1,0 +1,222 @@
+"""What a save changed: lines first, then words.
+
+Theory of operation
+    A diff by characters finds the shortest edit, which is not the one a person made: two people who change 1200
+    to 1800 and to 2400 end up with 8400, and lines inserted side by side come out cut into each other. So each
+    distinct line is one symbol, and the diff runs over symbols. Where a removed line and an added line are at
+    least 60 % alike, the line was edited: inside it the symbols are words (`\\w+`) and single other characters.
+    No hunk begins or ends inside a word, and nothing is trimmed except at line ends.
+
+    fast-diff-match-patch works on code points, so a symbol is a code point: `_SYMBOLS` of them, without the
+    surrogates. Its `cleanup` must stay off, because it joins hunks over lines that did not change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fast_diff_match_patch import diff as _diff
+
+_SURROGATES = range(0xD800, 0xE000)
+_SYMBOLS = 0x110000 - len(_SURROGATES) - 1
+_TIME_LIMIT_S = 1
+_ALIKE = 0.6
+# Pairing the lines of one block costs rows x columns comparisons; beyond this the block is replaced whole.
+_MAX_PAIRINGS = 4096
+# Words are looked at in lines up to this length; a minified file is one line of a megabyte.
+_MAX_WORD_LINE = 20_000
+_WORDS = re.compile(r"\w+|\W")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Replace the code points `start:stop` of the old text by `text`."""
+
+    start: int
+    stop: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Rows `old_start:old_stop` became rows `new_start:new_stop`."""
+
+    old_start: int
+    old_stop: int
+    new_start: int
+    new_stop: int
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends; only a line feed ends a line."""
+    lines = text.split("\n")
+    last = lines.pop()
+    result = [line + "\n" for line in lines]
+    if last:
+        result.append(last)
+    return result
+
+
+def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
+    """The blocks of rows that differ, where each distinct row is one symbol."""
+    low, high_old, high_new = 0, len(old), len(new)
+    while low < high_old and low < high_new and old[low] == new[low]:
+        low += 1
+    while high_old > low and high_new > low and old[high_old - 1] == new[high_new - 1]:
+        high_old -= 1
+        high_new -= 1
+    if low == high_old and low == high_new:
+        return
+    if low == high_old or low == high_new:
+        yield _Block(low, high_old, low, high_new)
+        return
+    symbols: dict[str, str] = {}
+    for row in (*old[low:high_old], *new[low:high_new]):
+        if row not in symbols:
+            number = len(symbols) + 1
+            symbols[row] = chr(number if number < _SURROGATES.start else number + len(_SURROGATES))
+            if len(symbols) >= _SYMBOLS:
+                yield _Block(low, high_old, low, high_new)
+                return
+    yield from _runs(
+        "".join(map(symbols.__getitem__, old[low:high_old])),
+        "".join(map(symbols.__getitem__, new[low:high_new])),
+        low,
+    )
+
+
+def _runs(old: str, new: str, at: int) -> Iterator[_Block]:
+    old_at = new_at = at
+    start_old, start_new = old_at, new_at
+    for operation, size in _diff(
+        old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"
+    ):
+        if operation == "=":
+            if start_old < old_at or start_new < new_at:
+                yield _Block(start_old, old_at, start_new, new_at)
+            old_at += size
+            new_at += size
+            start_old, start_new = old_at, new_at
+        elif operation == "-":
+            old_at += size
+        else:
+            new_at += size
+    if start_old < old_at or start_new < new_at:
+        yield _Block(start_old, old_at, start_new, new_at)
+
+
+def _likeness(old: str, new: str) -> float:
+    """0 to 1: twice the characters in words that both lines share, by the length of both."""
+    total = len(old) + len(new)
+    if 2 * min(len(old), len(new)) < _ALIKE * total or max(len(old), len(new)) > _MAX_WORD_LINE:
+        return 0.0
+    words_old, words_new = _WORDS.findall(old), _WORDS.findall(new)
+    kept = len(old) - sum(
+        len(word) for block in _blocks(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
+    )
+    return 2 * kept / total
+
+
+def _pair_lines(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Which old line became which new line: the alignment, in order, with the most likeness."""
+    rows, columns = len(old), len(new)
+    if rows * columns > _MAX_PAIRINGS:
+        return []
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    alike = [[0.0] * columns for _ in range(rows)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            likeness = _likeness(old[i], new[j])
+            alike[i][j] = likeness if likeness >= _ALIKE else 0.0
+            paired = best[i + 1][j + 1] + alike[i][j] if alike[i][j] else 0.0
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < rows and j < columns:
+        if alike[i][j] and best[i][j] == best[i + 1][j + 1] + alike[i][j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
+    words_old, words_new = _WORDS.findall(old), _WORDS.findall(new)
+    starts = [0]
+    for word in words_old:
+        starts.append(starts[-1] + len(word))
+    for block in _blocks(words_old, words_new):
+        yield Hunk(
+            at + starts[block.old_start],
+            at + starts[block.old_stop],
+            "".join(words_new[block.new_start : block.new_stop]),
+        )
+
+
+def _block_hunks(old: Sequence[str], new: Sequence[str], at: int) -> Iterator[Hunk]:
+    """The hunks of one block of lines that begins at code point `at`."""
+    pairs = _pair_lines(old, new) if old and new else []
+    i = j = 0
+    for pair_old, pair_new in [*pairs, (len(old), len(new))]:
+        size = sum(map(len, old[i:pair_old]))
+        if size or j < pair_new:
+            yield Hunk(at, at + size, "".join(new[j:pair_new]))
+        at += size
+        if pair_old < len(old) and pair_new < len(new):
+            yield from _word_hunks(old[pair_old], new[pair_new], at)
+            at += len(old[pair_old])
+        i, j = pair_old + 1, pair_new + 1
+
+
+def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
+    """The replacements that turn `old` into `new`, in order, at most `limit` of them.
+
+    Where there would be more, neighbours are joined into larger replacements.
+    """
+    if old == new:
+        return []
+    lines_old, lines_new = split_lines(old), split_lines(new)
+    starts = [0]
+    for line in lines_old:
+        starts.append(starts[-1] + len(line))
+    blocks = list(_blocks(lines_old, lines_new))
+    found = [
+        hunk
+        for block in blocks
+        for hunk in _block_hunks(
+            lines_old[block.old_start : block.old_stop],
+            lines_new[block.new_start : block.new_stop],
+            starts[block.old_start],
+        )
+    ]
+    return found if len(found) <= limit else _joined(old, found, limit)
+
+
+def _joined(old: str, found: list[Hunk], limit: int) -> list[Hunk]:
+    """The same change in at most `limit` hunks."""
+    step = -(-len(found) // limit)
+    result: list[Hunk] = []
+    for first in range(0, len(found), step):
+        group = found[first : first + step]
+        parts: list[str] = []
+        at = group[0].start
+        for hunk in group:
+            parts += [old[at : hunk.start], hunk.text]
+            at = hunk.stop
+        result.append(Hunk(group[0].start, group[-1].stop, "".join(parts)))
+    return result
+
+
+def apply_hunks(old: str, changes: Sequence[Hunk]) -> str:
+    """What `old` becomes."""
+    parts: list[str] = []
+    at = 0
+    for hunk in changes:
+        parts += [old[at : hunk.start], hunk.text]
+        at = hunk.stop
+    return "".join([*parts, old[at:]])

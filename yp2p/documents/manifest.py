@@ -1,0 +1,215 @@
+"""The manifest: which entries a folder has, in 64 documents.
+
+Each entry has three registers, small bytes values that are written and merged independently::
+
+    <id>p   01 path bytes                                where it is
+    <id>c   kind  mode  document ID                      what it is (1 text, 2 blob, 3 directory, 4 symlink)
+    <id>d   empty, or 01 document ID state vector        deleted, having seen that much
+
+so that a rename, a change of kind and a delete made at the same time all hold. Concurrent writes to one register
+leave the same one of them on every device (Yjs decides by client ID).
+
+An edit beats a delete (invariant 7): a delete names the state vector that its author saw, and counts only while
+the document is contained in it. Removing text does not move a state vector and so does not revive.
+
+A peer can write any bytes into a register. A value that does not decode hides its entry and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from pycrdt import Map, MapEvent
+
+from yp2p.documents.replica import Replica
+from yp2p.errors import InvalidUpdate, MessageFault
+from yp2p.identity import ID_BYTES, DocumentID, EntryID
+from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.protocol.names import decode_path, encode_path
+from yp2p.protocol.ysync import Shape, StateVector, contains, read_state_vector
+
+_FORMAT = 1
+_EXECUTABLE = 0x01
+
+
+class Kind(IntEnum):
+    """What an entry is."""
+
+    TEXT = 1
+    BLOB = 2
+    DIRECTORY = 3
+    SYMLINK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A delete and what its author had seen."""
+
+    document: DocumentID
+    seen: bytes
+
+    def counts(self, document: DocumentID, clocks: StateVector) -> bool:
+        """Whether the document, as it is now, holds nothing the author of the delete had not seen."""
+        return self.document == document and contains(read_state_vector(self.seen), clocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as its registers say."""
+
+    id: EntryID
+    path: str
+    kind: Kind
+    executable: bool
+    document: DocumentID
+    deletion: Deletion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values for registers of one entry; None leaves a register as it is."""
+
+    entry: EntryID
+    path: str | None = None
+    content: tuple[Kind, bool, DocumentID] | None = None
+    deletion: Deletion | None = None
+    revive: bool = False
+
+    def registers(self) -> dict[str, bytes]:
+        name = self.entry.hex()
+        values: dict[str, bytes] = {}
+        if self.path is not None:
+            values[name + "p"] = bytes([_FORMAT]) + encode_path(self.path)
+        if self.content is not None:
+            kind, executable, document = self.content
+            values[name + "c"] = bytes([kind, _EXECUTABLE if executable else 0]) + document
+        if self.deletion is not None:
+            values[name + "d"] = bytes([_FORMAT]) + self.deletion.document + self.deletion.seen
+        elif self.revive:
+            values[name + "d"] = b""
+        return values
+
+
+class ManifestReplica(Replica):
+    """One of the 64 documents."""
+
+    shape = Shape.MANIFEST
+
+    def __init__(self, client_id: int) -> None:
+        super().__init__(client_id)
+        self._map: Map[Any] = self._doc.get(Shape.MANIFEST.value, type=Map)
+        self._keys: set[str] = set()
+        self._map_subscription = self._map.observe(self._on_map)
+
+    def _on_map(self, event: MapEvent) -> None:
+        self._keys.update(event.keys)  # type: ignore[attr-defined]
+
+    def take_changed_keys(self) -> set[str]:
+        keys, self._keys = self._keys, set()
+        return keys
+
+    def register(self, key: str) -> bytes | None:
+        value = self._map.get(key)
+        return bytes(value) if value is not None else None
+
+    def write(self, values: Mapping[str, bytes]) -> bytes | None:
+        with self._calling_pycrdt(), self._doc.transaction():
+            for key, value in values.items():
+                self._map[key] = value
+        return self._take_news()
+
+
+def _entry_of(key: str) -> EntryID | None:
+    if len(key) != 2 * ID_BYTES + 1:
+        return None
+    try:
+        return EntryID(bytes.fromhex(key[:-1]))
+    except ValueError:
+        return None
+
+
+class Manifest:
+    """All entries of a folder, kept in step with the 64 documents."""
+
+    def __init__(self, client_id: int) -> None:
+        self.replicas = [ManifestReplica(client_id) for _ in range(MANIFEST_DOCUMENTS)]
+        self.entries: dict[EntryID, Entry] = {}
+
+    @staticmethod
+    def index_of(entry: EntryID) -> int:
+        return entry[0] % MANIFEST_DOCUMENTS
+
+    def load(self, index: int, updates: Iterable[bytes]) -> None:
+        self.replicas[index].load(updates)
+        self._refresh(index)
+
+    def receive(
+        self, index: int, update: bytes, own_clients: Set[int] = frozenset()
+    ) -> tuple[bytes | None, set[EntryID]]:
+        """Apply a peer's update to one document: what was news, and the entries it touched."""
+        news = self.replicas[index].receive(update, own_clients)
+        return news, self._refresh(index)
+
+    def write(self, changes: Iterable[Change]) -> dict[int, bytes]:
+        """Write registers, one transaction a document; gives the updates by document number."""
+        values: dict[int, dict[str, bytes]] = {}
+        for change in changes:
+            values.setdefault(self.index_of(change.entry), {}).update(change.registers())
+        updates: dict[int, bytes] = {}
+        for index, registers in values.items():
+            update = self.replicas[index].write(registers)
+            if update is not None:
+                updates[index] = update
+            self._refresh(index)
+        return updates
+
+    def versions(self) -> tuple[bytes, ...]:
+        return tuple(replica.version() for replica in self.replicas)
+
+    def is_alive(self, entry: Entry, clocks: Callable[[DocumentID], StateVector]) -> bool:
+        """Whether an entry is there; `clocks` gives the state vector of its document."""
+        return entry.deletion is None or not entry.deletion.counts(entry.document, clocks(entry.document))
+
+    def _refresh(self, index: int) -> set[EntryID]:
+        touched = {
+            entry
+            for key in self.replicas[index].take_changed_keys()
+            if (entry := _entry_of(key)) is not None and self.index_of(entry) == index
+        }
+        for entry in touched:
+            parsed = self._parse(self.replicas[index], entry)
+            if parsed is None:
+                self.entries.pop(entry, None)
+            else:
+                self.entries[entry] = parsed
+        return touched
+
+    @staticmethod
+    def _parse(replica: ManifestReplica, entry: EntryID) -> Entry | None:
+        name = entry.hex()
+        path, content = replica.register(name + "p"), replica.register(name + "c")
+        deletion = replica.register(name + "d")
+        try:
+            if not path or path[0] != _FORMAT or content is None or len(content) != 2 + ID_BYTES:
+                return None
+            return Entry(
+                entry,
+                decode_path(path[1:]),
+                Kind(content[0]),
+                bool(content[1] & _EXECUTABLE),
+                DocumentID(content[2:]),
+                _parse_deletion(deletion) if deletion else None,
+            )
+        except (MessageFault, InvalidUpdate, ValueError):
+            return None
+
+
+def _parse_deletion(value: bytes) -> Deletion:
+    if value[0] != _FORMAT or len(value) < 1 + ID_BYTES:
+        raise ValueError("a delete register of another format")
+    seen = value[1 + ID_BYTES :]
+    read_state_vector(seen)
+    return Deletion(DocumentID(value[1 : 1 + ID_BYTES]), seen)

@@ -1,0 +1,121 @@
+"""A replica: one pycrdt document behind a wall, with the updates it makes.
+
+Theory of operation
+    pycrdt crashes or panics on bytes that honest documents never contain, counts text in UTF-8 bytes where Python
+    counts code points, and lets a transaction's event die with the transaction. This module is the one place
+    that knows: everything else calls `receive` for a peer's bytes and `apply` for our own.
+
+    What changed a replica comes out as the *update of the transaction* (`bytes(event.update)` inside the
+    callback): only the news, however much of a received update was known before.
+
+Invariants
+    * A peer's bytes pass `check_update` against this replica's own state vector before pycrdt sees them.
+    * A panic is caught in `_calling_pycrdt` alone, becomes `DocumentPoisoned`, and the replica refuses all
+      further use: what it would say now could poison others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
+from typing import Any
+
+from pycrdt import Doc, Snapshot, TransactionEvent
+
+from yp2p.errors import DocumentPoisoned
+from yp2p.protocol.ysync import Shape, check_update, document_version, read_state_vector
+
+
+def client_id_from(*parts: bytes) -> int:
+    """A 32-bit client ID derived from content, never 0: equal content makes equal operations (invariant 5)."""
+    digest = hashlib.sha256(b"yp2p client id v1" + b"".join(parts)).digest()
+    return int.from_bytes(digest[:4], "big") or 1
+
+
+class Replica:
+    """One document of one shape. Not safe to use after `DocumentPoisoned`."""
+
+    shape: Shape
+
+    def __init__(self, client_id: int) -> None:
+        self.client_id = client_id
+        self._doc: Doc[Any] = Doc(client_id=client_id)
+        self._news: list[bytes] = []
+        self._poisoned = False
+        self._subscription = self._doc.observe(self._on_transaction)
+
+    def _on_transaction(self, event: TransactionEvent) -> None:
+        self._news.append(bytes(event.update))
+        self._changed()
+
+    def _changed(self) -> None:
+        """Forget what was computed from the old state."""
+
+    @contextmanager
+    def _calling_pycrdt(self) -> Iterator[None]:
+        if self._poisoned:
+            raise DocumentPoisoned("this document panicked before")
+        try:
+            yield
+        except BaseException as error:
+            # pyo3's PanicException cannot be imported and is no Exception: match its name.
+            if type(error).__name__ == "PanicException":
+                self._poisoned = True
+                raise DocumentPoisoned(str(error)) from None
+            raise
+
+    def _take_news(self) -> bytes | None:
+        news, self._news = self._news, []
+        if len(news) > 1:
+            raise AssertionError(f"one call made {len(news)} transactions")
+        return news[0] if news else None
+
+    def load(self, updates: Iterable[bytes]) -> None:
+        """Apply our own updates from the store, many at once."""
+        with self._calling_pycrdt(), self._doc.transaction():
+            for update in updates:
+                self._doc.apply_update(update)
+        self._news.clear()
+
+    def apply(self, update: bytes) -> bytes | None:
+        """Apply an update that this device made; gives what was news, None when nothing was."""
+        with self._calling_pycrdt():
+            self._doc.apply_update(update)
+        return self._take_news()
+
+    def receive(self, update: bytes, own_clients: Set[int] = frozenset()) -> bytes | None:
+        """Apply a peer's update; gives what was news, None when nothing was.
+
+        Raises:
+            InvalidUpdate: no honest device made this.
+            MissingDependency: something before it is missing here.
+            DocumentPoisoned: the library panicked all the same.
+        """
+        check_update(update, self.shape, self.clocks(), own_clients)
+        return self.apply(update)
+
+    def state_vector(self) -> bytes:
+        with self._calling_pycrdt():
+            return self._doc.get_state()
+
+    def clocks(self) -> dict[int, int]:
+        """The state vector as a mapping of client ID to clock."""
+        return read_state_vector(self.state_vector())
+
+    def state(self) -> bytes:
+        """The whole document as one update."""
+        with self._calling_pycrdt():
+            return self._doc.get_update()
+
+    def update_since(self, state_vector: bytes) -> bytes:
+        """What a holder of `state_vector` lacks. Raises InvalidUpdate for a vector that is not one."""
+        read_state_vector(state_vector)
+        with self._calling_pycrdt():
+            return self._doc.get_update(state_vector)
+
+    def version(self) -> bytes:
+        """32 bytes that are equal on two devices exactly when they hold the same operations (invariant 9)."""
+        with self._calling_pycrdt():
+            snapshot = Snapshot.from_doc(self._doc).encode()
+        return document_version(snapshot)

@@ -1,0 +1,121 @@
+"""Awareness: who is here, what they have open. Never stored.
+
+The encoding is that of y-protocols: the number of clients, then for each its ID, a clock, and its state as JSON
+text, `null` when it has left. A state with a higher clock replaces one with a lower.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from yp2p.errors import InvalidUpdate
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import MAX_CLOCK, Cursor
+
+# A state is a name and a few dozen paths. Without these caps one device could fill the memory of all others
+# with invented clients.
+MAX_STATE_BYTES = 8 << 10
+MAX_CLIENTS = 256
+MAX_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The state of one client; `state` is None when it has left."""
+
+    client: int
+    clock: int
+    state: dict[str, Any] | None
+
+
+def encode(presences: Iterable[Presence]) -> bytes:
+    items = list(presences)
+    parts = [write_varint(len(items))]
+    for item in items:
+        text = json.dumps(item.state, separators=(",", ":")).encode()
+        parts += [write_varint(item.client), write_varint(item.clock), write_varint(len(text)), text]
+    return b"".join(parts)
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _decode_state(text: str, at: int) -> dict[str, Any] | None:
+    if len(text) > MAX_STATE_BYTES or text.count("[") + text.count("{") > MAX_STATE_BYTES // 8:
+        raise InvalidUpdate("an awareness state that is too large", at)
+    try:
+        state = json.loads(text)
+        if state is not None and (not isinstance(state, dict) or _depth(state) > MAX_DEPTH):
+            raise InvalidUpdate("an awareness state that is no flat JSON object", at)
+    except (ValueError, RecursionError):
+        raise InvalidUpdate("an awareness state that is not JSON", at) from None
+    return state
+
+
+def decode(data: bytes) -> list[Presence]:
+    """Raises InvalidUpdate when the bytes are not an awareness update within the caps."""
+    cursor = Cursor(data)
+    count = cursor.count(3)
+    if count > MAX_CLIENTS:
+        raise InvalidUpdate(f"{count} clients in one awareness update", cursor.at)
+    presences: list[Presence] = []
+    for _ in range(count):
+        client, clock = cursor.client(), cursor.varint()
+        if clock > MAX_CLOCK:
+            raise InvalidUpdate(f"awareness clock {clock} is too large", cursor.at)
+        presences.append(Presence(client, clock, _decode_state(cursor.text(), cursor.at)))
+    cursor.finish()
+    return presences
+
+
+class AwarenessStates:
+    """The states a device knows of, its own and others'."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, Presence] = {}
+
+    def present(self) -> list[Presence]:
+        return [presence for presence in self._states.values() if presence.state is not None]
+
+    def everyone(self) -> list[Presence]:
+        return list(self._states.values())
+
+    def apply(self, presences: Iterable[Presence], own: int) -> list[Presence]:
+        """Take what a peer said; gives what was news and is worth relaying. Nobody speaks for `own`."""
+        news: list[Presence] = []
+        for presence in presences:
+            held = self._states.get(presence.client)
+            newer = held is None or presence.clock > held.clock
+            leaves = held is not None and presence.clock == held.clock and presence.state is None
+            if presence.client == own or not (newer or (leaves and held is not None and held.state)):
+                continue
+            if held is None and (presence.state is None or len(self._states) >= MAX_CLIENTS):
+                continue
+            self._states[presence.client] = presence
+            news.append(presence)
+        return news
+
+    def set_own(self, client: int, state: dict[str, Any] | None) -> Presence:
+        held = self._states.get(client)
+        # Clock 0 is ignored by every implementation.
+        presence = Presence(client, held.clock + 1 if held else 1, state)
+        self._states[client] = presence
+        return presence
+
+    def leave(self, clients: Iterable[int]) -> list[Presence]:
+        """Clients whose device has gone; gives the news."""
+        gone: list[Presence] = []
+        for client in clients:
+            held = self._states.get(client)
+            if held is not None and held.state is not None:
+                self._states[client] = Presence(client, held.clock, None)
+                gone.append(self._states[client])
+        return gone

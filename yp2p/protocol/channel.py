@@ -1,0 +1,117 @@
+"""What a provider says over the channel of one document.
+
+The first three kinds are those of y-protocols, so that any Yjs provider can take part; `UPDATES` is ours: a list
+of updates in one message, in the order in which they were received. They are never merged into one, because
+merging may leave gaps.
+
+======================  ================================================
+bytes                   meaning
+======================  ================================================
+00 00 length vector     step 1: my state vector, send me what I lack
+00 01 length update     step 2: what you lack
+00 02 length update     a live update
+01 length states        awareness
+40 count (length upd.)  live updates, oldest first
+======================  ================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yp2p.errors import InvalidUpdate
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Cursor
+
+_SYNC, _AWARENESS, _UPDATES = 0x00, 0x01, 0x40
+_STEP1, _STEP2, _UPDATE = 0, 1, 2
+# A list is cut off long before this; more would be a way to make us parse without end.
+MAX_UPDATES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Step1:
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step2:
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    updates: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwarenessUpdate:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognised:
+    """A kind of message that we do not speak: to be ignored."""
+
+    kind: int
+
+
+ProviderMessage = Step1 | Step2 | Updates | AwarenessUpdate | Unrecognised
+
+
+def _sized(data: bytes) -> bytes:
+    return write_varint(len(data)) + data
+
+
+def encode(message: ProviderMessage) -> bytes:
+    match message:
+        case Step1(vector):
+            return bytes([_SYNC, _STEP1]) + _sized(vector)
+        case Step2(update):
+            return bytes([_SYNC, _STEP2]) + _sized(update)
+        case Updates((update,)):
+            return bytes([_SYNC, _UPDATE]) + _sized(update)
+        case Updates(updates):
+            return bytes([_UPDATES]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
+        case AwarenessUpdate(data):
+            return bytes([_AWARENESS]) + _sized(data)
+        case Unrecognised(kind):
+            raise ValueError(f"message kind {kind} cannot be sent")
+
+
+def _take(cursor: Cursor) -> bytes:
+    size = cursor.varint()
+    start = cursor.at
+    if size > cursor.end - start:
+        raise InvalidUpdate("the bytes end early", start)
+    cursor.at = start + size
+    return cursor.data[start : cursor.at]
+
+
+def decode(data: bytes) -> ProviderMessage:
+    """Read one message. Raises InvalidUpdate."""
+    cursor = Cursor(data)
+    kind = cursor.varint()
+    message: ProviderMessage
+    if kind == _SYNC:
+        step = cursor.varint()
+        body = _take(cursor)
+        if step == _STEP1:
+            message = Step1(body)
+        elif step == _STEP2:
+            message = Step2(body)
+        elif step == _UPDATE:
+            message = Updates((body,))
+        else:
+            raise InvalidUpdate(f"sync message {step} does not exist", 1)
+    elif kind == _AWARENESS:
+        message = AwarenessUpdate(_take(cursor))
+    elif kind == _UPDATES:
+        count = cursor.count(1)
+        if count > MAX_UPDATES:
+            raise InvalidUpdate(f"{count} updates in one message", cursor.at)
+        message = Updates(tuple(_take(cursor) for _ in range(count)))
+    else:
+        return Unrecognised(kind)
+    cursor.finish()
+    return message

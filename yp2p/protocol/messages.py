@@ -1,0 +1,405 @@
+"""The messages of a link, after the handshake. docs/protocol.md has the byte tables.
+
+A message is its type (one byte) and its fields. Types from 0x80 are reserved for extensions and ignored by
+those who do not know them; any other unknown type is a fault. Encoding and decoding are one pair of functions
+per message, side by side, so that a reader sees that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+from yp2p.errors import MessageFault
+from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.frames import MAX_BULK_BYTES
+from yp2p.protocol.reconcile import BUCKETS, HASH_BYTES, Leaf
+from yp2p.protocol.wire import Reader, Writer
+
+PROTOCOL_VERSION = 1
+MANIFEST_DOCUMENTS = 64
+# A name is shown in tables; a longer one only breaks them.
+MAX_DEVICE_NAME_BYTES = 256
+MAX_FEATURES_BYTES = 1 << 10
+MAX_REASON_BYTES = 1 << 10
+# A statement has about 300 bytes; the cap keeps a list of them in one interactive message.
+MAX_STATEMENT_BYTES = 1 << 10
+# Entries per list: 4096 leaves are 450 KiB, within one interactive message.
+MAX_LEAVES = 4096
+MAX_PULL = 1024
+EXTENSIONS_FROM = 0x80
+
+
+class Message(Protocol):
+    """What every message has."""
+
+    TYPE: ClassVar[int]
+
+    def write(self, out: Writer) -> None: ...
+
+    @classmethod
+    def read(cls, data: Reader) -> Self: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message of both sides: what I speak, and who I am this time."""
+
+    TYPE: ClassVar[int] = 0x01
+    versions: tuple[int, ...]
+    boot_id: bytes
+    name: str
+    listen_port: int
+    features: str = ""
+
+    def write(self, out: Writer) -> None:
+        out.data(bytes(self.versions)).raw(self.boot_id).text(self.name).u32(self.listen_port)
+        out.text(self.features)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        versions = tuple(data.data(255))
+        boot_id = data.raw(16)
+        name = data.text(MAX_DEVICE_NAME_BYTES)
+        return cls(versions, boot_id, name, data.u32(), data.text(MAX_FEATURES_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Why I close the link, for the peer's log."""
+
+    TYPE: ClassVar[int] = 0x02
+    reason: str
+
+    def write(self, out: Writer) -> None:
+        out.text(self.reason)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(data.text(MAX_REASON_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """One digest each over membership, manifest and entries: equal ones end a session's work.
+
+    `settled` is false while files are being read or written. A `nonce` other than 0 asks for an answer that
+    carries it in `answers`.
+    """
+
+    TYPE: ClassVar[int] = 0x10
+    folder: FolderID
+    membership: bytes
+    manifest: bytes
+    tree: bytes
+    settled: bool
+    nonce: int = 0
+    answers: int = 0
+
+    def same_as(self, other: FolderState) -> bool:
+        return (self.membership, self.manifest, self.tree) == (other.membership, other.manifest, other.tree)
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.membership).raw(self.manifest).raw(self.tree)
+        out.u8(self.settled).u32(self.nonce).u32(self.answers)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        digests = data.raw(HASH_BYTES), data.raw(HASH_BYTES), data.raw(HASH_BYTES)
+        return cls(folder, *digests, bool(data.u8()), data.u32(), data.u32())
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLinks:
+    """The devices I have a link with for this folder: they need no relay from you."""
+
+    TYPE: ClassVar[int] = 0x11
+    folder: FolderID
+    devices: tuple[DeviceID, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.devices)).raw(b"".join(self.devices))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(DEVICE_ID_BYTES)
+        return cls(folder, tuple(DeviceID(data.raw(DEVICE_ID_BYTES)) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """All signed statements I hold for the folder."""
+
+    TYPE: ClassVar[int] = 0x12
+    folder: FolderID
+    statements: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.statements))
+        for statement in self.statements:
+            out.data(statement)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(4)
+        return cls(folder, tuple(data.data(MAX_STATEMENT_BYTES) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestQuery:
+    """Ask for the versions of the manifest documents."""
+
+    TYPE: ClassVar[int] = 0x13
+    folder: FolderID
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)))
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestVersions:
+    """The versions of the 64 manifest documents."""
+
+    TYPE: ClassVar[int] = 0x14
+    folder: FolderID
+    versions: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(b"".join(self.versions))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        return cls(folder, tuple(data.raw(HASH_BYTES) for _ in range(MANIFEST_DOCUMENTS)))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeQuery:
+    """Ask for the bucket hashes of the reconcile tree."""
+
+    TYPE: ClassVar[int] = 0x15
+    folder: FolderID
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeBuckets:
+    """The hashes of the 256 buckets."""
+
+    TYPE: ClassVar[int] = 0x16
+    folder: FolderID
+    hashes: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(b"".join(self.hashes))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        return cls(folder, tuple(data.raw(HASH_BYTES) for _ in range(BUCKETS)))
+
+
+@dataclass(frozen=True, slots=True)
+class LeavesQuery:
+    """Ask for the leaves of these buckets."""
+
+    TYPE: ClassVar[int] = 0x17
+    folder: FolderID
+    buckets: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).data(self.buckets)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), data.data(BUCKETS))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """Leaves of the buckets asked for; `last` is set on the final message of an answer."""
+
+    TYPE: ClassVar[int] = 0x18
+    folder: FolderID
+    leaves: tuple[tuple[EntryID, Leaf], ...]
+    last: bool
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u8(self.last)
+        _write_leaves(out, self.leaves)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        last = bool(data.u8())
+        return cls(folder, _read_leaves(data), last)
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Ask for the full state of documents that I do not have at all."""
+
+    TYPE: ClassVar[int] = 0x19
+    folder: FolderID
+    documents: tuple[DocumentID, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.documents)).raw(b"".join(self.documents))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(ID_BYTES)
+        if count > MAX_PULL:
+            raise MessageFault(f"{count} documents in one pull, more than {MAX_PULL}")
+        return cls(folder, tuple(DocumentID(data.raw(ID_BYTES)) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """States of documents that were pulled; empty bytes for one that I do not have either."""
+
+    TYPE: ClassVar[int] = 0x1A
+    folder: FolderID
+    states: tuple[tuple[DocumentID, bytes], ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.states))
+        for document, state in self.states:
+            out.raw(document).data(state)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(ID_BYTES + 4)
+        return cls(
+            folder, tuple((DocumentID(data.raw(ID_BYTES)), data.data(MAX_BULK_BYTES)) for _ in range(count))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """These entries are stored here and on my disk as exactly these versions (invariant 10)."""
+
+    TYPE: ClassVar[int] = 0x1B
+    folder: FolderID
+    leaves: tuple[tuple[EntryID, Leaf], ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder)
+        _write_leaves(out, self.leaves)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), _read_leaves(data))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelData:
+    """A message of the provider of one document."""
+
+    TYPE: ClassVar[int] = 0x20
+    folder: FolderID
+    document: DocumentID
+    payload: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.document).raw(self.payload)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), DocumentID(data.raw(ID_BYTES)), data.rest())
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelClose:
+    """My end of this channel is quiet and closed; a new message opens it again."""
+
+    TYPE: ClassVar[int] = 0x21
+    folder: FolderID
+    document: DocumentID
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.document)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), DocumentID(data.raw(ID_BYTES)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A message of a later protocol: to be ignored."""
+
+    TYPE: ClassVar[int] = EXTENSIONS_FROM
+    type: int
+
+
+FolderMessage = (
+    FolderState | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery | TreeBuckets
+    | LeavesQuery | Leaves | Pull | Documents | Ack | ChannelData | ChannelClose
+)  # fmt: skip
+AnyMessage = Hello | Goodbye | Unknown | FolderMessage
+
+_READERS: dict[int, Callable[[Reader], AnyMessage]] = {
+    kind.TYPE: kind.read
+    for kind in (
+        Hello, Goodbye, FolderState, FolderLinks, Membership, ManifestQuery, ManifestVersions, TreeQuery,
+        TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChannelData, ChannelClose,
+    )
+}  # fmt: skip
+
+
+def _write_leaves(out: Writer, leaves: tuple[tuple[EntryID, Leaf], ...]) -> None:
+    out.u32(len(leaves))
+    for entry, leaf in leaves:
+        out.raw(entry).raw(leaf.document).raw(leaf.version).raw(leaf.content)
+
+
+def _read_leaves(data: Reader) -> tuple[tuple[EntryID, Leaf], ...]:
+    count = data.count(2 * ID_BYTES + 2 * HASH_BYTES)
+    if count > MAX_LEAVES:
+        raise MessageFault(f"{count} leaves in one message, more than {MAX_LEAVES}")
+    return tuple(
+        (
+            EntryID(data.raw(ID_BYTES)),
+            Leaf(DocumentID(data.raw(ID_BYTES)), data.raw(HASH_BYTES), data.raw(HASH_BYTES)),
+        )
+        for _ in range(count)
+    )
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of a message."""
+    out = Writer().u8(message.TYPE)
+    message.write(out)
+    return out.finish()
+
+
+def decode(data: bytes) -> AnyMessage:
+    """Read one message. Raises MessageFault."""
+    reader = Reader(data)
+    kind = reader.u8()
+    read = _READERS.get(kind)
+    if read is None:
+        if kind >= EXTENSIONS_FROM:
+            return Unknown(kind)
+        raise MessageFault(f"message type {kind:#04x} does not exist")
+    message = read(reader)
+    reader.end()
+    return message
+

@@ -1,0 +1,53 @@
+"""Which paths a folder may hold: the check that no peer's path passes around (invariant 14).
+
+A path is relative, in normal form, separated by `/`, and written as text in which bytes that are not UTF-8
+appear as lone surrogates (PEP 383). On the wire and in the manifest it is those bytes again.
+"""
+
+from __future__ import annotations
+
+from yp2p.errors import MessageFault
+
+# ext4, btrfs and xfs: 255 bytes a name. PATH_MAX is 4096 with the root in front of it.
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 3072
+# A checkout's hooks are code that runs by itself: a peer that may write into them owns the machine. The same
+# holds for the other version control directories; `.yp2p` is our own. Compared without case, because some
+# file systems do.
+RESERVED_NAMES = frozenset({".git", ".hg", ".svn", ".bzr", ".yp2p"})
+
+
+def encode_path(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def decode_path(data: bytes) -> str:
+    """Raises MessageFault when the path may not enter a folder."""
+    path = data.decode("utf-8", "surrogateescape")
+    reason = path_problem(path)
+    if reason is not None:
+        raise MessageFault(f"a path that may not enter a folder: {reason}")
+    return path
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name belongs to version control or to yp2p itself."""
+    return name.casefold() in RESERVED_NAMES
+
+
+def path_problem(path: str) -> str | None:
+    """Say why a path may not enter a folder, or None when it may."""
+    if not path:
+        return "it is empty"
+    if len(encode_path(path)) > MAX_PATH_BYTES:
+        return f"it has more than {MAX_PATH_BYTES} bytes"
+    for name in path.split("/"):
+        if name in ("", ".", ".."):
+            return "it is not in normal form"
+        if "\x00" in name:
+            return "it has a NUL byte"
+        if len(encode_path(name)) > MAX_NAME_BYTES:
+            return f"a name in it has more than {MAX_NAME_BYTES} bytes"
+        if is_reserved(name):
+            return f"{name!r} is a reserved name"
+    return None

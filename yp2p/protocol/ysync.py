@@ -1,0 +1,322 @@
+"""The wall in front of the CRDT library: a strict parser of Yjs v1 updates and state vectors.
+
+Well-formed bytes crash the library (malformed ones too), and a crash in native code ends the daemon. So
+nothing that a peer sent reaches it unless this parser has read every byte of it and found only what honest
+documents of ours contain:
+
+    text      GC, ContentDeleted and ContentString, in the one root `source`
+    manifest  GC, ContentDeleted and ContentAny of buffers, under a key of the one root `entries`
+
+Invariants
+    * Exact consumption: no byte is left over, no length is believed beyond the bytes there are.
+    * No gap against the local state vector and every dependency known, so that the library's queue of pending
+      updates, where most crashes live, is never used. A gap is `MissingDependency` (a resync), everything
+      else is `InvalidUpdate` (the end of that peer's session).
+    * An operation of one of our own client IDs is never ahead of what we made ourselves.
+
+Format: the source of Yjs, `UpdateDecoderV1` and `encodeStateAsUpdate`; lengths of strings are UTF-16 units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from enum import Enum
+
+from yp2p.errors import InvalidUpdate, MissingDependency
+
+MAX_CLIENT = (1 << 53) - 1
+# Clocks of honest documents count UTF-16 units ever written; beyond 2**31 the library's arithmetic wraps.
+MAX_CLOCK = (1 << 31) - 1
+# One manifest value is a path or a delete's state vector. Larger ones would let a peer fill the memory of
+# every member through one key.
+MAX_VALUE_BYTES = 64 << 10
+
+_ORIGIN, _RIGHT_ORIGIN, _PARENT_SUB = 0x80, 0x40, 0x20
+_GC, _DELETED, _STRING, _ANY = 0, 1, 4, 8
+_ANY_BUFFER = 116
+
+
+class Shape(Enum):
+    """What kind of document an update is for; the value is the name of its root type."""
+
+    TEXT = "source"
+    MANIFEST = "entries"
+
+
+StateVector = Mapping[int, int]
+
+
+class Cursor:
+    """Reads varints with one check each."""
+
+    __slots__ = ("at", "data", "end")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+        self.end = len(data)
+
+    def varint(self) -> int:
+        data, at = self.data, self.at
+        if at >= self.end:
+            raise InvalidUpdate("the bytes end early", at)
+        byte = data[at]
+        at += 1
+        if byte < 0x80:
+            self.at = at
+            return byte
+        result = byte & 0x7F
+        shift = 7
+        while True:
+            if at >= self.end:
+                raise InvalidUpdate("the bytes end early", at)
+            byte = data[at]
+            at += 1
+            result |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > 56:
+                raise InvalidUpdate("a number is too long", at)
+        self.at = at
+        return result
+
+    def count(self, item_bytes: int) -> int:
+        count = self.varint()
+        if count * item_bytes > self.end - self.at:
+            raise InvalidUpdate(f"{count} items announced, more than the bytes allow", self.at)
+        return count
+
+    def client(self) -> int:
+        client = self.varint()
+        if client > MAX_CLIENT:
+            raise InvalidUpdate(f"client {client} is too large", self.at)
+        return client
+
+    def text(self) -> str:
+        size = self.varint()
+        stop = self.at + size
+        if stop > self.end:
+            raise InvalidUpdate("the bytes end early", self.at)
+        try:
+            text = self.data[self.at : stop].decode()
+        except UnicodeDecodeError:
+            raise InvalidUpdate("text that is not UTF-8", self.at) from None
+        self.at = stop
+        return text
+
+    def finish(self) -> None:
+        if self.at != self.end:
+            raise InvalidUpdate(f"{self.end - self.at} bytes too many", self.at)
+
+
+def _utf16_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+@dataclass(slots=True)
+class _Parsed:
+    """What an update contains, as far as dependencies go."""
+
+    sections: dict[int, tuple[int, int]]
+    origins: dict[int, int]
+    deletes: dict[int, int]
+
+
+class _UpdateParser:
+    def __init__(self, data: bytes, shape: Shape) -> None:
+        self._cursor = Cursor(data)
+        self._shape = shape
+        self._read_content: Callable[[int], int] = (
+            self._text_content if shape is Shape.TEXT else self._manifest_content
+        )
+
+    def parse(self) -> _Parsed:
+        cursor = self._cursor
+        parsed = _Parsed({}, {}, {})
+        for _ in range(cursor.count(4)):
+            self._section(parsed)
+        self._delete_set(parsed.deletes)
+        cursor.finish()
+        return parsed
+
+    def _section(self, parsed: _Parsed) -> None:
+        cursor = self._cursor
+        blocks = cursor.count(2)
+        if blocks == 0:
+            raise InvalidUpdate("a client section without blocks", cursor.at)
+        client = cursor.client()
+        clock = start = cursor.varint()
+        if client in parsed.sections:
+            raise InvalidUpdate(f"client {client} has two sections", cursor.at)
+        origins = parsed.origins
+        for _ in range(blocks):
+            clock += self._block(client, clock, origins)
+            if clock > MAX_CLOCK:
+                raise InvalidUpdate(f"clock {clock} is too large", cursor.at)
+        parsed.sections[client] = (start, clock)
+
+    def _block(self, client: int, clock: int, origins: dict[int, int]) -> int:
+        cursor = self._cursor
+        if cursor.at >= cursor.end:
+            raise InvalidUpdate("the bytes end early", cursor.at)
+        info = cursor.data[cursor.at]
+        cursor.at += 1
+        if info == _GC:
+            return self._length()
+        if info & _ORIGIN:
+            self._origin(client, clock, origins)
+        if info & _RIGHT_ORIGIN:
+            if self._shape is Shape.MANIFEST:
+                raise InvalidUpdate("a manifest value with a right neighbour", cursor.at)
+            self._origin(client, clock, origins)
+        if not info & (_ORIGIN | _RIGHT_ORIGIN):
+            self._parent(info)
+        elif self._shape is Shape.TEXT and info & _PARENT_SUB:
+            raise InvalidUpdate("a keyed item in a text", cursor.at)
+        return self._read_content(info & 0x1F)
+
+    def _parent(self, info: int) -> None:
+        cursor = self._cursor
+        if cursor.varint() != 1:
+            raise InvalidUpdate("an item inside another type", cursor.at)
+        root = cursor.text()
+        if root != self._shape.value:
+            raise InvalidUpdate(f"a root named {root[:40]!r}", cursor.at)
+        keyed = bool(info & _PARENT_SUB)
+        if keyed != (self._shape is Shape.MANIFEST):
+            raise InvalidUpdate("a keyed item in a text, or one without a key in a manifest", cursor.at)
+        if keyed:
+            cursor.text()
+
+    def _origin(self, client: int, clock: int, origins: dict[int, int]) -> None:
+        cursor = self._cursor
+        origin_client = cursor.client()
+        origin_clock = cursor.varint()
+        if origin_client == client:
+            if origin_clock >= clock:
+                raise InvalidUpdate("an item that comes after itself", cursor.at)
+        elif origin_clock >= origins.get(origin_client, 0):
+            origins[origin_client] = origin_clock + 1
+
+    def _length(self) -> int:
+        length = self._cursor.varint()
+        if length == 0:
+            raise InvalidUpdate("an empty block", self._cursor.at)
+        return length
+
+    def _text_content(self, kind: int) -> int:
+        if kind == _STRING:
+            text = self._cursor.text()
+            if not text:
+                raise InvalidUpdate("an empty string", self._cursor.at)
+            return _utf16_length(text)
+        if kind == _DELETED:
+            return self._length()
+        raise InvalidUpdate(f"content of kind {kind} in a text", self._cursor.at)
+
+    def _manifest_content(self, kind: int) -> int:
+        cursor = self._cursor
+        if kind == _DELETED:
+            return self._length()
+        if kind != _ANY:
+            raise InvalidUpdate(f"content of kind {kind} in a manifest", cursor.at)
+        count = cursor.count(2)
+        if count == 0:
+            raise InvalidUpdate("an empty block", cursor.at)
+        for _ in range(count):
+            if cursor.varint() != _ANY_BUFFER:
+                raise InvalidUpdate("a manifest value that is no buffer", cursor.at)
+            size = cursor.varint()
+            if size > MAX_VALUE_BYTES or size > cursor.end - cursor.at:
+                raise InvalidUpdate(f"a manifest value of {size} bytes", cursor.at)
+            cursor.at += size
+        return count
+
+    def _delete_set(self, deletes: dict[int, int]) -> None:
+        for client, start, length in _read_delete_set(self._cursor):
+            deletes[client] = max(deletes.get(client, 0), start + length)
+
+
+def _read_delete_set(cursor: Cursor) -> list[tuple[int, int, int]]:
+    ranges: list[tuple[int, int, int]] = []
+    seen: set[int] = set()
+    for _ in range(cursor.count(2)):
+        client = cursor.client()
+        if client in seen:
+            raise InvalidUpdate(f"client {client} is twice in a delete set", cursor.at)
+        seen.add(client)
+        for _ in range(cursor.count(2)):
+            start, length = cursor.varint(), cursor.varint()
+            if length == 0 or start + length > MAX_CLOCK:
+                raise InvalidUpdate("a delete range that is empty or too large", cursor.at)
+            ranges.append((client, start, length))
+    return ranges
+
+
+def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set[int] = frozenset()) -> None:
+    """Raise unless `data` may be given to a document whose state vector is `known`.
+
+    Raises:
+        InvalidUpdate: the bytes are not an update that an honest device can have made.
+        MissingDependency: something it builds on is not here yet.
+    """
+    parsed = _UpdateParser(data, shape).parse()
+    reached = dict(known)
+    for client, (start, stop) in parsed.sections.items():
+        have = known.get(client, 0)
+        if client in own_clients and stop > have:
+            raise InvalidUpdate(f"operations of our own client {client} that we never made")
+        if start > have:
+            raise MissingDependency(f"client {client} jumps from {have} to {start}")
+        reached[client] = max(have, stop)
+    for dependencies in (parsed.origins, parsed.deletes):
+        for client, need in dependencies.items():
+            if reached.get(client, 0) < need:
+                raise MissingDependency(f"client {client} is needed up to {need}")
+
+
+def read_state_vector(data: bytes) -> dict[int, int]:
+    """Decode a state vector. Raises InvalidUpdate."""
+    cursor = Cursor(data)
+    vector = _read_state_vector(cursor)
+    cursor.finish()
+    return vector
+
+
+def _read_state_vector(cursor: Cursor) -> dict[int, int]:
+    vector: dict[int, int] = {}
+    for _ in range(cursor.count(2)):
+        client, clock = cursor.client(), cursor.varint()
+        if client in vector or clock > MAX_CLOCK:
+            raise InvalidUpdate(f"client {client} is twice in a state vector, or its clock is too large")
+        vector[client] = clock
+    return vector
+
+
+def contains(outer: StateVector, inner: StateVector) -> bool:
+    """Whether everything in `inner` is in `outer`."""
+    return all(outer.get(client, 0) >= clock for client, clock in inner.items())
+
+
+def document_version(snapshot: bytes) -> bytes:
+    """The version of a document: 32 bytes, equal on two devices exactly when they hold the same operations.
+
+    Args:
+        snapshot: an encoded Yjs snapshot, which is a delete set followed by a state vector. Its bytes are not
+            canonical (clients in any order, ranges unmerged), so they are brought into order before hashing.
+    """
+    cursor = Cursor(snapshot)
+    ranges = sorted(_read_delete_set(cursor))
+    vector = _read_state_vector(cursor)
+    cursor.finish()
+    merged: list[list[int]] = []
+    for client, start, length in ranges:
+        if merged and merged[-1][0] == client and start <= merged[-1][2]:
+            merged[-1][2] = max(merged[-1][2], start + length)
+        else:
+            merged.append([client, start, start + length])
+    canonical = repr((sorted(item for item in vector.items() if item[1]), merged))
+    return hashlib.sha256(canonical.encode()).digest()
