@@ -1,0 +1,22 @@
+"""`yp2p daemon`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def command() -> None:
+    """Run the daemon in the foreground.
+
+    It finds the other devices, keeps the links, and synchronises the folders. Stop it with Ctrl-C, SIGTERM or
+    `yp2p stop`. Logs go to standard error ([log] level, format). Under systemd use the units in systemd/.
+    """
+    from yp2p.config import find_paths, load_config
+    from yp2p.daemon import run_daemon
+    from yp2p.logs import set_up_logs
+
+    paths = find_paths()
+    config = load_config(paths.config)
+    set_up_logs(config.log)
+    run_daemon(config, paths)

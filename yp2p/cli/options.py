@@ -1,0 +1,45 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yp2p.errors import UsageError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def control_socket(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon of this home listens; the same as in `yp2p.config`, without importing it."""
+    home = environment.get("YP2P_HOME")
+    if home:
+        return Path(os.path.abspath(os.path.expanduser(home))) / "control.sock"
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    if runtime:
+        return Path(runtime) / "yp2p" / "control.sock"
+    state = environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(state) / "yp2p" / "control.sock"
+
+
+def call(method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
+    """One request to the daemon of this home. Raises YpError."""
+    from yp2p.control.call import call as call_daemon
+
+    return call_daemon(control_socket(), method, path, body, timeout_s)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def absolute(directory: str) -> str:
+    """The path as the daemon has to see it: it runs in another directory."""
+    if not directory:
+        raise UsageError("DIR is empty; name a directory")
+    return os.path.abspath(directory)

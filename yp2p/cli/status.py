@@ -1,0 +1,75 @@
+"""`yp2p status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+
+_SHOWN = 10
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Show this device, the other devices, and the folders.
+
+    A device is in sync with a folder when it acknowledged every entry exactly as it is here.
+    """
+    answer = call("GET", "/v1/status")
+    if as_json:
+        print_json(answer)
+        return
+    for line in _lines(answer):
+        click.echo(line)
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    own = status["device"]
+    lines = [f"This device  {own['name']}", f"             {own['id']}", ""]
+    if not status["devices"]:
+        lines.append("No other devices yet: `yp2p share DIR` shows a code for the first one.")
+    for device in status["devices"]:
+        where = f"connected, {device['address']}" if device["connected"] else "not connected"
+        lines.append(f"Device       {device['name']}  ({where})")
+        lines.append(f"             {device['id']}")
+        if device["trouble"]:
+            lines.append(f"             trouble: {device['trouble']}")
+    for folder in status["folders"]:
+        lines += ["", *_folder_lines(folder)]
+    return lines
+
+
+def _folder_lines(folder: dict[str, Any]) -> list[str]:
+    entries = folder["entries"]
+    lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
+    if folder["problem"]:
+        lines.append(f"             {folder['problem']}")
+    lines.append(f"             {entries['total']} files, {entries['here']} of them here")
+    for device in folder["devices"]:
+        if not device["connected"]:
+            how = "not connected"
+        elif device["in_sync"]:
+            how = "in sync"
+        else:
+            how = f"{device['behind']} entries behind" if device["behind"] else "comparing"
+        lines.append(f"             {device['name']}: {how}")
+    lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
+    lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
+    lines += _listed("kept beside another file", folder["conflicts"])
+    for state in folder["presence"]:
+        if state.get("open"):
+            lines.append(f"             {state.get('device', '?')} edits {', '.join(map(str, state['open']))}")
+    return lines
+
+
+def _listed(title: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    lines = [f"             {title}: {len(items)}"]
+    lines += [f"               {item}" for item in items[:_SHOWN]]
+    if len(items) > _SHOWN:
+        lines.append(f"               and {len(items) - _SHOWN} more (--json lists all)")
+    return lines

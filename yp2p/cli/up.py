@@ -1,0 +1,41 @@
+"""`yp2p up DIR`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from yp2p.cli.options import absolute
+
+
+@click.command()
+@click.argument("directory", metavar="DIR")
+def command(directory: str) -> None:
+    """Run the daemon in the foreground and share DIR.
+
+    As long as nobody has joined, it shows the code to type on the other device. Stop it with Ctrl-C; the next
+    `yp2p up` or `yp2p daemon` goes on where it was.
+    """
+    from yp2p.config import find_paths, load_config
+    from yp2p.daemon import run_daemon
+    from yp2p.logs import set_up_logs
+
+    paths = find_paths()
+    config = load_config(paths.config)
+    set_up_logs(config.log)
+    run_daemon(config, paths, absolute(directory), _explain)
+
+
+def _explain(shared: dict[str, Any]) -> None:
+    """What to do now."""
+    click.echo(f"Sharing {shared['path']} as {shared['label']!r}.")
+    if shared["devices"]:
+        click.echo(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
+        return
+    minutes = round(shared["expires_in_s"] / 60)
+    click.echo(
+        f"\nThe code is  {shared['code']}  (for {minutes} minutes). On the other device, on the same network, type:\n\n"
+        f"    yp2p daemon &\n    yp2p join {shared['code']} DIR\n\n"
+        "where DIR is the directory there. Ctrl-C stops yp2p here."
+    )

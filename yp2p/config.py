@@ -1,0 +1,222 @@
+"""Settings: flags, then environment, then TOML, then defaults; decoded once, frozen, unknown keys refused.
+
+Every setting is `[section] key` in the TOML file and `YP2P_SECTION__KEY` in the environment. Lists are written
+with commas in the environment. The descriptions below are what an error message gives as the allowed values, and
+what config/yp2p.example.toml repeats.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+from platformdirs import PlatformDirs
+
+from yp2p.errors import ConfigError
+
+DEFAULT_PORT = 9727  # YP2P on a telephone's keys
+PREFIX = "YP2P_"
+HOME_VARIABLE = "YP2P_HOME"
+
+
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[device]"""
+
+    name: Annotated[str, Meta(max_length=64, description="up to 64 characters; empty means the host name")] = ""
+
+
+class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[listen]"""
+
+    address: Annotated[
+        list[str], Meta(description='a list of IP addresses; empty means every interface, IPv4 and IPv6')
+    ] = []
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="a whole number from 0 to 65535; 0 means 9727 if that is free, else any free port",
+        ),
+    ] = 0
+
+
+class Discovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[discovery]"""
+
+    mdns: Annotated[bool, Meta(description="true or false")] = True
+    interfaces: Annotated[
+        list[str],
+        Meta(description="a list of interface names or IP addresses; empty means every interface"),
+    ] = []
+    static: Annotated[
+        list[str], Meta(description="a list of HOST:PORT where other devices always are")
+    ] = []
+
+
+class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[files]"""
+
+    max_text_bytes: Annotated[
+        int, Meta(ge=1024, le=32 << 20, description="a whole number of bytes from 1024 to 33554432")
+    ] = 4 << 20
+    scan_interval_s: Annotated[
+        float, Meta(ge=1, le=7 * 86400, description="a number of seconds from 1 to 604800")
+    ] = 3600.0
+    ignore: Annotated[
+        list[str], Meta(description="a list of patterns in gitignore syntax, for this device only")
+    ] = []
+
+
+class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[pairing]"""
+
+    window_s: Annotated[float, Meta(ge=10, le=86400, description="a number of seconds from 10 to 86400")] = 900.0
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[log]"""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "text", "json"],
+        Meta(description="auto, text or json; auto means text on a terminal and key=value elsewhere"),
+    ] = "auto"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of one daemon."""
+
+    device: Device = Device()
+    listen: Listen = Listen()
+    discovery: Discovery = Discovery()
+    files: Files = Files()
+    pairing: Pairing = Pairing()
+    log: Log = Log()
+
+    @property
+    def device_name(self) -> str:
+        return self.device.name or socket.gethostname() or "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one device keeps its things."""
+
+    config: Path
+    state: Path
+    runtime: Path
+
+    @property
+    def key(self) -> Path:
+        return self.state / "device.key"
+
+    @property
+    def store(self) -> Path:
+        return self.state / "store.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime / "control.sock"
+
+
+def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
+    """Everything beneath `YP2P_HOME` when that is set, otherwise the XDG directories."""
+    home = environment.get(HOME_VARIABLE)
+    if home:
+        base = Path(home).expanduser().absolute()
+        return Paths(base / "config.toml", base, base)
+    dirs = PlatformDirs("yp2p", appauthor=False)
+    state = Path(dirs.user_state_dir)
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    return Paths(
+        Path(dirs.user_config_dir) / "config.toml", state, Path(runtime) / "yp2p" if runtime else state
+    )
+
+
+def sections() -> dict[str, type[msgspec.Struct]]:
+    """The sections by name."""
+    return {field.name: field.type for field in msgspec.structs.fields(Config)}
+
+
+def describe(section: type[msgspec.Struct], key: str) -> str:
+    """What a setting may be, in words."""
+    hint = get_type_hints(section, include_extras=True)[key]
+    return next(str(m.description) for m in hint.__metadata__ if isinstance(m, Meta))
+
+
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read the file, if there is one, and the environment.
+
+    Raises:
+        ConfigError: names the setting, what was found and what is allowed.
+    """
+    values = _read_toml(path)
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or "__" not in name or name == HOME_VARIABLE:
+            continue
+        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        values.setdefault(section, {})[key] = (name, _Text(text))
+    decoded: dict[str, Any] = {name: _decode_section(name, keys) for name, keys in values.items()}
+    return Config(**decoded)
+
+
+class _Text(str):
+    """A value from the environment: to be converted from text."""
+
+    __slots__ = ()
+
+
+def _read_toml(path: Path) -> dict[str, dict[str, tuple[str, Any]]]:
+    try:
+        data = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    for section, keys in data.items():
+        if not isinstance(keys, dict):
+            raise ConfigError(f"{path}: {section!r} stands outside a section; {_known_sections()}")
+    return {
+        section: {key: (f"{path}: [{section}] {key}", value) for key, value in keys.items()}
+        for section, keys in data.items()
+    }
+
+
+def _known_sections() -> str:
+    return "the sections are: " + ", ".join(f"[{name}]" for name in sections())
+
+
+def _decode_section(name: str, keys: Mapping[str, tuple[str, Any]]) -> msgspec.Struct:
+    section = sections().get(name)
+    if section is None:
+        where = next(iter(keys.values()))[0] if keys else f"[{name}]"
+        raise ConfigError(f"{where}: there is no section [{name}]; {_known_sections()}")
+    hints = get_type_hints(section, include_extras=True)
+    values: dict[str, Any] = {}
+    for key, (where, value) in keys.items():
+        if key not in hints:
+            raise ConfigError(
+                f"{where}: [{name}] has no setting {key!r}; its settings are: {', '.join(hints)}"
+            )
+        from_text = isinstance(value, _Text)
+        if isinstance(value, str) and hints[key].__origin__ == list[str]:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            values[key] = msgspec.convert(value, hints[key], strict=not from_text)
+        except msgspec.ValidationError:
+            raise ConfigError(f"{where} is {value!r}, but must be {describe(section, key)}") from None
+    return section(**values)

@@ -1,0 +1,189 @@
+"""The daemon: the only place where the parts are put together.
+
+Task tree; nesting is shutdown order, the innermost goes first::
+
+    store writer                     commits last, shielded
+    └── device                       folders: one disk actor each; peers: one task per known device
+        ├── control socket           the local API
+        └── intake                   what is cancelled first
+            ├── listener             handshakes of incoming connections, then their links
+            ├── mDNS                 announcing, sightings, interface changes
+            ├── watchdog             WATCHDOG=1 from the loop itself
+            └── signals              SIGTERM and SIGINT end everything
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from yp2p.config import DEFAULT_PORT, Config, Paths
+from yp2p.control.app import make_app, serve_control
+from yp2p.control.socket import bind_control_socket
+from yp2p.discovery.mdns import open_mdns
+from yp2p.documents.text import self_test
+from yp2p.errors import AlreadyRunning, ConfigError, YpError
+from yp2p.identity import Identity, format_device_id
+from yp2p.store.database import open_database
+from yp2p.sync.device import Device
+from yp2p.transport.listener import Listener, open_listeners
+from yp2p.trust.keyfile import load_identity
+
+STOP_LIMIT_S = 0.9
+
+log = structlog.get_logger()
+
+
+class _Lock:
+    """One daemon per home. The lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise AlreadyRunning(
+                f"another yp2p daemon (process {holder}) already runs with {path.parent}; "
+                "stop it with `yp2p stop`, or use another YP2P_HOME"
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+def notify(message: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing without it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock, suppress(OSError):
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        sock.sendall(message.encode())
+
+
+async def _feed_watchdog() -> None:
+    """Show systemd that the loop turns, twice per interval."""
+    interval_us = os.environ.get("WATCHDOG_USEC", "")
+    if not interval_us.isdecimal() or not int(interval_us):
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await trio.sleep(int(interval_us) / 2_000_000)
+
+
+async def _wait_for_signal(stop: trio.Event) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("signal_received", signal=signal.Signals(number).name)
+            stop.set()
+
+
+@asynccontextmanager
+async def _open_device(config: Config, identity: Identity, store: Path) -> AsyncIterator[tuple[Device, trio.Nursery]]:
+    async with open_database(store) as database:
+        device = Device(config, identity, database)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(device.run)
+            yield device, nursery
+            nursery.cancel_scope.cancel()
+
+
+async def run(config: Config, paths: Paths, share: str | None, shared: Callable[[dict[str, Any]], None]) -> None:
+    """Run one device until it is told to stop.
+
+    Args:
+        share: a directory to share once everything runs, or None.
+        shared: is told what `share` gave.
+
+    Raises:
+        YpError: it cannot start; the text says why and what to do.
+    """
+    self_test()
+    # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    for directory in (paths.state, paths.runtime):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240
+        except OSError as error:
+            raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
+    lock = _Lock(paths.lock)
+    try:
+        identity = load_identity(paths.key)
+        listeners = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
+        control = bind_control_socket(paths.socket)
+        try:
+            async with _open_device(config, identity, paths.store) as (device, nursery):
+                device.peers.listen_port = listeners[0].socket.getsockname()[1]
+                await _serve(config, device, nursery, listeners, control, identity, share, shared)
+        finally:
+            control.close()
+            paths.socket.unlink(missing_ok=True)  # noqa: ASYNC240
+    finally:
+        lock.release()
+
+
+async def _serve(
+    config: Config,
+    device: Device,
+    outer: trio.Nursery,
+    listeners: list[trio.SocketListener],
+    control: socket.socket,
+    identity: Identity,
+    share: str | None,
+    shared: Callable[[dict[str, Any]], None],
+) -> None:
+    stop = trio.Event()
+    listener = Listener(
+        identity, device.accept, is_known=device.peers.is_known, pairing_open=lambda: device.desk.is_open
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listener.serve, listeners)
+        nursery.start_soon(serve_control, make_app(device, stop), control)
+        nursery.start_soon(_wait_for_signal, stop)
+        nursery.start_soon(_feed_watchdog)
+        if config.discovery.mdns:
+            nursery.start_soon(_discover, config, device)
+        port = device.peers.listen_port
+        log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
+        notify(f"READY=1\nSTATUS=listening on port {port}")
+        if share is not None:
+            shared(await device.share(share, None))
+        await stop.wait()
+        notify("STOPPING=1")
+        log.info("daemon_stopping")
+        # Whatever does not end by then is left to the store's rules: everything promised is durable already.
+        outer.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
+        nursery.cancel_scope.cancel()
+
+
+async def _discover(config: Config, device: Device) -> None:
+    async with open_mdns(config.discovery.interfaces) as (mdns, sightings):
+        await device.run_discovery(mdns, sightings)
+
+
+def run_daemon(
+    config: Config, paths: Paths, share: str | None = None, shared: Callable[[dict[str, Any]], None] = lambda _: None
+) -> None:
+    """`run` under trio, with a single error where there is one. Raises YpError."""
+    try:
+        trio.run(run, config, paths, share, shared)
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, YpError):
+            raise error from None
+        raise

@@ -1,0 +1,1 @@
+"""Finding devices: mDNS, static and remembered addresses. All of it hints; the key decides."""

@@ -1,0 +1,1 @@
+"""The file system of one folder: scan, watch, ignore rules, path safety, atomic replacement."""

@@ -1,0 +1,239 @@
+"""Putting content in place so that neither a crash nor another program's save can lose anything.
+
+Theory of operation (invariant 3)
+    1. `write_temporary` writes the new content under a fresh name in `.yp2p/tmp` and forces it to the disk. Without
+       that, a file exchanged into place is *empty* after a power cut (20 of 20).
+    2. The caller records its intent (temporary name and inode) in the store: after a crash `was_put` tells from the
+       inode whether step 3 happened, so a rendered file is never mistaken for a person's edit.
+    3. `exchange` holds a read lease on the file at the path, checks that it still is the base, and swaps the two
+       names (renameat2, RENAME_EXCHANGE). The swap is atomic and loses nothing: what was at the path is now under
+       the temporary name. It looks at what came out; if that is not the base, somebody saved in between, and the
+       caller gets it to ingest.
+    4. What came out stays for a while and is looked at again: a program that had it open may write to it still.
+
+    New files go in by `put_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from yp2p.files.inspect import Busy, Finding, Found, Stamp, inspect, read_lease, read_whole
+from yp2p.files.root import TMP, Root
+from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
+
+# From this many files on, one syncfs is cheaper than a fdatasync each.
+_BULK = 8
+
+
+class Outcome(Enum):
+    """How an attempt to change the disk went."""
+
+    DONE = auto()
+    BUSY = auto()  # somebody has the file open for writing: wait for it to be closed
+    CHANGED = auto()  # what is at the path is not the base: ingest it first
+    BLOCKED = auto()  # the file system says no; `reason` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """A file in `.yp2p/tmp`, ready to be put in place."""
+
+    name: str
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`stamp` of the file now in place; `odd` is what came out instead of the base."""
+
+    outcome: Outcome
+    stamp: Stamp | None = None
+    came_out: Stamp | None = None
+    odd: Finding | None = None
+    reason: str = ""
+
+
+def write_temporaries(
+    root: Root, items: Sequence[tuple[str, str | None, bytes, bool]]
+) -> list[Temporary | OSError]:
+    """Write contents under temporary names and force them to the disk.
+
+    Args:
+        items: name in `.yp2p/tmp`, the path whose owner and mode are kept (None for a new file), the content, and
+            whether a new file is executable.
+    """
+    bulk = len(items) >= _BULK
+    results: list[Temporary | OSError] = []
+    for name, like, data, executable in items:
+        try:
+            results.append(_write_temporary(root, f"{TMP}/{name}", like, data, executable, sync=not bulk))
+        except OSError as error:
+            results.append(error)
+    if bulk:
+        sync_file_system(root.descriptor)
+    return results
+
+
+def _write_temporary(
+    root: Root, name: str, like: str | None, data: bytes, executable: bool, *, sync: bool
+) -> Temporary:
+    descriptor = root.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        _set_mode(root, descriptor, like, executable)
+        if sync:
+            os.fdatasync(descriptor)
+        return Temporary(name, os.fstat(descriptor).st_ino)
+    except OSError:
+        with root.parent(name) as (directory, base):
+            os.unlink(base, dir_fd=directory)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _set_mode(root: Root, descriptor: int, like: str | None, executable: bool) -> None:
+    status = root.lstat(like) if like is not None else None
+    if status is None:
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(descriptor, (0o777 if executable else 0o666) & ~mask)
+        return
+    own = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+    source = root.open(like or "", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for attribute in os.listxattr(source):
+            os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+    finally:
+        os.close(source)
+
+
+def exchange(root: Root, temporary: Temporary, path: str, base: bytes, base_stamp: Stamp) -> Result:
+    """Swap the temporary file and the file at `path`, if that still has the content hash `base`."""
+    try:
+        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return Result(Outcome.CHANGED)
+        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+    try:
+        with read_lease(descriptor):
+            before = Stamp.of(os.fstat(descriptor))
+            if before != base_stamp and hashlib.sha256(read_whole(descriptor, before.size)).digest() != base:
+                return Result(Outcome.CHANGED)
+            with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
+                rename(tmp, name, parent, target, RENAME_EXCHANGE)
+        return _look(root, temporary, path, descriptor, before)
+    except Busy:
+        return Result(Outcome.BUSY, reason="another program has it open for writing")
+    except OSError as error:
+        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+    finally:
+        os.close(descriptor)
+
+
+def _look(root: Root, temporary: Temporary, path: str, descriptor: int, before: Stamp) -> Result:
+    """What is in place, and what came out of it."""
+    placed = root.lstat(path)
+    came_out = root.lstat(temporary.name)
+    stamp = Stamp.of(placed) if placed is not None and placed.st_ino == temporary.inode else None
+    if came_out is None:
+        return Result(Outcome.DONE, stamp)
+    out = Stamp.of(came_out)
+    same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
+    if same:
+        return Result(Outcome.DONE, stamp, out)
+    return Result(Outcome.DONE, stamp, out, inspect(root, temporary.name, None, 1 << 30, trust_stamp=False))
+
+
+def put_new(root: Root, temporary: Temporary, path: str) -> Result:
+    """Put the temporary file at `path`, where nothing may be."""
+    try:
+        root.make_parents(path)
+        with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
+            rename(tmp, name, parent, target, RENAME_NOREPLACE)
+            return Result(Outcome.DONE, Stamp.of(os.stat(target, dir_fd=parent, follow_symlinks=False)))
+    except FileExistsError:
+        return Result(Outcome.CHANGED, reason="a file of that name is there")
+    except OSError as error:
+        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+
+
+def move_away(root: Root, path: str, target: str, base: bytes | None, base_stamp: Stamp) -> Result:
+    """Rename `path` to `target`, where nothing may be, if it still has the content hash `base`."""
+    try:
+        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return Result(Outcome.CHANGED)
+        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+    try:
+        with read_lease(descriptor):
+            before = Stamp.of(os.fstat(descriptor))
+            if (
+                base is not None
+                and before != base_stamp
+                and hashlib.sha256(read_whole(descriptor, before.size)).digest() != base
+            ):
+                return Result(Outcome.CHANGED)
+            root.make_parents(target)
+            with root.parent(path) as (parent, name), root.parent(target) as (into, new):
+                rename(parent, name, into, new, RENAME_NOREPLACE)
+                return Result(Outcome.DONE, Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False)))
+    except Busy:
+        return Result(Outcome.BUSY, reason="another program has it open for writing")
+    except FileExistsError:
+        return Result(Outcome.CHANGED, reason="a file of that name is there")
+    except OSError as error:
+        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+    finally:
+        os.close(descriptor)
+
+
+def was_put(root: Root, temporary: Temporary) -> bool:
+    """After a crash: whether the temporary file was put in place."""
+    status = root.lstat(temporary.name)
+    return status is None or status.st_ino != temporary.inode
+
+
+def discard(root: Root, name: str) -> None:
+    """Remove a file in `.yp2p/tmp`, if it is there."""
+    try:
+        with root.parent(name) as (directory, base):
+            os.unlink(base, dir_fd=directory)
+    except OSError:
+        pass
+
+
+def set_executable(root: Root, path: str, executable: bool) -> Stamp | None:
+    """Give or take the executable bit, for everyone who may read the file."""
+    descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        readers = (mode & 0o444) >> 2
+        os.fchmod(descriptor, mode | readers if executable else mode & ~0o111)
+        return Stamp.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def read_late(root: Root, name: str, stamp: Stamp) -> Finding | None:
+    """Look again at what came out: its content when somebody wrote to it since, else None."""
+    found = inspect(root, name, None, 1 << 30, trust_stamp=False)
+    same = (found.stamp.size, found.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)
+    return None if same or found.found is not Found.TEXT else found

@@ -1,0 +1,132 @@
+"""The root of a folder on this device, and the only way to its files.
+
+Every path is resolved beneath the root's descriptor and never through a symlink (invariant 14). `.yp2p/` in the
+root holds what is ours: `marker` (this directory is that folder), `tmp` (files on their way in and out), `trash`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from yp2p.errors import FolderError
+from yp2p.files.syscalls import open_beneath
+from yp2p.identity import FolderID
+
+OURS = ".yp2p"
+TMP = f"{OURS}/tmp"
+TRASH = f"{OURS}/trash"
+_MARKER = f"{OURS}/marker"
+_README = """This directory belongs to yp2p, which keeps the folder around it the same on several devices.
+tmp/ holds files on their way in, trash/ what other devices deleted. `marker` says which folder this is:
+without it yp2p pauses the folder, because an empty directory must not look like a deleted folder.
+"""
+
+
+class Root:
+    """An open folder root. `close` when done."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the directory that was opened."""
+        try:
+            there, here = os.stat(self.path), os.fstat(self.descriptor)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file beneath the root. Raises OSError; ELOOP when a symlink is in the way."""
+        return open_beneath(self.descriptor, path, flags, mode if flags & os.O_CREAT else 0)
+
+    @contextmanager
+    def parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """The descriptor of the directory that holds `path`, and the name in it."""
+        directory, _, name = path.rpartition("/")
+        if not directory:
+            yield self.descriptor, name
+            return
+        descriptor = self.open(directory, os.O_DIRECTORY | os.O_PATH)
+        try:
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """The status of `path` itself, or None when there is nothing."""
+        try:
+            with self.parent(path) as (directory, name):
+                return os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
+
+    def make_parents(self, path: str) -> None:
+        """Create the directories above `path`. Raises OSError (ENOTDIR when a file is in the way)."""
+        names = path.split("/")[:-1]
+        for depth in range(1, len(names) + 1):
+            try:
+                with self.parent("/".join(names[:depth])) as (directory, name):
+                    os.mkdir(name, dir_fd=directory)
+            except FileExistsError:
+                status = self.lstat("/".join(names[:depth]))
+                if status is None or not stat.S_ISDIR(status.st_mode):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+
+    def remove_empty_parents(self, path: str) -> None:
+        """Remove the directories above `path` that nothing is left in."""
+        names = path.split("/")[:-1]
+        for depth in range(len(names), 0, -1):
+            try:
+                with self.parent("/".join(names[:depth])) as (directory, name):
+                    os.rmdir(name, dir_fd=directory)
+            except OSError:
+                return
+
+    def prepare(self, folder: FolderID) -> None:
+        """Make `.yp2p/` with the marker. Raises FolderError when the root belongs to another folder."""
+        found = self.marker()
+        if found is not None and found != folder:
+            raise FolderError(
+                f"{self.path} is marked as another folder ({found.hex()[:8]}); "
+                f"remove {self.path / _MARKER} if that folder is gone"
+            )
+        for directory in (OURS, TMP, TRASH):
+            try:
+                with self.parent(directory) as (parent, name):
+                    os.mkdir(name, 0o700, dir_fd=parent)
+            except FileExistsError:
+                pass
+        for name, text in ((_MARKER, folder.hex() + "\n"), (f"{OURS}/README", _README)):
+            descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def temporaries(self) -> list[str]:
+        """The files in `.yp2p/tmp`, as paths from the root."""
+        descriptor = self.open(TMP, os.O_DIRECTORY | os.O_RDONLY)
+        try:
+            return [f"{TMP}/{name}" for name in os.listdir(descriptor)]
+        finally:
+            os.close(descriptor)
+
+    def marker(self) -> FolderID | None:
+        """Which folder this root says it is, or None without a marker."""
+        try:
+            with os.fdopen(self.open(_MARKER, os.O_RDONLY)) as file:
+                return FolderID(bytes.fromhex(file.read(64).strip()))
+        except (OSError, ValueError):
+            return None

@@ -1,0 +1,89 @@
+-- The store of one device. WAL, synchronous=FULL: what is committed survives the power.
+-- IDs and hashes are BLOBs; times are seconds since 1970 by this device's clock.
+
+-- Folders this device takes part in. `adopted` is 0 until a joiner has had its first manifest.
+CREATE TABLE folder (
+    id      BLOB PRIMARY KEY,          -- 16 random bytes
+    label   TEXT NOT NULL,
+    root    TEXT NOT NULL UNIQUE,      -- absolute path here
+    founder BLOB NOT NULL,             -- device ID: the root of trust for the statements
+    adopted INTEGER NOT NULL,
+    added   REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Signed membership statements, as they came (docs/protocol.md).
+CREATE TABLE statement (
+    folder  BLOB NOT NULL,
+    body    BLOB NOT NULL,
+    PRIMARY KEY (folder, body)
+) STRICT, WITHOUT ROWID;
+
+-- What is known of other devices besides their keys.
+CREATE TABLE device (
+    id      BLOB PRIMARY KEY,
+    name    TEXT NOT NULL,
+    host    TEXT NOT NULL,             -- where it was last reached
+    port    INTEGER NOT NULL,
+    seen    REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every update of every document, in the order of commit. A document is the sum of its rows.
+CREATE TABLE log (
+    seq      INTEGER PRIMARY KEY,
+    folder   BLOB NOT NULL,
+    document BLOB NOT NULL,
+    origin   BLOB NOT NULL,            -- device it came from; empty for our own
+    received REAL NOT NULL,
+    data     BLOB NOT NULL
+) STRICT;
+CREATE INDEX log_document ON log (folder, document, seq);
+
+-- What each document amounts to, so that a start need not load them all.
+CREATE TABLE digest (
+    folder   BLOB NOT NULL,
+    document BLOB NOT NULL,
+    version  BLOB NOT NULL,            -- hash of state vector and delete set
+    content  BLOB NOT NULL,            -- hash of the text
+    clocks   BLOB NOT NULL,            -- encoded state vector
+    seq      INTEGER NOT NULL,         -- the last row of the log that it includes
+    PRIMARY KEY (folder, document)
+) STRICT, WITHOUT ROWID;
+
+-- The base of each file: what it held when it was last rendered or ingested. The base is the document's log up
+-- to base_seq, or base_state where it is no prefix of the log (a save while others' updates were on their way).
+CREATE TABLE file (
+    folder     BLOB NOT NULL,
+    entry      BLOB NOT NULL,
+    path       BLOB NOT NULL,          -- where it is on disk, as bytes
+    document   BLOB NOT NULL,
+    base_seq   INTEGER NOT NULL,
+    base_state BLOB,
+    content    BLOB NOT NULL,          -- SHA-256 of the base
+    executable INTEGER NOT NULL,
+    inode      INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL,
+    ctime_ns   INTEGER NOT NULL,
+    PRIMARY KEY (folder, entry)
+) STRICT, WITHOUT ROWID;
+
+-- Files about to be put in place. After a crash the inode under the temporary name tells whether they were.
+CREATE TABLE intent (
+    folder    BLOB NOT NULL,
+    entry     BLOB NOT NULL,
+    path      BLOB NOT NULL,
+    document  BLOB NOT NULL,
+    temporary TEXT NOT NULL,
+    inode     INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,
+    content   BLOB NOT NULL,
+    executable INTEGER NOT NULL,
+    PRIMARY KEY (folder, entry)
+) STRICT, WITHOUT ROWID;
+
+-- One row per process start: which client IDs this device wrote with, and when.
+CREATE TABLE start (
+    client  INTEGER PRIMARY KEY,
+    fork    INTEGER NOT NULL,
+    started REAL NOT NULL
+) STRICT;

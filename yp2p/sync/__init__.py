@@ -1,0 +1,1 @@
+"""What drives the parts: folders, sessions, providers, ingest and render, peers, pairing."""

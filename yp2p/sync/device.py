@@ -1,0 +1,429 @@
+"""This device: its folders, its peers, its pairing windows, and what the control API asks of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from yp2p import __version__
+from yp2p.config import Config
+from yp2p.discovery.addresses import parse_address
+from yp2p.discovery.mdns import Announcement, Mdns, Sighting
+from yp2p.documents.manifest import Kind
+from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError
+from yp2p.files.root import Root
+from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
+from yp2p.store.database import Database
+from yp2p.sync.disk import Disk
+from yp2p.sync.folder import ClientIDs, Folder
+from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
+from yp2p.sync.peers import Peers
+from yp2p.sync.presence import FolderPresence
+from yp2p.sync.roots import check_directory
+from yp2p.transport.handshake import HandshakeType, Secured
+from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
+from yp2p.trust.pairing import parse_code
+
+_PRESENCE_S = 2.0
+# For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
+_EXPECTED_S = 3.0
+_PROBE_LIMIT_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Device:
+    """Everything one daemon does, without the control socket. `run` does the work."""
+
+    def __init__(self, config: Config, identity: Identity, database: Database) -> None:
+        self._config = config
+        self._identity = identity
+        self._database = database
+        self._name = config.device_name
+        self._clients = ClientIDs.fresh()
+        self._folders: dict[FolderID, Folder] = {}
+        self._disks: dict[FolderID, Disk] = {}
+        self._presences: dict[FolderID, FolderPresence] = {}
+        self._windows_seen: dict[str, Sighting] = {}
+        self._sighted = trio.Event()
+        self._mdns: Mdns | None = None
+        self._nursery: trio.Nursery | None = None
+        self._expecting_since = 0.0
+        self.desk = PairingDesk(identity, self._name, config.pairing.window_s)
+        try:
+            static = [parse_address(text) for text in config.discovery.static]
+        except ValueError as error:
+            raise ConfigError(f"[discovery] static: {error}") from None
+        self._static = static
+        self.peers = Peers(identity, self._name, database, self._folders, self._presence_of, static)
+
+    # --- running ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until cancelled; `started` when all folders are loaded."""
+        self._expecting_since = trio.current_time()
+        self._database.submit(
+            [("INSERT OR REPLACE INTO start VALUES (?, ?, ?)", (self._clients.own, self._clients.fork, time.time()))]
+        )
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for row in self._database.rows("SELECT id, label, root, founder, adopted FROM folder ORDER BY added"):
+                folder_id, label, root, founder, adopted = row
+                await self._run_folder(
+                    Folder(
+                        FolderID(folder_id), label, Path(root), DeviceID(founder), database=self._database,
+                        clients=self._clients, adopted=bool(adopted),
+                    )
+                )  # fmt: skip
+            nursery.start_soon(self.peers.run)
+            nursery.start_soon(self.desk.run)
+            nursery.start_soon(self._run_presence)
+            task_status.started()
+
+    async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
+        """Announce this device and use what others announce; runs until cancelled."""
+        self._mdns = mdns
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow_sightings, sightings)
+            nursery.start_soon(self._keep_announcing, mdns)
+            nursery.start_soon(self._follow_interfaces, mdns)
+
+    async def accept(self, kind: HandshakeType, secured: Secured) -> None:
+        """Serve a connection whose handshake succeeded."""
+        if kind is HandshakeType.KNOWN:
+            await self.peers.accept(secured)
+            return
+        member = await self.desk.let_in(secured)
+        if member is not None:
+            self._expecting_since = trio.current_time()
+
+    async def _run_folder(self, folder: Folder) -> None:
+        assert self._nursery is not None
+        folder.load()
+        folder.on_members_changed = self.peers.membership_changed
+        self._folders[folder.id] = folder
+        self._disks[folder.id] = Disk(folder, self._config.files)
+        self.peers.membership_changed()
+        await self._nursery.start(self._disks[folder.id].run)
+
+    def _presence_of(self, folder: Folder) -> FolderPresence:
+        if folder.id not in self._presences:
+            self._presences[folder.id] = FolderPresence(self._clients.own)
+        return self._presences[folder.id]
+
+    async def _run_presence(self) -> None:
+        while True:
+            for folder in self._folders.values():
+                state = {
+                    "device": self._name,
+                    "id": format_device_id(self._identity.device_id),
+                    "open": self._disks[folder.id].recently_edited[:20],
+                }
+                self._presence_of(folder).set_own(state)
+            await trio.sleep(_PRESENCE_S)
+
+    # --- discovery ----------------------------------------------------------------------------------------------
+
+    def _secrets(self) -> dict[DeviceID, bytes]:
+        return {
+            device: self._identity.pairwise_secret(keys.noise_key) for device, keys in self.peers.known().items()
+        }
+
+    async def _follow_sightings(self, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
+        remembered: dict[str, Sighting] = {}
+        secrets = self._secrets()
+        changed = self.peers.members_changed
+        while True:
+            sighting: Sighting | None = None
+            with trio.move_on_after(1.0):
+                sighting = await sightings.receive()
+            if changed is not self.peers.members_changed:
+                changed, secrets = self.peers.members_changed, self._secrets()
+                for earlier in remembered.values():
+                    self._sighting_of(earlier, secrets)
+            if sighting is None:
+                continue
+            if not sighting.addresses:
+                remembered.pop(sighting.instance, None)
+                self._windows_seen.pop(sighting.instance, None)
+                continue
+            remembered[sighting.instance] = sighting
+            while len(remembered) > 256:
+                remembered.pop(next(iter(remembered)))
+            if sighting.pairing:
+                self._windows_seen[sighting.instance] = sighting
+            else:
+                self._windows_seen.pop(sighting.instance, None)
+            event, self._sighted = self._sighted, trio.Event()
+            event.set()
+            self._sighting_of(sighting, secrets)
+
+    def _sighting_of(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
+        for device in sighting.devices(secrets):
+            self.peers.seen(device, sighting.addresses)
+
+    async def _keep_announcing(self, mdns: Mdns) -> None:
+        while True:
+            members, windows = self.peers.members_changed, self.desk.changed
+            secrets = tuple(self._secrets().values())
+            await mdns.announce(Announcement(self.peers.listen_port, secrets, self.desk.digits(), self._name))
+            async with trio.open_nursery() as nursery:
+                for event in (members, windows):
+                    nursery.start_soon(_cancel_when, event, nursery.cancel_scope)
+
+    async def _follow_interfaces(self, mdns: Mdns) -> None:
+        async for _ in mdns.interface_changes():
+            for contact in self.peers.contacts.values():
+                contact.poke.set()
+
+    # --- what the control API asks --------------------------------------------------------------------------------
+
+    def _taken(self) -> list[tuple[str, Path]]:
+        return [(folder.label, folder.path) for folder in self._folders.values()]
+
+    def _folder_at(self, path: Path) -> Folder | None:
+        return next((folder for folder in self._folders.values() if folder.path == path), None)
+
+    async def share(self, directory: str, label: str | None) -> dict[str, Any]:
+        """Share a directory (or show a code for one that is shared already).
+
+        Raises:
+            FolderError: the directory cannot be shared. PairingError: a new code has to wait.
+        """
+        path = check_directory(directory, self._taken())
+        folder = self._folder_at(path)
+        if folder is None:
+            folder = await self._create(path, label or path.name)
+        window = self.desk.open_window(folder)
+        return {
+            "code": str(window.code),
+            "expires_in_s": round(window.closes_at - trio.current_time()),
+            "folder": folder.id.hex(),
+            "label": folder.label,
+            "path": str(folder.path),
+            "devices": len(folder.members) - 1,
+        }
+
+    async def _create(self, path: Path, label: str) -> Folder:
+        own = self._identity
+        folder_id = FolderID(os.urandom(16))
+        statement = sign_statement(own, folder_id, own.public, Role.ADMINISTRATOR, 1, self._name)
+        await self._store_folder(path, label, folder_id, own.device_id, (statement.encode(),), adopted=True)
+        folder = Folder(
+            folder_id, label, path, own.device_id, database=self._database, clients=self._clients, adopted=True
+        )
+        await self._run_folder(folder)
+        log.info("folder_shared", folder=label)
+        return folder
+
+    async def _store_folder(
+        self,
+        path: Path,
+        label: str,
+        folder: FolderID,
+        founder: DeviceID,
+        statements: tuple[bytes, ...],
+        *,
+        adopted: bool,
+    ) -> None:
+        root = Root(path)
+        try:
+            root.prepare(folder)
+        except OSError as error:
+            raise FolderError(f"{path} cannot be used: {error.strerror}") from error
+        finally:
+            root.close()
+        rows = [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (folder, body)) for body in statements]
+        await self._database.submit(
+            [
+                (
+                    "INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?)",
+                    (folder, label, str(path), founder, adopted, time.time()),
+                ),
+                *rows,
+            ]
+        ).wait()
+
+    async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+        """Pair with the device that shows the code, and take part in its folder.
+
+        Raises:
+            UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
+        """
+        code = parse_code(text)
+        path = check_directory(directory, self._taken())
+        if self._folder_at(path) is not None:
+            raise FolderError(f"{path} is shared already; join into another directory")
+        if code.digits in self.desk.digits():
+            raise PairingError("that is the code of this device; type it on the other one")
+        joiner = Joiner(self._identity, self._name, self._candidates, self._wait_for_sighting)
+
+        async def accept(joined: Joined) -> None:
+            await self._accept_grant(joined, path)
+
+        joined = await joiner.join(code, accept, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        self._expecting_since = trio.current_time()
+        self.peers.seen(joined.sharer.device_id, (joined.address,))
+        log.info("folder_joined", folder=joined.grant.label)
+        return {
+            "folder": joined.grant.folder.hex(),
+            "label": joined.grant.label,
+            "path": str(path),
+            "device": format_device_id(joined.sharer.device_id),
+            "name": joined.grant.name,
+        }
+
+    async def _accept_grant(self, joined: Joined, path: Path) -> None:
+        grant = joined.grant
+        if grant.folder in self._folders:
+            raise FolderError(
+                f"this device takes part in {grant.label!r} already, at {self._folders[grant.folder].path}"
+            )
+        statements = [read_statement(body, grant.folder) for body in grant.statements]
+        members = evaluate(grant.founder, statements)
+        if joined.sharer.device_id not in members or self._identity.device_id not in members:
+            raise MessageFault("the other device sent a member list without itself or this device")
+        await self._store_folder(
+            path, grant.label, grant.folder, grant.founder, grant.statements, adopted=False
+        )
+        contact = self.peers.contact(joined.sharer.device_id)
+        contact.name = grant.name
+        await self._run_folder(
+            Folder(
+                grant.folder, grant.label, path, grant.founder, database=self._database, clients=self._clients,
+                adopted=False,
+            )
+        )  # fmt: skip
+
+    def _candidates(self, digits: str) -> Iterator[Candidate]:
+        for sighting in list(self._windows_seen.values()):
+            if digits in sighting.pairing.split(","):
+                yield Candidate(sighting.instance, sighting.addresses)
+        for address in self._static:
+            yield Candidate(str(address), (address,))
+
+    async def _wait_for_sighting(self) -> None:
+        await self._sighted.wait()
+
+    async def wait(self) -> None:
+        """Return when every folder is in sync with every connected device."""
+        while not await self._is_in_sync():
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.deadline = trio.current_time() + 0.5
+                for folder in self._folders.values():
+                    nursery.start_soon(_cancel_when, folder.changed, nursery.cancel_scope)
+                await trio.sleep_forever()
+
+    async def _is_in_sync(self) -> bool:
+        expected = trio.current_time() - self._expecting_since < _EXPECTED_S
+        if expected and any(not self.peers.is_linked(device) for device in self.peers.known()):
+            return False
+        if any(folder.problem or not folder.settled or not folder.adopted for folder in self._folders.values()):
+            return False
+        answers: list[bool] = []
+
+        async def ask(device: DeviceID, folder: Folder) -> None:
+            session = self.peers.session(device, folder.id)
+            answers.append(session is not None and await session.probe())
+
+        with trio.move_on_after(_PROBE_LIMIT_S) as scope:
+            async with trio.open_nursery() as nursery:
+                for folder in self._folders.values():
+                    for device in folder.members:
+                        if self.peers.is_linked(device):
+                            nursery.start_soon(ask, device, folder)
+        return not scope.cancelled_caught and all(answers)
+
+    # --- status -------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Everything `yp2p status` shows."""
+        return {
+            "version": __version__,
+            "device": {
+                "id": format_device_id(self._identity.device_id),
+                "name": self._name,
+                "port": self.peers.listen_port,
+            },
+            "devices": [self._device_status(device) for device in sorted(self.peers.known())],
+            "folders": [self._folder_status(folder) for folder in self._folders.values()],
+        }
+
+    def _name_of(self, device: DeviceID) -> str:
+        contact = self.peers.contacts.get(device)
+        if contact is not None and contact.name:
+            return contact.name
+        return next((f.members[device].name for f in self._folders.values() if device in f.members), "")
+
+    def _device_status(self, device: DeviceID) -> dict[str, Any]:
+        address = self.peers.address_of(device)
+        return {
+            "id": format_device_id(device),
+            "name": self._name_of(device),
+            "connected": self.peers.is_linked(device),
+            "address": str(address) if address is not None else None,
+            "trouble": self.peers.contact(device).trouble,
+        }
+
+    def _folder_status(self, folder: Folder) -> dict[str, Any]:
+        texts = [e for e in folder.manifest.entries.values() if e.kind is Kind.TEXT and folder.is_alive(e)]
+        waiting = folder.waiting
+        return {
+            "id": folder.id.hex(),
+            "label": folder.label,
+            "path": str(folder.path),
+            "state": _state(folder),
+            "problem": folder.problem,
+            "entries": {
+                "total": len(texts),
+                "here": sum(1 for e in texts if e.id in folder.files),
+                "not_synced": len(waiting.skipped),
+                "waiting": len(waiting.entries),
+                "conflicts": len(self._conflicts(folder)),
+            },
+            "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
+            "waiting": [
+                {"path": folder.layout().path_of.get(entry, ""), "reason": reason}
+                for entry, reason in waiting.entries.items()
+            ],
+            "conflicts": self._conflicts(folder),
+            "devices": [self._member_status(folder, device) for device in sorted(folder.members)
+                        if device != self._identity.device_id],
+            "presence": self._presence_of(folder).present(),
+        }  # fmt: skip
+
+    @staticmethod
+    def _conflicts(folder: Folder) -> list[str]:
+        """Paths of files that stand beside another one."""
+        return sorted(path for path in folder.layout().entry_at if ".conflict-" in path.rpartition("/")[2])
+
+    def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
+        session = self.peers.session(device, folder.id)
+        return {
+            "id": format_device_id(device),
+            "name": self._name_of(device),
+            "connected": session is not None,
+            "in_sync": session is not None and folder.settled and session.in_sync,
+            "behind": len(session.behind) if session is not None else None,
+        }
+
+
+def _state(folder: Folder) -> str:
+    if folder.problem:
+        return "paused"
+    if not folder.adopted:
+        return "waiting for the first device"
+    return "idle" if folder.settled else "working"
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+

@@ -1,0 +1,246 @@
+"""The disk actor: the one task that touches a folder's files.
+
+It takes what the watcher reports and what the documents ask for, ingests first and renders after, one batch at a time.
+Because nobody else reads or writes the folder's files or bases, none of that needs a lock.
+
+The folder is paused while its root or its marker is missing: an unmounted disk must not look like a deleted folder.
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from yp2p.config import Files
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.files.inspect import Found, inspect
+from yp2p.files.root import Root
+from yp2p.files.watch import Batch, Watcher, open_watcher
+from yp2p.sync.folder import Folder
+from yp2p.sync.ingest import Ingest
+from yp2p.sync.render import Render
+
+# A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
+_QUIET_S = 1.0
+_NOISY_S = 10.0
+_HOUSEKEEPING_S = 5.0
+_SCAN_BATCH = 1000
+# Without enough watches the folder is scanned this often.
+_POLL_S = 10.0
+_ROOT_RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Disk:
+    """Runs ingest and render of one folder."""
+
+    def __init__(self, folder: Folder, settings: Files) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._dirty: set[str] = set()
+        self._scan_wanted = True
+        self._first_scan = True
+        self._modified: dict[str, tuple[float, float]] = {}  # path: first and last write seen
+        self._ingest: Ingest | None = None
+        self._render: Render | None = None
+        self._gone = ""
+        self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+
+    @property
+    def recently_edited(self) -> list[str]:
+        """Paths that somebody saved here in the last minute."""
+        if self._ingest is None:
+            return []
+        now = trio.current_time()
+        return sorted(
+            record.path
+            for entry, at in self._ingest.edited_at.items()
+            if now - at < 60 and (record := self._folder.files.get(entry)) is not None
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until cancelled; `started` once the root is open or known to be missing."""
+        self._task_status = task_status
+        while True:
+            await self._run_once()
+            self._report_started()
+            self._pause(self._gone)
+            await trio.sleep(_ROOT_RETRY_S)
+
+    def _report_started(self) -> None:
+        status, self._task_status = self._task_status, trio.TASK_STATUS_IGNORED
+        status.started()
+
+    async def _run_once(self) -> None:
+        """Work on the root until it is gone; `_gone` says why."""
+        self._gone = ""
+        try:
+            root = Root(self._folder.path)
+        except OSError as error:
+            self._gone = f"{self._folder.path} cannot be opened: {error.strerror}"
+            return
+        try:
+            if self._has_marker(root):
+                await self._run_on(root)
+        finally:
+            root.close()
+
+    def _pause(self, reason: str) -> None:
+        if self._folder.problem != reason:
+            self._folder.problem = reason
+            log.warning("folder_paused", folder=self._folder.label, reason=reason)
+            self._folder.touch()
+
+    def _has_marker(self, root: Root) -> bool:
+        folder = self._folder
+        if root.marker() == folder.id:
+            return True
+        self._gone = f"{folder.path} has lost its marker .yp2p/marker; put the folder's files back, or share it again"
+        return False
+
+    def _ignore_rules(self, root: Root) -> IgnoreRules:
+        found = inspect(root, IGNORE_FILE, None, self._settings.max_text_bytes, trust_stamp=False)
+        text = found.text if found.found is Found.TEXT else ""
+        try:
+            return IgnoreRules(self._settings.ignore, text)
+        except ValueError as error:
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
+            return IgnoreRules(self._settings.ignore)
+
+    async def _run_on(self, root: Root) -> None:
+        folder = self._folder
+        folder.problem = ""
+        self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
+        self._render = Render(folder, root, self._ingest, self._mark)
+        await self._render.recover()
+        self._scan_wanted = self._first_scan = True
+        async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
+            nursery.start_soon(self._tick, root, nursery.cancel_scope)
+            self._report_started()
+            try:
+                while await self._step(root, watcher):
+                    await self._wait_for_work()
+                nursery.cancel_scope.cancel()
+            finally:
+                with trio.move_on_after(1, shield=True):
+                    await self._render.finish()
+
+    def _mark(self, path: str) -> None:
+        self._dirty.add(path)
+
+    async def _step(self, root: Root, watcher: Watcher) -> bool:
+        """Ingest, then render, one batch; False when the root is gone."""
+        folder, ingest, render = self._folder, self._ingest, self._render
+        assert ingest is not None
+        assert render is not None
+        # no await: work that comes in from now on sets the event again
+        folder.disk_work = trio.Event()
+        if not self._has_marker(root):
+            return False
+        if self._scan_wanted and folder.adopted:
+            await self._scan(root, watcher)
+        now = trio.current_time()
+        for path, (first, last) in list(self._modified.items()):
+            if now - last >= _QUIET_S or now - first >= _NOISY_S:
+                del self._modified[path]
+                self._dirty.add(path)
+        if folder.adopted and (self._dirty or ingest.due()):
+            paths, self._dirty = self._dirty | set(ingest.due()), set()
+            folder.settled = False
+            if IGNORE_FILE in paths:
+                watcher.ignore = self._ignore_rules(root)
+                self._scan_wanted = True
+            ordered = sorted(paths)
+            for start in range(0, len(ordered), _SCAN_BATCH):
+                await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+        if ingest.unsettled:
+            await ingest.decide()
+        if folder.to_render or render.next_deadline() <= trio.current_time():
+            folder.settled = False
+            await render.run()
+        busy = bool(
+            self._dirty or self._scan_wanted or folder.to_render or ingest.unsettled or not render.is_idle
+            or self._modified or folder.disk_work.is_set()
+        )  # fmt: skip
+        if folder.settled == busy:
+            folder.settled = not busy
+            folder.touch()
+        return True
+
+    async def _scan(self, root: Root, watcher: Watcher) -> None:
+        """Look at everything that is there and everything that is known."""
+        folder, ingest = self._folder, self._ingest
+        assert ingest is not None
+        folder.settled = False
+        self._scan_wanted = False
+        present = await trio.to_thread.run_sync(watcher.scan)
+        if watcher.exhausted:
+            log.warning(
+                "watches_exhausted",
+                folder=folder.label,
+                advice=f"set fs.inotify.max_user_watches to more than {2 * watcher.watched_directories}; "
+                f"until then the folder is scanned every {_POLL_S:.0f} s",
+            )
+        for path in set(folder.waiting.skipped) - set(present):
+            del folder.waiting.skipped[path]
+        paths = [*present, *(p for p in folder.file_at if not p.startswith(".yp2p/") and p not in set(present))]
+        for start in range(0, len(paths), _SCAN_BATCH):
+            await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
+        if self._first_scan:
+            log.info("folder_scanned", folder=folder.label, files=len(present))
+        self._first_scan = False
+
+    async def _wait_for_work(self) -> None:
+        folder, ingest, render = self._folder, self._ingest, self._render
+        assert ingest is not None
+        assert render is not None
+        if folder.to_render or (folder.adopted and (self._dirty or self._scan_wanted)):
+            await trio.lowlevel.checkpoint()
+            return
+        deadline = min(ingest.unsettled.next_deadline(), render.next_deadline())
+        for first, last in self._modified.values():
+            deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
+        with trio.move_on_at(deadline):
+            await folder.disk_work.wait()
+
+    async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
+        async for batch in watcher.batches():
+            if batch.root_gone:
+                self._gone = f"{self._folder.path} was moved or removed"
+                scope.cancel()
+                return
+            self._take(batch)
+            self._folder.disk_work.set()
+
+    def _take(self, batch: Batch) -> None:
+        now = trio.current_time()
+        self._dirty |= batch.finished
+        for path in batch.finished:
+            self._modified.pop(path, None)
+        for path in batch.modified - batch.finished:
+            first, _ = self._modified.get(path, (now, now))
+            self._modified[path] = (first, now)
+        if batch.overflow:
+            log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
+            self._scan_wanted = True
+        for directory in batch.removed_directories:
+            prefix = directory + "/"
+            self._dirty.update(path for path in self._folder.file_at if path.startswith(prefix))
+        self._folder.settled = False
+
+    async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
+        """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
+        next_scan = trio.current_time() + self._settings.scan_interval_s
+        while True:
+            await trio.sleep(_HOUSEKEEPING_S)
+            self._folder.close_idle_texts()
+            if trio.current_time() >= next_scan:
+                next_scan = trio.current_time() + self._settings.scan_interval_s
+                self._scan_wanted = True
+                self._folder.disk_work.set()
+            if not root.is_in_place():
+                self._gone = f"{self._folder.path} was moved or removed"
+                scope.cancel()
+                return

@@ -1,0 +1,489 @@
+"""A folder: its members, its manifest, its documents, and what is known of its files.
+
+This is the state that sessions (towards peers) and the disk actor (towards files) share. All of it lives on the loop's
+thread; every method is synchronous unless it says otherwise, so between two awaits nothing changes underneath.
+
+Invariants
+    * Every change goes through `_record` (texts) or `write_manifest` / `_accept_manifest`: applied, submitted to the
+      store, and only told to others when durable (invariant 1).
+    * `tree` holds a leaf for exactly the live text entries whose document is here.
+    * `to_render` holds every entry whose file may differ from what the documents say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from yp2p.documents.layout import Layout, layout
+from yp2p.documents.manifest import Change, Entry, Kind, Manifest
+from yp2p.documents.text import TextReplica
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.protocol.reconcile import Leaf, ReconcileTree
+from yp2p.protocol.ysync import read_state_vector
+from yp2p.store.database import Commit, Database, Statement
+from yp2p.sync.live import LiveDocument
+from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row
+from yp2p.trust.membership import Member, Statement as MemberStatement, evaluate, read_statement
+
+# No document stays in memory longer than this without use, and no more than so many at once.
+IDLE_DOCUMENT_S = 60.0
+MAX_OPEN_DOCUMENTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIDs:
+    """The client IDs of this process start (invariant 6)."""
+
+    own: int
+    fork: int
+
+    @classmethod
+    def fresh(cls) -> ClientIDs:
+        return cls(fresh_client_id(), fresh_client_id())
+
+
+def fresh_client_id() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+
+class Session(Protocol):
+    """What a folder tells the sessions with its peers."""
+
+    @property
+    def peer(self) -> DeviceID: ...
+
+    def document_changed(self, document: DocumentID, source: object) -> None: ...
+
+    def entry_changed(self, entry: EntryID) -> None: ...
+
+    def on_disk(self, entry: EntryID) -> None: ...
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Files that cannot be synchronised now, with the reason."""
+
+    skipped: dict[str, str] = field(default_factory=dict)  # path: not text, too big...
+    entries: dict[EntryID, str] = field(default_factory=dict)  # entry: busy, permission denied...
+
+
+def manifest_document_id(index: int) -> DocumentID:
+    """The ID under which a manifest document has its channel and its log."""
+    return DocumentID(b"yp2p-manifest\x00\x00" + bytes([index]))
+
+
+_MANIFEST_INDEX = {manifest_document_id(index): index for index in range(MANIFEST_DOCUMENTS)}
+
+
+class Folder:
+    """One folder of this device."""
+
+    def __init__(
+        self,
+        folder: FolderID,
+        label: str,
+        path: Path,
+        founder: DeviceID,
+        *,
+        database: Database,
+        clients: ClientIDs,
+        adopted: bool,
+    ) -> None:
+        self.id = folder
+        self.label = label
+        self.path = path
+        self.founder = founder
+        self.adopted = adopted
+        self.database = database
+        self.clients = clients
+        self.own_clients = frozenset((clients.own, clients.fork))
+        self.sessions: dict[DeviceID, Session] = {}
+        self.files: dict[EntryID, FileRecord] = {}
+        self.file_at: dict[str, EntryID] = {}
+        self.waiting = Waiting()
+        self.to_render: set[EntryID] = set()
+        self.problem = ""  # why the folder is paused, if it is
+        self.settled = False
+        self.on_members_changed: Callable[[], None] = lambda: None
+        self.changed = trio.Event()  # replaced at each change: for those who wait for any
+        self.disk_work = trio.Event()
+        self.pulling: set[DocumentID] = set()  # by some session, so that no other does
+        self.tree = ReconcileTree()
+        self.members: dict[DeviceID, Member] = {}
+        self._statements: dict[bytes, MemberStatement] = {}
+        self._digests: dict[DocumentID, Digest] = {}
+        self._stale: set[DocumentID] = set()
+        self._texts: dict[DocumentID, LiveDocument] = {}
+        self._layout: Layout | None = None
+        self._manifest_digest: tuple[tuple[int, ...], bytes] = ((), b"")
+        self._dead_at: dict[str, EntryID] = {}
+        self.entry_of: dict[DocumentID, EntryID] = {}
+        self.manifest = Manifest(clients.own)
+        self.manifest_documents = [
+            LiveDocument(manifest_document_id(index), replica, self._accept_manifest, database.pending)
+            for index, replica in enumerate(self.manifest.replicas)
+        ]
+
+    # --- loading ------------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read everything from the store; call once, before use."""
+        for (body,) in self.database.rows("SELECT body FROM statement WHERE folder = ?", (self.id,)):
+            self._statements[body] = read_statement(body, self.id)
+        self.members = evaluate(self.founder, self._statements.values())
+        digests, stale = load_digests(self.database, self.id)
+        self._digests = {d: digest for d, digest in digests.items() if d not in _MANIFEST_INDEX}
+        self._stale = stale - set(_MANIFEST_INDEX)
+        for document, index in _MANIFEST_INDEX.items():
+            rows = load_log(self.database, self.id, document)
+            if rows:
+                self.manifest.load(index, [data for _, data in rows])
+                self.manifest_documents[index].last_seq = rows[-1][0]
+        for record in load_files(self.database, self.id):
+            self.set_file(record)
+        for entry in self.manifest.entries.values():
+            self._entry_touched(entry.id)
+        self.to_render.update(self.manifest.entries)
+
+    # --- membership ---------------------------------------------------------------------------------------------
+
+    def statements(self) -> tuple[bytes, ...]:
+        return tuple(sorted(self._statements))
+
+    def next_counter(self) -> int:
+        return 1 + max((statement.counter for statement in self._statements.values()), default=0)
+
+    def add_statements(self, bodies: Iterable[bytes]) -> Commit | None:
+        """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
+        news = {body: read_statement(body, self.id) for body in bodies if body not in self._statements}
+        if not news:
+            return None
+        self._statements.update(news)
+        self.members = evaluate(self.founder, self._statements.values())
+        commit = self.database.submit(
+            [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (self.id, body)) for body in news]
+        )
+        self.on_members_changed()
+        self.touch()
+        return commit
+
+    def membership_digest(self) -> bytes:
+        return hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in self.statements())).digest()
+
+    # --- digests ------------------------------------------------------------------------------------------------
+
+    def manifest_digest(self) -> bytes:
+        key = tuple(live.last_seq for live in self.manifest_documents)
+        if self._manifest_digest[0] != key:
+            self._manifest_digest = (key, hashlib.sha256(b"".join(self.manifest.versions())).digest())
+        return self._manifest_digest[1]
+
+    def has_document(self, document: DocumentID) -> bool:
+        return document in self._digests or document in self._stale
+
+    def digest(self, document: DocumentID) -> Digest | None:
+        """Version, content and clocks of a document that is here."""
+        if document in self._stale:
+            live = self.open_text(document)
+            replica = live.text
+            digest = Digest(replica.version(), replica.content(), replica.state_vector())
+            self._stale.discard(document)
+            self._digests[document] = digest
+            self.database.submit([digest.save(self.id, document, live.last_seq)])
+        return self._digests.get(document)
+
+    def learn_digest(self, document: DocumentID, digest: Digest) -> None:
+        """The digest of a document that was just made here."""
+        self._digests[document] = digest
+
+    def clocks(self, document: DocumentID) -> dict[int, int]:
+        live = self._texts.get(document)
+        if live is not None:
+            return live.replica.clocks()
+        digest = self.digest(document)
+        return read_state_vector(digest.clocks) if digest is not None else {}
+
+    def leaf(self, entry: EntryID) -> Leaf | None:
+        """The leaf of a live text entry whose document is here, up to date."""
+        found = self.manifest.entries.get(entry)
+        if found is None or found.kind is not Kind.TEXT or not self.is_alive(found):
+            return None
+        digest = self.digest(found.document)
+        return Leaf(found.document, digest.version, digest.content) if digest is not None else None
+
+    def refresh_tree(self) -> ReconcileTree:
+        """The tree with all leaves up to date."""
+        for document in list(self._stale):
+            entry = self.entry_of.get(document)
+            if entry is None:
+                self._stale.discard(document)
+                continue
+            self._set_leaf(entry)
+        return self.tree
+
+    def _set_leaf(self, entry: EntryID) -> None:
+        leaf = self.leaf(entry)
+        if leaf is None:
+            self.tree.remove(entry)
+        else:
+            self.tree.set(entry, leaf)
+
+    # --- entries ------------------------------------------------------------------------------------------------
+
+    def is_alive(self, entry: Entry) -> bool:
+        return self.manifest.is_alive(entry, self.clocks)
+
+    def live_texts(self) -> list[Entry]:
+        return [e for e in self.manifest.entries.values() if e.kind is Kind.TEXT and self.is_alive(e)]
+
+    def layout(self) -> Layout:
+        """Where every live entry is on disk."""
+        if self._layout is None:
+            self._layout = layout((e.id, e.path) for e in self.manifest.entries.values() if self.is_alive(e))
+            self._dead_at = {
+                e.path: e.id for e in self.manifest.entries.values() if e.id not in self._layout.path_of
+            }
+        return self._layout
+
+    def dead_entry_at(self, path: str) -> Entry | None:
+        """A deleted text entry that was at `path`, whose document is here."""
+        self.layout()
+        entry = self.manifest.entries.get(self._dead_at.get(path, EntryID(b"")))
+        if entry is None or entry.kind is not Kind.TEXT or not self.has_document(entry.document):
+            return None
+        return entry
+
+    def missing_documents(self) -> list[DocumentID]:
+        """Documents that live text entries name and that are not here yet."""
+        return [e.document for e in self.live_texts() if not self.has_document(e.document)]
+
+    def write_manifest(self, changes: list[Change], extra: Iterable[Statement] = ()) -> Commit:
+        """Write registers; `extra` statements become durable with them. Await `told_manifest` afterwards."""
+        updates = self.manifest.write(changes)
+        statements = list(extra)
+        rows: list[tuple[LiveDocument, bytes]] = []
+        for index, update in updates.items():
+            live = self.manifest_documents[index]
+            live.last_seq = self.database.next_seq()
+            statements.append(log_row(self.id, live.id, live.last_seq, None, update))
+            rows.append((live, update))
+        commit = self.database.submit(statements)
+        for live, update in rows:
+            live.applied(update, None, commit)
+        self._entries_touched({change.entry for change in changes})
+        for live, _ in rows:
+            self._tell_sessions(live.id, None)
+        return commit
+
+    async def told_manifest(self, commit: Commit) -> None:
+        """Wait for a commit of `write_manifest` and tell the peers."""
+        await commit.wait()
+        for live in self.manifest_documents:
+            await live.told(commit)
+
+    def _accept_manifest(self, live: LiveDocument, update: bytes, source: object) -> Commit | None:
+        index = _MANIFEST_INDEX[live.id]
+        news, touched = self.manifest.receive(index, update, self.own_clients)
+        if news is None:
+            return None
+        live.last_seq = self.database.next_seq()
+        origin = DeviceID(source) if isinstance(source, bytes) else None
+        commit = self.database.submit([log_row(self.id, live.id, live.last_seq, origin, news)])
+        live.applied(news, source, commit)
+        self._entries_touched(touched)
+        self._tell_sessions(live.id, source)
+        return commit
+
+    def _entries_touched(self, entries: Iterable[EntryID]) -> None:
+        before = self._layout
+        self._layout = None
+        entries = set(entries)
+        for entry in entries:
+            self._entry_touched(entry)
+        if before is not None:
+            after = self.layout()
+            entries |= {e for e, path in before.path_of.items() if after.path_of.get(e) != path}
+        self.to_render |= entries
+        for entry in entries:
+            for session in self.sessions.values():
+                session.entry_changed(entry)
+        self.disk_work.set()
+        self.touch()
+
+    def _entry_touched(self, entry: EntryID) -> None:
+        found = self.manifest.entries.get(entry)
+        if found is not None and found.kind is Kind.TEXT:
+            self.entry_of[found.document] = entry
+        self._set_leaf(entry)
+
+    # --- documents ----------------------------------------------------------------------------------------------
+
+    def live_document(self, document: DocumentID) -> LiveDocument | None:
+        """The document with this ID for a provider, or None when the manifest names none such."""
+        index = _MANIFEST_INDEX.get(document)
+        if index is not None:
+            return self.manifest_documents[index]
+        if document not in self.entry_of:
+            return None
+        return self.open_text(document)
+
+    def open_text(self, document: DocumentID) -> LiveDocument:
+        """A text document in memory, loaded from the store if need be; empty when it is not here."""
+        live = self._texts.get(document)
+        if live is None:
+            rows = load_log(self.database, self.id, document)
+            replica = TextReplica.from_updates(self.clients.own, [data for _, data in rows])
+            live = LiveDocument(document, replica, self._accept_text, self.database.pending)
+            live.last_seq = rows[-1][0] if rows else 0
+            self._texts[document] = live
+        live.used_at = trio.current_time()
+        return live
+
+    def discard_text(self, document: DocumentID) -> None:
+        """Forget a document that panicked; it is loaded from the store when it is needed again."""
+        self._texts.pop(document, None)
+
+    def close_idle_texts(self) -> None:
+        """Let go of documents that nobody used for a while; everything they hold is in the store."""
+        if not self.database.pending().is_done:
+            return
+        now = trio.current_time()
+        crowded = len(self._texts) > MAX_OPEN_DOCUMENTS
+        for document, live in list(self._texts.items()):
+            idle = now - live.used_at
+            if not live.is_listened_to and (idle > IDLE_DOCUMENT_S or (crowded and idle > 1)):
+                self.digest(document)
+                del self._texts[document]
+
+    def _accept_text(self, live: LiveDocument, update: bytes, source: object) -> Commit | None:
+        news = live.replica.receive(update, self.own_clients)
+        if news is None:
+            return None
+        return self.record_text(live, news, source)
+
+    def record_text(
+        self, live: LiveDocument, news: bytes, source: object, extra: Iterable[Statement] = ()
+    ) -> Commit:
+        """Store what was news in a text document; `extra` statements become durable with it."""
+        live.last_seq = self.database.next_seq()
+        live.used_at = trio.current_time()
+        origin = DeviceID(source) if isinstance(source, bytes) else None
+        commit = self.database.submit([log_row(self.id, live.id, live.last_seq, origin, news), *extra])
+        live.applied(news, source, commit)
+        self._stale.add(live.id)
+        entry = self.entry_of.get(live.id)
+        if entry is not None:
+            if self._layout is not None and entry not in self._layout.path_of:
+                self._entries_touched({entry})  # an edit beats a delete
+            if source is not None:
+                self.to_render.add(entry)
+                self.disk_work.set()
+            for session in self.sessions.values():
+                session.entry_changed(entry)
+        self._tell_sessions(live.id, source)
+        self.touch()
+        return commit
+
+    def take_pulled(self, document: DocumentID, state: bytes, source: DeviceID) -> Commit | None:
+        """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
+        if document not in self.entry_of or self.has_document(document):
+            return None
+        live = self.open_text(document)
+        return self._accept_text(live, state, source)
+
+    async def told_texts(self, documents: Iterable[DocumentID]) -> None:
+        """Wait until what was taken for these documents is durable, and tell their listeners."""
+        commit = self.database.pending()
+        await commit.wait()
+        for document in documents:
+            live = self._texts.get(document)
+            if live is not None:
+                await live.told(commit)
+
+    def document_state(self, document: DocumentID) -> bytes:
+        """The full state of a document for a peer that has nothing of it; empty when it is not here."""
+        if document not in self.entry_of or not self.has_document(document):
+            return b""
+        if document not in self._texts:
+            rows = load_log(self.database, self.id, document)
+            if len(rows) == 1:
+                return rows[0][1]
+        return self.open_text(document).replica.state()
+
+    def _tell_sessions(self, document: DocumentID, source: object) -> None:
+        for session in self.sessions.values():
+            session.document_changed(document, source)
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def set_file(self, record: FileRecord) -> None:
+        """Remember the base of a file."""
+        old = self.files.get(record.entry)
+        if old is not None and self.file_at.get(old.path) == record.entry:
+            del self.file_at[old.path]
+        self.files[record.entry] = record
+        self.file_at[record.path] = record.entry
+
+    def drop_file(self, entry: EntryID) -> None:
+        record = self.files.pop(entry, None)
+        if record is not None and self.file_at.get(record.path) == entry:
+            del self.file_at[record.path]
+        self.waiting.entries.pop(entry, None)
+
+    def file_by_path(self, path: str) -> FileRecord | None:
+        entry = self.file_at.get(path)
+        return self.files.get(entry) if entry is not None else None
+
+    def base_is_head(self, record: FileRecord, live: LiveDocument) -> bool:
+        """Whether the file's base is all of the document."""
+        return record.base_state is None and record.base_seq >= live.last_seq
+
+    def is_rendered(self, record: FileRecord) -> bool:
+        """Whether the base is all of the document, without loading the document when its digest tells."""
+        live = self._texts.get(record.document)
+        if live is None and record.document not in self._stale and record.base_state is None:
+            digest = self._digests.get(record.document)
+            return digest is not None and digest.content == record.content
+        return self.base_is_head(record, live or self.open_text(record.document))
+
+    def fork_at_base(self, record: FileRecord, client_id: int) -> TextReplica:
+        """A replica that holds what the file held, to apply a save to (invariant 2)."""
+        if record.base_state is not None:
+            return TextReplica.from_updates(client_id, [record.base_state])
+        live = self.open_text(record.document)
+        if self.base_is_head(record, live):
+            return live.text.fork(client_id)
+        rows = load_log(self.database, self.id, record.document)
+        return TextReplica.from_updates(client_id, [data for seq, data in rows if seq <= record.base_seq])
+
+    def is_on_disk(self, entry: EntryID) -> bool:
+        """Whether the file holds exactly what the documents say, as far as we know."""
+        found = self.manifest.entries.get(entry)
+        record = self.files.get(entry)
+        if found is None or found.kind is not Kind.TEXT or not self.is_alive(found):
+            return record is None
+        if record is None or record.path != self.layout().path_of.get(entry):
+            return False
+        digest = self.digest(found.document)
+        return digest is not None and record.content == digest.content and record.executable == found.executable
+
+    def rendered(self, entry: EntryID) -> None:
+        """The file of `entry` was brought in step: tell the peers."""
+        for session in self.sessions.values():
+            session.on_disk(entry)
+        self.touch()
+
+    # --- waiting ------------------------------------------------------------------------------------------------
+
+    def touch(self) -> None:
+        """Something changed: wake whoever waits for that."""
+        event, self.changed = self.changed, trio.Event()
+        event.set()

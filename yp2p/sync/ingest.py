@@ -1,0 +1,426 @@
+"""Ingest: from the disk into the documents.
+
+Theory of operation
+    The disk is a replica of its own. What a file held when it was last rendered or ingested is its *base*, a document
+    state. A save was made by somebody who looked at the base, so it is diffed against the base, the operations are
+    applied to a fork of the base, and the fork's update is merged into the document like any other device's.
+    Afterwards the base is (old base + that save), although the document may be further on: two saves between two
+    renders with a remote edit in flight leave the disk with what is no prefix of the log.
+
+    What happened is decided by looking, never by the kind of an event: a path is there or not, its content is the
+    base's or not. Decisions that could be a program's save in the middle wait a moment:
+
+    * a path that vanished for `GRACE_S`: vim renames the file away and writes a new one; only after that is it a
+      rename (a new file has the inode or, alone, the content) or a delete;
+    * a new path for `SETTLE_S`: it may be a temporary file about to be renamed over another;
+    * an empty new file for `EMPTY_S`: somebody is about to write it.
+
+Invariants
+    * A file whose content is what the document already says is that version, not an edit.
+    * The base advances in the same transaction that stores the update.
+    * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
+      against an older base writes with a client ID of its own.
+    * A file that is no longer text keeps its entry and is not touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import structlog
+import trio
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.layout import conflict_path
+from yp2p.documents.manifest import Change, Deletion, Entry, Kind
+from yp2p.documents.replica import client_id_from
+from yp2p.documents.text import TextReplica, imported
+from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
+from yp2p.files.replace import Outcome, move_away
+from yp2p.files.root import Root
+from yp2p.identity import DocumentID, EntryID
+from yp2p.store.database import Commit, Statement
+from yp2p.sync.folder import Folder, fresh_client_id
+from yp2p.sync.records import Digest, FileRecord, log_row
+
+GRACE_S = 1.0
+SETTLE_S = 0.2
+EMPTY_S = 2.0
+BUSY_RETRY_S = 0.25
+# Below this a diff takes less than a worker thread's round trip.
+_THREAD_DIFF_CHARS = 200_000
+_IMPORT_BATCH = 512
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Fresh:
+    """A file that no entry has yet."""
+
+    finding: Finding
+    seen_at: float
+    settled: bool
+
+
+@dataclass(slots=True)
+class Unsettled:
+    """Paths whose meaning is not decided yet."""
+
+    fresh: dict[str, _Fresh] = field(default_factory=dict)
+    missing: dict[str, float] = field(default_factory=dict)  # path of a known file: since when
+    busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
+
+    def next_deadline(self) -> float:
+        """When something of this may be decided."""
+        times = [since + GRACE_S for since in self.missing.values()]
+        times += self.busy.values()
+        times += [_decided_at(fresh) for fresh in self.fresh.values()]
+        return min(times, default=float("inf"))
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self.missing or self.busy)
+
+
+def _decided_at(fresh: _Fresh) -> float:
+    if fresh.finding.stamp.size == 0:
+        return fresh.seen_at + EMPTY_S
+    return fresh.seen_at if fresh.settled else fresh.seen_at + SETTLE_S
+
+
+def entry_id_for(*parts: bytes) -> EntryID:
+    """Entry ID of a first import: equal on every device that imports the same content at the same path."""
+    return EntryID(hashlib.sha256(b"yp2p entry v1" + b"\x00".join(parts)).digest()[:16])
+
+
+def document_id_for(entry: EntryID) -> DocumentID:
+    return DocumentID(hashlib.sha256(b"yp2p document v1" + entry).digest()[:16])
+
+
+class Ingest:
+    """Looks at paths of one folder and brings what changed into the documents."""
+
+    def __init__(self, folder: Folder, root: Root, max_text_bytes: int) -> None:
+        self._folder = folder
+        self._root = root
+        self._max_text_bytes = max_text_bytes
+        self.unsettled = Unsettled()
+        self.edited_at: dict[EntryID, float] = {}
+
+    async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
+        """Look at these paths now.
+
+        Args:
+            trust_stamp: whether an equal stamp is enough to call a file unchanged (scans), or content decides.
+            settled: whether new files need not settle first (a scan at start).
+        """
+        folder = self._folder
+        known: list[tuple[str, Stamp | None]] = []
+        for path in paths:
+            record = folder.file_by_path(path)
+            known.append((path, record.stamp if record is not None else None))
+        findings = await trio.to_thread.run_sync(
+            lambda: inspect_all(self._root, known, self._max_text_bytes, trust_stamp=trust_stamp)
+        )
+        for finding in findings:
+            await self._sort(finding, settled)
+
+    async def _sort(self, finding: Finding, settled: bool) -> None:
+        folder, path = self._folder, finding.path
+        record = folder.file_by_path(path)
+        if finding.found is not Found.MISSING:
+            self.unsettled.missing.pop(path, None)
+        self.unsettled.busy.pop(path, None)
+        folder.waiting.skipped.pop(path, None)
+        if finding.found is not Found.TEXT:
+            self.unsettled.fresh.pop(path, None)
+        match finding.found:
+            case Found.UNCHANGED:
+                if record is not None:
+                    folder.waiting.entries.pop(record.entry, None)
+            case Found.BUSY:
+                self.unsettled.busy[path] = trio.current_time() + BUSY_RETRY_S
+            case Found.MISSING:
+                if record is not None:
+                    self.unsettled.missing.setdefault(path, trio.current_time())
+            case Found.TEXT:
+                if record is not None:
+                    folder.waiting.entries.pop(record.entry, None)
+                    await self._known_file(record, finding)
+                else:
+                    old = self.unsettled.fresh.get(path)
+                    seen_at = old.seen_at if old is not None else trio.current_time()
+                    self.unsettled.fresh[path] = _Fresh(finding, seen_at, settled)
+            case _:
+                if record is not None:
+                    folder.waiting.entries[record.entry] = finding.reason
+                else:
+                    folder.waiting.skipped[path] = finding.reason
+
+    # --- files that are known -----------------------------------------------------------------------------------
+
+    async def _known_file(self, record: FileRecord, finding: Finding) -> None:
+        if finding.content == record.content:
+            await self._only_status(record, finding)
+            return
+        live = self._folder.open_text(record.document)
+        if finding.content == live.text.content():
+            await self._already_here(record, finding)
+            return
+        fork = self._folder.fork_at_base(record, self._folder.clients.fork)
+        await self._save(record, finding, fork)
+
+    async def _only_status(self, record: FileRecord, finding: Finding) -> None:
+        """The content is the base: remember the new stamp, and whether it became executable."""
+        folder = self._folder
+        updated = replace(record, stamp=finding.stamp, executable=finding.executable)
+        if updated == record:
+            return
+        folder.set_file(updated)
+        folder.database.submit([updated.save(folder.id)])
+        entry = folder.manifest.entries.get(record.entry)
+        if finding.executable != record.executable and entry is not None:
+            change = Change(entry.id, content=(entry.kind, finding.executable, entry.document))
+            await folder.told_manifest(folder.write_manifest([change]))
+
+    async def _already_here(self, record: FileRecord, finding: Finding) -> None:
+        """The file holds what the document says: that version is its base now."""
+        folder = self._folder
+        live = folder.open_text(record.document)
+        commit = folder.database.pending()
+        updated = FileRecord(
+            record.entry, record.path, record.document, live.last_seq, None, finding.content,
+            record.executable, finding.stamp,
+        )  # fmt: skip
+        folder.set_file(updated)
+        await commit.wait()
+        folder.database.submit([updated.save(folder.id)])
+        folder.rendered(record.entry)
+
+    async def _save(self, record: FileRecord, finding: Finding, fork: TextReplica) -> None:
+        """A person or program saved: fork at the base, apply, merge."""
+        folder = self._folder
+        old = fork.text()
+        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
+            found = await trio.to_thread.run_sync(hunks, old, finding.text)
+        else:
+            found = hunks(old, finding.text)
+        update = fork.edit(found)
+        live = folder.open_text(record.document)
+        # no await from here: whether the base is the head is decided together with the merge
+        is_head = folder.base_is_head(record, live)
+        news = live.replica.apply(update) if update is not None else None
+        if news is None:
+            return
+        seq = folder.database.last_seq + 1
+        updated = FileRecord(
+            record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
+            finding.executable, finding.stamp,
+        )  # fmt: skip
+        commit = folder.record_text(live, news, None, extra=[updated.save(folder.id)])
+        assert live.last_seq == seq, "the base ends at the row that holds the save"
+        folder.set_file(updated)
+        self.edited_at[record.entry] = trio.current_time()
+        if not is_head:
+            folder.to_render.add(record.entry)
+        await live.told(commit)
+        log.debug("file_ingested", path=record.path, hunks=len(found))
+        folder.rendered(record.entry)
+        if finding.executable != record.executable:
+            await self._only_status(replace(updated, executable=record.executable), finding)
+
+    async def save_against(self, base: FileRecord, finding: Finding) -> None:
+        """A save that turned up after its file was replaced: merge it, made on `base` as it was then."""
+        folder = self._folder
+        if finding.found is not Found.TEXT or finding.content == base.content:
+            return
+        fork = folder.fork_at_base(base, fresh_client_id())
+        update = fork.edit(hunks(fork.text(), finding.text))
+        live = folder.open_text(base.document)
+        news = live.replica.apply(update) if update is not None else None
+        if news is None:
+            return
+        commit = folder.record_text(live, news, None)
+        folder.to_render.add(base.entry)
+        log.info("late_save_merged", folder=folder.label)
+        await live.told(commit)
+
+    # --- files that come and go ---------------------------------------------------------------------------------
+
+    def due(self) -> list[str]:
+        """Busy paths that should be looked at again."""
+        now = trio.current_time()
+        return [path for path, again in self.unsettled.busy.items() if again <= now]
+
+    async def decide(self) -> None:
+        """Decide what can be decided by now: renames, deletes, new files."""
+        now = trio.current_time()
+        unsettled = self.unsettled
+        moved = self._moves()
+        for path, source in moved.items():
+            if unsettled.missing[source] + GRACE_S <= now:
+                await self._rename(source, unsettled.fresh.pop(path).finding)
+                del unsettled.missing[source]
+        gone = [path for path, since in unsettled.missing.items() if since + GRACE_S <= now]
+        if gone:
+            await self._delete(gone)
+        waiting_moves = {path for path in moved if path in unsettled.fresh}
+        ready = [
+            fresh.finding
+            for path, fresh in unsettled.fresh.items()
+            if path not in waiting_moves and _decided_at(fresh) <= now
+        ]
+        for start in range(0, len(ready), _IMPORT_BATCH):
+            await self._import(ready[start : start + _IMPORT_BATCH])
+
+    def _moves(self) -> dict[str, str]:
+        """New path -> vanished path, where the new file is the vanished one."""
+        folder, unsettled = self._folder, self.unsettled
+        by_inode: dict[int, str] = {}
+        by_content: dict[bytes, list[str]] = {}
+        for path in unsettled.missing:
+            record = folder.file_by_path(path)
+            if record is not None:
+                by_inode[record.stamp.inode] = path
+                by_content.setdefault(record.content, []).append(path)
+        moves: dict[str, str] = {}
+        for path, fresh in unsettled.fresh.items():
+            source = by_inode.get(fresh.finding.stamp.inode)
+            same = by_content.get(fresh.finding.content, [])
+            if source is None and len(same) == 1 and fresh.finding.stamp.size:
+                source = same[0]
+            if source is not None and source not in moves.values():
+                moves[path] = source
+        return moves
+
+    async def _rename(self, source: str, finding: Finding) -> None:
+        folder = self._folder
+        record = folder.file_by_path(source)
+        if record is None:
+            return
+        moved = replace(record, path=finding.path, stamp=finding.stamp)
+        folder.set_file(moved)
+        commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
+        await folder.told_manifest(commit)
+        log.debug("file_renamed", path=source, to=finding.path)
+        await self._known_file(moved, finding)
+
+    async def _delete(self, paths: list[str]) -> None:
+        folder = self._folder
+        changes: list[Change] = []
+        statements: list[Statement] = []
+        for path in paths:
+            del self.unsettled.missing[path]
+            record = folder.file_by_path(path)
+            if record is None:
+                continue
+            seen = folder.fork_at_base(record, folder.clients.fork).state_vector()
+            folder.drop_file(record.entry)
+            statements.append(record.delete(folder.id))
+            changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
+        if changes:
+            await folder.told_manifest(folder.write_manifest(changes, statements))
+            log.info("files_deleted_here", folder=folder.label, count=len(changes))
+
+    # --- new files ----------------------------------------------------------------------------------------------
+
+    async def _import(self, findings: list[Finding]) -> None:
+        """Bring new files into the manifest, many at once."""
+        folder = self._folder
+        changes: list[Change] = []
+        statements: list[Statement] = []
+        imported_entries: list[EntryID] = []
+        for finding in findings:
+            occupant = folder.manifest.entries.get(folder.layout().entry_at.get(finding.path, EntryID(b"")))
+            dead = folder.dead_entry_at(finding.path) if occupant is None else None
+            if occupant is not None:
+                await self._meets_entry(occupant, finding, changes, statements, imported_entries)
+            elif dead is not None:
+                await self._revive(dead, finding)
+            else:
+                entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
+                if entry in folder.manifest.entries:
+                    entry = EntryID(os.urandom(16))
+                self._add(entry, finding.path, finding, changes, statements)
+                imported_entries.append(entry)
+            self.unsettled.fresh.pop(finding.path, None)
+        if changes:
+            commit = folder.write_manifest(changes, statements)
+            await folder.told_manifest(commit)
+            for entry in imported_entries:
+                folder.rendered(entry)
+            log.info("files_imported", folder=folder.label, count=len(changes))
+
+    def _add(
+        self, entry: EntryID, path: str, finding: Finding, changes: list[Change], statements: list[Statement]
+    ) -> None:
+        """A new entry with a new document. Equal files on two devices give equal bytes throughout."""
+        folder = self._folder
+        document = document_id_for(entry)
+        update = imported(finding.text)
+        seq = folder.database.next_seq()
+        record = FileRecord(entry, path, document, seq, None, finding.content, finding.executable, finding.stamp)
+        statements += [log_row(folder.id, document, seq, None, update), record.save(folder.id)]
+        replica = TextReplica.from_updates(client_id_from(document), [update])
+        digest = Digest(replica.version(), finding.content, replica.state_vector())
+        folder.learn_digest(document, digest)
+        statements.append(digest.save(folder.id, document, seq))
+        folder.set_file(record)
+        changes.append(Change(entry, path, (Kind.TEXT, finding.executable, document)))
+
+    async def _meets_entry(
+        self,
+        occupant: Entry,
+        finding: Finding,
+        changes: list[Change],
+        statements: list[Statement],
+        imported_entries: list[EntryID],
+    ) -> None:
+        """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
+        folder = self._folder
+        digest = folder.digest(occupant.document)
+        if digest is None:
+            return  # its document is on its way; rendering it will look here again
+        if digest.content == finding.content and occupant.id not in folder.files:
+            live = folder.open_text(occupant.document)
+            record = FileRecord(
+                occupant.id, finding.path, occupant.document, live.last_seq, None, finding.content,
+                finding.executable, finding.stamp,
+            )  # fmt: skip
+            await folder.database.pending().wait()
+            folder.set_file(record)
+            folder.database.submit([record.save(folder.id)])
+            folder.rendered(occupant.id)
+            return
+        entry = entry_id_for(b"conflict", occupant.id, finding.content)
+        if entry in folder.manifest.entries:
+            entry = EntryID(os.urandom(16))
+        beside = conflict_path(finding.path, entry)
+        result = await trio.to_thread.run_sync(
+            move_away, self._root, finding.path, beside, finding.content, finding.stamp
+        )
+        if result.outcome is not Outcome.DONE or result.stamp is None:
+            self.unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
+            return
+        self._add(entry, beside, replace(finding, path=beside, stamp=result.stamp), changes, statements)
+        imported_entries.append(entry)
+        folder.to_render.add(occupant.id)
+        log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
+
+    async def _revive(self, entry: Entry, finding: Finding) -> None:
+        """A file is back where one was deleted: the same entry lives again, with the difference as an edit."""
+        folder = self._folder
+        live = folder.open_text(entry.document)
+        record = FileRecord(
+            entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.executable,
+            Stamp(0, 0, 0, 0),
+        )  # fmt: skip
+        folder.set_file(record)
+        commit: Commit = folder.write_manifest(
+            [Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)]
+        )
+        await folder.told_manifest(commit)
+        await self._known_file(record, finding)

@@ -1,0 +1,300 @@
+"""Pairing over the network: opening windows, letting a device in, and joining with a code."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from yp2p.discovery.addresses import Address
+from yp2p.errors import HandshakeFailed, PairingError, PeerFault
+from yp2p.identity import Identity, PublicIdentity
+from yp2p.sync.folder import Folder
+from yp2p.transport.dialer import connect
+from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured, initiate_pairing
+from yp2p.transport.secure import SecureMessages
+from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.pairing import (
+    FIRST_WAIT_S,
+    Code,
+    Grant,
+    PairingRun,
+    PairingWindow,
+    announced_digits,
+    make_code,
+)
+
+JOIN_LIMIT_S = 10.0
+MAX_RUNS = 3
+_OTHERS_S = 1.0
+_RUN_LIMIT_S = 20.0
+_WELCOME, _CLOSED = b"\x00", b"\x01"
+_DONE = b"done"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A device that may show the code: the instance that announced it, and where it is."""
+
+    instance: str
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What joining gave: the folder, who let us in, and where that device is."""
+
+    grant: Grant
+    sharer: PublicIdentity
+    address: Address
+
+
+class PairingDesk:
+    """The pairing windows of this device."""
+
+    def __init__(self, identity: Identity, name: str, window_s: float) -> None:
+        self._identity = identity
+        self._name = name
+        self._window_s = window_s
+        self._windows: dict[str, tuple[PairingWindow, Folder]] = {}
+        self._wait_s = FIRST_WAIT_S
+        self._not_before = 0.0
+        self.changed = trio.Event()
+
+    def _touch(self) -> None:
+        event, self.changed = self.changed, trio.Event()
+        event.set()
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.digits())
+
+    def digits(self) -> tuple[str, ...]:
+        """The announced digits of the windows that are open now."""
+        now = trio.current_time()
+        return tuple(sorted(d for d, (window, _) in self._windows.items() if window.is_open(now)))
+
+    def window_of(self, folder: Folder) -> PairingWindow | None:
+        """The open window of a folder, if there is one."""
+        now = trio.current_time()
+        for window, owner in self._windows.values():
+            if owner is folder and window.is_open(now):
+                return window
+        return None
+
+    def open_window(self, folder: Folder) -> PairingWindow:
+        """Open a window for a folder, or give the one that is open. Raises PairingError while it has to wait."""
+        now = trio.current_time()
+        existing = self.window_of(folder)
+        if existing is not None:
+            return existing
+        if now < self._not_before:
+            raise PairingError(
+                f"there were too many wrong codes; a new code can be shown in {self._not_before - now:.0f} s"
+            )
+        code = make_code(secrets.randbelow)
+        while code.digits in self.digits():
+            code = make_code(secrets.randbelow)
+        window = PairingWindow(folder.id, code, now + self._window_s)
+        self._windows[code.digits] = (window, folder)
+        self._touch()
+        return window
+
+    async def run(self) -> None:
+        """Notice windows that run out, so that they are no longer announced."""
+        while True:
+            now = trio.current_time()
+            for digits, (window, _) in list(self._windows.items()):
+                if not window.is_open(now):
+                    del self._windows[digits]
+                    self._touch()
+            deadline = min((window.closes_at for window, _ in self._windows.values()), default=now + 3600)
+            with trio.move_on_at(deadline):
+                await self.changed.wait()
+
+    async def let_in(self, secured: Secured) -> PublicIdentity | None:
+        """Run the sharer's side with whoever connected; gives the new member."""
+        async with SecureMessages(secured) as messages:
+            try:
+                with trio.fail_after(_RUN_LIMIT_S):
+                    return await self._let_in(secured, messages)
+            except (PeerFault, PairingError, trio.TooSlowError, trio.BrokenResourceError) as error:
+                log.info("pairing_refused", reason=str(error) or "it took too long")
+                return None
+
+    async def _let_in(self, secured: Secured, messages: SecureMessages) -> PublicIdentity | None:
+        first = await messages.receive()
+        found = self._windows.get(announced_digits(first))
+        if found is None or not found[0].is_open(trio.current_time()):
+            await messages.send(_CLOSED)
+            return None
+        window, folder = found
+        run = PairingRun(
+            window.code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
+            scalar=secrets.token_bytes(32),
+        )  # fmt: skip
+        answer = run.answer(first)
+        window.misses += 1  # a run that breaks off from here has used a guess
+        try:
+            await messages.send(_WELCOME + answer)
+            name = run.check_confirmation(await messages.receive())
+        finally:
+            self._after_run(window)
+        if run.peer is None:
+            return None
+        window.misses -= 1
+        window.used = True
+        self._wait_s = FIRST_WAIT_S
+        await self._grant(folder, run.peer, name, messages)
+        self._touch()
+        return run.peer
+
+    def _after_run(self, window: PairingWindow) -> None:
+        if window.burnt:
+            self._not_before = trio.current_time() + self._wait_s
+            log.warning("pairing_window_burnt", advice="somebody tried wrong codes; share again for a new code")
+            self._wait_s *= 2
+            self._touch()
+
+    async def _grant(self, folder: Folder, peer: PublicIdentity, name: str, messages: SecureMessages) -> None:
+        statement = sign_statement(
+            self._identity, folder.id, peer, Role.MEMBER, folder.next_counter(), name
+        )
+        commit = folder.add_statements([statement.encode()])
+        if commit is not None:
+            await commit.wait()
+        grant = Grant(folder.id, folder.founder, folder.label, self._name, folder.statements())
+        await messages.send(grant.encode())
+        log.info("device_paired", name=name, folder=folder.label)
+        await messages.receive()
+
+
+class Joiner:
+    """Looks for the device that shows a code, and pairs with it.
+
+    Args:
+        candidates: the devices that announce these digits now, and those that may without announcing.
+        wait_for_more: returns when there may be another one.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        candidates: Callable[[str], Iterable[Candidate]],
+        wait_for_more: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self._candidates = candidates
+        self._wait_for_more = wait_for_more
+
+    async def join(self, code: Code, accept: Callable[[Joined], Awaitable[None]], limit_s: float) -> Joined:
+        """Pair with the device that shows `code`.
+
+        Args:
+            accept: stores what was granted before the sharer is told that it worked.
+
+        Raises:
+            PairingError: says whether nobody shows such a code, it is wrong, or its window is closed.
+        """
+        tried: set[str] = set()
+        wrong = closed = 0
+        deadline = trio.current_time() + limit_s
+        while trio.current_time() < deadline:
+            fresh = [c for c in self._candidates(code.digits) if c.instance not in tried]
+            for candidate in fresh:
+                if wrong >= MAX_RUNS:
+                    break
+                tried.add(candidate.instance)
+                try:
+                    joined = await self._try(candidate, code, accept)
+                except PairingError:
+                    wrong += 1
+                    deadline = min(deadline, trio.current_time() + _OTHERS_S)
+                else:
+                    if joined is not None:
+                        return joined
+                    closed += 1
+                    deadline = min(deadline, trio.current_time() + _OTHERS_S)
+            if wrong >= MAX_RUNS:
+                break
+            with trio.move_on_at(deadline):
+                await self._wait_for_more()
+        raise PairingError(_why(code, wrong, closed))
+
+    async def _try(
+        self, candidate: Candidate, code: Code, accept: Callable[[Joined], Awaitable[None]]
+    ) -> Joined | None:
+        """One run with one device; None when no window is open there. Raises PairingError for a wrong code."""
+        for address in candidate.addresses:
+            try:
+                stream = await connect(address.host, address.port)
+            except OSError:
+                continue
+            try:
+                with trio.fail_after(HANDSHAKE_LIMIT_S):
+                    secured = await initiate_pairing(stream, self._identity)
+                async with SecureMessages(secured) as messages:
+                    with trio.fail_after(_RUN_LIMIT_S):
+                        return await self._run(secured, messages, code, address, accept)
+            except (HandshakeFailed, PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
+                log.info("pairing_failed", address=str(address), reason=str(error))
+                return None
+            finally:
+                await trio.aclose_forcefully(stream)
+        return None
+
+    async def _run(
+        self,
+        secured: Secured,
+        messages: SecureMessages,
+        code: Code,
+        address: Address,
+        accept: Callable[[Joined], Awaitable[None]],
+    ) -> Joined | None:
+        run = PairingRun(
+            code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
+            scalar=secrets.token_bytes(32),
+        )  # fmt: skip
+        await messages.send(run.open())
+        answer = await messages.receive()
+        if answer[:1] != _WELCOME:
+            return None
+        await messages.send(run.confirm(answer[1:], self._name))
+        grant = Grant.decode(await messages.receive())
+        if run.peer is None:
+            return None
+        joined = Joined(grant, run.peer, address)
+        await accept(joined)
+        await messages.send(_DONE)
+        return joined
+
+
+def _why(code: Code, wrong: int, closed: int) -> str:
+    if wrong > 1:
+        return (
+            f"{wrong} devices answered to the digits {code.digits}, and this code is none of theirs; "
+            "check it, and ask for a new one with `yp2p share DIR` on the other device"
+        )
+    if wrong:
+        return (
+            f"wrong code: a device shows a code that begins with {code.digits}, but not this one; "
+            "check it on the other device"
+        )
+    if closed:
+        return (
+            f"the window for the code {code.digits}-... is closed: it was used, ran out, or was guessed at too "
+            "often; run `yp2p share DIR` on the other device for a new code"
+        )
+    return (
+        f"no device on this network shows a code that begins with {code.digits}; check that yp2p is running on "
+        "the other device, that both are on the same network, and that the code is still shown there"
+    )
+
+

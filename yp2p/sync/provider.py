@@ -1,0 +1,226 @@
+"""The provider: Yjs sync step 1, step 2 and live updates for one document over one channel.
+
+Theory of operation
+    Both sides send step 1 (their state vector) and answer the other's with step 2 (what it lacks). Only after its
+    step 2 went out on the channel does a side send live updates, so on the ordered channel an update never arrives
+    before what it depends on.
+
+    A live update is sent once, by whoever made it. What came from somebody else is *held*: it goes in front of our
+    next own update to this peer, in one message and as a list, because that update may depend on it; at once, when
+    whoever it came from has no link with this peer (`must_relay`); or nowhere, when the peer turns out to have it
+    (`agreed`). With n devices in a full mesh an edit so costs n - 1 messages (invariant 16).
+
+    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second.
+
+Invariants
+    * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
+    * The queue towards the peer is bounded. When it is full it is dropped, and instead of it goes what the peer lacks
+      by the last state vector it told us.
+    * Nothing goes back to where it came from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+import trio
+
+from yp2p.errors import MissingDependency
+from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Unrecognised, Updates, decode, encode
+
+# Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
+MAX_WAITING_UPDATES = 256
+_RESYNC_INTERVAL_S = 1.0
+
+
+class Durable(Protocol):
+    """Something that becomes durable."""
+
+    async def wait(self) -> None: ...
+
+
+class Channel(Protocol):
+    """A path and an ordered stream of messages (as `pycrdt.Channel`)."""
+
+    @property
+    def path(self) -> str: ...
+
+    async def send(self, message: bytes) -> None: ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes: ...
+
+
+Listener = Callable[[bytes, object], None]
+
+
+class SyncedDocument(Protocol):
+    """What a provider needs of a document. `source` says where an update came from; None is this device."""
+
+    def state_vector(self) -> bytes: ...
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
+        """What a holder of `state_vector` lacks now, and when that is durable."""
+
+    async def receive(self, update: bytes, source: object) -> None:
+        """Validate, apply and store an update. Raises MissingDependency, InvalidUpdate."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every update once it is durable; gives the way to unsubscribe."""
+
+
+class Provider:
+    """Synchronises `document` with whoever is at the other end of `channel`.
+
+    Args:
+        log: where to say what happens, a standard logger.
+        source: what the document is told as the origin of what arrives here.
+        must_relay: whether an update from that source has to go to this peer at once.
+        on_awareness: takes awareness updates of the peer.
+    """
+
+    def __init__(
+        self,
+        document: SyncedDocument,
+        channel: Channel,
+        log: logging.Logger | None = None,
+        *,
+        source: object = None,
+        must_relay: Callable[[object], bool] = lambda source: False,
+        on_awareness: Callable[[bytes], None] = lambda data: None,
+    ) -> None:
+        self.log = log or logging.getLogger(__name__)
+        self.started = trio.Event()
+        self.synced = trio.Event()
+        self._document = document
+        self._channel = channel
+        self._source = source if source is not None else self
+        self._must_relay = must_relay
+        self._on_awareness = on_awareness
+        self._live = False
+        self._held: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._overrun = False
+        self._peer_vector = b"\x00"
+        self._more = trio.Event()
+        self._last_resync = -_RESYNC_INTERVAL_S
+        self._scope = trio.CancelScope()
+        self._stopped = trio.Event()
+        self._exit_stack = AsyncExitStack()
+
+    async def start(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until the channel ends or `stop` is called.
+
+        Raises:
+            InvalidUpdate: the peer sent what no honest device sends.
+        """
+        unsubscribe = self._document.subscribe(self._on_update)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    await self._channel.send(encode(Step1(self._document.state_vector())))
+                    nursery.start_soon(self._send_updates)
+                    self.started.set()
+                    task_status.started()
+                    async for message in self._channel:
+                        await self._take(message)
+                    nursery.cancel_scope.cancel()
+        finally:
+            unsubscribe()
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """End `start`; returns when it has ended."""
+        self._scope.cancel()
+        if self.started.is_set():
+            await self._stopped.wait()
+
+    async def __aenter__(self) -> Provider:
+        nursery = await self._exit_stack.enter_async_context(trio.open_nursery())
+        await nursery.start(self.start)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._scope.cancel()
+        return await self._exit_stack.__aexit__(kind, error, trace)
+
+    def agreed(self) -> None:
+        """The peer is known to have everything we have: nothing needs to be held for it."""
+        self._held.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._waiting and not self._overrun
+
+    def _on_update(self, update: bytes, source: object) -> None:
+        if source is self._source or source == self._source:
+            return
+        if source is not None and not self._must_relay(source):
+            self._held.append(update)
+        else:
+            self._waiting += [*self._held, update]
+            self._held.clear()
+            self._more.set()
+        if len(self._waiting) > MAX_WAITING_UPDATES or len(self._held) > MAX_WAITING_UPDATES:
+            self._waiting.clear()
+            self._held.clear()
+            self._overrun = True
+            self._more.set()
+
+    async def _send_updates(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more = trio.Event()
+            if not self._live:
+                continue
+            if self._overrun:
+                await self._answer(self._peer_vector)
+            elif self._waiting:
+                updates, self._waiting = tuple(self._waiting), []
+                await self._channel.send(encode(Updates(updates)))
+
+    async def _answer(self, state_vector: bytes) -> None:
+        # no await between cut and clear: what comes later is a live update
+        update, durable = self._document.cut(state_vector)
+        self._waiting.clear()
+        self._held.clear()
+        self._overrun = False
+        await durable.wait()
+        await self._channel.send(encode(Step2(update)))
+        self._live = True
+        if self._waiting:
+            self._more.set()
+
+    async def _take(self, data: bytes) -> None:
+        match decode(data):
+            case Step1(state_vector):
+                self._peer_vector = state_vector
+                await self._answer(state_vector)
+            case Step2(update):
+                await self._receive(update)
+                self.synced.set()
+            case Updates(updates):
+                for update in updates:
+                    await self._receive(update)
+            case AwarenessUpdate(states):
+                self._on_awareness(states)
+            case Unrecognised(kind):
+                self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
+
+    async def _receive(self, update: bytes) -> None:
+        try:
+            await self._document.receive(update, self._source)
+        except MissingDependency as gap:
+            self.log.debug("gap on %s: %s", self._channel.path, gap)
+            now = trio.current_time()
+            if now - self._last_resync >= _RESYNC_INTERVAL_S:
+                self._last_resync = now
+                await self._channel.send(encode(Step1(self._document.state_vector())))

@@ -1,0 +1,149 @@
+"""What the store remembers, as values, with the statements that write them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from yp2p.files.inspect import NO_STAMP, Stamp
+from yp2p.files.replace import Temporary
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.names import encode_path
+from yp2p.store.database import Database, Statement
+
+
+def _path(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """The base of one file: what it held when it was last rendered or ingested (invariant 2).
+
+    The base is the log of the document up to `base_seq`, or `base_state` where it is no prefix of the log.
+    """
+
+    entry: EntryID
+    path: str
+    document: DocumentID
+    base_seq: int
+    base_state: bytes | None
+    content: bytes
+    executable: bool
+    stamp: Stamp
+
+    def save(self, folder: FolderID) -> Statement:
+        s = self.stamp
+        return (
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, self.entry, encode_path(self.path), self.document, self.base_seq, self.base_state,
+                self.content, self.executable, s.inode, s.size, s.mtime_ns, s.ctime_ns,
+            ),
+        )  # fmt: skip
+
+    def delete(self, folder: FolderID) -> Statement:
+        return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+
+def load_files(database: Database, folder: FolderID) -> list[FileRecord]:
+    return [
+        FileRecord(EntryID(e), _path(p), DocumentID(d), seq, state, content, bool(x), Stamp(*stamp))
+        for e, p, d, seq, state, content, x, *stamp in database.rows(
+            "SELECT entry, path, document, base_seq, base_state, content, executable, inode, size, mtime_ns, ctime_ns"
+            " FROM file WHERE folder = ?",
+            (folder,),
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A file about to be put in place, so that a crash in between can be told from a person's edit."""
+
+    entry: EntryID
+    path: str
+    document: DocumentID
+    temporary: Temporary
+    seq: int
+    content: bytes
+    executable: bool
+
+    def save(self, folder: FolderID) -> Statement:
+        return (
+            "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, self.entry, encode_path(self.path), self.document, self.temporary.name,
+                self.temporary.inode, self.seq, self.content, self.executable,
+            ),
+        )  # fmt: skip
+
+    def delete(self, folder: FolderID) -> Statement:
+        return ("DELETE FROM intent WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+    def record(self, stamp: Stamp | None = None) -> FileRecord:
+        """The record once the file is in place; without a stamp its content is read again."""
+        return FileRecord(
+            self.entry, self.path, self.document, self.seq, None, self.content, self.executable, stamp or NO_STAMP
+        )
+
+
+def load_intents(database: Database, folder: FolderID) -> list[Intent]:
+    return [
+        Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, bool(x))
+        for e, p, d, name, inode, seq, content, x in database.rows(
+            "SELECT entry, path, document, temporary, inode, seq, content, executable FROM intent WHERE folder = ?",
+            (folder,),
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a document amounts to: version, content hash, encoded state vector."""
+
+    version: bytes
+    content: bytes
+    clocks: bytes
+
+    def save(self, folder: FolderID, document: DocumentID, seq: int) -> Statement:
+        return (
+            "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
+            (folder, document, self.version, self.content, self.clocks, seq),
+        )
+
+
+def load_digests(database: Database, folder: FolderID) -> tuple[dict[DocumentID, Digest], set[DocumentID]]:
+    """The digests that are up to date, and the documents whose digest is not."""
+    digests: dict[DocumentID, Digest] = {}
+    stale: set[DocumentID] = set()
+    for document, last, version, content, clocks, seq in database.rows(
+        "SELECT l.document, max(l.seq), d.version, d.content, d.clocks, d.seq FROM log l"
+        " LEFT JOIN digest d ON d.folder = l.folder AND d.document = l.document"
+        " WHERE l.folder = ? GROUP BY l.document",
+        (folder,),
+    ):
+        if seq == last:
+            digests[DocumentID(document)] = Digest(version, content, clocks)
+        else:
+            stale.add(DocumentID(document))
+    return digests, stale
+
+
+def log_row(
+    folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes
+) -> Statement:
+    return (
+        "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
+        (seq, folder, document, origin or b"", time.time(), data),
+    )
+
+
+def load_log(database: Database, folder: FolderID, document: DocumentID) -> list[tuple[int, bytes]]:
+    """The updates of a document with their sequence numbers, in order."""
+    return [
+        (seq, data)
+        for seq, data in database.rows(
+            "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document)
+        )
+    ]

@@ -1,0 +1,324 @@
+"""Render: from the documents onto the disk.
+
+Theory of operation
+    For every entry that may differ, a plan compares where `layout` wants it and what the document says with the file's
+    record: create, replace, move, remove, or nothing. Plans are carried out in batches: all temporary files are
+    written and forced to the disk, all intents committed at once, all files put in place, all bases advanced.
+
+    The order for one file (invariants 1 and 3): the text is taken and its updates are durable -> temporary file durable
+    -> intent durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old
+    file with the old base, or the new file with an intent that `recover` turns into the new base.
+
+    What came out of an exchange is kept for `KEEP_S` and looked at again, because a program that had the file open may
+    write into it after the exchange; what it wrote is merged as a save made on the base of that time.
+
+Invariants
+    * Nothing is overwritten that is not the base: a file that differs is ingested first.
+    * At most `MAX_RENDERS_PER_S` a file, and the last state always comes.
+    * A file leaves only into the trash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from yp2p.documents.manifest import Kind
+from yp2p.files import replace as disk
+from yp2p.files.inspect import NO_STAMP, Stamp, inspect
+from yp2p.files.replace import Outcome, Result, Temporary
+from yp2p.files.root import TMP, TRASH, Root
+from yp2p.identity import DocumentID, EntryID
+from yp2p.sync.folder import Folder
+from yp2p.sync.ingest import Ingest
+from yp2p.sync.records import FileRecord, Intent, load_intents
+
+MAX_RENDERS_PER_S = 10
+KEEP_S = 60.0
+RETRY_S = 0.25
+BLOCKED_RETRY_S = 5.0
+BATCH = 256
+_BATCH_CHARS = 8 << 20
+_PARKED = f"{TMP}/park-"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """One file to create (`record` None) or replace."""
+
+    entry: EntryID
+    document: DocumentID
+    path: str
+    text: str
+    seq: int
+    executable: bool
+    record: FileRecord | None
+
+    def intent(self, temporary: Temporary) -> Intent:
+        content = hashlib.sha256(self.text.encode()).digest()
+        return Intent(self.entry, self.path, self.document, temporary, self.seq, content, self.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class _CameOut:
+    """A file that was replaced, kept for a while."""
+
+    name: str
+    stamp: Stamp
+    base: FileRecord
+    until: float
+
+
+class Render:
+    """Brings the files of one folder in step with its documents."""
+
+    def __init__(self, folder: Folder, root: Root, ingest: Ingest, look: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._root = root
+        self._ingest = ingest
+        self._look = look  # asks for a path to be looked at before it is rendered
+        self._last: dict[EntryID, float] = {}
+        self._later: dict[EntryID, float] = {}
+        self._came_out: list[_CameOut] = []
+
+    def next_deadline(self) -> float:
+        return min([*self._later.values(), *(out.until for out in self._came_out[:1])], default=float("inf"))
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._later
+
+    async def recover(self) -> None:
+        """After a start: settle what a crash left between intent and base, and clear `.yp2p/tmp`."""
+        folder = self._folder
+        for intent in load_intents(folder.database, folder.id):
+            if disk.was_put(self._root, intent.temporary):
+                old = folder.files.get(intent.entry)
+                came_out = inspect(self._root, intent.temporary.name, None, 1 << 30, trust_stamp=False)
+                record = intent.record()
+                folder.set_file(record)
+                folder.database.submit([record.save(folder.id)])
+                if old is not None:
+                    await self._ingest.save_against(old, came_out)
+            await folder.database.submit([intent.delete(folder.id)]).wait()
+            disk.discard(self._root, intent.temporary.name)
+        for name in self._root.temporaries():
+            if not name.startswith(_PARKED):
+                target = f"{self._trash()}/{name.rpartition('/')[2]}"
+                await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
+
+    @staticmethod
+    def _trash() -> str:
+        return f"{TRASH}/{time.strftime('%Y-%m-%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+    async def run(self) -> None:
+        """Carry out one batch of what is to be rendered."""
+        folder = self._folder
+        now = trio.current_time()
+        for entry, at in list(self._later.items()):
+            if at <= now:
+                del self._later[entry]
+                folder.to_render.add(entry)
+        puts: list[_Put] = []
+        chars = 0
+        while folder.to_render and len(puts) < BATCH and chars < _BATCH_CHARS:
+            entry = folder.to_render.pop()
+            put = await self._plan(entry)
+            if put is not None:
+                puts.append(put)
+                chars += len(put.text)
+        if puts:
+            await self._put_all(puts)
+        await self._look_at_what_came_out()
+
+    async def _plan(self, entry: EntryID) -> _Put | None:
+        """Do what needs no new content; give the file to write, if there is one."""
+        folder = self._folder
+        found = folder.manifest.entries.get(entry)
+        record = folder.files.get(entry)
+        if found is None or found.kind is not Kind.TEXT or not folder.is_alive(found):
+            if record is not None:
+                await self._remove(record)
+            return None
+        if not folder.has_document(found.document):
+            return None
+        path = folder.layout().path_of[entry]
+        if record is not None and record.document != found.document:
+            record = None  # a new generation of the document
+        if record is not None and record.path != path:
+            record = await self._move(record, path)
+            if record is None:
+                return None
+        if record is not None and folder.is_rendered(record):
+            await self._mode(record, found.executable)
+            return None
+        live = folder.open_text(found.document)
+        now = trio.current_time()
+        if now - self._last.get(entry, -1.0) < 1 / MAX_RENDERS_PER_S:
+            self._later[entry] = self._last[entry] + 1 / MAX_RENDERS_PER_S
+            return None
+        text = live.text.text()
+        if record is not None and live.text.content() == record.content:
+            await self._base_is(replace(record, base_seq=live.last_seq, base_state=None))
+            return None
+        return _Put(entry, found.document, path, text, live.last_seq, found.executable, record)
+
+    async def _put_all(self, puts: list[_Put]) -> None:
+        folder = self._folder
+        items = [
+            (secrets.token_hex(8), put.path if put.record is not None else None, put.text.encode(), put.executable)
+            for put in puts
+        ]
+        pending = folder.database.pending()
+        temporaries = await trio.to_thread.run_sync(disk.write_temporaries, self._root, items)
+        await pending.wait()
+        ready: list[tuple[_Put, Intent]] = []
+        for put, temporary in zip(puts, temporaries, strict=True):
+            if isinstance(temporary, OSError):
+                self._wait(put.entry, temporary.strerror or str(temporary), BLOCKED_RETRY_S)
+            else:
+                ready.append((put, put.intent(temporary)))
+        if not ready:
+            return
+        await folder.database.submit([intent.save(folder.id) for _, intent in ready]).wait()
+        results = await trio.to_thread.run_sync(self._put_in_place, ready)
+        for (put, intent), result in zip(ready, results, strict=True):
+            await self._placed(put, intent, result)
+
+    def _put_in_place(self, ready: list[tuple[_Put, Intent]]) -> list[Result]:
+        """Blocks: in a worker thread."""
+        return [
+            disk.put_new(self._root, intent.temporary, put.path)
+            if put.record is None
+            else disk.exchange(self._root, intent.temporary, put.path, put.record.content, put.record.stamp)
+            for put, intent in ready
+        ]
+
+    async def _placed(self, put: _Put, intent: Intent, result: Result) -> None:
+        folder = self._folder
+        if result.outcome is not Outcome.DONE:
+            # In this order: an intent whose temporary file is gone would mean that it was put in place.
+            await folder.database.submit([intent.delete(folder.id)]).wait()
+            disk.discard(self._root, intent.temporary.name)
+            if result.outcome is Outcome.CHANGED:
+                self._look(put.path)
+                self._later[put.entry] = trio.current_time() + RETRY_S
+            else:
+                retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
+                self._wait(put.entry, result.reason, retry)
+            return
+        now = trio.current_time()
+        self._last[put.entry] = now
+        record = intent.record(result.stamp)
+        folder.waiting.entries.pop(put.entry, None)
+        folder.set_file(record)
+        folder.database.submit([record.save(folder.id), intent.delete(folder.id)])
+        if put.record is not None and result.came_out is not None:
+            self._came_out.append(_CameOut(intent.temporary.name, result.came_out, put.record, now + KEEP_S))
+            if result.odd is not None:
+                await self._ingest.save_against(put.record, result.odd)
+        folder.rendered(put.entry)
+
+    async def _look_at_what_came_out(self) -> None:
+        now = trio.current_time()
+        while self._came_out and self._came_out[0].until <= now:
+            out = self._came_out.pop(0)
+            await self._merge_late(out)
+
+    async def _merge_late(self, out: _CameOut) -> None:
+        late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
+        if late is not None:
+            await self._ingest.save_against(out.base, late)
+        disk.discard(self._root, out.name)
+
+    async def finish(self) -> None:
+        """Before stopping: look once more at everything that is kept."""
+        while self._came_out:
+            await self._merge_late(self._came_out.pop())
+
+    async def _base_is(self, record: FileRecord) -> None:
+        folder = self._folder
+        folder.set_file(record)
+        await folder.database.pending().wait()
+        folder.database.submit([record.save(folder.id)])
+        folder.rendered(record.entry)
+
+    async def _mode(self, record: FileRecord, executable: bool) -> None:
+        if record.executable == executable:
+            return
+        try:
+            stamp = await trio.to_thread.run_sync(disk.set_executable, self._root, record.path, executable)
+        except OSError as error:
+            self._wait(record.entry, error.strerror or str(error), BLOCKED_RETRY_S)
+            return
+        await self._base_is(replace(record, executable=executable, stamp=stamp or record.stamp))
+
+    async def _move(self, record: FileRecord, path: str) -> FileRecord | None:
+        """Rename a file to where the layout wants it; None when that has to wait."""
+        folder = self._folder
+        blocker = folder.file_by_path(path)
+        if blocker is not None:
+            if folder.layout().path_of.get(blocker.entry) == path:
+                self._later[record.entry] = trio.current_time() + RETRY_S
+                return None
+            # It has to go elsewhere itself: park it, which also resolves cycles.
+            parked = await self._rename(blocker, f"{_PARKED}{blocker.entry.hex()}")
+            folder.to_render.add(blocker.entry)
+            if parked is None:
+                self._later[record.entry] = trio.current_time() + RETRY_S
+                return None
+        return await self._rename(record, path)
+
+    async def _rename(self, record: FileRecord, path: str) -> FileRecord | None:
+        folder = self._folder
+        result = await trio.to_thread.run_sync(
+            disk.move_away, self._root, record.path, path, record.content, record.stamp
+        )
+        if result.outcome is not Outcome.DONE:
+            self._not_moved(record, path, result)
+            return None
+        moved = replace(record, path=path, stamp=result.stamp or record.stamp)
+        folder.set_file(moved)
+        folder.database.submit([moved.save(folder.id)])
+        await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
+        folder.rendered(record.entry)
+        return moved
+
+    async def _remove(self, record: FileRecord) -> None:
+        """Another device deleted the file: into the trash with it."""
+        folder = self._folder
+        target = f"{self._trash()}/{record.path}"
+        result = await trio.to_thread.run_sync(
+            disk.move_away, self._root, record.path, target, record.content, record.stamp
+        )
+        if result.outcome is Outcome.DONE or self._root.lstat(record.path) is None:
+            folder.drop_file(record.entry)
+            folder.database.submit([record.delete(folder.id)])
+            await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
+            folder.rendered(record.entry)
+        else:
+            self._not_moved(record, target, result)
+
+    def _not_moved(self, record: FileRecord, target: str, result: Result) -> None:
+        if result.outcome is Outcome.CHANGED:
+            self._look(record.path)
+            if not target.startswith((TMP, TRASH)):
+                self._look(target)
+            self._later[record.entry] = trio.current_time() + RETRY_S
+        else:
+            self._wait(
+                record.entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
+            )
+
+    def _wait(self, entry: EntryID, reason: str, delay_s: float) -> None:
+        self._folder.waiting.entries[entry] = reason
+        self._later[entry] = trio.current_time() + delay_s
+

@@ -1,0 +1,40 @@
+"""Whether a directory may become a folder's root, and why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from yp2p.errors import FolderError
+from yp2p.protocol.names import is_reserved
+
+
+def check_directory(text: str, taken: Iterable[tuple[str, Path]]) -> Path:
+    """The absolute path of a directory that may be shared.
+
+    Args:
+        taken: label and root of the folders there are.
+
+    Raises:
+        FolderError: it does not exist, is no directory, is not writable, or overlaps another folder.
+    """
+    path = Path(os.path.realpath(text))
+    if not path.exists():
+        raise FolderError(f"{path} does not exist; make it first (mkdir -p {path})")
+    if not path.is_dir():
+        raise FolderError(f"{path} is a file; a folder to share is a directory")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise FolderError(f"{path} is not writable for this user; yp2p has to read and write in it")
+    if any(is_reserved(part) for part in path.parts):
+        raise FolderError(f"{path} is inside a directory that yp2p never synchronises")
+    if path == Path(path.anchor):
+        raise FolderError("the root of the file system cannot be shared; choose a directory in it")
+    for label, root in taken:
+        if path == root:
+            continue
+        if root in path.parents:
+            raise FolderError(f"{path} is inside the folder {label!r} ({root}), which is shared already")
+        if path in root.parents:
+            raise FolderError(f"{path} contains the folder {label!r} ({root}), which is shared already")
+    return path

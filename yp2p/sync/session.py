@@ -1,0 +1,519 @@
+"""A folder session: one folder, one peer, over their link.
+
+Theory of operation
+    Both sides announce one digest over membership, manifest and entries (`FolderState`) when the session starts, when
+    the folder has settled after changes, and on a slow heartbeat. Equal digests are the proof of being in sync
+    and end all work. Different ones start a *descent*: statements, then the manifest documents that differ (each by
+    a provider), then the buckets and leaves of the reconcile tree that differ. Documents that both sides have get a
+    provider; documents that only the peer has are pulled, many in one message. Each side pulls for itself, so
+    a descent needs no agreement about who leads.
+
+    Live edits open a channel on first use; a channel that was quiet for a while is closed. `Ack` says that an entry is
+    stored and on disk here in exactly this version; an entry is shown in sync with a device only when that device
+    acknowledged what we have (invariant 10).
+
+Invariants
+    * A digest, an ack and a step 2 are sent only when what they contain is durable (invariant 1).
+    * `behind` holds every entry that the peer is not known to have as we have it.
+    * The inbox is bounded; when it is full the link is not read, and the peer's TCP window closes.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from yp2p.errors import DocumentPoisoned
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol import channel as channel_messages
+from yp2p.protocol.messages import (
+    MAX_LEAVES,
+    Ack,
+    ChannelClose,
+    ChannelData,
+    Documents,
+    FolderLinks,
+    FolderMessage,
+    FolderState,
+    Leaves,
+    LeavesQuery,
+    ManifestQuery,
+    ManifestVersions,
+    Membership,
+    Pull,
+    TreeBuckets,
+    TreeQuery,
+)
+from yp2p.protocol.reconcile import Leaf
+from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.presence import AWARENESS_CHANNEL, FolderPresence
+from yp2p.sync.provider import Provider
+from yp2p.transport.channel import LinkChannel
+from yp2p.transport.link import Link
+
+# Messages that wait for the session; then the link is not read.
+MAX_INBOX = 64
+MAX_PULLS_WAITING = 4
+HEARTBEAT_S = 30.0
+_SETTLE_S = 0.05
+_REPLY_LIMIT_S = 60.0
+_QUIET_CHANNEL_S = 30.0
+_MAX_CHANNELS = 256
+_PULL_BATCH = 256
+_DOCUMENTS_BYTES = 1 << 20
+_SLICE = 32
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _OpenChannel:
+    channel: LinkChannel
+    provider: Provider
+    used_at: float
+
+
+class FolderSession:
+    """See above. `run` does the work, `deliver` takes the peer's messages."""
+
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID, presence: FolderPresence) -> None:
+        self._folder = folder
+        self._link = link
+        self._peer = peer
+        self._presence = presence
+        self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
+        self._pulls_in, self._pulls = trio.open_memory_channel[Pull](MAX_PULLS_WAITING)
+        self._replies_in, self._replies = trio.open_memory_channel[FolderMessage](MAX_INBOX)
+        self._channels: dict[DocumentID, _OpenChannel] = {}
+        self._peer_links: frozenset[DeviceID] = frozenset()
+        self._peer_state: FolderState | None = None
+        self._last_sent: FolderState | None = None
+        self._to_ack: set[EntryID] = set()
+        self._ack_work = trio.Event()
+        self._work = trio.Event()
+        self._descent_wanted = False
+        self._pull_wanted = False
+        self._lacking: set[DocumentID] = set()
+        self._probes: dict[int, trio.Event] = {}
+        self._nursery: trio.Nursery | None = None
+        self.behind: dict[EntryID, Leaf | None] = {}
+        self.compared = False  # whether a first comparison with the peer came to its end
+
+    @property
+    def peer(self) -> DeviceID:
+        return self._peer
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the peer acknowledged everything we have, and we have what it announced last."""
+        state = self._peer_state
+        return self.compared and not self.behind and state is not None and state.same_as(self._state())
+
+    async def run(self) -> None:
+        """Work until the link is over."""
+        folder = self._folder
+        folder.sessions[self._peer] = self
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for task in (
+                    self._serve_inbox, self._announce, self._work_through, self._send_acks, self._serve_pulls,
+                    self._close_quiet_channels,
+                ):  # fmt: skip
+                    nursery.start_soon(task)
+                self._presence.joined(self._peer, self)
+                self._announce_links()
+        finally:
+            if folder.sessions.get(self._peer) is self:
+                del folder.sessions[self._peer]
+                self._presence.left(self._peer)
+            for session in folder.sessions.values():
+                if isinstance(session, FolderSession):
+                    session._announce_links()
+            folder.touch()
+
+    async def deliver(self, message: FolderMessage) -> None:
+        """A message of the peer for this folder; waits while the session has enough to do."""
+        await self._inbox_in.send(message)
+
+    # --- what the folder tells ----------------------------------------------------------------------------------
+
+    def document_changed(self, document: DocumentID, source: object) -> None:
+        """Open a channel for a change that this peer has to get from us."""
+        if source != self._peer and (source is None or self._must_relay(source)):
+            self._open(document)
+
+    def entry_changed(self, entry: EntryID) -> None:
+        self.behind.setdefault(entry, None)
+        found = self._folder.manifest.entries.get(entry)
+        if found is not None and not self._folder.has_document(found.document):
+            self._pull_wanted = True
+            self._work.set()
+
+    def on_disk(self, entry: EntryID) -> None:
+        self._settle(entry, self.behind.get(entry))
+        self._to_ack.add(entry)
+        self._ack_work.set()
+
+    def send_awareness(self, data: bytes) -> None:
+        payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
+        self._link.try_send(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
+
+    def _must_relay(self, source: object) -> bool:
+        return source not in self._peer_links
+
+    # --- channels -----------------------------------------------------------------------------------------------
+
+    def _open(self, document: DocumentID) -> _OpenChannel | None:
+        """The open channel of a document; None when the manifest names no such document."""
+        found = self._channels.get(document)
+        if found is not None:
+            return found
+        live = self._folder.live_document(document)
+        if live is None or self._nursery is None:
+            return None
+        channel = LinkChannel(self._link, self._folder.id, document)
+        provider = Provider(live, channel, source=self._peer, must_relay=self._must_relay)
+        opened = _OpenChannel(channel, provider, trio.current_time())
+        channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
+        self._channels[document] = opened
+        self._nursery.start_soon(self._run_provider, document, opened)
+        return opened
+
+    async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:
+        try:
+            await opened.provider.start()
+        except* DocumentPoisoned as group:
+            log.error("document_poisoned", document=document.hex()[:8], reason=str(group.exceptions[0]))
+            self._folder.discard_text(document)
+        finally:
+            if self._channels.get(document) is opened:
+                del self._channels[document]
+
+    async def _close_quiet_channels(self) -> None:
+        while True:
+            await trio.sleep(1)
+            now = trio.current_time()
+            limit = _QUIET_CHANNEL_S if len(self._channels) < _MAX_CHANNELS else 1.0
+            for document, opened in list(self._channels.items()):
+                if now - opened.used_at > limit and opened.provider.is_idle and opened.provider.synced.is_set():
+                    del self._channels[document]
+                    opened.channel.close()
+                    self._link.try_send(ChannelClose(self._folder.id, document))
+
+    # --- announcing ---------------------------------------------------------------------------------------------
+
+    def _state(self, nonce: int = 0, answers: int = 0) -> FolderState:
+        folder = self._folder
+        return FolderState(
+            folder.id, folder.membership_digest(), folder.manifest_digest(), folder.refresh_tree().root(),
+            folder.settled, nonce, answers,
+        )  # fmt: skip
+
+    async def _send_state(self, nonce: int = 0, answers: int = 0) -> None:
+        state = self._state(nonce, answers)
+        await self._folder.database.pending().wait()
+        await self._link.send(state)
+        self._last_sent = state
+
+    async def _announce(self) -> None:
+        """Say what we have, once at the start and whenever it has settled."""
+        await self._send_state(nonce=_fresh_nonce())
+        while True:
+            changed = self._folder.changed
+            with trio.move_on_after(HEARTBEAT_S) as heartbeat:
+                await changed.wait()
+                await self._wait_until_settled()
+            state = self._state()
+            if heartbeat.cancelled_caught or self._last_sent is None or not state.same_as(self._last_sent) or (
+                state.settled and not self._last_sent.settled
+            ):
+                await self._send_state()
+
+    async def _wait_until_settled(self) -> None:
+        """Return when the folder is settled and nothing changed for a moment."""
+        while True:
+            changed = self._folder.changed
+            with trio.move_on_after(_SETTLE_S if self._folder.settled else math.inf):
+                await changed.wait()
+                continue
+            return
+
+    def _announce_links(self) -> None:
+        others = tuple(sorted(device for device in self._folder.sessions if device != self._peer))
+        self._link.try_send(FolderLinks(self._folder.id, others))
+
+    async def probe(self) -> bool:
+        """Ask the peer for its state now; tells whether it is settled and equal to ours."""
+        nonce = _fresh_nonce()
+        self._probes[nonce] = trio.Event()
+        try:
+            await self._send_state(nonce=nonce)
+            await self._probes[nonce].wait()
+        finally:
+            del self._probes[nonce]
+        state = self._peer_state
+        return state is not None and state.settled and self.in_sync
+
+    async def _take_state(self, state: FolderState) -> None:
+        self._peer_state = state
+        own = self._state()
+        if state.nonce:
+            await self._send_state(answers=state.nonce)
+        if state.same_as(own):
+            self.compared = True
+            if state.settled:
+                self.behind.clear()
+            for opened in self._channels.values():
+                opened.provider.agreed()
+            self._adopted()
+        elif not self.compared or (state.settled and own.settled):
+            self._descent_wanted = True
+            self._work.set()
+        if state.answers in self._probes:
+            self._probes[state.answers].set()
+        self._folder.touch()
+
+    def _adopted(self) -> None:
+        folder = self._folder
+        if not folder.adopted:
+            folder.adopted = True
+            folder.database.submit([("UPDATE folder SET adopted = 1 WHERE id = ?", (folder.id,))])
+            folder.disk_work.set()
+
+    async def _send_acks(self) -> None:
+        folder = self._folder
+        while True:
+            await self._ack_work.wait()
+            # no await: what is rendered from now on is acknowledged in the next round
+            self._ack_work = trio.Event()
+            entries, self._to_ack = self._to_ack, set()
+            leaves: list[tuple[EntryID, Leaf]] = []
+            for entry in entries:
+                leaf = folder.leaf(entry)
+                if leaf is not None and folder.is_on_disk(entry):
+                    leaves.append((entry, leaf))
+            await folder.database.pending().wait()
+            for start in range(0, len(leaves), MAX_LEAVES):
+                await self._link.send(Ack(folder.id, tuple(leaves[start : start + MAX_LEAVES])))
+
+    def _settle(self, entry: EntryID, acknowledged: Leaf | None) -> None:
+        if acknowledged is None:
+            return
+        if self._folder.leaf(entry) == acknowledged:
+            self.behind.pop(entry, None)
+            opened = self._channels.get(acknowledged.document)
+            if opened is not None:
+                opened.provider.agreed()
+            self._folder.touch()
+        elif entry in self._folder.manifest.entries:
+            self.behind[entry] = acknowledged
+
+    # --- the peer's messages ------------------------------------------------------------------------------------
+
+    async def _serve_inbox(self) -> None:
+        async for message in self._inbox:
+            await self._take(message)
+
+    async def _take(self, message: FolderMessage) -> None:
+        folder = self._folder
+        match message:
+            case ChannelData(document=document, payload=payload):
+                await self._take_channel_data(document, payload)
+            case ChannelClose(document=document):
+                opened = self._channels.pop(document, None)
+                if opened is not None:
+                    opened.channel.close()
+            case FolderState():
+                await self._take_state(message)
+            case FolderLinks(devices=devices):
+                self._peer_links = frozenset(devices)
+            case Membership(statements=statements):
+                commit = folder.add_statements(statements)
+                if commit is not None:
+                    await commit.wait()
+            case ManifestQuery():
+                versions = folder.manifest.versions()
+                await folder.database.pending().wait()
+                await self._link.send(ManifestVersions(folder.id, versions))
+            case TreeQuery():
+                buckets = tuple(folder.refresh_tree().buckets())
+                await folder.database.pending().wait()
+                await self._link.send(TreeBuckets(folder.id, buckets))
+            case LeavesQuery(buckets=buckets):
+                await self._send_leaves(buckets)
+            case Pull():
+                await self._pulls_in.send(message)
+            case Ack(leaves=leaves):
+                for entry, leaf in leaves:
+                    self._settle(entry, leaf)
+            case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
+                await self._replies_in.send(message)
+
+    async def _take_channel_data(self, document: DocumentID, payload: bytes) -> None:
+        if document == AWARENESS_CHANNEL:
+            decoded = channel_messages.decode(payload)
+            if isinstance(decoded, channel_messages.AwarenessUpdate):
+                self._presence.received(self._peer, decoded.data)
+                self._folder.touch()
+            return
+        opened = self._open(document)
+        if opened is not None:
+            await opened.channel.deliver(payload)
+
+    async def _send_leaves(self, buckets: bytes) -> None:
+        folder = self._folder
+        tree = folder.refresh_tree()
+        leaves = [item for bucket in set(buckets) for item in tree.leaves(bucket).items()]
+        await folder.database.pending().wait()
+        for start in range(0, max(len(leaves), 1), MAX_LEAVES):
+            last = start + MAX_LEAVES >= len(leaves)
+            await self._link.send(Leaves(folder.id, tuple(leaves[start : start + MAX_LEAVES]), last))
+
+    async def _serve_pulls(self) -> None:
+        folder = self._folder
+        async for pull in self._pulls:
+            states: list[tuple[DocumentID, bytes]] = []
+            size = 0
+            for number, document in enumerate(pull.documents):
+                state = folder.document_state(document)
+                states.append((document, state))
+                size += len(state)
+                if size >= _DOCUMENTS_BYTES or number + 1 == len(pull.documents):
+                    await folder.database.pending().wait()
+                    await self._link.send(Documents(folder.id, tuple(states)))
+                    states, size = [], 0
+                elif number % _SLICE == 0:
+                    await trio.lowlevel.checkpoint()
+
+    # --- descents and pulls -------------------------------------------------------------------------------------
+
+    async def _work_through(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work = trio.Event()
+            if self._descent_wanted:
+                self._descent_wanted = False
+                self._lacking.clear()
+                await self._descend()
+                await self._pull_missing()
+                self._adopted()
+                self.compared = True
+                self._folder.touch()
+            elif self._pull_wanted:
+                await self._pull_missing()
+
+    async def _reply(self) -> FolderMessage:
+        with trio.fail_after(_REPLY_LIMIT_S):
+            return await self._replies.receive()
+
+    async def _descend(self) -> None:
+        folder, state = self._folder, self._peer_state
+        if state is None:
+            return
+        if state.membership != folder.membership_digest():
+            await self._link.send(Membership(folder.id, folder.statements()))
+        if state.manifest != folder.manifest_digest():
+            await self._sync_manifest()
+        if state.tree != folder.refresh_tree().root():
+            await self._compare_trees()
+
+    async def _sync_manifest(self) -> None:
+        await self._link.send(ManifestQuery(self._folder.id))
+        reply = await self._reply()
+        if not isinstance(reply, ManifestVersions):
+            return
+        own = self._folder.manifest.versions()
+        opened = [
+            self._open(manifest_document_id(index))
+            for index, version in enumerate(reply.versions)
+            if version != own[index]
+        ]
+        with trio.move_on_after(_REPLY_LIMIT_S):
+            for channel in opened:
+                if channel is not None:
+                    await channel.provider.synced.wait()
+
+    async def _compare_trees(self) -> None:
+        folder = self._folder
+        await self._link.send(TreeQuery(folder.id))
+        reply = await self._reply()
+        if not isinstance(reply, TreeBuckets):
+            return
+        differing = folder.refresh_tree().differing(list(reply.hashes))
+        theirs: dict[EntryID, Leaf] = {}
+        if differing:
+            await self._link.send(LeavesQuery(folder.id, bytes(differing)))
+            last = False
+            while not last:
+                leaves = await self._reply()
+                if not isinstance(leaves, Leaves):
+                    return
+                theirs.update(leaves.leaves)
+                last = leaves.last
+        for entry in [e for e in self.behind if e[0] not in differing]:
+            del self.behind[entry]
+        tree = folder.refresh_tree()
+        for number, bucket in enumerate(differing):
+            ours = tree.leaves(bucket)
+            for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
+                self._compare(entry, ours.get(entry), theirs.get(entry))
+            if number % _SLICE == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> None:
+        if ours == theirs:
+            self.behind.pop(entry, None)
+            return
+        self.behind[entry] = theirs
+        if ours is not None and theirs is not None and ours.document == theirs.document:
+            self._open(ours.document)
+
+    async def _pull_missing(self) -> None:
+        """Pull what the manifest names and nobody is pulling already, batch by batch."""
+        folder = self._folder
+        self._pull_wanted = False
+        while True:
+            wanted = [
+                document
+                for document in folder.missing_documents()
+                if document not in folder.pulling and document not in self._lacking
+            ][:_PULL_BATCH]
+            if not wanted:
+                return
+            folder.pulling.update(wanted)
+            try:
+                await self._pull(wanted)
+            finally:
+                folder.pulling.difference_update(wanted)
+
+    async def _pull(self, wanted: list[DocumentID]) -> None:
+        folder = self._folder
+        await self._link.send(Pull(folder.id, tuple(wanted)))
+        waiting = set(wanted)
+        while waiting:
+            reply = await self._reply()
+            if not isinstance(reply, Documents):
+                return
+            for number, (document, state) in enumerate(reply.states):
+                if document not in waiting:
+                    continue
+                waiting.discard(document)
+                if not state:
+                    self._lacking.add(document)
+                    continue
+                folder.take_pulled(document, state, self._peer)
+                if number % _SLICE == 0:
+                    await trio.lowlevel.checkpoint()
+            await folder.told_texts(document for document, _ in reply.states)
+
+
+def _fresh_nonce() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+

@@ -1,0 +1,1 @@
+"""Links between devices: TCP, the Noise handshake, frames, channels."""

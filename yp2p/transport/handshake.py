@@ -1,0 +1,153 @@
+"""The handshake over a TCP stream.
+
+The first byte on the wire names the handshake (pattern and major number) and is part of the prologue; every message
+after it has its length (2 bytes) in front. For whoever accepts a connection, an IK handshake is complete only when the
+first transport message of the initiator decrypts: message 1 alone can be a replay, so before that nothing is
+counted, replaced or sent beyond message 2.
+
+Nothing is said to a key we do not know (invariant 11): the connection is closed without a byte.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import trio
+
+from yp2p.errors import HandshakeFailed
+from yp2p.identity import Identity
+from yp2p.protocol.noise import IK, XX, HandshakeState, Transport
+
+HANDSHAKE_LIMIT_S = 10.0
+# The longest handshake message (XX, second) has 96 bytes. A stranger gets no more of our memory than this.
+MAX_HANDSHAKE_BYTES = 4096
+_PROLOGUE = b"yp2p/"
+
+
+class HandshakeType(IntEnum):
+    """The first byte of a connection."""
+
+    KNOWN = 0x11  # Noise_IK, major 1
+    PAIRING = 0x21  # Noise_XX, major 1
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A stream with the keys that were agreed on it."""
+
+    stream: trio.SocketStream
+    transport: Transport
+    remote_noise_key: bytes
+    leftover: bytes = b""
+
+
+class _Framed:
+    """Length-prefixed handshake messages over a stream."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    async def take(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            data = await self._stream.receive_some(MAX_HANDSHAKE_BYTES)
+            if not data:
+                raise HandshakeFailed("the connection was closed during the handshake")
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    async def receive(self) -> bytes:
+        size = int.from_bytes(await self.take(2), "big")
+        if size > MAX_HANDSHAKE_BYTES:
+            raise HandshakeFailed(f"a handshake message of {size} bytes")
+        return await self.take(size)
+
+    async def send(self, message: bytes) -> None:
+        await self._stream.send_all(len(message).to_bytes(2, "big") + message)
+
+    def leftover(self) -> bytes:
+        return bytes(self._buffer)
+
+
+def _new_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def _state(
+    kind: HandshakeType, identity: Identity, *, initiator: bool, remote: bytes | None = None
+) -> HandshakeState:
+    return HandshakeState(
+        IK if kind is HandshakeType.KNOWN else XX,
+        initiator=initiator,
+        ephemeral=_new_key,
+        static=identity.noise_private,
+        remote_static=remote,
+        prologue=_PROLOGUE + bytes([kind]),
+    )
+
+
+def _secured(stream: trio.SocketStream, framed: _Framed, state: HandshakeState) -> Secured:
+    transport = state.finish()
+    if transport.remote_static is None:
+        raise HandshakeFailed("the peer gave no static key")
+    return Secured(stream, transport, transport.remote_static, framed.leftover())
+
+
+async def initiate(stream: trio.SocketStream, identity: Identity, remote_noise_key: bytes) -> Secured:
+    """Run IK as the one who dials a device it knows. Raises HandshakeFailed, trio.BrokenResourceError."""
+    framed = _Framed(stream)
+    state = _state(HandshakeType.KNOWN, identity, initiator=True, remote=remote_noise_key)
+    message = state.write_message()
+    await stream.send_all(bytes([HandshakeType.KNOWN]) + len(message).to_bytes(2, "big") + message)
+    state.read_message(await framed.receive())
+    return _secured(stream, framed, state)
+
+
+async def initiate_pairing(stream: trio.SocketStream, identity: Identity) -> Secured:
+    """Run XX as the one who joins. Raises HandshakeFailed, trio.BrokenResourceError."""
+    framed = _Framed(stream)
+    state = _state(HandshakeType.PAIRING, identity, initiator=True)
+    message = state.write_message()
+    await stream.send_all(bytes([HandshakeType.PAIRING]) + len(message).to_bytes(2, "big") + message)
+    state.read_message(await framed.receive())
+    await framed.send(state.write_message())
+    return _secured(stream, framed, state)
+
+
+async def respond(
+    stream: trio.SocketStream,
+    identity: Identity,
+    *,
+    is_known: Callable[[bytes], bool],
+    pairing_open: Callable[[], bool],
+) -> tuple[HandshakeType, Secured]:
+    """Answer whoever connected.
+
+    Args:
+        is_known: whether a Noise key belongs to a device that may connect.
+        pairing_open: whether a pairing window is open now.
+
+    Raises:
+        HandshakeFailed: not for us, not known, or not in a pairing window. Nothing was sent then.
+    """
+    framed = _Framed(stream)
+    first = (await framed.take(1))[0]
+    if first == HandshakeType.KNOWN:
+        state = _state(HandshakeType.KNOWN, identity, initiator=False)
+        state.read_message(await framed.receive())
+        if state.remote_static is None or not is_known(state.remote_static):
+            raise HandshakeFailed("a device that is not known")
+        await framed.send(state.write_message())
+        return HandshakeType.KNOWN, _secured(stream, framed, state)
+    if first == HandshakeType.PAIRING and pairing_open():
+        state = _state(HandshakeType.PAIRING, identity, initiator=False)
+        state.read_message(await framed.receive())
+        await framed.send(state.write_message())
+        state.read_message(await framed.receive())
+        return HandshakeType.PAIRING, _secured(stream, framed, state)
+    raise HandshakeFailed(f"a handshake of type {first:#04x} that is not welcome now")

@@ -1,0 +1,197 @@
+"""A link: one authenticated, encrypted connection between two devices.
+
+Theory of operation
+    `open_link` takes a stream whose handshake is done. Both sides send Hello first; the link is up when the peer's
+    Hello has been decrypted, which for the accepting side is also what proves that the handshake was no replay.
+
+    One task writes the stream: it drains the frame encoder and sleeps until there is more. One task, the caller's,
+    reads: `receive()` gives decoded messages. Keepalive is the kernel's: probes after 2 s of silence and
+    TCP_USER_TIMEOUT for data that is not acknowledged notice a pulled cable within 6 s; a killed peer is EOF at once.
+
+Invariants
+    * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `try_send` refuses.
+    * A stream that ends without the authenticated end was cut off, and is reported as such.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from yp2p.errors import MessageFault
+from yp2p.protocol import messages
+from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
+from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
+from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
+
+# A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
+MAX_QUEUED_BYTES = 16 << 20
+_READ_BYTES = 256 << 10
+_CLOSE_LIMIT_S = 0.5
+# Small interactive messages stay in their lane; what is larger would hold up typing.
+_BULK_FROM_BYTES = 64 << 10
+
+
+class LinkClosed(Exception):
+    """The link is over; the text says why."""
+
+
+def keep_alive(stream: trio.SocketStream) -> None:
+    """Notice a silent peer within 6 s (tcp(7))."""
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
+
+
+def lane_for(data: bytes) -> Lane:
+    return Lane.BULK if len(data) >= _BULK_FROM_BYTES else Lane.INTERACTIVE
+
+
+class Link:
+    """An open link. Use `open_link`."""
+
+    def __init__(self, secured: Secured) -> None:
+        self._stream = secured.stream
+        self._encoder = FrameEncoder(secured.transport.sending)
+        self._decoder = FrameDecoder(secured.transport.receiving)
+        self._leftover = secured.leftover
+        self._more = trio.Event()
+        self._room = trio.Condition()
+        self._closing: str | None = None
+        self._received: deque[AnyMessage] = deque()
+        self._written = trio.Event()
+        self.peer: Hello | None = None
+
+    @property
+    def remote_host(self) -> str:
+        return str(self._stream.socket.getpeername()[0])
+
+    @property
+    def remote_port(self) -> int:
+        return int(self._stream.socket.getpeername()[1])
+
+    def try_send(self, message: Message, key: bytes | None = None) -> bool:
+        """Queue a message; False when too much is queued already (it is dropped then)."""
+        if self._closing is not None or self._encoder.queued_bytes > MAX_QUEUED_BYTES:
+            return False
+        data = messages.encode(message)
+        self._encoder.send(data, lane_for(data), key)
+        self._more.set()
+        return True
+
+    async def send(self, message: Message, key: bytes | None = None) -> None:
+        """Queue a message, waiting while too much is queued. Raises LinkClosed."""
+        async with self._room:
+            while self._encoder.queued_bytes > MAX_QUEUED_BYTES and self._closing is None:
+                await self._room.wait()
+        if not self.try_send(message, key):
+            raise LinkClosed(self._closing or "the link is closed")
+
+    def close(self, reason: str) -> None:
+        """Say goodbye and end the link."""
+        if self._closing is None:
+            self._encoder.send(messages.encode(Goodbye(reason[:200])), Lane.INTERACTIVE)
+            self._closing = reason
+            self._more.set()
+
+    async def receive(self) -> AnyMessage:
+        """The peer's next message.
+
+        Raises:
+            LinkClosed: the link is over. PeerFault: the peer broke the protocol.
+        """
+        while not self._received:
+            await self._read()
+        message = self._received.popleft()
+        if isinstance(message, Goodbye):
+            raise LinkClosed(f"the peer closed the link: {message.reason}")
+        return message
+
+    async def _read(self) -> None:
+        data, self._leftover = self._leftover, b""
+        if not data:
+            if self._decoder.ended:
+                raise LinkClosed("the peer closed the link")
+            try:
+                data = await self._stream.receive_some(_READ_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
+            if not data:
+                raise LinkClosed("the connection was cut off")
+        self._received.extend(map(messages.decode, self._decoder.receive_data(data)))
+
+    async def run_writer(self) -> None:
+        """Send what is queued until the link is closed; a cancelled link still says goodbye."""
+        try:
+            with trio.CancelScope(shield=True):
+                await self._write_until_closed()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._closing = self._closing or "the connection broke"
+        finally:
+            self._written.set()
+            await trio.aclose_forcefully(self._stream)
+
+    async def _write_until_closed(self) -> None:
+        while True:
+            # no await between data_to_send and the Event: nothing queued is overlooked
+            frame = self._encoder.data_to_send()
+            if frame is not None:
+                await self._stream.send_all(frame)
+                async with self._room:
+                    self._room.notify_all()
+            elif self._closing is not None:
+                await self._stream.send_all(self._encoder.end())
+                return
+            else:
+                self._more = trio.Event()
+                await self._more.wait()
+
+    async def finish(self, reason: str) -> None:
+        """Say goodbye, give it half a second to go out, and close the connection."""
+        self.close(reason)
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(_CLOSE_LIMIT_S):
+                await self._written.wait()
+            await trio.aclose_forcefully(self._stream)
+
+
+def choose_version(own: int, offered: tuple[int, ...]) -> int:
+    """The highest protocol version both speak. Raises MessageFault when there is none."""
+    if own not in offered:
+        raise MessageFault(f"the peer speaks versions {list(offered)}, this device speaks {own}")
+    return own
+
+
+@asynccontextmanager
+async def open_link(secured: Secured, hello: Hello) -> AsyncIterator[Link]:
+    """Exchange Hellos and keep the link up; leaving the context closes it.
+
+    Raises:
+        LinkClosed, PeerFault: the peer went or broke the protocol before its Hello.
+    """
+    link = Link(secured)
+    keep_alive(secured.stream)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run_writer)
+        try:
+            link.try_send(hello)
+            with trio.fail_after(HANDSHAKE_LIMIT_S):
+                first = await link.receive()
+            if not isinstance(first, Hello):
+                raise MessageFault("a link that does not begin with Hello")
+            try:
+                choose_version(PROTOCOL_VERSION, first.versions)
+            except MessageFault:
+                link.close(f"my versions are {list(hello.versions)}")
+                raise
+            link.peer = first
+            yield link
+        finally:
+            await link.finish("the device is closing the link")

@@ -1,0 +1,146 @@
+"""Accepting connections, within limits that a stranger cannot wear out."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+import trio
+
+from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
+from yp2p.identity import Identity
+from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, HandshakeType, Secured, respond
+from yp2p.transport.link import keep_alive
+
+# A connection that says nothing holds a task and a socket for 10 s. A room has a few dozen devices; more
+# half-open connections than these are an attack, and are closed at once.
+MAX_HALF_OPEN = 32
+MAX_HALF_OPEN_PER_ADDRESS = 4
+_BACKLOG = 64
+
+log = structlog.get_logger()
+Handler = Callable[[HandshakeType, Secured], Awaitable[None]]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        sock.bind((host, port) if family == socket.AF_INET else socket.getaddrinfo(host, port)[0][4])
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _listen_everywhere(port: int) -> list[socket.socket]:
+    try:
+        return [_listen("::", port)]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise
+        return [_listen("0.0.0.0", port)]
+
+
+def _listen_on(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    if not addresses or list(addresses) == ["*"]:
+        return _listen_everywhere(port)
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            sockets.append(_listen(address, sockets[0].getsockname()[1] if sockets else port))
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> list[trio.SocketListener]:
+    """Bind the listening sockets.
+
+    Args:
+        addresses: IP addresses; none means all.
+        port: 0 takes `default_port`, or any free port where that is taken.
+
+    Raises:
+        ListenError: with the setting that would help.
+    """
+    try:
+        sockets = _listen_on(addresses, port or default_port)
+    except OSError as error:
+        if port == 0 and error.errno == errno.EADDRINUSE:
+            sockets = _listen_on(addresses, 0)
+        elif error.errno == errno.EADDRINUSE:
+            raise ListenError(
+                f"port {port} is in use by another program; choose another one with [listen] port "
+                "or YP2P_LISTEN__PORT (0 takes any free port)"
+            ) from error
+        else:
+            raise ListenError(
+                f"cannot listen on {', '.join(addresses) or 'any address'} port {port}: {error.strerror}; "
+                "see [listen] address (YP2P_LISTEN__ADDRESS)"
+            ) from error
+    return [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
+
+
+class Listener:
+    """Runs the handshakes of incoming connections and hands over those that succeed."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        handler: Handler,
+        *,
+        is_known: Callable[[bytes], bool],
+        pairing_open: Callable[[], bool],
+    ) -> None:
+        self._identity = identity
+        self._handler = handler
+        self._is_known = is_known
+        self._pairing_open = pairing_open
+        self._half_open: Counter[str] = Counter()
+
+    async def serve(self, listeners: list[trio.SocketListener]) -> None:
+        """Accept until cancelled."""
+        await trio.serve_listeners(self._connection, listeners)
+
+    async def _connection(self, stream: trio.SocketStream) -> None:
+        try:
+            host = str(stream.socket.getpeername()[0])
+        except OSError:
+            return
+        full = self._half_open.total() >= MAX_HALF_OPEN
+        if full or self._half_open[host] >= MAX_HALF_OPEN_PER_ADDRESS:
+            log.info("connection_refused", reason="too many half-open connections")
+            return
+        secured = await self._handshake(stream, host)
+        if secured is not None:
+            await self._handler(*secured)
+
+    async def _handshake(
+        self, stream: trio.SocketStream, host: str
+    ) -> tuple[HandshakeType, Secured] | None:
+        self._half_open[host] += 1
+        try:
+            keep_alive(stream)
+            with trio.fail_after(HANDSHAKE_LIMIT_S):
+                return await respond(
+                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open
+                )
+        except (HandshakeFailed, MessageFault, PeerFault, trio.TooSlowError) as error:
+            log.info("handshake_refused", reason=str(error) or "it took too long")
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            log.info("handshake_refused", reason="the connection broke")
+        finally:
+            self._half_open[host] -= 1
+            if not self._half_open[host]:
+                del self._half_open[host]
+        return None

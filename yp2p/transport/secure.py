@@ -1,0 +1,51 @@
+"""A secured stream without a link: single messages in turn, as pairing needs them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import trio
+
+from yp2p.errors import FrameFault
+from yp2p.transport.handshake import Secured
+
+# The longest is a grant with the statements of a few dozen members.
+_MAX_MESSAGE_BYTES = 65_000
+
+
+class SecureMessages:
+    """Noise transport messages with their length in front."""
+
+    def __init__(self, secured: Secured) -> None:
+        self._stream = secured.stream
+        self._transport = secured.transport
+        self._buffer = bytearray(secured.leftover)
+
+    async def __aenter__(self) -> SecureMessages:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await trio.aclose_forcefully(self._stream)
+
+    async def send(self, message: bytes) -> None:
+        if len(message) > _MAX_MESSAGE_BYTES:
+            raise ValueError(f"a message of {len(message)} bytes is too long for pairing")
+        sealed = self._transport.sending.encrypt(b"", message)
+        await self._stream.send_all(len(sealed).to_bytes(2, "big") + sealed)
+
+    async def receive(self) -> bytes:
+        """Raises HandshakeFailed, FrameFault."""
+        size = int.from_bytes(await self._take(2), "big")
+        return self._transport.receiving.decrypt(b"", await self._take(size))
+
+    async def _take(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            data = await self._stream.receive_some(_MAX_MESSAGE_BYTES)
+            if not data:
+                raise FrameFault("the other device closed the connection")
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken

@@ -1,0 +1,1 @@
+"""Who may take part: the device key, folder membership, pairing windows."""

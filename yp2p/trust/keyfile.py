@@ -1,0 +1,53 @@
+"""The device's secret seed on disk: made once, never replaced."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from yp2p.errors import DamagedError
+from yp2p.identity import SEED_BYTES, Identity
+
+_HEADER = "yp2p-device-seed-v1 "
+
+
+def load_identity(path: Path) -> Identity:
+    """Read the seed, or make it on the first start (mode 0600).
+
+    Raises:
+        DamagedError: there is a file, but it holds no seed. It is left as it is.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return _create(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(f"the device key {path} cannot be read: {error}") from error
+    try:
+        if not text.startswith(_HEADER):
+            raise ValueError("it does not begin as one")
+        identity = Identity(bytes.fromhex(text.removeprefix(_HEADER).strip()))
+    except ValueError as error:
+        raise DamagedError(
+            f"the device key {path} is damaged ({error}). It was left as it is. Put a copy back, or move it away "
+            "to start as a new device that has to be paired again"
+        ) from error
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    return identity
+
+
+def _create(path: Path) -> Identity:
+    seed = os.urandom(SEED_BYTES)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(_HEADER + seed.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+    return Identity(seed)

@@ -1,0 +1,190 @@
+"""Pairing: a short code, a window in which it counts, and the exchange that proves it.
+
+The code is two announced digits, which only pick the window out of several, and six secret characters of an
+alphabet of 32 without look-alikes: 30 bits, of which an attacker gets three guesses a window. Three misses burn the
+window; only a person opens the next one, and it has to wait twice as long as the one before.
+
+Inside a Noise XX channel (so nothing below is visible to others)::
+
+    joiner -> sharer   digits (2)  signing key (32)  CPace share (32)
+    sharer -> joiner   signing key (32)  CPace share (32)  tag (64)
+    joiner -> sharer   tag (64)  name
+    sharer -> joiner   folder ID  founder ID  label  name  statements
+    joiner -> sharer   done
+
+CPace runs with the code, the session identifier is the hash of the Noise handshake, and the associated data of
+each side are both its public keys: whoever sits in the middle has another hash on each side. Names and the
+folder travel only after the tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from yp2p.errors import PairingError, PairingFault, UsageError
+from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, KEY_BYTES, DeviceID, FolderID, PublicIdentity
+from yp2p.protocol.cpace import FIELD_BYTES, ConfirmedKey, CPace
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_STATEMENT_BYTES
+from yp2p.protocol.wire import Reader, Writer
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 characters: no 0, 1, I, O
+DIGITS = 2
+SECRET_CHARACTERS = 6
+MAX_MISSES = 3
+FIRST_WAIT_S = 2.0
+MAX_LABEL_BYTES = 1024
+_CHANNEL = b"yp2p pairing v1"
+_TAG_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A pairing code: `digits` are announced, `secret` never is."""
+
+    digits: str
+    secret: str
+
+    def __str__(self) -> str:
+        half = SECRET_CHARACTERS // 2
+        return f"{self.digits}-{self.secret[:half]}-{self.secret[half:]}"
+
+    def __repr__(self) -> str:
+        return f"Code({self.digits}-...)"
+
+
+def make_code(random_below: Callable[[int], int]) -> Code:
+    """A fresh code; `random_below(n)` gives a secure random number below n."""
+    digits = f"{random_below(10**DIGITS):0{DIGITS}d}"
+    return Code(digits, "".join(ALPHABET[random_below(len(ALPHABET))] for _ in range(SECRET_CHARACTERS)))
+
+
+def parse_code(text: str) -> Code:
+    """Read a code as people type it: any case, with or without dashes and spaces. Raises UsageError."""
+    bare = "".join(text.upper().split()).replace("-", "")
+    digits, secret = bare[:DIGITS], bare[DIGITS:]
+    well_formed = len(secret) == SECRET_CHARACTERS and all(character in ALPHABET for character in secret)
+    if not digits.isdecimal() or not digits.isascii() or not well_formed:
+        raise UsageError(
+            f"{text!r} is not a pairing code: it looks like 47-K7M-X2Q, as `yp2p share` shows it"
+        )
+    return Code(digits, secret)
+
+
+class PairingWindow:
+    """The time in which a device may join a folder with a code.
+
+    `misses` counts runs that were begun and not confirmed: an attacker who breaks off has used a guess too.
+    """
+
+    def __init__(self, folder: FolderID, code: Code, closes_at: float) -> None:
+        self.folder = folder
+        self.code = code
+        self.closes_at = closes_at
+        self.misses = 0
+        self.used = False
+
+    def is_open(self, now: float) -> bool:
+        return not self.used and self.misses < MAX_MISSES and now < self.closes_at
+
+    @property
+    def burnt(self) -> bool:
+        return self.misses >= MAX_MISSES and not self.used
+
+
+def announced_digits(message: bytes) -> str:
+    """The digits in a joiner's first message: which window it is for."""
+    return message[:DIGITS].decode("ascii", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a sharer gives a joiner: the folder and everything needed to check its members."""
+
+    folder: FolderID
+    founder: DeviceID
+    label: str
+    name: str
+    statements: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        out = Writer().raw(self.folder).raw(self.founder).text(self.label).text(self.name)
+        out.u32(len(self.statements))
+        for statement in self.statements:
+            out.data(statement)
+        return out.finish()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Grant:
+        """Raises MessageFault."""
+        reader = Reader(data)
+        folder, founder = FolderID(reader.raw(ID_BYTES)), DeviceID(reader.raw(DEVICE_ID_BYTES))
+        label, name = reader.text(MAX_LABEL_BYTES), reader.text(MAX_DEVICE_NAME_BYTES)
+        count = reader.count(4)
+        statements = tuple(reader.data(MAX_STATEMENT_BYTES) for _ in range(count))
+        reader.end()
+        return cls(folder, founder, label, name, statements)
+
+
+class PairingRun:
+    """One run of one side, after the Noise handshake.
+
+    Args:
+        code: what the person typed, or what the window shows.
+        handshake_hash: of the Noise XX handshake around it.
+        own: this device's public keys.
+        remote_noise_key: the static key that the handshake authenticated.
+        scalar: 32 fresh random bytes.
+    """
+
+    def __init__(
+        self, code: Code, handshake_hash: bytes, own: PublicIdentity, remote_noise_key: bytes, *, scalar: bytes
+    ) -> None:
+        self._own = own
+        self._digits = code.digits
+        self._remote_noise_key = remote_noise_key
+        self._cpace = CPace(
+            (code.digits + code.secret).encode(), _CHANNEL, handshake_hash, scalar=scalar,
+            associated=own.signing_key + own.noise_key,
+        )  # fmt: skip
+        self._key: ConfirmedKey | None = None
+        self.peer: PublicIdentity | None = None
+
+    def open(self) -> bytes:
+        """The joiner's first message."""
+        return self._digits.encode() + self._share()
+
+    def _share(self) -> bytes:
+        return self._own.signing_key + self._cpace.share
+
+    def answer(self, message: bytes) -> bytes:
+        """The sharer's answer to it. Raises PairingFault."""
+        if len(message) != DIGITS + KEY_BYTES + FIELD_BYTES:
+            raise PairingFault(f"a pairing message of {len(message)} bytes")
+        key, share = message[DIGITS : DIGITS + KEY_BYTES], message[DIGITS + KEY_BYTES :]
+        self._key = self._finish(key, share, initiator=False)
+        return self._share() + self._key.tag
+
+    def confirm(self, message: bytes, name: str) -> bytes:
+        """The joiner's confirmation. Raises PairingError when the code is not the one the sharer shows."""
+        if len(message) != KEY_BYTES + FIELD_BYTES + _TAG_BYTES:
+            raise PairingFault(f"a pairing message of {len(message)} bytes")
+        share, tag = message[KEY_BYTES:-_TAG_BYTES], message[-_TAG_BYTES:]
+        self._key = self._finish(message[:KEY_BYTES], share, initiator=True)
+        if not self._key.verify(tag):
+            raise PairingError("wrong code: it is not the one that the other device shows")
+        return Writer().raw(self._key.tag).text(name).finish()
+
+    def check_confirmation(self, message: bytes) -> str:
+        """The sharer's last check; gives the joiner's name. Raises PairingError, MessageFault."""
+        reader = Reader(message)
+        tag = reader.raw(_TAG_BYTES)
+        name = reader.text(MAX_DEVICE_NAME_BYTES)
+        reader.end()
+        if self._key is None or not self._key.verify(tag):
+            raise PairingError("the joining device had a wrong code")
+        return name
+
+    def _finish(self, signing_key: bytes, share: bytes, *, initiator: bool) -> ConfirmedKey:
+        self.peer = PublicIdentity(signing_key, self._remote_noise_key)
+        return self._cpace.finish(share, signing_key + self._remote_noise_key, initiator=initiator)
