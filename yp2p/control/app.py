@@ -13,6 +13,7 @@ An error is {error, exit_code} with status 422 (the request cannot be carried ou
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -137,7 +138,7 @@ def _printable(value: Any) -> Any:
 async def serve_control(app: Starlette, sock: socket.socket) -> None:
     """Answer requests until cancelled."""
     config = HypercornConfig()
-    config.bind = [f"fd://{sock.fileno()}"]
+    config.bind = [f"fd://{os.dup(sock.fileno())}"]  # hypercorn closes what it is given
     config.accesslog = None
     config.errorlog = None
     config.loglevel = "ERROR"

@@ -34,6 +34,7 @@ _PRESENCE_S = 2.0
 # For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
 _PROBE_LIMIT_S = 5.0
+_PROBE_INTERVAL_S = 0.02
 
 log = structlog.get_logger()
 
@@ -314,6 +315,7 @@ class Device:
     async def wait(self) -> None:
         """Return when every folder is in sync with every connected device."""
         while not await self._is_in_sync():
+            await trio.sleep(_PROBE_INTERVAL_S)
             async with trio.open_nursery() as nursery:
                 nursery.cancel_scope.deadline = trio.current_time() + 0.5
                 for folder in self._folders.values():

@@ -120,7 +120,8 @@ class Folder:
         self.members: dict[DeviceID, Member] = {}
         self._statements: dict[bytes, MemberStatement] = {}
         self._digests: dict[DocumentID, Digest] = {}
-        self._stale: set[DocumentID] = set()
+        self._stale: set[DocumentID] = set()  # documents whose digest is not up to date
+        self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
         self._texts: dict[DocumentID, LiveDocument] = {}
         self._layout: Layout | None = None
         self._manifest_digest: tuple[tuple[int, ...], bytes] = ((), b"")
@@ -221,11 +222,8 @@ class Folder:
 
     def refresh_tree(self) -> ReconcileTree:
         """The tree with all leaves up to date."""
-        for document in list(self._stale):
-            entry = self.entry_of.get(document)
-            if entry is None:
-                self._stale.discard(document)
-                continue
+        changed, self._tree_stale = self._tree_stale, set()
+        for entry in changed:
             self._set_leaf(entry)
         return self.tree
 
@@ -381,6 +379,7 @@ class Folder:
         self._stale.add(live.id)
         entry = self.entry_of.get(live.id)
         if entry is not None:
+            self._tree_stale.add(entry)
             if self._layout is not None and entry not in self._layout.path_of:
                 self._entries_touched({entry})  # an edit beats a delete
             if source is not None:
@@ -397,7 +396,9 @@ class Folder:
         if document not in self.entry_of or self.has_document(document):
             return None
         live = self.open_text(document)
-        return self._accept_text(live, state, source)
+        news = live.replica.receive(state, self.own_clients)
+        # The document of an empty file has no operations, but it is here from now on.
+        return self.record_text(live, news if news is not None else state, source)
 
     async def told_texts(self, documents: Iterable[DocumentID]) -> None:
         """Wait until what was taken for these documents is durable, and tell their listeners."""

@@ -61,6 +61,7 @@ MAX_INBOX = 64
 MAX_PULLS_WAITING = 4
 HEARTBEAT_S = 30.0
 _SETTLE_S = 0.05
+_DESCENT_INTERVAL_S = 2.0
 _REPLY_LIMIT_S = 60.0
 _QUIET_CHANNEL_S = 30.0
 _MAX_CHANNELS = 256
@@ -93,6 +94,7 @@ class FolderSession:
         self._peer_links: frozenset[DeviceID] = frozenset()
         self._peer_state: FolderState | None = None
         self._last_sent: FolderState | None = None
+        self._last_descent: tuple[tuple[bytes, ...], float] = ((), 0.0)
         self._to_ack: set[EntryID] = set()
         self._ack_work = trio.Event()
         self._work = trio.Event()
@@ -261,23 +263,34 @@ class FolderSession:
         return state is not None and state.settled and self.in_sync
 
     async def _take_state(self, state: FolderState) -> None:
+        news = self._peer_state is None or not state.same_as(self._peer_state)
         self._peer_state = state
         own = self._state()
         if state.nonce:
             await self._send_state(answers=state.nonce)
         if state.same_as(own):
             self.compared = True
-            if state.settled:
+            if state.settled and self.behind:
                 self.behind.clear()
+                news = True
             for opened in self._channels.values():
                 opened.provider.agreed()
             self._adopted()
         elif not self.compared or (state.settled and own.settled):
-            self._descent_wanted = True
-            self._work.set()
+            self._want_descent(own, state)
         if state.answers in self._probes:
             self._probes[state.answers].set()
-        self._folder.touch()
+        if news:
+            self._folder.touch()
+
+    def _want_descent(self, own: FolderState, state: FolderState) -> None:
+        """Compare in depth, but not the same two states again and again."""
+        key = (own.manifest, own.tree, state.manifest, state.tree, state.membership)
+        now = trio.current_time()
+        if key != self._last_descent[0] or now - self._last_descent[1] > _DESCENT_INTERVAL_S:
+            self._last_descent = (key, now)
+            self._descent_wanted = True
+            self._work.set()
 
     def _adopted(self) -> None:
         folder = self._folder
@@ -471,8 +484,9 @@ class FolderSession:
             self.behind.pop(entry, None)
             return
         self.behind[entry] = theirs
-        if ours is not None and theirs is not None and ours.document == theirs.document:
-            self._open(ours.document)
+        # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
+        if theirs is not None and self._folder.has_document(theirs.document):
+            self._open(theirs.document)
 
     async def _pull_missing(self) -> None:
         """Pull what the manifest names and nobody is pulling already, batch by batch."""

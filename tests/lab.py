@@ -1,0 +1,132 @@
+"""Whole devices for tests: the installed `yp2p` in processes of its own, on loopback, with real mDNS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+YP2P = str(Path(sys.executable).parent / "yp2p")
+READY_LIMIT_S = 15.0
+
+
+def eventually(condition: Callable[[], bool], limit_s: float = 15.0, what: str = "the condition") -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not hold within {limit_s} s"
+        time.sleep(0.02)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """All files beneath `root` but ours, with their contents."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".yp2p" not in path.relative_to(root).parts
+    }
+
+
+class Device:
+    """One device: a home, a folder directory `dir`, and a daemon that can be started, stopped and killed."""
+
+    def __init__(self, base: Path, name: str, prefix: tuple[str, ...] = (), **settings: str) -> None:
+        self.home = base / name / "home"
+        self.dir = base / name / "dir"
+        self.dir.mkdir(parents=True)
+        self.name = name
+        self.log = base / name / "log"
+        self._prefix = prefix
+        self._process: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(base / name),
+            "YP2P_HOME": str(self.home),
+            "YP2P_DEVICE__NAME": name,
+            "YP2P_LISTEN__ADDRESS": "127.0.0.1",
+            "YP2P_DISCOVERY__INTERFACES": "127.0.0.1",
+            "YP2P_LOG__LEVEL": "debug",
+            **settings,
+        }
+
+    def start(self) -> Device:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._prefix, YP2P, "daemon"], env=self.environment, stdout=log, stderr=log
+            )
+        eventually(self._is_ready, READY_LIMIT_S, f"{self.name} being ready\n{self.log.read_text()[-2000:]}")
+        return self
+
+    def _is_ready(self) -> bool:
+        return self.run("status", "--json").returncode == 0
+
+    def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self._prefix, YP2P, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout_s
+        )
+
+    def cli(self, *arguments: str, timeout_s: float = 60) -> str:
+        done = self.run(*arguments, timeout_s=timeout_s)
+        assert done.returncode == 0, f"yp2p {' '.join(arguments)}: {done.returncode} {done.stderr}"
+        return done.stdout.strip()
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.cli("status", "--json")))
+
+    def wait(self, timeout_s: float = 30) -> None:
+        done = self.run("wait", "--timeout", str(timeout_s), timeout_s=timeout_s + 10)
+        assert done.returncode == 0, f"{self.name}: {done.stderr}\n{json.dumps(self.status(), indent=1)[:4000]}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(10)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def join(self, other: Device) -> None:
+        """Share the other device's directory with this one."""
+        self.cli("join", other.cli("share", str(other.dir)), str(self.dir))
+
+
+@contextmanager
+def devices(base: Path, *names: str, **settings: str) -> Iterator[list[Device]]:
+    """Devices that are started and in the end killed; their logs hold no warning that nobody expected."""
+    found = [Device(base, name, **settings) for name in names]
+    try:
+        for device in found:
+            device.start()
+        yield found
+    finally:
+        for device in found:
+            device.kill()
+
+
+def unexpected_lines(device: Device, *expected: str) -> list[str]:
+    """Log lines of level warning or above that contain none of the expected words."""
+    return [
+        line
+        for line in device.log.read_text().splitlines()
+        if ("level='warning'" in line or "level='error'" in line or "Traceback" in line)
+        and not any(word in line for word in expected)
+    ]
