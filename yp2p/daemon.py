@@ -116,7 +116,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     for directory in (paths.state, paths.runtime):
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
     lock = _Lock(paths.lock)
@@ -130,7 +130,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
                 await _serve(config, device, nursery, listeners, control, identity, share, shared)
         finally:
             control.close()
-            paths.socket.unlink(missing_ok=True)  # noqa: ASYNC240
+            paths.socket.unlink(missing_ok=True)
     finally:
         lock.release()
 

@@ -166,7 +166,7 @@ def _not_opened(root: Root, path: str, error: OSError) -> Finding:
 
 
 def inspect_all(
-    root: Root, paths: Iterable[tuple[str, Stamp | None]], max_text_bytes: int, *, trust_stamp: bool
+    root: Root, paths: Iterable[tuple[str, Stamp | None, bool]], max_text_bytes: int
 ) -> list[Finding]:
-    """`inspect` for many paths in one go."""
-    return [inspect(root, path, known, max_text_bytes, trust_stamp=trust_stamp) for path, known in paths]
+    """`inspect` for many paths in one go: path, known stamp, whether to trust it."""
+    return [inspect(root, path, known, max_text_bytes, trust_stamp=trust) for path, known, trust in paths]

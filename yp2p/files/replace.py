@@ -1,10 +1,12 @@
 """Putting content in place so that neither a crash nor another program's save can lose anything.
 
 Theory of operation (invariant 3)
-    1. `write_temporary` writes the new content under a fresh name in `.yp2p/tmp` and forces it to the disk. Without
-       that, a file exchanged into place is *empty* after a power cut (20 of 20).
-    2. The caller records its intent (temporary name and inode) in the store: after a crash `was_put` tells from the
-       inode whether step 3 happened, so a rendered file is never mistaken for a person's edit.
+    1. `create_temporary` makes a file under a fresh name in `.yp2p/tmp`, `fill_temporaries` writes the new content
+       and forces it to the disk. Without that, a file exchanged into place is *empty* after a power cut (20 of 20).
+    2. After a crash one must know whether step 3 happened, or a rendered file would be taken for a person's edit. For a
+       replacement the name tells: it holds the entry, the version and the inode of the new file, so another inode
+       under that name means that the exchange happened (and the file system orders the two renames). A new file
+       leaves no name behind, so the caller records an intent in the store first. `was_put` answers for both.
     3. `exchange` holds a read lease on the file at the path, checks that it still is the base, and swaps the two
        names (renameat2, RENAME_EXCHANGE). The swap is atomic and loses nothing: what was at the path is now under
        the temporary name. It looks at what came out; if that is not the base, somebody saved in between, and the
@@ -19,6 +21,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,20 +63,51 @@ class Result:
     reason: str = ""
 
 
-def write_temporaries(
-    root: Root, items: Sequence[tuple[str, str | None, bytes, bool]]
-) -> list[Temporary | OSError]:
-    """Write contents under temporary names and force them to the disk.
+def create_temporary(root: Root, purpose: tuple[bytes, int] | None = None) -> Temporary:
+    """An empty file under a fresh name in `.yp2p/tmp`.
 
     Args:
-        items: name in `.yp2p/tmp`, the path whose owner and mode are kept (None for a new file), the content, and
-            whether a new file is executable.
+        purpose: for a replacement, the entry ID and the sequence number of the version; they go into the name.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    name = f"{TMP}/{secrets.token_hex(8)}"
+    descriptor = root.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        inode = os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
+    if purpose is None:
+        return Temporary(name, inode)
+    telling = f"{TMP}/{purpose[0].hex()}-{purpose[1]:016x}-{inode:x}"
+    with root.parent(name) as (directory, old):
+        os.rename(old, telling.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
+    return Temporary(telling, inode)
+
+
+def read_purpose(name: str) -> tuple[bytes, int, Temporary] | None:
+    """Entry ID and sequence number of a replacement from the name of its temporary file, if it is one."""
+    try:
+        entry, seq, inode = name.rpartition("/")[2].split("-")
+        return bytes.fromhex(entry), int(seq, 16), Temporary(name, int(inode, 16))
+    except ValueError:
+        return None
+
+
+def fill_temporaries(root: Root, items: Sequence[tuple[Temporary, str | None, bytes, bool]]) -> list[OSError | None]:
+    """Write contents into temporary files and force them to the disk; gives what went wrong, one by one.
+
+    Args:
+        items: the temporary file, the path whose owner, mode and attributes are kept (None for a new file), the
+            content, and whether a new file is executable.
     """
     bulk = len(items) >= _BULK
-    results: list[Temporary | OSError] = []
-    for name, like, data, executable in items:
+    results: list[OSError | None] = []
+    for temporary, like, data, executable in items:
         try:
-            results.append(_write_temporary(root, f"{TMP}/{name}", like, data, executable, sync=not bulk))
+            _fill(root, temporary, like, data, executable, sync=not bulk)
+            results.append(None)
         except OSError as error:
             results.append(error)
     if bulk:
@@ -81,10 +115,8 @@ def write_temporaries(
     return results
 
 
-def _write_temporary(
-    root: Root, name: str, like: str | None, data: bytes, executable: bool, *, sync: bool
-) -> Temporary:
-    descriptor = root.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _fill(root: Root, temporary: Temporary, like: str | None, data: bytes, executable: bool, *, sync: bool) -> None:
+    descriptor = root.open(temporary.name, os.O_WRONLY)
     try:
         view = memoryview(data)
         while view:
@@ -92,11 +124,6 @@ def _write_temporary(
         _set_mode(root, descriptor, like, executable)
         if sync:
             os.fdatasync(descriptor)
-        return Temporary(name, os.fstat(descriptor).st_ino)
-    except OSError:
-        with root.parent(name) as (directory, base):
-            os.unlink(base, dir_fd=directory)
-        raise
     finally:
         os.close(descriptor)
 

@@ -37,6 +37,7 @@ class Batch:
     finished: set[str] = field(default_factory=set)  # closed, moved, created or removed: look now
     modified: set[str] = field(default_factory=set)  # written to and still open: look when it is quiet
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
+    read: set[bytes] = field(default_factory=set)  # keys given to `watch_reading`: somebody has read the file
     overflow: bool = False  # look everywhere
     root_gone: bool = False
 
@@ -50,6 +51,7 @@ class Watcher:
         self.ignore = ignore
         self._path_of: dict[int, str] = {}
         self._watch_of: dict[str, int] = {}
+        self._reading: dict[int, bytes] = {}
         self.exhausted = False
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
 
@@ -111,6 +113,21 @@ class Watcher:
         self._path_of[watch] = path
         self._watch_of[path] = watch
 
+    def watch_reading(self, path: str, key: bytes) -> bool:
+        """Tell once, under `key`, when somebody reads the file that is now at `path`; False when that cannot be told."""
+        try:
+            descriptor = self._root.open(path, os.O_PATH)
+        except OSError:
+            return False
+        try:
+            watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", flags.ACCESS | flags.ONESHOT)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        self._reading[watch] = key
+        return True
+
     def _forget(self, path: str) -> None:
         prefix = path + "/"
         for watched in [p for p in self._watch_of if p == path or p.startswith(prefix)]:
@@ -135,6 +152,12 @@ class Watcher:
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
             batch.overflow = True
+            return
+        key = self._reading.get(watch)
+        if key is not None:
+            del self._reading[watch]
+            if mask & flags.ACCESS:
+                batch.read.add(key)
             return
         directory = self._path_of.get(watch)
         if directory is None:

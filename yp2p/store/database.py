@@ -1,10 +1,11 @@
-"""The store: one SQLite file, one batching writer.
+"""The store: one SQLite file, one batching writer thread.
 
 Theory of operation
-    Everything that must survive is handed to `submit` as statements and becomes durable together, in the order of
-    submission: one writer task drains the queue and commits whatever has gathered (a group commit), in a worker
-    thread, with synchronous=FULL. `submit` gives the `Commit` that these statements will be part of; whoever
-    must not go on before they are durable awaits it. Many documents share one fsync that way.
+    Everything that must survive is handed to `submit` as statements and becomes durable in the order of submission. One
+    thread of our own drains the queue and commits whatever has gathered (a group commit) with synchronous=FULL, so
+    many documents share one fsync. It is a thread and not a task because it then begins at once, while the loop
+    goes on with the work that made the statements. `submit` gives a `Commit`; whoever must not go on before its
+    statements are durable awaits it.
 
     Reads go through a connection of their own and see what is committed. A caller that wants to read back what it
     submitted awaits the commit first.
@@ -13,18 +14,20 @@ Theory of operation
     at before that row is committed.
 
 Invariants
-    * Statements become durable in the order in which they were submitted, and never in part.
-    * A fault of the store ends the daemon (invariant 15): the writer raises, and so does every waiting commit.
+    * Statements become durable in the order in which they were submitted, and those of one commit never in part.
+    * A fault of the store ends the daemon (invariant 15): `watch_writer` raises, and so does every waiting commit.
     * A store that cannot be read is reported and left exactly as it is.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import trio
@@ -42,8 +45,8 @@ Statement = tuple[str, Sequence[Any]]
 class Commit:
     """Statements that become durable together."""
 
-    def __init__(self) -> None:
-        self.statements: list[Statement] = []
+    def __init__(self, statements: Iterable[Statement] = ()) -> None:
+        self.statements = list(statements)
         self._done = trio.Event()
         self._error: BaseException | None = None
 
@@ -73,10 +76,14 @@ class Database:
         self._read = _connect(path)
         self._read.execute("PRAGMA query_only = ON")
         self._next_seq = int(self._read.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0]) + 1
-        self._open = Commit()
-        self._in_flight = Commit()
-        self._in_flight.finish()
-        self._waiting = trio.Event()
+        self._queue: SimpleQueue[Commit | None] = SimpleQueue()
+        self._last = Commit()
+        self._last.finish()
+        self._failed = trio.Event()
+        self._error: BaseException | None = None
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
+        self._thread.start()
 
     def _prepare(self) -> None:
         version = self._write.execute("PRAGMA user_version").fetchone()[0]
@@ -110,45 +117,58 @@ class Database:
 
     def submit(self, statements: Iterable[Statement]) -> Commit:
         """Queue statements for the next group commit."""
-        self._open.statements.extend(statements)
-        self._waiting.set()
-        return self._open
+        self._last = Commit(statements)
+        self._queue.put(self._last)
+        return self._last
 
     def pending(self) -> Commit:
-        """The commit that covers everything submitted so far; already done when nothing waits."""
-        return self._open if self._open.statements else self._in_flight
+        """The commit of what was submitted last: when it is done, everything submitted so far is durable."""
+        return self._last
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read what is committed."""
         return self._read.execute(query, parameters).fetchall()
 
-    async def run_writer(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Commit what is submitted until cancelled; then commit what is left."""
-        task_status.started()
-        try:
-            while True:
-                await self._waiting.wait()
-                await self._commit()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._commit()
+    async def watch_writer(self) -> None:
+        """Raise YpError when the store cannot be written; the daemon must not go on then."""
+        await self._failed.wait()
+        raise YpError(f"the store {self.path} could not be written: {self._error}") from self._error
 
-    async def _commit(self) -> None:
-        # no await: what is submitted from now on belongs to the next commit
-        self._waiting = trio.Event()
-        if not self._open.statements:
-            return
-        commit, self._open = self._open, Commit()
-        self._in_flight = commit
+    def _run(self) -> None:
+        """The writer thread."""
+        ending = False
+        while not ending:
+            batch: list[Commit] = []
+            item = self._queue.get()
+            while item is not None:
+                batch.append(item)
+                if self._queue.empty():
+                    break
+                item = self._queue.get()
+            ending = item is None
+            if batch:
+                self._commit(batch)
+
+    def _commit(self, batch: list[Commit]) -> None:
+        if self._error is None:
+            try:
+                self._execute([statement for commit in batch for statement in commit.statements])
+            except sqlite3.Error as error:
+                self._error = error
         try:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._execute, commit.statements)
-        except Exception as error:
-            commit.finish(error)
-            raise
-        commit.finish()
+            self._token.run_sync_soon(self._finish, batch)
+        except trio.RunFinishedError:
+            pass
+
+    def _finish(self, batch: list[Commit]) -> None:
+        for commit in batch:
+            commit.finish(self._error)
+        if self._error is not None:
+            self._failed.set()
 
     def _execute(self, statements: list[Statement]) -> None:
+        if not statements:
+            return
         self._write.execute("BEGIN IMMEDIATE")
         try:
             for sql, parameters in statements:
@@ -159,6 +179,9 @@ class Database:
         self._write.execute("COMMIT")
 
     def close(self) -> None:
+        """Commit what is left, and close. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
         self._read.close()
         self._write.close()
 
@@ -187,7 +210,7 @@ def _check(path: Path) -> None:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open or create the store, with its writer running.
+    """Open or create the store, with its writer running; leaving commits what is left.
 
     Raises:
         DamagedError: the file is no store, is damaged, or was written by a newer yp2p.
@@ -202,8 +225,9 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         ) from error
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(database.run_writer)
+            nursery.start_soon(database.watch_writer)
             yield database
             nursery.cancel_scope.cancel()
     finally:
-        database.close()
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(database.close)

@@ -16,6 +16,7 @@ from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
+from yp2p.identity import EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
 from yp2p.sync.render import Render
@@ -112,10 +113,10 @@ class Disk:
         folder = self._folder
         folder.problem = ""
         self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
-        self._render = Render(folder, root, self._ingest, self._mark)
-        await self._render.recover()
         self._scan_wanted = self._first_scan = True
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
+            self._render = Render(folder, root, self._ingest, self._mark, watcher.watch_reading)
+            await self._render.recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
             self._report_started()
@@ -124,6 +125,7 @@ class Disk:
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
+                folder.save_digests()
                 with trio.move_on_after(1, shield=True):
                     await self._render.finish()
 
@@ -137,8 +139,6 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.disk_work = trio.Event()
-        if not self._has_marker(root):
-            return False
         if self._scan_wanted and folder.adopted:
             await self._scan(root, watcher)
         now = trio.current_time()
@@ -156,6 +156,8 @@ class Disk:
             for start in range(0, len(ordered), _SCAN_BATCH):
                 await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
         if ingest.unsettled:
+            if not self._has_marker(root):
+                return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
         if folder.to_render or render.next_deadline() <= trio.current_time():
             folder.settled = False
@@ -222,6 +224,9 @@ class Disk:
         for path in batch.modified - batch.finished:
             first, _ = self._modified.get(path, (now, now))
             self._modified[path] = (first, now)
+        if self._ingest is not None:
+            for key in batch.read:
+                self._ingest.unread.pop(EntryID(key), None)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True
@@ -242,5 +247,7 @@ class Disk:
                 self._folder.disk_work.set()
             if not root.is_in_place():
                 self._gone = f"{self._folder.path} was moved or removed"
+            if self._gone or not self._has_marker(root):
                 scope.cancel()
                 return
+            self._folder.save_digests()

@@ -31,7 +31,8 @@ from yp2p.protocol.ysync import read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row
-from yp2p.trust.membership import Member, Statement as MemberStatement, evaluate, read_statement
+from yp2p.trust.membership import Member, evaluate, read_statement
+from yp2p.trust.membership import Statement as MemberStatement
 
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
@@ -121,6 +122,7 @@ class Folder:
         self._statements: dict[bytes, MemberStatement] = {}
         self._digests: dict[DocumentID, Digest] = {}
         self._stale: set[DocumentID] = set()  # documents whose digest is not up to date
+        self._unsaved: dict[DocumentID, Statement] = {}
         self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
         self._texts: dict[DocumentID, LiveDocument] = {}
         self._layout: Layout | None = None
@@ -198,8 +200,14 @@ class Folder:
             digest = Digest(replica.version(), replica.content(), replica.state_vector())
             self._stale.discard(document)
             self._digests[document] = digest
-            self.database.submit([digest.save(self.id, document, live.last_seq)])
+            self._unsaved[document] = digest.save(self.id, document, live.last_seq)
         return self._digests.get(document)
+
+    def save_digests(self) -> None:
+        """Store the digests computed since the last time; a crash only costs computing them again."""
+        if self._unsaved:
+            self.database.submit(self._unsaved.values())
+            self._unsaved = {}
 
     def learn_digest(self, document: DocumentID, digest: Digest) -> None:
         """The digest of a document that was just made here."""
@@ -462,8 +470,13 @@ class Folder:
         live = self.open_text(record.document)
         if self.base_is_head(record, live):
             return live.text.fork(client_id)
-        rows = load_log(self.database, self.id, record.document)
-        return TextReplica.from_updates(client_id, [data for seq, data in rows if seq <= record.base_seq])
+        fork = self.text_at(record.document, record.base_seq)
+        return fork if client_id == self.clients.fork else fork.fork(client_id)
+
+    def text_at(self, document: DocumentID, seq: int) -> TextReplica:
+        """The document as it was at a row of the log, from the store."""
+        rows = load_log(self.database, self.id, document)
+        return TextReplica.from_updates(self.clients.fork, [data for number, data in rows if number <= seq])
 
     def is_on_disk(self, entry: EntryID) -> bool:
         """Whether the file holds exactly what the documents say, as far as we know."""

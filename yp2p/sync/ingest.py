@@ -20,6 +20,9 @@ Invariants
     * The base advances in the same transaction that stores the update.
     * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
       against an older base writes with a client ID of its own.
+    * The base of a save is the newest version its writer can have read: a save of a file that nobody has read since it
+      was rendered (inotify's IN_ACCESS tells) was made of the base before. An editor that had the file open would
+      otherwise take out what others wrote.
     * A file that is no longer text keeps its entry and is not touched.
 """
 
@@ -53,6 +56,8 @@ BUSY_RETRY_S = 0.25
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
+_INLINE_PATHS = 4
+_INLINE_BYTES = 256 << 10
 
 log = structlog.get_logger()
 
@@ -109,6 +114,8 @@ class Ingest:
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
         self.edited_at: dict[EntryID, float] = {}
+        # Entries whose file was rendered with others' changes and not read since, with the last base that was.
+        self.unread: dict[EntryID, FileRecord] = {}
 
     async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
         """Look at these paths now.
@@ -118,15 +125,27 @@ class Ingest:
             settled: whether new files need not settle first (a scan at start).
         """
         folder = self._folder
-        known: list[tuple[str, Stamp | None]] = []
+        known: list[tuple[str, Stamp | None, bool]] = []
         for path in paths:
             record = folder.file_by_path(path)
-            known.append((path, record.stamp if record is not None else None))
-        findings = await trio.to_thread.run_sync(
-            lambda: inspect_all(self._root, known, self._max_text_bytes, trust_stamp=trust_stamp)
-        )
+            if record is None:
+                known.append((path, None, False))
+            else:
+                # Reading a file that nobody has read yet would look as if its next writer had read it.
+                known.append((path, record.stamp, trust_stamp or record.entry in self.unread))
+        # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
+        if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
+            findings = inspect_all(self._root, known, self._max_text_bytes)
+        else:
+            findings = await trio.to_thread.run_sync(
+                lambda: inspect_all(self._root, known, self._max_text_bytes)
+            )
         for finding in findings:
             await self._sort(finding, settled)
+
+    def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
+        sizes = [status.st_size for path, _, _ in known if (status := self._root.lstat(path)) is not None]
+        return sum(sizes) <= _INLINE_BYTES
 
     async def _sort(self, finding: Finding, settled: bool) -> None:
         folder, path = self._folder, finding.path
@@ -167,11 +186,11 @@ class Ingest:
             await self._only_status(record, finding)
             return
         live = self._folder.open_text(record.document)
+        base = self.unread.pop(record.entry, record)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
             return
-        fork = self._folder.fork_at_base(record, self._folder.clients.fork)
-        await self._save(record, finding, fork)
+        await self._save(record, base, finding)
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
@@ -200,9 +219,10 @@ class Ingest:
         folder.database.submit([updated.save(folder.id)])
         folder.rendered(record.entry)
 
-    async def _save(self, record: FileRecord, finding: Finding, fork: TextReplica) -> None:
-        """A person or program saved: fork at the base, apply, merge."""
+    async def _save(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
+        """A person or program saved what was made of `base`: fork there, apply, merge."""
         folder = self._folder
+        fork = folder.fork_at_base(base, folder.clients.fork)
         old = fork.text()
         if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
             found = await trio.to_thread.run_sync(hunks, old, finding.text)
@@ -211,9 +231,14 @@ class Ingest:
         update = fork.edit(found)
         live = folder.open_text(record.document)
         # no await from here: whether the base is the head is decided together with the merge
-        is_head = folder.base_is_head(record, live)
+        is_head = folder.base_is_head(base, live)
         news = live.replica.apply(update) if update is not None else None
         if news is None:
+            # Nothing of its own in it: a writer that had not read wrote back what it had.
+            back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
+            folder.set_file(back)
+            folder.database.submit([back.save(folder.id)])
+            folder.to_render.add(record.entry)
             return
         seq = folder.database.last_seq + 1
         updated = FileRecord(

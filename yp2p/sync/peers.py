@@ -286,7 +286,8 @@ class Peers:
 
     async def _run_sessions(self, device: DeviceID, linked: _Linked) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._open_sessions, device, linked, nursery)
+            self._open_sessions(device, linked, nursery)
+            nursery.start_soon(self._keep_sessions, device, linked, nursery)
             while True:
                 message = await linked.link.receive()
                 if isinstance(message, Hello | Goodbye | Unknown):
@@ -295,16 +296,19 @@ class Peers:
                 if session is not None:
                     await session.deliver(message)
 
-    async def _open_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
-        """A session for every folder that the peer is a member of, as soon as it is."""
+    async def _keep_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
         while True:
             changed = self.members_changed
-            for folder in self._folders.values():
-                if device in folder.members and folder.id not in linked.sessions:
-                    session = FolderSession(folder, linked.link, device, self._presence(folder))
-                    linked.sessions[folder.id] = session
-                    nursery.start_soon(session.run)
+            self._open_sessions(device, linked, nursery)
             await changed.wait()
+
+    def _open_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
+        """A session for every folder that the peer is a member of and that has none yet."""
+        for folder in self._folders.values():
+            if device in folder.members and folder.id not in linked.sessions:
+                session = FolderSession(folder, linked.link, device, self._presence(folder))
+                linked.sessions[folder.id] = session
+                nursery.start_soon(session.run)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

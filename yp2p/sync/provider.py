@@ -106,6 +106,7 @@ class Provider:
         self._held: list[bytes] = []
         self._waiting: list[bytes] = []
         self._overrun = False
+        self._restart = False
         self._peer_vector = b"\x00"
         self._more = trio.Event()
         self._last_resync = -_RESYNC_INTERVAL_S
@@ -155,6 +156,11 @@ class Provider:
         """The peer is known to have everything we have: nothing needs to be held for it."""
         self._held.clear()
 
+    def restart(self) -> None:
+        """Send step 1 again: the peer is known to differ, whatever was said before."""
+        self._restart = True
+        self._more.set()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent."""
@@ -179,6 +185,9 @@ class Provider:
         while True:
             await self._more.wait()
             self._more = trio.Event()
+            if self._restart:
+                self._restart = False
+                await self._channel.send(encode(Step1(self._document.state_vector())))
             if not self._live:
                 continue
             if self._overrun:

@@ -5,8 +5,8 @@ Theory of operation
     record: create, replace, move, remove, or nothing. Plans are carried out in batches: all temporary files are
     written and forced to the disk, all intents committed at once, all files put in place, all bases advanced.
 
-    The order for one file (invariants 1 and 3): the text is taken and its updates are durable -> temporary file durable
-    -> intent durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old
+    The order for one file (invariants 1 and 3): the text is taken -> its updates, the intent and the temporary file are
+    durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old
     file with the old base, or the new file with an intent that `recover` turns into the new base.
 
     What came out of an exchange is kept for `KEEP_S` and looked at again, because a program that had the file open may
@@ -80,10 +80,18 @@ class _CameOut:
 class Render:
     """Brings the files of one folder in step with its documents."""
 
-    def __init__(self, folder: Folder, root: Root, ingest: Ingest, look: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        root: Root,
+        ingest: Ingest,
+        look: Callable[[str], None],
+        watch_reading: Callable[[str, bytes], bool],
+    ) -> None:
         self._folder = folder
         self._root = root
         self._ingest = ingest
+        self._watch_reading = watch_reading
         self._look = look  # asks for a path to be looked at before it is rendered
         self._last: dict[EntryID, float] = {}
         self._later: dict[EntryID, float] = {}
@@ -101,19 +109,38 @@ class Render:
         folder = self._folder
         for intent in load_intents(folder.database, folder.id):
             if disk.was_put(self._root, intent.temporary):
-                old = folder.files.get(intent.entry)
-                came_out = inspect(self._root, intent.temporary.name, None, 1 << 30, trust_stamp=False)
                 record = intent.record()
                 folder.set_file(record)
                 folder.database.submit([record.save(folder.id)])
-                if old is not None:
-                    await self._ingest.save_against(old, came_out)
             await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
-        for name in self._root.temporaries():
-            if not name.startswith(_PARKED):
-                target = f"{self._trash()}/{name.rpartition('/')[2]}"
-                await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
+        for name in sorted(self._root.temporaries()):
+            purpose = disk.read_purpose(name)
+            if purpose is not None:
+                await self._recover_replacement(EntryID(purpose[0]), purpose[1], purpose[2])
+            elif not name.startswith(_PARKED):
+                disk.discard(self._root, name)
+
+    async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
+        """Settle one replacement from what lies under its temporary name."""
+        folder = self._folder
+        if not disk.was_put(self._root, temporary):
+            disk.discard(self._root, temporary.name)
+            return
+        base = folder.files.get(entry)
+        # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
+        if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
+            content = folder.text_at(base.document, seq).content()
+            record = replace(base, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
+            folder.set_file(record)
+            await folder.database.submit([record.save(folder.id)]).wait()
+            came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
+            await self._ingest.save_against(base, came_out)
+            disk.discard(self._root, temporary.name)
+            return
+        # Its base is gone, so what was written into it late cannot be told from what it held: keep it.
+        target = f"{self._trash()}/{temporary.name.rpartition('/')[2]}"
+        await trio.to_thread.run_sync(disk.move_away, self._root, temporary.name, target, None, NO_STAMP)
 
     @staticmethod
     def _trash() -> str:
@@ -173,24 +200,38 @@ class Render:
 
     async def _put_all(self, puts: list[_Put]) -> None:
         folder = self._folder
-        items = [
-            (secrets.token_hex(8), put.path if put.record is not None else None, put.text.encode(), put.executable)
-            for put in puts
-        ]
-        pending = folder.database.pending()
-        temporaries = await trio.to_thread.run_sync(disk.write_temporaries, self._root, items)
-        await pending.wait()
         ready: list[tuple[_Put, Intent]] = []
-        for put, temporary in zip(puts, temporaries, strict=True):
-            if isinstance(temporary, OSError):
-                self._wait(put.entry, temporary.strerror or str(temporary), BLOCKED_RETRY_S)
+        for put in puts:
+            purpose = (put.entry, put.seq) if put.record is not None else None
+            try:
+                ready.append((put, put.intent(disk.create_temporary(self._root, purpose))))
+            except OSError as error:
+                self._wait(put.entry, error.strerror or str(error), BLOCKED_RETRY_S)
+        new = [intent.save(folder.id) for put, intent in ready if put.record is None]
+        # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
+        durable = folder.database.submit(new) if new else folder.database.pending()
+        items = [
+            (intent.temporary, put.path if put.record is not None else None, put.text.encode(), put.executable)
+            for put, intent in ready
+        ]
+        failures = await trio.to_thread.run_sync(disk.fill_temporaries, self._root, items)
+        await durable.wait()
+        placing: list[tuple[_Put, Intent]] = []
+        for (put, intent), failure in zip(ready, failures, strict=True):
+            if failure is None:
+                if put.record is not None and self._watch_reading(intent.temporary.name, put.entry):
+                    self._ingest.unread.setdefault(put.entry, put.record)
+                placing.append((put, intent))
             else:
-                ready.append((put, put.intent(temporary)))
-        if not ready:
-            return
-        await folder.database.submit([intent.save(folder.id) for _, intent in ready]).wait()
-        results = await trio.to_thread.run_sync(self._put_in_place, ready)
-        for (put, intent), result in zip(ready, results, strict=True):
+                blocked = Result(Outcome.BLOCKED, reason=failure.strerror or str(failure))
+                await self._placed(put, intent, blocked)
+        # One exchange is three calls on cached metadata: less than a worker thread costs.
+        results = (
+            self._put_in_place(placing)
+            if len(placing) == 1
+            else await trio.to_thread.run_sync(self._put_in_place, placing)
+        )
+        for (put, intent), result in zip(placing, results, strict=True):
             await self._placed(put, intent, result)
 
     def _put_in_place(self, ready: list[tuple[_Put, Intent]]) -> list[Result]:
@@ -206,8 +247,11 @@ class Render:
         folder = self._folder
         if result.outcome is not Outcome.DONE:
             # In this order: an intent whose temporary file is gone would mean that it was put in place.
-            await folder.database.submit([intent.delete(folder.id)]).wait()
+            if put.record is None:
+                await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
+            if put.record is not None and self._ingest.unread.get(put.entry) == put.record:
+                del self._ingest.unread[put.entry]
             if result.outcome is Outcome.CHANGED:
                 self._look(put.path)
                 self._later[put.entry] = trio.current_time() + RETRY_S
@@ -220,7 +264,10 @@ class Render:
         record = intent.record(result.stamp)
         folder.waiting.entries.pop(put.entry, None)
         folder.set_file(record)
-        folder.database.submit([record.save(folder.id), intent.delete(folder.id)])
+        statements = [record.save(folder.id)]
+        if put.record is None:
+            statements.append(intent.delete(folder.id))
+        folder.database.submit(statements)
         if put.record is not None and result.came_out is not None:
             self._came_out.append(_CameOut(intent.temporary.name, result.came_out, put.record, now + KEEP_S))
             if result.odd is not None:
@@ -234,6 +281,7 @@ class Render:
             await self._merge_late(out)
 
     async def _merge_late(self, out: _CameOut) -> None:
+        await self._folder.database.pending().wait()
         late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
         if late is not None:
             await self._ingest.save_against(out.base, late)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import math
 import secrets
-
 from dataclasses import dataclass
 
 import structlog
@@ -130,6 +129,10 @@ class FolderSession:
                     nursery.start_soon(task)
                 self._presence.joined(self._peer, self)
                 self._announce_links()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._nursery = None  # it takes no more channels
         finally:
             if folder.sessions.get(self._peer) is self:
                 del folder.sessions[self._peer]
@@ -263,6 +266,10 @@ class FolderSession:
         return state is not None and state.settled and self.in_sync
 
     async def _take_state(self, state: FolderState) -> None:
+        if self._peer_state is None:
+            # The peer's session may have begun after ours: what we said before that was not heard.
+            for opened in self._channels.values():
+                opened.provider.restart()
         news = self._peer_state is None or not state.same_as(self._peer_state)
         self._peer_state = state
         own = self._state()
@@ -443,7 +450,7 @@ class FolderSession:
             return
         own = self._folder.manifest.versions()
         opened = [
-            self._open(manifest_document_id(index))
+            self._sync_again(manifest_document_id(index))
             for index, version in enumerate(reply.versions)
             if version != own[index]
         ]
@@ -486,7 +493,15 @@ class FolderSession:
         self.behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
         if theirs is not None and self._folder.has_document(theirs.document):
-            self._open(theirs.document)
+            self._sync_again(theirs.document)
+
+    def _sync_again(self, document: DocumentID) -> _OpenChannel | None:
+        """Run step 1 for a document that differs, on a new channel or on the one that is open."""
+        opened = self._channels.get(document)
+        if opened is None:
+            return self._open(document)
+        opened.provider.restart()
+        return opened
 
     async def _pull_missing(self) -> None:
         """Pull what the manifest names and nobody is pulling already, batch by batch."""

@@ -1,0 +1,103 @@
+"""Edit to visible on the other device's disk: two daemons on loopback, a 10 KB file.
+
+Prints the distribution of (a) 200 single edits, each after the one before has arrived, and (b) five edits a second for
+20 seconds. `--files N` puts N other files into the folder first. `--json` prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from inotify_simple import INotify, flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import devices  # noqa: E402
+
+BARS_MS = {"single": (5.0, 15.0), "five a second": (None, 20.0)}
+
+
+def _wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) -> float:
+    """When `wanted` could be read at `path`."""
+    deadline = time.perf_counter() + limit_s
+    while wanted not in path.read_text():
+        left = deadline - time.perf_counter()
+        assert left > 0, f"{wanted} did not arrive within {limit_s} s"
+        select.select([inotify.fileno()], [], [], min(left, 0.005))
+        inotify.read(timeout=0)
+    return time.perf_counter()
+
+
+def _edit(path: Path, number: int) -> str:
+    """Change one line in the middle, as an editor that saves in place does."""
+    rows = path.read_text().splitlines(keepends=True)
+    token = f"edit-{number:06d}"
+    rows[len(rows) // 2] = f"this line holds {token} now\n"
+    with path.open("r+") as file:
+        file.write("".join(rows))
+        file.truncate()
+    return token
+
+
+def _percentiles(values_s: list[float]) -> dict[str, float]:
+    ordered = sorted(value * 1000 for value in values_s)
+    pick = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    result = {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * at))], 2) for name, at in pick.items()}
+    return {**result, "max": round(ordered[-1], 2), "edits": len(ordered)}
+
+
+def measure(files: int) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
+        one,
+        two,
+    ):
+        for number in range(files):
+            (one.dir / f"f{number // 100}").mkdir(exist_ok=True)
+            (one.dir / f"f{number // 100}" / f"{number}.txt").write_text(f"file {number}\n" + "x" * 1000)
+        path, other = one.dir / "a.txt", two.dir / "a.txt"
+        path.write_text("".join(f"line {number} of a file of ten kilobytes\n" for number in range(260)))
+        two.join(one)
+        one.wait(120)
+        two.wait(120)
+        inotify = INotify()
+        inotify.add_watch(str(two.dir), flags.MOVED_TO | flags.CLOSE_WRITE | flags.MOVED_FROM)
+        single: list[float] = []
+        for number in range(220):
+            time.sleep(0.11)  # below the limit of ten renders a second
+            started = time.perf_counter()
+            single.append(_wait_for(other, inotify, _edit(path, number)) - started)
+        steady: list[float] = []
+        begun = time.perf_counter()
+        for number in range(100):
+            time.sleep(max(0.0, begun + number / 5 - time.perf_counter()))
+            started = time.perf_counter()
+            steady.append(_wait_for(other, inotify, _edit(path, 1000 + number)) - started)
+        return {"single": _percentiles(single[20:]), "five a second": _percentiles(steady)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    result = measure(options.files)
+    if options.json:
+        print(json.dumps(result))
+        return
+    print(f"edit to visible on the other's disk, milliseconds, {os.cpu_count()} cores, {options.files} other files")
+    for name, values in result.items():
+        print(f"{name:>14}  " + "  ".join(f"{key} {value:g}" for key, value in values.items()))
+    for name, (p50, p95) in BARS_MS.items():
+        met = (p50 is None or result[name]["p50"] <= p50) and result[name]["p95"] <= p95
+        print(f"{name:>14}  bar: p50 <= {p50} ms, p95 <= {p95} ms: {'met' if met else 'NOT MET'}")
+
+
+if __name__ == "__main__":
+    main()
