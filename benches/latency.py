@@ -19,7 +19,7 @@ from inotify_simple import INotify, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from lab import devices  # noqa: E402
+from lab import devices
 
 BARS_MS = {"single": (5.0, 15.0), "five a second": (None, 20.0)}
 
@@ -54,9 +54,12 @@ def _percentiles(values_s: list[float]) -> dict[str, float]:
 
 
 def measure(files: int) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
-        one,
-        two,
+    with (
+        tempfile.TemporaryDirectory() as base,
+        devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
+            one,
+            two,
+        ),
     ):
         for number in range(files):
             (one.dir / f"f{number // 100}").mkdir(exist_ok=True)

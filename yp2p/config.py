@@ -36,7 +36,7 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[listen]"""
 
     address: Annotated[
-        list[str], Meta(description='a list of IP addresses; empty means every interface, IPv4 and IPv6')
+        list[str], Meta(description="a list of IP addresses; empty means every interface, IPv4 and IPv6")
     ] = []
     port: Annotated[
         int,
@@ -56,9 +56,7 @@ class Discovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[str],
         Meta(description="a list of interface names or IP addresses; empty means every interface"),
     ] = []
-    static: Annotated[
-        list[str], Meta(description="a list of HOST:PORT where other devices always are")
-    ] = []
+    static: Annotated[list[str], Meta(description="a list of HOST:PORT where other devices always are")] = []
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +65,10 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_text_bytes: Annotated[
         int, Meta(ge=1024, le=32 << 20, description="a whole number of bytes from 1024 to 33554432")
     ] = 4 << 20
-    scan_interval_s: Annotated[
-        float, Meta(ge=1, le=7 * 86400, description="a number of seconds from 1 to 604800")
-    ] = 3600.0
-    ignore: Annotated[
-        list[str], Meta(description="a list of patterns in gitignore syntax, for this device only")
-    ] = []
+    scan_interval_s: Annotated[float, Meta(ge=1, le=7 * 86400, description="a number of seconds from 1 to 604800")] = (
+        3600.0
+    )
+    ignore: Annotated[list[str], Meta(description="a list of patterns in gitignore syntax, for this device only")] = []
 
 
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,9 +138,7 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
     dirs = PlatformDirs("yp2p", appauthor=False)
     state = Path(dirs.user_state_dir)
     runtime = environment.get("XDG_RUNTIME_DIR")
-    return Paths(
-        Path(dirs.user_config_dir) / "config.toml", state, Path(runtime) / "yp2p" if runtime else state
-    )
+    return Paths(Path(dirs.user_config_dir) / "config.toml", state, Path(runtime) / "yp2p" if runtime else state)
 
 
 def sections() -> dict[str, type[msgspec.Struct]]:
@@ -209,9 +203,7 @@ def _decode_section(name: str, keys: Mapping[str, tuple[str, Any]]) -> msgspec.S
     values: dict[str, Any] = {}
     for key, (where, value) in keys.items():
         if key not in hints:
-            raise ConfigError(
-                f"{where}: [{name}] has no setting {key!r}; its settings are: {', '.join(hints)}"
-            )
+            raise ConfigError(f"{where}: [{name}] has no setting {key!r}; its settings are: {', '.join(hints)}")
         from_text = isinstance(value, _Text)
         if isinstance(value, str) and hints[key].__origin__ == list[str]:
             value = [part.strip() for part in value.split(",") if part.strip()]

@@ -185,5 +185,5 @@ def run_daemon(
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         if isinstance(error, YpError):
-            raise error from None
+            raise error from None  # noqa: ASYNC123 (the group holds nothing else)
         raise

@@ -89,9 +89,7 @@ class Identity:
     @cached_property
     def public(self) -> PublicIdentity:
         x25519 = X25519PrivateKey.from_private_bytes(self.noise_private)
-        return PublicIdentity(
-            self._signer.public_key().public_bytes_raw(), x25519.public_key().public_bytes_raw()
-        )
+        return PublicIdentity(self._signer.public_key().public_bytes_raw(), x25519.public_key().public_bytes_raw())
 
     @property
     def device_id(self) -> DeviceID:

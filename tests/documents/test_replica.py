@@ -181,9 +181,7 @@ def test_manifest_registers_merge_independently() -> None:
 def test_a_path_that_may_not_enter_hides_the_entry(path: str) -> None:
     manifest = Manifest(1)
     replica = manifest.replicas[manifest.index_of(ENTRY)]
-    update = replica.write(
-        {ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": b"\x01\x00" + DOCUMENT}
-    )
+    update = replica.write({ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": b"\x01\x00" + DOCUMENT})
     assert update is not None
     other = Manifest(2)
     other.receive(other.index_of(ENTRY), update)

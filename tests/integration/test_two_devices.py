@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from lab import Device, devices, eventually, tree, unexpected_lines
 
 
@@ -48,7 +47,7 @@ def test_edits_creates_renames_and_deletes_travel(pair: list[Device]) -> None:
     eventually(lambda: not (one.dir / "moved").exists())
     _synced(one, two)
     assert set(tree(one.dir)) == {"a.txt"}
-    trash = [path for path in (one.dir / ".yp2p" / "trash").rglob("b.txt")]
+    trash = list((one.dir / ".yp2p" / "trash").rglob("b.txt"))
     assert [path.read_text() for path in trash] == ["b\n"], "an incoming delete keeps the content"
 
 

@@ -60,8 +60,7 @@ VECTORS: list[dict[str, Any]] = [
             {
                 "payload": "4c756477696720766f6e204d69736573",
                 "ciphertext": (
-                    "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79444c75647769672076"
-                    "6f6e204d69736573"
+                    "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79444c756477696720766f6e204d69736573"
                 ),
             },
             {

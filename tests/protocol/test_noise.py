@@ -76,7 +76,11 @@ def _pair(*, right_key: bool = True, prologues: tuple[bytes, bytes] = (b"", b"")
     responder_key = bytes([2]) * 32
     known = public_key(responder_key if right_key else bytes([9]) * 32)
     initiator = HandshakeState(
-        IK, initiator=True, ephemeral=lambda: bytes([3]) * 32, static=bytes([1]) * 32, remote_static=known,
+        IK,
+        initiator=True,
+        ephemeral=lambda: bytes([3]) * 32,
+        static=bytes([1]) * 32,
+        remote_static=known,
         prologue=prologues[0],
     )
     responder = HandshakeState(
@@ -116,9 +120,7 @@ def test_a_message_out_of_turn_is_refused() -> None:
 @given(st.binary(max_size=200))
 def test_garbage_gives_only_handshake_failed(data: bytes) -> None:
     for pattern in (IK, XX):
-        responder = HandshakeState(
-            pattern, initiator=False, ephemeral=lambda: bytes([4]) * 32, static=bytes([2]) * 32
-        )
+        responder = HandshakeState(pattern, initiator=False, ephemeral=lambda: bytes([4]) * 32, static=bytes([2]) * 32)
         try:
             responder.read_message(data)
         except HandshakeFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 
 from yp2p.errors import UsageError
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def control_socket(environment: Mapping[str, str] = os.environ) -> Path:

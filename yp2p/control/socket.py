@@ -1,7 +1,7 @@
 """The control socket's place in the file system.
 
-A Unix socket's path has at most 107 bytes, and homes may be deep. So both ends go through a descriptor of the directory,
-which makes the path short whatever the directory is called.
+A Unix socket's path has at most 107 bytes, and homes may be deep. So both ends go through a descriptor of the
+directory, which makes the path short whatever the directory is called.
 """
 
 from __future__ import annotations

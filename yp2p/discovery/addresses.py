@@ -68,4 +68,4 @@ async def address_changes() -> AsyncIterator[None]:
             with trio.move_on_after(_SETTLE_S):
                 while True:
                     await netlink.recv(65536)
-            yield
+            yield  # noqa: ASYNC119 (the socket is closed by whoever ends the loop's task)

@@ -137,9 +137,7 @@ class Mdns:
         self._wanted = tuple(interfaces)
         self.instance = secrets.token_hex(8)
         self._host = secrets.token_hex(8) + ".local."
-        self._listener = _Listener(
-            trio.lowlevel.current_trio_token(), sightings, f"{self.instance}.{SERVICE_TYPE}"
-        )
+        self._listener = _Listener(trio.lowlevel.current_trio_token(), sightings, f"{self.instance}.{SERVICE_TYPE}")
         self._zeroconf: Zeroconf | None = None
         self._registered: ServiceInfo | None = None
         self._announcement: Announcement | None = None

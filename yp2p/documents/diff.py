@@ -90,9 +90,7 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
 def _runs(old: str, new: str, at: int) -> Iterator[_Block]:
     old_at = new_at = at
     start_old, start_new = old_at, new_at
-    for operation, size in _diff(
-        old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"
-    ):
+    for operation, size in _diff(old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"):
         if operation == "=":
             if start_old < old_at or start_new < new_at:
                 yield _Block(start_old, old_at, start_new, new_at)

@@ -41,9 +41,7 @@ def layout(entries: Iterable[tuple[EntryID, str]]) -> Layout:
         entries: entry ID and wanted path of every live entry, in any order.
     """
     ordered = sorted(entries)
-    directories = {
-        path[:cut] for _, path in ordered for cut in range(len(path)) if path[cut] == "/"
-    }
+    directories = {path[:cut] for _, path in ordered for cut in range(len(path)) if path[cut] == "/"}
     result = Layout()
     losers: list[tuple[EntryID, str]] = []
     for entry, path in ordered:

@@ -60,9 +60,9 @@ class Replica:
             yield
         except BaseException as error:
             # pyo3's PanicException cannot be imported and is no Exception: match its name.
-            if type(error).__name__ == "PanicException":
+            if type(error).__name__ == "PanicException":  # never trio.Cancelled
                 self._poisoned = True
-                raise DocumentPoisoned(str(error)) from None
+                raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
             raise
 
     def _take_news(self) -> bytes | None:

@@ -165,8 +165,6 @@ def _not_opened(root: Root, path: str, error: OSError) -> Finding:
     return Finding(path, Found.OTHER, Stamp.of(status), reason="not a regular file")
 
 
-def inspect_all(
-    root: Root, paths: Iterable[tuple[str, Stamp | None, bool]], max_text_bytes: int
-) -> list[Finding]:
+def inspect_all(root: Root, paths: Iterable[tuple[str, Stamp | None, bool]], max_text_bytes: int) -> list[Finding]:
     """`inspect` for many paths in one go: path, known stamp, whether to trust it."""
     return [inspect(root, path, known, max_text_bytes, trust_stamp=trust) for path, known, trust in paths]

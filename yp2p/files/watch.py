@@ -114,7 +114,7 @@ class Watcher:
         self._watch_of[path] = watch
 
     def watch_reading(self, path: str, key: bytes) -> bool:
-        """Tell once, under `key`, when somebody reads the file that is now at `path`; False when that cannot be told."""
+        """Tell once, under `key`, when somebody reads the file now at `path`; False when that cannot be told."""
         try:
             descriptor = self._root.open(path, os.O_PATH)
         except OSError:

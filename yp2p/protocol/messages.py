@@ -286,9 +286,7 @@ class Documents:
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
         count = data.count(ID_BYTES + 4)
-        return cls(
-            folder, tuple((DocumentID(data.raw(ID_BYTES)), data.data(MAX_BULK_BYTES)) for _ in range(count))
-        )
+        return cls(folder, tuple((DocumentID(data.raw(ID_BYTES)), data.data(MAX_BULK_BYTES)) for _ in range(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,4 +400,3 @@ def decode(data: bytes) -> AnyMessage:
     message = read(reader)
     reader.end()
     return message
-

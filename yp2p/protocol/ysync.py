@@ -129,9 +129,7 @@ class _UpdateParser:
     def __init__(self, data: bytes, shape: Shape) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
-        self._read_content: Callable[[int], int] = (
-            self._text_content if shape is Shape.TEXT else self._manifest_content
-        )
+        self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
 
     def parse(self) -> _Parsed:
         cursor = self._cursor

@@ -132,9 +132,7 @@ class Device:
     # --- discovery ----------------------------------------------------------------------------------------------
 
     def _secrets(self) -> dict[DeviceID, bytes]:
-        return {
-            device: self._identity.pairwise_secret(keys.noise_key) for device, keys in self.peers.known().items()
-        }
+        return {device: self._identity.pairwise_secret(keys.noise_key) for device, keys in self.peers.known().items()}
 
     async def _follow_sightings(self, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         remembered: dict[str, Sighting] = {}
@@ -290,9 +288,7 @@ class Device:
         members = evaluate(grant.founder, statements)
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
             raise MessageFault("the other device sent a member list without itself or this device")
-        await self._store_folder(
-            path, grant.label, grant.folder, grant.founder, grant.statements, adopted=False
-        )
+        await self._store_folder(path, grant.label, grant.folder, grant.founder, grant.statements, adopted=False)
         contact = self.peers.contact(joined.sharer.device_id)
         contact.name = grant.name
         await self._run_folder(
@@ -427,5 +423,3 @@ def _state(folder: Folder) -> str:
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
-
-

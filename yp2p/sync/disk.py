@@ -60,7 +60,9 @@ class Disk:
             if now - at < 60 and (record := self._folder.files.get(entry)) is not None
         )
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 (`_report_started` calls it)
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Work until cancelled; `started` once the root is open or known to be missing."""
         self._task_status = task_status
         while True:

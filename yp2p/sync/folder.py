@@ -254,9 +254,7 @@ class Folder:
         """Where every live entry is on disk."""
         if self._layout is None:
             self._layout = layout((e.id, e.path) for e in self.manifest.entries.values() if self.is_alive(e))
-            self._dead_at = {
-                e.path: e.id for e in self.manifest.entries.values() if e.id not in self._layout.path_of
-            }
+            self._dead_at = {e.path: e.id for e in self.manifest.entries.values() if e.id not in self._layout.path_of}
         return self._layout
 
     def dead_entry_at(self, path: str) -> Entry | None:
@@ -375,9 +373,7 @@ class Folder:
             return None
         return self.record_text(live, news, source)
 
-    def record_text(
-        self, live: LiveDocument, news: bytes, source: object, extra: Iterable[Statement] = ()
-    ) -> Commit:
+    def record_text(self, live: LiveDocument, news: bytes, source: object, extra: Iterable[Statement] = ()) -> Commit:
         """Store what was news in a text document; `extra` statements become durable with it."""
         live.last_seq = self.database.next_seq()
         live.used_at = trio.current_time()

@@ -137,9 +137,7 @@ class Ingest:
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             findings = inspect_all(self._root, known, self._max_text_bytes)
         else:
-            findings = await trio.to_thread.run_sync(
-                lambda: inspect_all(self._root, known, self._max_text_bytes)
-            )
+            findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes))
         for finding in findings:
             await self._sort(finding, settled)
 

@@ -162,9 +162,7 @@ class PairingDesk:
             self._touch()
 
     async def _grant(self, folder: Folder, peer: PublicIdentity, name: str, messages: SecureMessages) -> None:
-        statement = sign_statement(
-            self._identity, folder.id, peer, Role.MEMBER, folder.next_counter(), name
-        )
+        statement = sign_statement(self._identity, folder.id, peer, Role.MEMBER, folder.next_counter(), name)
         commit = folder.add_statements([statement.encode()])
         if commit is not None:
             await commit.wait()
@@ -296,5 +294,3 @@ def _why(code: Code, wrong: int, closed: int) -> str:
         f"no device on this network shows a code that begins with {code.digits}; check that yp2p is running on "
         "the other device, that both are on the same network, and that the code is still shown there"
     )
-
-

@@ -1,12 +1,12 @@
 """Peers: one link per pair of devices, kept up as long as both are in reach.
 
 Theory of operation
-    Every device that is a member of one of our folders is *known*. For each known device a task dials it whenever there is
-    no link and there is an address to try: seen over mDNS, static from the configuration, or remembered from last
-    time. After a failure it waits, longer each time and with jitter; a sighting cuts the wait short. Connections that
-    come in are links like any other. Of two that both ends made at the same time, both ends keep the one that the
-    device with the smaller ID dialled; otherwise a completed handshake replaces the older link, which may be dead
-    without knowing it yet.
+    Every device that is a member of one of our folders is *known*. For each known device a task dials it whenever
+    there is no link and there is an address to try: seen over mDNS, static from the configuration, or remembered
+    from last time. After a failure it waits, longer each time and with jitter; a sighting cuts the wait short.
+    Connections that come in are links like any other. Of two that both ends made at the same time, both ends keep
+    the one that the device with the smaller ID dialled; otherwise a completed handshake replaces the older link,
+    which may be dead without knowing it yet.
 
     Whether a device is here is TCP's word, never mDNS's (invariant 17).
 

@@ -150,7 +150,7 @@ class Provider:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self._scope.cancel()
-        return await self._exit_stack.__aexit__(kind, error, trace)
+        return await self._exit_stack.__aexit__(kind, error, trace)  # noqa: ASYNC102 (it only ends our own task)
 
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""

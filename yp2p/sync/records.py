@@ -130,9 +130,7 @@ def load_digests(database: Database, folder: FolderID) -> tuple[dict[DocumentID,
     return digests, stale
 
 
-def log_row(
-    folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes
-) -> Statement:
+def log_row(folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes) -> Statement:
     return (
         "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
         (seq, folder, document, origin or b"", time.time(), data),

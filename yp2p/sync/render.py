@@ -362,11 +362,8 @@ class Render:
                 self._look(target)
             self._later[record.entry] = trio.current_time() + RETRY_S
         else:
-            self._wait(
-                record.entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
-            )
+            self._wait(record.entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S)
 
     def _wait(self, entry: EntryID, reason: str, delay_s: float) -> None:
         self._folder.waiting.entries[entry] = reason
         self._later[entry] = trio.current_time() + delay_s
-

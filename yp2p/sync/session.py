@@ -235,8 +235,11 @@ class FolderSession:
                 await changed.wait()
                 await self._wait_until_settled()
             state = self._state()
-            if heartbeat.cancelled_caught or self._last_sent is None or not state.same_as(self._last_sent) or (
-                state.settled and not self._last_sent.settled
+            if (
+                heartbeat.cancelled_caught
+                or self._last_sent is None
+                or not state.same_as(self._last_sent)
+                or (state.settled and not self._last_sent.settled)
             ):
                 await self._send_state()
 
@@ -544,5 +547,3 @@ class FolderSession:
 
 def _fresh_nonce() -> int:
     return secrets.randbelow(2**32 - 1) + 1
-
-

@@ -78,9 +78,7 @@ def _new_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def _state(
-    kind: HandshakeType, identity: Identity, *, initiator: bool, remote: bytes | None = None
-) -> HandshakeState:
+def _state(kind: HandshakeType, identity: Identity, *, initiator: bool, remote: bytes | None = None) -> HandshakeState:
     return HandshakeState(
         IK if kind is HandshakeType.KNOWN else XX,
         initiator=initiator,

@@ -194,4 +194,4 @@ async def open_link(secured: Secured, hello: Hello) -> AsyncIterator[Link]:
             link.peer = first
             yield link
         finally:
-            await link.finish("the device is closing the link")
+            await link.finish("the device is closing the link")  # noqa: ASYNC102 (it shields and limits itself)

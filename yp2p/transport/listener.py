@@ -125,16 +125,12 @@ class Listener:
         if secured is not None:
             await self._handler(*secured)
 
-    async def _handshake(
-        self, stream: trio.SocketStream, host: str
-    ) -> tuple[HandshakeType, Secured] | None:
+    async def _handshake(self, stream: trio.SocketStream, host: str) -> tuple[HandshakeType, Secured] | None:
         self._half_open[host] += 1
         try:
             keep_alive(stream)
             with trio.fail_after(HANDSHAKE_LIMIT_S):
-                return await respond(
-                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open
-                )
+                return await respond(stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open)
         except (HandshakeFailed, MessageFault, PeerFault, trio.TooSlowError) as error:
             log.info("handshake_refused", reason=str(error) or "it took too long")
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):

@@ -1,7 +1,7 @@
 """Who is a member of a folder: a set of signed statements, evaluated alike by everyone.
 
-A statement says: *issuer* gives *subject* this *role*. The founder of the folder states its own membership;
-everybody else is introduced by a member. The set only grows, travels to every member before the manifest does, and each device
+A statement says: *issuer* gives *subject* this *role*. The founder of the folder states its own membership; everybody
+else is introduced by a member. The set only grows, travels to every member before the manifest does, and each device
 draws its conclusions from it alone:
 
 * The founder is a member. Whoever a member (not read-only) introduced is a member.
@@ -61,9 +61,7 @@ def sign_statement(
 ) -> Statement:
     """Make a statement in the name of this device."""
     unsigned = Statement(folder, subject, role, identity.public, counter, name, b"")
-    return Statement(
-        folder, subject, role, identity.public, counter, name, identity.sign(_CONTEXT + unsigned.body())
-    )
+    return Statement(folder, subject, role, identity.public, counter, name, identity.sign(_CONTEXT + unsigned.body()))
 
 
 def read_statement(data: bytes, folder: FolderID) -> Statement:

@@ -65,9 +65,7 @@ def parse_code(text: str) -> Code:
     digits, secret = bare[:DIGITS], bare[DIGITS:]
     well_formed = len(secret) == SECRET_CHARACTERS and all(character in ALPHABET for character in secret)
     if not digits.isdecimal() or not digits.isascii() or not well_formed:
-        raise UsageError(
-            f"{text!r} is not a pairing code: it looks like 47-K7M-X2Q, as `yp2p share` shows it"
-        )
+        raise UsageError(f"{text!r} is not a pairing code: it looks like 47-K7M-X2Q, as `yp2p share` shows it")
     return Code(digits, secret)
 
 

@@ -1,0 +1,70 @@
+# Everything a developer or a newcomer runs. Needs Python >= 3.11 with venv, make, and the package registry;
+# what needs root or more (netns, systemd) says so when it cannot run.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TEST_VENV := .venv-test
+DIR ?= $(CURDIR)/shared-folder
+DURATION ?= 120
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format lint types netns systemd bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: $(VENV)/.run ## Share DIR=... with the other devices of the room (Ctrl-C stops)
+	@mkdir -p "$(DIR)"
+	@$(BIN)/yp2p up "$(DIR)"
+
+demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s)
+	@$(BIN)/python docs/demo.py
+
+# The tests run against the installed wheel, not against the checkout.
+$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql') pyproject.toml README.md
+	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
+	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"
+	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+	@touch $@
+
+test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
+	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd" $(ARGS)
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format --quiet yp2p tests benches docs
+	$(BIN)/ruff check --quiet --fix yp2p tests benches docs
+
+lint: $(VENV)/.dev ## ruff, flake8-async, mypy --strict, import-linter
+	$(BIN)/ruff check --quiet yp2p tests benches docs
+	$(BIN)/flake8 yp2p
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## Everything that must pass before a commit
+
+netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (root)
+	sh tests/netns/run.sh $(TEST_VENV)/bin/pytest
+
+systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, systemd-nspawn)
+	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
+
+bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
+	$(BIN)/python benches/latency.py
+	$(BIN)/python benches/trace.py
+	$(BIN)/python benches/first_sync.py
+	$(BIN)/python benches/commands.py
+
+clean: ## Remove what was built
+	rm -rf $(VENV) $(TEST_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
