@@ -43,9 +43,7 @@ def _make_lan(hosts: int) -> None:
         _ip("-n", host, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{number}", "netns", switch)
         _ip("-n", switch, "link", "set", f"p{number}", "master", "br0", "up")
         _ip("-n", host, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
-        subprocess.run(
-            ["ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0"], check=True
-        )
+        subprocess.run(["ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0"], check=True)
         _ip("-n", host, "link", "set", "eth0", "up")
         _ip("-n", host, "route", "add", "224.0.0.0/4", "dev", "eth0")
 

@@ -138,16 +138,15 @@ class Watcher:
             except OSError:
                 pass  # the kernel removed it with the directory
 
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What to look at, as it happens; never ends."""
-        while True:
-            await trio.lowlevel.wait_readable(self._inotify.fileno())
-            batch = Batch()
-            events = self._inotify.read(timeout=0)
-            with self._lock:
-                for event in events:
-                    self._take(event.wd, event.mask, event.name, batch)
-            yield batch
+    async def next_batch(self) -> Batch:
+        """What to look at, as soon as there is something."""
+        await trio.lowlevel.wait_readable(self._inotify.fileno())
+        batch = Batch()
+        events = self._inotify.read(timeout=0)
+        with self._lock:
+            for event in events:
+                self._take(event.wd, event.mask, event.name, batch)
+        return batch
 
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:

@@ -210,7 +210,8 @@ class Disk:
             await folder.disk_work.wait()
 
     async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
-        async for batch in watcher.batches():
+        while True:
+            batch = await watcher.next_batch()
             if batch.root_gone:
                 self._gone = f"{self._folder.path} was moved or removed"
                 scope.cancel()

@@ -1,0 +1,69 @@
+"""Discovery: hints that only paired devices recognise, and real mDNS on loopback."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.discovery.addresses import Address, own_addresses, parse_address
+from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, make_hints, recognise, to_properties
+from yp2p.discovery.mdns import Announcement, Sighting, open_mdns
+from yp2p.identity import DeviceID, Identity
+
+A, B, C = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+@given(st.integers(min_value=0, max_value=70))
+def test_hints_are_padded_and_found(count: int) -> None:
+    secrets = {DeviceID(os.urandom(32)): os.urandom(32) for _ in range(count)}
+    hints = make_hints(secrets.values(), "instance", os.urandom)
+    assert len(hints) % PAD_TO == 0 or count > MAX_HINTS
+    assert 0 < len(hints) <= MAX_HINTS
+    properties = {key.encode(): value for key, value in to_properties(hints).items()}
+    assert all(len(value) <= 255 for value in properties.values())
+    assert from_properties(properties) == set(hints)
+    found = recognise(set(hints), "instance", secrets)
+    assert len(found) >= min(count, MAX_HINTS)
+    assert recognise(set(hints), "another instance", {DeviceID(b"x" * 32): b"y" * 32}) == []
+
+
+def test_only_the_two_of_them_recognise_each_other() -> None:
+    from_a = make_hints([A.pairwise_secret(B.public.noise_key)], "i", os.urandom)
+    assert recognise(set(from_a), "i", {A.device_id: B.pairwise_secret(A.public.noise_key)}) == [A.device_id]
+    assert recognise(set(from_a), "i", {A.device_id: C.pairwise_secret(A.public.noise_key)}) == []
+
+
+def test_addresses() -> None:
+    assert parse_address("192.0.2.1:9727") == Address("192.0.2.1", 9727)
+    assert parse_address("[fe80::1%eth0]:1") == Address("fe80::1%eth0", 1)
+    assert str(Address("fe80::1", 1)) == "[fe80::1]:1"
+    for wrong in ("", "host", "host:", ":1", "host:0", "host:99999", "host:x"):
+        with pytest.raises(ValueError, match="HOST:PORT"):
+            parse_address(wrong)
+    assert own_addresses(["127.0.0.1"]) == ["127.0.0.1"]
+    assert own_addresses(["lo"])
+    assert own_addresses()
+
+
+async def test_two_devices_see_each_other_on_loopback() -> None:
+    async def first(sightings: trio.MemoryReceiveChannel[Sighting], pairing: str) -> Sighting:
+        with trio.fail_after(15):
+            while True:
+                sighting = await sightings.receive()
+                if sighting.pairing == pairing and sighting.addresses:
+                    return sighting
+        raise AssertionError
+
+    async with open_mdns(["127.0.0.1"]) as (one, _), open_mdns(["127.0.0.1"]) as (_, sightings):
+        secret = A.pairwise_secret(B.public.noise_key)
+        await one.announce(Announcement(4711, (secret,)))
+        seen = await first(sightings, "")
+        assert seen.addresses == (Address("127.0.0.1", 4711),)
+        assert seen.devices({A.device_id: secret}) == [A.device_id]
+        assert seen.name == ""
+        await one.announce(Announcement(4711, (secret,), ("47",), "laptop"))
+        assert (await first(sightings, "47")).name == "laptop"

@@ -1,0 +1,166 @@
+"""What a person may do wrong: each answer is a sentence with what to do, an exit code, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import Device, devices, eventually
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    with devices(tmp_path, "one") as (one,):
+        yield one
+
+
+def _refused(device: Device, code: int, *arguments: str, words: tuple[str, ...] = ()) -> str:
+    done = device.run(*arguments)
+    assert done.returncode == code, f"{done.returncode} {done.stdout} {done.stderr}"
+    assert done.stderr.startswith(("yp2p: ", "Usage: "))
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+    return done.stderr
+
+
+def test_directories_that_cannot_be_shared(device: Device, tmp_path: Path) -> None:
+    (device.dir / "inside").mkdir()
+    (tmp_path / "file").write_text("x")
+    device.cli("share", str(device.dir))
+    for command in (("share",), ("join", "47-K7MX2Q")):
+        _refused(device, 8, *command, str(tmp_path / "nowhere"), words=("does not exist", "mkdir"))
+        _refused(device, 8, *command, str(tmp_path / "file"), words=("is a file",))
+        _refused(device, 8, *command, str(device.dir / "inside"), words=("is inside the folder 'dir'",))
+        _refused(device, 8, *command, str(device.dir.parent), words=("contains the folder 'dir'",))
+        _refused(device, 8, *command, "/", words=("cannot be shared",))
+    _refused(device, 8, "join", "47-K7MX2Q", str(device.dir), words=("is shared already",))
+
+
+def test_codes_that_do_not_work(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        _refused(two, 2, "join", "hello", str(two.dir), words=("is not a pairing code", "47-K7M-X2Q"))
+        _refused(two, 9, "join", "47-K7MX2Q", str(two.dir), "--timeout", "1", words=("no device on this network",))
+        code = one.cli("share", str(one.dir))
+        assert one.cli("share", str(one.dir)) == code, "the window that is open is shown again"
+        wrong = code[:-1] + ("A" if code[-1] != "A" else "B")
+        _refused(two, 9, "join", wrong, str(two.dir), words=("wrong code",))
+        assert two.status()["folders"] == []
+        two.cli("join", code.lower().replace("-", ""), str(two.dir))
+        _refused(three, 9, "join", code, str(three.dir), "--timeout", "2", words=("no device on this network",))
+        second = one.cli("share", str(one.dir))
+        assert second != code
+        wrong = second[:-1] + ("A" if second[-1] != "A" else "B")
+        for _ in range(3):
+            _refused(three, 9, "join", wrong, str(three.dir), words=("wrong code",))
+        _refused(three, 9, "join", second, str(three.dir), "--timeout", "2")
+        _refused(one, 9, "share", str(one.dir), words=("too many wrong codes",))
+        eventually(lambda: one.run("share", str(one.dir)).returncode == 0, 10, "the wait ending")
+        three.cli("join", one.cli("share", str(one.dir)), str(three.dir))
+        _refused(one, 9, "join", one.cli("share", str(one.dir)), str(tmp_path / "three"), words=("this device",))
+
+
+def test_without_a_daemon(tmp_path: Path) -> None:
+    device = Device(tmp_path, "one")
+    for command in (("status",), ("share", str(device.dir)), ("wait",), ("stop",), ("join", "47-K7MX2Q", "/tmp")):
+        _refused(device, 3, *command, words=("no yp2p daemon is running", "yp2p up"))
+
+
+def test_a_second_daemon_on_the_same_home(device: Device) -> None:
+    _refused(device, 4, "daemon", words=("already runs", str(device.pid), "yp2p stop"))
+    _refused(device, 4, "up", str(device.dir), words=("already runs",))
+    assert device.status()["device"]["name"] == "one"
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        device = Device(tmp_path, "one", YP2P_LISTEN__PORT=str(taken.getsockname()[1]))
+        _refused(device, 5, "daemon", words=("in use", "YP2P_LISTEN__PORT"))
+
+
+def test_settings_that_are_wrong(tmp_path: Path) -> None:
+    device = Device(tmp_path, "one", YP2P_LISTEN__PORT="many")
+    _refused(device, 6, "daemon", words=("YP2P_LISTEN__PORT", "0 to 65535"))
+    device = Device(tmp_path, "two", YP2P_DISCOVERY__STATIC="nowhere")
+    _refused(device, 6, "daemon", words=("static", "HOST:PORT"))
+    device = Device(tmp_path, "three")
+    device.home.mkdir()
+    (device.home / "config.toml").write_text("[listen]\nprot = 1\n")
+    _refused(device, 6, "daemon", words=("config.toml", "address, port"))
+
+
+@pytest.mark.parametrize("name", ["store.db", "device.key"])
+def test_a_damaged_store_or_key_is_left_as_it_is(tmp_path: Path, name: str) -> None:
+    device = Device(tmp_path, "one").start()
+    device.stop()
+    path = device.home / name
+    path.write_bytes(b"damaged")
+    _refused(device, 7, "daemon", words=("damaged", "left as it is"))
+    assert path.read_bytes() == b"damaged"
+
+
+def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("a\n")
+        two.join(one)
+        two.wait()
+        one.dir.rename(one.dir.with_name("elsewhere"))
+        eventually(lambda: one.status()["folders"][0]["state"] == "paused", 15)
+        assert (
+            "moved or removed" in one.status()["folders"][0]["problem"]
+            or "cannot be opened" in (one.status()["folders"][0]["problem"])
+        )
+        one.dir.mkdir()
+        eventually(lambda: "marker" in one.status()["folders"][0]["problem"], 15)
+        one.dir.rmdir()
+        one.dir.with_name("elsewhere").rename(one.dir)
+        eventually(lambda: one.status()["folders"][0]["state"] == "idle", 15)
+        assert (two.dir / "a.txt").read_text() == "a\n", "nothing was deleted"
+
+
+def test_waiting_and_stopping(device: Device) -> None:
+    device.cli("share", str(device.dir))
+    assert json.loads(device.cli("wait", "--timeout", "5", "--json")) == {"in_sync": True}
+    started = time.monotonic()
+    device.cli("stop")
+    assert time.monotonic() - started < 2.5
+    _refused(device, 3, "status")
+    device.start()
+    assert device.stop() == 0, "SIGTERM is a clean end"
+
+
+def test_up_shows_what_to_type(tmp_path: Path) -> None:
+    import subprocess
+
+    from lab import YP2P
+
+    device = Device(tmp_path, "one")
+    process = subprocess.Popen(
+        [YP2P, "up", str(device.dir)], env={**device.environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(7)]
+    assert "The code is" in "".join(lines)
+    assert "yp2p join" in "".join(lines)
+    process.terminate()
+    assert process.wait(5) == 0
+    process.stdout.close()
+    _refused(device, 8, "up", str(tmp_path / "nowhere"), words=("does not exist",))
+
+
+def test_help_version_and_completion(tmp_path: Path) -> None:
+    device = Device(tmp_path, "one")
+    text = device.cli("--help")
+    for word in ("up", "daemon", "share", "join", "status", "wait", "stop", "completion", "YP2P_HOME", "Exit codes"):
+        assert word in text
+    for name in ("up", "daemon", "share", "join", "status", "wait", "stop", "completion"):
+        assert "Usage: yp2p " in device.cli(name, "--help")
+    assert device.cli("--version").startswith("yp2p, version ")
+    assert "_yp2p_completion" in device.cli("completion", "bash")
+    assert device.run("nonsense").returncode == 2

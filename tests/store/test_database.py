@@ -1,0 +1,72 @@
+"""The store: order, group commits, damage, newer versions."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+
+from yp2p.errors import DamagedError, YpError
+from yp2p.store.database import open_database
+
+INSERT = "INSERT INTO start VALUES (?, 0, 0)"
+
+
+async def test_what_is_waited_for_is_durable_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with open_database(path) as database:
+        commits = [database.submit([(INSERT, (number,))]) for number in range(100)]
+        await commits[-1].wait()
+        assert all(commit.is_done for commit in commits)
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT count(*) FROM start").fetchone() == (100,)
+        assert database.pending().is_done
+        seqs = [database.next_seq(), database.next_seq()]
+        assert seqs == [1, 2]
+        database.submit([("INSERT INTO log VALUES (2, x'', x'', x'', 0, x'')", ())])
+    async with open_database(path) as database:
+        assert database.next_seq() == 3, "what was submitted last was committed on closing"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_group_is_all_or_nothing_and_a_fault_ends_the_daemon(tmp_path: Path) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(YpError, match="could not be written")):
+        async with open_database(tmp_path / "store.db") as database:
+            commit = database.submit([(INSERT, (1,)), (INSERT, (1,))])
+            with pytest.raises(YpError, match="UNIQUE"):
+                await commit.wait()
+            assert database.rows("SELECT * FROM start") == []
+            await trio.sleep_forever()
+
+
+async def test_a_damaged_store_is_reported_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with open_database(path) as database:
+        await database.submit([(INSERT, (number,)) for number in range(2000)]).wait()
+    data = bytearray(path.read_bytes())
+    data[4096:9000] = b"\xff" * (9000 - 4096)
+    for broken in (bytes(data), b"no database at all", b"SQLite format 3\x00" + bytes(100)):
+        path.write_bytes(broken)
+        with pytest.raises(DamagedError, match="left as it is"):
+            async with open_database(path):
+                pass
+        assert path.read_bytes() == broken
+
+
+async def test_another_programs_database_and_a_newer_one_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE x (y)")
+    with pytest.raises(DamagedError, match="not a store of yp2p"):
+        async with open_database(path):
+            pass
+    path.unlink()
+    async with open_database(path):
+        pass
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(DamagedError, match="newer yp2p"):
+        async with open_database(path):
+            pass

@@ -1,0 +1,312 @@
+"""The provider: two ends of a channel converge, without echo; the stock pycrdt provider does too over our channel."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from pycrdt import Doc, Text
+from pycrdt import Provider as StockProvider
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
+from yp2p.errors import InvalidUpdate
+from yp2p.identity import DocumentID, FolderID, Identity
+from yp2p.protocol import channel as wire
+from yp2p.protocol.messages import ChannelData, Hello
+from yp2p.sync.provider import Listener, Provider
+from yp2p.transport.channel import LinkChannel
+from yp2p.transport.handshake import HandshakeType, Secured, initiate, respond
+from yp2p.transport.link import Link, LinkClosed, open_link
+
+_TRACES = Path(os.environ.get("YP2P_TRACES", Path(__file__).parents[3] / "shared" / "traces"))
+
+
+class _Durable:
+    async def wait(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class Document:
+    """A document in memory, as a provider needs it."""
+
+    def __init__(self, client_id: int) -> None:
+        self.replica = TextReplica(client_id)
+        self._listeners: list[Listener] = []
+
+    def state_vector(self) -> bytes:
+        return self.replica.state_vector()
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, _Durable]:
+        return self.replica.update_since(state_vector), _Durable()
+
+    async def receive(self, update: bytes, source: object) -> None:
+        news = self.replica.receive(update)
+        await trio.lowlevel.checkpoint()
+        if news is not None:
+            self._tell(news, source)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def edit(self, start: int, stop: int, text: str) -> None:
+        update = self.replica.edit([Hunk(start, stop, text)])
+        if update is not None:
+            self._tell(update, None)
+
+    def _tell(self, update: bytes, source: object) -> None:
+        for listener in list(self._listeners):
+            listener(update, source)
+
+
+class Pipe:
+    """One end of a channel in memory; counts what it sends."""
+
+    path = "pipe"
+
+    def __init__(self, out: trio.MemorySendChannel[bytes], into: trio.MemoryReceiveChannel[bytes]) -> None:
+        self._out, self._in = out, into
+        self.sent: list[wire.ProviderMessage] = []
+
+    async def send(self, message: bytes) -> None:
+        self.sent.append(wire.decode(message))
+        await self._out.send(message)
+
+    async def recv(self) -> bytes:
+        return await self._in.receive()
+
+    def __aiter__(self) -> Pipe:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._in.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+
+def pipes() -> tuple[Pipe, Pipe]:
+    a_out, b_in = trio.open_memory_channel[bytes](1000)
+    b_out, a_in = trio.open_memory_channel[bytes](1000)
+    return Pipe(a_out, a_in), Pipe(b_out, b_in)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(10):
+        while not condition():
+            await trio.sleep(0.001)
+
+
+async def test_both_ends_converge_and_nothing_is_echoed() -> None:
+    one, two = Document(1), Document(2)
+    one.edit(0, 0, "from one ")
+    two.edit(0, 0, "from two ")
+    left, right = pipes()
+    async with Provider(one, left) as a, Provider(two, right) as b:
+        await a.synced.wait()
+        await b.synced.wait()
+        await _until(lambda: one.replica.version() == two.replica.version())
+        for number in range(20):
+            one.edit(0, 0, f"{number} ")
+            await _until(lambda: one.replica.version() == two.replica.version())
+    assert one.replica.text() == two.replica.text()
+    assert sum(isinstance(m, wire.Updates) for m in left.sent) == 20
+    assert not any(isinstance(m, wire.Updates) for m in right.sent), "no echo"
+
+
+async def test_random_edits_on_both_sides() -> None:
+    rng = random.Random(5)
+    one, two = Document(1), Document(2)
+    left, right = pipes()
+    async with Provider(one, left), Provider(two, right):
+        for _ in range(300):
+            document = rng.choice([one, two])
+            size = len(document.replica.text())
+            start = rng.randint(0, size)
+            document.edit(start, min(size, start + rng.choice([0, 2])), rng.choice(["é", "ab\n", "😀"]))
+            if rng.random() < 0.3:
+                await trio.lowlevel.checkpoint()
+        await _until(lambda: one.replica.version() == two.replica.version())
+    assert one.replica.text() == two.replica.text()
+
+
+async def test_what_came_from_others_goes_in_front_of_our_next_own_update() -> None:
+    hub, other = Document(1), Document(2)
+    left, right = pipes()
+    async with Provider(hub, left, must_relay=lambda source: source == "unlinked") as a, Provider(other, right) as b:
+        await a.synced.wait()
+        await b.synced.wait()
+        third = TextReplica(3)
+        first = third.edit([Hunk(0, 0, "third ")])
+        assert first is not None
+        await hub.receive(first, "linked")
+        assert not any(isinstance(m, wire.Updates) for m in left.sent), "the third device sends it itself"
+        hub.edit(6, 6, "hub ")
+        await _until(lambda: other.replica.text() == "third hub ")
+        lists = [m for m in left.sent if isinstance(m, wire.Updates)]
+        assert [len(m.updates) for m in lists] == [2]
+        second = third.edit([Hunk(0, 0, "again ")])
+        assert second is not None
+        await hub.receive(second, "unlinked")
+        await _until(lambda: other.replica.text() == "again third hub ")
+
+
+async def test_a_gap_is_mended_by_a_new_step_1() -> None:
+    one, two = Document(1), Document(2)
+    left, right = pipes()
+    async with Provider(two, right):
+        first = one.replica.edit([Hunk(0, 0, "a")])
+        second = one.replica.edit([Hunk(1, 1, "b")])
+        assert first is not None
+        assert second is not None
+        await left.send(wire.encode(wire.Updates((second,))))
+        steps = [wire.decode(await left.recv()), wire.decode(await left.recv())]
+        assert steps == [wire.Step1(b"\x00"), wire.Step1(b"\x00")]
+        await left.send(wire.encode(wire.Step2(one.replica.state())))
+        await _until(lambda: two.replica.text() == "ab")
+
+
+async def test_hostile_bytes_end_the_provider() -> None:
+    two = Document(2)
+    left, right = pipes()
+    await left.send(b"\x00\x02\x0b" + bytes.fromhex("0101010007017401750175017e00")[:11])
+    with pytest.RaisesGroup(InvalidUpdate):
+        await Provider(two, right).start()
+
+
+async def test_a_slow_peer_costs_no_memory() -> None:
+    one, two = Document(1), Document(2)
+    left, right = pipes()
+    async with Provider(one, left) as a:
+        await left.send(b"")  # keeps the queue of the other end busy
+        await _until(lambda: bool(left.sent))
+        for number in range(2000):
+            one.edit(0, 0, f"{number} ")
+        assert len(a._waiting) <= 300
+        await right.recv()
+        await right.recv()
+        async with Provider(two, right):
+            await _until(lambda: one.replica.version() == two.replica.version())
+
+
+def _trace() -> tuple[str, list[list[Any]], str]:
+    """A real editing trace (josephg/editing-traces, CC BY 4.0) where it is at hand, else one made here."""
+    path = _TRACES / "sveltecomponent.json.gz"
+    if path.is_file():
+        data = json.loads(gzip.decompress(path.read_bytes()))
+        return data["startContent"], [t["patches"] for t in data["txns"]], data["endContent"]
+    rng = random.Random(1)
+    text, patches = "", []
+    for _ in range(3000):
+        at = rng.randint(0, len(text))
+        removed = min(len(text) - at, rng.choice([0, 0, 0, 1, 5]))
+        inserted = rng.choice(["x", "word ", "é", "\n", ""])
+        text = text[:at] + inserted + text[at + removed :]
+        patches.append([[at, removed, inserted]])
+    return "", patches, text
+
+
+async def test_a_real_trace_arrives_exactly() -> None:
+    start, transactions, end = _trace()
+    one, two = Document(1), Document(2)
+    one.edit(0, 0, start)
+    left, right = pipes()
+    async with Provider(one, left), Provider(two, right):
+        for number, patches in enumerate(transactions):
+            for at, removed, inserted in patches:
+                one.edit(at, at + removed, inserted)
+            if number % 50 == 0:
+                await trio.sleep(0)
+        await _until(lambda: two.replica.version() == one.replica.version())
+    assert one.replica.text() == two.replica.text() == end
+
+
+async def _link_pair(nursery: trio.Nursery) -> tuple[Link, Link]:
+    """Two ends of a real link over loopback."""
+    one, two = Identity(b"1" * 32), Identity(b"2" * 32)
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    stream = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+    accepted = await listeners[0].accept()
+    await listeners[0].aclose()
+    ends: dict[str, Secured] = {}
+
+    async def answer() -> None:
+        kind, ends["two"] = await respond(
+            accepted, two, is_known=lambda key: key == one.public.noise_key, pairing_open=lambda: False
+        )
+        assert kind is HandshakeType.KNOWN
+
+    async with trio.open_nursery() as handshakes:
+        handshakes.start_soon(answer)
+        ends["one"] = await initiate(stream, one, two.public.noise_key)
+    links: dict[str, Link] = {}
+
+    async def keep(name: str, *, task_status: trio.TaskStatus[None]) -> None:
+        async with open_link(ends[name], Hello((1,), bytes(16), name, 1)) as link:
+            links[name] = link
+            task_status.started()
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as starting:
+        starting.start_soon(nursery.start, lambda task_status: keep("one", task_status=task_status))
+        starting.start_soon(nursery.start, lambda task_status: keep("two", task_status=task_status))
+    return links["one"], links["two"]
+
+
+async def _deliver(link: Link, channel: LinkChannel) -> None:
+    while True:
+        try:
+            message = await link.receive()
+        except LinkClosed:
+            return
+        if isinstance(message, ChannelData):
+            await channel.deliver(message.payload)
+
+
+async def test_the_stock_provider_works_over_our_channel() -> None:
+    folder, document = FolderID(bytes(16)), DocumentID(b"d" * 16)
+    one: Doc[Text] = Doc(client_id=1)
+    two: Doc[Text] = Doc(client_id=2)
+    texts = [doc.get("source", type=Text) for doc in (one, two)]
+    texts[0].insert(0, "hello from one ")
+    async with trio.open_nursery() as nursery:
+        links = await _link_pair(nursery)
+        channels = [LinkChannel(link, folder, document) for link in links]
+        for link, channel in zip(links, channels, strict=True):
+            nursery.start_soon(_deliver, link, channel)
+        assert channels[0].path == f"{folder.hex()}/{document.hex()}"
+        providers = [StockProvider(doc, channel) for doc, channel in zip((one, two), channels, strict=True)]
+        for provider in providers:
+            await nursery.start(provider.start)
+        await _until(lambda: str(texts[1]) == "hello from one ")
+        texts[1].insert(0, "and two: ")
+        await _until(lambda: str(texts[0]) == "and two: hello from one ")
+        for provider in providers:
+            await provider.stop()
+        nursery.cancel_scope.cancel()
+
+
+async def test_ours_and_the_stock_provider_understand_each_other() -> None:
+    ours = Document(1)
+    ours.edit(0, 0, "ours ")
+    theirs: Doc[Text] = Doc(client_id=2)
+    text = theirs.get("source", type=Text)
+    left, right = pipes()
+    async with trio.open_nursery() as nursery:
+        async with Provider(ours, left) as provider:
+            stock = StockProvider(theirs, right)  # type: ignore[arg-type]
+            await nursery.start(stock.start)
+            await provider.synced.wait()
+            await _until(lambda: str(text) == "ours ")
+            text.insert(0, "theirs ")
+            await _until(lambda: ours.replica.text() == "theirs ours ")
+            await stock.stop()
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,80 @@
+"""Settings: the example is the truth, and every mistake gets a sentence that helps."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from yp2p.config import Config, describe, find_paths, load_config, sections
+from yp2p.errors import ConfigError
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "config" / "yp2p.example.toml"
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    assert load_config(EXAMPLE, {}) == Config()
+    listed = {name: set(keys) for name, keys in tomllib.loads(EXAMPLE.read_text()).items()}
+    known = {name: {f.name for f in msgspec.structs.fields(kind)} for name, kind in sections().items()}
+    assert listed == known
+    for kind in sections().values():
+        for field in msgspec.structs.fields(kind):
+            assert describe(kind, field.name)
+
+
+def test_environment_beats_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[listen]\nport = 1\naddress = ["::1"]\n')
+    config = load_config(path, {"YP2P_LISTEN__PORT": "2", "YP2P_DISCOVERY__INTERFACES": "lo, eth0", "PATH": "x"})
+    assert config.listen.port == 2
+    assert config.listen.address == ["::1"]
+    assert config.discovery.interfaces == ["lo", "eth0"]
+    assert load_config(path, {"YP2P_DISCOVERY__MDNS": "false"}).discovery.mdns is False
+    assert load_config(path, {"YP2P_LISTEN__ADDRESS": ""}).listen.address == []
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "words"),
+    [
+        ("[listen]\nprot = 1\n", {}, ["[listen]", "'prot'", "address, port"]),
+        ("[listne]\nport = 1\n", {}, ["[listne]", "[listen]", "[files]"]),
+        ("[listen]\nport = 'x'\n", {}, ["[listen] port", "'x'", "0 to 65535"]),
+        ("[listen]\nport = 70000\n", {}, ["70000", "0 to 65535"]),
+        ("[log]\nlevel = 'loud'\n", {}, ["'loud'", "debug, info, warning or error"]),
+        ("port = 1\n", {}, ["'port'", "outside a section"]),
+        ("[listen\n", {}, ["cannot be read"]),
+        ("", {"YP2P_LISTEN__PORT": "many"}, ["YP2P_LISTEN__PORT", "'many'", "0 to 65535"]),
+        ("", {"YP2P_LISTEN__PROT": "1"}, ["YP2P_LISTEN__PROT", "address, port"]),
+        ("", {"YP2P_NOWHERE__X": "1"}, ["YP2P_NOWHERE__X", "[listen]"]),
+        ("[files]\nmax_text_bytes = true\n", {}, ["max_text_bytes", "1024 to 33554432"]),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, environment: dict[str, str], words: list[str]) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environment)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_home_keeps_everything_beneath_it(tmp_path: Path) -> None:
+    paths = find_paths({"YP2P_HOME": str(tmp_path)})
+    for path in (paths.config, paths.key, paths.store, paths.socket, paths.lock):
+        assert path.parent == tmp_path
+
+
+def test_xdg_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    paths = find_paths({"XDG_RUNTIME_DIR": str(tmp_path / "run")})
+    assert paths.store == tmp_path / "state" / "yp2p" / "store.db"
+    assert paths.config == tmp_path / "config" / "yp2p" / "config.toml"
+    assert paths.socket == tmp_path / "run" / "yp2p" / "control.sock"
+    from yp2p.cli.options import control_socket
+
+    assert control_socket({"XDG_RUNTIME_DIR": str(tmp_path / "run")}) == paths.socket
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert control_socket({"XDG_STATE_HOME": str(tmp_path / "state")}) == find_paths({}).socket

@@ -1,0 +1,190 @@
+"""Links and handshakes over real sockets: strangers get nothing, limits hold, truncation is told from closing."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from yp2p.errors import HandshakeFailed, ListenError, MessageFault
+from yp2p.identity import Identity
+from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
+from yp2p.transport import listener as listening
+from yp2p.transport.dialer import Backoff, dial
+from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
+from yp2p.transport.link import LinkClosed, choose_version, open_link
+from yp2p.transport.listener import Listener, open_listeners
+
+ONE, TWO, THREE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+HELLO = Hello((1,), bytes(16), "name", 1)
+
+
+class Server:
+    """A listener on loopback that knows device ONE."""
+
+    def __init__(self, *, window: bool = False) -> None:
+        self.accepted: list[HandshakeType] = []
+        self.window = window
+        self.seen: list[str] = []
+        listeners = open_listeners(["127.0.0.1"], 0, 0)
+        self.listeners = listeners
+        self.port = int(listeners[0].socket.getsockname()[1])
+        self._listener = Listener(
+            TWO, self._serve, is_known=lambda key: key == ONE.public.noise_key, pairing_open=lambda: self.window
+        )
+
+    async def run(self) -> None:
+        await self._listener.serve(self.listeners)
+
+    async def _serve(self, kind: HandshakeType, secured: Secured) -> None:
+        self.accepted.append(kind)
+        if kind is HandshakeType.KNOWN:
+            try:
+                async with open_link(secured, HELLO) as link:
+                    while True:
+                        self.seen.append(type(await link.receive()).__name__)
+            except* (LinkClosed, MessageFault) as group:
+                self.seen.append(str(group.exceptions[0]))
+        else:
+            await trio.aclose_forcefully(secured.stream)
+
+
+async def _all(stream: trio.SocketStream) -> bytes:
+    data = b""
+    try:
+        while part := await stream.receive_some(4096):
+            data += part
+    except trio.BrokenResourceError:
+        pass
+    return data
+
+
+@pytest.mark.parametrize("first", [b"\x11\x00\x60" + bytes(96), b"\x21\x00\x20" + bytes(32), b"GET / HTTP/1.1\r\n\r\n"])
+async def test_strangers_get_no_byte(first: bytes) -> None:
+    server = Server()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+            await stream.send_all(first)
+            with trio.fail_after(5):
+                assert await _all(stream) == b""
+        with pytest.raises(OSError, match="not the device"):
+            await dial("127.0.0.1", server.port, THREE, TWO.public.noise_key)
+        with pytest.raises(OSError, match="not the device"):
+            await dial("127.0.0.1", server.port, ONE, THREE.public.noise_key)
+        nursery.cancel_scope.cancel()
+    assert server.accepted == []
+
+
+async def test_pairing_is_answered_only_in_a_window() -> None:
+    server = Server(window=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        secured = await initiate_pairing(stream, THREE)
+        assert secured.remote_noise_key == TWO.public.noise_key
+        server.window = False
+        other = await trio.open_tcp_stream("127.0.0.1", server.port)
+        with pytest.raises((HandshakeFailed, trio.BrokenResourceError)):
+            await initiate_pairing(other, THREE)
+        nursery.cancel_scope.cancel()
+    assert server.accepted == [HandshakeType.PAIRING]
+
+
+async def _wait_for(server: Server, text: str) -> None:
+    with trio.fail_after(5):
+        while not any(text in seen for seen in server.seen):
+            await trio.sleep(0.005)
+
+
+async def test_a_link_ends_with_a_goodbye_or_was_cut_off() -> None:
+    server = Server()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            assert link.peer == HELLO
+            await link.send(ManifestQuery(bytes(16)))  # type: ignore[arg-type]
+        await _wait_for(server, "ManifestQuery")
+        await _wait_for(server, "the peer closed the link: the device is closing the link")
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        with pytest.RaisesGroup(RuntimeError):
+            async with open_link(secured, HELLO):
+                await trio.aclose_forcefully(secured.stream)
+                raise RuntimeError
+        await _wait_for(server, "the connection was cut off")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_replayed_first_message_is_no_link() -> None:
+    """Message 1 of IK can be replayed; without the first transport message nothing happens."""
+    server = Server()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        recorded = bytearray()
+
+        class Recorder:
+            def __init__(self, stream: trio.SocketStream) -> None:
+                self.stream = stream
+
+            async def send_all(self, data: bytes) -> None:
+                recorded.extend(data)
+                await self.stream.send_all(data)
+
+            async def receive_some(self, size: int) -> bytes:
+                return await self.stream.receive_some(size)
+
+        from yp2p.transport.handshake import initiate
+
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await initiate(Recorder(stream), ONE, TWO.public.noise_key)  # type: ignore[arg-type]
+        await trio.aclose_forcefully(stream)
+        replay = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await replay.send_all(bytes(recorded))
+        await replay.send_all(b"\x00\x20" + bytes(32))
+        with trio.fail_after(5):
+            await _all(replay)
+        nursery.cancel_scope.cancel()
+    assert not any(seen == "Hello" for seen in server.seen)
+
+
+async def test_half_open_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "MAX_HALF_OPEN_PER_ADDRESS", 2)
+    server = Server()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        silent = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(2)]
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        third = await trio.open_tcp_stream("127.0.0.1", server.port)
+        with trio.fail_after(5):
+            assert await _all(third) == b""
+        for stream in silent:
+            await trio.aclose_forcefully(stream)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_port_in_use_names_the_setting() -> None:
+    first = open_listeners(["127.0.0.1"], 0, 0)
+    port = first[0].socket.getsockname()[1]
+    with pytest.raises(ListenError, match="YP2P_LISTEN__PORT"):
+        open_listeners(["127.0.0.1"], port, 0)
+    with pytest.raises(ListenError, match="YP2P_LISTEN__ADDRESS"):
+        open_listeners(["203.0.113.1"], 0, 0)
+    other = open_listeners(["127.0.0.1"], 0, port)
+    assert other[0].socket.getsockname()[1] != port, "the default port gives way"
+    for found in (*first, *other):
+        await found.aclose()
+
+
+def test_back_off_grows_with_jitter_and_an_end() -> None:
+    waits = [Backoff(number).delay_s(1.0) for number in range(12)]
+    assert waits == sorted(waits)
+    assert waits[-1] == 30.0
+    assert Backoff(3).delay_s(0.0) < Backoff(3).delay_s(0.9)
+    assert Backoff().failed() == Backoff(1)
+
+
+def test_versions() -> None:
+    assert choose_version(1, (1, 2)) == 1
+    with pytest.raises(MessageFault, match=r"\[2, 3\]"):
+        choose_version(1, (2, 3))
+    assert Goodbye("x").reason == "x"

@@ -1,0 +1,163 @@
+"""Keys, membership, pairing: what is accepted, and what is not."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
+from yp2p.identity import FolderID, Identity
+from yp2p.trust.keyfile import load_identity
+from yp2p.trust.membership import Role, Statement, evaluate, read_statement, sign_statement
+from yp2p.trust.pairing import (
+    MAX_MISSES,
+    Code,
+    Grant,
+    PairingRun,
+    PairingWindow,
+    announced_digits,
+    make_code,
+    parse_code,
+)
+
+FOLDER = FolderID(b"f" * 16)
+A, B, C, D = (Identity(bytes([number]) * 32) for number in range(1, 5))
+
+
+def test_the_key_is_made_once_with_tight_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "device.key"
+    identity = load_identity(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_identity(path).device_id == identity.device_id
+    path.chmod(0o644)
+    load_identity(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "yp2p-device-seed-v1 12", "yp2p-device-seed-v1 zz"])
+def test_a_damaged_key_is_left_as_it_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "device.key"
+    path.write_text(text)
+    with pytest.raises(DamagedError, match="left as it is"):
+        load_identity(path)
+    assert path.read_text() == text
+
+
+def _chain() -> list[Statement]:
+    return [
+        sign_statement(A, FOLDER, A.public, Role.ADMINISTRATOR, 1, "a"),
+        sign_statement(A, FOLDER, B.public, Role.MEMBER, 2, "b"),
+        sign_statement(B, FOLDER, C.public, Role.MEMBER, 3, "c"),
+    ]
+
+
+def test_members_are_introduced_by_members() -> None:
+    statements = _chain()
+    for _ in range(5):
+        random.Random(1).shuffle(statements)
+        assert set(evaluate(A.device_id, statements)) == {A.device_id, B.device_id, C.device_id}
+    assert evaluate(B.device_id, statements) == {}, "another founder says nothing"
+    stranger = sign_statement(D, FOLDER, D.public, Role.ADMINISTRATOR, 9, "d")
+    assert D.device_id not in evaluate(A.device_id, [*statements, stranger])
+
+
+def test_removal_wins_until_the_remover_says_otherwise() -> None:
+    removed = [*_chain(), sign_statement(A, FOLDER, C.public, Role.REMOVED, 4, "c")]
+    assert C.device_id not in evaluate(A.device_id, removed)
+    again = [*removed, sign_statement(B, FOLDER, C.public, Role.MEMBER, 5, "c")]
+    assert C.device_id not in evaluate(A.device_id, again)
+    back = [*again, sign_statement(A, FOLDER, C.public, Role.MEMBER, 6, "c")]
+    assert C.device_id in evaluate(A.device_id, back)
+
+
+def test_a_read_only_member_introduces_nobody() -> None:
+    statements = [
+        *_chain()[:1],
+        sign_statement(A, FOLDER, B.public, Role.READ_ONLY, 2, "b"),
+        sign_statement(B, FOLDER, C.public, Role.MEMBER, 3, "c"),
+    ]
+    assert set(evaluate(A.device_id, statements)) == {A.device_id, B.device_id}
+
+
+@given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
+def test_a_changed_statement_does_not_verify(position: int, change: int) -> None:
+    data = bytearray(_chain()[1].encode())
+    assert read_statement(bytes(data), FOLDER) == _chain()[1]
+    data[position % len(data)] ^= change
+    with pytest.raises(MessageFault):
+        read_statement(bytes(data), FOLDER)
+
+
+def test_a_statement_is_for_one_folder() -> None:
+    with pytest.raises(MessageFault, match="another folder"):
+        read_statement(_chain()[1].encode(), FolderID(b"g" * 16))
+
+
+def test_codes() -> None:
+    code = make_code(random.Random(1).randrange)
+    assert parse_code(str(code)) == code
+    assert parse_code(f" {str(code).lower()} ".replace("-", " ")) == code
+    assert code.secret not in repr(code)
+    for wrong in ("", "47", "47-K7MX2", "4Z-K7MX2Q", "47-K7MX2O", "47-K7M-X2QQ", "٤٧-K7MX2Q"):
+        with pytest.raises(UsageError, match="pairing code"):
+            parse_code(wrong)
+
+
+def _runs(one: Code, two: Code, hashes: tuple[bytes, bytes] = (b"h", b"h")) -> tuple[PairingRun, PairingRun]:
+    joiner = PairingRun(one, hashes[0], A.public, B.public.noise_key, scalar=b"\x01" * 32)
+    sharer = PairingRun(two, hashes[1], B.public, A.public.noise_key, scalar=b"\x02" * 32)
+    return joiner, sharer
+
+
+def test_pairing_proves_the_code_and_both_keys() -> None:
+    code = Code("47", "K7MX2Q")
+    joiner, sharer = _runs(code, code)
+    first = joiner.open()
+    assert announced_digits(first) == "47"
+    confirmation = joiner.confirm(sharer.answer(first), "laptop")
+    assert sharer.check_confirmation(confirmation) == "laptop"
+    assert sharer.peer == A.public
+    assert joiner.peer == B.public
+
+
+def test_a_wrong_code_is_noticed_by_both_sides() -> None:
+    joiner, sharer = _runs(Code("47", "K7MX2Q"), Code("47", "K7MX2R"))
+    answer = sharer.answer(joiner.open())
+    with pytest.raises(PairingError, match="wrong code"):
+        joiner.confirm(answer, "laptop")
+    with pytest.raises(PairingError):
+        sharer.check_confirmation(bytes(64) + b"\x00\x00\x00\x00")
+
+
+def test_somebody_in_the_middle_has_another_handshake_on_each_side() -> None:
+    code = Code("47", "K7MX2Q")
+    joiner, sharer = _runs(code, code, (b"h1", b"h2"))
+    with pytest.raises(PairingError):
+        joiner.confirm(sharer.answer(joiner.open()), "laptop")
+
+
+@given(st.binary(max_size=140))
+def test_garbage_gives_only_our_errors(data: bytes) -> None:
+    code = Code("47", "K7MX2Q")
+    joiner, sharer = _runs(code, code)
+    for take in (sharer.answer, lambda d: joiner.confirm(d, ""), sharer.check_confirmation, Grant.decode):
+        with pytest.raises((PairingFault, PairingError, MessageFault)):
+            take(data)
+
+
+def test_a_window_closes() -> None:
+    window = PairingWindow(FOLDER, Code("47", "K7MX2Q"), closes_at=10)
+    assert window.is_open(9)
+    assert not window.is_open(10)
+    window.misses = MAX_MISSES
+    assert not window.is_open(9)
+    assert window.burnt
+
+
+def test_a_grant_round_trip() -> None:
+    grant = Grant(FOLDER, A.device_id, "notes", "laptop", tuple(s.encode() for s in _chain()))
+    assert Grant.decode(grant.encode()) == grant
