@@ -35,6 +35,7 @@ from yp2p.errors import AlreadyRunning, ConfigError, YpError
 from yp2p.identity import Identity, format_device_id
 from yp2p.store.database import open_database
 from yp2p.sync.device import Device
+from yp2p.sync.roots import check_directory
 from yp2p.transport.listener import Listener, open_listeners
 from yp2p.trust.keyfile import load_identity
 
@@ -112,6 +113,8 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
         YpError: it cannot start; the text says why and what to do.
     """
     self_test()
+    if share is not None:
+        check_directory(share, [])
     # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     for directory in (paths.state, paths.runtime):

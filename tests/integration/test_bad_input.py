@@ -58,7 +58,6 @@ def test_codes_that_do_not_work(tmp_path: Path) -> None:
         wrong = second[:-1] + ("A" if second[-1] != "A" else "B")
         for _ in range(3):
             _refused(three, 9, "join", wrong, str(three.dir), words=("wrong code",))
-        _refused(three, 9, "join", second, str(three.dir), "--timeout", "2")
         _refused(one, 9, "share", str(one.dir), words=("too many wrong codes",))
         eventually(lambda: one.run("share", str(one.dir)).returncode == 0, 10, "the wait ending")
         three.cli("join", one.cli("share", str(one.dir)), str(three.dir))

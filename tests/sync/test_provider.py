@@ -93,8 +93,8 @@ class Pipe:
             raise StopAsyncIteration from None
 
 
-def pipes() -> tuple[Pipe, Pipe]:
-    a_out, b_in = trio.open_memory_channel[bytes](1000)
+def pipes(capacity: int = 1000) -> tuple[Pipe, Pipe]:
+    a_out, b_in = trio.open_memory_channel[bytes](capacity)
     b_out, a_in = trio.open_memory_channel[bytes](1000)
     return Pipe(a_out, a_in), Pipe(b_out, b_in)
 
@@ -184,17 +184,19 @@ async def test_hostile_bytes_end_the_provider() -> None:
 
 async def test_a_slow_peer_costs_no_memory() -> None:
     one, two = Document(1), Document(2)
-    left, right = pipes()
-    async with Provider(one, left) as a:
-        await left.send(b"")  # keeps the queue of the other end busy
-        await _until(lambda: bool(left.sent))
+    left, right = pipes(capacity=0)
+    async with trio.open_nursery() as nursery:
+        provider = Provider(one, left)
+        nursery.start_soon(provider.start)
+        assert isinstance(wire.decode(await right.recv()), wire.Step1)
+        await right.send(wire.encode(wire.Step1(b"\x00")))
+        assert isinstance(wire.decode(await right.recv()), wire.Step2)
         for number in range(2000):
             one.edit(0, 0, f"{number} ")
-        assert len(a._waiting) <= 300
-        await right.recv()
-        await right.recv()
-        async with Provider(two, right):
-            await _until(lambda: one.replica.version() == two.replica.version())
+        assert len(provider._waiting) <= 256, "what a peer does not read is dropped"
+        nursery.start_soon(Provider(two, right).start)
+        await _until(lambda: one.replica.version() == two.replica.version())
+        nursery.cancel_scope.cancel()
 
 
 def _trace() -> tuple[str, list[list[Any]], str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
-from yp2p.errors import HandshakeFailed, ListenError, MessageFault
+from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
 from yp2p.identity import Identity
 from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
 from yp2p.transport import listener as listening
@@ -42,7 +43,7 @@ class Server:
                 async with open_link(secured, HELLO) as link:
                     while True:
                         self.seen.append(type(await link.receive()).__name__)
-            except* (LinkClosed, MessageFault) as group:
+            except* (LinkClosed, PeerFault) as group:
                 self.seen.append(str(group.exceptions[0]))
         else:
             await trio.aclose_forcefully(secured.stream)
@@ -79,13 +80,14 @@ async def test_pairing_is_answered_only_in_a_window() -> None:
     server = Server(window=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run)
-        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-        secured = await initiate_pairing(stream, THREE)
-        assert secured.remote_noise_key == TWO.public.noise_key
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+            secured = await initiate_pairing(stream, THREE)
+            assert secured.remote_noise_key == TWO.public.noise_key
+            await _all(stream)
         server.window = False
-        other = await trio.open_tcp_stream("127.0.0.1", server.port)
-        with pytest.raises((HandshakeFailed, trio.BrokenResourceError)):
-            await initiate_pairing(other, THREE)
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+            with pytest.raises((HandshakeFailed, trio.BrokenResourceError)):
+                await initiate_pairing(stream, THREE)
         nursery.cancel_scope.cancel()
     assert server.accepted == [HandshakeType.PAIRING]
 
@@ -138,11 +140,11 @@ async def test_a_replayed_first_message_is_no_link() -> None:
         stream = await trio.open_tcp_stream("127.0.0.1", server.port)
         await initiate(Recorder(stream), ONE, TWO.public.noise_key)  # type: ignore[arg-type]
         await trio.aclose_forcefully(stream)
-        replay = await trio.open_tcp_stream("127.0.0.1", server.port)
-        await replay.send_all(bytes(recorded))
-        await replay.send_all(b"\x00\x20" + bytes(32))
-        with trio.fail_after(5):
-            await _all(replay)
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as replay:
+            await replay.send_all(bytes(recorded))
+            await replay.send_all(b"\x00\x20" + bytes(32))
+            with trio.fail_after(5):
+                await _all(replay)
         nursery.cancel_scope.cancel()
     assert not any(seen == "Hello" for seen in server.seen)
 
@@ -154,9 +156,9 @@ async def test_half_open_connections_are_limited(monkeypatch: pytest.MonkeyPatch
         nursery.start_soon(server.run)
         silent = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(2)]
         await trio.testing.wait_all_tasks_blocked(0.05)
-        third = await trio.open_tcp_stream("127.0.0.1", server.port)
-        with trio.fail_after(5):
-            assert await _all(third) == b""
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as third:
+            with trio.fail_after(5):
+                assert await _all(third) == b""
         for stream in silent:
             await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()

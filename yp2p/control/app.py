@@ -23,6 +23,7 @@ import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio import serve
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -110,8 +111,12 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
         return _json({"in_sync": not scope.cancelled_caught})
 
     async def stop_daemon(request: Request) -> Response:
-        stop.set()
-        return _json({"stopping": True})
+        async def end() -> None:
+            stop.set()
+
+        answer = _json({"stopping": True})
+        answer.background = BackgroundTask(end)  # once the answer is out
+        return answer
 
     return Starlette(
         routes=[
