@@ -57,6 +57,8 @@ class Device:
         }
 
     def start(self) -> Device:
+        if self._process is not None:
+            self._process.wait(10)  # it was told to stop by other means
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._prefix, YP2P, "daemon"], env=self.environment, stdout=log, stderr=log

@@ -1,0 +1,79 @@
+"""First sync on loopback: N files of 1 KiB, or --library for this Python's standard library; beside a copy with `cp -r`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import devices, tree  # noqa: E402
+
+
+def _fill(target: Path, files: int, library: bool) -> None:
+    if library:
+        skip = shutil.ignore_patterns("__pycache__", "site-packages", "*.so", "*.a", "*.pyc")
+        shutil.copytree(sysconfig.get_paths()["stdlib"], target, dirs_exist_ok=True, ignore=skip)
+        return
+    for number in range(files):
+        path = target / f"d{number // 100:03d}" / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"file {number}\n" + "0123456789abcde\n" * 63)
+
+
+def _memory_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--library", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as base,
+        devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
+            one,
+            two,
+        ),
+    ):
+        _fill(one.dir, options.files, options.library)
+        started = time.perf_counter()
+        one.cli("share", str(one.dir))
+        one.wait(300)
+        imported_s = time.perf_counter() - started
+        started = time.perf_counter()
+        two.join(one)
+        two.wait(300)
+        synced_s = time.perf_counter() - started
+        skipped = {item["path"] for item in one.status()["folders"][0]["not_synced"]}
+        expected = {name: data for name, data in tree(one.dir).items() if name not in skipped}
+        equal = tree(two.dir) == expected
+        memory = {device.name: round(_memory_mib(device.pid), 1) for device in (one, two)}
+        started = time.perf_counter()
+        subprocess.run(["cp", "-r", str(one.dir), str(Path(base) / "copy")], check=True)
+        os.sync()
+        copied_s = time.perf_counter() - started
+    result = {
+        "files": len(expected), "equal": equal, "import_s": round(imported_s, 2), "first_sync_s": round(synced_s, 2),
+        "cp_and_sync_s": round(copied_s, 2), "memory_mib": memory,
+    }  # fmt: skip
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print("first sync: " + ", ".join(f"{key} {value}" for key, value in result.items()))
+    sys.exit(0 if equal else 1)
+
+
+if __name__ == "__main__":
+    main()
