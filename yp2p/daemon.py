@@ -150,7 +150,11 @@ async def _serve(
 ) -> None:
     stop = trio.Event()
     listener = Listener(
-        identity, device.accept, is_known=device.peers.is_known, pairing_open=lambda: device.desk.is_open
+        identity,
+        device.peers.accept,
+        device.let_in,
+        is_known=device.peers.is_known,
+        pairing_open=lambda: device.desk.is_open,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listener.serve, listeners)

@@ -156,7 +156,7 @@ def test_the_offset_unit_is_the_one_we_rely_on() -> None:
 
 
 ENTRY = EntryID(bytes(range(16)))
-DOCUMENT = DocumentID(bytes(16))
+DOCUMENT = DocumentID(b"d" * 16)
 
 
 def test_manifest_registers_merge_independently() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 from pycrdt import Doc, Text
 from pycrdt import Provider as StockProvider
 
@@ -226,7 +227,7 @@ async def test_a_real_trace_arrives_exactly() -> None:
             for at, removed, inserted in patches:
                 one.edit(at, at + removed, inserted)
             if number % 50 == 0:
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
         await _until(lambda: two.replica.version() == one.replica.version())
     assert one.replica.text() == two.replica.text() == end
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from lab import eventually
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(400)]

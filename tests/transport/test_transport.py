@@ -12,7 +12,7 @@ from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
 from yp2p.transport import listener as listening
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
-from yp2p.transport.link import LinkClosed, choose_version, open_link
+from yp2p.transport.link import Link, LinkClosed, choose_version, open_link
 from yp2p.transport.listener import Listener, open_listeners
 
 ONE, TWO, THREE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
@@ -30,23 +30,28 @@ class Server:
         self.listeners = listeners
         self.port = int(listeners[0].socket.getsockname()[1])
         self._listener = Listener(
-            TWO, self._serve, is_known=lambda key: key == ONE.public.noise_key, pairing_open=lambda: self.window
+            TWO,
+            self._serve,
+            self._pair,
+            is_known=lambda key: key == ONE.public.noise_key,
+            pairing_open=lambda: self.window,
         )
 
     async def run(self) -> None:
         await self._listener.serve(self.listeners)
 
-    async def _serve(self, kind: HandshakeType, secured: Secured) -> None:
-        self.accepted.append(kind)
-        if kind is HandshakeType.KNOWN:
-            try:
-                async with open_link(secured, HELLO) as link:
-                    while True:
-                        self.seen.append(type(await link.receive()).__name__)
-            except* (LinkClosed, PeerFault) as group:
-                self.seen.append(str(group.exceptions[0]))
-        else:
-            await trio.aclose_forcefully(secured.stream)
+    async def _serve(self, secured: Secured, confirmed: Link) -> None:
+        self.accepted.append(HandshakeType.KNOWN)
+        try:
+            async with open_link(secured, HELLO, confirmed) as link:
+                while True:
+                    self.seen.append(type(await link.receive()).__name__)
+        except* (LinkClosed, PeerFault) as group:
+            self.seen.append(str(group.exceptions[0]))
+
+    async def _pair(self, secured: Secured) -> None:
+        self.accepted.append(HandshakeType.PAIRING)
+        await trio.aclose_forcefully(secured.stream)
 
 
 async def _all(stream: trio.SocketStream) -> bytes:
@@ -144,9 +149,20 @@ async def test_a_replayed_first_message_is_no_link() -> None:
             await replay.send_all(bytes(recorded))
             await replay.send_all(b"\x00\x20" + bytes(32))
             with trio.fail_after(5):
-                await _all(replay)
+                answer = await _all(replay)
+            assert len(answer) == 2 + 48, "message 2 of the handshake and nothing more"
+        silent = []
+        for _ in range(listening.MAX_HALF_OPEN_PER_ADDRESS):
+            silent.append(await trio.open_tcp_stream("127.0.0.1", server.port))
+            await silent[-1].send_all(bytes(recorded))
+            await silent[-1].receive_some(100)
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as refused:
+            with trio.fail_after(5):
+                assert await _all(refused) == b"", "replays count as half-open"
+        for stream in silent:
+            await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
-    assert not any(seen == "Hello" for seen in server.seen)
+    assert server.accepted == []
 
 
 async def test_half_open_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:

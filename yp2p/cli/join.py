@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from yp2p.cli.options import absolute, call, json_option, print_json
@@ -21,5 +23,5 @@ def command(code: str, directory: str, timeout: float | None, as_json: bool) -> 
     answer = call("POST", "/v1/join", {"code": code, "path": absolute(directory), "timeout_s": timeout})
     if as_json:
         print_json(answer)
-    elif click.get_text_stream("stdout").isatty():
+    elif sys.stdout.isatty():
         click.echo(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from yp2p.cli.options import absolute, call, json_option, print_json
@@ -21,6 +23,6 @@ def command(directory: str, label: str | None, as_json: bool) -> None:
         print_json(answer)
         return
     click.echo(answer["code"])
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         minutes = round(answer["expires_in_s"] / 60)
         click.echo(f"On the other device, within {minutes} minutes: yp2p join {answer['code']} DIR", err=True)

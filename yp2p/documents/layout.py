@@ -6,11 +6,15 @@ entry with the smallest ID keeps the name; every other is shown beside it under 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from yp2p.identity import EntryID
 from yp2p.protocol.names import MAX_NAME_BYTES, encode_path
+
+# What follows the last dot is an ending only when it is short.
+_LONGEST_SUFFIX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +26,14 @@ class Layout:
     conflicts: frozenset[EntryID] = frozenset()
 
 
-def conflict_path(path: str, entry: EntryID) -> str:
+def conflict_path(path: str, entry: EntryID, digits: int = 8) -> str:
     """The name beside `path` for an entry that may not have it: `a.txt` gives `a.conflict-1f2e3d4c.txt`."""
     parent, slash, name = path.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
-    if not stem:
+    if not stem or len(suffix) > _LONGEST_SUFFIX:
         stem, dot, suffix = name, "", ""
-    mark = f".conflict-{entry.hex()[:8]}{dot}{suffix}"
-    while len(encode_path(stem + mark)) > MAX_NAME_BYTES:
+    mark = f".conflict-{entry.hex()[:digits]}{dot}{suffix}"
+    while stem and len(encode_path(stem + mark)) > MAX_NAME_BYTES:
         stem = stem[:-1]
     return f"{parent}{slash}{stem}{mark}"
 
@@ -52,8 +56,12 @@ def layout(entries: Iterable[tuple[EntryID, str]]) -> Layout:
             result.entry_at[path] = entry
     for entry, path in losers:
         beside = conflict_path(path, entry)
-        while beside in result.entry_at or beside in directories:
-            beside = conflict_path(beside, entry)
+        for number in itertools.count():
+            if beside not in result.entry_at and beside not in directories:
+                break
+            # The whole ID, then a number in it: somebody took the first name on purpose.
+            numbered = EntryID(number.to_bytes(2, "big") + entry)
+            beside = conflict_path(path, numbered, 4 + 2 * len(entry))
         result.path_of[entry] = beside
         result.entry_at[beside] = entry
     return Layout(result.path_of, result.entry_at, frozenset(entry for entry, _ in losers))

@@ -32,6 +32,8 @@ from yp2p.protocol.names import decode_path, encode_path
 from yp2p.protocol.ysync import Shape, StateVector, contains, read_state_vector
 
 _FORMAT = 1
+# The manifest's own documents and the awareness channel: no entry may name one of them as its text.
+RESERVED_DOCUMENTS = (b"yp2p-manifest", bytes(13))
 _EXECUTABLE = 0x01
 
 
@@ -194,6 +196,8 @@ class Manifest:
         deletion = replica.register(name + "d")
         try:
             if not path or path[0] != _FORMAT or content is None or len(content) != 2 + ID_BYTES:
+                return None
+            if content[2:].startswith(RESERVED_DOCUMENTS):
                 return None
             return Entry(
                 entry,

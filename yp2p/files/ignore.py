@@ -7,6 +7,7 @@ reserved names, which nothing lifts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pathspec import GitIgnoreSpec
@@ -37,7 +38,10 @@ class IgnoreRules:
     """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax."""
 
     def __init__(self, local: Iterable[str] = (), synced: str = "") -> None:
-        self._spec = GitIgnoreSpec.from_lines([*SCRATCH_PATTERNS, *local, *synced.splitlines()])
+        try:
+            self._spec = GitIgnoreSpec.from_lines([*SCRATCH_PATTERNS, *local, *synced.splitlines()])
+        except re.error as error:
+            raise ValueError(f"a pattern cannot be read: {error}") from error
 
     def ignores(self, path: str, *, directory: bool = False) -> bool:
         """Whether `path` (relative to the root) is left out."""

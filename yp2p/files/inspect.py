@@ -24,6 +24,7 @@ from yp2p.files.root import Root
 
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
+_SIGNED_64 = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Stamp:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        numbers = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return cls(*(number & _SIGNED_64 for number in numbers))  # what the store can hold
 
 
 NO_STAMP = Stamp(0, 0, 0, 0)
@@ -159,7 +161,10 @@ def _not_opened(root: Root, path: str, error: OSError) -> Finding:
         return Finding(path, Found.MISSING)
     if error.errno in (errno.EACCES, errno.EPERM):
         return Finding(path, Found.DENIED, reason="permission denied")
-    status = root.lstat(path)
+    try:
+        status = root.lstat(path)
+    except OSError as failure:
+        return Finding(path, Found.DENIED, reason=failure.strerror or str(failure))
     if status is None:
         return Finding(path, Found.MISSING)
     return Finding(path, Found.OTHER, Stamp.of(status), reason="not a regular file")

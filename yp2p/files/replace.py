@@ -260,7 +260,8 @@ def set_executable(root: Root, path: str, executable: bool) -> Stamp | None:
 
 
 def read_late(root: Root, name: str, stamp: Stamp) -> Finding | None:
-    """Look again at what came out: its content when somebody wrote to it since, else None."""
+    """Look again at what came out: what it is now when somebody wrote to it since or still may, else None."""
     found = inspect(root, name, None, 1 << 30, trust_stamp=False)
     same = (found.stamp.size, found.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)
-    return None if same or found.found is not Found.TEXT else found
+    gone = found.found is Found.MISSING
+    return None if gone or (same and found.found is not Found.BUSY) else found

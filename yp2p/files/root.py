@@ -87,6 +87,8 @@ class Root:
     def remove_empty_parents(self, path: str) -> None:
         """Remove the directories above `path` that nothing is left in."""
         names = path.split("/")[:-1]
+        if names[:1] == [OURS]:
+            return
         for depth in range(len(names), 0, -1):
             try:
                 with self.parent("/".join(names[:depth])) as (directory, name):
@@ -102,18 +104,22 @@ class Root:
                 f"{self.path} is marked as another folder ({found.hex()[:8]}); "
                 f"remove {self.path / _MARKER} if that folder is gone"
             )
-        for directory in (OURS, TMP, TRASH):
-            try:
-                with self.parent(directory) as (parent, name):
-                    os.mkdir(name, 0o700, dir_fd=parent)
-            except FileExistsError:
-                pass
+        self.make_own_directories()
         for name, text in ((_MARKER, folder.hex() + "\n"), (f"{OURS}/README", _README)):
             descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+
+    def make_own_directories(self) -> None:
+        """Make what is missing of `.yp2p/`. Raises OSError."""
+        for directory in (OURS, TMP, TRASH):
+            try:
+                with self.parent(directory) as (parent, name):
+                    os.mkdir(name, 0o700, dir_fd=parent)
+            except FileExistsError:
+                pass
 
     def temporaries(self) -> list[str]:
         """The files in `.yp2p/tmp`, as paths from the root."""

@@ -37,6 +37,7 @@ class Batch:
     finished: set[str] = field(default_factory=set)  # closed, moved, created or removed: look now
     modified: set[str] = field(default_factory=set)  # written to and still open: look when it is quiet
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
+    new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
     read: set[bytes] = field(default_factory=set)  # keys given to `watch_reading`: somebody has read the file
     overflow: bool = False  # look everywhere
     root_gone: bool = False
@@ -67,8 +68,7 @@ class Watcher:
 
         Blocks; belongs in a worker thread.
         """
-        with self._lock:
-            return list(self._scan(path))
+        return list(self._scan(path))
 
     def _scan(self, path: str) -> Iterator[str]:
         waiting = [path]
@@ -107,11 +107,12 @@ class Watcher:
             if error.errno == errno.ENOSPC:
                 self.exhausted = True
             return
-        old = self._path_of.get(watch)
-        if old is not None and old != path:
-            self._watch_of.pop(old, None)
-        self._path_of[watch] = path
-        self._watch_of[path] = watch
+        with self._lock:
+            old = self._path_of.get(watch)
+            if old is not None and old != path:
+                self._watch_of.pop(old, None)
+            self._path_of[watch] = path
+            self._watch_of[path] = watch
 
     def watch_reading(self, path: str, key: bytes) -> bool:
         """Tell once, under `key`, when somebody reads the file now at `path`; False when that cannot be told."""
@@ -174,7 +175,7 @@ class Watcher:
                 self._forget(path)
                 batch.removed_directories.add(path)
             elif mask & (flags.CREATE | flags.MOVED_TO):
-                batch.finished.update(self._scan(path))
+                batch.new_directories.add(path)
         elif mask & flags.MODIFY:
             batch.modified.add(path)
         else:

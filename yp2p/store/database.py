@@ -153,7 +153,7 @@ class Database:
         if self._error is None:
             try:
                 self._execute([statement for commit in batch for statement in commit.statements])
-            except sqlite3.Error as error:
+            except Exception as error:  # whatever it is, nothing more can be promised
                 self._error = error
         try:
             self._token.run_sync_soon(self._finish, batch)

@@ -26,7 +26,7 @@ from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDe
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
 from yp2p.sync.roots import check_directory
-from yp2p.transport.handshake import HandshakeType, Secured
+from yp2p.transport.handshake import Secured
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
 from yp2p.trust.pairing import parse_code
 
@@ -95,13 +95,9 @@ class Device:
             nursery.start_soon(self._keep_announcing, mdns)
             nursery.start_soon(self._follow_interfaces, mdns)
 
-    async def accept(self, kind: HandshakeType, secured: Secured) -> None:
-        """Serve a connection whose handshake succeeded."""
-        if kind is HandshakeType.KNOWN:
-            await self.peers.accept(secured)
-            return
-        member = await self.desk.let_in(secured)
-        if member is not None:
+    async def let_in(self, secured: Secured) -> None:
+        """Pair with whoever connected inside a pairing window."""
+        if await self.desk.let_in(secured) is not None:
             self._expecting_since = trio.current_time()
 
     async def _run_folder(self, folder: Folder) -> None:

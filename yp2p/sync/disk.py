@@ -86,6 +86,9 @@ class Disk:
         try:
             if self._has_marker(root):
                 await self._run_on(root)
+        except* OSError as group:
+            log.exception("folder_failed", folder=self._folder.label)
+            self._gone = f"{self._folder.path} cannot be used: {group.exceptions[0]}"
         finally:
             root.close()
 
@@ -114,6 +117,7 @@ class Disk:
     async def _run_on(self, root: Root) -> None:
         folder = self._folder
         folder.problem = ""
+        root.make_own_directories()
         self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
         self._scan_wanted = self._first_scan = True
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
@@ -187,9 +191,10 @@ class Disk:
                 advice=f"set fs.inotify.max_user_watches to more than {2 * watcher.watched_directories}; "
                 f"until then the folder is scanned every {_POLL_S:.0f} s",
             )
-        for path in set(folder.waiting.skipped) - set(present):
+        there = set(present)
+        for path in set(folder.waiting.skipped) - there:
             del folder.waiting.skipped[path]
-        paths = [*present, *(p for p in folder.file_at if not p.startswith(".yp2p/") and p not in set(present))]
+        paths = [*present, *(p for p in folder.file_at if not p.startswith(".yp2p/") and p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
         if self._first_scan:
@@ -217,6 +222,8 @@ class Disk:
                 scope.cancel()
                 return
             self._take(batch)
+            for directory in batch.new_directories:
+                self._dirty.update(await trio.to_thread.run_sync(watcher.scan, directory))
             self._folder.disk_work.set()
 
     def _take(self, batch: Batch) -> None:

@@ -24,6 +24,7 @@ import trio
 from yp2p.documents.layout import Layout, layout
 from yp2p.documents.manifest import Change, Entry, Kind, Manifest
 from yp2p.documents.text import TextReplica
+from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import Leaf, ReconcileTree
@@ -37,6 +38,8 @@ from yp2p.trust.membership import Statement as MemberStatement
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
 MAX_OPEN_DOCUMENTS = 1024
+# A room has dozens of devices. Without a cap one member could make every other one store and check statements forever.
+MAX_STATEMENTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ class Folder:
         self._unsaved: dict[DocumentID, Statement] = {}
         self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
         self._texts: dict[DocumentID, LiveDocument] = {}
+        self.unstored: dict[DocumentID, tuple[int, bytes]] = {}  # imports on their way to the store
+        self.wanted: set[DocumentID] = set()  # documents that a peer has and that may revive an entry
         self._layout: Layout | None = None
         self._manifest_digest: tuple[tuple[int, ...], bytes] = ((), b"")
         self._dead_at: dict[str, EntryID] = {}
@@ -169,6 +174,8 @@ class Folder:
         news = {body: read_statement(body, self.id) for body in bodies if body not in self._statements}
         if not news:
             return None
+        if len(self._statements) + len(news) > MAX_STATEMENTS:
+            raise MessageFault(f"more than {MAX_STATEMENTS} membership statements for one folder")
         self._statements.update(news)
         self.members = evaluate(self.founder, self._statements.values())
         commit = self.database.submit(
@@ -267,7 +274,9 @@ class Folder:
 
     def missing_documents(self) -> list[DocumentID]:
         """Documents that live text entries name and that are not here yet."""
-        return [e.document for e in self.live_texts() if not self.has_document(e.document)]
+        named = [e.document for e in self.live_texts()]
+        named += [document for document in self.wanted if document in self.entry_of]
+        return [document for document in dict.fromkeys(named) if not self.has_document(document)]
 
     def write_manifest(self, changes: list[Change], extra: Iterable[Statement] = ()) -> Commit:
         """Write registers; `extra` statements become durable with them. Await `told_manifest` afterwards."""
@@ -343,13 +352,19 @@ class Folder:
         """A text document in memory, loaded from the store if need be; empty when it is not here."""
         live = self._texts.get(document)
         if live is None:
-            rows = load_log(self.database, self.id, document)
+            rows = self._rows(document)
             replica = TextReplica.from_updates(self.clients.own, [data for _, data in rows])
             live = LiveDocument(document, replica, self._accept_text, self.database.pending)
             live.last_seq = rows[-1][0] if rows else 0
             self._texts[document] = live
         live.used_at = trio.current_time()
         return live
+
+    def _rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
+        """The log of a document, with what is on its way to the store."""
+        rows = load_log(self.database, self.id, document)
+        on_its_way = self.unstored.get(document)
+        return rows if rows or on_its_way is None else [on_its_way]
 
     def discard_text(self, document: DocumentID) -> None:
         """Forget a document that panicked; it is loaded from the store when it is needed again."""
@@ -401,6 +416,7 @@ class Folder:
             return None
         live = self.open_text(document)
         news = live.replica.receive(state, self.own_clients)
+        self.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record_text(live, news if news is not None else state, source)
 
@@ -418,7 +434,7 @@ class Folder:
         if document not in self.entry_of or not self.has_document(document):
             return b""
         if document not in self._texts:
-            rows = load_log(self.database, self.id, document)
+            rows = self._rows(document)
             if len(rows) == 1:
                 return rows[0][1]
         return self.open_text(document).replica.state()
@@ -471,7 +487,7 @@ class Folder:
 
     def text_at(self, document: DocumentID, seq: int) -> TextReplica:
         """The document as it was at a row of the log, from the store."""
-        rows = load_log(self.database, self.id, document)
+        rows = self._rows(document)
         return TextReplica.from_updates(self.clients.fork, [data for number, data in rows if number <= seq])
 
     def is_on_disk(self, entry: EntryID) -> bool:

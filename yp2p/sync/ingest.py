@@ -36,7 +36,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 import trio
 
-from yp2p.documents.diff import hunks
+from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Deletion, Entry, Kind
 from yp2p.documents.replica import client_id_from
@@ -90,6 +90,11 @@ class Unsettled:
         return bool(self.fresh or self.missing or self.busy)
 
 
+def _extent(found: list[Hunk]) -> int:
+    """How much was taken out and put in."""
+    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)
+
+
 def _decided_at(fresh: _Fresh) -> float:
     if fresh.finding.stamp.size == 0:
         return fresh.seen_at + EMPTY_S
@@ -113,6 +118,7 @@ class Ingest:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
+        self._scanning = False
         self.edited_at: dict[EntryID, float] = {}
         # Entries whose file was rendered with others' changes and not read since, with the last base that was.
         self.unread: dict[EntryID, FileRecord] = {}
@@ -138,11 +144,18 @@ class Ingest:
             findings = inspect_all(self._root, known, self._max_text_bytes)
         else:
             findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes))
-        for finding in findings:
-            await self._sort(finding, settled)
+        self._scanning = trust_stamp
+        try:
+            for finding in findings:
+                await self._sort(finding, settled)
+        finally:
+            self._scanning = False
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
-        sizes = [status.st_size for path, _, _ in known if (status := self._root.lstat(path)) is not None]
+        try:
+            sizes = [status.st_size for path, _, _ in known if (status := self._root.lstat(path)) is not None]
+        except OSError:
+            return False
         return sum(sizes) <= _INLINE_BYTES
 
     async def _sort(self, finding: Finding, settled: bool) -> None:
@@ -218,14 +231,17 @@ class Ingest:
         folder.rendered(record.entry)
 
     async def _save(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
-        """A person or program saved what was made of `base`: fork there, apply, merge."""
+        """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
         folder = self._folder
-        fork = folder.fork_at_base(base, folder.clients.fork)
-        old = fork.text()
-        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
-            found = await trio.to_thread.run_sync(hunks, old, finding.text)
-        else:
-            found = hunks(old, finding.text)
+        fork, found = await self._changes(base, finding)
+        if base is not record:
+            # Nobody was seen reading, but an appender need not read: the base that the save is nearer to is its own.
+            other_fork, other_found = await self._changes(record, finding)
+            if _extent(other_found) <= _extent(found):
+                base, fork, found = record, other_fork, other_found
+        if self._scanning:
+            # Found by a scan: the same change made on another device while apart becomes the same operations.
+            fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
         update = fork.edit(found)
         live = folder.open_text(record.document)
         # no await from here: whether the base is the head is decided together with the merge
@@ -254,6 +270,14 @@ class Ingest:
         folder.rendered(record.entry)
         if finding.executable != record.executable:
             await self._only_status(replace(updated, executable=record.executable), finding)
+
+    async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
+        """A fork at `base`, and what the save changed there."""
+        fork = self._folder.fork_at_base(base, self._folder.clients.fork)
+        old = fork.text()
+        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
+            return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
+        return fork, hunks(old, finding.text)
 
     async def save_against(self, base: FileRecord, finding: Finding) -> None:
         """A save that turned up after its file was replaced: merge it, made on `base` as it was then."""
@@ -312,12 +336,23 @@ class Ingest:
         moves: dict[str, str] = {}
         for path, fresh in unsettled.fresh.items():
             source = by_inode.get(fresh.finding.stamp.inode)
+            if source is not None and not self._is_same_file(source, fresh.finding):
+                source = None
             same = by_content.get(fresh.finding.content, [])
             if source is None and len(same) == 1 and fresh.finding.stamp.size:
                 source = same[0]
             if source is not None and source not in moves.values():
                 moves[path] = source
         return moves
+
+    def _is_same_file(self, source: str, finding: Finding) -> bool:
+        """Whether a file with the inode of a vanished one is that file: inodes are used again at once."""
+        record = self._folder.file_by_path(source)
+        if record is None or record.content == finding.content:
+            return record is not None
+        old = self._folder.fork_at_base(record, self._folder.clients.fork).text()
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
+        return 2 * removed <= len(old)
 
     async def _rename(self, source: str, finding: Finding) -> None:
         folder = self._folder
@@ -373,6 +408,7 @@ class Ingest:
         if changes:
             commit = folder.write_manifest(changes, statements)
             await folder.told_manifest(commit)
+            folder.unstored.clear()
             for entry in imported_entries:
                 folder.rendered(entry)
             log.info("files_imported", folder=folder.label, count=len(changes))
@@ -390,6 +426,7 @@ class Ingest:
         replica = TextReplica.from_updates(client_id_from(document), [update])
         digest = Digest(replica.version(), finding.content, replica.state_vector())
         folder.learn_digest(document, digest)
+        folder.unstored[document] = (seq, update)
         statements.append(digest.save(folder.id, document, seq))
         folder.set_file(record)
         changes.append(Change(entry, path, (Kind.TEXT, finding.executable, document)))

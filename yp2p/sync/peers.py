@@ -192,13 +192,13 @@ class Peers:
             if device in self._links and not self._wins(device, dialled_by_us=True):
                 await trio.aclose_forcefully(secured.stream)
                 return True
-            await self._serve(device, secured, address, dialled_by_us=True)
+            await self._serve(device, secured, address, None)
             return True
         return False
 
     # --- links --------------------------------------------------------------------------------------------------
 
-    async def accept(self, secured: Secured) -> None:
+    async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self._device_of(secured.remote_noise_key)
         if device is None:
@@ -208,7 +208,7 @@ class Peers:
             host, port = secured.stream.socket.getpeername()[:2]
         except OSError:
             return
-        await self._serve(device, secured, Address(host, port), dialled_by_us=False)
+        await self._serve(device, secured, Address(host, port), confirmed)
 
     def _hello(self) -> Hello:
         return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port)
@@ -220,11 +220,11 @@ class Peers:
             return True
         return dialled_by_us == (self._identity.device_id < device)
 
-    async def _serve(self, device: DeviceID, secured: Secured, address: Address, *, dialled_by_us: bool) -> None:
-        """Run one link to its end. The one place where a peer's fault stops."""
+    async def _serve(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+        """Run one link to its end; `confirmed` is None where we dialled. The one place where a peer's fault stops."""
         with structlog.contextvars.bound_contextvars(peer=short_id(device)):
             try:
-                await self._run_link(device, secured, address, dialled_by_us)
+                await self._run_link(device, secured, address, confirmed)
             except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError) as group:
                 log.info("link_closed", reason=_first(group))
             except* PeerFault as group:
@@ -241,8 +241,9 @@ class Peers:
         contact.quarantined_until = trio.current_time() + _QUARANTINE_S
         contact.trouble = reason
 
-    async def _run_link(self, device: DeviceID, secured: Secured, address: Address, dialled_by_us: bool) -> None:
-        async with open_link(secured, self._hello()) as link:
+    async def _run_link(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+        dialled_by_us = confirmed is None
+        async with open_link(secured, self._hello(), confirmed) as link:
             old = self._links.get(device)
             if not self._wins(device, dialled_by_us=dialled_by_us):
                 link.close("another link was made at the same time")

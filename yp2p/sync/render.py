@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ import trio
 
 from yp2p.documents.manifest import Kind
 from yp2p.files import replace as disk
-from yp2p.files.inspect import NO_STAMP, Stamp, inspect
+from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Outcome, Result, Temporary
 from yp2p.files.root import TMP, TRASH, Root
 from yp2p.identity import DocumentID, EntryID
@@ -118,8 +119,19 @@ class Render:
             purpose = disk.read_purpose(name)
             if purpose is not None:
                 await self._recover_replacement(EntryID(purpose[0]), purpose[1], purpose[2])
-            elif not name.startswith(_PARKED):
+            elif name.startswith(_PARKED):
+                self._recover_parked(name)
+            else:
                 disk.discard(self._root, name)
+
+    def _recover_parked(self, name: str) -> None:
+        """A file that was on its way to another name: its record says where it is, or it would look deleted."""
+        record = self._folder.files.get(EntryID(bytes.fromhex(name.removeprefix(_PARKED))))
+        if record is not None and record.path != name:
+            parked = replace(record, path=name, stamp=NO_STAMP)
+            self._folder.set_file(parked)
+            self._folder.database.submit([parked.save(self._folder.id)])
+            self._folder.to_render.add(record.entry)
 
     async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
@@ -135,12 +147,12 @@ class Render:
             folder.set_file(record)
             await folder.database.submit([record.save(folder.id)]).wait()
             came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
-            await self._ingest.save_against(base, came_out)
-            disk.discard(self._root, temporary.name)
-            return
-        # Its base is gone, so what was written into it late cannot be told from what it held: keep it.
-        target = f"{self._trash()}/{temporary.name.rpartition('/')[2]}"
-        await trio.to_thread.run_sync(disk.move_away, self._root, temporary.name, target, None, NO_STAMP)
+            if came_out.found is Found.TEXT:
+                await self._ingest.save_against(base, came_out)
+                disk.discard(self._root, temporary.name)
+                return
+        # Its base is gone, or it is no text: what was written into it late cannot be merged, so keep it.
+        await self._keep(temporary.name)
 
     @staticmethod
     def _trash() -> str:
@@ -252,9 +264,11 @@ class Render:
             disk.discard(self._root, intent.temporary.name)
             if put.record is not None and self._ingest.unread.get(put.entry) == put.record:
                 del self._ingest.unread[put.entry]
-            if result.outcome is Outcome.CHANGED:
+            if result.outcome is Outcome.CHANGED and self._is_file_or_gone(put.path):
                 self._look(put.path)
                 self._later[put.entry] = trio.current_time() + RETRY_S
+            elif result.outcome is Outcome.CHANGED:
+                self._wait(put.entry, "something else stands at its place", BLOCKED_RETRY_S)
             else:
                 retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
                 self._wait(put.entry, result.reason, retry)
@@ -270,9 +284,19 @@ class Render:
         folder.database.submit(statements)
         if put.record is not None and result.came_out is not None:
             self._came_out.append(_CameOut(intent.temporary.name, result.came_out, put.record, now + KEEP_S))
-            if result.odd is not None:
+            if result.odd is not None and result.odd.found is Found.TEXT:
                 await self._ingest.save_against(put.record, result.odd)
+            elif result.odd is not None and result.odd.found is not Found.BUSY:
+                self._came_out.pop()
+                await self._keep(intent.temporary.name)
         folder.rendered(put.entry)
+
+    def _is_file_or_gone(self, path: str) -> bool:
+        try:
+            status = self._root.lstat(path)
+        except OSError:
+            return False
+        return status is None or stat.S_ISREG(status.st_mode)
 
     async def _look_at_what_came_out(self) -> None:
         now = trio.current_time()
@@ -283,14 +307,25 @@ class Render:
     async def _merge_late(self, out: _CameOut) -> None:
         await self._folder.database.pending().wait()
         late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
-        if late is not None:
-            await self._ingest.save_against(out.base, late)
-        disk.discard(self._root, out.name)
+        if late is not None and late.found is Found.BUSY:
+            self._came_out.append(replace(out, until=trio.current_time() + KEEP_S))
+        elif late is not None and late.found is not Found.TEXT:
+            await self._keep(out.name)
+        else:
+            if late is not None:
+                await self._ingest.save_against(out.base, late)
+            disk.discard(self._root, out.name)
+
+    async def _keep(self, name: str) -> None:
+        """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
+        target = f"{self._trash()}/{name.rpartition('/')[2]}"
+        await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
 
     async def finish(self) -> None:
         """Before stopping: look once more at everything that is kept."""
-        while self._came_out:
-            await self._merge_late(self._came_out.pop())
+        waiting, self._came_out = self._came_out, []
+        for out in waiting:
+            await self._merge_late(out)  # what is busy stays in `.yp2p/tmp`, for the next start
 
     async def _base_is(self, record: FileRecord) -> None:
         folder = self._folder
@@ -347,13 +382,19 @@ class Render:
         result = await trio.to_thread.run_sync(
             disk.move_away, self._root, record.path, target, record.content, record.stamp
         )
-        if result.outcome is Outcome.DONE or self._root.lstat(record.path) is None:
+        if result.outcome is Outcome.DONE or self._is_gone(record.path):
             folder.drop_file(record.entry)
             folder.database.submit([record.delete(folder.id)])
             await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
             folder.rendered(record.entry)
         else:
             self._not_moved(record, target, result)
+
+    def _is_gone(self, path: str) -> bool:
+        try:
+            return self._root.lstat(path) is None
+        except OSError:
+            return False
 
     def _not_moved(self, record: FileRecord, target: str, result: Result) -> None:
         if result.outcome is Outcome.CHANGED:

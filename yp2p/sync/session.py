@@ -286,7 +286,11 @@ class FolderSession:
             for opened in self._channels.values():
                 opened.provider.agreed()
             self._adopted()
-        elif not self.compared or (state.settled and own.settled):
+        elif (
+            not self.compared
+            or (state.settled and own.settled)
+            or trio.current_time() - self._last_descent[1] > HEARTBEAT_S / 2
+        ):
             self._want_descent(own, state)
         if state.answers in self._probes:
             self._probes[state.answers].set()
@@ -495,8 +499,13 @@ class FolderSession:
             return
         self.behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
-        if theirs is not None and self._folder.has_document(theirs.document):
+        found = self._folder.manifest.entries.get(entry)
+        if theirs is None or found is None or found.document != theirs.document:
+            return
+        if self._folder.has_document(theirs.document):
             self._sync_again(theirs.document)
+        else:
+            self._folder.wanted.add(theirs.document)
 
     def _sync_again(self, document: DocumentID) -> _OpenChannel | None:
         """Run step 1 for a document that differs, on a new channel or on the one that is open."""

@@ -169,29 +169,46 @@ def choose_version(own: int, offered: tuple[int, ...]) -> int:
     return own
 
 
+def _checked(first: AnyMessage) -> Hello:
+    if not isinstance(first, Hello):
+        raise MessageFault("a link that does not begin with Hello")
+    choose_version(PROTOCOL_VERSION, first.versions)
+    return first
+
+
+async def confirm(secured: Secured) -> Link:
+    """The accepting side's proof that a handshake was no replay: the peer's Hello, before anything is sent.
+
+    Raises:
+        LinkClosed, PeerFault: there is none.
+    """
+    link = Link(secured)
+    link.peer = _checked(await link.receive())
+    return link
+
+
 @asynccontextmanager
-async def open_link(secured: Secured, hello: Hello) -> AsyncIterator[Link]:
-    """Exchange Hellos and keep the link up; leaving the context closes it.
+async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = None) -> AsyncIterator[Link]:
+    """Send our Hello, have the peer's, and keep the link up; leaving the context closes it.
+
+    Args:
+        confirmed: what `confirm` gave, on the accepting side.
 
     Raises:
         LinkClosed, PeerFault: the peer went or broke the protocol before its Hello.
     """
-    link = Link(secured)
+    link = confirmed or Link(secured)
     keep_alive(secured.stream)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run_writer)
         try:
             link.try_send(hello)
-            with trio.fail_after(HANDSHAKE_LIMIT_S):
-                first = await link.receive()
-            if not isinstance(first, Hello):
-                raise MessageFault("a link that does not begin with Hello")
-            try:
-                choose_version(PROTOCOL_VERSION, first.versions)
-            except MessageFault:
-                link.close(f"my versions are {list(hello.versions)}")
-                raise
-            link.peer = first
+            if link.peer is None:
+                with trio.fail_after(HANDSHAKE_LIMIT_S):
+                    link.peer = _checked(await link.receive())
             yield link
+        except MessageFault as fault:
+            link.close(f"{fault}; my versions are {list(hello.versions)}")
+            raise
         finally:
             await link.finish("the device is closing the link")  # noqa: ASYNC102 (it shields and limits itself)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import trio
 
-from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
+from yp2p.errors import ListenError, PeerFault
 from yp2p.identity import Identity
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, HandshakeType, Secured, respond
-from yp2p.transport.link import keep_alive
+from yp2p.transport.link import Link, LinkClosed, confirm, keep_alive
 
 # A connection that says nothing holds a task and a socket for 10 s. A room has a few dozen devices; more
 # half-open connections than these are an attack, and are closed at once.
@@ -22,7 +23,6 @@ MAX_HALF_OPEN_PER_ADDRESS = 4
 _BACKLOG = 64
 
 log = structlog.get_logger()
-Handler = Callable[[HandshakeType, Secured], Awaitable[None]]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -92,18 +92,25 @@ def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> li
 
 
 class Listener:
-    """Runs the handshakes of incoming connections and hands over those that succeed."""
+    """Runs the handshakes of incoming connections.
+
+    Args:
+        serve_known: takes the link of a device that is known, once its Hello proved the handshake.
+        pair: takes a connection inside a pairing window; it counts as half-open as long as that runs.
+    """
 
     def __init__(
         self,
         identity: Identity,
-        handler: Handler,
+        serve_known: Callable[[Secured, Link], Awaitable[None]],
+        pair: Callable[[Secured], Awaitable[None]],
         *,
         is_known: Callable[[bytes], bool],
         pairing_open: Callable[[], bool],
     ) -> None:
         self._identity = identity
-        self._handler = handler
+        self._serve_known = serve_known
+        self._pair = pair
         self._is_known = is_known
         self._pairing_open = pairing_open
         self._half_open: Counter[str] = Counter()
@@ -121,22 +128,30 @@ class Listener:
         if full or self._half_open[host] >= MAX_HALF_OPEN_PER_ADDRESS:
             log.info("connection_refused", reason="too many half-open connections")
             return
-        secured = await self._handshake(stream, host)
-        if secured is not None:
-            await self._handler(*secured)
-
-    async def _handshake(self, stream: trio.SocketStream, host: str) -> tuple[HandshakeType, Secured] | None:
         self._half_open[host] += 1
         try:
-            keep_alive(stream)
-            with trio.fail_after(HANDSHAKE_LIMIT_S):
-                return await respond(stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open)
-        except (HandshakeFailed, MessageFault, PeerFault, trio.TooSlowError) as error:
-            log.info("handshake_refused", reason=str(error) or "it took too long")
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            log.info("handshake_refused", reason="the connection broke")
+            confirmed = await self._authenticate(stream)
         finally:
             self._half_open[host] -= 1
             if not self._half_open[host]:
                 del self._half_open[host]
+        if confirmed is not None:
+            await self._serve_known(*confirmed)
+
+    async def _authenticate(self, stream: trio.SocketStream) -> tuple[Secured, Link] | None:
+        """The handshake, and what proves it: the peer's Hello, or the whole of a pairing. Half-open until then."""
+        try:
+            keep_alive(stream)
+            with trio.fail_after(HANDSHAKE_LIMIT_S) as limit:
+                kind, secured = await respond(
+                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open
+                )
+                if kind is HandshakeType.KNOWN:
+                    return secured, await confirm(secured)
+                limit.deadline = math.inf  # pairing has a limit of its own
+            await self._pair(secured)
+        except (PeerFault, LinkClosed, trio.TooSlowError) as error:
+            log.info("handshake_refused", reason=str(error) or "it took too long")
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            log.info("handshake_refused", reason="the connection broke")
         return None

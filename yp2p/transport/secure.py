@@ -9,8 +9,9 @@ import trio
 from yp2p.errors import FrameFault
 from yp2p.transport.handshake import Secured
 
-# The longest is a grant with the statements of a few dozen members.
-_MAX_MESSAGE_BYTES = 65_000
+# The longest is a grant with all statements of a folder (`MAX_STATEMENTS` in sync/folder.py).
+_MAX_MESSAGE_BYTES = 2 << 20
+_PART_BYTES = 60_000
 
 
 class SecureMessages:
@@ -30,19 +31,31 @@ class SecureMessages:
         await trio.aclose_forcefully(self._stream)
 
     async def send(self, message: bytes) -> None:
+        """Send a message, its length (u32) in front, in as many transport messages as it takes."""
         if len(message) > _MAX_MESSAGE_BYTES:
             raise ValueError(f"a message of {len(message)} bytes is too long for pairing")
-        sealed = self._transport.sending.encrypt(b"", message)
-        await self._stream.send_all(len(sealed).to_bytes(2, "big") + sealed)
+        data = len(message).to_bytes(4, "big") + message
+        for start in range(0, len(data), _PART_BYTES):
+            sealed = self._transport.sending.encrypt(b"", data[start : start + _PART_BYTES])
+            await self._stream.send_all(len(sealed).to_bytes(2, "big") + sealed)
 
     async def receive(self) -> bytes:
         """Raises HandshakeFailed, FrameFault."""
+        data = await self._receive_part()
+        size = int.from_bytes(data[:4], "big")
+        if len(data) < 4 or size > _MAX_MESSAGE_BYTES:
+            raise FrameFault(f"a pairing message of {size} bytes")
+        while len(data) < 4 + size:
+            data += await self._receive_part()
+        return data[4 : 4 + size]
+
+    async def _receive_part(self) -> bytes:
         size = int.from_bytes(await self._take(2), "big")
         return self._transport.receiving.decrypt(b"", await self._take(size))
 
     async def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
-            data = await self._stream.receive_some(_MAX_MESSAGE_BYTES)
+            data = await self._stream.receive_some(_PART_BYTES)
             if not data:
                 raise FrameFault("the other device closed the connection")
             self._buffer += data
