@@ -257,3 +257,34 @@ def test_killed_at_random_moments(pair: list[Device]) -> None:
     _synced(*pair)
     text = b"".join(tree(pair[0].dir).values()).decode()
     assert [token for token in tokens if text.count(token) != 1] == []
+
+
+def test_presence_shows_who_edits_what_and_goes_with_the_link(pair: list[Device]) -> None:
+    one, two = pair
+    (two.dir / "a.txt").write_text("line 1\nline 2\nline 3\nedited\n")
+
+    def present() -> dict[str, list[str]]:
+        return {state["device"]: state["open"] for state in one.status()["folders"][0]["presence"]}
+
+    eventually(lambda: present().get("two") == ["a.txt"], what="seeing what two has open")
+    two.kill()
+    eventually(lambda: set(present()) == {"one"}, 5, "two being gone")
+    two.start()
+    eventually(lambda: set(present()) == {"one", "two"}, 10)
+
+
+def test_there_is_one_link_however_often_both_start_at_once(pair: list[Device]) -> None:
+    one, two = pair
+    for _ in range(3):
+        for device in pair:
+            device.kill()
+        for device in pair:
+            device.start()
+        _synced(one, two)
+        ports = {device.status()["device"]["port"] for device in pair}
+        established = [
+            line
+            for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+            if line.split()[3] == "01" and int(line.split()[1].rpartition(":")[2], 16) in ports
+        ]
+        assert len(established) == 1, established

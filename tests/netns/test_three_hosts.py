@@ -298,3 +298,27 @@ def test_new_addresses_are_noticed(lan: list[Device]) -> None:
     _ip("-n", f"{_PREFIX}2", "addr", "add", "10.77.0.22/24", "dev", "eth0")
     _ip("-n", f"{_PREFIX}2", "route", "replace", "224.0.0.0/4", "dev", "eth0")
     eventually(lambda: _connected(one) == 1, 30, "meeting at the new address")
+
+
+def test_ipv6_link_local_alone(tmp_path: Path) -> None:
+    """Hosts without any IPv4 address, nor an IPv6 one that somebody gave them."""
+    _remove_lan(4)
+    _make_lan(2)
+    hosts: list[Device] = []
+    try:
+        for number in (1, 2):
+            _ip("-n", f"{_PREFIX}{number}", "-4", "addr", "flush", "dev", "eth0")
+            host = Device(
+                tmp_path, f"host{number}", ("ip", "netns", "exec", f"{_PREFIX}{number}"),
+                YP2P_LISTEN__ADDRESS="", YP2P_DISCOVERY__INTERFACES="eth0",
+            )  # fmt: skip
+            hosts.append(host.start())
+        (hosts[0].dir / "a.txt").write_text("over IPv6\n")
+        hosts[1].join(hosts[0])
+        _synced(hosts)
+        address = hosts[1].status()["devices"][0]["address"]
+        assert address.startswith("[fe80::"), address
+    finally:
+        for host in hosts:
+            host.kill()
+        _remove_lan(4)

@@ -103,6 +103,7 @@ class Provider:
         self._must_relay = must_relay
         self._on_awareness = on_awareness
         self._live = False
+        self._sending = False
         self._held: list[bytes] = []
         self._waiting: list[bytes] = []
         self._overrun = False
@@ -172,14 +173,23 @@ class Provider:
         if source is not None and not self._must_relay(source):
             self._held.append(update)
         else:
-            self._waiting += [*self._held, update]
+            updates = (*self._held, update)
             self._held.clear()
-            self._more.set()
+            if not self._send_now(updates):
+                self._waiting += updates
+                self._more.set()
         if len(self._waiting) > MAX_WAITING_UPDATES or len(self._held) > MAX_WAITING_UPDATES:
             self._waiting.clear()
             self._held.clear()
             self._overrun = True
             self._more.set()
+
+    def _send_now(self, updates: tuple[bytes, ...]) -> bool:
+        """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
+        try_send = getattr(self._channel, "try_send", None)
+        if try_send is None or not self._live or self._sending or not self.is_idle:
+            return False
+        return bool(try_send(encode(Updates(updates))))
 
     async def _send_updates(self) -> None:
         while True:
@@ -194,7 +204,9 @@ class Provider:
                 await self._answer(self._peer_vector)
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
+                self._sending = True
                 await self._channel.send(encode(Updates(updates)))
+                self._sending = False
 
     async def _answer(self, state_vector: bytes) -> None:
         # no await between cut and clear: what comes later is a live update
@@ -202,8 +214,10 @@ class Provider:
         self._waiting.clear()
         self._held.clear()
         self._overrun = False
+        self._sending = True
         await durable.wait()
         await self._channel.send(encode(Step2(update)))
+        self._sending = False
         self._live = True
         if self._waiting:
             self._more.set()
