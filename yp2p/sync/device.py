@@ -20,8 +20,9 @@ from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError
 from yp2p.files.root import Root
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
+from yp2p.sync.clients import ClientIDs
 from yp2p.sync.disk import Disk
-from yp2p.sync.folder import ClientIDs, Folder
+from yp2p.sync.folder import Folder
 from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence

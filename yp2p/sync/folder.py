@@ -13,7 +13,6 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import Leaf, ReconcileTree
 from yp2p.protocol.ysync import read_state_vector
 from yp2p.store.database import Commit, Database, Statement
+from yp2p.sync.clients import ClientIDs
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row
 from yp2p.trust.membership import Member, evaluate, read_statement
@@ -40,22 +40,6 @@ IDLE_DOCUMENT_S = 60.0
 MAX_OPEN_DOCUMENTS = 1024
 # A room has dozens of devices. Without a cap one member could make every other one store and check statements forever.
 MAX_STATEMENTS = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class ClientIDs:
-    """The client IDs of this process start (invariant 6)."""
-
-    own: int
-    fork: int
-
-    @classmethod
-    def fresh(cls) -> ClientIDs:
-        return cls(fresh_client_id(), fresh_client_id())
-
-
-def fresh_client_id() -> int:
-    return secrets.randbelow(2**32 - 1) + 1
 
 
 class Session(Protocol):

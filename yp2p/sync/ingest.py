@@ -46,7 +46,8 @@ from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
 from yp2p.identity import DocumentID, EntryID
 from yp2p.store.database import Commit, Statement
-from yp2p.sync.folder import Folder, fresh_client_id
+from yp2p.sync.clients import fresh_client_id
+from yp2p.sync.folder import Folder
 from yp2p.sync.records import Digest, FileRecord, log_row
 
 GRACE_S = 1.0

@@ -49,7 +49,8 @@ from yp2p.protocol.messages import (
     TreeQuery,
 )
 from yp2p.protocol.reconcile import Leaf
-from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.descent import Descent
+from yp2p.sync.folder import Folder
 from yp2p.sync.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.sync.provider import Provider
 from yp2p.transport.channel import LinkChannel
@@ -61,10 +62,8 @@ MAX_PULLS_WAITING = 4
 HEARTBEAT_S = 30.0
 _SETTLE_S = 0.05
 _DESCENT_INTERVAL_S = 2.0
-_REPLY_LIMIT_S = 60.0
 _QUIET_CHANNEL_S = 30.0
 _MAX_CHANNELS = 256
-_PULL_BATCH = 256
 _DOCUMENTS_BYTES = 1 << 20
 _SLICE = 32
 
@@ -99,10 +98,10 @@ class FolderSession:
         self._work = trio.Event()
         self._descent_wanted = False
         self._pull_wanted = False
-        self._lacking: set[DocumentID] = set()
         self._probes: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self.behind: dict[EntryID, Leaf | None] = {}
+        self._descent = Descent(folder, link, peer, self._replies, self.behind, self._sync_again)
         self.compared = False  # whether a first comparison with the peer came to its end
 
     @property
@@ -189,6 +188,15 @@ class FolderSession:
         self._channels[document] = opened
         self._nursery.start_soon(self._run_provider, document, opened)
         return opened
+
+    def _sync_again(self, document: DocumentID) -> Provider | None:
+        """Run step 1 for a document that differs, on a new channel or on the one that is open."""
+        opened = self._channels.get(document)
+        if opened is None:
+            opened = self._open(document)
+            return opened.provider if opened is not None else None
+        opened.provider.restart()
+        return opened.provider
 
     async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:
         try:
@@ -426,132 +434,16 @@ class FolderSession:
             self._work = trio.Event()
             if self._descent_wanted:
                 self._descent_wanted = False
-                self._lacking.clear()
-                await self._descend()
-                await self._pull_missing()
+                if self._peer_state is not None:
+                    await self._descent.descend(self._peer_state)
+                self._pull_wanted = False
+                await self._descent.pull_missing()
                 self._adopted()
                 self.compared = True
                 self._folder.touch()
             elif self._pull_wanted:
-                await self._pull_missing()
-
-    async def _reply(self) -> FolderMessage:
-        with trio.fail_after(_REPLY_LIMIT_S):
-            return await self._replies.receive()
-
-    async def _descend(self) -> None:
-        folder, state = self._folder, self._peer_state
-        if state is None:
-            return
-        if state.membership != folder.membership_digest():
-            await self._link.send(Membership(folder.id, folder.statements()))
-        if state.manifest != folder.manifest_digest():
-            await self._sync_manifest()
-        if state.tree != folder.refresh_tree().root():
-            await self._compare_trees()
-
-    async def _sync_manifest(self) -> None:
-        await self._link.send(ManifestQuery(self._folder.id))
-        reply = await self._reply()
-        if not isinstance(reply, ManifestVersions):
-            return
-        own = self._folder.manifest.versions()
-        opened = [
-            self._sync_again(manifest_document_id(index))
-            for index, version in enumerate(reply.versions)
-            if version != own[index]
-        ]
-        with trio.move_on_after(_REPLY_LIMIT_S):
-            for channel in opened:
-                if channel is not None:
-                    await channel.provider.synced.wait()
-
-    async def _compare_trees(self) -> None:
-        folder = self._folder
-        await self._link.send(TreeQuery(folder.id))
-        reply = await self._reply()
-        if not isinstance(reply, TreeBuckets):
-            return
-        differing = folder.refresh_tree().differing(list(reply.hashes))
-        theirs: dict[EntryID, Leaf] = {}
-        if differing:
-            await self._link.send(LeavesQuery(folder.id, bytes(differing)))
-            last = False
-            while not last:
-                leaves = await self._reply()
-                if not isinstance(leaves, Leaves):
-                    return
-                theirs.update(leaves.leaves)
-                last = leaves.last
-        for entry in [e for e in self.behind if e[0] not in differing]:
-            del self.behind[entry]
-        tree = folder.refresh_tree()
-        for number, bucket in enumerate(differing):
-            ours = tree.leaves(bucket)
-            for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
-                self._compare(entry, ours.get(entry), theirs.get(entry))
-            if number % _SLICE == 0:
-                await trio.lowlevel.checkpoint()
-
-    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> None:
-        if ours == theirs:
-            self.behind.pop(entry, None)
-            return
-        self.behind[entry] = theirs
-        # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
-        found = self._folder.manifest.entries.get(entry)
-        if theirs is None or found is None or found.document != theirs.document:
-            return
-        if self._folder.has_document(theirs.document):
-            self._sync_again(theirs.document)
-        else:
-            self._folder.wanted.add(theirs.document)
-
-    def _sync_again(self, document: DocumentID) -> _OpenChannel | None:
-        """Run step 1 for a document that differs, on a new channel or on the one that is open."""
-        opened = self._channels.get(document)
-        if opened is None:
-            return self._open(document)
-        opened.provider.restart()
-        return opened
-
-    async def _pull_missing(self) -> None:
-        """Pull what the manifest names and nobody is pulling already, batch by batch."""
-        folder = self._folder
-        self._pull_wanted = False
-        while True:
-            wanted = [
-                document
-                for document in folder.missing_documents()
-                if document not in folder.pulling and document not in self._lacking
-            ][:_PULL_BATCH]
-            if not wanted:
-                return
-            folder.pulling.update(wanted)
-            try:
-                await self._pull(wanted)
-            finally:
-                folder.pulling.difference_update(wanted)
-
-    async def _pull(self, wanted: list[DocumentID]) -> None:
-        folder = self._folder
-        await self._link.send(Pull(folder.id, tuple(wanted)))
-        waiting = set(wanted)
-        while waiting:
-            reply = await self._reply()
-            if not isinstance(reply, Documents):
-                return
-            for number, (document, state) in enumerate(reply.states):
-                if document not in waiting:
-                    continue
-                waiting.discard(document)
-                if not state:
-                    self._lacking.add(document)
-                    continue
-                folder.take_pulled(document, state, self._peer)
-                if number % _SLICE == 0:
-                    await trio.lowlevel.checkpoint()
-            await folder.told_texts(document for document, _ in reply.states)
+                self._pull_wanted = False
+                await self._descent.pull_missing()
 
 
 def _fresh_nonce() -> int:

@@ -1,0 +1,171 @@
+"""Descents and pulls: finding out where two devices differ, and getting what is missing here.
+
+A descent goes from the three digests of `FolderState` down to single entries: statements, manifest documents, buckets
+and leaves of the reconcile tree. It asks and the peer answers; each side does so for itself, so a descent needs no
+agreement about who leads. Documents that are not here at all are pulled, many in one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.messages import (
+    Documents,
+    FolderMessage,
+    FolderState,
+    Leaves,
+    LeavesQuery,
+    ManifestQuery,
+    ManifestVersions,
+    Membership,
+    Pull,
+    TreeBuckets,
+    TreeQuery,
+)
+from yp2p.protocol.reconcile import Leaf
+from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.provider import Provider
+from yp2p.transport.link import Link
+
+_REPLY_LIMIT_S = 60.0
+_PULL_BATCH = 256
+_SLICE = 32
+
+
+class Descent:
+    """The asking side of a folder session.
+
+    Args:
+        replies: the peer's answers, in order; one question is open at a time.
+        behind: entries that the peer is not known to have as we have them; kept up to date here.
+        sync_again: runs step 1 for a document; gives its provider, None when the manifest names no such document.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        link: Link,
+        peer: DeviceID,
+        replies: trio.MemoryReceiveChannel[FolderMessage],
+        behind: dict[EntryID, Leaf | None],
+        sync_again: Callable[[DocumentID], Provider | None],
+    ) -> None:
+        self._folder = folder
+        self._link = link
+        self._peer = peer
+        self._replies = replies
+        self._behind = behind
+        self._sync_again = sync_again
+        self._lacking: set[DocumentID] = set()
+
+    async def _reply(self) -> FolderMessage:
+        with trio.fail_after(_REPLY_LIMIT_S):
+            return await self._replies.receive()
+
+    async def descend(self, state: FolderState) -> None:
+        """Compare everything with a peer that announced `state`."""
+        folder = self._folder
+        self._lacking.clear()
+        if state.membership != folder.membership_digest():
+            await self._link.send(Membership(folder.id, folder.statements()))
+        if state.manifest != folder.manifest_digest():
+            await self._sync_manifest()
+        if state.tree != folder.refresh_tree().root():
+            await self._compare_trees()
+
+    async def _sync_manifest(self) -> None:
+        await self._link.send(ManifestQuery(self._folder.id))
+        reply = await self._reply()
+        if not isinstance(reply, ManifestVersions):
+            return
+        own = self._folder.manifest.versions()
+        opened = [
+            self._sync_again(manifest_document_id(index))
+            for index, version in enumerate(reply.versions)
+            if version != own[index]
+        ]
+        with trio.move_on_after(_REPLY_LIMIT_S):
+            for provider in opened:
+                if provider is not None:
+                    await provider.synced.wait()
+
+    async def _compare_trees(self) -> None:
+        folder = self._folder
+        await self._link.send(TreeQuery(folder.id))
+        reply = await self._reply()
+        if not isinstance(reply, TreeBuckets):
+            return
+        differing = folder.refresh_tree().differing(list(reply.hashes))
+        theirs: dict[EntryID, Leaf] = {}
+        if differing:
+            await self._link.send(LeavesQuery(folder.id, bytes(differing)))
+            last = False
+            while not last:
+                leaves = await self._reply()
+                if not isinstance(leaves, Leaves):
+                    return
+                theirs.update(leaves.leaves)
+                last = leaves.last
+        for entry in [e for e in self._behind if e[0] not in differing]:
+            del self._behind[entry]
+        tree = folder.refresh_tree()
+        for number, bucket in enumerate(differing):
+            ours = tree.leaves(bucket)
+            for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
+                self._compare(entry, ours.get(entry), theirs.get(entry))
+            if number % _SLICE == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> None:
+        if ours == theirs:
+            self._behind.pop(entry, None)
+            return
+        self._behind[entry] = theirs
+        # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
+        found = self._folder.manifest.entries.get(entry)
+        if theirs is None or found is None or found.document != theirs.document:
+            return
+        if self._folder.has_document(theirs.document):
+            self._sync_again(theirs.document)
+        else:
+            self._folder.wanted.add(theirs.document)
+
+    async def pull_missing(self) -> None:
+        """Pull what the manifest names and nobody is pulling already, batch by batch."""
+        folder = self._folder
+        while True:
+            wanted = [
+                document
+                for document in folder.missing_documents()
+                if document not in folder.pulling and document not in self._lacking
+            ][:_PULL_BATCH]
+            if not wanted:
+                return
+            folder.pulling.update(wanted)
+            try:
+                await self._pull(wanted)
+            finally:
+                folder.pulling.difference_update(wanted)
+
+    async def _pull(self, wanted: list[DocumentID]) -> None:
+        folder = self._folder
+        await self._link.send(Pull(folder.id, tuple(wanted)))
+        waiting = set(wanted)
+        while waiting:
+            reply = await self._reply()
+            if not isinstance(reply, Documents):
+                return
+            for number, (document, state) in enumerate(reply.states):
+                if document not in waiting:
+                    continue
+                waiting.discard(document)
+                if not state:
+                    self._lacking.add(document)
+                    continue
+                folder.take_pulled(document, state, self._peer)
+                if number % _SLICE == 0:
+                    await trio.lowlevel.checkpoint()
+            await folder.told_texts(document for document, _ in reply.states)
