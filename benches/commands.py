@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from lab import Device, devices  # noqa: E402
+from lab import Device, devices
 
 BARS_S = {"status": 0.25, "--help": 0.15}
 

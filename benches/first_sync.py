@@ -1,4 +1,4 @@
-"""First sync on loopback: N files of 1 KiB, or --library for this Python's standard library; beside a copy with `cp -r`."""
+"""First sync on loopback: N files of 1 KiB, or --library for this Python's standard library; beside `cp -r`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from lab import devices, tree  # noqa: E402
+from lab import devices, tree
 
 
 def _fill(target: Path, files: int, library: bool) -> None:
