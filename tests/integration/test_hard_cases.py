@@ -181,3 +181,17 @@ def test_a_writer_that_holds_the_replaced_file_open(pair: list[Device]) -> None:
     synced(one, two)
     text = (two.dir / "a.txt").read_text()
     assert sorted(text.splitlines()) == ["from the writer", "from two", "line 1", "line 2"]
+
+
+def test_an_editor_that_read_before_a_remote_edit_and_a_crash(pair: list[Device]) -> None:
+    one, two = pair
+    opened = (one.dir / "a.txt").read_text()
+    _append(two.dir / "a.txt", "from two\n")
+    eventually(lambda: _arrived(one.dir / "a.txt", "line 1\nline 2\nfrom two\n"))
+    one.kill()
+    temporary = one.dir / "a.txt~"
+    temporary.write_text(opened.replace("line 1", "line one"))
+    temporary.rename(one.dir / "a.txt")
+    one.start()
+    synced(one, two)
+    assert (one.dir / "a.txt").read_text() == "line one\nline 2\nfrom two\n"

@@ -81,6 +81,17 @@ CREATE TABLE intent (
     PRIMARY KEY (folder, entry)
 ) STRICT, WITHOUT ROWID;
 
+-- The base before, for files that were rendered with others' changes and that nobody was seen reading since: a save that
+-- turns up may have been made of it, also when it turns up after a restart.
+CREATE TABLE unread (
+    folder     BLOB NOT NULL,
+    entry      BLOB NOT NULL,
+    base_seq   INTEGER NOT NULL,
+    base_state BLOB,
+    content    BLOB NOT NULL,
+    PRIMARY KEY (folder, entry)
+) STRICT, WITHOUT ROWID;
+
 -- One row per process start: which client IDs this device wrote with, and when.
 CREATE TABLE start (
     client  INTEGER PRIMARY KEY,

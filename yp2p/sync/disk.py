@@ -236,7 +236,7 @@ class Disk:
             self._modified[path] = (first, now)
         if self._ingest is not None:
             for key in batch.read:
-                self._ingest.unread.pop(EntryID(key), None)
+                self._ingest.was_read(EntryID(key))
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True

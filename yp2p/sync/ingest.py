@@ -198,11 +198,18 @@ class Ingest:
             await self._only_status(record, finding)
             return
         live = self._folder.open_text(record.document)
-        base = self.unread.pop(record.entry, record)
+        base = self.unread.get(record.entry, record)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
-            return
-        await self._save(record, base, finding)
+        else:
+            await self._save(record, base, finding)
+        self.was_read(record.entry)
+
+    def was_read(self, entry: EntryID) -> None:
+        """Whoever saves the file of this entry from now on may have read what was rendered."""
+        base = self.unread.pop(entry, None)
+        if base is not None:
+            self._folder.database.submit([base.forget_unread(self._folder.id)])
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from yp2p.files.inspect import NO_STAMP, Stamp
 from yp2p.files.replace import Temporary
@@ -44,6 +45,27 @@ class FileRecord:
 
     def delete(self, folder: FolderID) -> Statement:
         return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+    def save_as_unread(self, folder: FolderID) -> Statement:
+        """Remember this as the base before, of a file that nobody has read since it was rendered."""
+        return (
+            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?)",
+            (folder, self.entry, self.base_seq, self.base_state, self.content),
+        )
+
+    def forget_unread(self, folder: FolderID) -> Statement:
+        return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+
+def load_unread(database: Database, folder: FolderID, files: Mapping[EntryID, FileRecord]) -> list[FileRecord]:
+    """The bases before, of the files that are known."""
+    return [
+        replace(files[EntryID(entry)], base_seq=seq, base_state=state, content=content)
+        for entry, seq, state, content in database.rows(
+            "SELECT entry, base_seq, base_state, content FROM unread WHERE folder = ?", (folder,)
+        )
+        if entry in files
+    ]
 
 
 def load_files(database: Database, folder: FolderID) -> list[FileRecord]:

@@ -38,7 +38,7 @@ from yp2p.files.root import TMP, TRASH, Root
 from yp2p.identity import DocumentID, EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.records import FileRecord, Intent, load_intents
+from yp2p.sync.records import FileRecord, Intent, load_intents, load_unread
 
 MAX_RENDERS_PER_S = 10
 KEEP_S = 60.0
@@ -108,6 +108,8 @@ class Render:
     async def recover(self) -> None:
         """After a start: settle what a crash left between intent and base, and clear `.yp2p/tmp`."""
         folder = self._folder
+        for base in load_unread(folder.database, folder.id, folder.files):
+            self._recover_unread(base)
         for intent in load_intents(folder.database, folder.id):
             if disk.was_put(self._root, intent.temporary):
                 record = intent.record()
@@ -133,6 +135,21 @@ class Render:
             self._folder.database.submit([parked.save(self._folder.id)])
             self._folder.to_render.add(record.entry)
 
+    def _recover_unread(self, base: FileRecord) -> None:
+        """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
+        folder = self._folder
+        self._ingest.unread[base.entry] = base
+        record = folder.files[base.entry]
+        try:
+            status = self._root.lstat(record.path)
+        except OSError:
+            status = None
+        if status is not None and status.st_ino == record.stamp.inode:
+            if status.st_atime_ns > record.stamp.mtime_ns:
+                self._ingest.was_read(base.entry)
+            else:
+                self._watch_reading(record.path, base.entry)
+
     async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
         folder = self._folder
@@ -142,6 +159,7 @@ class Render:
         base = folder.files.get(entry)
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
+            self._ingest.unread.setdefault(entry, base)
             content = folder.text_at(base.document, seq).content()
             record = replace(base, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
@@ -262,8 +280,8 @@ class Render:
             if put.record is None:
                 await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
-            if put.record is not None and self._ingest.unread.get(put.entry) == put.record:
-                del self._ingest.unread[put.entry]
+            if put.record is not None and self._ingest.unread.get(put.entry) is put.record:
+                self._ingest.was_read(put.entry)  # nothing was put in place that could be unread
             if result.outcome is Outcome.CHANGED and self._is_file_or_gone(put.path):
                 self._look(put.path)
                 self._later[put.entry] = trio.current_time() + RETRY_S
@@ -279,6 +297,9 @@ class Render:
         folder.waiting.entries.pop(put.entry, None)
         folder.set_file(record)
         statements = [record.save(folder.id)]
+        unread = self._ingest.unread.get(put.entry)
+        if unread is not None:
+            statements.append(unread.save_as_unread(folder.id))
         if put.record is None:
             statements.append(intent.delete(folder.id))
         folder.database.submit(statements)
