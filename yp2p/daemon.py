@@ -92,10 +92,16 @@ async def _wait_for_signal(stop: trio.Event) -> None:
             stop.set()
 
 
+def _own_places(paths: Paths) -> tuple[Path, ...]:
+    """Directories whose files must never travel."""
+    return (paths.state, paths.runtime, paths.config.parent)
+
+
 @asynccontextmanager
-async def _open_device(config: Config, identity: Identity, store: Path) -> AsyncIterator[tuple[Device, trio.Nursery]]:
-    async with open_database(store) as database:
-        device = Device(config, identity, database)
+async def _open_device(config: Config, identity: Identity, paths: Paths) -> AsyncIterator[tuple[Device, trio.Nursery]]:
+    async with open_database(paths.store) as database:
+        database.check_owner(identity.device_id, paths.key)
+        device = Device(config, identity, database, _own_places(paths))
         async with trio.open_nursery() as nursery:
             await nursery.start(device.run)
             yield device, nursery
@@ -114,7 +120,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
     """
     self_test()
     if share is not None:
-        check_directory(share, [])
+        check_directory(share, [], _own_places(paths))
     # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     for directory in (paths.state, paths.runtime):
@@ -124,11 +130,14 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
             raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
     lock = _Lock(paths.lock)
     try:
-        identity = load_identity(paths.key)
+        is_first_start = not paths.key.exists()  # noqa: ASYNC240
+        identity = load_identity(paths.key, paths.store)
+        if not is_first_start and not paths.store.exists():  # noqa: ASYNC240
+            log.warning("store_missing", advice="an empty one is made; share or join the folders again")
         listeners = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
         control = bind_control_socket(paths.socket)
         try:
-            async with _open_device(config, identity, paths.store) as (device, nursery):
+            async with _open_device(config, identity, paths) as (device, nursery):
                 device.peers.listen_port = listeners[0].socket.getsockname()[1]
                 await _serve(config, device, nursery, listeners, control, identity, share, shared)
         finally:

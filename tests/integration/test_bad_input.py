@@ -36,7 +36,9 @@ def test_directories_that_cannot_be_shared(device: Device, tmp_path: Path) -> No
         _refused(device, 8, *command, str(tmp_path / "nowhere"), words=("does not exist", "mkdir"))
         _refused(device, 8, *command, str(tmp_path / "file"), words=("is a file",))
         _refused(device, 8, *command, str(device.dir / "inside"), words=("is inside the folder 'dir'",))
-        _refused(device, 8, *command, str(device.dir.parent), words=("contains the folder 'dir'",))
+        (tmp_path / "above" / "shared").mkdir(parents=True, exist_ok=True)
+        device.run("share", str(tmp_path / "above" / "shared"))
+        _refused(device, 8, *command, str(tmp_path / "above"), words=("contains the folder 'shared'",))
         _refused(device, 8, *command, "/", words=("cannot be shared",))
     _refused(device, 8, "join", "47-K7MX2Q", str(device.dir), words=("is shared already",))
 
@@ -100,6 +102,35 @@ def test_a_damaged_store_or_key_is_left_as_it_is(tmp_path: Path, name: str) -> N
     path.write_bytes(b"damaged")
     _refused(device, 7, "daemon", words=("damaged", "left as it is"))
     assert path.read_bytes() == b"damaged"
+
+
+def test_another_key_or_none_is_no_new_identity(tmp_path: Path) -> None:
+    device = Device(tmp_path, "one").start()
+    identity = device.status()["device"]["id"]
+    device.stop()
+    key = (device.home / "device.key").read_text()
+    last = "0" if key.strip()[-1] != "0" else "1"
+    (device.home / "device.key").write_text(key.strip()[:-1] + last + "\n")
+    _refused(device, 7, "daemon", words=("is not the one", "left as they are"))
+    (device.home / "device.key").unlink()
+    _refused(device, 7, "daemon", words=("is missing",))
+    assert not (device.home / "device.key").exists()
+    (device.home / "device.key").write_text(key)
+    device.start()
+    assert device.status()["device"]["id"] == identity
+    device.stop()
+    (device.home / "store.db").write_bytes(b"")
+    _refused(device, 7, "daemon", words=("it is empty",))
+
+
+def test_the_secret_key_never_travels(device: Device, tmp_path: Path) -> None:
+    for directory in (device.home, device.home.parent, tmp_path):
+        _refused(device, 8, "share", str(directory), words=("secret key",))
+        _refused(device, 8, "join", "47-K7MX2Q", str(directory), words=("secret key",))
+    _refused(device, 8, "share", "/dev", words=("belongs to the system",))
+    _refused(device, 2, "share", str(device.dir), "--label", "a\nb", words=("label",))
+    _refused(device, 2, "wait", "--timeout", "-3", words=("number of seconds",))
+    _refused(device, 2, "wait", "--timeout", "nan", words=("number of seconds",))
 
 
 def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:

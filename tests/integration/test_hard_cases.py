@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,3 +196,32 @@ def test_an_editor_that_read_before_a_remote_edit_and_a_crash(pair: list[Device]
     one.start()
     synced(one, two)
     assert (one.dir / "a.txt").read_text() == "line one\nline 2\nfrom two\n"
+
+
+def test_the_same_change_made_live_here_and_apart_there(pair: list[Device]) -> None:
+    one, two = pair
+    two.stop()
+    for device in pair:
+        (device.dir / "a.txt").write_text("line 2 is 22 now\nline 2\n")
+    one.wait()
+    two.start()
+    synced(one, two)
+    assert (one.dir / "a.txt").read_text() == "line 2 is 22 now\nline 2\n"
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.1, 0.18, 0.25])
+def test_directories_that_move_on_at_once_leave_no_ghosts(pair: list[Device], pause_s: float) -> None:
+    one, two = pair
+    for number in range(3):
+        (one.dir / "t").mkdir()
+        for name in range(3):
+            (one.dir / "t" / f"{name}.txt").write_text(f"{number} {name}\n")
+        time.sleep(pause_s)
+        (one.dir / "t").rename(one.dir / f"x{number}")
+        time.sleep(pause_s)
+        (one.dir / f"x{number}").rename(one.dir / f"y{number}")
+    eventually(lambda: len(tree(two.dir)) >= 10)
+    synced(one, two)
+    expected = {f"y{number}/{name}.txt" for number in range(3) for name in range(3)} | {"a.txt"}
+    assert set(tree(one.dir)) == expected
+    assert one.status()["folders"][0]["entries"]["total"] == 10

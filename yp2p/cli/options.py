@@ -42,4 +42,14 @@ def absolute(directory: str) -> str:
     """The path as the daemon has to see it: it runs in another directory."""
     if not directory:
         raise UsageError("DIR is empty; name a directory")
-    return os.path.abspath(directory)
+    path = os.path.abspath(directory)
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise UsageError(f"{path!r} is not UTF-8; the name of a folder's directory has to be (names in it need not)")
+    return path
+
+
+def check_seconds(seconds: float | None) -> float | None:
+    """A number of seconds as people may give it."""
+    if seconds is not None and not 0 <= seconds < float("inf"):
+        raise UsageError(f"{seconds} is not a number of seconds; it is 0 or more")
+    return seconds

@@ -105,6 +105,17 @@ class Database:
             self._write.executescript(f"BEGIN; {script}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
         self._write.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
+    def check_owner(self, device: bytes, key: Path) -> None:
+        """Raise DamagedError when the store was written with another device key."""
+        owner = self._write.execute("SELECT device FROM owner").fetchone()
+        if owner is None:
+            self._write.execute("INSERT INTO owner VALUES (?)", (device,))
+        elif owner[0] != device:
+            raise DamagedError(
+                f"the device key {key} is not the one that the store {self.path} was made with. Both were left as they "
+                "are. Put the right key back, or move the store away to start as a new device"
+            )
+
     def next_seq(self) -> int:
         """The number of the next row of the log."""
         seq = self._next_seq
@@ -195,10 +206,11 @@ def _schema() -> str:
 
 
 def _check(path: Path) -> None:
-    """Raise sqlite3.DatabaseError when an existing store is damaged; make a new one with mode 0600."""
+    """Raise sqlite3.DatabaseError when an existing store is damaged."""
     if not path.exists():
-        path.touch(0o600)
         return
+    if path.stat().st_size == 0:
+        raise sqlite3.DatabaseError("it is empty")
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
     try:
         for (line,) in connection.execute("PRAGMA quick_check(1)"):
@@ -218,6 +230,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
     try:
         await trio.to_thread.run_sync(_check, path)
         database = Database(path)
+        await trio.to_thread.run_sync(path.chmod, 0o600)
     except sqlite3.Error as error:
         raise DamagedError(
             f"the store {path} is damaged ({error}). It was left as it is; your files are not touched. Move it "

@@ -1,6 +1,11 @@
 -- The store of one device. WAL, synchronous=FULL: what is committed survives the power.
 -- IDs and hashes are BLOBs; times are seconds since 1970 by this device's clock.
 
+-- Whose store this is: one row, the device ID. With another key it is somebody else's store.
+CREATE TABLE owner (
+    device  BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- Folders this device takes part in. `adopted` is 0 until a joiner has had its first manifest.
 CREATE TABLE folder (
     id      BLOB PRIMARY KEY,          -- 16 random bytes

@@ -31,6 +31,7 @@ from yp2p.sync.provider import Provider
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
+_SYNC_LIMIT_S = 10.0
 _PULL_BATCH = 256
 _SLICE = 32
 
@@ -112,26 +113,33 @@ class Descent:
         for entry in [e for e in self._behind if e[0] not in differing]:
             del self._behind[entry]
         tree = folder.refresh_tree()
+        syncing: list[Provider] = []
         for number, bucket in enumerate(differing):
             ours = tree.leaves(bucket)
             for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
-                self._compare(entry, ours.get(entry), theirs.get(entry))
+                provider = self._compare(entry, ours.get(entry), theirs.get(entry))
+                if provider is not None:
+                    syncing.append(provider)
             if number % _SLICE == 0:
                 await trio.lowlevel.checkpoint()
+        with trio.move_on_after(_SYNC_LIMIT_S):
+            for provider in syncing:
+                await provider.synced.wait()
 
-    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> None:
+    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
+        """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
         if ours == theirs:
             self._behind.pop(entry, None)
-            return
+            return None
         self._behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
         found = self._folder.manifest.entries.get(entry)
         if theirs is None or found is None or found.document != theirs.document:
-            return
+            return None
         if self._folder.has_document(theirs.document):
-            self._sync_again(theirs.document)
-        else:
-            self._folder.wanted.add(theirs.document)
+            return self._sync_again(theirs.document)
+        self._folder.wanted.add(theirs.document)
+        return None
 
     async def pull_missing(self) -> None:
         """Pull what the manifest names and nobody is pulling already, batch by batch."""

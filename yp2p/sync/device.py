@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from yp2p.config import Config
 from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.documents.manifest import Kind
-from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError
+from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, UsageError
 from yp2p.files.root import Root
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
@@ -35,6 +35,7 @@ _PRESENCE_S = 2.0
 # For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
 _PROBE_LIMIT_S = 5.0
+_MAX_LABEL = 100
 _PROBE_INTERVAL_S = 0.02
 
 log = structlog.get_logger()
@@ -43,8 +44,9 @@ log = structlog.get_logger()
 class Device:
     """Everything one daemon does, without the control socket. `run` does the work."""
 
-    def __init__(self, config: Config, identity: Identity, database: Database) -> None:
+    def __init__(self, config: Config, identity: Identity, database: Database, own_places: Iterable[Path]) -> None:
         self._config = config
+        self._own_places = tuple(own_places)
         self._identity = identity
         self._database = database
         self._name = config.device_name
@@ -192,10 +194,16 @@ class Device:
         Raises:
             FolderError: the directory cannot be shared. PairingError: a new code has to wait.
         """
-        path = check_directory(directory, self._taken())
+        path = check_directory(directory, self._taken(), self._own_places)
+        if label is not None and not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
+            raise UsageError(
+                f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed"
+            )
         folder = self._folder_at(path)
         if folder is None:
-            folder = await self._create(path, label or path.name)
+            folder = await self._create(path, label or "".join(c if c.isprintable() else "?" for c in path.name))
+        elif label is not None and label != folder.label:
+            raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
         window = self.desk.open_window(folder)
         return {
             "code": str(window.code),
@@ -253,7 +261,7 @@ class Device:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
         """
         code = parse_code(text)
-        path = check_directory(directory, self._taken())
+        path = check_directory(directory, self._taken(), self._own_places)
         if self._folder_at(path) is not None:
             raise FolderError(f"{path} is shared already; join into another directory")
         if code.digits in self.desk.digits():
@@ -298,9 +306,9 @@ class Device:
     def _candidates(self, digits: str) -> Iterator[Candidate]:
         for sighting in list(self._windows_seen.values()):
             if digits in sighting.pairing.split(","):
-                yield Candidate(sighting.instance, sighting.addresses)
+                yield Candidate(sighting.instance, sighting.addresses, announced=True)
         for address in self._static:
-            yield Candidate(str(address), (address,))
+            yield Candidate(str(address), (address,), announced=False)
 
     async def _wait_for_sighting(self) -> None:
         await self._sighted.wait()

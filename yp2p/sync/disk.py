@@ -29,6 +29,7 @@ _SCAN_BATCH = 1000
 # Without enough watches the folder is scanned this often.
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0
+_ASK_PEERS_S = 2.0
 
 log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ class Disk:
         self._ingest: Ingest | None = None
         self._render: Render | None = None
         self._gone = ""
+        self._scan_at = 0.0
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
@@ -120,6 +122,7 @@ class Disk:
         root.make_own_directories()
         self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
         self._scan_wanted = self._first_scan = True
+        self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
             self._render = Render(folder, root, self._ingest, self._mark, watcher.watch_reading)
             await self._render.recover()
@@ -145,15 +148,16 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.disk_work = trio.Event()
-        if self._scan_wanted and folder.adopted:
+        if self._scan_wanted and folder.adopted and self._may_scan():
             await self._scan(root, watcher)
         now = trio.current_time()
         for path, (first, last) in list(self._modified.items()):
             if now - last >= _QUIET_S or now - first >= _NOISY_S:
                 del self._modified[path]
                 self._dirty.add(path)
-        if folder.adopted and (self._dirty or ingest.due()):
-            paths, self._dirty = self._dirty | set(ingest.due()), set()
+        due = ingest.due()
+        if folder.adopted and (self._dirty or due):
+            paths, self._dirty = self._dirty.union(due), set()
             folder.settled = False
             if IGNORE_FILE in paths:
                 watcher.ignore = self._ignore_rules(root)
@@ -169,13 +173,19 @@ class Disk:
             folder.settled = False
             await render.run()
         busy = bool(
-            self._dirty or self._scan_wanted or folder.to_render or ingest.unsettled or not render.is_idle
+            self._dirty or self._scan_wanted or ingest.look_again or folder.to_render or ingest.unsettled or not render.is_idle
             or self._modified or folder.disk_work.is_set()
         )  # fmt: skip
         if folder.settled == busy:
             folder.settled = not busy
             folder.touch()
         return True
+
+    def _may_scan(self) -> bool:
+        """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
+        if not self._first_scan or len(self._folder.members) < 2:
+            return True
+        return self._folder.is_compared() or trio.current_time() >= self._scan_at
 
     async def _scan(self, root: Root, watcher: Watcher) -> None:
         """Look at everything that is there and everything that is known."""
@@ -205,10 +215,14 @@ class Disk:
         folder, ingest, render = self._folder, self._ingest, self._render
         assert ingest is not None
         assert render is not None
-        if folder.to_render or (folder.adopted and (self._dirty or self._scan_wanted)):
+        if folder.to_render or (
+            folder.adopted and (self._dirty or ingest.look_again or (self._scan_wanted and self._may_scan()))
+        ):
             await trio.lowlevel.checkpoint()
             return
         deadline = min(ingest.unsettled.next_deadline(), render.next_deadline())
+        if self._scan_wanted and folder.adopted:
+            deadline = min(deadline, self._scan_at)
         for first, last in self._modified.values():
             deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
         with trio.move_on_at(deadline):
@@ -243,6 +257,8 @@ class Disk:
         for directory in batch.removed_directories:
             prefix = directory + "/"
             self._dirty.update(path for path in self._folder.file_at if path.startswith(prefix))
+            if self._ingest is not None:
+                self._dirty.update(path for path in self._ingest.unsettled.fresh if path.startswith(prefix))
         self._folder.settled = False
 
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:

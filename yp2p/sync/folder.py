@@ -45,6 +45,8 @@ MAX_STATEMENTS = 4096
 class Session(Protocol):
     """What a folder tells the sessions with its peers."""
 
+    compared: bool
+
     @property
     def peer(self) -> DeviceID: ...
 
@@ -492,6 +494,10 @@ class Folder:
         self.touch()
 
     # --- waiting ------------------------------------------------------------------------------------------------
+
+    def is_compared(self) -> bool:
+        """Whether some peer is linked, and all that are have been compared with."""
+        return bool(self.sessions) and all(session.compared for session in self.sessions.values())
 
     def touch(self) -> None:
         """Something changed: wake whoever waits for that."""

@@ -120,6 +120,7 @@ class Ingest:
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
         self._scanning = False
+        self.look_again: set[str] = set()
         self.edited_at: dict[EntryID, float] = {}
         # Entries whose file was rendered with others' changes and not read since, with the last base that was.
         self.unread: dict[EntryID, FileRecord] = {}
@@ -306,14 +307,16 @@ class Ingest:
     # --- files that come and go ---------------------------------------------------------------------------------
 
     def due(self) -> list[str]:
-        """Busy paths that should be looked at again."""
+        """Paths that should be looked at again."""
         now = trio.current_time()
-        return [path for path, again in self.unsettled.busy.items() if again <= now]
+        again, self.look_again = self.look_again, set()
+        return [*again, *(path for path, at in self.unsettled.busy.items() if at <= now)]
 
     async def decide(self) -> None:
         """Decide what can be decided by now: renames, deletes, new files."""
         now = trio.current_time()
         unsettled = self.unsettled
+        await self._look_again(now)
         moved = self._moves()
         for path, source in moved.items():
             if unsettled.missing[source] + GRACE_S <= now:
@@ -330,6 +333,24 @@ class Ingest:
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._import(ready[start : start + _IMPORT_BATCH])
+
+    async def _look_again(self, now: float) -> None:
+        """What is about to be decided may have changed since it was seen: a new file moved on, a missing one came back."""
+        unsettled = self.unsettled
+        due: list[tuple[str, Stamp | None, bool]] = [
+            (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if _decided_at(fresh) <= now
+        ]
+        due += [(path, None, False) for path, since in unsettled.missing.items() if since + GRACE_S <= now]
+        if not due:
+            return
+        findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, due, self._max_text_bytes))
+        for finding in findings:
+            if finding.found is Found.UNCHANGED:
+                continue
+            if finding.found is Found.MISSING and finding.path in unsettled.missing:
+                continue
+            unsettled.fresh.pop(finding.path, None)
+            await self._sort(finding, settled=False)
 
     def _moves(self) -> dict[str, str]:
         """New path -> vanished path, where the new file is the vanished one."""
@@ -368,6 +389,7 @@ class Ingest:
         if record is None:
             return
         moved = replace(record, path=finding.path, stamp=finding.stamp)
+        self.look_again.add(finding.path)
         folder.set_file(moved)
         commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
         await folder.told_manifest(commit)
@@ -413,6 +435,8 @@ class Ingest:
                 self._add(entry, finding.path, finding, changes, statements)
                 imported_entries.append(entry)
             self.unsettled.fresh.pop(finding.path, None)
+            # It may have moved on while it was imported, before anybody knew that it is ours.
+            self.look_again.add(finding.path)
         if changes:
             commit = folder.write_manifest(changes, statements)
             await folder.told_manifest(commit)

@@ -43,6 +43,7 @@ class Candidate:
 
     instance: str
     addresses: tuple[Address, ...]
+    announced: bool  # over mDNS, with the digits; else it is only a place where a device may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +219,9 @@ class Joiner:
                 else:
                     if joined is not None:
                         return joined
-                    closed += 1
-                    deadline = min(deadline, trio.current_time() + _OTHERS_S)
+                    if candidate.announced:
+                        closed += 1
+                        deadline = min(deadline, trio.current_time() + _OTHERS_S)
             if wrong >= MAX_RUNS:
                 break
             with trio.move_on_at(deadline):

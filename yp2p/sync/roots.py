@@ -9,12 +9,16 @@ from pathlib import Path
 from yp2p.errors import FolderError
 from yp2p.protocol.names import is_reserved
 
+# Not places for a person's files, and full of what changes when it is read.
+_SYSTEM = tuple(map(Path, ("/dev", "/proc", "/sys", "/run")))
 
-def check_directory(text: str, taken: Iterable[tuple[str, Path]]) -> Path:
+
+def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[Path] = ()) -> Path:
     """The absolute path of a directory that may be shared.
 
     Args:
         taken: label and root of the folders there are.
+        own: where this device keeps its key, store and settings: they must never travel.
 
     Raises:
         FolderError: it does not exist, is no directory, is not writable, or overlaps another folder.
@@ -30,6 +34,14 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]]) -> Path:
         raise FolderError(f"{path} is inside a directory that yp2p never synchronises")
     if path == Path(path.anchor):
         raise FolderError("the root of the file system cannot be shared; choose a directory in it")
+    if any(path == system or system in path.parents for system in _SYSTEM):
+        raise FolderError(f"{path} belongs to the system and cannot be shared")
+    for place in map(Path, map(os.path.realpath, own)):
+        if path == place or path in place.parents or place in path.parents:
+            raise FolderError(
+                f"{path} overlaps {place}, where yp2p keeps this device's secret key and store; choose a directory "
+                "beside it"
+            )
     for label, root in taken:
         if path == root:
             continue

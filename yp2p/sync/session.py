@@ -287,7 +287,7 @@ class FolderSession:
         if state.nonce:
             await self._send_state(answers=state.nonce)
         if state.same_as(own):
-            self.compared = True
+            self._is_compared()
             if state.settled and self.behind:
                 self.behind.clear()
                 news = True
@@ -313,6 +313,12 @@ class FolderSession:
             self._last_descent = (key, now)
             self._descent_wanted = True
             self._work.set()
+
+    def _is_compared(self) -> None:
+        if not self.compared:
+            self.compared = True
+            self._folder.disk_work.set()  # the first scan waits for this
+        self._folder.touch()
 
     def _adopted(self) -> None:
         folder = self._folder
@@ -439,8 +445,7 @@ class FolderSession:
                 self._pull_wanted = False
                 await self._descent.pull_missing()
                 self._adopted()
-                self.compared = True
-                self._folder.touch()
+                self._is_compared()
             elif self._pull_wanted:
                 self._pull_wanted = False
                 await self._descent.pull_missing()

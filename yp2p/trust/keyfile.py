@@ -11,15 +11,23 @@ from yp2p.identity import SEED_BYTES, Identity
 _HEADER = "yp2p-device-seed-v1 "
 
 
-def load_identity(path: Path) -> Identity:
+def load_identity(path: Path, store: Path | None = None) -> Identity:
     """Read the seed, or make it on the first start (mode 0600).
 
+    Args:
+        store: the device's store; where there is one, a missing key is a loss and no first start.
+
     Raises:
-        DamagedError: there is a file, but it holds no seed. It is left as it is.
+        DamagedError: there is a file, but it holds no seed, or there should be one. Nothing is changed.
     """
     try:
         text = path.read_text()
     except FileNotFoundError:
+        if store is not None and store.exists():
+            raise DamagedError(
+                f"the device key {path} is missing, but the store {store} is there. Put the key back, or move the "
+                "store away to start as a new device that has to be paired again"
+            ) from None
         return _create(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedError(f"the device key {path} cannot be read: {error}") from error
