@@ -48,6 +48,7 @@ class Disk:
         self._render: Render | None = None
         self._gone = ""
         self._scan_at = 0.0
+        self._listing = False  # whether a new directory is being listed
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
@@ -172,9 +173,11 @@ class Disk:
         if folder.to_render or render.next_deadline() <= trio.current_time():
             folder.settled = False
             await render.run()
-        busy = bool(
-            self._dirty or self._scan_wanted or ingest.look_again or folder.to_render or ingest.unsettled or not render.is_idle
-            or self._modified or folder.disk_work.is_set()
+        busy = any(
+            (
+                self._dirty, self._listing, self._scan_wanted, self._modified, folder.to_render, ingest.look_again,
+                ingest.unsettled, not render.is_idle, folder.disk_work.is_set(),
+            )
         )  # fmt: skip
         if folder.settled == busy:
             folder.settled = not busy
@@ -236,8 +239,11 @@ class Disk:
                 scope.cancel()
                 return
             self._take(batch)
+            self._listing = bool(batch.new_directories)
             for directory in batch.new_directories:
-                self._dirty.update(await trio.to_thread.run_sync(watcher.scan, directory))
+                found = await trio.to_thread.run_sync(watcher.scan, directory)
+                self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
+            self._listing = False
             self._folder.disk_work.set()
 
     def _take(self, batch: Batch) -> None:

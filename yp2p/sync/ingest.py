@@ -79,12 +79,13 @@ class Unsettled:
     fresh: dict[str, _Fresh] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)  # path of a known file: since when
     busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
+    held: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
 
     def next_deadline(self) -> float:
         """When something of this may be decided."""
         times = [since + GRACE_S for since in self.missing.values()]
         times += self.busy.values()
-        times += [_decided_at(fresh) for fresh in self.fresh.values()]
+        times += [_decided_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
         return min(times, default=float("inf"))
 
     def __bool__(self) -> bool:
@@ -325,17 +326,17 @@ class Ingest:
         gone = [path for path, since in unsettled.missing.items() if since + GRACE_S <= now]
         if gone:
             await self._delete(gone)
-        waiting_moves = {path for path in moved if path in unsettled.fresh}
+        unsettled.held = {path for path in moved if path in unsettled.fresh}
         ready = [
             fresh.finding
             for path, fresh in unsettled.fresh.items()
-            if path not in waiting_moves and _decided_at(fresh) <= now
+            if path not in unsettled.held and _decided_at(fresh) <= now
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._import(ready[start : start + _IMPORT_BATCH])
 
     async def _look_again(self, now: float) -> None:
-        """What is about to be decided may have changed since it was seen: a new file moved on, a missing one came back."""
+        """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
         unsettled = self.unsettled
         due: list[tuple[str, Stamp | None, bool]] = [
             (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if _decided_at(fresh) <= now
