@@ -35,15 +35,17 @@ def _wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) ->
     return time.perf_counter()
 
 
-def _edit(path: Path, number: int) -> str:
-    """Change one line in the middle, as an editor that saves in place does."""
+def _edit(path: Path, number: int) -> tuple[str, float]:
+    """Change one line in the middle, as an editor that saves in place does; gives when the save began."""
     rows = path.read_text().splitlines(keepends=True)
     token = f"edit-{number:06d}"
     rows[len(rows) // 2] = f"this line holds {token} now\n"
+    text = "".join(rows)
+    started = time.perf_counter()
     with path.open("r+") as file:
-        file.write("".join(rows))
+        file.write(text)
         file.truncate()
-    return token
+    return token, started
 
 
 def _percentiles(values_s: list[float]) -> dict[str, float]:
@@ -74,14 +76,14 @@ def measure(files: int) -> dict[str, dict[str, float]]:
         single: list[float] = []
         for number in range(220):
             time.sleep(0.11)  # below the limit of ten renders a second
-            started = time.perf_counter()
-            single.append(_wait_for(other, inotify, _edit(path, number)) - started)
+            token, started = _edit(path, number)
+            single.append(_wait_for(other, inotify, token) - started)
         steady: list[float] = []
         begun = time.perf_counter()
         for number in range(100):
             time.sleep(max(0.0, begun + number / 5 - time.perf_counter()))
-            started = time.perf_counter()
-            steady.append(_wait_for(other, inotify, _edit(path, 1000 + number)) - started)
+            token, started = _edit(path, 1000 + number)
+            steady.append(_wait_for(other, inotify, token) - started)
         return {"single": _percentiles(single[20:]), "five a second": _percentiles(steady)}
 
 
