@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +31,7 @@ from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row
+from yp2p.sync.waiting import Waiting
 from yp2p.trust.membership import Member, evaluate, read_statement
 from yp2p.trust.membership import Statement as MemberStatement
 
@@ -55,14 +55,6 @@ class Session(Protocol):
     def entry_changed(self, entry: EntryID) -> None: ...
 
     def on_disk(self, entry: EntryID) -> None: ...
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Files that cannot be synchronised now, with the reason."""
-
-    skipped: dict[str, str] = field(default_factory=dict)  # path: not text, too big...
-    entries: dict[EntryID, str] = field(default_factory=dict)  # entry: busy, permission denied...
 
 
 def manifest_document_id(index: int) -> DocumentID:

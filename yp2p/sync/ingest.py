@@ -31,7 +31,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 import trio
@@ -49,10 +49,8 @@ from yp2p.store.database import Commit, Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.records import Digest, FileRecord, log_row
+from yp2p.sync.unsettled import GRACE_S, Fresh, Unsettled, decided_at
 
-GRACE_S = 1.0
-SETTLE_S = 0.2
-EMPTY_S = 2.0
 BUSY_RETRY_S = 0.25
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
@@ -63,44 +61,9 @@ _INLINE_BYTES = 256 << 10
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Fresh:
-    """A file that no entry has yet."""
-
-    finding: Finding
-    seen_at: float
-    settled: bool
-
-
-@dataclass(slots=True)
-class Unsettled:
-    """Paths whose meaning is not decided yet."""
-
-    fresh: dict[str, _Fresh] = field(default_factory=dict)
-    missing: dict[str, float] = field(default_factory=dict)  # path of a known file: since when
-    busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
-    held: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
-
-    def next_deadline(self) -> float:
-        """When something of this may be decided."""
-        times = [since + GRACE_S for since in self.missing.values()]
-        times += self.busy.values()
-        times += [_decided_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
-        return min(times, default=float("inf"))
-
-    def __bool__(self) -> bool:
-        return bool(self.fresh or self.missing or self.busy)
-
-
 def _extent(found: list[Hunk]) -> int:
     """How much was taken out and put in."""
     return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)
-
-
-def _decided_at(fresh: _Fresh) -> float:
-    if fresh.finding.stamp.size == 0:
-        return fresh.seen_at + EMPTY_S
-    return fresh.seen_at if fresh.settled else fresh.seen_at + SETTLE_S
 
 
 def entry_id_for(*parts: bytes) -> EntryID:
@@ -186,7 +149,7 @@ class Ingest:
                 else:
                     old = self.unsettled.fresh.get(path)
                     seen_at = old.seen_at if old is not None else trio.current_time()
-                    self.unsettled.fresh[path] = _Fresh(finding, seen_at, settled)
+                    self.unsettled.fresh[path] = Fresh(finding, seen_at, settled)
             case _:
                 if record is not None:
                     folder.waiting.entries[record.entry] = finding.reason
@@ -330,7 +293,7 @@ class Ingest:
         ready = [
             fresh.finding
             for path, fresh in unsettled.fresh.items()
-            if path not in unsettled.held and _decided_at(fresh) <= now
+            if path not in unsettled.held and decided_at(fresh) <= now
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._import(ready[start : start + _IMPORT_BATCH])
@@ -339,7 +302,7 @@ class Ingest:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
         unsettled = self.unsettled
         due: list[tuple[str, Stamp | None, bool]] = [
-            (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if _decided_at(fresh) <= now
+            (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if decided_at(fresh) <= now
         ]
         due += [(path, None, False) for path, since in unsettled.missing.items() if since + GRACE_S <= now]
         if not due:
