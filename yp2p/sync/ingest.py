@@ -212,14 +212,19 @@ class Ingest:
             other_fork, other_found = await self._changes(record, finding)
             if _extent(other_found) <= _extent(found):
                 base, fork, found = record, other_fork, other_found
-        if self._scanning:
-            # Found by a scan: the same change made on another device while apart becomes the same operations.
-            fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
-        update = fork.edit(found)
         live = folder.open_text(record.document)
         # no await from here: whether the base is the head is decided together with the merge
         is_head = folder.base_is_head(base, live)
-        news = live.replica.apply(update) if update is not None else None
+        if is_head and not self._scanning:
+            news = live.text.edit(found)
+        else:
+            if fork is live.text:
+                fork = folder.fork_at_base(base, folder.clients.fork)
+            if self._scanning:
+                # Found by a scan: the same change made on another device while apart becomes the same operations.
+                fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
+            update = fork.edit(found)
+            news = live.replica.apply(update) if update is not None else None
         if news is None:
             # Nothing of its own in it: a writer that had not read wrote back what it had.
             back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
@@ -245,8 +250,10 @@ class Ingest:
             await self._only_status(replace(updated, executable=record.executable), finding)
 
     async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
-        """A fork at `base`, and what the save changed there."""
-        fork = self._folder.fork_at_base(base, self._folder.clients.fork)
+        """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
+        live = self._folder.open_text(base.document)
+        is_head = self._folder.base_is_head(base, live)
+        fork = live.text if is_head else self._folder.fork_at_base(base, self._folder.clients.fork)
         old = fork.text()
         if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
             return fork, await trio.to_thread.run_sync(hunks, old, finding.text)

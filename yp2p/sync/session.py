@@ -203,6 +203,7 @@ class FolderSession:
             await opened.provider.start()
         except* DocumentPoisoned as group:
             log.error("document_poisoned", document=document.hex()[:8], reason=str(group.exceptions[0]))
+            await self._folder.database.pending().wait()  # what it held is loaded from the store
             self._folder.discard_text(document)
         finally:
             if self._channels.get(document) is opened:
