@@ -71,6 +71,15 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore: Annotated[list[str], Meta(description="a list of patterns in gitignore syntax, for this device only")] = []
 
 
+class Trash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[trash]"""
+
+    max_age_days: Annotated[int, Meta(ge=1, le=3650, description="a whole number of days from 1 to 3650")] = 30
+    max_bytes: Annotated[
+        int, Meta(ge=0, le=1 << 50, description="a whole number of bytes; what is removed beyond it asks first")
+    ] = 2 << 30
+
+
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[pairing]"""
 
@@ -96,6 +105,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: Listen = Listen()
     discovery: Discovery = Discovery()
     files: Files = Files()
+    trash: Trash = Trash()
     pairing: Pairing = Pairing()
     log: Log = Log()
 

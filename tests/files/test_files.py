@@ -203,7 +203,7 @@ async def test_reading_is_reported_once(root: Root) -> None:
     async with open_watcher(root, IgnoreRules()) as watcher:
         assert watcher.watch_reading("f", b"key")
         assert (root.path / "f").read_text() == "x"
-        assert (await _next(watcher)).read == {b"key"}
+        assert (await _next(watcher)).read == {b"key": frozenset({"f"})}
         assert not watcher.watch_reading("nothing", b"key")
 
 

@@ -48,7 +48,7 @@ class Document:
     def cut(self, state_vector: bytes) -> tuple[bytes, _Durable]:
         return self.replica.update_since(state_vector), _Durable()
 
-    async def receive(self, update: bytes, source: object) -> None:
+    async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
         news = self.replica.receive(update)
         await trio.lowlevel.checkpoint()
         if news is not None:

@@ -19,6 +19,9 @@ COMMANDS = {
     "join": ("join", "Take part in a folder, with the code that the other device shows."),
     "status": ("status", "Show this device, the others, and the folders."),
     "wait": ("wait", "Wait until every folder is in sync with every connected device."),
+    "trash": ("trash", "Show, restore or empty what other devices deleted."),
+    "folder": ("folder", "Go on with a folder that waits for your word."),
+    "notices": ("notices", "Show what happened that you may want to look at, and bring back what was removed."),
     "stop": ("stop", "Stop the daemon."),
     "completion": ("completion", "Print the shell completion script."),
 }

@@ -14,6 +14,10 @@ from yp2p.errors import UsageError
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
+folder_option: Callable[[Any], Any] = click.option(
+    "--folder", metavar="FOLDER", help="Label or directory of the folder; needed where there are several."
+)
+
 
 def control_socket(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the daemon of this home listens; the same as in `yp2p.config`, without importing it."""

@@ -47,6 +47,10 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
     if folder["problem"]:
         lines.append(f"             {folder['problem']}")
+    if folder["held"]:
+        lines.append("             nothing is deleted or written here until you say what is right:")
+        lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
+        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")
     lines.append(f"             {entries['total']} files, {entries['here']} of them here")
     for device in folder["devices"]:
         if not device["connected"]:
@@ -59,6 +63,10 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     lines += _listed("kept beside another file", folder["conflicts"])
+    told = {kind: count for kind, count in folder["notices"].items() if count}
+    if told:
+        counts = ", ".join(f"{kind} {count}" for kind, count in told.items())
+        lines.append(f"             notices: {counts} (`yp2p notices` shows them)")
     for state in folder["presence"]:
         if state.get("open"):
             lines.append(f"             {state.get('device', '?')} edits {', '.join(map(str, state['open']))}")

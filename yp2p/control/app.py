@@ -1,12 +1,18 @@
 """The local API: JSON over HTTP on the control socket (docs/protocol.md, section "Local API").
 
-======  =============  ==========================================
-GET     /v1/status     what `yp2p status --json` prints
-POST    /v1/share      {path, label?}           -> {code, ...}
-POST    /v1/join       {code, path, timeout_s?} -> {label, name...}
-POST    /v1/wait       {timeout_s?}             -> {in_sync}
+======  ====================  =============================================
+GET     /v1/status            what `yp2p status --json` prints
+POST    /v1/share             {path, label?}           -> {code, ...}
+POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
+POST    /v1/wait              {timeout_s?}             -> {in_sync}
+POST    /v1/resume            {folder?, accept}        -> {label}
+POST    /v1/trash             {folder?}                -> [{item, path...}]
+POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
+POST    /v1/trash/empty       {folder?}                -> {removed}
+GET     /v1/notices           what `yp2p notices --json` prints
+POST    /v1/notices/restore   {number}                 -> {path}
 POST    /v1/stop
-======  =============  ==========================================
+======  ====================  =============================================
 
 An error is {error, exit_code} with status 422 (the request cannot be carried out) or 400 (it is no request).
 """
@@ -45,6 +51,18 @@ class Device(Protocol):
 
     async def wait(self) -> None: ...
 
+    def resume(self, folder: str | None, *, accept: bool) -> str: ...
+
+    async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
+
+    async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]: ...
+
+    async def empty_trash(self, folder: str | None) -> int: ...
+
+    def notices(self) -> list[dict[str, Any]]: ...
+
+    async def bring_back(self, number: int) -> dict[str, Any]: ...
+
 
 class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: str
@@ -59,6 +77,25 @@ class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: float | None = None
+
+
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    accept: bool
+    folder: str | None = None
+
+
+class TrashRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: str | None = None
+
+
+class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
+    names: list[str] = []
+    all: bool = False
+    folder: str | None = None
+
+
+class NoticeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    number: int
 
 
 def _json(value: Any, status: int = 200) -> Response:
@@ -110,6 +147,30 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             await device.wait()
         return _json({"in_sync": not scope.cancelled_caught})
 
+    async def resume(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=ResumeRequest)
+        return _json({"label": device.resume(wanted.folder, accept=wanted.accept)})
+
+    async def trash(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=TrashRequest)
+        return _json(_printable(await device.trash(wanted.folder)))
+
+    async def restore(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=RestoreRequest)
+        answer = await device.restore(wanted.folder, wanted.names, everything=wanted.all)
+        return _json(_printable(answer))
+
+    async def empty_trash(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=TrashRequest)
+        return _json({"removed": await device.empty_trash(wanted.folder)})
+
+    async def notices(request: Request) -> Response:
+        return _json(_printable(device.notices()))
+
+    async def bring_back(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=NoticeRequest)
+        return _json(_printable(await device.bring_back(wanted.number)))
+
     async def stop_daemon(request: Request) -> Response:
         async def end() -> None:
             stop.set()
@@ -124,6 +185,12 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             Route("/v1/share", _endpoint(share), methods=["POST"]),
             Route("/v1/join", _endpoint(join), methods=["POST"]),
             Route("/v1/wait", _endpoint(wait), methods=["POST"]),
+            Route("/v1/resume", _endpoint(resume), methods=["POST"]),
+            Route("/v1/trash", _endpoint(trash), methods=["POST"]),
+            Route("/v1/trash/restore", _endpoint(restore), methods=["POST"]),
+            Route("/v1/trash/empty", _endpoint(empty_trash), methods=["POST"]),
+            Route("/v1/notices", _endpoint(notices)),
+            Route("/v1/notices/restore", _endpoint(bring_back), methods=["POST"]),
             Route("/v1/stop", _endpoint(stop_daemon), methods=["POST"]),
         ]
     )

@@ -218,3 +218,36 @@ def apply_hunks(old: str, changes: Sequence[Hunk]) -> str:
         parts += [old[at : hunk.start], hunk.text]
         at = hunk.stop
     return "".join([*parts, old[at:]])
+
+
+def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: Sequence[Hunk]) -> bool:
+    """Whether a save was made of `newer` rather than of `older`: whether it holds what came in between.
+
+    Args:
+        from_older, from_newer: what the save changed, seen from either.
+    """
+    at = 0
+    fresh: list[tuple[int, int]] = []
+    for hunk in hunks(older, newer):
+        at += hunk.start
+        fresh.append((at, at + len(hunk.text)))
+        at += len(hunk.text) - hunk.stop
+    total = sum(_letters(newer[start:stop]) for start, stop in fresh)
+    if not total:
+        return _extent(from_newer) <= _extent(from_older)
+    removed = sum(
+        _letters(newer[max(start, hunk.start) : min(stop, hunk.stop)])
+        for start, stop in fresh
+        for hunk in from_newer
+        if hunk.start < stop and hunk.stop > start
+    )
+    return 2 * removed < total
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
+def _extent(found: Sequence[Hunk]) -> int:
+    """How much was taken out and put in."""
+    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)

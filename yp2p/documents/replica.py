@@ -24,7 +24,7 @@ from typing import Any
 from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import DocumentPoisoned
-from yp2p.protocol.ysync import Shape, check_update, document_version, read_state_vector
+from yp2p.protocol.ysync import Parsed, Shape, check_update, document_version, read_state_vector
 
 
 def client_id_from(*parts: bytes) -> int:
@@ -43,6 +43,7 @@ class Replica:
         self._doc: Doc[Any] = Doc(client_id=client_id)
         self._news: list[bytes] = []
         self._poisoned = False
+        self.received: Parsed | None = None  # what the last update of a peer contained
         self._subscription = self._doc.observe(self._on_transaction)
 
     def _on_transaction(self, event: TransactionEvent) -> None:
@@ -92,7 +93,7 @@ class Replica:
             MissingDependency: something before it is missing here.
             DocumentPoisoned: the library panicked all the same.
         """
-        check_update(update, self.shape, self.clocks(), own_clients)
+        self.received = check_update(update, self.shape, self.clocks(), own_clients)
         return self.apply(update)
 
     def state_vector(self) -> bytes:

@@ -69,6 +69,7 @@ class Finding:
     content: bytes = b""
     executable: bool = False
     reason: str = ""
+    has_nul: bool = False
 
 
 def decode(data: bytes) -> str | None:
@@ -147,7 +148,7 @@ def inspect(root: Root, path: str, known: Stamp | None, max_text_bytes: int, *, 
             return Finding(path, Found.BUSY, stamp, reason="it is being written")
         text = decode(data)
         if text is None:
-            return Finding(path, Found.NOT_TEXT, stamp, reason="not UTF-8 text")
+            return Finding(path, Found.NOT_TEXT, stamp, reason="not UTF-8 text", has_nul=b"\x00" in data)
         executable = bool(status.st_mode & stat.S_IXUSR)
         return Finding(path, Found.TEXT, stamp, text, hashlib.sha256(data).digest(), executable)
     except Busy:

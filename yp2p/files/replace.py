@@ -14,6 +14,10 @@ Theory of operation (invariant 3)
     4. What came out stays for a while and is looked at again: a program that had it open may write to it still.
 
     New files go in by `put_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
+
+    Where the file system lacks the exchange (`Root.capabilities`), the old file moves to the temporary name plus
+    `ASIDE`, the new one takes the path where nothing may be, and the old one the temporary name: the same end, with the
+    same evidence. A crash in between leaves the name with `ASIDE`, and `settle_aside` finishes or undoes the exchange.
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -31,6 +36,8 @@ from yp2p.files.inspect import Busy, Finding, Found, Stamp, inspect, read_lease,
 from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 
+# What the old file is called while it makes room, where names cannot be exchanged.
+ASIDE = ".aside"
 # From this many files on, one syncfs is cheaper than a fdatasync each.
 _BULK = 8
 
@@ -150,31 +157,88 @@ def _set_mode(root: Root, descriptor: int, like: str | None, executable: bool) -
         os.close(source)
 
 
-def exchange(root: Root, temporary: Temporary, path: str, base: bytes, base_stamp: Stamp) -> Result:
-    """Swap the temporary file and the file at `path`, if that still has the content hash `base`."""
+@contextmanager
+def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp) -> Iterator[Stamp | Result]:
+    """The file at `path` under a read lease, if it still is the base; otherwise how things stand."""
     try:
         descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return Result(Outcome.CHANGED)
-        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+            yield Result(Outcome.CHANGED)
+        else:
+            yield Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+        return
+    with ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        try:
+            stack.enter_context(read_lease(descriptor))
+        except Busy:
+            yield Result(Outcome.BUSY, reason="another program has it open for writing")
+            return
+        before = Stamp.of(os.fstat(descriptor))
+        is_base = base is None or before == base_stamp
+        if is_base or hashlib.sha256(read_whole(descriptor, before.size)).digest() == base:
+            yield before
+        else:
+            yield Result(Outcome.CHANGED)
+
+
+def exchange(root: Root, temporary: Temporary, path: str, base: bytes, base_stamp: Stamp) -> Result:
+    """Swap the temporary file and the file at `path`, if that still has the content hash `base`."""
     try:
-        with read_lease(descriptor):
-            before = Stamp.of(os.fstat(descriptor))
-            if before != base_stamp and hashlib.sha256(read_whole(descriptor, before.size)).digest() != base:
-                return Result(Outcome.CHANGED)
+        with _holding(root, path, base, base_stamp) as held:
+            if isinstance(held, Result):
+                return held
             with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
-                rename(tmp, name, parent, target, RENAME_EXCHANGE)
-        return _look(root, temporary, path, descriptor, before)
-    except Busy:
-        return Result(Outcome.BUSY, reason="another program has it open for writing")
+                if root.capabilities.exchange:
+                    rename(tmp, name, parent, target, RENAME_EXCHANGE)
+                else:
+                    _exchange_by_hand(root, tmp, name, parent, target)
+        return _look(root, temporary, path, held)
+    except FileExistsError:
+        return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
         return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
-    finally:
-        os.close(descriptor)
 
 
-def _look(root: Root, temporary: Temporary, path: str, descriptor: int, before: Stamp) -> Result:
+def _exchange_by_hand(root: Root, tmp: int, name: str, parent: int, target: str) -> None:
+    os.rename(target, name + ASIDE, src_dir_fd=parent, dst_dir_fd=tmp)
+    try:
+        _rename_to_free(root, tmp, name, parent, target)
+    except OSError:
+        _rename_to_free(root, tmp, name + ASIDE, parent, target)
+        raise
+    os.rename(name + ASIDE, name, src_dir_fd=tmp, dst_dir_fd=tmp)
+
+
+def _rename_to_free(root: Root, source_directory: int, source: str, target_directory: int, target: str) -> None:
+    """Rename to a name where nothing is. Raises FileExistsError."""
+    if root.capabilities.no_replace:
+        rename(source_directory, source, target_directory, target, RENAME_NOREPLACE)
+        return
+    os.link(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
+    os.unlink(source, dir_fd=source_directory)
+
+
+def settle_aside(root: Root, temporary: Temporary, path: str) -> bool:
+    """After a crash in the middle of an exchange by hand: finish it, or undo it.
+
+    Returns:
+        Whether the old file is where it belongs now; else something else stands at `path`, and the old file is kept
+        under its name with `ASIDE`.
+    """
+    with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
+        if root.lstat(temporary.name) is None:
+            os.rename(name + ASIDE, name, src_dir_fd=tmp, dst_dir_fd=tmp)
+            return True
+        try:
+            _rename_to_free(root, tmp, name + ASIDE, parent, target)
+        except FileExistsError:
+            return False
+        return True
+
+
+def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
     """What is in place, and what came out of it."""
     placed = root.lstat(path)
     came_out = root.lstat(temporary.name)
@@ -193,7 +257,7 @@ def put_new(root: Root, temporary: Temporary, path: str) -> Result:
     try:
         root.make_parents(path)
         with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
-            rename(tmp, name, parent, target, RENAME_NOREPLACE)
+            _rename_to_free(root, tmp, name, parent, target)
             return Result(Outcome.DONE, Stamp.of(os.stat(target, dir_fd=parent, follow_symlinks=False)))
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
@@ -202,34 +266,19 @@ def put_new(root: Root, temporary: Temporary, path: str) -> Result:
 
 
 def move_away(root: Root, path: str, target: str, base: bytes | None, base_stamp: Stamp) -> Result:
-    """Rename `path` to `target`, where nothing may be, if it still has the content hash `base`."""
+    """Rename `path` to `target`, where nothing may be, if it still has the content hash `base` (None: any)."""
     try:
-        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return Result(Outcome.CHANGED)
-        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
-    try:
-        with read_lease(descriptor):
-            before = Stamp.of(os.fstat(descriptor))
-            if (
-                base is not None
-                and before != base_stamp
-                and hashlib.sha256(read_whole(descriptor, before.size)).digest() != base
-            ):
-                return Result(Outcome.CHANGED)
+        with _holding(root, path, base, base_stamp) as held:
+            if isinstance(held, Result):
+                return held
             root.make_parents(target)
             with root.parent(path) as (parent, name), root.parent(target) as (into, new):
-                rename(parent, name, into, new, RENAME_NOREPLACE)
+                _rename_to_free(root, parent, name, into, new)
                 return Result(Outcome.DONE, Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False)))
-    except Busy:
-        return Result(Outcome.BUSY, reason="another program has it open for writing")
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
         return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
-    finally:
-        os.close(descriptor)
 
 
 def was_put(root: Root, temporary: Temporary) -> bool:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yp2p.errors import FolderError
+from yp2p.files.capabilities import Capabilities, probe
 from yp2p.files.syscalls import open_beneath
 from yp2p.identity import FolderID
 
@@ -33,6 +34,7 @@ class Root:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.descriptor = os.open(path, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
+        self.capabilities = Capabilities()
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -84,12 +86,12 @@ class Root:
                 if status is None or not stat.S_ISDIR(status.st_mode):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
 
-    def remove_empty_parents(self, path: str) -> None:
-        """Remove the directories above `path` that nothing is left in."""
+    def remove_empty_parents(self, path: str, keep: str = "") -> None:
+        """Remove the directories above `path` that nothing is left in, up to `keep`."""
         names = path.split("/")[:-1]
-        if names[:1] == [OURS]:
+        if names[:1] == [OURS] and not keep:
             return
-        for depth in range(len(names), 0, -1):
+        for depth in range(len(names), len(keep.split("/")) if keep else 0, -1):
             try:
                 with self.parent("/".join(names[:depth])) as (directory, name):
                     os.rmdir(name, dir_fd=directory)
@@ -120,6 +122,14 @@ class Root:
                     os.mkdir(name, 0o700, dir_fd=parent)
             except FileExistsError:
                 pass
+
+    def probe(self) -> None:
+        """Find out what the file system can do. Raises OSError."""
+        descriptor = self.open(TMP, os.O_DIRECTORY | os.O_RDONLY)
+        try:
+            self.capabilities = probe(descriptor)
+        finally:
+            os.close(descriptor)
 
     def temporaries(self) -> list[str]:
         """The files in `.yp2p/tmp`, as paths from the root."""

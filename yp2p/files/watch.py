@@ -38,7 +38,9 @@ class Batch:
     modified: set[str] = field(default_factory=set)  # written to and still open: look when it is quiet
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
     new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
-    read: set[bytes] = field(default_factory=set)  # keys given to `watch_reading`: somebody has read the file
+    written: set[str] = field(default_factory=set)  # paths that somebody wrote to
+    # Keys given to `watch_reading`: somebody has read the file; with the paths that had been written to before.
+    read: dict[bytes, frozenset[str]] = field(default_factory=dict)
     overflow: bool = False  # look everywhere
     root_gone: bool = False
 
@@ -58,6 +60,10 @@ class Watcher:
 
     def close(self) -> None:
         self._inotify.close()
+
+    def fileno(self) -> int:
+        """What becomes readable when there is something to look at."""
+        return int(self._inotify.fileno())
 
     @property
     def watched_directories(self) -> int:
@@ -141,7 +147,7 @@ class Watcher:
 
     async def next_batch(self) -> Batch:
         """What to look at, as soon as there is something."""
-        await trio.lowlevel.wait_readable(self._inotify.fileno())
+        await trio.lowlevel.wait_readable(self.fileno())
         batch = Batch()
         events = self._inotify.read(timeout=0)
         with self._lock:
@@ -157,7 +163,7 @@ class Watcher:
         if key is not None:
             del self._reading[watch]
             if mask & flags.ACCESS:
-                batch.read.add(key)
+                batch.read[key] = frozenset(batch.written)
             return
         directory = self._path_of.get(watch)
         if directory is None:
@@ -170,6 +176,8 @@ class Watcher:
         is_directory = bool(mask & flags.ISDIR)
         if self.ignore.ignores(path, directory=is_directory):
             return
+        if mask & (flags.MODIFY | flags.CLOSE_WRITE):
+            batch.written.add(path)
         if is_directory:
             if mask & (flags.MOVED_FROM | flags.DELETE):
                 self._forget(path)

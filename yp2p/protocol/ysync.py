@@ -117,30 +117,41 @@ def _utf16_length(text: str) -> int:
 
 
 @dataclass(slots=True)
-class _Parsed:
-    """What an update contains, as far as dependencies go."""
+class Parsed:
+    """What an update contains: the clocks of its operations (`sections`), and up to which clocks others are needed."""
 
     sections: dict[int, tuple[int, int]]
     origins: dict[int, int]
     deletes: dict[int, int]
 
+    def vector(self) -> dict[int, int]:
+        """The least that whoever made this update has."""
+        vector = {client: stop for client, (_, stop) in self.sections.items()}
+        for needs in (self.origins, self.deletes):
+            for client, clock in needs.items():
+                vector[client] = max(vector.get(client, 0), clock)
+        return vector
 
-class _UpdateParser:
+
+class UpdateParser:
+    """Reads one update of one shape; `ranges` is its delete set afterwards."""
+
     def __init__(self, data: bytes, shape: Shape) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
+        self.ranges: list[tuple[int, int, int]] = []
 
-    def parse(self) -> _Parsed:
+    def parse(self) -> Parsed:
         cursor = self._cursor
-        parsed = _Parsed({}, {}, {})
+        parsed = Parsed({}, {}, {})
         for _ in range(cursor.count(4)):
             self._section(parsed)
         self._delete_set(parsed.deletes)
         cursor.finish()
         return parsed
 
-    def _section(self, parsed: _Parsed) -> None:
+    def _section(self, parsed: Parsed) -> None:
         cursor = self._cursor
         blocks = cursor.count(2)
         if blocks == 0:
@@ -234,7 +245,8 @@ class _UpdateParser:
         return count
 
     def _delete_set(self, deletes: dict[int, int]) -> None:
-        for client, start, length in _read_delete_set(self._cursor):
+        self.ranges = _read_delete_set(self._cursor)
+        for client, start, length in self.ranges:
             deletes[client] = max(deletes.get(client, 0), start + length)
 
 
@@ -254,14 +266,14 @@ def _read_delete_set(cursor: Cursor) -> list[tuple[int, int, int]]:
     return ranges
 
 
-def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set[int] = frozenset()) -> None:
+def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set[int] = frozenset()) -> Parsed:
     """Raise unless `data` may be given to a document whose state vector is `known`.
 
     Raises:
         InvalidUpdate: the bytes are not an update that an honest device can have made.
         MissingDependency: something it builds on is not here yet.
     """
-    parsed = _UpdateParser(data, shape).parse()
+    parsed = UpdateParser(data, shape).parse()
     reached = dict(known)
     for client, (start, stop) in parsed.sections.items():
         have = known.get(client, 0)
@@ -274,6 +286,19 @@ def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set
         for client, need in dependencies.items():
             if reached.get(client, 0) < need:
                 raise MissingDependency(f"client {client} is needed up to {need}")
+    return parsed
+
+
+def parse_update(data: bytes) -> Parsed:
+    """What an update of a text contains. Raises InvalidUpdate."""
+    return UpdateParser(data, Shape.TEXT).parse()
+
+
+def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
+    """Client ID, first clock and number of the operations that an update of a text deletes. Raises InvalidUpdate."""
+    parser = UpdateParser(data, Shape.TEXT)
+    parser.parse()
+    return parser.ranges
 
 
 def read_state_vector(data: bytes) -> dict[int, int]:

@@ -35,9 +35,9 @@ import trio
 from yp2p.errors import DamagedError, YpError
 
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
-MIGRATIONS: tuple[str, ...] = ()
+MIGRATIONS = ("migrate_1_to_2.sql",)
 
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000
@@ -79,6 +79,7 @@ class Database:
         self._read = _connect(path)
         self._read.execute("PRAGMA query_only = ON")
         self._next_seq = int(self._read.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0]) + 1
+        self._next_notice = int(self._read.execute("SELECT coalesce(max(id), 0) FROM notice").fetchone()[0])
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
         self._last = Commit()
         self._last.finish()
@@ -102,9 +103,9 @@ class Database:
         self._write.execute("PRAGMA journal_mode = WAL")
         self._write.execute("PRAGMA synchronous = FULL")
         if version != SCHEMA_VERSION:
-            scripts = MIGRATIONS[version - 1 :] if version else (_schema(),)
-            for script in scripts:
-                self._write.executescript(f"BEGIN; {script}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+            for script in MIGRATIONS[version - 1 :] if version else ("schema.sql",):
+                number = SCHEMA_VERSION if not version else int(script.rpartition("_")[2].removesuffix(".sql"))
+                self._write.executescript(f"BEGIN; {_script(script)}; PRAGMA user_version = {number}; COMMIT")
             self._write.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._make_room()
 
@@ -135,6 +136,11 @@ class Database:
         seq = self._next_seq
         self._next_seq += 1
         return seq
+
+    def next_notice(self) -> int:
+        """The number of the next notice."""
+        self._next_notice += 1
+        return self._next_notice
 
     @property
     def last_seq(self) -> int:
@@ -215,8 +221,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
 
 
-def _schema() -> str:
-    return files("yp2p.store").joinpath("schema.sql").read_text()
+def _script(name: str) -> str:
+    return files("yp2p.store").joinpath(name).read_text()
 
 
 def _check(path: Path) -> None:

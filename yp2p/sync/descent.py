@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
 import trio
 
 from yp2p.identity import DeviceID, DocumentID, EntryID
@@ -26,6 +27,7 @@ from yp2p.protocol.messages import (
     TreeQuery,
 )
 from yp2p.protocol.reconcile import Leaf
+from yp2p.sync.adoption import adopt
 from yp2p.sync.folder import Folder, manifest_document_id
 from yp2p.sync.provider import Provider
 from yp2p.transport.link import Link
@@ -34,6 +36,8 @@ _REPLY_LIMIT_S = 60.0
 _SYNC_LIMIT_S = 10.0
 _PULL_BATCH = 256
 _SLICE = 32
+
+log = structlog.get_logger()
 
 
 class Descent:
@@ -61,6 +65,7 @@ class Descent:
         self._behind = behind
         self._sync_again = sync_again
         self._lacking: set[DocumentID] = set()
+        self._theirs: dict[EntryID, Leaf] = {}  # what the peer announced and we have not taken yet
 
     async def _reply(self) -> FolderMessage:
         with trio.fail_after(_REPLY_LIMIT_S):
@@ -70,8 +75,8 @@ class Descent:
         """Compare everything with a peer that announced `state`."""
         folder = self._folder
         self._lacking.clear()
-        if state.membership != folder.membership_digest():
-            await self._link.send(Membership(folder.id, folder.statements()))
+        if state.membership != folder.membership.digest():
+            await self._link.send(Membership(folder.id, folder.membership.statements()))
         if state.manifest != folder.manifest_digest():
             await self._sync_manifest()
         if state.tree != folder.refresh_tree().root():
@@ -110,6 +115,7 @@ class Descent:
                     return
                 theirs.update(leaves.leaves)
                 last = leaves.last
+        self._theirs = theirs
         for entry in [e for e in self._behind if e[0] not in differing]:
             del self._behind[entry]
         tree = folder.refresh_tree()
@@ -144,6 +150,10 @@ class Descent:
     async def pull_missing(self) -> None:
         """Pull what the manifest names and nobody is pulling already, batch by batch."""
         folder = self._folder
+        theirs, self._theirs = self._theirs, {}
+        adopted = await adopt(folder, theirs, self._peer)
+        if adopted:
+            log.info("files_adopted", folder=folder.label, count=adopted)
         while True:
             wanted = [
                 document

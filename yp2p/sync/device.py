@@ -17,12 +17,16 @@ from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.documents.manifest import Kind
 from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, UsageError
+from yp2p.files.boot import boot_id
 from yp2p.files.root import Root
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
+from yp2p.sync import recovery
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.disk import Disk
 from yp2p.sync.folder import Folder
+from yp2p.sync.guard import DeletionGuard
+from yp2p.sync.notices import NoticeKind
 from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
@@ -59,6 +63,7 @@ class Device:
         self._mdns: Mdns | None = None
         self._nursery: trio.Nursery | None = None
         self._expecting_since = 0.0
+        self._after_power_cut = False
         self.desk = PairingDesk(identity, self._name, config.pairing.window_s)
         try:
             static = [parse_address(text) for text in config.discovery.static]
@@ -75,14 +80,27 @@ class Device:
         self._database.submit(
             [("INSERT OR REPLACE INTO start VALUES (?, ?, ?)", (self._clients.own, self._clients.fork, time.time()))]
         )
+        boot = boot_id()
+        last_run = self._database.rows("SELECT boot, clean FROM last_run")
+        self._after_power_cut = bool(last_run) and last_run[0][0] != boot and not last_run[0][1]
+        if self._after_power_cut:
+            log.warning("unclean_boot", advice="every file is compared with the store")
+        self._database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 0)", (boot,))])
+        try:
+            await self._run_folders(task_status)
+        finally:
+            # The store's fault ends here, too, but then this is not written either.
+            self._database.submit([("UPDATE last_run SET clean = 1", ())])
+
+    async def _run_folders(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for row in self._database.rows("SELECT id, label, root, founder, adopted FROM folder ORDER BY added"):
-                folder_id, label, root, founder, adopted = row
+            for row in self._database.rows("SELECT id, label, root, founder, adopted, held FROM folder ORDER BY added"):
+                folder_id, label, root, founder, adopted, held = row
                 await self._run_folder(
                     Folder(
                         FolderID(folder_id), label, Path(root), DeviceID(founder), database=self._database,
-                        clients=self._clients, adopted=bool(adopted),
+                        clients=self._clients, adopted=bool(adopted), held=held,
                     )
                 )  # fmt: skip
             nursery.start_soon(self.peers.run)
@@ -106,9 +124,12 @@ class Device:
     async def _run_folder(self, folder: Folder) -> None:
         assert self._nursery is not None
         folder.load()
-        folder.on_members_changed = self.peers.membership_changed
+        folder.membership.on_change = self.peers.membership_changed
         self._folders[folder.id] = folder
-        self._disks[folder.id] = Disk(folder, self._config.files)
+        folder.guard = DeletionGuard(self._config.trash.max_bytes)
+        self._disks[folder.id] = Disk(
+            folder, self._config.files, self._config.trash, after_power_cut=self._after_power_cut
+        )
         self.peers.membership_changed()
         await self._nursery.start(self._disks[folder.id].run)
 
@@ -247,7 +268,7 @@ class Device:
         await self._database.submit(
             [
                 (
-                    "INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '')",
                     (folder, label, str(path), founder, adopted, time.time()),
                 ),
                 *rows,
@@ -313,6 +334,35 @@ class Device:
     async def _wait_for_sighting(self) -> None:
         await self._sighted.wait()
 
+    async def trash(self, folder: str | None) -> list[dict[str, Any]]:
+        """What is in the trash of a folder."""
+        return await recovery.list_trash(recovery.choose(self._folders.values(), folder))
+
+    async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]:
+        """Put files from the trash back where they were."""
+        chosen = recovery.choose(self._folders.values(), folder)
+        return await recovery.restore_trash(chosen, names, everything=everything)
+
+    async def empty_trash(self, folder: str | None) -> int:
+        """Remove what is in the trash for good."""
+        return await recovery.empty_trash(recovery.choose(self._folders.values(), folder))
+
+    def resume(self, folder: str | None, *, accept: bool) -> str:
+        """A person's word on held deletions; gives the label. Raises FolderError: nothing is held."""
+        chosen = recovery.choose(self._folders.values(), folder)
+        if not chosen.held:
+            raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {_state(chosen)}")
+        self._disks[chosen.id].resume(accept=accept)
+        return chosen.label
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What a person may want to look at."""
+        return recovery.list_notices(self._folders.values())
+
+    async def bring_back(self, number: int) -> dict[str, Any]:
+        """Bring back what a save removed."""
+        return await recovery.bring_back_removed(self._folders.values(), number)
+
     async def wait(self) -> None:
         """Return when every folder is in sync with every connected device."""
         while not await self._is_in_sync():
@@ -327,7 +377,7 @@ class Device:
         expected = trio.current_time() - self._expecting_since < _EXPECTED_S
         if expected and any(not self.peers.is_linked(device) for device in self.peers.known()):
             return False
-        if any(folder.problem or not folder.settled or not folder.adopted for folder in self._folders.values()):
+        if any(folder.trouble or not folder.settled or not folder.adopted for folder in self._folders.values()):
             return False
         answers: list[bool] = []
 
@@ -382,7 +432,9 @@ class Device:
             "label": folder.label,
             "path": str(folder.path),
             "state": _state(folder),
-            "problem": folder.problem,
+            "problem": folder.trouble,
+            "held": bool(folder.held),
+            "file_system": folder.file_system.as_dict(),
             "entries": {
                 "total": len(texts),
                 "here": sum(1 for e in texts if e.id in folder.files),
@@ -390,6 +442,7 @@ class Device:
                 "waiting": len(waiting.entries),
                 "conflicts": len(self._conflicts(folder)),
             },
+            "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
             "waiting": [
                 {"path": folder.layout().path_of.get(entry, ""), "reason": reason}
@@ -418,7 +471,7 @@ class Device:
 
 
 def _state(folder: Folder) -> str:
-    if folder.problem:
+    if folder.trouble:
         return "paused"
     if not folder.adopted:
         return "waiting for the first device"

@@ -8,17 +8,21 @@ The folder is paused while its root or its marker is missing: an unmounted disk 
 
 from __future__ import annotations
 
+import time
+
 import structlog
 import trio
 
-from yp2p.config import Files
+from yp2p.config import Files, Trash
+from yp2p.documents.manifest import Change
+from yp2p.files import trash
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
-from yp2p.identity import EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
+from yp2p.sync.records import forget_old_bases
 from yp2p.sync.render import Render
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
@@ -30,6 +34,7 @@ _SCAN_BATCH = 1000
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0
 _ASK_PEERS_S = 2.0
+_PRUNE_S = 3600.0
 
 log = structlog.get_logger()
 
@@ -37,9 +42,12 @@ log = structlog.get_logger()
 class Disk:
     """Runs ingest and render of one folder."""
 
-    def __init__(self, folder: Folder, settings: Files) -> None:
+    def __init__(self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False) -> None:
         self._folder = folder
         self._settings = settings
+        self._trash = trash
+        self._after_power_cut = after_power_cut
+        self._word: bool | None = None  # what a person said of held deletions: whether to accept them
         self._dirty: set[str] = set()
         self._scan_wanted = True
         self._first_scan = True
@@ -48,6 +56,7 @@ class Disk:
         self._render: Render | None = None
         self._gone = ""
         self._scan_at = 0.0
+        self._pruned_at = 0.0
         self._listing = False  # whether a new directory is being listed
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
@@ -121,7 +130,10 @@ class Disk:
         folder = self._folder
         folder.problem = ""
         root.make_own_directories()
+        root.probe()
+        folder.file_system = root.capabilities
         self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
+        self._ingest.after_power_cut = self._after_power_cut
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
@@ -149,6 +161,11 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.disk_work = trio.Event()
+        if folder.held and self._word is None:
+            self._settle(busy=False)
+            return True
+        if folder.held:
+            await self._resume(root, watcher)
         if self._scan_wanted and folder.adopted and self._may_scan():
             await self._scan(root, watcher)
         now = trio.current_time()
@@ -170,6 +187,11 @@ class Disk:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
+        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing):
+            self._after_power_cut = False
+            ingest.forget_vanished()
+        if folder.held:
+            return True
         if folder.to_render or render.next_deadline() <= trio.current_time():
             folder.settled = False
             await render.run()
@@ -179,10 +201,43 @@ class Disk:
                 ingest.unsettled, not render.is_idle, folder.disk_work.is_set(),
             )
         )  # fmt: skip
-        if folder.settled == busy:
-            folder.settled = not busy
-            folder.touch()
+        self._settle(busy=busy)
         return True
+
+    def _settle(self, *, busy: bool) -> None:
+        if self._folder.settled == busy:
+            self._folder.settled = not busy
+            self._folder.touch()
+
+    def resume(self, *, accept: bool) -> None:
+        """A person's word on held deletions: do them, or bring back what was deleted."""
+        self._word = accept
+        self._folder.disk_work.set()
+
+    async def _resume(self, root: Root, watcher: Watcher) -> None:
+        folder, ingest, accept = self._folder, self._ingest, self._word
+        assert ingest is not None
+        self._word = None
+        await self._scan(root, watcher)
+        missing = [record for path in ingest.unsettled.missing if (record := folder.file_by_path(path)) is not None]
+        doomed = {e for e in folder.files if (f := folder.manifest.entries.get(e)) is None or not folder.is_alive(f)}
+        if accept:
+            folder.guard.approve(doomed | {record.entry for record in missing})
+        else:
+            for record in missing:
+                ingest.render_anew(record)
+            dead = {
+                entry
+                for entry in doomed | folder.guard.done(trio.current_time())
+                if (found := folder.manifest.entries.get(entry)) is not None and not folder.is_alive(found)
+            }
+            folder.guard.reset()
+            if dead:
+                commit = folder.write_manifest([Change(entry, revive=True) for entry in sorted(dead)])
+                await folder.told_manifest(commit)
+        folder.to_render |= doomed
+        folder.hold("")
+        log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
 
     def _may_scan(self) -> bool:
         """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
@@ -218,6 +273,9 @@ class Disk:
         folder, ingest, render = self._folder, self._ingest, self._render
         assert ingest is not None
         assert render is not None
+        if folder.held and self._word is None:
+            await folder.disk_work.wait()
+            return
         if folder.to_render or (
             folder.adopted and (self._dirty or ingest.look_again or (self._scan_wanted and self._may_scan()))
         ):
@@ -255,8 +313,7 @@ class Disk:
             first, _ = self._modified.get(path, (now, now))
             self._modified[path] = (first, now)
         if self._ingest is not None:
-            for key in batch.read:
-                self._ingest.was_read(EntryID(key))
+            self._ingest.take_readers(batch.read, batch.written)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True
@@ -283,3 +340,24 @@ class Disk:
                 scope.cancel()
                 return
             self._folder.save_digests()
+            await self._prune(root)
+
+    async def _prune(self, root: Root) -> None:
+        """Once an hour: what is too old or too much in the trash goes for good, and bases that are a day old."""
+        now = time.time()
+        if now - self._pruned_at < _PRUNE_S:
+            return
+        self._pruned_at = now
+        folder = self._folder
+        days = [day for (day,) in folder.database.rows("SELECT day FROM day")]
+        folder.database.submit(
+            [
+                forget_old_bases(folder.id, now),
+                ("INSERT OR IGNORE INTO day VALUES (?)", (time.strftime("%Y-%m-%d", time.gmtime(now)),)),
+            ]
+        )
+        removed = await trio.to_thread.run_sync(
+            trash.prune, root, days, self._trash.max_age_days, self._trash.max_bytes
+        )
+        if removed:
+            log.info("trash_pruned", folder=folder.label, count=len(removed))

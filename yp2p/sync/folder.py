@@ -13,7 +13,8 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -21,25 +22,27 @@ import trio
 
 from yp2p.documents.layout import Layout, layout
 from yp2p.documents.manifest import Change, Entry, Kind, Manifest
+from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica
-from yp2p.errors import MessageFault
+from yp2p.files.capabilities import Capabilities
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import Leaf, ReconcileTree
-from yp2p.protocol.ysync import read_state_vector
+from yp2p.protocol.ysync import parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.clients import ClientIDs
-from yp2p.sync.live import LiveDocument
-from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row
+from yp2p.sync.guard import DeletionGuard
+from yp2p.sync.live import RECENT_S, LiveDocument
+from yp2p.sync.members import Membership
+from yp2p.sync.notices import NoticeKind, Notices
+from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row, recent_of_others
 from yp2p.sync.waiting import Waiting
-from yp2p.trust.membership import Member, evaluate, read_statement
-from yp2p.trust.membership import Statement as MemberStatement
+from yp2p.trust.membership import Member
 
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
+_DEFAULT_TRASH_BYTES = 2 << 30
 MAX_OPEN_DOCUMENTS = 1024
-# A room has dozens of devices. Without a cap one member could make every other one store and check statements forever.
-MAX_STATEMENTS = 4096
 
 
 class Session(Protocol):
@@ -78,8 +81,10 @@ class Folder:
         database: Database,
         clients: ClientIDs,
         adopted: bool,
+        held: str = "",
     ) -> None:
         self.id = folder
+        self.held = held  # why it waits for a person's word, if it does
         self.label = label
         self.path = path
         self.founder = founder
@@ -87,6 +92,10 @@ class Folder:
         self.database = database
         self.clients = clients
         self.own_clients = frozenset((clients.own, clients.fork))
+        self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
+        self.file_system = Capabilities()  # what the disk of this folder can do
+        self.membership = Membership(folder, founder, database)
+        self.notices = Notices(database, folder)
         self.sessions: dict[DeviceID, Session] = {}
         self.files: dict[EntryID, FileRecord] = {}
         self.file_at: dict[str, EntryID] = {}
@@ -94,13 +103,10 @@ class Folder:
         self.to_render: set[EntryID] = set()
         self.problem = ""  # why the folder is paused, if it is
         self.settled = False
-        self.on_members_changed: Callable[[], None] = lambda: None
         self.changed = trio.Event()  # replaced at each change: for those who wait for any
         self.disk_work = trio.Event()
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
         self.tree = ReconcileTree()
-        self.members: dict[DeviceID, Member] = {}
-        self._statements: dict[bytes, MemberStatement] = {}
         self._digests: dict[DocumentID, Digest] = {}
         self._stale: set[DocumentID] = set()  # documents whose digest is not up to date
         self._unsaved: dict[DocumentID, Statement] = {}
@@ -122,9 +128,8 @@ class Folder:
 
     def load(self) -> None:
         """Read everything from the store; call once, before use."""
-        for (body,) in self.database.rows("SELECT body FROM statement WHERE folder = ?", (self.id,)):
-            self._statements[body] = read_statement(body, self.id)
-        self.members = evaluate(self.founder, self._statements.values())
+        self.membership.load()
+        self.notices.load()
         digests, stale = load_digests(self.database, self.id)
         self._digests = {d: digest for d, digest in digests.items() if d not in _MANIFEST_INDEX}
         self._stale = stale - set(_MANIFEST_INDEX)
@@ -139,32 +144,20 @@ class Folder:
             self._entry_touched(entry.id)
         self.to_render.update(self.manifest.entries)
 
-    # --- membership ---------------------------------------------------------------------------------------------
+    @property
+    def members(self) -> dict[DeviceID, Member]:
+        return self.membership.members
 
-    def statements(self) -> tuple[bytes, ...]:
-        return tuple(sorted(self._statements))
+    @property
+    def trouble(self) -> str:
+        """Why nothing is read from or written to the disk now; empty when all is well."""
+        return self.problem or self.held
 
-    def next_counter(self) -> int:
-        return 1 + max((statement.counter for statement in self._statements.values()), default=0)
-
-    def add_statements(self, bodies: Iterable[bytes]) -> Commit | None:
-        """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
-        news = {body: read_statement(body, self.id) for body in bodies if body not in self._statements}
-        if not news:
-            return None
-        if len(self._statements) + len(news) > MAX_STATEMENTS:
-            raise MessageFault(f"more than {MAX_STATEMENTS} membership statements for one folder")
-        self._statements.update(news)
-        self.members = evaluate(self.founder, self._statements.values())
-        commit = self.database.submit(
-            [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (self.id, body)) for body in news]
-        )
-        self.on_members_changed()
+    def hold(self, reason: str) -> None:
+        """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
+        self.held = reason
+        self.database.submit([("UPDATE folder SET held = ? WHERE id = ?", (reason, self.id))])
         self.touch()
-        return commit
-
-    def membership_digest(self) -> bytes:
-        return hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in self.statements())).digest()
 
     # --- digests ------------------------------------------------------------------------------------------------
 
@@ -280,7 +273,9 @@ class Folder:
         for live in self.manifest_documents:
             await live.told(commit)
 
-    def _accept_manifest(self, live: LiveDocument, update: bytes, source: object) -> Commit | None:
+    def _accept_manifest(
+        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int]
+    ) -> Commit | None:
         index = _MANIFEST_INDEX[live.id]
         news, touched = self.manifest.receive(index, update, self.own_clients)
         if news is None:
@@ -330,15 +325,17 @@ class Folder:
         """A text document in memory, loaded from the store if need be; empty when it is not here."""
         live = self._texts.get(document)
         if live is None:
-            rows = self._rows(document)
+            rows = self.rows(document)
             replica = TextReplica.from_updates(self.clients.own, [data for _, data in rows])
             live = LiveDocument(document, replica, self._accept_text, self.database.pending)
             live.last_seq = rows[-1][0] if rows else 0
+            for at, data in recent_of_others(self.database, self.id, document, time.time() - RECENT_S):
+                live.recent.add(at, parse_update(data).sections)
             self._texts[document] = live
         live.used_at = trio.current_time()
         return live
 
-    def _rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
+    def rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
         """The log of a document, with what is on its way to the store."""
         rows = load_log(self.database, self.id, document)
         on_its_way = self.unstored.get(document)
@@ -360,11 +357,14 @@ class Folder:
                 self.digest(document)
                 del self._texts[document]
 
-    def _accept_text(self, live: LiveDocument, update: bytes, source: object) -> Commit | None:
-        news = live.replica.receive(update, self.own_clients)
-        if news is None:
+    def _accept_text(self, live: LiveDocument, update: bytes, source: object, known: dict[int, int]) -> Commit | None:
+        merged = receive_from_peer(live.text, update, self.own_clients, known)
+        if merged.news is None:
             return None
-        return self.record_text(live, news, source)
+        if live.replica.received is not None:
+            live.recent.add(time.time(), live.replica.received.sections)
+        commit = self.record_text(live, merged.news, source)
+        return self.tell_merge(live, merged) or commit
 
     def record_text(self, live: LiveDocument, news: bytes, source: object, extra: Iterable[Statement] = ()) -> Commit:
         """Store what was news in a text document; `extra` statements become durable with it."""
@@ -387,6 +387,17 @@ class Folder:
         self._tell_sessions(live.id, source)
         self.touch()
         return commit
+
+    def tell_merge(self, live: LiveDocument, merged: Merged) -> Commit | None:
+        """Tell what met in one line, and store what repaired the merge, if anything did."""
+        entry = self.entry_of.get(live.id, EntryID(b""))
+        for line in merged.lines:
+            path = self.layout().path_of.get(entry, "")
+            self.notices.add(NoticeKind.MERGED_IN_ONE_LINE, path, line, entry)
+        if merged.repair is None:
+            return None
+        self.to_render.add(entry)
+        return self.record_text(live, merged.repair, None)
 
     def take_pulled(self, document: DocumentID, state: bytes, source: DeviceID) -> Commit | None:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
@@ -412,7 +423,7 @@ class Folder:
         if document not in self.entry_of or not self.has_document(document):
             return b""
         if document not in self._texts:
-            rows = self._rows(document)
+            rows = self.rows(document)
             if len(rows) == 1:
                 return rows[0][1]
         return self.open_text(document).replica.state()
@@ -465,7 +476,7 @@ class Folder:
 
     def text_at(self, document: DocumentID, seq: int) -> TextReplica:
         """The document as it was at a row of the log, from the store."""
-        rows = self._rows(document)
+        rows = self.rows(document)
         return TextReplica.from_updates(self.clients.fork, [data for number, data in rows if number <= seq])
 
     def is_on_disk(self, entry: EntryID) -> bool:

@@ -29,50 +29,40 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 import structlog
 import trio
 
-from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.layout import conflict_path
-from yp2p.documents.manifest import Change, Deletion, Entry, Kind
+from yp2p.documents.diff import Hunk, holds_news, hunks
+from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica, imported
+from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
-from yp2p.identity import DocumentID, EntryID
-from yp2p.store.database import Commit, Statement
+from yp2p.files.trash import new_place
+from yp2p.identity import ID_BYTES, EntryID
+from yp2p.protocol.ysync import deleted_ranges
+from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
-from yp2p.sync.records import Digest, FileRecord, log_row
-from yp2p.sync.unsettled import GRACE_S, Fresh, Unsettled, decided_at
+from yp2p.sync.imports import Imports
+from yp2p.sync.notices import NoticeKind, Undo
+from yp2p.sync.records import FileRecord
+from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
+from yp2p.sync.versions import older_version
 
-BUSY_RETRY_S = 0.25
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
+_EMPTY = hashlib.sha256(b"").digest()
 
 log = structlog.get_logger()
-
-
-def _extent(found: list[Hunk]) -> int:
-    """How much was taken out and put in."""
-    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)
-
-
-def entry_id_for(*parts: bytes) -> EntryID:
-    """Entry ID of a first import: equal on every device that imports the same content at the same path."""
-    return EntryID(hashlib.sha256(b"yp2p entry v1" + b"\x00".join(parts)).digest()[:16])
-
-
-def document_id_for(entry: EntryID) -> DocumentID:
-    return DocumentID(hashlib.sha256(b"yp2p document v1" + entry).digest()[:16])
 
 
 class Ingest:
@@ -83,11 +73,18 @@ class Ingest:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
+        self._imports = Imports(folder, root, self.unsettled, self._look_soon, self._known_file)
         self._scanning = False
+        self._first = False  # whether the first scan after a start is being looked at
+        # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
+        self.after_power_cut = False
+        self._vanished: set[EntryID] = set()  # gone after an unclean boot
         self.look_again: set[str] = set()
         self.edited_at: dict[EntryID, float] = {}
         # Entries whose file was rendered with others' changes and not read since, with the last base that was.
         self.unread: dict[EntryID, FileRecord] = {}
+        self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
+        self._written: set[str] = set()  # written to, and not looked at yet: who reads now reads that
 
     async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
         """Look at these paths now.
@@ -105,17 +102,20 @@ class Ingest:
             else:
                 # Reading a file that nobody has read yet would look as if its next writer had read it.
                 known.append((path, record.stamp, trust_stamp or record.entry in self.unread))
+        if self.after_power_cut:
+            known = [(path, None, False) for path, _, _ in known]
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             findings = inspect_all(self._root, known, self._max_text_bytes)
         else:
             findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes))
-        self._scanning = trust_stamp
+        self._scanning, self._first = trust_stamp, settled
         try:
             for finding in findings:
                 await self._sort(finding, settled)
         finally:
-            self._scanning = False
+            self._scanning = self._first = False
+            self._written.difference_update(path for path, _, _ in known)
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
         try:
@@ -133,6 +133,12 @@ class Ingest:
         folder.waiting.skipped.pop(path, None)
         if finding.found is not Found.TEXT:
             self.unsettled.fresh.pop(path, None)
+        if record is not None and self.after_power_cut:
+            if finding.found is Found.MISSING:
+                self._vanished.add(record.entry)
+            elif self._is_damaged(record, finding):
+                await self._mend(record, finding)
+                return
         match finding.found:
             case Found.UNCHANGED:
                 if record is not None:
@@ -166,15 +172,66 @@ class Ingest:
         base = self.unread.get(record.entry, record)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
+        elif self._first and (old := older_version(self._folder, record, finding.content)) is not None:
+            self._is_older(old, finding)
         else:
             await self._save(record, base, finding)
         self.was_read(record.entry)
+
+    def _is_older(self, old: FileRecord, finding: Finding) -> None:
+        """Files older than the store, as from a backup, are no edit: the newest version comes back."""
+        folder = self._folder
+        folder.set_file(replace(old, stamp=finding.stamp))
+        folder.to_render.add(old.entry)
+        text = "the file held an older version; the newest was put back"
+        folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
+
+    def _is_damaged(self, record: FileRecord, finding: Finding) -> bool:
+        if finding.found is Found.TEXT and finding.stamp.size == 0:
+            return record.content != _EMPTY and self._folder.open_text(record.document).text.text() != ""
+        return finding.found is Found.NOT_TEXT and finding.has_nul
+
+    async def _mend(self, record: FileRecord, finding: Finding) -> None:
+        """What the power cut left goes into the trash, and the file is rendered again."""
+        folder = self._folder
+        target = f"{new_place()}/{record.path}"
+        result = await trio.to_thread.run_sync(move_away, self._root, record.path, target, None, finding.stamp)
+        if result.outcome is not Outcome.DONE:
+            self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
+            return
+        self.render_anew(record)
+        text = "the file was damaged when the machine went down; it was made anew, what was left is in the trash"
+        folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
+        log.warning("file_mended", folder=folder.label)
+
+    def render_anew(self, record: FileRecord) -> None:
+        """Forget that the file was there, so that it is made again."""
+        folder = self._folder
+        self.unsettled.missing.pop(record.path, None)
+        folder.drop_file(record.entry)
+        folder.database.submit([record.delete(folder.id)])
+        folder.to_render.add(record.entry)
 
     def was_read(self, entry: EntryID) -> None:
         """Whoever saves the file of this entry from now on may have read what was rendered."""
         base = self.unread.pop(entry, None)
         if base is not None:
             self._folder.database.submit([base.forget_unread(self._folder.id)])
+
+    def reading_key(self, entry: EntryID, inode: int) -> bytes:
+        """From now on reading this file counts for the entry, and reading the one before it does not."""
+        key = entry + inode.to_bytes(8, "big")
+        self._reading[entry] = key
+        return key
+
+    def take_readers(self, read: Mapping[bytes, frozenset[str]], written: Set[str]) -> None:
+        """Take who read and wrote what, as in `Batch`: what is read after a save is not what was rendered."""
+        for key, before in read.items():
+            entry = EntryID(key[:ID_BYTES])
+            record = self._folder.files.get(entry)
+            if self._reading.get(entry) == key and record is not None and record.path not in before | self._written:
+                self.was_read(entry)
+        self._written |= written
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
@@ -208,15 +265,16 @@ class Ingest:
         folder = self._folder
         fork, found = await self._changes(base, finding)
         if base is not record:
-            # Nobody was seen reading, but an appender need not read: the base that the save is nearer to is its own.
+            # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.
             other_fork, other_found = await self._changes(record, finding)
-            if _extent(other_found) <= _extent(found):
+            if holds_news(fork.text(), other_fork.text(), found, other_found):
                 base, fork, found = record, other_fork, other_found
         live = folder.open_text(record.document)
         # no await from here: whether the base is the head is decided together with the merge
         is_head = folder.base_is_head(base, live)
+        before, ours = live.text.text(), live.replica.clocks()
         if is_head and not self._scanning:
-            news = live.text.edit(found)
+            news = update = live.text.edit(found)
         else:
             if fork is live.text:
                 fork = folder.fork_at_base(base, folder.clients.fork)
@@ -225,7 +283,7 @@ class Ingest:
                 fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
             update = fork.edit(found)
             news = live.replica.apply(update) if update is not None else None
-        if news is None:
+        if news is None or update is None:
             # Nothing of its own in it: a writer that had not read wrote back what it had.
             back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
             folder.set_file(back)
@@ -237,17 +295,33 @@ class Ingest:
             record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
             finding.executable, finding.stamp,
         )  # fmt: skip
-        commit = folder.record_text(live, news, None, extra=[updated.save(folder.id)])
+        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
+        merged = Merged(news) if is_head else settle(live.text, news, ours, fork.clocks())
+        after = live.text.text() if merged.repair is None else ""
+        commit = folder.record_text(live, news, None, extra=extra)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
         folder.set_file(updated)
         self.edited_at[record.entry] = trio.current_time()
         if not is_head:
             folder.to_render.add(record.entry)
+        commit = folder.tell_merge(live, merged) or commit
+        removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await live.told(commit)
         log.debug("file_ingested", path=record.path, hunks=len(found))
         folder.rendered(record.entry)
         if finding.executable != record.executable:
             await self._only_status(replace(updated, executable=record.executable), finding)
+        if removed:
+            await self._tell_removal(record, removed, seq, before, after)
+
+    async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
+        """A save took out what another device wrote a moment ago: say so, with what brings it back."""
+        undo = None
+        if after:
+            changes = await trio.to_thread.run_sync(hunks, after, before)
+            undo = Undo.of(record.document, seq, changes)
+        text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
+        self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
 
     async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
         """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
@@ -277,6 +351,9 @@ class Ingest:
 
     # --- files that come and go ---------------------------------------------------------------------------------
 
+    def _look_soon(self, path: str) -> None:
+        self.look_again.add(path)
+
     def due(self) -> list[str]:
         """Paths that should be looked at again."""
         now = trio.current_time()
@@ -303,7 +380,7 @@ class Ingest:
             if path not in unsettled.held and decided_at(fresh) <= now
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
-            await self._import(ready[start : start + _IMPORT_BATCH])
+            await self._imports.take(ready[start : start + _IMPORT_BATCH])
 
     async def _look_again(self, now: float) -> None:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
@@ -369,121 +446,33 @@ class Ingest:
 
     async def _delete(self, paths: list[str]) -> None:
         folder = self._folder
+        records = [record for path in paths if (record := folder.file_by_path(path)) is not None]
+        for record in [record for record in records if record.entry in self._vanished]:
+            records.remove(record)
+            self.render_anew(record)
+            text = "the file was gone when the machine came back; it was made anew"
+            folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
+        now = trio.current_time()
+        sizes = {record.entry: record.stamp.size for record in records}
+        reason = folder.guard.refuses(sizes, len(folder.layout().path_of), now)
+        if reason:
+            folder.hold(f"{reason} here")
+            return
+        for path in paths:
+            self.unsettled.missing.pop(path, None)
         changes: list[Change] = []
         statements: list[Statement] = []
-        for path in paths:
-            del self.unsettled.missing[path]
-            record = folder.file_by_path(path)
-            if record is None:
-                continue
+        for record in records:
             seen = folder.fork_at_base(record, folder.clients.fork).state_vector()
             folder.drop_file(record.entry)
+            folder.guard.count(record.entry, now)
             statements.append(record.delete(folder.id))
             changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
         if changes:
             await folder.told_manifest(folder.write_manifest(changes, statements))
             log.info("files_deleted_here", folder=folder.label, count=len(changes))
 
-    # --- new files ----------------------------------------------------------------------------------------------
-
-    async def _import(self, findings: list[Finding]) -> None:
-        """Bring new files into the manifest, many at once."""
-        folder = self._folder
-        changes: list[Change] = []
-        statements: list[Statement] = []
-        imported_entries: list[EntryID] = []
-        for finding in findings:
-            occupant = folder.manifest.entries.get(folder.layout().entry_at.get(finding.path, EntryID(b"")))
-            dead = folder.dead_entry_at(finding.path) if occupant is None else None
-            if occupant is not None:
-                await self._meets_entry(occupant, finding, changes, statements, imported_entries)
-            elif dead is not None:
-                await self._revive(dead, finding)
-            else:
-                entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
-                if entry in folder.manifest.entries:
-                    entry = EntryID(os.urandom(16))
-                self._add(entry, finding.path, finding, changes, statements)
-                imported_entries.append(entry)
-            self.unsettled.fresh.pop(finding.path, None)
-            # It may have moved on while it was imported, before anybody knew that it is ours.
-            self.look_again.add(finding.path)
-        if changes:
-            commit = folder.write_manifest(changes, statements)
-            await folder.told_manifest(commit)
-            folder.unstored.clear()
-            for entry in imported_entries:
-                folder.rendered(entry)
-            log.info("files_imported", folder=folder.label, count=len(changes))
-
-    def _add(
-        self, entry: EntryID, path: str, finding: Finding, changes: list[Change], statements: list[Statement]
-    ) -> None:
-        """A new entry with a new document. Equal files on two devices give equal bytes throughout."""
-        folder = self._folder
-        document = document_id_for(entry)
-        update = imported(finding.text)
-        seq = folder.database.next_seq()
-        record = FileRecord(entry, path, document, seq, None, finding.content, finding.executable, finding.stamp)
-        statements += [log_row(folder.id, document, seq, None, update), record.save(folder.id)]
-        replica = TextReplica.from_updates(client_id_from(document), [update])
-        digest = Digest(replica.version(), finding.content, replica.state_vector())
-        folder.learn_digest(document, digest)
-        folder.unstored[document] = (seq, update)
-        statements.append(digest.save(folder.id, document, seq))
-        folder.set_file(record)
-        changes.append(Change(entry, path, (Kind.TEXT, finding.executable, document)))
-
-    async def _meets_entry(
-        self,
-        occupant: Entry,
-        finding: Finding,
-        changes: list[Change],
-        statements: list[Statement],
-        imported_entries: list[EntryID],
-    ) -> None:
-        """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
-        folder = self._folder
-        digest = folder.digest(occupant.document)
-        if digest is None:
-            return  # its document is on its way; rendering it will look here again
-        if digest.content == finding.content and occupant.id not in folder.files:
-            live = folder.open_text(occupant.document)
-            record = FileRecord(
-                occupant.id, finding.path, occupant.document, live.last_seq, None, finding.content,
-                finding.executable, finding.stamp,
-            )  # fmt: skip
-            await folder.database.pending().wait()
-            folder.set_file(record)
-            folder.database.submit([record.save(folder.id)])
-            folder.rendered(occupant.id)
-            return
-        entry = entry_id_for(b"conflict", occupant.id, finding.content)
-        if entry in folder.manifest.entries:
-            entry = EntryID(os.urandom(16))
-        beside = conflict_path(finding.path, entry)
-        result = await trio.to_thread.run_sync(
-            move_away, self._root, finding.path, beside, finding.content, finding.stamp
-        )
-        if result.outcome is not Outcome.DONE or result.stamp is None:
-            self.unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
-            return
-        self._add(entry, beside, replace(finding, path=beside, stamp=result.stamp), changes, statements)
-        imported_entries.append(entry)
-        folder.to_render.add(occupant.id)
-        log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
-
-    async def _revive(self, entry: Entry, finding: Finding) -> None:
-        """A file is back where one was deleted: the same entry lives again, with the difference as an edit."""
-        folder = self._folder
-        live = folder.open_text(entry.document)
-        record = FileRecord(
-            entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.executable,
-            Stamp(0, 0, 0, 0),
-        )  # fmt: skip
-        folder.set_file(record)
-        commit: Commit = folder.write_manifest(
-            [Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)]
-        )
-        await folder.told_manifest(commit)
-        await self._known_file(record, finding)
+    def forget_vanished(self) -> None:
+        """The first scan after an unclean boot is through, and what was missing then is decided."""
+        self.after_power_cut = False
+        self._vanished.clear()

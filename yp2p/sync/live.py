@@ -8,7 +8,7 @@ whichever task happens to wake first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
@@ -16,19 +16,52 @@ from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.provider import Listener
 
+# Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
+RECENT_S = 600.0
+
+
+class Recent:
+    """Which operations came from other devices in the last ten minutes; `overlap` tells what of them a save removes."""
+
+    def __init__(self) -> None:
+        self._ranges: deque[tuple[float, int, int, int]] = deque()
+
+    def add(self, at: float, sections: Mapping[int, tuple[int, int]]) -> None:
+        """Args: `at` in seconds since 1970; `sections` as in `ysync.Parsed`."""
+        for client, (start, stop) in sections.items():
+            self._ranges.append((at, client, start, stop))
+        self.forget(at)
+
+    def forget(self, now: float) -> None:
+        while self._ranges and self._ranges[0][0] < now - RECENT_S:
+            self._ranges.popleft()
+
+    def __bool__(self) -> bool:
+        return bool(self._ranges)
+
+    def overlap(self, deleted: Iterable[tuple[int, int, int]]) -> int:
+        """How many of these operations (client ID, first clock, number) are among them."""
+        return sum(
+            max(0, min(stop, start + length) - max(begin, start))
+            for client, start, length in deleted
+            for _, other, begin, stop in self._ranges
+            if client == other
+        )
+
 
 class LiveDocument:
     """One document in memory.
 
     Args:
-        accept: takes a peer's update and its source; applies and submits it, gives the commit (None: no news).
+        accept: takes a peer's update, its source and what that peer is known to have; applies and submits it, gives
+            the commit (None: no news).
     """
 
     def __init__(
         self,
         document: DocumentID,
         replica: TextReplica | ManifestReplica,
-        accept: Callable[[LiveDocument, bytes, object], Commit | None],
+        accept: Callable[[LiveDocument, bytes, object, dict[int, int]], Commit | None],
         pending: Callable[[], Commit],
         last_seq: int = 0,
     ) -> None:
@@ -41,6 +74,7 @@ class LiveDocument:
         self._listeners: dict[int, Listener] = {}
         self._next_listener = 0
         self._untold: deque[tuple[bytes, object, Commit]] = deque()
+        self.recent = Recent()
 
     @property
     def is_listened_to(self) -> bool:
@@ -58,9 +92,13 @@ class LiveDocument:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
         return self.replica.update_since(state_vector), self._pending()
 
-    async def receive(self, update: bytes, source: object) -> None:
-        """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
-        commit = self._accept(self, update, source)
+    async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
+        """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate.
+
+        Args:
+            known: the state vector that the peer is known to have; brought up to date.
+        """
+        commit = self._accept(self, update, source, known if known is not None else {})
         if commit is not None:
             await self.told(commit)
 

@@ -163,11 +163,12 @@ class PairingDesk:
             self._touch()
 
     async def _grant(self, folder: Folder, peer: PublicIdentity, name: str, messages: SecureMessages) -> None:
-        statement = sign_statement(self._identity, folder.id, peer, Role.MEMBER, folder.next_counter(), name)
-        commit = folder.add_statements([statement.encode()])
+        statement = sign_statement(self._identity, folder.id, peer, Role.MEMBER, folder.membership.next_counter(), name)
+        commit = folder.membership.add([statement.encode()])
         if commit is not None:
             await commit.wait()
-        grant = Grant(folder.id, folder.founder, folder.label, self._name, folder.statements())
+        folder.touch()
+        grant = Grant(folder.id, folder.founder, folder.label, self._name, folder.membership.statements())
         await messages.send(grant.encode())
         log.info("device_paired", name=name, folder=folder.label)
         await messages.receive()

@@ -31,6 +31,7 @@ import trio
 
 from yp2p.errors import MissingDependency
 from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol.ysync import read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
 MAX_WAITING_UPDATES = 256
@@ -67,8 +68,11 @@ class SyncedDocument(Protocol):
     def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
         """What a holder of `state_vector` lacks now, and when that is durable."""
 
-    async def receive(self, update: bytes, source: object) -> None:
-        """Validate, apply and store an update. Raises MissingDependency, InvalidUpdate."""
+    async def receive(self, update: bytes, source: object, known: dict[int, int]) -> None:
+        """Validate, apply and store an update. Raises MissingDependency, InvalidUpdate.
+
+        `known` is the state vector that the sender is known to have; it is brought up to date.
+        """
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of every update once it is durable; gives the way to unsubscribe."""
@@ -109,6 +113,7 @@ class Provider:
         self._overrun = False
         self._restart = False
         self._peer_vector = b"\x00"
+        self._known: dict[int, int] = {}  # what the peer is known to have
         self._more = trio.Event()
         self._last_resync = -_RESYNC_INTERVAL_S
         self._scope = trio.CancelScope()
@@ -156,6 +161,7 @@ class Provider:
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""
         self._held.clear()
+        self._known = read_state_vector(self._document.state_vector())
 
     def restart(self) -> None:
         """Send step 1 again: the peer is known to differ, whatever was said before."""
@@ -225,6 +231,7 @@ class Provider:
     async def _take(self, data: bytes) -> None:
         match decode(data):
             case Step1(state_vector):
+                self._known = read_state_vector(state_vector)
                 self._peer_vector = state_vector
                 await self._answer(state_vector)
             case Step2(update):
@@ -240,7 +247,7 @@ class Provider:
 
     async def _receive(self, update: bytes) -> None:
         try:
-            await self._document.receive(update, self._source)
+            await self._document.receive(update, self._source, self._known)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
             now = trio.current_time()

@@ -12,6 +12,9 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database, Statement
 
+# An editor that was open for longer than this has been asked whether to load the file again.
+BASES_S = 86400.0
+
 
 def _path(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
@@ -46,6 +49,13 @@ class FileRecord:
     def delete(self, folder: FolderID) -> Statement:
         return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, self.entry))
 
+    def keep_base(self, folder: FolderID) -> list[Statement]:
+        """Keep the base for a day, where the log alone does not give it any more."""
+        if self.base_state is None:
+            return []
+        row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
+        return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
+
     def save_as_unread(self, folder: FolderID) -> Statement:
         """Remember this as the base before, of a file that nobody has read since it was rendered."""
         return (
@@ -66,6 +76,18 @@ def load_unread(database: Database, folder: FolderID, files: Mapping[EntryID, Fi
         )
         if entry in files
     ]
+
+
+def forget_old_bases(folder: FolderID, now: float) -> Statement:
+    """`now` in seconds since 1970."""
+    return ("DELETE FROM base WHERE folder = ? AND at < ?", (folder, now - BASES_S))
+
+
+def kept_base(database: Database, folder: FolderID, record: FileRecord, content: bytes) -> bytes | None:
+    """The state of a base of the last day with this content hash, where the log alone does not give it."""
+    query = "SELECT base_state FROM base WHERE folder = ? AND entry = ? AND document = ? AND content = ?"
+    rows = database.rows(query, (folder, record.entry, record.document, content))
+    return bytes(rows[0][0]) if rows else None
 
 
 def load_files(database: Database, folder: FolderID) -> list[FileRecord]:
@@ -165,5 +187,19 @@ def load_log(database: Database, folder: FolderID, document: DocumentID) -> list
         (seq, data)
         for seq, data in database.rows(
             "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document)
+        )
+    ]
+
+
+def recent_of_others(
+    database: Database, folder: FolderID, document: DocumentID, since: float
+) -> list[tuple[float, bytes]]:
+    """Updates of other devices since a time (seconds since 1970), but the one that brought the document."""
+    return [
+        (received, data)
+        for received, data in database.rows(
+            "SELECT received, data FROM log WHERE folder = ? AND document = ? AND origin != x'' AND received > ?"
+            " AND seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY seq",
+            (folder, document, since, folder, document),
         )
     ]

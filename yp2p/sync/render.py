@@ -21,9 +21,7 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-import secrets
 import stat
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -35,6 +33,7 @@ from yp2p.files import replace as disk
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Outcome, Result, Temporary
 from yp2p.files.root import TMP, TRASH, Root
+from yp2p.files.trash import new_place
 from yp2p.identity import DocumentID, EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
@@ -118,13 +117,25 @@ class Render:
             await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
         for name in sorted(self._root.temporaries()):
+            if name.endswith(disk.ASIDE):
+                self._recover_aside(name.removesuffix(disk.ASIDE))
+        for name in sorted(self._root.temporaries()):
             purpose = disk.read_purpose(name)
             if purpose is not None:
                 await self._recover_replacement(EntryID(purpose[0]), purpose[1], purpose[2])
             elif name.startswith(_PARKED):
                 self._recover_parked(name)
+            elif name.endswith(disk.ASIDE):
+                await self._keep(name)
             else:
                 disk.discard(self._root, name)
+
+    def _recover_aside(self, name: str) -> None:
+        """An exchange by hand that a crash cut in two."""
+        purpose = disk.read_purpose(name)
+        record = self._folder.files.get(EntryID(purpose[0])) if purpose is not None else None
+        if purpose is not None and record is not None:
+            disk.settle_aside(self._root, purpose[2], record.path)
 
     def _recover_parked(self, name: str) -> None:
         """A file that was on its way to another name: its record says where it is, or it would look deleted."""
@@ -144,11 +155,11 @@ class Render:
             status = self._root.lstat(record.path)
         except OSError:
             status = None
-        if status is not None and status.st_ino == record.stamp.inode:
-            if status.st_atime_ns > record.stamp.mtime_ns:
-                self._ingest.was_read(base.entry)
-            else:
-                self._watch_reading(record.path, base.entry)
+        if status is None or (status.st_mtime_ns == record.stamp.mtime_ns and status.st_atime_ns > status.st_mtime_ns):
+            self._ingest.was_read(base.entry)
+        else:
+            # Where it was saved since, reading it says nothing about who saved it: the nearer base will be taken.
+            self._watch_reading(record.path, self._ingest.reading_key(base.entry, status.st_ino))
 
     async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
@@ -172,10 +183,6 @@ class Render:
         # Its base is gone, or it is no text: what was written into it late cannot be merged, so keep it.
         await self._keep(temporary.name)
 
-    @staticmethod
-    def _trash() -> str:
-        return f"{TRASH}/{time.strftime('%Y-%m-%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-
     async def run(self) -> None:
         """Carry out one batch of what is to be rendered."""
         folder = self._folder
@@ -184,6 +191,10 @@ class Render:
             if at <= now:
                 del self._later[entry]
                 folder.to_render.add(entry)
+        reason = self._too_many_deletions(now)
+        if reason:
+            folder.hold(f"{reason} by another device")
+            return
         puts: list[_Put] = []
         chars = 0
         while folder.to_render and len(puts) < BATCH and chars < _BATCH_CHARS:
@@ -195,6 +206,17 @@ class Render:
         if puts:
             await self._put_all(puts)
         await self._look_at_what_came_out()
+
+    def _too_many_deletions(self, now: float) -> str:
+        """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
+        folder = self._folder
+        doomed = {
+            entry: record.stamp.size
+            for entry in folder.to_render
+            if (record := folder.files.get(entry)) is not None
+            and ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
+        }
+        return folder.guard.refuses(doomed, len(folder.layout().path_of) + len(doomed), now) if doomed else ""
 
     async def _plan(self, entry: EntryID) -> _Put | None:
         """Do what needs no new content; give the file to write, if there is one."""
@@ -217,6 +239,8 @@ class Render:
         if record is not None and folder.is_rendered(record):
             await self._mode(record, found.executable)
             return None
+        if record is None and self._is_taken(entry, path):
+            return None
         live = folder.open_text(found.document)
         now = trio.current_time()
         if now - self._last.get(entry, -1.0) < 1 / MAX_RENDERS_PER_S:
@@ -227,6 +251,21 @@ class Render:
             await self._base_is(replace(record, base_seq=live.last_seq, base_state=None))
             return None
         return _Put(entry, found.document, path, text, live.last_seq, found.executable, record)
+
+    def _is_taken(self, entry: EntryID, path: str) -> bool:
+        """Whether something stands where a new file should go: it is looked at first, it may be that file already."""
+        try:
+            status = self._root.lstat(path)
+        except OSError:
+            return False  # putting the file there will say why it does not work
+        if status is None:
+            return False
+        if stat.S_ISREG(status.st_mode):
+            self._look(path)
+            self._later[entry] = trio.current_time() + RETRY_S
+        else:
+            self._wait(entry, "something else stands at its place", BLOCKED_RETRY_S)
+        return True
 
     async def _put_all(self, puts: list[_Put]) -> None:
         folder = self._folder
@@ -249,7 +288,9 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                if put.record is not None and self._watch_reading(intent.temporary.name, put.entry):
+                if put.record is not None and self._watch_reading(
+                    intent.temporary.name, self._ingest.reading_key(put.entry, intent.temporary.inode)
+                ):
                     self._ingest.unread.setdefault(put.entry, put.record)
                 placing.append((put, intent))
             else:
@@ -297,6 +338,8 @@ class Render:
         folder.waiting.entries.pop(put.entry, None)
         folder.set_file(record)
         statements = [record.save(folder.id)]
+        if put.record is not None:
+            statements += put.record.keep_base(folder.id)
         unread = self._ingest.unread.get(put.entry)
         if unread is not None:
             statements.append(unread.save_as_unread(folder.id))
@@ -339,7 +382,7 @@ class Render:
 
     async def _keep(self, name: str) -> None:
         """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
-        target = f"{self._trash()}/{name.rpartition('/')[2]}"
+        target = f"{new_place()}/{name.rpartition('/')[2]}"
         await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
 
     async def finish(self) -> None:
@@ -399,12 +442,13 @@ class Render:
     async def _remove(self, record: FileRecord) -> None:
         """Another device deleted the file: into the trash with it."""
         folder = self._folder
-        target = f"{self._trash()}/{record.path}"
+        target = f"{new_place()}/{record.path}"
         result = await trio.to_thread.run_sync(
             disk.move_away, self._root, record.path, target, record.content, record.stamp
         )
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             folder.drop_file(record.entry)
+            folder.guard.count(record.entry, trio.current_time())
             folder.database.submit([record.delete(folder.id)])
             await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
             folder.rendered(record.entry)

@@ -225,7 +225,7 @@ class FolderSession:
     def _state(self, nonce: int = 0, answers: int = 0) -> FolderState:
         folder = self._folder
         return FolderState(
-            folder.id, folder.membership_digest(), folder.manifest_digest(), folder.refresh_tree().root(),
+            folder.id, folder.membership.digest(), folder.manifest_digest(), folder.refresh_tree().root(),
             folder.settled, nonce, answers,
         )  # fmt: skip
 
@@ -376,9 +376,10 @@ class FolderSession:
             case FolderLinks(devices=devices):
                 self._peer_links = frozenset(devices)
             case Membership(statements=statements):
-                commit = folder.add_statements(statements)
+                commit = folder.membership.add(statements)
                 if commit is not None:
                     await commit.wait()
+                    folder.touch()
             case ManifestQuery():
                 versions = folder.manifest.versions()
                 await folder.database.pending().wait()

@@ -9,6 +9,7 @@ from yp2p.files.inspect import Finding
 GRACE_S = 1.0
 SETTLE_S = 0.2
 EMPTY_S = 2.0
+BUSY_RETRY_S = 0.25
 
 
 @dataclass(slots=True)

@@ -1,0 +1,27 @@
+"""`yp2p folder resume`."""
+
+from __future__ import annotations
+
+import click
+
+from yp2p.cli.options import call
+from yp2p.errors import UsageError
+
+
+@click.group()
+def command() -> None:
+    """Go on with a folder that waits for your word."""
+
+
+@command.command()
+@click.argument("folder", required=False)
+@click.option("--accept-deletions", "accept", is_flag=True, help="The files were meant to go: delete them everywhere.")
+@click.option("--restore", is_flag=True, help="They were not: bring the files back, here and everywhere.")
+def resume(folder: str | None, accept: bool, restore: bool) -> None:
+    """Say what is to be done with the deletions that FOLDER (its label or directory) waits with.
+
+    When many files go at once, nothing is deleted anywhere until somebody says so: `yp2p status` shows it.
+    """
+    if accept == restore:
+        raise UsageError("give one of --accept-deletions and --restore")
+    call("POST", "/v1/resume", {"folder": folder, "accept": accept})

@@ -1,0 +1,35 @@
+"""`yp2p notices`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+
+
+@click.command()
+@click.option("--bring-back", "number", type=int, metavar="N", help="Bring back what the save of notice N removed.")
+@json_option
+def command(number: int | None, as_json: bool) -> None:
+    """Show what happened in the last week that you may want to look at.
+
+    Text of another device that a save removed (the editor may not have seen it), changes that met in one line, files
+    that were put beside another one, damage after a power cut. Each device tells what it saw itself.
+    """
+    if number is not None:
+        answer = call("POST", "/v1/notices/restore", {"number": number})
+        if as_json:
+            print_json(answer)
+        return
+    notices = call("GET", "/v1/notices")
+    if as_json:
+        print_json(notices)
+        return
+    for notice in notices:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(notice["at"]))
+        click.echo(f"{notice['number']:>5}  {when}  {notice['path']}")
+        click.echo(f"       {notice['kind']}: {notice['text']}")
+        if notice["can_be_brought_back"]:
+            click.echo(f"       yp2p notices --bring-back {notice['number']}")

@@ -1,0 +1,61 @@
+"""`yp2p trash list|restore|empty`."""
+
+from __future__ import annotations
+
+import click
+
+from yp2p.cli.options import call, folder_option, json_option, print_json
+from yp2p.errors import FolderError, UsageError
+
+
+@click.group()
+def command() -> None:
+    """What other devices deleted: it stays in .yp2p/trash of the folder, for [trash] max_age_days."""
+
+
+@command.command("list")
+@folder_option
+@json_option
+def list_(folder: str | None, as_json: bool) -> None:
+    """Show what is in the trash, the oldest first."""
+    items = call("POST", "/v1/trash", {"folder": folder})
+    if as_json:
+        print_json(items)
+        return
+    for item in items:
+        day, _, time = item["removed_at"].partition("T")
+        click.echo(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
+
+
+@command.command()
+@click.argument("names", metavar="PATH...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Restore everything; of several with one path the newest.")
+@folder_option
+@json_option
+def restore(names: tuple[str, ...], everything: bool, folder: str | None, as_json: bool) -> None:
+    """Put files back where they were, on every device.
+
+    PATH is a path in the folder as `yp2p trash list` shows it, or a directory of such paths. A file that stands there
+    now is never overwritten: the one in the trash stays where it is, and the exit code is 8.
+    """
+    if bool(names) == everything:
+        raise UsageError("name the paths to restore, or give --all")
+    answer = call("POST", "/v1/trash/restore", {"folder": folder, "names": list(names), "all": everything})
+    if as_json:
+        print_json(answer)
+    if answer["skipped"]:
+        first = answer["skipped"][0]
+        raise FolderError(
+            f"{len(answer['skipped'])} of {len(answer['skipped']) + len(answer['restored'])} could not be restored; "
+            f"{first['path']}: {first['reason']}"
+        )
+
+
+@command.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@folder_option
+def empty(yes: bool, folder: str | None) -> None:
+    """Remove what is in the trash for good."""
+    if not yes:
+        click.confirm("Remove everything in the trash for good?", abort=True)
+    call("POST", "/v1/trash/empty", {"folder": folder})

@@ -1,0 +1,106 @@
+"""The trash of a folder: what other devices deleted, and odd things that must not be lost.
+
+Everything is a plain file beneath `.yp2p/trash/<UTC time>-<random>/`, under the path it had, so that a person can also
+take it back by hand. Restoring is a rename to a name where nothing is; the watcher sees a new file and the deleted
+entry lives again, on every device.
+
+The age of an item is the number of days on which a daemon ran since, so a clock that jumps deletes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from yp2p.files.inspect import NO_STAMP
+from yp2p.files.replace import Outcome, Result, move_away
+from yp2p.files.root import TRASH, Root
+
+_DAY = len("2026-01-31")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file in the trash: `name` is where it lies beneath the trash, `path` where it came from."""
+
+    name: str
+    path: str
+    size: int
+
+    @property
+    def removed_at(self) -> str:
+        """UTC, as `2026-01-31T120000`."""
+        return self.name[: _DAY + 7]
+
+    @property
+    def day(self) -> str:
+        return self.name[:_DAY]
+
+
+def new_place() -> str:
+    """A fresh directory beneath the trash, as a path from the root."""
+    return f"{TRASH}/{time.strftime('%Y-%m-%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def items(root: Root) -> list[Item]:
+    """Everything in the trash, the oldest first."""
+    return sorted(_walk(root, ""), key=lambda item: item.name)
+
+
+def _walk(root: Root, below: str) -> Iterator[Item]:
+    directory = f"{TRASH}/{below}" if below else TRASH
+    try:
+        descriptor = root.open(directory, os.O_DIRECTORY | os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        for name in os.listdir(descriptor):
+            path = f"{below}/{name}" if below else name
+            try:
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except OSError:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                yield from _walk(root, path)
+            elif below:
+                yield Item(path, path.partition("/")[2], status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def restore(root: Root, item: Item) -> Result:
+    """Put a file back where it was, if nothing is there."""
+    result = move_away(root, f"{TRASH}/{item.name}", item.path, None, NO_STAMP)
+    if result.outcome is Outcome.DONE:
+        root.remove_empty_parents(f"{TRASH}/{item.name}", keep=TRASH)
+    return result
+
+
+def remove(root: Root, item: Item) -> None:
+    """Remove a file from the trash for good. Raises OSError."""
+    path = f"{TRASH}/{item.name}"
+    with root.parent(path) as (directory, name):
+        os.unlink(name, dir_fd=directory)
+    root.remove_empty_parents(path, keep=TRASH)
+
+
+def prune(root: Root, days_seen: Collection[str], max_age_days: int, max_bytes: int) -> list[Item]:
+    """Remove what is too old, and the oldest of what is too much; gives what was removed."""
+    removed: list[Item] = []
+    left = items(root)
+    total = sum(item.size for item in left)
+    for item in left:
+        age = sum(1 for day in days_seen if day > item.day)
+        if age <= max_age_days and total <= max_bytes:
+            continue
+        try:
+            remove(root, item)
+        except OSError:
+            continue
+        total -= item.size
+        removed.append(item)
+    return removed

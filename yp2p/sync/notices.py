@@ -1,0 +1,111 @@
+"""What a person should know of and can look up with `yp2p notices`: nothing is wrong, but it may deserve a look.
+
+Each device tells what it saw. What a save removed of others' recent text carries what brings it back: the document as
+it was right after (a row of the log), and the replacements that turn that into what was before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+import structlog
+
+from yp2p.documents.diff import Hunk
+from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.protocol.names import encode_path
+from yp2p.store.database import Database, Statement
+
+MAX_AGE_S = 7 * 86400.0
+# The list is for people; a flood of notices is read by nobody.
+MAX_NOTICES = 500
+_MAX_TEXT = 200
+
+log = structlog.get_logger()
+
+
+class NoticeKind(StrEnum):
+    """What happened."""
+
+    REMOVED_OTHERS_TEXT = "removed-others-text"
+    MERGED_IN_ONE_LINE = "merged-in-one-line"
+    KEPT_BESIDE = "kept-beside"
+    DAMAGED = "damaged"
+    OLDER_VERSION = "older-version"
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """What brings back what a save removed."""
+
+    document: bytes
+    seq: int
+    hunks: list[tuple[int, int, str]]
+
+    @classmethod
+    def of(cls, document: DocumentID, seq: int, changes: Sequence[Hunk]) -> Undo:
+        return cls(document, seq, [(hunk.start, hunk.stop, hunk.text) for hunk in changes])
+
+    def changes(self) -> list[Hunk]:
+        return [Hunk(start, stop, text) for start, stop, text in self.hunks]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One of them. `at` in seconds since 1970."""
+
+    id: int
+    at: float
+    kind: NoticeKind
+    path: str
+    text: str
+    entry: EntryID
+    undo: Undo | None
+
+
+class Notices:
+    """The notices of one folder."""
+
+    def __init__(self, database: Database, folder: FolderID) -> None:
+        self._database = database
+        self._folder = folder
+        self._notices: dict[int, Notice] = {}
+
+    def load(self) -> None:
+        self._database.submit(
+            [("DELETE FROM notice WHERE folder = ? AND at < ?", (self._folder, time.time() - MAX_AGE_S))]
+        )
+        for number, at, kind, path, text, entry, undo in self._database.rows(
+            "SELECT id, at, kind, path, text, entry, undo FROM notice WHERE folder = ? AND at >= ? ORDER BY id",
+            (self._folder, time.time() - MAX_AGE_S),
+        ):
+            decoded = msgspec.json.decode(undo, type=Undo) if undo else None
+            name = path.decode("utf-8", "surrogateescape")
+            self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
+
+    def __iter__(self) -> Iterator[Notice]:
+        return iter(list(self._notices.values()))
+
+    def get(self, number: int) -> Notice | None:
+        return self._notices.get(number)
+
+    def count(self, kind: NoticeKind) -> int:
+        return sum(1 for notice in self._notices.values() if notice.kind is kind)
+
+    def add(self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None) -> None:
+        """Remember one, here and in the store."""
+        text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+        text = text.encode("utf-8", "replace").decode()
+        notice = Notice(self._database.next_notice(), time.time(), kind, path, text, entry, undo)
+        self._notices[notice.id] = notice
+        encoded = msgspec.json.encode(undo) if undo is not None else b""
+        row = (notice.id, self._folder, notice.at, kind.value, encode_path(path), text, entry, encoded)
+        statements: list[Statement] = [("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)]
+        while len(self._notices) > MAX_NOTICES:
+            oldest = min(self._notices)
+            del self._notices[oldest]
+            statements.append(("DELETE FROM notice WHERE id = ?", (oldest,)))
+        self._database.submit(statements)
+        log.info("notice", kind=kind.value, number=notice.id)

@@ -1,0 +1,53 @@
+"""Earlier versions of a file: recognising one, and taking back what a save removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from yp2p.documents.text import TextReplica
+from yp2p.identity import DocumentID
+from yp2p.store.database import Commit
+from yp2p.sync.clients import fresh_client_id
+from yp2p.sync.folder import Folder
+from yp2p.sync.notices import Undo
+from yp2p.sync.records import FileRecord, kept_base
+
+# Versions of a document that a file is compared with at a start, the newest ones.
+_VERSIONS_LOOKED_AT = 2000
+
+
+def older_version(folder: Folder, record: FileRecord, content: bytes) -> FileRecord | None:
+    """The base of a file that holds an earlier version of its document, by its content hash; None when it does not."""
+    state = kept_base(folder.database, folder.id, record, content)
+    if state is not None:
+        return replace(record, base_state=state, content=content)
+    seq = _row_with(folder.rows(record.document), content)
+    return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
+
+
+def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes) -> int | None:
+    replica = TextReplica(1)
+    found = None
+    for number, (seq, data) in enumerate(rows):
+        replica.load([data])
+        if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.content() == content:
+            found = seq
+    return found
+
+
+def bring_back(folder: Folder, undo: Undo) -> Commit | None:
+    """Take back what a save removed; None when nothing of it is left to take back."""
+    document = DocumentID(undo.document)
+    if document not in folder.entry_of or not folder.has_document(document):
+        return None
+    fork = folder.text_at(document, undo.seq).fork(fresh_client_id())
+    update = fork.edit(undo.changes())
+    live = folder.open_text(document)
+    news = live.replica.apply(update) if update is not None else None
+    if news is None:
+        return None
+    commit = folder.record_text(live, news, None)
+    folder.to_render.add(folder.entry_of[document])
+    folder.disk_work.set()
+    return commit
