@@ -27,11 +27,16 @@ def eventually(condition: Callable[[], bool], limit_s: float = 15.0, what: str =
 
 def tree(root: Path) -> dict[str, bytes]:
     """All files beneath `root` but ours, with their contents."""
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and ".yp2p" not in path.relative_to(root).parts
-    }
+    found: dict[str, bytes] = {}
+    for directory, below, names in os.walk(root):
+        below[:] = [name for name in below if name != ".yp2p"]
+        for name in names:
+            path = Path(directory, name)
+            try:
+                found[str(path.relative_to(root))] = path.read_bytes()
+            except FileNotFoundError:
+                continue  # it went while we looked
+    return found
 
 
 class Device:

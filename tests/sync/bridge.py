@@ -90,7 +90,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
     """A bridge over `base/dir` with the store `base/store`, as after a start; `clean_end` is a stop, else a crash."""
     path = base / "dir"
     path.mkdir(exist_ok=True)
-    async with open_database(base / "store") as database:
+    async with open_database(base / "store", make_room=False) as database:
         clients = ClientIDs.fresh()
         folder = Folder(FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
         folder.load()

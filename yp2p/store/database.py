@@ -72,10 +72,12 @@ class Commit:
 class Database:
     """An open store. Use `open_database`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make_room: bool = True) -> None:
         self.path = path
         self._write = _connect(path)
         self._prepare()
+        if make_room:
+            self._make_room()
         self._read = _connect(path)
         self._read.execute("PRAGMA query_only = ON")
         self._next_seq = int(self._read.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0]) + 1
@@ -107,7 +109,6 @@ class Database:
                 number = SCHEMA_VERSION if not version else int(script.rpartition("_")[2].removesuffix(".sql"))
                 self._write.executescript(f"BEGIN; {_script(script)}; PRAGMA user_version = {number}; COMMIT")
             self._write.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._make_room()
 
     def _make_room(self) -> None:
         """Let the write-ahead log have its full length from the start.
@@ -241,15 +242,18 @@ def _check(path: Path) -> None:
 
 
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
+async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[Database]:
     """Open or create the store, with its writer running; leaving commits what is left.
+
+    Args:
+        make_room: whether to make commits faster at the price of a slower start.
 
     Raises:
         DamagedError: the file is no store, is damaged, or was written by a newer yp2p.
     """
     try:
         await trio.to_thread.run_sync(_check, path)
-        database = Database(path)
+        database = Database(path, make_room=make_room)
         await trio.to_thread.run_sync(path.chmod, 0o600)
     except sqlite3.Error as error:
         raise DamagedError(

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 import trio
 
 from yp2p.documents.layout import Layout, layout
@@ -42,6 +43,8 @@ from yp2p.trust.membership import Member
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
 _DEFAULT_TRASH_BYTES = 2 << 30
+
+log = structlog.get_logger()
 MAX_OPEN_DOCUMENTS = 1024
 
 
@@ -156,6 +159,8 @@ class Folder:
     def hold(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self.held = reason
+        if reason:
+            log.warning("folder_held", folder=self.label, reason=reason, advice="yp2p folder resume")
         self.database.submit([("UPDATE folder SET held = ? WHERE id = ?", (reason, self.id))])
         self.touch()
 

@@ -370,7 +370,7 @@ class Ingest:
             if unsettled.missing[source] + GRACE_S <= now:
                 await self._rename(source, unsettled.fresh.pop(path).finding)
                 del unsettled.missing[source]
-        gone = [path for path, since in unsettled.missing.items() if since + GRACE_S <= now]
+        gone = unsettled.gone(now)
         if gone:
             await self._delete(gone)
         unsettled.held = {path for path in moved if path in unsettled.fresh}
@@ -388,7 +388,7 @@ class Ingest:
         due: list[tuple[str, Stamp | None, bool]] = [
             (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if decided_at(fresh) <= now
         ]
-        due += [(path, None, False) for path, since in unsettled.missing.items() if since + GRACE_S <= now]
+        due += [(path, None, False) for path in unsettled.gone(now)]
         if not due:
             return
         findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, due, self._max_text_bytes))

@@ -38,6 +38,7 @@ from yp2p.identity import DocumentID, EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
 from yp2p.sync.records import FileRecord, Intent, load_intents, load_unread
+from yp2p.sync.unsettled import FLOOD_S, GRACE_S
 
 MAX_RENDERS_PER_S = 10
 KEEP_S = 60.0
@@ -45,6 +46,8 @@ RETRY_S = 0.25
 BLOCKED_RETRY_S = 5.0
 BATCH = 256
 _BATCH_CHARS = 8 << 20
+# Fewer deletions than this are done at once.
+_FLOOD_FILES = 3
 _PARKED = f"{TMP}/park-"
 
 log = structlog.get_logger()
@@ -96,6 +99,7 @@ class Render:
         self._last: dict[EntryID, float] = {}
         self._later: dict[EntryID, float] = {}
         self._came_out: list[_CameOut] = []
+        self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
     def next_deadline(self) -> float:
         return min([*self._later.values(), *(out.until for out in self._came_out[:1])], default=float("inf"))
@@ -191,14 +195,17 @@ class Render:
             if at <= now:
                 del self._later[entry]
                 folder.to_render.add(entry)
+        self._wait_for_flood(now)
         reason = self._too_many_deletions(now)
         if reason:
             folder.hold(f"{reason} by another device")
             return
         puts: list[_Put] = []
         chars = 0
-        while folder.to_render and len(puts) < BATCH and chars < _BATCH_CHARS:
-            entry = folder.to_render.pop()
+        for entry in list(folder.to_render):  # what comes in meanwhile has not been counted by the guard
+            if len(puts) >= BATCH or chars >= _BATCH_CHARS:
+                break
+            folder.to_render.discard(entry)
             put = await self._plan(entry)
             if put is not None:
                 puts.append(put)
@@ -207,15 +214,30 @@ class Render:
             await self._put_all(puts)
         await self._look_at_what_came_out()
 
-    def _too_many_deletions(self, now: float) -> str:
-        """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
+    def _doomed(self) -> dict[EntryID, int]:
+        """Entries to be rendered whose file goes, with its size."""
         folder = self._folder
-        doomed = {
+        return {
             entry: record.stamp.size
             for entry in folder.to_render
             if (record := folder.files.get(entry)) is not None
             and ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
         }
+
+    def _wait_for_flood(self, now: float) -> None:
+        """Deletions come in pieces: many are looked at together, when no more of them come."""
+        doomed = self._doomed()
+        waiting = {entry: since for entry, since in self._flood.items() if entry in self._later}
+        self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
+        since = self._flood.values()
+        if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
+            self._folder.to_render -= doomed.keys()
+            self._later.update(dict.fromkeys(self._flood, max(since) + GRACE_S))
+
+    def _too_many_deletions(self, now: float) -> str:
+        """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
+        folder = self._folder
+        doomed = self._doomed()
         return folder.guard.refuses(doomed, len(folder.layout().path_of) + len(doomed), now) if doomed else ""
 
     async def _plan(self, entry: EntryID) -> _Put | None:

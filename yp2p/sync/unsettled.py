@@ -8,6 +8,8 @@ from yp2p.files.inspect import Finding
 
 GRACE_S = 1.0
 SETTLE_S = 0.2
+# Files that keep going missing are decided after this long anyway.
+FLOOD_S = 10.0
 EMPTY_S = 2.0
 BUSY_RETRY_S = 0.25
 
@@ -32,10 +34,23 @@ class Unsettled:
 
     def next_deadline(self) -> float:
         """When something of this may be decided."""
-        times = [since + GRACE_S for since in self.missing.values()]
+        times = [self.deletes_at()]
         times += self.busy.values()
         times += [decided_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
         return min(times, default=float("inf"))
+
+    def deletes_at(self) -> float:
+        """When what is missing is given up: all together, when no more goes missing, so that a flood is seen as one."""
+        if not self.missing:
+            return float("inf")
+        since = self.missing.values()
+        return min(max(since) + GRACE_S, min(since) + FLOOD_S)
+
+    def gone(self, now: float) -> list[str]:
+        """The paths that were missing for long enough to be deleted, once it is time to decide."""
+        if self.deletes_at() > now:
+            return []
+        return [path for path, since in self.missing.items() if since + GRACE_S <= now]
 
     def __bool__(self) -> bool:
         return bool(self.fresh or self.missing or self.busy)
