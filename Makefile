@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types netns systemd bench clean
+.PHONY: help run demo test check format lint types schedules editors power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	@touch $@
 
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors" $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -59,6 +59,15 @@ netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (
 
 systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, systemd-nspawn)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
+
+editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed)
+	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
+
+power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)
+	sh tests/power/run.sh $(TEST_VENV)/bin/pytest
+
+schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
+	YP2P_SCHEDULES=0:1000 $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
 
 bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py

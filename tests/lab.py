@@ -45,7 +45,7 @@ class Device:
     def __init__(self, base: Path, name: str, prefix: tuple[str, ...] = (), **settings: str) -> None:
         self.home = base / name / "home"
         self.dir = base / name / "dir"
-        self.dir.mkdir(parents=True)
+        self.dir.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = base / name / "log"
         self._prefix = prefix

@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from yp2p.errors import FolderError
-from yp2p.files import replace
+from yp2p.files import replace, trash
+from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Outcome, Temporary
@@ -25,12 +26,17 @@ from yp2p.identity import FolderID
 FOLDER = FolderID(b"f" * 16)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Root]:
+@pytest.fixture(params=[True, False], ids=["exchange", "by hand"])
+def root(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Root]:
+    """A root; everything must hold where the file system has no exchange as well."""
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     (tmp_path / "folder").mkdir()
     found = Root(tmp_path / "folder")
     found.prepare(FOLDER)
+    found.probe()
+    assert found.capabilities == Capabilities()
+    if not request.param:
+        found.capabilities = Capabilities(exchange=False, no_replace=False)
     yield found
     found.close()
 
@@ -169,6 +175,59 @@ def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
     assert not (root.path / "f7").stat().st_mode & 0o111
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_an_exchange_by_hand_that_a_crash_cut_in_two(root: Root, finished: bool) -> None:
+    (root.path / "f").write_text("old")
+    temporary = _ready(root, "new", "f")
+    aside = root.path / (temporary.name + replace.ASIDE)
+    (root.path / "f").rename(aside)
+    if finished:
+        (root.path / temporary.name).rename(root.path / "f")
+    assert replace.settle_aside(root, temporary, "f")
+    assert not aside.exists()
+    assert (root.path / "f").read_text() == ("new" if finished else "old")
+    assert (root.path / temporary.name).read_text() == ("old" if finished else "new")
+    assert replace.was_put(root, temporary) is finished
+
+
+def test_a_crash_in_an_exchange_by_hand_overwrites_nothing(root: Root) -> None:
+    (root.path / "f").write_text("old")
+    temporary = _ready(root, "new", "f")
+    (root.path / "f").rename(root.path / (temporary.name + replace.ASIDE))
+    (root.path / "f").write_text("somebody was quick")
+    assert not replace.settle_aside(root, temporary, "f")
+    assert (root.path / "f").read_text() == "somebody was quick"
+    assert (root.path / (temporary.name + replace.ASIDE)).read_text() == "old"
+
+
+def _throw_away(root: Root, path: str, text: str, place: str) -> None:
+    (root.path / path).parent.mkdir(exist_ok=True)
+    (root.path / path).write_text(text)
+    assert replace.move_away(root, path, f"{place}/{path}", None, NO_STAMP).outcome is Outcome.DONE
+
+
+def test_the_trash_gives_back_and_forgets(root: Root) -> None:
+    old, new = ".yp2p/trash/2026-01-01T120000-aaaaaa", ".yp2p/trash/2026-03-01T120000-bbbbbb"
+    assert trash.items(root) == []
+    _throw_away(root, "d/f", "1", old)
+    _throw_away(root, "g", "22", old)
+    _throw_away(root, "d/f", "333", new)
+    found = trash.items(root)
+    assert [(item.path, item.size, item.day) for item in found] == [
+        ("d/f", 1, "2026-01-01"), ("g", 2, "2026-01-01"), ("d/f", 3, "2026-03-01"),
+    ]  # fmt: skip
+    assert trash.restore(root, found[2]).outcome is Outcome.DONE
+    assert (root.path / "d/f").read_text() == "333"
+    assert trash.restore(root, found[0]).outcome is Outcome.CHANGED
+    assert not (root.path / new).exists()
+    assert (root.path / ".yp2p/trash").is_dir()
+    # Age is counted in days that were seen: a clock that jumps removes nothing.
+    assert trash.prune(root, ["2026-01-01", "2027-01-01"], 1, 100) == []
+    assert [item.path for item in trash.prune(root, [], 1, 2)] == ["d/f"]
+    assert [item.path for item in trash.prune(root, ["2026-01-02", "2026-01-03"], 1, 100)] == ["g"]
+    assert trash.items(root) == []
+
+
 async def _next(watcher: Watcher) -> Batch:
     with trio.fail_after(5):
         return await watcher.next_batch()
@@ -201,10 +260,21 @@ async def test_what_happens_is_reported(root: Root) -> None:
 async def test_reading_is_reported_once(root: Root) -> None:
     (root.path / "f").write_text("x")
     async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
         assert watcher.watch_reading("f", b"key")
         assert (root.path / "f").read_text() == "x"
-        assert (await _next(watcher)).read == {b"key": frozenset({"f"})}
+        assert (await _next(watcher)).read == {b"key": frozenset()}
         assert not watcher.watch_reading("nothing", b"key")
+
+
+async def test_reading_after_writing_tells_what_was_written(root: Root) -> None:
+    (root.path / "f").write_text("x")
+    async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
+        assert watcher.watch_reading("f", b"key")
+        (root.path / "f").write_text("y")
+        assert (root.path / "f").read_text() == "y"
+        assert (await _next(watcher)).read == {b"key": frozenset({"f"})}
 
 
 def test_ignoring() -> None:

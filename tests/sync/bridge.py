@@ -1,7 +1,7 @@
 """One folder's bridge between disk and documents, step by step: the real store, files, ingest and render.
 
-Nothing runs by itself. The test says when the disk is looked at, when something is rendered, when a peer's update arrives,
-and when everything stops (with or without a last look) and starts again from the store.
+Nothing runs by itself. The test says when the disk is looked at, when something is rendered, when a peer's update
+arrives, and when everything stops (with or without a last look) and starts again from the store.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
             root.prepare(FOLDER)
             root.probe()
             async with open_watcher(root, IgnoreRules()) as watcher:
-                ingest = Ingest(folder, root, 4 << 20)
+                ingest = Ingest(folder, root, 4 << 20, watcher.watch_reading)
                 ingest.after_power_cut = after_power_cut
                 looks: set[str] = set()
-                render = Render(folder, root, ingest, looks.add, watcher.watch_reading)
+                render = Render(folder, root, ingest, looks.add)
                 await render.recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
                 bridge.dirty = looks

@@ -8,6 +8,7 @@ The folder is paused while its root or its marker is missing: an unmounted disk 
 
 from __future__ import annotations
 
+import math
 import time
 
 import structlog
@@ -132,12 +133,12 @@ class Disk:
         root.make_own_directories()
         root.probe()
         folder.file_system = root.capabilities
-        self._ingest = Ingest(folder, root, self._settings.max_text_bytes)
-        self._ingest.after_power_cut = self._after_power_cut
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
-            self._render = Render(folder, root, self._ingest, self._mark, watcher.watch_reading)
+            self._ingest = Ingest(folder, root, self._settings.max_text_bytes, watcher.watch_reading)
+            self._ingest.after_power_cut = self._after_power_cut
+            self._render = Render(folder, root, self._ingest, self._mark)
             await self._render.recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
@@ -173,8 +174,8 @@ class Disk:
             if now - last >= _QUIET_S or now - first >= _NOISY_S:
                 del self._modified[path]
                 self._dirty.add(path)
-        due = ingest.due()
-        if folder.adopted and (self._dirty or due):
+        due = ingest.due() if self._may_touch and folder.adopted else []
+        if due or (self._may_touch and folder.adopted and self._dirty):
             paths, self._dirty = self._dirty.union(due), set()
             folder.settled = False
             if IGNORE_FILE in paths:
@@ -192,7 +193,7 @@ class Disk:
             ingest.forget_vanished()
         if folder.held:
             return True
-        if folder.to_render or render.next_deadline() <= trio.current_time():
+        if self._may_touch and (folder.to_render or render.next_deadline() <= trio.current_time()):
             folder.settled = False
             await render.run()
         busy = any(
@@ -239,6 +240,11 @@ class Disk:
         folder.hold("")
         log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
 
+    @property
+    def _may_touch(self) -> bool:
+        """What the first scan has not looked at may be older than the store, and is not to be taken for an edit."""
+        return not (self._first_scan and self._folder.adopted)
+
     def _may_scan(self) -> bool:
         """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
         if not self._first_scan or len(self._folder.members) < 2:
@@ -276,12 +282,11 @@ class Disk:
         if folder.held and self._word is None:
             await folder.disk_work.wait()
             return
-        if folder.to_render or (
-            folder.adopted and (self._dirty or ingest.look_again or (self._scan_wanted and self._may_scan()))
-        ):
+        has_work = folder.to_render or (folder.adopted and (self._dirty or ingest.look_again))
+        if (self._may_touch and has_work) or (folder.adopted and self._scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return
-        deadline = min(ingest.unsettled.next_deadline(), render.next_deadline())
+        deadline = min(ingest.unsettled.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
         if self._scan_wanted and folder.adopted:
             deadline = min(deadline, self._scan_at)
         for first, last in self._modified.values():

@@ -145,6 +145,9 @@ class Imports:
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
         copy = folder.manifest.entries.get(entry)
+        if copy is not None and folder.is_alive(copy) and not folder.has_document(copy.document):
+            self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
+            return
         if copy is not None and folder.is_alive(copy) and self._holds(copy, finding):
             # Another device had this very file and put it beside already: one copy, not one a device.
             await self._move(finding, f"{new_place()}/{finding.path}")

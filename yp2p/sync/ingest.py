@@ -29,7 +29,7 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 
 import structlog
@@ -43,6 +43,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
+from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol.ysync import deleted_ranges
@@ -68,7 +69,9 @@ log = structlog.get_logger()
 class Ingest:
     """Looks at paths of one folder and brings what changed into the documents."""
 
-    def __init__(self, folder: Folder, root: Root, max_text_bytes: int) -> None:
+    def __init__(
+        self, folder: Folder, root: Root, max_text_bytes: int, watch: Callable[[str, bytes], bool] = lambda *_: False
+    ) -> None:
         self._folder = folder
         self._root = root
         self._max_text_bytes = max_text_bytes
@@ -84,6 +87,8 @@ class Ingest:
         # Entries whose file was rendered with others' changes and not read since, with the last base that was.
         self.unread: dict[EntryID, FileRecord] = {}
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
+        self._watch = watch
+        self._next_key = 0
         self._written: set[str] = set()  # written to, and not looked at yet: who reads now reads that
 
     async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
@@ -104,6 +109,7 @@ class Ingest:
                 known.append((path, record.stamp, trust_stamp or record.entry in self.unread))
         if self.after_power_cut:
             known = [(path, None, False) for path, _, _ in known]
+        looked_at = self._stop_counting_readers(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             findings = inspect_all(self._root, known, self._max_text_bytes)
@@ -115,7 +121,9 @@ class Ingest:
                 await self._sort(finding, settled)
         finally:
             self._scanning = self._first = False
-            self._written.difference_update(path for path, _, _ in known)
+            busy = {finding.path for finding in findings if finding.found is Found.BUSY}
+            self._written.difference_update(path for path, _, _ in known if path not in busy)
+            self._count_readers_again(looked_at, busy)
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
         try:
@@ -174,6 +182,9 @@ class Ingest:
             await self._already_here(record, finding)
         elif self._first and (old := older_version(self._folder, record, finding.content)) is not None:
             self._is_older(old, finding)
+        elif self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.mtime_ns:
+            await self._mend(record, finding)
+            return
         else:
             await self._save(record, base, finding)
         self.was_read(record.entry)
@@ -200,7 +211,7 @@ class Ingest:
             self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return
         self.render_anew(record)
-        text = "the file was damaged when the machine went down; it was made anew, what was left is in the trash"
+        text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
         folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
         log.warning("file_mended", folder=folder.label)
 
@@ -208,6 +219,7 @@ class Ingest:
         """Forget that the file was there, so that it is made again."""
         folder = self._folder
         self.unsettled.missing.pop(record.path, None)
+        self.was_read(record.entry)
         folder.drop_file(record.entry)
         folder.database.submit([record.delete(folder.id)])
         folder.to_render.add(record.entry)
@@ -218,11 +230,25 @@ class Ingest:
         if base is not None:
             self._folder.database.submit([base.forget_unread(self._folder.id)])
 
-    def reading_key(self, entry: EntryID, inode: int) -> bytes:
-        """From now on reading this file counts for the entry, and reading the one before it does not."""
-        key = entry + inode.to_bytes(8, "big")
+    def watch_reading(self, entry: EntryID, path: str) -> bool:
+        """From now on reading the file at `path` counts for the entry; False when that cannot be told."""
+        key = entry + self._next_key.to_bytes(8, "big")
+        self._next_key += 1
         self._reading[entry] = key
-        return key
+        return self._watch(path, key)
+
+    def _stop_counting_readers(self, known: list[tuple[str, Stamp | None, bool]]) -> list[EntryID]:
+        """We are about to read these files ourselves, which is not to be taken for a person's reading."""
+        entries = [entry for path, _, _ in known if (entry := self._folder.file_at.get(path)) in self.unread]
+        for entry in entries:
+            self._reading.pop(entry, None)
+        return entries
+
+    def _count_readers_again(self, entries: list[EntryID], busy: set[str]) -> None:
+        for entry in entries:
+            record = self._folder.files.get(entry)
+            if entry in self.unread and entry not in self._reading and record is not None and record.path not in busy:
+                self.watch_reading(entry, record.path)
 
     def take_readers(self, read: Mapping[bytes, frozenset[str]], written: Set[str]) -> None:
         """Take who read and wrote what, as in `Batch`: what is read after a save is not what was rendered."""
@@ -307,7 +333,10 @@ class Ingest:
         commit = folder.tell_merge(live, merged) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await live.told(commit)
-        log.debug("file_ingested", path=record.path, hunks=len(found))
+        log.debug(
+            "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
+            unread=record.entry in self.unread,
+        )  # fmt: skip
         folder.rendered(record.entry)
         if finding.executable != record.executable:
             await self._only_status(replace(updated, executable=record.executable), finding)
@@ -436,6 +465,8 @@ class Ingest:
         record = folder.file_by_path(source)
         if record is None:
             return
+        # A power cut must not take back on the disk what everybody is told of.
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         moved = replace(record, path=finding.path, stamp=finding.stamp)
         self.look_again.add(finding.path)
         folder.set_file(moved)
@@ -460,6 +491,8 @@ class Ingest:
             return
         for path in paths:
             self.unsettled.missing.pop(path, None)
+        if records:
+            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         changes: list[Change] = []
         statements: list[Statement] = []
         for record in records:

@@ -33,12 +33,14 @@ from yp2p.files import replace as disk
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Outcome, Result, Temporary
 from yp2p.files.root import TMP, TRASH, Root
+from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import DocumentID, EntryID
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
 from yp2p.sync.records import FileRecord, Intent, load_intents, load_unread
 from yp2p.sync.unsettled import FLOOD_S, GRACE_S
+from yp2p.sync.versions import older_version
 
 MAX_RENDERS_PER_S = 10
 KEEP_S = 60.0
@@ -89,12 +91,10 @@ class Render:
         root: Root,
         ingest: Ingest,
         look: Callable[[str], None],
-        watch_reading: Callable[[str, bytes], bool],
     ) -> None:
         self._folder = folder
         self._root = root
         self._ingest = ingest
-        self._watch_reading = watch_reading
         self._look = look  # asks for a path to be looked at before it is rendered
         self._last: dict[EntryID, float] = {}
         self._later: dict[EntryID, float] = {}
@@ -159,11 +159,17 @@ class Render:
             status = self._root.lstat(record.path)
         except OSError:
             status = None
-        if status is None or (status.st_mtime_ns == record.stamp.mtime_ns and status.st_atime_ns > status.st_mtime_ns):
+        known = record.stamp
+        is_rendered = status is not None and (status.st_ino, status.st_size, status.st_mtime_ns) == (
+            known.inode, known.size, known.mtime_ns,
+        )  # fmt: skip
+        was_read = status is None or (is_rendered and status.st_atime_ns > known.mtime_ns)
+        log.debug("unread_recovered", path=record.path, unread=not was_read)
+        if was_read:
             self._ingest.was_read(base.entry)
-        else:
-            # Where it was saved since, reading it says nothing about who saved it: the nearer base will be taken.
-            self._watch_reading(record.path, self._ingest.reading_key(base.entry, status.st_ino))
+        elif is_rendered:
+            self._ingest.watch_reading(base.entry, record.path)
+        # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
 
     async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
@@ -172,6 +178,9 @@ class Render:
             disk.discard(self._root, temporary.name)
             return
         base = folder.files.get(entry)
+        came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
+        if base is not None and came_out.found is Found.TEXT and older_version(folder, base, came_out.content):
+            came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
             self._ingest.unread.setdefault(entry, base)
@@ -179,12 +188,13 @@ class Render:
             record = replace(base, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
             await folder.database.submit([record.save(folder.id)]).wait()
-            came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
-            if came_out.found is Found.TEXT:
+            if came_out.found is Found.TEXT and not self._ingest.after_power_cut:
                 await self._ingest.save_against(base, came_out)
-                disk.discard(self._root, temporary.name)
-                return
-        # Its base is gone, or it is no text: what was written into it late cannot be merged, so keep it.
+                came_out = replace(came_out, found=Found.UNCHANGED)
+        if came_out.found is Found.UNCHANGED:
+            disk.discard(self._root, temporary.name)
+            return
+        # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
         await self._keep(temporary.name)
 
     async def run(self) -> None:
@@ -310,9 +320,7 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                if put.record is not None and self._watch_reading(
-                    intent.temporary.name, self._ingest.reading_key(put.entry, intent.temporary.inode)
-                ):
+                if put.record is not None and self._ingest.watch_reading(put.entry, intent.temporary.name):
                     self._ingest.unread.setdefault(put.entry, put.record)
                 placing.append((put, intent))
             else:
@@ -455,6 +463,7 @@ class Render:
             self._not_moved(record, path, result)
             return None
         moved = replace(record, path=path, stamp=result.stamp or record.stamp)
+        await self._force()
         folder.set_file(moved)
         folder.database.submit([moved.save(folder.id)])
         await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
@@ -469,6 +478,7 @@ class Render:
             disk.move_away, self._root, record.path, target, record.content, record.stamp
         )
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
+            await self._force()
             folder.drop_file(record.entry)
             folder.guard.count(record.entry, trio.current_time())
             folder.database.submit([record.delete(folder.id)])
@@ -476,6 +486,10 @@ class Render:
             folder.rendered(record.entry)
         else:
             self._not_moved(record, target, result)
+
+    async def _force(self) -> None:
+        """A rename that a power cut took back would look like one that a person made."""
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
 
     def _is_gone(self, path: str) -> bool:
         try:

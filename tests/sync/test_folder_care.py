@@ -1,0 +1,118 @@
+"""Notices, bringing back, older versions and damage, on one folder without a network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+import trio.testing
+from sync.bridge import PEER, Bridge, open_bridge, replica_like
+
+from yp2p.documents.diff import hunks
+from yp2p.sync.notices import NoticeKind
+from yp2p.sync.versions import bring_back
+
+NAME = "a.txt"
+
+
+def _run(test: Callable[[Path], Awaitable[None]]) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+async def _remote(bridge: Bridge, before: str, after: str) -> None:
+    peer = replica_like(bridge, NAME, 77)
+    assert peer.text() == before
+    update = peer.edit(hunks(before, after))
+    assert update is not None
+    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+
+
+def _kinds(bridge: Bridge) -> list[NoticeKind]:
+    return [notice.kind for notice in bridge.folder.notices]
+
+
+def test_removing_what_another_device_wrote_a_moment_ago_is_told_and_can_be_undone() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\ntwo\n")
+        async with open_bridge(base) as bridge:
+            await _remote(bridge, "one\ntwo\n", "one\nfrom elsewhere é\ntwo\n")
+            await bridge.render()
+            path.write_text(path.read_text().replace("from elsewhere é\n", "") + "three\n")
+            await bridge.look()
+            assert _kinds(bridge) == [NoticeKind.REMOVED_OTHERS_TEXT]
+            assert bridge.document(NAME).text.text() == "one\ntwo\nthree\n"
+        async with open_bridge(base) as bridge:  # it is still known after a restart
+            (notice,) = list(bridge.folder.notices)
+            path.write_text("zero\none\ntwo\nthree\n")
+            await bridge.look()
+            assert notice.undo is not None
+            commit = bring_back(bridge.folder, notice.undo)
+            assert commit is not None
+            await commit.wait()
+            await bridge.render()
+            assert path.read_text() == "zero\none\nfrom elsewhere é\ntwo\n"
+
+    _run(test)
+
+
+def test_a_file_that_holds_an_older_version_at_a_start_is_no_edit() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\n")
+        async with open_bridge(base) as bridge:
+            for text in ("one\ntwo\n", "one\ntwo\nthree\n"):
+                path.write_text(text)
+                await bridge.look()
+        path.write_text("one\ntwo\n")
+        async with open_bridge(base) as bridge:
+            await bridge.render()
+            assert path.read_text() == "one\ntwo\nthree\n"
+            assert _kinds(bridge) == [NoticeKind.OLDER_VERSION]
+            path.write_text("one\ntwo\n")  # with the daemon running it is an edit
+            await bridge.look()
+            assert bridge.document(NAME).text.text() == "one\ntwo\n"
+
+    _run(test)
+
+
+def test_damage_after_a_power_cut() -> None:
+    async def test(base: Path) -> None:
+        directory = base / "dir"
+        texts = {"empty": "some text\n", "nul": "other text\n", "gone": "third text\n", "fine": "fourth\n"}
+        for name, text in texts.items():
+            (directory / name).write_text(text)
+        (directory / "was-empty").write_text("")
+        async with open_bridge(base):
+            pass
+        (directory / "empty").write_text("")
+        (directory / "nul").write_bytes(bytes(11))
+        (directory / "gone").unlink()
+        (directory / "fine").write_text("fourth and more\n")
+        async with open_bridge(base, after_power_cut=True) as bridge:
+            await bridge.render()
+            found = {path.name: path.read_text() for path in directory.iterdir() if path.is_file()}
+            assert found == {**texts, "fine": "fourth and more\n", "was-empty": ""}
+            assert _kinds(bridge) == [NoticeKind.DAMAGED] * 3
+        kept = {path.name: path.read_bytes() for path in (directory / ".yp2p/trash").rglob("*") if path.is_file()}
+        assert kept == {"empty": b"", "nul": bytes(11)}
+
+    _run(test)
+
+
+def test_without_a_power_cut_an_empty_file_is_an_edit() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\n")
+        async with open_bridge(base):
+            pass
+        path.write_text("")
+        async with open_bridge(base) as bridge:
+            assert bridge.document(NAME).text.text() == ""
+            assert _kinds(bridge) == []
+
+    _run(test)
