@@ -54,7 +54,7 @@ from yp2p.sync.imports import Imports
 from yp2p.sync.notices import NoticeKind, Undo
 from yp2p.sync.records import FileRecord
 from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
-from yp2p.sync.versions import older_version
+from yp2p.sync.versions import nearest_version, older_version
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
@@ -289,6 +289,8 @@ class Ingest:
     async def _save(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
         """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
         folder = self._folder
+        if self.after_power_cut:
+            record = base = nearest_version(folder, record, finding.text)
         fork, found = await self._changes(base, finding)
         if base is not record:
             # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.

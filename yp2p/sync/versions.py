@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from yp2p.documents.diff import hunks
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
@@ -15,6 +16,8 @@ from yp2p.sync.records import FileRecord, kept_base
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000
+# Each takes a diff; the kernel writes back after half a minute at most.
+_VERSIONS_COMPARED = 200
 
 
 def older_version(folder: Folder, record: FileRecord, content: bytes) -> FileRecord | None:
@@ -34,6 +37,25 @@ def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes) -> int | None:
         if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.content() == content:
             found = seq
     return found
+
+
+def nearest_version(folder: Folder, record: FileRecord, text: str) -> FileRecord:
+    """The version of its document that a text was made of: the one that it is nearest to, the newest of equals.
+
+    For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there.
+    """
+    rows = folder.rows(record.document)
+    replica = TextReplica(1)
+    best: tuple[int, int] | None = None
+    for number, (seq, data) in enumerate(rows):
+        replica.load([data])
+        if len(rows) - number <= _VERSIONS_COMPARED:
+            distance = sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(replica.text(), text))
+            if best is None or distance <= best[0]:
+                best = distance, seq
+    if best is None or record.base_state is not None:
+        return record
+    return replace(record, base_seq=min(best[1], record.base_seq), base_state=None)
 
 
 def bring_back(folder: Folder, undo: Undo) -> Commit | None:
