@@ -5,7 +5,16 @@ Theory of operation
     state. A save was made by somebody who looked at the base, so it is diffed against the base, the operations are
     applied to a fork of the base, and the fork's update is merged into the document like any other device's.
     Afterwards the base is (old base + that save), although the document may be further on: two saves between two
-    renders with a remote edit in flight leave the disk with what is no prefix of the log.
+    renders with a remote edit in flight leave the disk with what is no prefix of the log. Where the base is all of the
+    document there is nothing to fork: the save is an edit of the document itself.
+
+    What the document had got meanwhile may be the very change that the save brings, or meet it in one line:
+    `documents/merge.py` looks at every merge of work done apart.
+
+    A start is another matter. What a scan finds was changed while nobody looked, maybe the same on every device: its
+    operations get a client ID derived from base and change. A file that holds an earlier version, as from a backup, is
+    that version. After a power cut the disk can be older than the store: a file that is empty, NUL-filled, gone, or no
+    younger than what the store knows is damage, and what was saved since then was made of whichever version is nearest.
 
     What happened is decided by looking, never by the kind of an event: a path is there or not, its content is the
     base's or not. Decisions that could be a program's save in the middle wait a moment:
@@ -23,6 +32,10 @@ Invariants
     * The base of a save is the newest version its writer can have read: a save of a file that nobody has read since it
       was rendered (inotify's IN_ACCESS tells) was made of the base before. An editor that had the file open would
       otherwise take out what others wrote.
+    * Only reading the very file that was rendered counts as reading; our own reading does not, nor that of a file that
+      was saved since.
+    * What a save removes of others' recent text is told, with what brings it back.
+    * Deletions are decided together and pass the guard (`guard.py`).
     * A file that is no longer text keeps its entry and is not touched.
 """
 

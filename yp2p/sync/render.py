@@ -15,6 +15,9 @@ Theory of operation
 Invariants
     * Nothing is overwritten that is not the base: a file that differs is ingested first.
     * At most `MAX_RENDERS_PER_S` a file, and the last state always comes.
+    * Nothing is rendered before the first scan after a start: the disk may be older than the store.
+    * Incoming deletions are done together, when no more come, and only past the guard (`guard.py`).
+    * What the store says of a rename or a deletion, the disk has durably.
     * A file leaves only into the trash.
 """
 
