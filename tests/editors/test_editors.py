@@ -80,34 +80,27 @@ class Terminal:
 Arrival = Callable[[], None]
 
 
-def vim(path: Path, token: str, arrive: Arrival) -> None:
-    """`:w`, and `y` at the warning that the file has changed."""
-    terminal = Terminal("vim", "-u", "NONE", "-N", path.name, directory=path.parent)
+def _vim(path: Path, keys: str, arrive: Arrival, *settings: str) -> None:
+    terminal = Terminal("vim", "-u", "NONE", "-N", *settings, path.name, directory=path.parent)
     terminal.expect(path.name)
     arrive()
-    terminal.send(f"5Gcc{token}\x1b:w\r")
+    terminal.send(keys)
     if terminal.expect("WARNING", "written") == "WARNING":
         terminal.expect("(y/n)")
         terminal.send("y")
         terminal.expect("written")
     terminal.send(":q!\r")
     terminal.end()
+
+
+def vim(path: Path, token: str, arrive: Arrival) -> None:
+    """`:w`, and `y` at the warning that the file has changed."""
+    _vim(path, f"5Gcc{token}\x1b:w\r", arrive)
 
 
 def vim_backup(path: Path, token: str, arrive: Arrival) -> None:
     """vim that renames the file away and writes a new one (backupcopy=no), with a backup."""
-    terminal = Terminal(
-        "vim", "-u", "NONE", "-N", "--cmd", "set backup backupcopy=no", path.name, directory=path.parent
-    )
-    terminal.expect(path.name)
-    arrive()
-    terminal.send(f"7Gcc{token}\x1b:w!\r")
-    if terminal.expect("WARNING", "written") == "WARNING":
-        terminal.expect("(y/n)")
-        terminal.send("y")
-        terminal.expect("written")
-    terminal.send(":q!\r")
-    terminal.end()
+    _vim(path, f"7Gcc{token}\x1b:w!\r", arrive, "--cmd", "set backup backupcopy=no")
 
 
 def nano(path: Path, token: str, arrive: Arrival) -> None:

@@ -22,17 +22,21 @@ def _remove_all(device: Device) -> None:
             shutil.rmtree(path)
 
 
+def _share_many(one: Device, two: Device, count: int) -> dict[str, bytes]:
+    _files(one, count)
+    two.join(one)
+    one.wait()
+    two.wait()
+    return tree(one.dir)
+
+
 def _held(device: Device) -> bool:
     return bool(device.status()["folders"][0]["held"])
 
 
 def test_removing_everything_is_held_where_it_happened(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
-        _files(one, 120)
-        two.join(one)
-        one.wait()
-        two.wait()
-        before = tree(one.dir)
+        before = _share_many(one, two, 120)
         _remove_all(one)
         eventually(lambda: _held(one), what="one waiting for a word")
         assert one.status()["folders"][0]["state"] == "paused"
@@ -64,11 +68,7 @@ def test_removing_everything_is_held_where_it_happened(tmp_path: Path) -> None:
 
 def test_held_incoming_deletions_can_be_undone_for_everybody(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
-        _files(one, 120)
-        two.join(one)
-        one.wait()
-        two.wait()
-        before = tree(one.dir)
+        before = _share_many(one, two, 120)
         _remove_all(one)
         eventually(lambda: _held(one), what="one waiting for a word")
         one.cli("folder", "resume", "--accept-deletions")
@@ -82,11 +82,7 @@ def test_held_incoming_deletions_can_be_undone_for_everybody(tmp_path: Path) -> 
 
 def test_ten_deletions_go_through_and_come_back_from_the_trash_of_another_device(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
-        _files(one, 30)
-        two.join(one)
-        one.wait()
-        two.wait()
-        before = tree(one.dir)
+        before = _share_many(one, two, 30)
         for number in range(10):
             (one.dir / f"d{number % 7}" / f"{number}.txt").unlink()
         eventually(lambda: len(tree(two.dir)) == 20, what="ten files being gone")

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from yp2p.errors import DamagedError, YpError
-from yp2p.store.database import open_database
+from yp2p.store.database import SCHEMA_VERSION, open_database
 
 INSERT = "INSERT INTO start VALUES (?, 0, 0)"
 
@@ -70,3 +70,29 @@ async def test_another_programs_database_and_a_newer_one_are_refused(tmp_path: P
     with pytest.raises(DamagedError, match="newer yp2p"):
         async with open_database(path):
             pass
+
+
+async def test_a_store_of_the_schema_before_is_migrated(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    for path in (new, old):
+        async with open_database(path):
+            pass
+    connection = sqlite3.connect(old, isolation_level=None)
+    connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
+    for table in ("base", "notice", "last_run", "day"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE folder DROP COLUMN held")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    async with open_database(old) as database:
+        assert database.rows("SELECT label, held FROM folder") == [("label", "")]
+    shapes = []
+    for path in (new, old):
+        connection = sqlite3.connect(path)
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        ]
+        shapes.append({table: connection.execute(f"PRAGMA table_info({table})").fetchall() for table in tables})
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        connection.close()
+    assert shapes[0] == shapes[1]
