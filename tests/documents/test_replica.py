@@ -39,6 +39,40 @@ def test_a_state_vector_that_announces_too_much_is_refused() -> None:
         TextReplica(1).update_since(bytes.fromhex("8080808002"))
 
 
+def _item(origin_client: int, origin_clock: int) -> bytes:
+    return bytes([0x84, origin_client, origin_clock, 1, ord("a")])
+
+
+def test_items_that_wait_for_each_other_are_refused() -> None:
+    """The library would keep them as pending forever, and crash on what comes next."""
+    circle = bytes([2, 1, 1, 0]) + _item(2, 0) + bytes([1, 2, 0]) + _item(1, 0) + bytes([0])
+    with pytest.raises(InvalidUpdate, match="waits for"):
+        TextReplica(7).receive(circle)
+    # Twice back and forth is no circle, in whichever order the clients come.
+    first = bytes([1, 4, 1]) + b"\x06source" + bytes([1, ord("x")])
+    chain = (bytes([2, 1, 0]) + first[1:] + _item(2, 0), bytes([2, 2, 0]) + _item(1, 0) + _item(1, 1))
+    for sections in (chain, chain[::-1]):
+        replica = TextReplica(7)
+        assert replica.receive(bytes([2]) + b"".join(sections) + bytes([0])) is not None
+        assert len(replica.text()) == 4
+
+
+def test_whole_states_of_many_authors_are_never_refused() -> None:
+    rng = random.Random(9)
+    for _ in range(30):
+        replicas = [TextReplica(n + 1) for n in range(rng.randint(2, 6))]
+        for _ in range(80):
+            one, other = rng.sample(replicas, 2)
+            text = one.text()
+            start = rng.randint(0, len(text))
+            one.edit([Hunk(start, min(len(text), start + rng.choice([0, 0, 2])), rng.choice(["a", "bc", "😀"]))])
+            other.receive(one.update_since(other.state_vector()))
+        for replica in replicas:
+            fresh = TextReplica(99)
+            fresh.receive(replica.state())
+            assert fresh.version() == replica.version()
+
+
 def test_random_honest_traffic_is_never_refused_and_converges() -> None:
     rng = random.Random(3)
     for _ in range(40):

@@ -29,7 +29,7 @@ from yp2p.errors import InvalidUpdate, MessageFault
 from yp2p.identity import ID_BYTES, DocumentID, EntryID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
-from yp2p.protocol.ysync import Shape, StateVector, contains, read_state_vector
+from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state_vector
 
 _FORMAT = 1
 # The manifest's own documents and the awareness channel: no entry may name one of them as its text.
@@ -149,10 +149,10 @@ class Manifest:
         self._refresh(index)
 
     def receive(
-        self, index: int, update: bytes, own_clients: Set[int] = frozenset()
+        self, index: int, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None
     ) -> tuple[bytes | None, set[EntryID]]:
         """Apply a peer's update to one document: what was news, and the entries it touched."""
-        news = self.replicas[index].receive(update, own_clients)
+        news = self.replicas[index].receive(update, own_clients, parsed)
         return news, self._refresh(index)
 
     def write(self, changes: Iterable[Change]) -> dict[int, bytes]:

@@ -9,7 +9,7 @@ from yp2p.documents.merge import look_at_merge
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.labels import labelled
-from yp2p.protocol.ysync import StateVector, contains
+from yp2p.protocol.ysync import Parsed, StateVector, contains
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,24 @@ class Merged:
     lines: tuple[str, ...] = ()
 
 
-def receive_from_peer(replica: TextReplica, update: bytes, own_clients: Set[int], known: dict[int, int]) -> Merged:
+def receive_from_peer(
+    replica: TextReplica,
+    update: bytes,
+    own_clients: Set[int],
+    known: dict[int, int],
+    parsed: Parsed | None = None,
+) -> Merged:
     """Apply a peer's update, and take out again what was there already.
 
     Args:
         known: the state vector that the peer is known to have had; brought up to date.
+        parsed: as in `Replica.receive`.
 
     Raises:
         InvalidUpdate, MissingDependency, DocumentPoisoned: as `Replica.receive`.
     """
     ours = replica.clocks()
-    news = replica.receive(update, own_clients)
+    news = replica.receive(update, own_clients, parsed)
     sender = replica.received.vector() if replica.received is not None else {}
     for client, clock in sender.items():
         known[client] = max(known.get(client, 0), clock)

@@ -24,7 +24,7 @@ from typing import Any
 from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import DocumentPoisoned
-from yp2p.protocol.ysync import Parsed, Shape, check_update, document_version, read_state_vector
+from yp2p.protocol.ysync import Parsed, Shape, check_dependencies, check_update, document_version, read_state_vector
 
 
 def client_id_from(*parts: bytes) -> int:
@@ -85,15 +85,22 @@ class Replica:
             self._doc.apply_update(update)
         return self._take_news()
 
-    def receive(self, update: bytes, own_clients: Set[int] = frozenset()) -> bytes | None:
+    def receive(self, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None) -> bytes | None:
         """Apply a peer's update; gives what was news, None when nothing was.
+
+        Args:
+            parsed: what a parser of this shape made of the update, where it was parsed before (in slices).
 
         Raises:
             InvalidUpdate: no honest device made this.
             MissingDependency: something before it is missing here.
             DocumentPoisoned: the library panicked all the same.
         """
-        self.received = check_update(update, self.shape, self.clocks(), own_clients)
+        if parsed is None:
+            parsed = check_update(update, self.shape, self.clocks(), own_clients)
+        else:
+            check_dependencies(parsed, self.clocks(), own_clients)
+        self.received = parsed
         return self.apply(update)
 
     def state_vector(self) -> bytes:

@@ -41,7 +41,7 @@ class _Labeller(UpdateParser):
         ours, theirs = (vector.get(client, 0) for vector in self._vectors)
         for _ in range(blocks):
             begin = cursor.at
-            length = self._block(client, clock, {})
+            length = self._block(client, clock)
             block = self._data[begin : cursor.at]
             if block[0] & 0x1F == _STRING:
                 units = range(clock, clock + length)

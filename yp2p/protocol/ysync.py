@@ -20,7 +20,7 @@ Format: the source of Yjs, `UpdateDecoderV1` and `encodeStateAsUpdate`; lengths 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +32,9 @@ MAX_CLOCK = (1 << 31) - 1
 # One manifest value is a path or a delete's state vector. Larger ones would let a peer fill the memory of
 # every member through one key.
 MAX_VALUE_BYTES = 64 << 10
+
+# Blocks parsed at a stretch, some 8 ms: a state of a megabyte would hold up the loop for half a second.
+SLICE_BLOCKS = 4096
 
 _ORIGIN, _RIGHT_ORIGIN, _PARENT_SUB = 0x80, 0x40, 0x20
 _GC, _DELETED, _STRING, _ANY = 0, 1, 4, 8
@@ -123,6 +126,8 @@ class Parsed:
     sections: dict[int, tuple[int, int]]
     origins: dict[int, int]
     deletes: dict[int, int]
+    # Items that come right after or before one of another client: client, clock, and that one's client and clock.
+    crossings: list[tuple[int, int, int, int]]
 
     def vector(self) -> dict[int, int]:
         """The least that whoever made this update has."""
@@ -141,33 +146,46 @@ class UpdateParser:
         self._shape = shape
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
+        self.parsed = Parsed({}, {}, {}, [])
 
     def parse(self) -> Parsed:
-        cursor = self._cursor
-        parsed = Parsed({}, {}, {})
+        for _ in self.steps():
+            pass
+        return self.parsed
+
+    def steps(self) -> Iterator[None]:
+        """Parse, and stop for a moment after every `SLICE_BLOCKS` blocks; the result is in `parsed` at the end."""
+        cursor, parsed = self._cursor, self.parsed
         for _ in range(cursor.count(4)):
-            self._section(parsed)
+            blocks, client, clock = self._section()
+            start = clock
+            while blocks > SLICE_BLOCKS:
+                clock = self._blocks(SLICE_BLOCKS, client, clock)
+                blocks -= SLICE_BLOCKS
+                yield
+            parsed.sections[client] = (start, self._blocks(blocks, client, clock))
         self._delete_set(parsed.deletes)
         cursor.finish()
-        return parsed
 
-    def _section(self, parsed: Parsed) -> None:
+    def _section(self) -> tuple[int, int, int]:
+        """Number of blocks, client and first clock of a section."""
         cursor = self._cursor
         blocks = cursor.count(2)
         if blocks == 0:
             raise InvalidUpdate("a client section without blocks", cursor.at)
         client = cursor.client()
-        clock = start = cursor.varint()
-        if client in parsed.sections:
+        if client in self.parsed.sections:
             raise InvalidUpdate(f"client {client} has two sections", cursor.at)
-        origins = parsed.origins
-        for _ in range(blocks):
-            clock += self._block(client, clock, origins)
-            if clock > MAX_CLOCK:
-                raise InvalidUpdate(f"clock {clock} is too large", cursor.at)
-        parsed.sections[client] = (start, clock)
+        return blocks, client, cursor.varint()
 
-    def _block(self, client: int, clock: int, origins: dict[int, int]) -> int:
+    def _blocks(self, number: int, client: int, clock: int) -> int:
+        for _ in range(number):
+            clock += self._block(client, clock)
+            if clock > MAX_CLOCK:
+                raise InvalidUpdate(f"clock {clock} is too large", self._cursor.at)
+        return clock
+
+    def _block(self, client: int, clock: int) -> int:
         cursor = self._cursor
         if cursor.at >= cursor.end:
             raise InvalidUpdate("the bytes end early", cursor.at)
@@ -176,11 +194,11 @@ class UpdateParser:
         if info == _GC:
             return self._length()
         if info & _ORIGIN:
-            self._origin(client, clock, origins)
+            self._origin(client, clock)
         if info & _RIGHT_ORIGIN:
             if self._shape is Shape.MANIFEST:
                 raise InvalidUpdate("a manifest value with a right neighbour", cursor.at)
-            self._origin(client, clock, origins)
+            self._origin(client, clock)
         if not info & (_ORIGIN | _RIGHT_ORIGIN):
             self._parent(info)
         elif self._shape is Shape.TEXT and info & _PARENT_SUB:
@@ -200,14 +218,17 @@ class UpdateParser:
         if keyed:
             cursor.text()
 
-    def _origin(self, client: int, clock: int, origins: dict[int, int]) -> None:
+    def _origin(self, client: int, clock: int) -> None:
         cursor = self._cursor
         origin_client = cursor.client()
         origin_clock = cursor.varint()
         if origin_client == client:
             if origin_clock >= clock:
                 raise InvalidUpdate("an item that comes after itself", cursor.at)
-        elif origin_clock >= origins.get(origin_client, 0):
+            return
+        self.parsed.crossings.append((client, clock, origin_client, origin_clock))
+        origins = self.parsed.origins
+        if origin_clock >= origins.get(origin_client, 0):
             origins[origin_client] = origin_clock + 1
 
     def _length(self) -> int:
@@ -274,6 +295,12 @@ def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set
         MissingDependency: something it builds on is not here yet.
     """
     parsed = UpdateParser(data, shape).parse()
+    check_dependencies(parsed, known, own_clients)
+    return parsed
+
+
+def check_dependencies(parsed: Parsed, known: StateVector, own_clients: Set[int] = frozenset()) -> None:
+    """The part of `check_update` that depends on the document, for an update that was parsed before."""
     reached = dict(known)
     for client, (start, stop) in parsed.sections.items():
         have = known.get(client, 0)
@@ -286,7 +313,46 @@ def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set
         for client, need in dependencies.items():
             if reached.get(client, 0) < need:
                 raise MissingDependency(f"client {client} is needed up to {need}")
-    return parsed
+    if len(parsed.sections) > 1:
+        _check_order(parsed, known)
+
+
+def _check_order(parsed: Parsed, known: StateVector) -> None:
+    """Raise unless the items can be put in place one after the other: none may wait for one that waits for it.
+
+    The library would keep such a circle as pending forever, and its queue of pending items is not safe.
+    """
+    reached = {client: max(start, known.get(client, 0)) for client, (start, _) in parsed.sections.items()}
+    needs: dict[int, list[tuple[int, int, int]]] = {}
+    for client, clock, origin_client, origin_clock in parsed.crossings:
+        if clock >= reached[client] and origin_clock >= reached.get(origin_client, MAX_CLOCK):
+            needs.setdefault(client, []).append((clock, origin_client, origin_clock))
+    waiting = {client: iter(sorted(items)) for client, items in needs.items()}
+    for client, (_, stop) in parsed.sections.items():
+        if client not in waiting:
+            reached[client] = max(reached[client], stop)
+    heads = {client: next(items) for client, items in waiting.items()}
+    while heads:
+        stuck = True
+        for client in list(heads):
+            while client in heads:
+                clock, origin_client, origin_clock = heads[client]
+                if reached[origin_client] <= origin_clock:
+                    if reached[client] < clock:
+                        reached[client], stuck = clock, False
+                    break
+                stuck = False
+                following = next(waiting[client], None)
+                if following is None:
+                    del heads[client]
+                    reached[client] = max(reached[client], parsed.sections[client][1])
+                else:
+                    heads[client] = following
+        if stuck and heads:
+            client, (clock, origin_client, origin_clock) = next(iter(heads.items()))
+            raise InvalidUpdate(
+                f"item {clock} of client {client} waits for {origin_clock} of {origin_client}, which waits for it"
+            )
 
 
 def parse_update(data: bytes) -> Parsed:

@@ -27,8 +27,10 @@ from yp2p.protocol.messages import (
     TreeQuery,
 )
 from yp2p.protocol.reconcile import Leaf
+from yp2p.protocol.ysync import Shape
 from yp2p.sync.adoption import adopt
 from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.live import parse_in_slices
 from yp2p.sync.provider import Provider
 from yp2p.transport.link import Link
 
@@ -183,7 +185,7 @@ class Descent:
                 if not state:
                     self._lacking.add(document)
                     continue
-                folder.take_pulled(document, state, self._peer)
+                folder.take_pulled(document, state, self._peer, await parse_in_slices(state, Shape.TEXT))
                 if number % _SLICE == 0:
                     await trio.lowlevel.checkpoint()
             await folder.told_texts(document for document, _ in reply.states)

@@ -29,7 +29,7 @@ from yp2p.files.capabilities import Capabilities
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import Leaf, ReconcileTree
-from yp2p.protocol.ysync import parse_update, read_state_vector
+from yp2p.protocol.ysync import Parsed, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.guard import DeletionGuard
@@ -279,10 +279,10 @@ class Folder:
             await live.told(commit)
 
     def _accept_manifest(
-        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int]
+        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
     ) -> Commit | None:
         index = _MANIFEST_INDEX[live.id]
-        news, touched = self.manifest.receive(index, update, self.own_clients)
+        news, touched = self.manifest.receive(index, update, self.own_clients, parsed)
         if news is None:
             return None
         live.last_seq = self.database.next_seq()
@@ -362,8 +362,10 @@ class Folder:
                 self.digest(document)
                 del self._texts[document]
 
-    def _accept_text(self, live: LiveDocument, update: bytes, source: object, known: dict[int, int]) -> Commit | None:
-        merged = receive_from_peer(live.text, update, self.own_clients, known)
+    def _accept_text(
+        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
+    ) -> Commit | None:
+        merged = receive_from_peer(live.text, update, self.own_clients, known, parsed)
         if merged.news is None:
             return None
         if live.replica.received is not None:
@@ -404,12 +406,14 @@ class Folder:
         self.to_render.add(entry)
         return self.record_text(live, merged.repair, None)
 
-    def take_pulled(self, document: DocumentID, state: bytes, source: DeviceID) -> Commit | None:
+    def take_pulled(
+        self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None
+    ) -> Commit | None:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
         if document not in self.entry_of or self.has_document(document):
             return None
         live = self.open_text(document)
-        news = live.replica.receive(state, self.own_clients)
+        news = live.replica.receive(state, self.own_clients, parsed)
         self.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record_text(live, news if news is not None else state, source)

@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
+import trio
+
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
+from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
 from yp2p.store.database import Commit
 from yp2p.sync.provider import Listener
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0
+# Smaller updates are parsed in a few milliseconds.
+_SLICED_BYTES = 16 << 10
 
 
 class Recent:
@@ -49,19 +54,29 @@ class Recent:
         )
 
 
+async def parse_in_slices(update: bytes, shape: Shape) -> Parsed | None:
+    """What a large update contains, without holding up the loop; None for a small one. Raises InvalidUpdate."""
+    if len(update) < _SLICED_BYTES:
+        return None
+    parser = UpdateParser(update, shape)
+    for _ in parser.steps():
+        await trio.lowlevel.checkpoint()
+    return parser.parsed
+
+
 class LiveDocument:
     """One document in memory.
 
     Args:
-        accept: takes a peer's update, its source and what that peer is known to have; applies and submits it, gives
-            the commit (None: no news).
+        accept: takes a peer's update, its source, what that peer is known to have and what was parsed of it; applies
+            and submits it, gives the commit (None: no news).
     """
 
     def __init__(
         self,
         document: DocumentID,
         replica: TextReplica | ManifestReplica,
-        accept: Callable[[LiveDocument, bytes, object, dict[int, int]], Commit | None],
+        accept: Callable[[LiveDocument, bytes, object, dict[int, int], Parsed | None], Commit | None],
         pending: Callable[[], Commit],
         last_seq: int = 0,
     ) -> None:
@@ -98,7 +113,8 @@ class LiveDocument:
         Args:
             known: the state vector that the peer is known to have; brought up to date.
         """
-        commit = self._accept(self, update, source, known if known is not None else {})
+        parsed = await parse_in_slices(update, self.replica.shape)
+        commit = self._accept(self, update, source, known if known is not None else {}, parsed)
         if commit is not None:
             await self.told(commit)
 
