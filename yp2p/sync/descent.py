@@ -32,6 +32,7 @@ from yp2p.sync.adoption import adopt
 from yp2p.sync.folder import Folder, manifest_document_id
 from yp2p.sync.live import parse_in_slices
 from yp2p.sync.provider import Provider
+from yp2p.sync.repair import has_diverged, repair
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
@@ -67,6 +68,7 @@ class Descent:
         self._behind = behind
         self._sync_again = sync_again
         self._lacking: set[DocumentID] = set()
+        self._suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}  # equal versions, different contents, seen once
         self._theirs: dict[EntryID, Leaf] = {}  # what the peer announced and we have not taken yet
 
     async def _reply(self) -> FolderMessage:
@@ -122,17 +124,29 @@ class Descent:
             del self._behind[entry]
         tree = folder.refresh_tree()
         syncing: list[Provider] = []
+        suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
         for number, bucket in enumerate(differing):
             ours = tree.leaves(bucket)
             for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
                 provider = self._compare(entry, ours.get(entry), theirs.get(entry))
                 if provider is not None:
                     syncing.append(provider)
+                if has_diverged(ours.get(entry), theirs.get(entry)):
+                    suspects[entry] = (ours[entry], theirs[entry])
             if number % _SLICE == 0:
                 await trio.lowlevel.checkpoint()
         with trio.move_on_after(_SYNC_LIMIT_S):
             for provider in syncing:
                 await provider.synced.wait()
+        for entry, pair in suspects.items():
+            if self._suspects.get(entry) == pair:
+                await repair(folder, entry, *pair)
+        self._suspects = suspects
+
+    @property
+    def suspects(self) -> bool:
+        """Whether something looked diverged once: it has to be looked at a second time."""
+        return bool(self._suspects)
 
     def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""

@@ -35,6 +35,7 @@ class NoticeKind(StrEnum):
     KEPT_BESIDE = "kept-beside"
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"
+    DIVERGED = "diverged"
 
 
 class Undo(msgspec.Struct, frozen=True):

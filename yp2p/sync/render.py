@@ -70,6 +70,11 @@ class _Put:
     executable: bool
     record: FileRecord | None
 
+    @property
+    def is_next_version(self) -> bool:
+        """Whether a file of the same document is replaced: what is saved late can be merged."""
+        return self.record is not None and self.record.document == self.document
+
     def intent(self, temporary: Temporary) -> Intent:
         content = hashlib.sha256(self.text.encode()).digest()
         return Intent(self.entry, self.path, self.document, temporary, self.seq, content, self.executable)
@@ -186,12 +191,15 @@ class Render:
             came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
-            self._ingest.unread.setdefault(entry, base)
-            content = folder.text_at(base.document, seq).content()
-            record = replace(base, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
+            found = folder.manifest.entries.get(entry)
+            document = found.document if found is not None else base.document
+            if document == base.document:
+                self._ingest.unread.setdefault(entry, base)
+            content = folder.text_at(document, seq).content()
+            record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
             await folder.database.submit([record.save(folder.id)]).wait()
-            if came_out.found is Found.TEXT and not self._ingest.after_power_cut:
+            if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
                 await self._ingest.save_against(base, came_out)
                 came_out = replace(came_out, found=Found.UNCHANGED)
         if came_out.found is Found.UNCHANGED:
@@ -265,13 +273,13 @@ class Render:
         if not folder.has_document(found.document):
             return None
         path = folder.layout().path_of[entry]
-        if record is not None and record.document != found.document:
-            record = None  # a new generation of the document
         if record is not None and record.path != path:
             record = await self._move(record, path)
             if record is None:
                 return None
-        if record is not None and folder.is_rendered(record):
+        # A new generation of the document replaces the file like any other change.
+        is_current = record is not None and record.document == found.document
+        if record is not None and is_current and folder.is_rendered(record):
             await self._mode(record, found.executable)
             return None
         if record is None and self._is_taken(entry, path):
@@ -283,7 +291,7 @@ class Render:
             return None
         text = live.text.text()
         if record is not None and live.text.content() == record.content:
-            await self._base_is(replace(record, base_seq=live.last_seq, base_state=None))
+            await self._base_is(replace(record, document=found.document, base_seq=live.last_seq, base_state=None))
             return None
         return _Put(entry, found.document, path, text, live.last_seq, found.executable, record)
 
@@ -323,8 +331,9 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                if put.record is not None and self._ingest.watch_reading(put.entry, intent.temporary.name):
-                    self._ingest.unread.setdefault(put.entry, put.record)
+                base = put.record if put.is_next_version else None
+                if base is not None and self._ingest.watch_reading(put.entry, intent.temporary.name):
+                    self._ingest.unread.setdefault(put.entry, base)
                 placing.append((put, intent))
             else:
                 blocked = Result(Outcome.BLOCKED, reason=failure.strerror or str(failure))
@@ -381,7 +390,10 @@ class Render:
         folder.database.submit(statements)
         if put.record is not None and result.came_out is not None:
             self._came_out.append(_CameOut(intent.temporary.name, result.came_out, put.record, now + KEEP_S))
-            if result.odd is not None and result.odd.found is Found.TEXT:
+            if not put.is_next_version:
+                self._came_out.pop()
+                await self._keep(intent.temporary.name)  # it was made of a document that is no more
+            elif result.odd is not None and result.odd.found is Found.TEXT:
                 await self._ingest.save_against(put.record, result.odd)
             elif result.odd is not None and result.odd.found is not Found.BUSY:
                 self._came_out.pop()

@@ -61,6 +61,8 @@ MAX_INBOX = 64
 MAX_PULLS_WAITING = 4
 HEARTBEAT_S = 30.0
 _SETTLE_S = 0.05
+# What looked diverged is looked at again after this long: the two leaves may have been of different moments.
+_SUSPICION_S = 1.0
 _DESCENT_INTERVAL_S = 2.0
 _QUIET_CHANNEL_S = 30.0
 _MAX_CHANNELS = 256
@@ -448,6 +450,11 @@ class FolderSession:
                 await self._descent.pull_missing()
                 self._adopted()
                 self._is_compared()
+                if self._descent.suspects:
+                    with trio.move_on_after(_SUSPICION_S):
+                        await self._work.wait()
+                    self._descent_wanted = True
+                    self._work.set()
             elif self._pull_wanted:
                 self._pull_wanted = False
                 await self._descent.pull_missing()
