@@ -172,6 +172,8 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
         return _json(_printable(await device.bring_back(wanted.number)))
 
     async def stop_daemon(request: Request) -> Response:
+        await _body(request)  # closing a connection that has unread bytes resets it, and the answer is lost
+
         async def end() -> None:
             stop.set()
 
