@@ -55,7 +55,9 @@ def test_removing_what_another_device_wrote_a_moment_ago_is_told_and_can_be_undo
             assert commit is not None
             await commit.wait()
             await bridge.render()
-            assert path.read_text() == "zero\none\nfrom elsewhere é\ntwo\n"
+            assert path.read_text() == "zero\none\nfrom elsewhere é\ntwo\nthree\n"
+            bridge.folder.notices.is_done(notice)
+            assert [left.undo for left in bridge.folder.notices] == [None]
 
     _run(test)
 

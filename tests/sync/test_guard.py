@@ -31,6 +31,14 @@ def test_what_was_deleted_in_the_last_ten_minutes_counts() -> None:
     assert guard.done(WINDOW_S + 1) == set()
 
 
+def test_one_file_that_comes_and_goes_is_one() -> None:
+    guard = DeletionGuard(1 << 20)
+    for second in range(200):
+        assert guard.refuses(_entries(1), 10, second) == ""
+        guard.count(EntryID(bytes(16)), second)
+    assert guard.done(200) == set(_entries(1))
+
+
 def test_more_than_the_trash_can_hold_is_refused() -> None:
     guard = DeletionGuard(25)
     assert guard.refuses(_entries(2), 1000, 0) == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from yp2p.cli.options import call
+from yp2p.cli.options import call, folder_name
 from yp2p.errors import UsageError
 
 
@@ -24,4 +24,4 @@ def resume(folder: str | None, accept: bool, restore: bool) -> None:
     """
     if accept == restore:
         raise UsageError("give one of --accept-deletions and --restore")
-    call("POST", "/v1/resume", {"folder": folder, "accept": accept})
+    call("POST", "/v1/resume", {"folder": folder_name(folder), "accept": accept})

@@ -14,8 +14,19 @@ from yp2p.errors import UsageError
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
+
+def folder_name(name: str | None) -> str | None:
+    """A folder's label, ID or directory as the daemon has to see it: it runs in another directory."""
+    if name is None or not (os.sep in name or name in (".", "..") or os.path.isdir(name)):
+        return name
+    return os.path.abspath(name)
+
+
 folder_option: Callable[[Any], Any] = click.option(
-    "--folder", metavar="FOLDER", help="Label or directory of the folder; needed where there are several."
+    "--folder",
+    metavar="FOLDER",
+    callback=lambda _context, _parameter, name: folder_name(name),
+    help="Label or directory of the folder; needed where there are several.",
 )
 
 

@@ -5,27 +5,29 @@ Theory of operation
     with different operations: the merged text has it twice. Like git, we take it once.
 
     Of every character of the merged text one can tell who had it before: both, only we, only they. What only one side
-    had stands in *runs*. Where a run of ours and a run of theirs are neighbours and say the same, they are *twins*:
-    the later one is taken out again. The same where the shorter of the two is how the longer one begins or ends, by
-    whole lines: one side made that change and another one beside it.
+    had stands in *runs*. Where a run of ours and a run of theirs are neighbours and say the same, they are *twins*: the
+    later one is taken out again. The same where the shorter of the two is how the longer one begins (or how the earlier
+    one ends), by whole lines: one side made that change and another one beside it.
+    Runs are no neighbours where something stood between them that only one side took out: two rows that are replaced by
+    the same word stand side by side afterwards, but each of them was one's own.
 
     Both devices see the same text and the same runs and take out the same characters, and deleting something twice is
-    deleting it once: it does not matter who does it, nor how many devices meet at a time. The first copy is never
-    touched, and which one comes first is the same everywhere.
+    deleting it once: it does not matter who does it, nor how many devices meet at a time. What is taken out stands
+    there again on its left; so the leftmost copy is never touched by anybody.
 
 Invariants
-    * Nothing is taken out that does not stand there again, right before or after it.
+    * Nothing is taken out that does not stand on its left as well.
     * `ours` and `theirs` can change places: the answer is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from yp2p.documents.diff import Hunk, apply_hunks, split_lines
-from yp2p.protocol.labels import BOTH, OURS, THEIRS
+from yp2p.documents.diff import Hunk, apply_hunks, hunks, split_lines
+from yp2p.protocol.labels import BOTH, GAP, GONE, piece_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,50 +43,68 @@ class _Run:
     start: int
     stop: int
     text: str
-    label: str
+    ours: bool
 
 
-def look_at_merge(text: str, units: str) -> Meeting:
+def look_at_merge(text: str, units: str, sides: Sequence[bool], wanted: str | None = None) -> Meeting:
     """Find twins and lines of both.
 
     Args:
         text: the merged text.
-        units: a label for each of its UTF-16 units (`protocol/labels.py`).
+        units: a letter for each UTF-16 unit of it and of what is deleted; `sides` is of each piece whether it is ours
+            (`protocol/labels.py`).
+        wanted: the text that both had, where both had the same.
     """
-    labels = units if len(units) == len(text) else _per_character(text, units)
-    repair = sorted((twin for group in _groups(text, labels) for twin in _twins(group)), key=lambda hunk: hunk.start)
-    kept = apply_hunks(text, repair)
-    return Meeting(repair, _lines_of_both(kept, _labels_after(labels, repair)))
+    letters, gaps = _per_character(text, units)
+    repair = sorted(
+        (twin for group in _groups(text, letters, gaps, sides) for twin in _twins(group)), key=lambda hunk: hunk.start
+    )
+    if wanted is not None and apply_hunks(text, repair) != wanted:
+        return Meeting(hunks(text, wanted), [])
+    return Meeting(repair, _lines_of_both(apply_hunks(text, repair), apply_hunks(letters, repair), sides))
 
 
-def _per_character(text: str, units: str) -> str:
+def _per_character(text: str, units: str) -> tuple[str, set[int]]:
+    """A letter for each character of the text, and the places where a gap is."""
     at = 0
-    labels: list[str] = []
+    letters: list[str] = []
+    gaps: set[int] = set()
     for character in text:
-        labels.append(units[at])
+        while units[at] in (GONE, GAP):
+            if units[at] == GAP:
+                gaps.add(len(letters))
+            at += 1
+        letters.append(units[at])
         at += 2 if character > "\uffff" else 1
-    return "".join(labels)
+    return "".join(letters), gaps
 
 
-def _labels_after(labels: str, repair: list[Hunk]) -> str:
-    """The labels of what stays; what stands there for two belongs to both."""
-    return apply_hunks(labels, repair)
-
-
-def _groups(text: str, labels: str) -> Iterator[list[_Run]]:
+def _groups(text: str, letters: str, gaps: set[int], sides: Sequence[bool]) -> Iterator[list[_Run]]:
     """Neighbouring runs, in order."""
     group: list[_Run] = []
     at = 0
-    while at < len(labels):
-        label = labels[at]
-        stop = at
-        while stop < len(labels) and labels[stop] == label:
-            stop += 1
-        if label != BOTH:
-            group.append(_Run(at, stop, text[at:stop], label))
-        elif group:
+    while at < len(letters):
+        if at in gaps and group:
             yield group
             group = []
+        letter = letters[at]
+        stop = at + 1
+        if letter == BOTH:
+            while stop < len(letters) and letters[stop] == BOTH:
+                stop += 1
+            if group:
+                yield group
+                group = []
+        else:
+            ours = sides[piece_number(letter)]
+            while (
+                stop < len(letters)
+                and stop not in gaps
+                and letters[stop] != BOTH
+                and sides[piece_number(letters[stop])] == ours
+            ):
+                stop += 1
+            group.append(_Run(at, stop, text[at:stop], ours))
         at = stop
     if group:
         yield group
@@ -92,12 +112,6 @@ def _groups(text: str, labels: str) -> Iterator[list[_Run]]:
 
 def _twins(group: list[_Run]) -> list[Hunk]:
     """What to take out of neighbouring runs."""
-    if len(group) < 2:
-        return []
-    sides = {label: "".join(run.text for run in group if run.label == label) for label in (OURS, THEIRS)}
-    if sides[OURS] == sides[THEIRS] and len(group) > 2:
-        # Cut into each other, but the same as a whole: the side that begins first stays.
-        return [Hunk(run.start, run.stop, "") for run in group if run.label != group[0].label]
     found: list[Hunk] = []
     used: set[int] = set()
     for number, (first, second) in enumerate(pairwise(group)):
@@ -112,26 +126,25 @@ def _twins(group: list[_Run]) -> list[Hunk]:
 
 def _copy(first: _Run, second: _Run) -> Hunk | None:
     """The later copy of what two neighbours share, when the shorter one is all of it."""
+    if first.ours == second.ours:
+        return None
     if first.text == second.text:
         return Hunk(second.start, second.stop, "")
-    short, long = sorted((first, second), key=lambda run: len(run.text))
-    if not short.text.endswith("\n"):
-        return None
-    if long.text.startswith(short.text) or long.text.endswith("\n" + short.text):
-        if short is second:
-            return Hunk(second.start, second.stop, "")
-        if long.text.startswith(short.text):
-            return Hunk(second.start, second.start + len(short.text), "")
-        return Hunk(first.start, first.stop, "")
+    if second.text.endswith("\n") and first.text.startswith(second.text):
+        return Hunk(second.start, second.stop, "")
+    if second.text.endswith("\n") and first.text.endswith("\n" + second.text):
+        return Hunk(second.start, second.stop, "")
+    if first.text.endswith("\n") and second.text.startswith(first.text):
+        return Hunk(second.start, second.start + len(first.text), "")
     return None
 
 
-def _lines_of_both(text: str, labels: str) -> list[str]:
+def _lines_of_both(text: str, letters: str, sides: Sequence[bool]) -> list[str]:
     lines: list[str] = []
     at = 0
     for line in split_lines(text):
-        here = labels[at : at + len(line)]
-        if OURS in here and THEIRS in here:
+        here = {sides[piece_number(letter)] for letter in set(letters[at : at + len(line)]) if letter != BOTH}
+        if len(here) == 2:
             lines.append(line.rstrip("\r\n"))
         at += len(line)
     return lines

@@ -24,7 +24,16 @@ from typing import Any
 from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import DocumentPoisoned
-from yp2p.protocol.ysync import Parsed, Shape, check_dependencies, check_update, document_version, read_state_vector
+from yp2p.protocol.ysync import (
+    DeletedRange,
+    Parsed,
+    Shape,
+    check_dependencies,
+    check_update,
+    document_version,
+    read_state_vector,
+    snapshot_ranges,
+)
 
 
 def client_id_from(*parts: bytes) -> int:
@@ -121,6 +130,12 @@ class Replica:
         read_state_vector(state_vector)
         with self._calling_pycrdt():
             return self._doc.get_update(state_vector)
+
+    def deleted(self) -> list[DeletedRange]:
+        """What is deleted in this document."""
+        with self._calling_pycrdt():
+            snapshot = Snapshot.from_doc(self._doc).encode()
+        return snapshot_ranges(snapshot)
 
     def version(self) -> bytes:
         """32 bytes that are equal on two devices exactly when they hold the same operations (invariant 9)."""

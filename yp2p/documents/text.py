@@ -47,6 +47,11 @@ class TextReplica(Replica):
                 self._cached = str(self._text)
         return self._cached
 
+    def size(self) -> int:
+        """How many bytes the file has that this text stands for."""
+        with self._calling_pycrdt():
+            return len(self._text)  # pycrdt counts UTF-8 bytes
+
     def content(self) -> bytes:
         """SHA-256 of the bytes of the file that this text stands for."""
         return hashlib.sha256(self.text().encode()).digest()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from yp2p.errors import FolderError
 from yp2p.files.capabilities import Capabilities, probe
-from yp2p.files.syscalls import open_beneath
+from yp2p.files.syscalls import open_beneath, sync_file_system
 from yp2p.identity import FolderID
 
 OURS = ".yp2p"
@@ -26,6 +26,20 @@ _README = """This directory belongs to yp2p, which keeps the folder around it th
 tmp/ holds files on their way in, trash/ what other devices deleted. `marker` says which folder this is:
 without it yp2p pauses the folder, because an empty directory must not look like a deleted folder.
 """
+
+
+def force_to_disk(path: Path) -> None:
+    """Bring the file system of a directory to the disk, if it is there. Blocks."""
+    try:
+        descriptor = os.open(path, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        sync_file_system(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 class Root:

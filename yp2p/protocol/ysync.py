@@ -49,6 +49,7 @@ class Shape(Enum):
 
 
 StateVector = Mapping[int, int]
+DeletedRange = tuple[int, int, int]  # client ID, first clock, number
 
 
 class Cursor:
@@ -358,6 +359,11 @@ def _check_order(parsed: Parsed, known: StateVector) -> None:
 def parse_update(data: bytes) -> Parsed:
     """What an update of a text contains. Raises InvalidUpdate."""
     return UpdateParser(data, Shape.TEXT).parse()
+
+
+def snapshot_ranges(snapshot: bytes) -> list[DeletedRange]:
+    """What is deleted in a document, from its encoded snapshot."""
+    return _read_delete_set(Cursor(snapshot))
 
 
 def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:

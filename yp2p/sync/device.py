@@ -18,7 +18,7 @@ from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.documents.manifest import Kind
 from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, UsageError
 from yp2p.files.boot import boot_id
-from yp2p.files.root import Root
+from yp2p.files.root import Root, force_to_disk
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
 from yp2p.sync import recovery
@@ -74,7 +74,9 @@ class Device:
 
     # --- running ------------------------------------------------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 (`_run_folders` calls it)
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Work until cancelled; `started` when all folders are loaded."""
         self._expecting_since = trio.current_time()
         self._database.submit(
@@ -85,12 +87,23 @@ class Device:
         self._after_power_cut = bool(last_run) and last_run[0][0] != boot and not last_run[0][1]
         if self._after_power_cut:
             log.warning("unclean_boot", advice="every file is compared with the store")
-        self._database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 0)", (boot,))])
+        # Until every folder has been looked at, the next start has to know of the power cut as well.
+        known_boot = "" if self._after_power_cut else boot
+        self._database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 0)", (known_boot,))])
         try:
             await self._run_folders(task_status)
         finally:
-            # The store's fault ends here, too, but then this is not written either.
-            self._database.submit([("UPDATE last_run SET clean = 1", ())])
+            if all(disk.looked_at.is_set() for disk in self._disks.values()):
+                for folder in self._folders.values():
+                    force_to_disk(folder.path)
+                # The store's fault ends here, too, but then this is not written either.
+                self._database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 1)", (boot,))])
+
+    async def _follow_first_scans(self) -> None:
+        """After a power cut, remember that every folder has been looked at."""
+        for disk in list(self._disks.values()):
+            await disk.looked_at.wait()
+        self._database.submit([("UPDATE last_run SET boot = ?", (boot_id(),))])
 
     async def _run_folders(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
@@ -106,6 +119,8 @@ class Device:
             nursery.start_soon(self.peers.run)
             nursery.start_soon(self.desk.run)
             nursery.start_soon(self._run_presence)
+            if self._after_power_cut:
+                nursery.start_soon(self._follow_first_scans)
             task_status.started()
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:

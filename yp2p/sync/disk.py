@@ -48,6 +48,9 @@ class Disk:
         self._settings = settings
         self._trash = trash
         self._after_power_cut = after_power_cut
+        self.looked_at = trio.Event()  # set once what a power cut may have left has been looked at
+        if not after_power_cut:
+            self.looked_at.set()
         self._word: bool | None = None  # what a person said of held deletions: whether to accept them
         self._dirty: set[str] = set()
         self._scan_wanted = True
@@ -190,6 +193,7 @@ class Disk:
             await ingest.decide()
         if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing):
             self._after_power_cut = False
+            self.looked_at.set()
             ingest.forget_vanished()
         if folder.held:
             return True

@@ -116,6 +116,8 @@ class Folder:
         self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
         self._texts: dict[DocumentID, LiveDocument] = {}
         self.unstored: dict[DocumentID, tuple[int, bytes]] = {}  # imports on their way to the store
+        # Contents that a peer announced and that were ours: what both have stays what it is, whatever their histories.
+        self.equal_contents: dict[tuple[DocumentID, object], bytes] = {}
         self.wanted: set[DocumentID] = set()  # documents that a peer has and that may revive an entry
         self._layout: Layout | None = None
         self._manifest_digest: tuple[tuple[int, ...], bytes] = ((), b"")
@@ -365,7 +367,9 @@ class Folder:
     def _accept_text(
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
     ) -> Commit | None:
-        merged = receive_from_peer(live.text, update, self.own_clients, known, parsed)
+        announced = self.equal_contents.pop((live.id, source), None)
+        is_equal = announced is not None and announced == live.text.content()
+        merged = receive_from_peer(live.text, update, self.own_clients, known, parsed, is_equal=is_equal)
         if merged.news is None:
             return None
         if live.replica.received is not None:

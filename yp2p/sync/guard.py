@@ -7,7 +7,6 @@ or more bytes than the trash can hold, the folder is held here until somebody sa
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from yp2p.identity import EntryID
@@ -23,7 +22,7 @@ class DeletionGuard:
 
     def __init__(self, trash_bytes: int) -> None:
         self._trash_bytes = trash_bytes
-        self._done: deque[tuple[float, EntryID]] = deque()
+        self._done: dict[EntryID, float] = {}  # when it was deleted last; one file that comes and goes is one
         self._approved: set[EntryID] = set()
 
     def refuses(self, sizes: Mapping[EntryID, int], live: int, now: float) -> str:
@@ -35,8 +34,8 @@ class DeletionGuard:
         """
         self._forget(now)
         wanted = {entry: size for entry, size in sizes.items() if entry not in self._approved}
-        count = len(self._done) + len(wanted)
-        total = live + len(self._done)
+        count = len(self._done.keys() | wanted.keys())
+        total = live + len(self._done.keys() - sizes.keys())
         limit = max(MIN_FILES, int(SHARE * total))
         if wanted and count > limit:
             return f"{count} of {total} files were deleted within ten minutes"
@@ -49,7 +48,8 @@ class DeletionGuard:
         if entry in self._approved:
             self._approved.discard(entry)
         else:
-            self._done.append((now, entry))
+            self._done.pop(entry, None)  # the order is that of the times
+            self._done[entry] = now
 
     def approve(self, entries: set[EntryID]) -> None:
         """A person said that these may be deleted."""
@@ -59,11 +59,11 @@ class DeletionGuard:
     def done(self, now: float) -> set[EntryID]:
         """What was deleted within the last ten minutes."""
         self._forget(now)
-        return {entry for _, entry in self._done}
+        return set(self._done)
 
     def reset(self) -> None:
         self._done.clear()
 
     def _forget(self, now: float) -> None:
-        while self._done and self._done[0][0] < now - WINDOW_S:
-            self._done.popleft()
+        while self._done and self._done[next(iter(self._done))] < now - WINDOW_S:
+            del self._done[next(iter(self._done))]

@@ -59,6 +59,7 @@ from yp2p.files.root import Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import ID_BYTES, EntryID
+from yp2p.protocol.labels import Side
 from yp2p.protocol.ysync import deleted_ranges
 from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
@@ -193,7 +194,10 @@ class Ingest:
         base = self.unread.get(record.entry, record)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
-        elif self._first and (old := older_version(self._folder, record, finding.content)) is not None:
+        elif (
+            self._first
+            and (old := older_version(self._folder, record, finding.content, finding.stamp.size)) is not None
+        ):
             self._is_older(old, finding)
         elif self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.mtime_ns:
             await self._mend(record, finding)
@@ -313,7 +317,8 @@ class Ingest:
         live = folder.open_text(record.document)
         # no await from here: whether the base is the head is decided together with the merge
         is_head = folder.base_is_head(base, live)
-        before, ours = live.text.text(), live.replica.clocks()
+        before = live.text.text()
+        merged = Merged(None)
         if is_head and not self._scanning:
             news = update = live.text.edit(found)
         else:
@@ -323,7 +328,10 @@ class Ingest:
                 # Found by a scan: the same change made on another device while apart becomes the same operations.
                 fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
             update = fork.edit(found)
+            ours = Side(live.replica.clocks(), live.replica.deleted())
             news = live.replica.apply(update) if update is not None else None
+            if news is not None:
+                merged = settle(live.text, news, ours, Side(fork.clocks(), fork.deleted()))
         if news is None or update is None:
             # Nothing of its own in it: a writer that had not read wrote back what it had.
             back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
@@ -337,7 +345,6 @@ class Ingest:
             finding.executable, finding.stamp,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        merged = Merged(news) if is_head else settle(live.text, news, ours, fork.clocks())
         after = live.text.text() if merged.repair is None else ""
         commit = folder.record_text(live, news, None, extra=extra)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
@@ -363,7 +370,8 @@ class Ingest:
         undo = None
         if after:
             changes = await trio.to_thread.run_sync(hunks, after, before)
-            undo = Undo.of(record.document, seq, changes)
+            # Only what was removed comes back, behind what replaced it; what the save brought stays.
+            undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
         text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
         self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -94,6 +94,11 @@ class Notices:
 
     def count(self, kind: NoticeKind) -> int:
         return sum(1 for notice in self._notices.values() if notice.kind is kind)
+
+    def is_done(self, notice: Notice) -> None:
+        """What a notice told of was brought back: it cannot be brought back twice."""
+        self._notices[notice.id] = replace(notice, undo=None)
+        self._database.submit([("UPDATE notice SET undo = x'' WHERE id = ?", (notice.id,))])
 
     def add(self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None) -> None:
         """Remember one, here and in the store."""

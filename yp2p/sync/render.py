@@ -187,7 +187,11 @@ class Render:
             return
         base = folder.files.get(entry)
         came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
-        if base is not None and came_out.found is Found.TEXT and older_version(folder, base, came_out.content):
+        if (
+            base is not None
+            and came_out.found is Found.TEXT
+            and older_version(folder, base, came_out.content, came_out.stamp.size)
+        ):
             came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
@@ -427,7 +431,9 @@ class Render:
 
     async def _keep(self, name: str) -> None:
         """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
-        target = f"{new_place()}/{name.rpartition('/')[2]}"
+        purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
+        record = self._folder.files.get(EntryID(purpose[0])) if purpose is not None else None
+        target = f"{new_place()}/{record.path if record is not None else name.rpartition('/')[2]}"
         await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
 
     async def finish(self) -> None:

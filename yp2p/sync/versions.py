@@ -18,23 +18,29 @@ from yp2p.sync.records import FileRecord, kept_base
 _VERSIONS_LOOKED_AT = 2000
 # Each takes a diff; the kernel writes back after half a minute at most.
 _VERSIONS_COMPARED = 200
+# All of them together, so that large files do not hold up the loop.
+_CHARS_COMPARED = 1_000_000
 
 
-def older_version(folder: Folder, record: FileRecord, content: bytes) -> FileRecord | None:
-    """The base of a file that holds an earlier version of its document, by its content hash; None when it does not."""
+def older_version(folder: Folder, record: FileRecord, content: bytes, size: int) -> FileRecord | None:
+    """The base of a file that holds an earlier version of its document; None when it does not.
+
+    Args:
+        content, size: SHA-256 and number of the bytes of the file.
+    """
     state = kept_base(folder.database, folder.id, record, content)
     if state is not None:
         return replace(record, base_state=state, content=content)
-    seq = _row_with(folder.rows(record.document), content)
+    seq = _row_with(folder.rows(record.document), content, size)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
 
 
-def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes) -> int | None:
+def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> int | None:
     replica = TextReplica(1)
     found = None
     for number, (seq, data) in enumerate(rows):
         replica.load([data])
-        if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.content() == content:
+        if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.size() == size and replica.content() == content:
             found = seq
     return found
 
@@ -47,9 +53,10 @@ def nearest_version(folder: Folder, record: FileRecord, text: str) -> FileRecord
     rows = folder.rows(record.document)
     replica = TextReplica(1)
     best: tuple[int, int] | None = None
+    limit = max(1, min(_VERSIONS_COMPARED, _CHARS_COMPARED // max(1, len(text))))
     for number, (seq, data) in enumerate(rows):
         replica.load([data])
-        if len(rows) - number <= _VERSIONS_COMPARED:
+        if len(rows) - number <= limit:
             distance = sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(replica.text(), text))
             if best is None or distance <= best[0]:
                 best = distance, seq
