@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types schedules editors power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules editors power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	@touch $@
 
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors and not long" $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -59,6 +59,9 @@ netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (
 
 systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, systemd-nspawn)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
+
+long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (90 s)
+	$(TEST_VENV)/bin/pytest -q -m long -p no:randomly tests/integration
 
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest

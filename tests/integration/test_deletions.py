@@ -6,7 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+pytestmark = pytest.mark.long
 
 
 def _files(device: Device, count: int) -> None:

@@ -6,7 +6,10 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+pytestmark = pytest.mark.long
 
 
 def _forge(device: Device, path: str, old: bytes, new: bytes) -> None:

@@ -8,7 +8,10 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree
+
+pytestmark = pytest.mark.long
 
 
 def _fill(device: Device, own: str) -> None:
@@ -123,7 +126,6 @@ def test_the_same_change_on_all_while_apart(tmp_path: Path) -> None:
             for number in range(19):
                 (device.dir / f"module{number}.py").write_text(_program(number, 5))
             device.start()
-            device.wait()
             eventually(lambda: _is_stored(device), what="the change being taken in")  # noqa: B023
             device.stop()
         wanted = tree(one.dir)

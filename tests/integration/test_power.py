@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from lab import devices, eventually
+from lab import devices, eventually, tree
+
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
@@ -27,7 +29,7 @@ def test_a_restart_before_the_first_scan_forgets_nothing(tmp_path: Path, end: st
         assert path.read_text() == "", "the first scan waits for the peers"
         getattr(one, end)()
         one.start()
-        eventually(lambda: path.read_text() == "precious\ntext\n", what="the file being made again")
+        eventually(lambda: tree(one.dir) == {"t.txt": b"precious\ntext\n"}, what="the file being made again")
         two.start()
         two.wait()
         assert (two.dir / "t.txt").read_text() == "precious\ntext\n"
