@@ -88,6 +88,9 @@ class Database:
         self._failed = trio.Event()
         self._error: BaseException | None = None
         self._token = trio.lowlevel.current_trio_token()
+        self._start_writer()
+
+    def _start_writer(self) -> None:
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
         self._thread.start()
 

@@ -94,6 +94,7 @@ class FolderSession:
         self._peer_links: frozenset[DeviceID] = frozenset()
         self._peer_state: FolderState | None = None
         self._last_sent: FolderState | None = None
+        self._sent_at = 0.0
         self._last_descent: tuple[tuple[bytes, ...], float] = ((), 0.0)
         self._to_ack: set[EntryID] = set()
         self._ack_work = trio.Event()
@@ -129,7 +130,7 @@ class FolderSession:
                 ):  # fmt: skip
                     nursery.start_soon(task)
                 self._presence.joined(self._peer, self)
-                self._announce_links()
+                self._announce_all_links()
                 try:
                     await trio.sleep_forever()
                 finally:
@@ -138,9 +139,7 @@ class FolderSession:
             if folder.sessions.get(self._peer) is self:
                 del folder.sessions[self._peer]
                 self._presence.left(self._peer)
-            for session in folder.sessions.values():
-                if isinstance(session, FolderSession):
-                    session._announce_links()
+            self._announce_all_links()
             folder.touch()
 
     async def deliver(self, message: FolderMessage) -> None:
@@ -217,7 +216,9 @@ class FolderSession:
             now = trio.current_time()
             limit = _QUIET_CHANNEL_S if len(self._channels) < _MAX_CHANNELS else 1.0
             for document, opened in list(self._channels.items()):
-                if now - opened.used_at > limit and opened.provider.is_idle and opened.provider.synced.is_set():
+                # A peer that never answered did not know the document yet; the next step 1 will find it.
+                patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_CHANNEL_S
+                if now - opened.used_at > patience and opened.provider.is_idle:
                     del self._channels[document]
                     opened.channel.close()
                     self._link.try_send(ChannelClose(self._folder.id, document))
@@ -235,17 +236,19 @@ class FolderSession:
         state = self._state(nonce, answers)
         await self._folder.database.pending().wait()
         await self._link.send(state)
-        self._last_sent = state
+        self._last_sent, self._sent_at = state, trio.current_time()
 
     async def _announce(self) -> None:
         """Say what we have, once at the start and whenever it has settled."""
         await self._send_state(nonce=_fresh_nonce())
         while True:
             changed = self._folder.changed
-            with trio.move_on_after(HEARTBEAT_S) as heartbeat:
+            with trio.move_on_at(self._sent_at + HEARTBEAT_S) as heartbeat:
                 await changed.wait()
                 await self._wait_until_settled()
             state = self._state()
+            if self._peer_state is not None and self._peer_state.settled and state.same_as(self._peer_state):
+                self._caught_up()
             if (
                 heartbeat.cancelled_caught
                 or self._last_sent is None
@@ -262,6 +265,12 @@ class FolderSession:
                 await changed.wait()
                 continue
             return
+
+    def _announce_all_links(self) -> None:
+        """Every peer has to know of every link: who has one with the author of an update needs no relay."""
+        for session in self._folder.sessions.values():
+            if isinstance(session, FolderSession):
+                session._announce_links()
 
     def _announce_links(self) -> None:
         others = tuple(sorted(device for device in self._folder.sessions if device != self._peer))
@@ -291,9 +300,8 @@ class FolderSession:
             await self._send_state(answers=state.nonce)
         if state.same_as(own):
             self._is_compared()
-            if state.settled and self.behind:
-                self.behind.clear()
-                news = True
+            if state.settled:
+                self._caught_up()
             for opened in self._channels.values():
                 opened.provider.agreed()
             self._adopted()
@@ -306,6 +314,12 @@ class FolderSession:
         if state.answers in self._probes:
             self._probes[state.answers].set()
         if news:
+            self._folder.touch()
+
+    def _caught_up(self) -> None:
+        """What the peer announced last, all of it on its disk, is what we have: it is behind with nothing."""
+        if self.behind:
+            self.behind.clear()
             self._folder.touch()
 
     def _want_descent(self, own: FolderState, state: FolderState) -> None:

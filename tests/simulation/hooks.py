@@ -1,0 +1,202 @@
+"""What is put in the place of clocks, threads, randomness and file calls while a simulation runs.
+
+Everything below the daemon's own code that would make a run differ from the next, or that a crash can come between, goes
+through here: time is virtual (and each device's clock is off by some hours), threads run inline after a random moment,
+randomness has a seed, and every call that changes the disk is a point where the device of the running task may end.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import trio
+
+from yp2p.files import capabilities, inspect, replace, root, syscalls
+from yp2p.store.database import Database
+from yp2p.sync import device as device_module
+from yp2p.sync import ingest, peers, render
+from yp2p.transport import dialer
+
+from simulation.disk import REAL
+
+if TYPE_CHECKING:
+    from simulation.host import Host
+
+# 2020-01-01, long before any run: what the kernel itself writes as a time is later than all of ours.
+EPOCH_S = 1_577_836_800.0
+
+current_host: ContextVar[Host | None] = ContextVar("current_host", default=None)
+
+
+class Crash(BaseException):
+    """The device of this task is no more. No code of the daemon can catch it."""
+
+
+def point(kind: str) -> None:
+    """A moment at which the device of the running task may end."""
+    host = current_host.get()
+    if host is not None:
+        host.point(kind)
+
+
+def _changes_names(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def hooked(*args: Any, **options: Any) -> Any:
+        host = current_host.get()
+        if host is None:
+            return call(*args, **options)
+        host.point(name)
+        try:
+            return call(*args, **options)
+        finally:
+            host.disk.changed()
+
+    return hooked
+
+
+def _write(descriptor: int, data: Any) -> int:
+    host = current_host.get()
+    if host is None:
+        return int(REAL.write(descriptor, data))
+    host.point("write")
+    written = REAL.write(descriptor, data)
+    stamp_ns = host.next_stamp_ns()
+    REAL.utime(descriptor, ns=(stamp_ns, stamp_ns))
+    return int(written)
+
+
+def _fdatasync(descriptor: int) -> None:
+    host = current_host.get()
+    if host is None:
+        REAL.fdatasync(descriptor)
+        return
+    host.point("fdatasync")
+    host.disk.forced(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> None:
+    host = current_host.get()
+    if host is None:
+        syscalls.sync_file_system(descriptor)
+        return
+    host.point("syncfs")
+    host.disk.synchronised()
+
+
+def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp:
+    """As the real one, but nothing of it depends on when the test ran."""
+    return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
+
+
+def _now_s() -> float:
+    host = current_host.get()
+    try:
+        now = trio.current_time()
+    except RuntimeError:
+        now = 0.0
+    return EPOCH_S + now + (host.skew_s if host is not None else 0.0)
+
+
+@contextmanager
+def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]]) -> Iterator[None]:
+    """The world is simulated until this ends."""
+
+    async def run_sync(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
+            result = call(*args)
+            await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
+        return result
+
+    def boot_id() -> str:
+        host = current_host.get()
+        return host.boot_id if host is not None else ""
+
+    with ExitStack() as stack:
+        for target, name, new in (
+            (trio.to_thread, "run_sync", run_sync),
+            (time, "time", _now_s),
+            (time, "time_ns", lambda: int(_now_s() * 1e9)),
+            (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
+            (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
+            (secrets, "randbelow", rng.randrange),
+            (os, "urandom", rng.randbytes),
+            (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
+            (dialer, "connect", connect),
+            (device_module, "boot_id", boot_id),
+            (inspect.Stamp, "of", classmethod(_stamp_of)),
+            (os, "write", _write),
+            (os, "fdatasync", _fdatasync),
+            (os, "fsync", _fdatasync),
+            *((module, "sync_file_system", _sync_file_system) for module in (replace, root, ingest, render)),
+            *((module, "rename", _changes_names("rename", syscalls.rename)) for module in (replace, capabilities)),
+            *((os, name, _changes_names(name, getattr(REAL, name)))
+              for name in ("rename", "unlink", "link", "mkdir", "rmdir")),
+        ):  # fmt: skip
+            stack.enter_context(patch.object(target, name, new))
+        yield
+
+
+class SimulatedDatabase(Database):
+    """The store with a task for its writer thread, so that a crash can come at any moment of a group commit."""
+
+    host: Host
+
+    class _Queue:
+        def __init__(self) -> None:
+            self.items: list[Any] = []
+            self.more = trio.Event()
+
+        def put(self, item: Any) -> None:
+            self.items.append(item)
+            self.more.set()
+
+    def _start_writer(self) -> None:
+        self._queue = self._Queue()  # type: ignore[assignment]
+
+    async def run_writer(self) -> None:
+        """Commit what gathers, until cancelled."""
+        queue: Any = self._queue
+        while True:
+            await queue.more.wait()
+            queue.more = trio.Event()
+            await trio.sleep(self.host.rng.choice((0.0002, 0.001, 0.005, 0.1 if self.host.slow_store else 0.001)))
+            self.flush()
+
+    def flush(self) -> None:
+        """One group commit."""
+        queue: Any = self._queue
+        batch, queue.items = queue.items, []
+        if batch:
+            self.host.point("before a commit")
+            self._execute([statement for commit in batch for statement in commit.statements])
+            self.host.point("after a commit")
+            self._finish(batch)
+
+    def _execute(self, statements: list[Any]) -> None:
+        half = len(statements) // 2
+        self._write.execute("BEGIN IMMEDIATE")
+        try:
+            for number, (sql, parameters) in enumerate(statements):
+                if number == half:
+                    self.host.point("in a commit")
+                self._write.execute(sql, parameters)
+        except BaseException:
+            self._write.execute("ROLLBACK")
+            raise
+        self._write.execute("COMMIT")
+
+    def close(self) -> None:
+        if not self.host.is_dead:
+            self.flush()
+        self._read.close()
+        self._write.close()

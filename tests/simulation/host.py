@@ -1,0 +1,236 @@
+"""One simulated device: the daemon's real parts over a simulated network, clock and disk."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from yp2p.config import Config
+from yp2p.config import Device as DeviceSettings
+from yp2p.discovery.addresses import Address
+from yp2p.identity import Identity
+from yp2p.sync.device import Device
+from yp2p.sync.folder import Folder
+from yp2p.sync.pairing import Joined
+from yp2p.transport.listener import Listener
+from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.pairing import Grant
+
+from simulation.disk import SimulatedDisk, peek
+from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, current_host
+from simulation.network import SimulatedListener
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class Host:
+    """A machine with a disk, on which a daemon runs or not."""
+
+    def __init__(self, world: World, name: str, identity: Identity) -> None:
+        self.world = world
+        self.name = name
+        self.identity = identity
+        self.rng = random.Random(world.rng.getrandbits(64))
+        self.base = world.base / name
+        self.base.mkdir()
+        self.disk = SimulatedDisk(self.base / "dir", self.base / "inodes", self.rng)
+        self.store = self.base / "store.db"
+        self.skew_s = self.rng.choice((0.0, 0.0, -7200.0, 5 * 3600.0))
+        self.slow_store = self.rng.random() < 0.2
+        self.boot_id = f"{name}-0"
+        self.device: Device | None = None
+        self.is_dead = False
+        self.has_joined = False
+        self._points_left: int | None = None
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._ended.set()
+        self._boots = 0
+        self._stamps = 0
+
+    # --- life and death -----------------------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        return self.device is not None and not self.is_dead
+
+    @property
+    def folder(self) -> Folder:
+        assert self.device is not None
+        return next(iter(self.device._folders.values()))
+
+    def point(self, kind: str) -> None:
+        """A moment between two steps."""
+        if self.is_dead:
+            raise Crash
+        if self._points_left is not None:
+            self._points_left -= 1
+            if self._points_left <= 0:
+                self.world.note(f"{self.name} crashes at: {kind}")
+                self.world.crashed_at[kind] += 1
+                self.is_dead = True
+                self._scope.cancel()
+                raise Crash
+
+    def crash_after(self, points: int) -> None:
+        """Let the device end after so many steps."""
+        self._points_left = points
+
+    def next_stamp_ns(self) -> int:
+        """A modification time, never the same twice."""
+        self._stamps += 1
+        return int((EPOCH_S + trio.current_time() + self.skew_s) * 1e9) + self._stamps
+
+    async def start(self) -> None:
+        """Start the daemon; returns when it runs."""
+        assert self._ended.is_set()
+        self.is_dead = False
+        self._points_left = None
+        self._ended = trio.Event()
+        started = trio.Event()
+        self.world.nursery.start_soon(self._live, started)
+        await started.wait()
+
+    async def _live(self, started: trio.Event) -> None:
+        current_host.set(self)
+        try:
+            with trio.CancelScope() as self._scope:
+                await self._run(started)
+        except* Crash:
+            pass
+        finally:
+            self.is_dead = True
+            self.device = None
+            self.world.network.listeners.pop(self.name, None)
+            self._ended.set()
+            started.set()
+
+    async def _run(self, started: trio.Event) -> None:
+        database = SimulatedDatabase(self.store, make_room=False)
+        database.host = self
+        try:
+            device = Device(Config(device=DeviceSettings(name=self.name)), self.identity, database, ())
+            listening = SimulatedListener()
+            listener = Listener(
+                self.identity, device.peers.accept, device.let_in,
+                is_known=device.peers.is_known, pairing_open=lambda: device.desk.is_open,
+            )  # fmt: skip
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(database.run_writer)
+                await nursery.start(device.run)
+                device.peers.listen_port = self.world.network.port
+                nursery.start_soon(listener.serve, [listening])
+                self.device = device
+                self.world.network.listeners[self.name] = (listening, self.point)
+                nursery.start_soon(self._see_others)
+                started.set()
+        finally:
+            database.close()
+
+    async def _see_others(self) -> None:
+        """What mDNS would tell."""
+        while True:
+            await trio.sleep(self.rng.uniform(0.1, 3.0))
+            device = self.device
+            for other in self.world.hosts:
+                if device is not None and other is not self and other.is_up and self.world.is_in_sight(self, other):
+                    device.peers.seen(other.identity.device_id, (Address(other.name, self.world.network.port),))
+
+    async def stop(self) -> None:
+        """SIGTERM."""
+        if not self._ended.is_set():
+            self._scope.cancel()
+            await self._ended.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL, at once or where `crash_after` says; the kernel closes what was open."""
+        self.is_dead = True
+        await self.ended()
+        for connection in self.world.network.of(self.name):
+            connection.break_now()
+
+    async def cut_power(self) -> None:
+        """The machine goes down and comes up again; nobody is told that its connections are gone."""
+        self.is_dead = True
+        await self.ended()
+        before = self.disk.contents()
+        self.disk.cut()
+        self._boots += 1
+        self.boot_id = f"{self.name}-{self._boots}"
+        self.world.oracle.power_was_cut(self, before)
+        connections = self.world.network.of(self.name)
+        self.world.nursery.start_soon(self.world.network._break_later, connections)
+
+    async def ended(self) -> None:
+        """Return when the daemon is no more."""
+        self._scope.cancel()
+        await self._ended.wait()
+
+    # --- joining ------------------------------------------------------------------------------------------------
+
+    async def share(self) -> None:
+        assert self.device is not None
+        token = current_host.set(self)
+        try:
+            await self.device._create(self.disk.path, "room")
+        finally:
+            current_host.reset(token)
+        self.has_joined = True
+
+    async def join(self, sharer: Host) -> None:
+        """What a pairing ends with, without its window and code."""
+        assert self.device is not None
+        folder = sharer.folder
+        statement = sign_statement(
+            sharer.identity, folder.id, self.identity.public, Role.MEMBER, folder.membership.next_counter(), self.name
+        )
+        token = current_host.set(sharer)
+        commit = folder.membership.add([statement.encode()])
+        current_host.reset(token)
+        assert commit is not None
+        await commit.wait()
+        grant = Grant(folder.id, folder.founder, folder.label, sharer.name, folder.membership.statements())
+        address = Address(sharer.name, self.world.network.port)
+        token = current_host.set(self)
+        try:
+            await self.device._accept_grant(Joined(grant, sharer.identity.public, address), self.disk.path)
+        finally:
+            current_host.reset(token)
+        self.has_joined = True
+
+    # --- backups ------------------------------------------------------------------------------------------------
+
+    def copy_store(self, target: Path) -> None:
+        """A copy of what is committed."""
+        target.unlink(missing_ok=True)
+        source, copy = sqlite3.connect(self.store), sqlite3.connect(target)
+        try:
+            source.backup(copy)
+        finally:
+            source.close()
+            copy.close()
+
+    def copy_disk_to(self, clone: Host) -> None:
+        """The other machine gets an image of this one's disk."""
+        self.copy_store(clone.store)
+        copy = lambda source, target: Path(target).write_bytes(peek(source))  # noqa: E731
+        shutil.copytree(self.disk.path, clone.disk.path, dirs_exist_ok=True, copy_function=copy)
+        store = sqlite3.connect(clone.store)
+        store.execute("UPDATE folder SET root = ?", (str(clone.disk.path),))
+        store.commit()
+        store.close()
+        clone.has_joined = self.has_joined
+
+    def stored_bytes(self) -> bytes:
+        """Everything that the log of the store holds, for looking up tokens."""
+        connection = sqlite3.connect(self.store)
+        try:
+            return b"\n".join(data for (data,) in connection.execute("SELECT data FROM log"))
+        finally:
+            connection.close()

@@ -1,0 +1,298 @@
+"""What people and programs do to the files, and the oracle that knows what must come of it.
+
+Every inserted line holds a token, a word that is never used again. The oracle knows of each whether it must be there
+once, must be gone, or may be either: what was taken out with a whole file (an edit elsewhere may revive it), and what a
+power cut may have undone before anybody could know of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import trio
+
+from simulation.disk import REAL, peek
+from simulation.hooks import current_host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulation.host import Host
+    from simulation.world import World
+
+_TOKEN = re.compile(rb"w\d{5}x")
+_NAMES = ("a.txt", "b.txt", "notes/c.md", "notes/d.md", "deep/er/e.txt")
+
+
+class State(Enum):
+    """What must become of a token."""
+
+    THERE = "there"
+    GONE = "gone"
+    EITHER = "either"
+
+
+def tokens_in(data: bytes) -> set[str]:
+    return {match.decode() for match in _TOKEN.findall(data)}
+
+
+class Oracle:
+    """What was written and what must come of it."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, State] = {}
+        self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
+
+    def fresh(self) -> str:
+        token = f"w{len(self.tokens):05}x"
+        self.tokens[token] = State.THERE
+        return token
+
+    def taken_out(self, host: Host, tokens: set[str]) -> None:
+        """Somebody removed lines."""
+        for token in tokens:
+            if self.tokens[token] is State.THERE:
+                self.tokens[token] = State.GONE
+        self._recent.setdefault(host.name, set()).update(tokens)
+
+    def deleted(self, tokens: set[str]) -> None:
+        """Somebody removed the file they are in."""
+        for token in tokens:
+            if self.tokens[token] is State.THERE:
+                self.tokens[token] = State.EITHER
+
+    def power_was_cut(self, host: Host, before: dict[str, bytes]) -> None:
+        """What only this disk held and no longer holds may be gone; what was only removed there may be back."""
+        after = b"\n".join(host.disk.contents().values())
+        self.may_be_lost(host, tokens_in(b"\n".join(before.values())) - tokens_in(after))
+        for token in self._recent.pop(host.name, set()):
+            self.tokens[token] = State.EITHER
+
+    def may_be_lost(self, host: Host, tokens: set[str]) -> None:
+        if not tokens:
+            return
+        stored = tokens_in(b"\n".join(other.stored_bytes() for other in host.world.hosts if other.store.exists()))
+        for token in tokens - stored:
+            self.tokens[token] = State.EITHER
+
+    def check(self, files: dict[str, bytes]) -> list[str]:
+        """What is wrong with the tree that all devices ended with."""
+        plain: dict[str, int] = dict.fromkeys(self.tokens, 0)
+        beside = dict(plain)
+        for path, data in files.items():
+            counts = beside if ".conflict-" in path else plain
+            for match in _TOKEN.findall(data):
+                counts[match.decode()] += 1
+        wrong: list[str] = []
+        for token, state in self.tokens.items():
+            total = plain[token] + beside[token]
+            if plain[token] > 1:
+                wrong.append(f"{token} is there {plain[token]} times")
+            if state is State.THERE and not total:
+                wrong.append(f"{token} is lost")
+            if state is State.GONE and plain[token] and not self._has_other_version(token, files):
+                wrong.append(f"{token} is back")
+        return wrong
+
+    @staticmethod
+    def _has_other_version(token: str, files: dict[str, bytes]) -> bool:
+        """Whether the file of a token met another one without a common history: both were kept as they were."""
+        home = next(path for path, data in files.items() if token.encode() in data and ".conflict-" not in path)
+        own = tokens_in(files[home])
+        return any(own & tokens_in(data) for path, data in files.items() if path != home)
+
+
+@dataclass(slots=True)
+class _Editor:
+    """Somebody has a file open, and may save it long after it changed on the disk."""
+
+    path: str
+    buffer: str
+    in_place: bool
+
+
+@dataclass(slots=True)
+class People:
+    """Everybody who works on one host's files."""
+
+    world: World
+    host: Host
+    editors: dict[str, _Editor] = field(default_factory=dict)
+
+    def _files(self) -> list[str]:
+        return sorted(self.host.disk.contents())
+
+    def _some_file(self) -> str | None:
+        files = [path for path in self._files() if path not in self.editors]
+        return self.world.rng.choice(files) if files else None
+
+    def _line(self) -> str:
+        return f"{self.world.oracle.fresh()} {self.world.rng.choice(('alpha', 'beta gamma', 'δέλτα', '😀'))}\n"
+
+    # --- what changes the disk ----------------------------------------------------------------------------------
+
+    def _write(self, path: str, data: bytes, *, in_place: bool) -> None:
+        """Save a file as an editor does, forced to the disk as careful ones do."""
+        host = self.host
+        target = host.disk.path / path
+        self._make_parents(target)
+        name = target if in_place else target.with_name(f".{target.name}.swp")
+        with name.open("w+b") as file:
+            file.write(data)
+            file.flush()
+            stamp_ns = host.next_stamp_ns()
+            REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+            host.disk.changed()
+            if self.world.rng.random() < 0.5:
+                host.disk.forced(file.fileno())
+        if not in_place:
+            REAL.rename(name, target)
+            host.disk.changed()
+
+    def _make_parents(self, target: Path) -> None:
+        missing = [parent for parent in target.parents if not parent.exists()]
+        for parent in reversed(missing):
+            REAL.mkdir(parent)
+
+    def _read(self, path: str) -> str:
+        """Only where somebody has to: reading is what tells the daemon that a version was seen."""
+        return (self.host.disk.path / path).read_bytes().decode()
+
+    def _insert(self, text: str, line: str) -> str:
+        rng = self.world.rng
+        lines = text.splitlines(keepends=True)
+        at = rng.randrange(len(lines) + 1)
+        if lines and rng.random() < 0.25:
+            at = min(at, len(lines) - 1)
+            lines[at] = f"{lines[at].rstrip()} {line}"
+        else:
+            lines.insert(at, line)
+        return "".join(lines)
+
+    # --- what people do -----------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        free = [name for name in _NAMES if name not in self._files()]
+        if free:
+            path = self.world.rng.choice(free)
+            text = "".join(self._line() for _ in range(self.world.rng.randint(1, 4)))
+            self._write(path, text.encode(), in_place=True)
+            self.world.note(f"{self.host.name} creates {path}: {text!r}")
+
+    def edit(self) -> None:
+        path = self._some_file()
+        if path is not None:
+            text = self._insert(self._read(path), self._line())
+            self._write(path, text.encode(), in_place=self.world.rng.random() < 0.5)
+            self.world.note(f"{self.host.name} edits {path}: {text!r}")
+
+    def append(self) -> None:
+        path = self._some_file()
+        if path is not None:
+            line = self._line()
+            with (self.host.disk.path / path).open("ab") as file:
+                file.write(line.encode())
+                file.flush()
+                stamp_ns = self.host.next_stamp_ns()
+                REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+            self.host.disk.changed()
+            self.world.note(f"{self.host.name} appends {line!r} to {path}")
+
+    def take_out(self) -> None:
+        path = self._some_file()
+        if path is None:
+            return
+        lines = self._read(path).splitlines(keepends=True)
+        if len(lines) > 1:
+            line = lines.pop(self.world.rng.randrange(len(lines)))
+            self._write(path, "".join(lines).encode(), in_place=self.world.rng.random() < 0.5)
+            self.world.oracle.taken_out(self.host, tokens_in(line.encode()))
+            self.world.note(f"{self.host.name} takes {line!r} out of {path}")
+
+    def rename(self) -> None:
+        path, target = self._some_file(), self.world.rng.choice(_NAMES)
+        if path is not None and target not in self._files():
+            self._make_parents(self.host.disk.path / target)
+            REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
+            self.host.disk.changed()
+            self.world.note(f"{self.host.name} renames {path} to {target}")
+
+    def delete(self) -> None:
+        path = self._some_file()
+        if path is not None:
+            tokens = tokens_in(peek(self.host.disk.path / path))
+            REAL.unlink(self.host.disk.path / path)
+            self.host.disk.changed()
+            self.world.oracle.deleted(tokens)
+            self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
+
+    def open_editor(self) -> None:
+        path = self._some_file()
+        if path is not None:
+            self.editors[path] = _Editor(path, self._read(path), self.world.rng.random() < 0.5)
+            self.world.note(f"{self.host.name} opens {path} in an editor")
+
+    def save(self) -> None:
+        """Somebody saves what they have, whatever the file holds by now."""
+        if not self.editors:
+            self.open_editor()
+            return
+        editor = self.editors[self.world.rng.choice(sorted(self.editors))]
+        if not (self.host.disk.path / editor.path).exists():
+            del self.editors[editor.path]  # deleted or renamed by others; the editor would ask
+            return
+        editor.buffer = self._insert(editor.buffer, self._line())
+        self._write(editor.path, editor.buffer.encode(), in_place=editor.in_place)
+        self.world.note(f"{self.host.name} saves {editor.path} from an editor: {editor.buffer!r}")
+        if self.world.rng.random() < 0.4:
+            del self.editors[editor.path]
+
+    async def save_slowly(self) -> None:
+        """A program has the file open for writing for a while."""
+        path = self._some_file()
+        if path is None:
+            return
+        data = self._insert(self._read(path), self._line()).encode()
+        half = self.world.rng.randrange(len(data) + 1)
+        target = self.host.disk.path / path
+        with target.open("r+b") as file:  # noqa: ASYNC230
+            file.truncate(0)
+            for part in (data[:half], data[half:]):
+                file.write(part)
+                file.flush()
+                stamp_ns = self.host.next_stamp_ns()
+                REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+                self.host.disk.changed()
+                await trio.sleep(self.world.rng.choice((0.0, 0.01, 0.3)))
+        self.world.note(f"{self.host.name} writes {path} slowly: {data!r}")
+
+
+def same_change(world: World, several: list[People]) -> None:
+    """A pull, a formatter: the same change on each of several hosts whose file is the same."""
+    first = several[0]
+    path = first._some_file()
+    if path is None:
+        return
+    data = first.host.disk.contents()[path]
+    equal = [p for p in several if path not in p.editors and p.host.disk.contents().get(path) == data]
+    text = first._insert(data.decode(), first._line()).encode()
+    for people in equal:
+        people._write(path, text, in_place=True)
+    world.note(f"{[p.host.name for p in equal]} make the same change in {path}: {text!r}")
+
+
+def same_file(world: World, several: list[People]) -> None:
+    """The same new file on each of several hosts."""
+    path = world.rng.choice(_NAMES)
+    if any(path in p.host.disk.contents() for p in several):
+        return
+    data = "".join(several[0]._line() for _ in range(3)).encode()
+    for people in several:
+        people._write(path, data, in_place=True)
+    world.note(f"{[p.host.name for p in several]} bring the same {path}: {data!r}")
+
+
+__all__ = ["Oracle", "People", "State", "current_host", "same_change", "same_file", "tokens_in"]
