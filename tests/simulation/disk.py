@@ -140,6 +140,8 @@ class SimulatedDisk:
             below[:] = sorted(name for name in below if name != ".yp2p")
             for name in sorted(names):
                 path = os.path.join(directory, name)
-                if not name.endswith(".swp"):  # what an editor left behind; it never travels
-                    found[os.path.relpath(path, self.path)] = peek(path)
+                data = peek(path)
+                # What an editor or a power cut left behind: neither travels.
+                if not name.endswith(".swp") and b"\0" not in data:
+                    found[os.path.relpath(path, self.path)] = data
         return found

@@ -68,8 +68,7 @@ def _write(descriptor: int, data: Any) -> int:
         return int(REAL.write(descriptor, data))
     host.point("write")
     written = REAL.write(descriptor, data)
-    stamp_ns = host.next_stamp_ns()
-    REAL.utime(descriptor, ns=(stamp_ns, stamp_ns))
+    host.stamp(descriptor)
     return int(written)
 
 

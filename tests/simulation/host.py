@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -21,7 +22,7 @@ from yp2p.transport.listener import Listener
 from yp2p.trust.membership import Role, sign_statement
 from yp2p.trust.pairing import Grant
 
-from simulation.disk import SimulatedDisk, peek
+from simulation.disk import REAL, SimulatedDisk, peek
 from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, current_host
 from simulation.network import SimulatedListener
 
@@ -47,18 +48,36 @@ class Host:
         self.device: Device | None = None
         self.is_dead = False
         self.has_joined = False
+        self._has_watched = False
         self._points_left: int | None = None
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
         self._ended.set()
         self._boots = 0
         self._stamps = 0
+        self._stamped: set[int] = set()
 
     # --- life and death -----------------------------------------------------------------------------------------
 
     @property
     def is_up(self) -> bool:
         return self.device is not None and not self.is_dead
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether what people do is seen as it happens, and not found by a scan."""
+        device = self.device
+        return self.is_up and device is not None and all(self._is_seen(f) for f in device._folders.values())
+
+    def _is_seen(self, folder: Folder) -> bool:
+        assert self.device is not None
+        return folder.adopted and self.device._disks[folder.id]._may_touch
+
+    @property
+    def has_watched(self) -> bool:
+        """Whether the daemon here has ever looked at the files as a member of the room."""
+        self._has_watched = self._has_watched or (self.is_watching and self.has_joined)
+        return self._has_watched
 
     @property
     def folder(self) -> Folder:
@@ -82,10 +101,15 @@ class Host:
         """Let the device end after so many steps."""
         self._points_left = points
 
-    def next_stamp_ns(self) -> int:
-        """A modification time, never the same twice."""
+    def stamp(self, descriptor: int) -> None:
+        """Somebody wrote to a file: give it a modification time, never the same twice."""
         self._stamps += 1
-        return int((EPOCH_S + trio.current_time() + self.skew_s) * 1e9) + self._stamps
+        modified_ns = int((EPOCH_S + trio.current_time() + self.skew_s) * 1e9) + self._stamps
+        status = os.fstat(descriptor)
+        # The kernel's own times are later than all of ours: of a new file it must not look as if somebody had read it.
+        read_ns = status.st_atime_ns if status.st_ino in self._stamped else modified_ns
+        self._stamped.add(status.st_ino)
+        REAL.utime(descriptor, ns=(read_ns, modified_ns))
 
     async def start(self) -> None:
         """Start the daemon; returns when it runs."""
@@ -215,6 +239,10 @@ class Host:
         finally:
             source.close()
             copy.close()
+
+    def forget_watching(self) -> None:
+        """The store went back to before: files may be unknown again."""
+        self._has_watched = False
 
     def copy_disk_to(self, clone: Host) -> None:
         """The other machine gets an image of this one's disk."""

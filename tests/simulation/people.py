@@ -44,6 +44,7 @@ class Oracle:
 
     def __init__(self) -> None:
         self.tokens: dict[str, State] = {}
+        self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
     def fresh(self) -> str:
@@ -52,10 +53,14 @@ class Oracle:
         return token
 
     def taken_out(self, host: Host, tokens: set[str]) -> None:
-        """Somebody removed lines."""
+        """Somebody removed lines.
+
+        While no daemon watches, that can look like an old backup or like a save of somebody who had not read the last
+        version; text that may have been meant to stay then stays.
+        """
         for token in tokens:
             if self.tokens[token] is State.THERE:
-                self.tokens[token] = State.GONE
+                self.tokens[token] = State.GONE if host.is_watching else State.EITHER
         self._recent.setdefault(host.name, set()).update(tokens)
 
     def deleted(self, tokens: set[str]) -> None:
@@ -80,29 +85,29 @@ class Oracle:
 
     def check(self, files: dict[str, bytes]) -> list[str]:
         """What is wrong with the tree that all devices ended with."""
-        plain: dict[str, int] = dict.fromkeys(self.tokens, 0)
-        beside = dict(plain)
-        for path, data in files.items():
-            counts = beside if ".conflict-" in path else plain
-            for match in _TOKEN.findall(data):
-                counts[match.decode()] += 1
         wrong: list[str] = []
         for token, state in self.tokens.items():
-            total = plain[token] + beside[token]
-            if plain[token] > 1:
-                wrong.append(f"{token} is there {plain[token]} times")
-            if state is State.THERE and not total:
+            homes = [path for path, data in files.items() if token.encode() in data]
+            for path in homes:
+                if (times := files[path].count(token.encode())) > 1:
+                    wrong.append(f"{token} is {times} times in {path}")
+            plain = [path for path in homes if ".conflict-" not in path]
+            if len(plain) > 1 and token not in self.apart:
+                wrong.append(f"{token} is in {plain}")
+            if state is State.THERE and not homes:
                 wrong.append(f"{token} is lost")
-            if state is State.GONE and plain[token] and not self._has_other_version(token, files):
+            if state is State.GONE and plain and not self._may_be_back(token, files):
                 wrong.append(f"{token} is back")
         return wrong
 
-    @staticmethod
-    def _has_other_version(token: str, files: dict[str, bytes]) -> bool:
-        """Whether the file of a token met another one without a common history: both were kept as they were."""
-        home = next(path for path, data in files.items() if token.encode() in data and ".conflict-" not in path)
+    def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
+        """Whether somebody changed the line that was removed, or its file met another one without a common history."""
+        if token in self.apart:
+            return True
+        home = next(path for path, data in files.items() if token.encode() in data)
+        line = next(line for line in files[home].splitlines() if token.encode() in line)
         own = tokens_in(files[home])
-        return any(own & tokens_in(data) for path, data in files.items() if path != home)
+        return len(tokens_in(line)) > 1 or any(own & tokens_in(data) for path, data in files.items() if path != home)
 
 
 @dataclass(slots=True)
@@ -132,19 +137,24 @@ class People:
     def _line(self) -> str:
         return f"{self.world.oracle.fresh()} {self.world.rng.choice(('alpha', 'beta gamma', 'δέλτα', '😀'))}\n"
 
+    def made_apart(self, data: bytes) -> None:
+        """A file that no daemon knows yet may come to stand beside another one with the same lines."""
+        if not self.host.has_watched:
+            self.world.oracle.apart |= tokens_in(data)
+
     # --- what changes the disk ----------------------------------------------------------------------------------
 
     def _write(self, path: str, data: bytes, *, in_place: bool) -> None:
         """Save a file as an editor does, forced to the disk as careful ones do."""
         host = self.host
+        self.made_apart(data)
         target = host.disk.path / path
         self._make_parents(target)
         name = target if in_place else target.with_name(f".{target.name}.swp")
         with name.open("w+b") as file:
             file.write(data)
             file.flush()
-            stamp_ns = host.next_stamp_ns()
-            REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+            host.stamp(file.fileno())
             host.disk.changed()
             if self.world.rng.random() < 0.5:
                 host.disk.forced(file.fileno())
@@ -196,9 +206,9 @@ class People:
             with (self.host.disk.path / path).open("ab") as file:
                 file.write(line.encode())
                 file.flush()
-                stamp_ns = self.host.next_stamp_ns()
-                REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+                self.host.stamp(file.fileno())
             self.host.disk.changed()
+            self.made_apart(peek(self.host.disk.path / path))
             self.world.note(f"{self.host.name} appends {line!r} to {path}")
 
     def take_out(self) -> None:
@@ -208,8 +218,8 @@ class People:
         lines = self._read(path).splitlines(keepends=True)
         if len(lines) > 1:
             line = lines.pop(self.world.rng.randrange(len(lines)))
-            self._write(path, "".join(lines).encode(), in_place=self.world.rng.random() < 0.5)
             self.world.oracle.taken_out(self.host, tokens_in(line.encode()))
+            self._write(path, "".join(lines).encode(), in_place=self.world.rng.random() < 0.5)
             self.world.note(f"{self.host.name} takes {line!r} out of {path}")
 
     def rename(self) -> None:
@@ -263,10 +273,10 @@ class People:
             for part in (data[:half], data[half:]):
                 file.write(part)
                 file.flush()
-                stamp_ns = self.host.next_stamp_ns()
-                REAL.utime(file.fileno(), ns=(stamp_ns, stamp_ns))
+                self.host.stamp(file.fileno())
                 self.host.disk.changed()
                 await trio.sleep(self.world.rng.choice((0.0, 0.01, 0.3)))
+        self.made_apart(data)
         self.world.note(f"{self.host.name} writes {path} slowly: {data!r}")
 
 

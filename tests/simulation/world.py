@@ -29,7 +29,7 @@ from simulation import hooks
 from simulation.hooks import current_host, installed
 from simulation.host import Host
 from simulation.network import Network, SimulatedStream
-from simulation.people import Oracle, People, same_change, same_file
+from simulation.people import Oracle, People, same_change, same_file, tokens_in
 
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
@@ -292,6 +292,8 @@ class World:
             self.note(f"{host.name} gets its store back from a backup")
             host.store.unlink()
             self._backups[host.name].rename(host.store)
+            host.forget_watching()
+            people.made_apart(b"".join(host.disk.contents().values()))
         else:
             self.note(f"{host.name} gets its files back from a backup")
             before = host.disk.contents()
@@ -314,6 +316,8 @@ class World:
         await host.stop()
         clone = self.add_host("clone", host.identity)
         host.copy_disk_to(clone)
+        for data in host.disk.contents().values():
+            self.oracle.apart |= tokens_in(data)
         self.note(f"{host.name} is cloned")
         await host.start()
 

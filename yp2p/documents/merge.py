@@ -22,6 +22,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,15 +54,32 @@ def look_at_merge(text: str, units: str, sides: Sequence[bool], wanted: str | No
         text: the merged text.
         units: a letter for each UTF-16 unit of it and of what is deleted; `sides` is of each piece whether it is ours
             (`protocol/labels.py`).
-        wanted: the text that both had, where both had the same.
+        wanted: the text that both had when they compared, where both had the same.
     """
     letters, gaps = _per_character(text, units)
     repair = sorted(
         (twin for group in _groups(text, letters, gaps, sides) for twin in _twins(group)), key=lambda hunk: hunk.start
     )
-    if wanted is not None and apply_hunks(text, repair) != wanted:
+    if wanted is not None and apply_hunks(text, repair) != wanted and _are_copies(text, letters, sides, wanted):
         return Meeting(hunks(text, wanted), [])
     return Meeting(repair, _lines_of_both(apply_hunks(text, repair), apply_hunks(letters, repair), sides))
+
+
+def _are_copies(text: str, letters: str, sides: Sequence[bool], wanted: str) -> bool:
+    """Whether a merged text can come of `wanted` being on both sides: neither side then has any other characters.
+
+    Otherwise one of them has got something since they compared.
+    """
+    had = Counter(wanted)
+    return all(
+        Counter(
+            character
+            for character, letter in zip(text, letters, strict=True)
+            if letter == BOTH or sides[piece_number(letter)] == ours
+        )
+        <= had
+        for ours in (True, False)
+    )
 
 
 def _per_character(text: str, units: str) -> tuple[str, set[int]]:

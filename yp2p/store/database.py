@@ -35,9 +35,9 @@ import trio
 from yp2p.errors import DamagedError, YpError
 
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
-MIGRATIONS = ("migrate_1_to_2.sql",)
+MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql")
 
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000

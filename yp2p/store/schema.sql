@@ -95,6 +95,7 @@ CREATE TABLE unread (
     base_seq   INTEGER NOT NULL,
     base_state BLOB,
     content    BLOB NOT NULL,
+    before     BLOB,                   -- the entry that had this path before, where the base is one of its versions
     PRIMARY KEY (folder, entry)
 ) STRICT, WITHOUT ROWID;
 

@@ -55,6 +55,7 @@ class Imports:
     Args:
         look: asks for a path to be looked at again.
         known_file: takes a file that has an entry now.
+        moved_away: is told of a file whose path is another one's now.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class Imports:
         unsettled: Unsettled,
         look: Callable[[str], None],
         known_file: Callable[[FileRecord, Finding], Awaitable[None]],
+        moved_away: Callable[[FileRecord], None],
     ) -> None:
         self._folder = folder
         self._root = root
         self._unsettled = unsettled
         self._look = look
         self._known_file = known_file
+        self._moved_away = moved_away
 
     async def take(self, findings: list[Finding]) -> None:
         """Bring new files into the manifest, many at once."""
@@ -161,6 +164,7 @@ class Imports:
             return
         self._add(entry, beside, replace(finding, path=beside, stamp=result.stamp), changes, statements)
         imported_entries.append(entry)
+        self._moved_away(replace(folder.files[entry], path=finding.path))
         folder.to_render.add(occupant.id)
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)

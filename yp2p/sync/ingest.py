@@ -66,7 +66,7 @@ from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.imports import Imports
 from yp2p.sync.notices import NoticeKind, Undo
-from yp2p.sync.records import FileRecord
+from yp2p.sync.records import FileRecord, forget_unread
 from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
 from yp2p.sync.versions import nearest_version, older_version
 
@@ -76,6 +76,8 @@ _IMPORT_BATCH = 512
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
 _EMPTY = hashlib.sha256(b"").digest()
+# Paths that others took files from; an editor that is open for longer than that many renames will have asked.
+_MAX_FORMER = 256
 
 log = structlog.get_logger()
 
@@ -90,7 +92,7 @@ class Ingest:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
-        self._imports = Imports(folder, root, self.unsettled, self._look_soon, self._known_file)
+        self._imports = Imports(folder, root, self.unsettled, self._look_soon, self._known_file, self.moved_away)
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
         # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
@@ -98,8 +100,10 @@ class Ingest:
         self._vanished: set[EntryID] = set()  # gone after an unclean boot
         self.look_again: set[str] = set()
         self.edited_at: dict[EntryID, float] = {}
-        # Entries whose file was rendered with others' changes and not read since, with the last base that was.
+        # Entries whose file was rendered with others' changes and not read since, with the last base that was. The
+        # base is another entry's where another file had the path before.
         self.unread: dict[EntryID, FileRecord] = {}
+        self.formerly: dict[str, FileRecord] = {}  # what had a path, before others' changes moved it away
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
         self._watch = watch
         self._next_key = 0
@@ -192,6 +196,10 @@ class Ingest:
             return
         live = self._folder.open_text(record.document)
         base = self.unread.get(record.entry, record)
+        if base.entry != record.entry:
+            if await self._save_of_former(record, base, finding):
+                return
+            base = record
         if finding.content == live.text.content():
             await self._already_here(record, finding)
         elif (
@@ -243,9 +251,15 @@ class Ingest:
 
     def was_read(self, entry: EntryID) -> None:
         """Whoever saves the file of this entry from now on may have read what was rendered."""
-        base = self.unread.pop(entry, None)
-        if base is not None:
-            self._folder.database.submit([base.forget_unread(self._folder.id)])
+        if self.unread.pop(entry, None) is not None:
+            self._folder.database.submit([forget_unread(self._folder.id, entry)])
+
+    def moved_away(self, record: FileRecord) -> None:
+        """Others' changes took this file from its path: who had it open may still save there."""
+        self.formerly.pop(record.path, None)
+        self.formerly[record.path] = record
+        while len(self.formerly) > _MAX_FORMER:
+            del self.formerly[next(iter(self.formerly))]
 
     def watch_reading(self, entry: EntryID, path: str) -> bool:
         """From now on reading the file at `path` counts for the entry; False when that cannot be told."""
@@ -385,21 +399,41 @@ class Ingest:
             return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
         return fork, hunks(old, finding.text)
 
-    async def save_against(self, base: FileRecord, finding: Finding) -> None:
-        """A save that turned up after its file was replaced: merge it, made on `base` as it was then."""
+    async def _save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
+        """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
+        folder = self._folder
+        own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
+        if _distance(own, finding.text) <= _distance(was, finding.text):
+            return False  # an appender need not read
+        base = await self.save_against(former, finding)
+        self.unread[record.entry] = base
+        # The path is the other file's, which nobody has read: as if its text had never been there.
+        back = replace(record, base_seq=0, base_state=None, content=finding.content, stamp=finding.stamp)
+        folder.set_file(back)
+        folder.database.submit([back.save(folder.id), base.save_as_unread(folder.id, record.entry)])
+        folder.to_render.add(record.entry)
+        return True
+
+    async def save_against(self, base: FileRecord, finding: Finding) -> FileRecord:
+        """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
+
+        Gives the base of the next save of the same writer.
+        """
         folder = self._folder
         if finding.found is not Found.TEXT or finding.content == base.content:
-            return
+            return base
         fork = folder.fork_at_base(base, fresh_client_id())
         update = fork.edit(hunks(fork.text(), finding.text))
         live = folder.open_text(base.document)
         news = live.replica.apply(update) if update is not None else None
+        after = replace(base, base_state=fork.state(), content=finding.content)
         if news is None:
-            return
+            return after
         commit = folder.record_text(live, news, None)
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await live.told(commit)
+        return after
 
     # --- files that come and go ---------------------------------------------------------------------------------
 
@@ -532,3 +566,8 @@ class Ingest:
         """The first scan after an unclean boot is through, and what was missing then is decided."""
         self.after_power_cut = False
         self._vanished.clear()
+
+
+def _distance(old: str, new: str) -> int:
+    """How much of a text is taken out and put in."""
+    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(old, new))

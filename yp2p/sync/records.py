@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from yp2p.files.inspect import NO_STAMP, Stamp
@@ -56,26 +56,36 @@ class FileRecord:
         row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
         return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
 
-    def save_as_unread(self, folder: FolderID) -> Statement:
-        """Remember this as the base before, of a file that nobody has read since it was rendered."""
+    def save_as_unread(self, folder: FolderID, entry: EntryID) -> Statement:
+        """Remember this as the base before, of the file of `entry` that nobody has read since it was rendered."""
+        before = self.entry if self.entry != entry else None
         return (
-            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?)",
-            (folder, self.entry, self.base_seq, self.base_state, self.content),
+            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?)",
+            (folder, entry, self.base_seq, self.base_state, self.content, before),
         )
 
-    def forget_unread(self, folder: FolderID) -> Statement:
-        return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+def forget_unread(folder: FolderID, entry: EntryID) -> Statement:
+    return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, entry))
 
 
-def load_unread(database: Database, folder: FolderID, files: Mapping[EntryID, FileRecord]) -> list[FileRecord]:
-    """The bases before, of the files that are known."""
-    return [
-        replace(files[EntryID(entry)], base_seq=seq, base_state=state, content=content)
-        for entry, seq, state, content in database.rows(
-            "SELECT entry, base_seq, base_state, content FROM unread WHERE folder = ?", (folder,)
-        )
-        if entry in files
-    ]
+def load_unread(
+    database: Database,
+    folder: FolderID,
+    files: Mapping[EntryID, FileRecord],
+    document_of: Callable[[EntryID], DocumentID | None],
+) -> dict[EntryID, FileRecord]:
+    """The bases before, of the files that are known: their own, or that of the file that was there before."""
+    found: dict[EntryID, FileRecord] = {}
+    for entry, seq, state, content, before in database.rows(
+        "SELECT entry, base_seq, base_state, content, before FROM unread WHERE folder = ?", (folder,)
+    ):
+        owner = EntryID(before or entry)
+        document = document_of(owner)
+        if entry in files and document is not None:
+            base = replace(files[EntryID(entry)], base_seq=seq, base_state=state, content=content)
+            found[EntryID(entry)] = replace(base, entry=owner, document=document) if before else base
+    return found
 
 
 def forget_old_bases(folder: FolderID, now: float) -> Statement:

@@ -119,10 +119,11 @@ class Render:
     async def recover(self) -> None:
         """After a start: settle what a crash left between intent and base, and clear `.yp2p/tmp`."""
         folder = self._folder
-        for base in load_unread(folder.database, folder.id, folder.files):
-            self._recover_unread(base)
+        document_of = lambda entry: e.document if (e := folder.manifest.entries.get(entry)) is not None else None  # noqa: E731
+        for entry, base in load_unread(folder.database, folder.id, folder.files, document_of).items():
+            self._recover_unread(entry, base)
         for intent in load_intents(folder.database, folder.id):
-            if disk.was_put(self._root, intent.temporary):
+            if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
                 record = intent.record()
                 folder.set_file(record)
                 folder.database.submit([record.save(folder.id)])
@@ -158,11 +159,21 @@ class Render:
             self._folder.database.submit([parked.save(self._folder.id)])
             self._folder.to_render.add(record.entry)
 
-    def _recover_unread(self, base: FileRecord) -> None:
+    def _is_undone(self, intent: Intent) -> bool:
+        """Whether a power cut took back that the file was put in place, and its temporary name as well."""
+        if not self._ingest.after_power_cut:
+            return False
+        try:
+            status = self._root.lstat(intent.path)
+        except OSError:
+            return True
+        return status is None or status.st_ino != intent.temporary.inode
+
+    def _recover_unread(self, entry: EntryID, base: FileRecord) -> None:
         """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
         folder = self._folder
-        self._ingest.unread[base.entry] = base
-        record = folder.files[base.entry]
+        self._ingest.unread[entry] = base
+        record = folder.files[entry]
         try:
             status = self._root.lstat(record.path)
         except OSError:
@@ -174,9 +185,9 @@ class Render:
         was_read = status is None or (is_rendered and status.st_atime_ns > known.mtime_ns)
         log.debug("unread_recovered", path=record.path, unread=not was_read)
         if was_read:
-            self._ingest.was_read(base.entry)
+            self._ingest.was_read(entry)
         elif is_rendered:
-            self._ingest.watch_reading(base.entry, record.path)
+            self._ingest.watch_reading(entry, record.path)
         # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
 
     async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
@@ -335,7 +346,7 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                base = put.record if put.is_next_version else None
+                base = put.record if put.is_next_version else self._ingest.formerly.get(put.path)
                 if base is not None and self._ingest.watch_reading(put.entry, intent.temporary.name):
                     self._ingest.unread.setdefault(put.entry, base)
                 placing.append((put, intent))
@@ -367,7 +378,7 @@ class Render:
             if put.record is None:
                 await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
-            if put.record is not None and self._ingest.unread.get(put.entry) is put.record:
+            if put.record is None or self._ingest.unread.get(put.entry) is put.record:
                 self._ingest.was_read(put.entry)  # nothing was put in place that could be unread
             if result.outcome is Outcome.CHANGED and self._is_file_or_gone(put.path):
                 self._look(put.path)
@@ -388,7 +399,7 @@ class Render:
             statements += put.record.keep_base(folder.id)
         unread = self._ingest.unread.get(put.entry)
         if unread is not None:
-            statements.append(unread.save_as_unread(folder.id))
+            statements.append(unread.save_as_unread(folder.id, put.entry))
         if put.record is None:
             statements.append(intent.delete(folder.id))
         folder.database.submit(statements)
@@ -484,6 +495,8 @@ class Render:
             self._not_moved(record, path, result)
             return None
         moved = replace(record, path=path, stamp=result.stamp or record.stamp)
+        if not record.path.startswith(TMP):
+            self._ingest.moved_away(record)
         await self._force()
         folder.set_file(moved)
         folder.database.submit([moved.save(folder.id)])
@@ -500,6 +513,7 @@ class Render:
         )
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             await self._force()
+            self._ingest.moved_away(record)
             folder.drop_file(record.entry)
             folder.guard.count(record.entry, trio.current_time())
             folder.database.submit([record.delete(folder.id)])
