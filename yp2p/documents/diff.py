@@ -195,6 +195,13 @@ def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
     return found if len(found) <= limit else _joined(old, found, limit)
 
 
+def word_hunks(old: str, new: str) -> list[Hunk]:
+    """The replacements that turn `old` into `new`, word by word wherever the words are; of long texts as `hunks`."""
+    if max(len(old), len(new)) > _MAX_WORD_LINE:
+        return hunks(old, new)
+    return list(_word_hunks(old, new, 0))
+
+
 def _joined(old: str, found: list[Hunk], limit: int) -> list[Hunk]:
     """The same change in at most `limit` hunks."""
     step = -(-len(found) // limit)

@@ -26,7 +26,7 @@ from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry, Kind
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import TextReplica, imported
-from yp2p.files.inspect import NO_STAMP, Finding
+from yp2p.files.inspect import NO_STAMP, Finding, Found
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import Root
 from yp2p.files.trash import new_place
@@ -170,6 +170,22 @@ class Imports:
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
         log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
 
+    async def make_room(self, finding: Finding) -> bool:
+        """A file that cannot be synchronised stands where an entry belongs: it moves aside, and stays here."""
+        folder = self._folder
+        entry = folder.layout().entry_at.get(finding.path)
+        if finding.found not in (Found.NOT_TEXT, Found.TOO_BIG) or entry is None or entry in folder.files:
+            return False
+        beside = conflict_path(finding.path, entry_id_for(b"conflict", entry, repr(finding.stamp).encode()))
+        if (await self._move(finding, beside)).outcome is not Outcome.DONE:
+            return False
+        folder.to_render.add(entry)
+        name = beside.rpartition("/")[2]
+        text = f"another device has a text of this name; what was here ({finding.reason}) is {name} now"
+        folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
+        log.warning("different_file_kept_beside", folder=folder.label, name=name)
+        return True
+
     def _holds(self, copy: Entry, finding: Finding) -> bool:
         digest = self._folder.digest(copy.document)
         return digest is not None and digest.content == finding.content
@@ -177,7 +193,7 @@ class Imports:
     async def _move(self, finding: Finding, target: str) -> Result:
         """Move a file out of the way; when that does not work now, it is tried again."""
         result = await trio.to_thread.run_sync(
-            move_away, self._root, finding.path, target, finding.content, finding.stamp
+            move_away, self._root, finding.path, target, finding.content or None, finding.stamp
         )
         if result.outcome is not Outcome.DONE:
             self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S

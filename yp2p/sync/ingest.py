@@ -48,11 +48,12 @@ from dataclasses import replace
 import structlog
 import trio
 
-from yp2p.documents.diff import Hunk, holds_news, hunks
+from yp2p.documents.carry import carry_over
+from yp2p.documents.diff import Hunk, holds_news, hunks, word_hunks
 from yp2p.documents.manifest import Change, Deletion
 from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
@@ -185,7 +186,7 @@ class Ingest:
             case _:
                 if record is not None:
                     folder.waiting.entries[record.entry] = finding.reason
-                else:
+                elif not await self._imports.make_room(finding):
                     folder.waiting.skipped[path] = finding.reason
 
     # --- files that are known -----------------------------------------------------------------------------------
@@ -332,6 +333,11 @@ class Ingest:
         # no await from here: whether the base is the head is decided together with the merge
         is_head = folder.base_is_head(base, live)
         before = live.text.text()
+        if not is_head and max(len(before), len(finding.text)) <= _THREAD_DIFF_CHARS:
+            carried = carry_over(fork.text(), finding.text, before)
+            if carried is not None:
+                await self._carry_over(record, finding, carried)
+                return
         merged = Merged(None)
         if is_head and not self._scanning:
             news = update = live.text.edit(found)
@@ -379,6 +385,33 @@ class Ingest:
         if removed:
             await self._tell_removal(record, removed, seq, before, after)
 
+    async def _carry_over(self, record: FileRecord, finding: Finding, found: list[Hunk]) -> None:
+        """The document has some of what the file has beyond its base: bring over the rest."""
+        folder = self._folder
+        live = folder.open_text(record.document)
+        parts = (b"scan", live.text.version(), repr(found).encode())
+        fork = live.text.fork(client_id_from(*parts) if self._scanning else fresh_client_id())
+        update = fork.edit(found)
+        news = live.replica.apply(update) if update is not None else None
+        # What the writer had not seen is not in the base. Taking it out there makes no operation that anybody needs.
+        fork.edit([Hunk(hunk.start, hunk.stop, "") for hunk in word_hunks(fork.text(), finding.text)][:MAX_HUNKS])
+        seq = folder.database.last_seq + 1 if news is not None else live.last_seq
+        updated = FileRecord(
+            record.entry, record.path, record.document, seq, fork.state(), finding.content, finding.executable,
+            finding.stamp,
+        )  # fmt: skip
+        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
+        folder.set_file(updated)
+        folder.to_render.add(record.entry)
+        self.edited_at[record.entry] = trio.current_time()
+        log.debug("file_carried_over", path=record.path, hunks=len(found))
+        if news is None:
+            folder.database.submit(extra)
+        else:
+            await live.told(folder.record_text(live, news, None, extra=extra))
+        if finding.executable != record.executable:
+            await self._only_status(replace(updated, executable=record.executable), finding)
+
     async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
         """A save took out what another device wrote a moment ago: say so, with what brings it back."""
         undo = None
@@ -403,8 +436,9 @@ class Ingest:
         """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
         folder = self._folder
         own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
-        if _distance(own, finding.text) <= _distance(was, finding.text):
-            return False  # an appender need not read
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
+        if _distance(own, finding.text) <= _distance(was, finding.text) or 2 * removed > len(was):
+            return False  # an appender, which need not read, or something that was never here
         base = await self.save_against(former, finding)
         self.unread[record.entry] = base
         # The path is the other file's, which nobody has read: as if its text had never been there.

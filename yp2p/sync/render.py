@@ -514,6 +514,7 @@ class Render:
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             await self._force()
             self._ingest.moved_away(record)
+            self._ingest.was_read(record.entry)
             folder.drop_file(record.entry)
             folder.guard.count(record.entry, trio.current_time())
             folder.database.submit([record.delete(folder.id)])
