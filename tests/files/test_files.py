@@ -108,7 +108,7 @@ def test_stamps(root: Root) -> None:
 
 
 def _ready(root: Root, text: str, like: str | None) -> Temporary:
-    temporary = replace.create_temporary(root, (bytes(16), 7) if like else None)
+    temporary = replace.create_temporary(root, replace.Purpose.of(bytes(16), 7, bytes(32)) if like else None)
     assert replace.fill_temporaries(root, [(temporary, like, text.encode(), False)]) == [None]
     return temporary
 
@@ -119,7 +119,7 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     path.chmod(0o640)
     os.setxattr(path, "user.colour", b"blue")
     temporary = _ready(root, "new", "f")
-    assert replace.read_purpose(temporary.name) == (bytes(16), 7, temporary)
+    assert replace.read_purpose(temporary.name) == (replace.Purpose(bytes(16), 7, bytes(8)), temporary)
     assert not replace.was_put(root, temporary)
     result = replace.exchange(root, temporary, "f", _content("old"), NO_STAMP)
     assert result.outcome is Outcome.DONE

@@ -254,6 +254,7 @@ class Host:
         store.commit()
         store.close()
         clone.has_joined = self.has_joined
+        clone.skew_s = self.skew_s
 
     def stored_bytes(self) -> bytes:
         """Everything that the log of the store holds, for looking up tokens."""

@@ -44,6 +44,7 @@ class Oracle:
 
     def __init__(self) -> None:
         self.tokens: dict[str, State] = {}
+        self.shared: set[str] = set()  # in the same change on several hosts
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
@@ -89,7 +90,7 @@ class Oracle:
         for token, state in self.tokens.items():
             homes = [path for path, data in files.items() if token.encode() in data]
             for path in homes:
-                if (times := files[path].count(token.encode())) > 1:
+                if (times := files[path].count(token.encode())) > 1 and not self._was_touched(token, files[path]):
                     wrong.append(f"{token} is {times} times in {path}")
             plain = [path for path in homes if ".conflict-" not in path]
             if len(plain) > 1 and token not in self.apart:
@@ -99,6 +100,11 @@ class Oracle:
             if state is State.GONE and plain and not self._may_be_back(token, files):
                 wrong.append(f"{token} is back")
         return wrong
+
+    def _was_touched(self, token: str, data: bytes) -> bool:
+        """Whether somebody went on in a line that several had made apart, before they met: then it stays as two lines."""
+        lines = [line for line in data.splitlines() if token.encode() in line]
+        return token in self.shared and any(len(tokens_in(line)) > 1 for line in lines)
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
         """Whether somebody changed the line that was removed, or its file met another one without a common history."""
@@ -289,6 +295,7 @@ def same_change(world: World, several: list[People]) -> None:
     data = first.host.disk.contents()[path]
     equal = [p for p in several if path not in p.editors and p.host.disk.contents().get(path) == data]
     text = first._insert(data.decode(), first._line()).encode()
+    world.oracle.shared |= tokens_in(text) - tokens_in(data)
     for people in equal:
         people._write(path, text, in_place=True)
     world.note(f"{[p.host.name for p in equal]} make the same change in {path}: {text!r}")

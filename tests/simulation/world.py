@@ -288,7 +288,8 @@ class World:
         await host.stop()
         people = self.people[host.name]
         people.editors.clear()
-        if self.rng.random() < 0.5:
+        files_went_back = self.rng.random() < 0.5
+        if not files_went_back:
             self.note(f"{host.name} gets its store back from a backup")
             host.store.unlink()
             self._backups[host.name].rename(host.store)
@@ -303,8 +304,12 @@ class World:
                     people._write(path, saved.read_bytes(), in_place=False)
             self.oracle.power_was_cut(host, before)
         del self._backups[host.name]
-        if was_up:
+        if was_up or files_went_back:
             await host.start()
+        # Nobody goes on with old files before the daemon has seen that they are.
+        with trio.move_on_after(30 if files_went_back else 0):
+            while host.is_up and not host.is_watching:
+                await trio.sleep(0.1)
 
     async def _clone(self) -> None:
         """A disk image of a device runs on a second machine."""

@@ -38,6 +38,9 @@ from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_
 
 # What the old file is called while it makes room, where names cannot be exchanged.
 ASIDE = ".aside"
+# Of the hash of a version in the name of its temporary file: the store may have been brought back from a backup, and
+# then the number of a version is another one's.
+_HASH_BYTES = 8
 # From this many files on, one syncfs is cheaper than a fdatasync each.
 _BULK = 8
 
@@ -70,11 +73,24 @@ class Result:
     reason: str = ""
 
 
-def create_temporary(root: Root, purpose: tuple[bytes, int] | None = None) -> Temporary:
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a temporary file is to replace: the version `seq` of an entry, whose SHA-256 begins with `content`."""
+
+    entry: bytes
+    seq: int
+    content: bytes
+
+    @classmethod
+    def of(cls, entry: bytes, seq: int, content: bytes) -> Purpose:
+        return cls(entry, seq, content[:_HASH_BYTES])
+
+
+def create_temporary(root: Root, purpose: Purpose | None = None) -> Temporary:
     """An empty file under a fresh name in `.yp2p/tmp`.
 
     Args:
-        purpose: for a replacement, the entry ID and the sequence number of the version; they go into the name.
+        purpose: of a replacement; it goes into the name.
 
     Raises:
         OSError: it cannot be made.
@@ -87,17 +103,17 @@ def create_temporary(root: Root, purpose: tuple[bytes, int] | None = None) -> Te
         os.close(descriptor)
     if purpose is None:
         return Temporary(name, inode)
-    telling = f"{TMP}/{purpose[0].hex()}-{purpose[1]:016x}-{inode:x}"
+    telling = f"{TMP}/{purpose.entry.hex()}-{purpose.seq:016x}-{purpose.content.hex()}-{inode:x}"
     with root.parent(name) as (directory, old):
         os.rename(old, telling.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
     return Temporary(telling, inode)
 
 
-def read_purpose(name: str) -> tuple[bytes, int, Temporary] | None:
-    """Entry ID and sequence number of a replacement from the name of its temporary file, if it is one."""
+def read_purpose(name: str) -> tuple[Purpose, Temporary] | None:
+    """What a replacement is for, from the name of its temporary file, if it is one."""
     try:
-        entry, seq, inode = name.rpartition("/")[2].split("-")
-        return bytes.fromhex(entry), int(seq, 16), Temporary(name, int(inode, 16))
+        entry, seq, content, inode = name.rpartition("/")[2].split("-")
+        return Purpose(bytes.fromhex(entry), int(seq, 16), bytes.fromhex(content)), Temporary(name, int(inode, 16))
     except ValueError:
         return None
 

@@ -34,7 +34,7 @@ import trio
 from yp2p.documents.manifest import Kind
 from yp2p.files import replace as disk
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Outcome, Result, Temporary
+from yp2p.files.replace import Outcome, Purpose, Result, Temporary
 from yp2p.files.root import TMP, TRASH, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
@@ -75,9 +75,12 @@ class _Put:
         """Whether a file of the same document is replaced: what is saved late can be merged."""
         return self.record is not None and self.record.document == self.document
 
+    @property
+    def content(self) -> bytes:
+        return hashlib.sha256(self.text.encode()).digest()
+
     def intent(self, temporary: Temporary) -> Intent:
-        content = hashlib.sha256(self.text.encode()).digest()
-        return Intent(self.entry, self.path, self.document, temporary, self.seq, content, self.executable)
+        return Intent(self.entry, self.path, self.document, temporary, self.seq, self.content, self.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class Render:
         for name in sorted(self._root.temporaries()):
             purpose = disk.read_purpose(name)
             if purpose is not None:
-                await self._recover_replacement(EntryID(purpose[0]), purpose[1], purpose[2])
+                await self._recover_replacement(*purpose)
             elif name.startswith(_PARKED):
                 self._recover_parked(name)
             elif name.endswith(disk.ASIDE):
@@ -146,9 +149,9 @@ class Render:
     def _recover_aside(self, name: str) -> None:
         """An exchange by hand that a crash cut in two."""
         purpose = disk.read_purpose(name)
-        record = self._folder.files.get(EntryID(purpose[0])) if purpose is not None else None
+        record = self._folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
         if purpose is not None and record is not None:
-            disk.settle_aside(self._root, purpose[2], record.path)
+            disk.settle_aside(self._root, purpose[1], record.path)
 
     def _recover_parked(self, name: str) -> None:
         """A file that was on its way to another name: its record says where it is, or it would look deleted."""
@@ -190,13 +193,16 @@ class Render:
             self._ingest.watch_reading(entry, record.path)
         # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
 
-    async def _recover_replacement(self, entry: EntryID, seq: int, temporary: Temporary) -> None:
+    async def _recover_replacement(self, purpose: Purpose, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
-        folder = self._folder
+        folder, entry, seq = self._folder, EntryID(purpose.entry), purpose.seq
         if not disk.was_put(self._root, temporary):
             disk.discard(self._root, temporary.name)
             return
         base = folder.files.get(entry)
+        if base is not None and not self._is_known(purpose, base.document):
+            await self._keep(temporary.name)  # the store is older than this file: it was brought back from a backup
+            return
         came_out = inspect(self._root, temporary.name, None, 1 << 30, trust_stamp=False)
         if (
             base is not None
@@ -222,6 +228,14 @@ class Render:
             return
         # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
         await self._keep(temporary.name)
+
+    def _is_known(self, purpose: Purpose, document: DocumentID) -> bool:
+        """Whether the store holds the version that was put in place."""
+        found = self._folder.manifest.entries.get(EntryID(purpose.entry))
+        versions = {document, found.document if found is not None else document}
+        return any(
+            self._folder.text_at(version, purpose.seq).content().startswith(purpose.content) for version in versions
+        )
 
     async def run(self) -> None:
         """Carry out one batch of what is to be rendered."""
@@ -329,7 +343,7 @@ class Render:
         folder = self._folder
         ready: list[tuple[_Put, Intent]] = []
         for put in puts:
-            purpose = (put.entry, put.seq) if put.record is not None else None
+            purpose = Purpose.of(put.entry, put.seq, put.content) if put.record is not None else None
             try:
                 ready.append((put, put.intent(disk.create_temporary(self._root, purpose))))
             except OSError as error:
@@ -443,7 +457,7 @@ class Render:
     async def _keep(self, name: str) -> None:
         """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
         purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
-        record = self._folder.files.get(EntryID(purpose[0])) if purpose is not None else None
+        record = self._folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
         target = f"{new_place()}/{record.path if record is not None else name.rpartition('/')[2]}"
         await trio.to_thread.run_sync(disk.move_away, self._root, name, target, None, NO_STAMP)
 
