@@ -18,7 +18,10 @@ from types import SimpleNamespace
 
 # The calls as they are, beneath what `hooks` puts in their place.
 REAL = SimpleNamespace(
-    **{name: getattr(os, name) for name in ("rename", "unlink", "link", "write", "mkdir", "rmdir", "fdatasync", "utime")}
+    **{
+        name: getattr(os, name)
+        for name in ("rename", "unlink", "link", "write", "mkdir", "rmdir", "fdatasync", "utime")
+    }
 )
 
 

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import trio
+from simulation.disk import REAL
 
 from yp2p.files import capabilities, inspect, replace, root, syscalls
 from yp2p.store.database import Database
 from yp2p.sync import device as device_module
 from yp2p.sync import ingest, peers, render
 from yp2p.transport import dialer
-
-from simulation.disk import REAL
 
 if TYPE_CHECKING:
     from simulation.host import Host

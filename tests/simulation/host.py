@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from simulation.disk import REAL, SimulatedDisk, peek
+from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, current_host
+from simulation.network import SimulatedListener
 
 from yp2p.config import Config
 from yp2p.config import Device as DeviceSettings
@@ -21,10 +24,6 @@ from yp2p.sync.pairing import Joined
 from yp2p.transport.listener import Listener
 from yp2p.trust.membership import Role, sign_statement
 from yp2p.trust.pairing import Grant
-
-from simulation.disk import REAL, SimulatedDisk, peek
-from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, current_host
-from simulation.network import SimulatedListener
 
 if TYPE_CHECKING:
     from simulation.world import World

@@ -13,7 +13,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import trio
-
 from simulation.disk import REAL, peek
 from simulation.hooks import current_host
 
@@ -76,6 +75,12 @@ class Oracle:
         self.may_be_lost(host, tokens_in(b"\n".join(before.values())) - tokens_in(after))
         for token in self._recent.pop(host.name, set()):
             self.tokens[token] = State.EITHER
+
+    def store_went_back(self) -> None:
+        """A device forgot what it knew: what its files hold, or held a moment ago, looks new to it."""
+        for token, state in self.tokens.items():
+            if state is State.GONE:
+                self.tokens[token] = State.EITHER
 
     def may_be_lost(self, host: Host, tokens: set[str]) -> None:
         if not tokens:
@@ -309,6 +314,7 @@ def same_file(world: World, several: list[People]) -> None:
     data = "".join(several[0]._line() for _ in range(3)).encode()
     for people in several:
         people._write(path, data, in_place=True)
+    world.oracle.apart |= tokens_in(data)  # one of them may move it before any daemon has seen it
     world.note(f"{[p.host.name for p in several]} bring the same {path}: {data!r}")
 
 

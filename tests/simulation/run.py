@@ -61,7 +61,15 @@ def main() -> None:
 
 def _share(chosen: argparse.Namespace) -> int:
     commands = [
-        [sys.executable, "-m", "simulation", str(chosen.first + job), str(chosen.count - job), "--step", str(chosen.jobs)]
+        [
+            sys.executable,
+            "-m",
+            "simulation",
+            str(chosen.first + job),
+            str(chosen.count - job),
+            "--step",
+            str(chosen.jobs),
+        ]
         + (["--keep-going"] if chosen.keep_going else [])
         for job in range(chosen.jobs)
     ]

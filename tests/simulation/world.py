@@ -17,6 +17,11 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
+from simulation import hooks
+from simulation.hooks import current_host, installed
+from simulation.host import Host
+from simulation.network import Network, SimulatedStream
+from simulation.people import Oracle, People, same_change, same_file, tokens_in
 
 from yp2p.identity import Identity
 from yp2p.protocol import channel as channel_messages
@@ -24,12 +29,6 @@ from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
 from yp2p.sync.folder import manifest_document_id
 from yp2p.sync.session import FolderSession
 from yp2p.transport.link import Link
-
-from simulation import hooks
-from simulation.hooks import current_host, installed
-from simulation.host import Host
-from simulation.network import Network, SimulatedStream
-from simulation.people import Oracle, People, same_change, same_file, tokens_in
 
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
@@ -294,6 +293,7 @@ class World:
             host.store.unlink()
             self._backups[host.name].rename(host.store)
             host.forget_watching()
+            self.oracle.store_went_back()
             people.made_apart(b"".join(host.disk.contents().values()))
         else:
             self.note(f"{host.name} gets its files back from a backup")

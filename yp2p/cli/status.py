@@ -36,7 +36,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines.append(f"Device       {device['name']}  ({where})")
         lines.append(f"             {device['id']}")
         if device["trouble"]:
-            lines.append(f"             trouble: {device['trouble']}")
+            lines.append(f"             trouble: {device['trouble']} (faults: {device['faults']})")
     for folder in status["folders"]:
         lines += ["", *_folder_lines(folder)]
     return lines
@@ -63,6 +63,10 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     lines += _listed("kept beside another file", folder["conflicts"])
+    lines += _listed(
+        "closed for a device that sent bytes which the CRDT library cannot take",
+        [f"{h['path'] or h['document']} for {h['device']}, {h['retry_in_s']} s" for h in folder["quarantined"]],
+    )
     told = {kind: count for kind, count in folder["notices"].items() if count}
     if told:
         counts = ", ".join(f"{kind} {count}" for kind, count in told.items())

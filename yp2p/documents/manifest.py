@@ -148,6 +148,20 @@ class Manifest:
         self.replicas[index].load(updates)
         self._refresh(index)
 
+    def reload(self, index: int, updates: Iterable[bytes]) -> set[EntryID]:
+        """Make one document anew from its updates; gives all entries it may hold."""
+        self.replicas[index] = ManifestReplica(self.replicas[index].client_id)
+        before = {entry for entry in self.entries if self.index_of(entry) == index}
+        self.replicas[index].load(updates)
+        touched = before | self._refresh(index)
+        for entry in before:
+            parsed = self._parse(self.replicas[index], entry)
+            if parsed is None:
+                del self.entries[entry]
+            else:
+                self.entries[entry] = parsed
+        return touched
+
     def receive(
         self, index: int, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None
     ) -> tuple[bytes | None, set[EntryID]]:

@@ -97,11 +97,19 @@ class AwarenessStates:
             leaves = held is not None and presence.clock == held.clock and presence.state is None
             if presence.client == own or not (newer or (leaves and held is not None and held.state)):
                 continue
-            if held is None and (presence.state is None or len(self._states) >= MAX_CLIENTS):
+            if held is None and (presence.state is None or not self._has_room()):
                 continue
             self._states[presence.client] = presence
             news.append(presence)
         return news
+
+    def _has_room(self) -> bool:
+        """Whether one more client can be held; those that left make room."""
+        if len(self._states) >= MAX_CLIENTS:
+            gone = [client for client, presence in self._states.items() if presence.state is None]
+            for client in gone:
+                del self._states[client]
+        return len(self._states) < MAX_CLIENTS
 
     def set_own(self, client: int, state: dict[str, Any] | None) -> Presence:
         held = self._states.get(client)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 import trio
 
+from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import (
     Documents,
@@ -50,6 +51,7 @@ class Descent:
         replies: the peer's answers, in order; one question is open at a time.
         behind: entries that the peer is not known to have as we have them; kept up to date here.
         sync_again: runs step 1 for a document; gives its provider, None when the manifest names no such document.
+        poisoned: is told of a document on which the library panicked.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Descent:
         replies: trio.MemoryReceiveChannel[FolderMessage],
         behind: dict[EntryID, Leaf | None],
         sync_again: Callable[[DocumentID], Provider | None],
+        poisoned: Callable[[DocumentID, str], None],
     ) -> None:
         self._folder = folder
         self._link = link
@@ -67,6 +70,7 @@ class Descent:
         self._replies = replies
         self._behind = behind
         self._sync_again = sync_again
+        self._poisoned = poisoned
         self._lacking: set[DocumentID] = set()
         self._suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}  # equal versions, different contents, seen once
         self._theirs: dict[EntryID, Leaf] = {}  # what the peer announced and we have not taken yet
@@ -176,7 +180,9 @@ class Descent:
             wanted = [
                 document
                 for document in folder.missing_documents()
-                if document not in folder.pulling and document not in self._lacking
+                if document not in folder.pulling
+                and document not in self._lacking
+                and not folder.quarantine.holds(self._peer, document, trio.current_time())
             ][:_PULL_BATCH]
             if not wanted:
                 return
@@ -201,7 +207,10 @@ class Descent:
                 if not state:
                     self._lacking.add(document)
                     continue
-                folder.take_pulled(document, state, self._peer, await parse_in_slices(state, Shape.TEXT))
+                try:
+                    folder.take_pulled(document, state, self._peer, await parse_in_slices(state, Shape.TEXT))
+                except DocumentPoisoned as panic:
+                    self._poisoned(document, str(panic))
                 if number % _SLICE == 0:
                     await trio.lowlevel.checkpoint()
             await folder.told_texts(document for document, _ in reply.states)

@@ -19,7 +19,7 @@ from yp2p.documents.manifest import Kind
 from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, UsageError
 from yp2p.files.boot import boot_id
 from yp2p.files.root import Root, force_to_disk
-from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
+from yp2p.identity import DeviceID, EntryID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
 from yp2p.sync import recovery
 from yp2p.sync.clients import ClientIDs
@@ -150,7 +150,7 @@ class Device:
 
     def _presence_of(self, folder: Folder) -> FolderPresence:
         if folder.id not in self._presences:
-            self._presences[folder.id] = FolderPresence(self._clients.own)
+            self._presences[folder.id] = FolderPresence(self._clients.own, self._identity.device_id)
         return self._presences[folder.id]
 
     async def _run_presence(self) -> None:
@@ -436,7 +436,8 @@ class Device:
             "name": self._name_of(device),
             "connected": self.peers.is_linked(device),
             "address": str(address) if address is not None else None,
-            "trouble": self.peers.contact(device).trouble,
+            "trouble": self.peers.trouble(device),
+            "faults": self.peers.contact(device).faults,
         }
 
     def _folder_status(self, folder: Folder) -> dict[str, Any]:
@@ -464,6 +465,16 @@ class Device:
                 for entry, reason in waiting.entries.items()
             ],
             "conflicts": self._conflicts(folder),
+            "quarantined": [
+                {
+                    "path": folder.layout().path_of.get(folder.entry_of.get(held.document, EntryID(b"")), ""),
+                    "document": held.document.hex()[:8],
+                    "device": self._name_of(held.peer),
+                    "failures": held.failures,
+                    "retry_in_s": round(held.until - trio.current_time()),
+                }
+                for held in folder.quarantine.held(trio.current_time())
+            ],
             "devices": [self._member_status(folder, device) for device in sorted(folder.members)
                         if device != self._identity.device_id],
             "presence": self._presence_of(folder).present(),

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from yp2p.documents.layout import Layout, layout
 from yp2p.documents.manifest import Change, Entry, Kind, Manifest
 from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica
+from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -36,6 +38,7 @@ from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import RECENT_S, LiveDocument
 from yp2p.sync.members import Membership
 from yp2p.sync.notices import NoticeKind, Notices
+from yp2p.sync.quarantine import Quarantine
 from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row, recent_of_others
 from yp2p.sync.waiting import Waiting
 from yp2p.trust.membership import Member
@@ -103,6 +106,7 @@ class Folder:
         self.files: dict[EntryID, FileRecord] = {}
         self.file_at: dict[str, EntryID] = {}
         self.waiting = Waiting()
+        self.quarantine = Quarantine()
         self.to_render: set[EntryID] = set()
         self.problem = ""  # why the folder is paused, if it is
         self.settled = False
@@ -284,7 +288,8 @@ class Folder:
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
     ) -> Commit | None:
         index = _MANIFEST_INDEX[live.id]
-        news, touched = self.manifest.receive(index, update, self.own_clients, parsed)
+        with self._reloading(live):
+            news, touched = self.manifest.receive(index, update, self.own_clients, parsed)
         if news is None:
             return None
         live.last_seq = self.database.next_seq()
@@ -348,9 +353,22 @@ class Folder:
         on_its_way = self.unstored.get(document)
         return rows if rows or on_its_way is None else [on_its_way]
 
-    def discard_text(self, document: DocumentID) -> None:
-        """Forget a document that panicked; it is loaded from the store when it is needed again."""
-        self._texts.pop(document, None)
+    @contextmanager
+    def _reloading(self, live: LiveDocument) -> Iterator[None]:
+        """Should the library panic in here, load the document from the store before anybody else can use it."""
+        try:
+            yield
+        except DocumentPoisoned:
+            # no await: what is applied and not committed yet is in `untold`, everything else in the log
+            rows = [data for _, data in self.rows(live.id)] + live.untold_updates()
+            index = _MANIFEST_INDEX.get(live.id)
+            if index is not None:
+                touched = self.manifest.reload(index, rows)
+                live.replica = self.manifest.replicas[index]
+                self._entries_touched(touched)
+            else:
+                live.replica = TextReplica.from_updates(self.clients.own, rows)
+            raise
 
     def close_idle_texts(self) -> None:
         """Let go of documents that nobody used for a while; everything they hold is in the store."""
@@ -369,7 +387,8 @@ class Folder:
     ) -> Commit | None:
         announced = self.equal_contents.pop((live.id, source), None)
         is_equal = announced is not None and announced == live.text.content()
-        merged = receive_from_peer(live.text, update, self.own_clients, known, parsed, is_equal=is_equal)
+        with self._reloading(live):
+            merged = receive_from_peer(live.text, update, self.own_clients, known, parsed, is_equal=is_equal)
         if merged.news is None:
             return None
         if live.replica.received is not None:
@@ -417,7 +436,8 @@ class Folder:
         if document not in self.entry_of or self.has_document(document):
             return None
         live = self.open_text(document)
-        news = live.replica.receive(state, self.own_clients, parsed)
+        with self._reloading(live):
+            news = live.replica.receive(state, self.own_clients, parsed)
         self.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record_text(live, news if news is not None else state, source)

@@ -54,7 +54,7 @@ from yp2p.documents.manifest import Change, Deletion
 from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import MAX_HUNKS, TextReplica
-from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
+from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
 from yp2p.files.syscalls import sync_file_system
@@ -558,13 +558,14 @@ class Ingest:
             return
         # A power cut must not take back on the disk what everybody is told of.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        moved = replace(record, path=finding.path, stamp=finding.stamp)
+        # What it holds is not the base yet: without a stamp nobody takes it for that.
+        moved = replace(record, path=finding.path, stamp=NO_STAMP)
         self.look_again.add(finding.path)
         folder.set_file(moved)
         commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
         await folder.told_manifest(commit)
         log.debug("file_renamed", path=source, to=finding.path)
-        await self._known_file(moved, finding)
+        await self._known_file(replace(moved, stamp=record.stamp), finding)
 
     async def _delete(self, paths: list[str]) -> None:
         folder = self._folder

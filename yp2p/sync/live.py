@@ -95,6 +95,10 @@ class LiveDocument:
     def is_listened_to(self) -> bool:
         return bool(self._listeners) or bool(self._untold)
 
+    def untold_updates(self) -> list[bytes]:
+        """What was applied and has not been told to the listeners, some of it on its way to the store."""
+        return [update for update, _, _ in self._untold]
+
     @property
     def text(self) -> TextReplica:
         assert isinstance(self.replica, TextReplica)

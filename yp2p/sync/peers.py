@@ -14,6 +14,7 @@ Invariants
     * A peer's fault ends that peer's link and nothing else: `_serve` is the one place where it stops (invariant 15).
       The store's faults go on through.
     * A link carries only folders of which our statements say that the peer is a member.
+    * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
 """
 
 from __future__ import annotations
@@ -42,8 +43,16 @@ from yp2p.transport.link import Link, LinkClosed, open_link
 _TOGETHER_S = 2.0
 # The device with the larger ID gives the other one this much lead: fewer collisions.
 _COURTESY_S = 0.15
+# After a fault the device waits: this long, twice as long after each further one, up to an hour.
 _QUARANTINE_S = 60.0
+_LONGEST_QUARANTINE_S = 3600.0
+# A link that held for this long pays for the faults before it.
+_FORGIVEN_S = 600.0
 _STEADY_S = 5.0
+# Of two machines with one key, each is served for this long before the other one may take its place.
+_CLONE_TURN_S = 30.0
+# Boot IDs remembered of a device.
+_MAX_BOOTS = 16
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
 
@@ -59,6 +68,7 @@ class _Linked:
     dialled_by_us: bool
     since: float
     address: Address
+    boot_id: bytes
     sessions: dict[FolderID, FolderSession] = field(default_factory=dict)
 
 
@@ -71,6 +81,24 @@ class Contact:
     poke: trio.Event = field(default_factory=trio.Event)
     quarantined_until: float = 0.0
     trouble: str = ""
+    faults: int = 0  # since the last link that held
+    boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
+    cloned_at: float = -_FORGIVEN_S  # when two boot IDs were seen in turns
+
+    def saw(self, boot_id: bytes, now: float) -> bool:
+        """Note a boot ID; tells whether it is back after another one, which only two machines at a time can do."""
+        newest = next(reversed(self.boots), None)
+        is_back = boot_id in self.boots and newest != boot_id
+        self.boots.pop(boot_id, None)
+        self.boots[boot_id] = now
+        while len(self.boots) > _MAX_BOOTS:
+            del self.boots[next(iter(self.boots))]
+        if is_back:
+            self.cloned_at = now
+        return is_back
+
+    def is_cloned(self, now: float) -> bool:
+        return now - self.cloned_at < _FORGIVEN_S
 
 
 class Peers:
@@ -125,6 +153,13 @@ class Peers:
     def address_of(self, device: DeviceID) -> Address | None:
         linked = self._links.get(device)
         return linked.address if linked is not None else None
+
+    def trouble(self, device: DeviceID) -> str:
+        """What is wrong with a device, for people; empty when nothing is."""
+        contact = self.contact(device)
+        if contact.is_cloned(trio.current_time()):
+            return "two machines have the key of this device (a cloned disk?); they are served in turns"
+        return contact.trouble
 
     def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
         linked = self._links.get(device)
@@ -213,10 +248,15 @@ class Peers:
     def _hello(self) -> Hello:
         return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port)
 
-    def _wins(self, device: DeviceID, *, dialled_by_us: bool) -> bool:
-        """Whether a new link takes the place of the one there is."""
+    def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:
+        """Whether a new link takes the place of the one there is; `boot_id` of the peer, where it said so already."""
         old = self._links.get(device)
-        if old is None or old.dialled_by_us == dialled_by_us or trio.current_time() - old.since > _TOGETHER_S:
+        if old is None:
+            return True
+        age = trio.current_time() - old.since
+        if boot_id and self.contact(device).is_cloned(trio.current_time()) and old.boot_id != boot_id:
+            return age > _CLONE_TURN_S
+        if old.dialled_by_us == dialled_by_us or age > _TOGETHER_S:
             return True
         return dialled_by_us == (self._identity.device_id < device)
 
@@ -238,21 +278,26 @@ class Peers:
 
     def _quarantine(self, device: DeviceID, reason: str) -> None:
         contact = self.contact(device)
-        contact.quarantined_until = trio.current_time() + _QUARANTINE_S
+        contact.faults += 1
+        wait = min(_LONGEST_QUARANTINE_S, _QUARANTINE_S * 2.0 ** min(contact.faults - 1, 16))
+        contact.quarantined_until = trio.current_time() + wait
         contact.trouble = reason
 
     async def _run_link(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
         dialled_by_us = confirmed is None
         async with open_link(secured, self._hello(), confirmed) as link:
             old = self._links.get(device)
-            if not self._wins(device, dialled_by_us=dialled_by_us):
+            boot_id = link.peer.boot_id if link.peer is not None else b""
+            if self.contact(device).saw(boot_id, trio.current_time()):
+                log.warning("device_cloned", advice="two machines have its key: remove ~/.local/state/yp2p on the copy")
+            if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
                 link.close("another link was made at the same time")
                 return
             if old is not None:
                 old.link.close("a newer link took its place")
                 old.scope.cancel()
             with trio.CancelScope() as scope:
-                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address)
+                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id)
                 self._links[device] = linked
                 self._remember(device, link, address, dialled_by_us)
                 log.info("link_up", address=str(address))
@@ -261,6 +306,8 @@ class Peers:
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
+                    if trio.current_time() - linked.since > _FORGIVEN_S:
+                        self.contact(device).faults = 0
                     log.info("link_down")
 
     def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:

@@ -3,33 +3,66 @@
 Each device announces one awareness state a folder and passes on what is news to it, so presence also crosses devices
 that have no link with each other. A state is kept as long as some link vouches for it: it came over that link, or its
 device is at the other end. When the last such link goes, the client has left.
+
+Invariants
+    * Nobody speaks for this device, and of a device that is linked only that device itself does: what others say of its
+      clients, or of new ones in its name, is not taken.
+    * A peer that says that a client has left takes back its own word only, as long as others vouch for that client.
+    * One peer vouches for at most `MAX_CLIENTS_PER_PEER` clients and is heard at most `MAX_MESSAGES_PER_S`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from yp2p.identity import DeviceID, DocumentID
+from yp2p.identity import DeviceID, DocumentID, format_device_id
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import AwarenessStates, Presence
 
 # The channel of awareness: no document has this ID.
 AWARENESS_CHANNEL = DocumentID(bytes(16))
+# A room has a few dozen devices, and a peer relays for those that we cannot see ourselves. Without the cap one device
+# could take all `awareness.MAX_CLIENTS` places, and nobody else's presence would be shown.
+MAX_CLIENTS_PER_PEER = 64
+# Every state of a peer costs us a message to every other one. A device says something new every two seconds, for itself
+# and for those it relays; a peer that says more is not heard, but that is no fault: states replace each other.
+MAX_MESSAGES_PER_S = 20.0
+_BURST = 60.0
 
 
 class Session(Protocol):
     def send_awareness(self, data: bytes) -> None: ...
 
 
-class FolderPresence:
-    """Who is in one folder."""
+@dataclass(slots=True)
+class _Allowance:
+    """How many messages of a peer are still taken (a token bucket)."""
 
-    def __init__(self, client: int) -> None:
+    left: float = _BURST
+    at: float = 0.0
+
+    def takes(self, now: float) -> bool:
+        self.left = min(_BURST, self.left + (now - self.at) * MAX_MESSAGES_PER_S)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+class FolderPresence:
+    """Who is in one folder. `own` is this device."""
+
+    def __init__(self, client: int, own: DeviceID) -> None:
         self._client = client
+        self._own_name = format_device_id(own)
         self._states = AwarenessStates()
         self._vouched: dict[int, set[DeviceID]] = {}
         self._sessions: dict[DeviceID, Session] = {}
+        self._owner: dict[int, DeviceID] = {}  # clients of linked devices, as those said themselves
+        self._allowance: dict[DeviceID, _Allowance] = {}
         self._own: dict[str, Any] | None = None
 
     def set_own(self, state: dict[str, Any]) -> None:
@@ -41,29 +74,63 @@ class FolderPresence:
     def joined(self, peer: DeviceID, session: Session) -> None:
         """A link to `peer` is up: tell it everything."""
         self._sessions[peer] = session
+        self._allowance[peer] = _Allowance()
         session.send_awareness(awareness.encode(self._states.present()))
 
     def left(self, peer: DeviceID) -> None:
         """The link to `peer` is gone, and with it everyone only it vouched for."""
         self._sessions.pop(peer, None)
-        for vouchers in self._vouched.values():
-            vouchers.discard(peer)
-        gone = [client for client, vouchers in self._vouched.items() if not vouchers]
-        for client in gone:
-            del self._vouched[client]
-        self._spread(self._states.leave(gone), peer)
+        self._allowance.pop(peer, None)
+        self._owner = {client: owner for client, owner in self._owner.items() if owner != peer}
+        self._spread(self._states.leave(self._take_back(peer, list(self._vouched))), peer)
 
-    def received(self, peer: DeviceID, data: bytes) -> None:
-        """Take what a peer said. Raises InvalidUpdate."""
+    def received(self, peer: DeviceID, data: bytes, now: float) -> None:
+        """Take what a peer said, `now` by any steady clock. Raises InvalidUpdate."""
+        allowance = self._allowance.setdefault(peer, _Allowance())
         presences = awareness.decode(data)
-        for presence in presences:
-            if presence.client != self._client and presence.state is not None:
-                self._vouched.setdefault(presence.client, set()).add(peer)
-        self._spread(self._states.apply(presences, self._client), peer)
+        if allowance.takes(now):
+            news = self._states.apply(self._taken(peer, presences), self._client)
+            self._spread(news, peer)
 
     def present(self) -> list[dict[str, Any]]:
         """The states of all who are here, this device among them."""
         return [presence.state for presence in self._states.present() if presence.state is not None]
+
+    def _taken(self, peer: DeviceID, presences: Iterable[Presence]) -> Iterator[Presence]:
+        """What of it this peer may say."""
+        linked = {format_device_id(device): device for device in self._sessions}
+        vouching = sum(peer in vouchers for vouchers in self._vouched.values())
+        for presence in presences:
+            if presence.client == self._client or self._owner.get(presence.client, peer) != peer:
+                continue
+            if presence.state is None:
+                if self._take_back(peer, [presence.client]) or presence.client not in self._vouched:
+                    yield presence
+                continue
+            name = str(presence.state.get("id", ""))
+            if name == self._own_name or linked.get(name, peer) != peer:
+                continue
+            vouchers = self._vouched.get(presence.client, set())
+            if peer not in vouchers:
+                if vouching >= MAX_CLIENTS_PER_PEER:
+                    continue
+                vouching += 1
+            self._vouched.setdefault(presence.client, set()).add(peer)
+            if linked.get(name) == peer:
+                self._owner[presence.client] = peer
+            yield presence
+
+    def _take_back(self, peer: DeviceID, clients: Iterable[int]) -> list[int]:
+        """A peer does not vouch for these any more; gives those for whom nobody does."""
+        gone = []
+        for client in clients:
+            vouchers = self._vouched.get(client)
+            if vouchers is not None and peer in vouchers:
+                vouchers.discard(peer)
+                if not vouchers:
+                    del self._vouched[client]
+                    gone.append(client)
+        return gone
 
     def _spread(self, news: Iterable[Presence], source: DeviceID | None) -> None:
         items = list(news)

@@ -104,7 +104,7 @@ class FolderSession:
         self._probes: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self.behind: dict[EntryID, Leaf | None] = {}
-        self._descent = Descent(folder, link, peer, self._replies, self.behind, self._sync_again)
+        self._descent = Descent(folder, link, peer, self._replies, self.behind, self._sync_again, self._poisoned)
         self.compared = False  # whether a first comparison with the peer came to its end
 
     @property
@@ -182,6 +182,8 @@ class FolderSession:
         live = self._folder.live_document(document)
         if live is None or self._nursery is None:
             return None
+        if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
+            return None
         channel = LinkChannel(self._link, self._folder.id, document)
         provider = Provider(live, channel, source=self._peer, must_relay=self._must_relay)
         opened = _OpenChannel(channel, provider, trio.current_time())
@@ -203,12 +205,16 @@ class FolderSession:
         try:
             await opened.provider.start()
         except* DocumentPoisoned as group:
-            log.error("document_poisoned", document=document.hex()[:8], reason=str(group.exceptions[0]))
-            await self._folder.database.pending().wait()  # what it held is loaded from the store
-            self._folder.discard_text(document)
+            self._poisoned(document, str(group.exceptions[0]))
         finally:
             if self._channels.get(document) is opened:
                 del self._channels[document]
+
+    def _poisoned(self, document: DocumentID, reason: str) -> None:
+        """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
+        held = self._folder.quarantine.add(self._peer, document, trio.current_time())
+        log.error("document_poisoned", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
+        self._folder.touch()
 
     async def _close_quiet_channels(self) -> None:
         while True:
@@ -418,7 +424,7 @@ class FolderSession:
         if document == AWARENESS_CHANNEL:
             decoded = channel_messages.decode(payload)
             if isinstance(decoded, channel_messages.AwarenessUpdate):
-                self._presence.received(self._peer, decoded.data)
+                self._presence.received(self._peer, decoded.data, trio.current_time())
                 self._folder.touch()
             return
         opened = self._open(document)
