@@ -113,7 +113,7 @@ class Oracle:
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
         """Whether somebody changed the line that was removed, or its file met another one without a common history."""
-        if token in self.apart:
+        if token in self.apart or token in self.shared:
             return True
         home = next(path for path, data in files.items() if token.encode() in data)
         line = next(line for line in files[home].splitlines() if token.encode() in line)
@@ -196,7 +196,7 @@ class People:
     # --- what people do -----------------------------------------------------------------------------------------
 
     def create(self) -> None:
-        free = [name for name in _NAMES if name not in self._files()]
+        free = [name for name in _NAMES if name not in self._files() and name not in self.editors]
         if free:
             path = self.world.rng.choice(free)
             text = "".join(self._line() for _ in range(self.world.rng.randint(1, 4)))
@@ -235,10 +235,11 @@ class People:
 
     def rename(self) -> None:
         path, target = self._some_file(), self.world.rng.choice(_NAMES)
-        if path is not None and target not in self._files():
+        if path is not None and target not in self._files() and target not in self.editors:
             self._make_parents(self.host.disk.path / target)
             REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
             self.host.disk.changed()
+            self.world.moved |= {path, target}
             self.world.note(f"{self.host.name} renames {path} to {target}")
 
     def delete(self) -> None:
@@ -248,6 +249,7 @@ class People:
             REAL.unlink(self.host.disk.path / path)
             self.host.disk.changed()
             self.world.oracle.deleted(tokens)
+            self.world.moved.add(path)
             self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
 
     def open_editor(self) -> None:
@@ -309,7 +311,7 @@ def same_change(world: World, several: list[People]) -> None:
 def same_file(world: World, several: list[People]) -> None:
     """The same new file on each of several hosts."""
     path = world.rng.choice(_NAMES)
-    if any(path in p.host.disk.contents() for p in several):
+    if any(path in p.host.disk.contents() or path in p.editors for p in several):
         return
     data = "".join(several[0]._line() for _ in range(3)).encode()
     for people in several:

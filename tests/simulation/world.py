@@ -65,6 +65,8 @@ class World:
         self.events: list[str] = []
         self.updates_sent: Counter[tuple[str, str]] = Counter()
         self.has_clone = False
+        # Paths at which another file may stand than before, so that an old version of it is none of what is there now.
+        self.moved: set[str] = set()
         self._say = say
         self._logged: list[str] = []
         self._backups: dict[str, Path] = {}
@@ -300,7 +302,7 @@ class World:
             before = host.disk.contents()
             for saved in sorted((host.base / "backup").iterdir()):
                 path = saved.name.replace("%", "/")
-                if path in before and before[path] != saved.read_bytes():
+                if path in before and before[path] != saved.read_bytes() and path not in self.moved:
                     people._write(path, saved.read_bytes(), in_place=False)
             self.oracle.power_was_cut(host, before)
         del self._backups[host.name]

@@ -468,7 +468,11 @@ class Folder:
     # --- files --------------------------------------------------------------------------------------------------
 
     def set_file(self, record: FileRecord) -> None:
-        """Remember the base of a file."""
+        """Remember the base of a file. Two entries cannot have one file: whose it was before is rendered anew."""
+        other = self.file_at.get(record.path)
+        if other is not None and other != record.entry:
+            self.database.submit([self.files.pop(other).delete(self.id)])
+            self.to_render.add(other)
         old = self.files.get(record.entry)
         if old is not None and self.file_at.get(old.path) == record.entry:
             del self.file_at[old.path]

@@ -85,6 +85,10 @@ class Imports:
             dead = folder.dead_entry_at(finding.path) if occupant is None else None
             if occupant is not None:
                 await self._meets_entry(occupant, finding, changes, statements, imported_entries)
+            elif dead is not None and dead.id in folder.files:
+                # The deleted file still stands at another path here, and goes first.
+                folder.to_render.add(dead.id)
+                self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
             elif dead is not None:
                 await self._revive(dead, finding)
             else:

@@ -163,14 +163,15 @@ class Render:
             self._folder.to_render.add(record.entry)
 
     def _is_undone(self, intent: Intent) -> bool:
-        """Whether a power cut took back that the file was put in place, and its temporary name as well."""
-        if not self._ingest.after_power_cut:
-            return False
+        """Whether the file is not in place all the same.
+
+        A power cut can take back that it was put there, and its temporary name as well; a copied disk has other inodes.
+        """
         try:
             status = self._root.lstat(intent.path)
         except OSError:
             return True
-        return status is None or status.st_ino != intent.temporary.inode
+        return status is None or (self._ingest.after_power_cut and status.st_ino != intent.temporary.inode)
 
     def _recover_unread(self, entry: EntryID, base: FileRecord) -> None:
         """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
