@@ -66,7 +66,8 @@ class Host:
     def is_watching(self) -> bool:
         """Whether what people do is seen as it happens, and not found by a scan."""
         device = self.device
-        return self.is_up and device is not None and all(self._is_seen(f) for f in device._folders.values())
+        folders = list(device._folders.values()) if device is not None else []
+        return self.is_up and bool(folders) and all(map(self._is_seen, folders))
 
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
@@ -250,6 +251,7 @@ class Host:
         shutil.copytree(self.disk.path, clone.disk.path, dirs_exist_ok=True, copy_function=copy)
         store = sqlite3.connect(clone.store)
         store.execute("UPDATE folder SET root = ?", (str(clone.disk.path),))
+        store.execute("DELETE FROM unread")  # our copies have other inodes, so the access times tell nothing
         store.commit()
         store.close()
         clone.has_joined = self.has_joined

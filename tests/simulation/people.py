@@ -43,6 +43,7 @@ class Oracle:
 
     def __init__(self) -> None:
         self.tokens: dict[str, State] = {}
+        self.copied: set[str] = set()  # on a disk that was cloned before its daemon had seen them all
         self.shared: set[str] = set()  # in the same change on several hosts
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
@@ -95,6 +96,8 @@ class Oracle:
         for token, state in self.tokens.items():
             homes = [path for path, data in files.items() if token.encode() in data]
             for path in homes:
+                if token in self.copied:
+                    continue
                 if (times := files[path].count(token.encode())) > 1 and not self._was_touched(token, files[path]):
                     wrong.append(f"{token} is {times} times in {path}")
             plain = [path for path in homes if ".conflict-" not in path]
@@ -107,9 +110,11 @@ class Oracle:
         return wrong
 
     def _was_touched(self, token: str, data: bytes) -> bool:
-        """Whether somebody went on in a line that several had made apart, before they met: then it stays as two lines."""
+        """Whether the line of a token was rewritten by several who had not met: then it stays as several lines."""
         lines = [line for line in data.splitlines() if token.encode() in line]
-        return token in self.shared and any(len(tokens_in(line)) > 1 for line in lines)
+        rewritten = sum(len(tokens_in(line)) > 1 for line in lines)
+        is_once_a_line = len(lines) == data.count(token.encode())
+        return is_once_a_line and (rewritten >= len(lines) - 1 or (token in self.shared and rewritten > 0))
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
         """Whether somebody changed the line that was removed, or its file met another one without a common history."""

@@ -10,17 +10,20 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
+from simulation.ablations import ABLATIONS
 from simulation.world import World
 
 # RAM where there is some: what the disk would keep is simulated.
 _FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def run_seed(seed: int, *, verbose: bool = False) -> World:
-    """One run. Raises whatever was wrong."""
-    with tempfile.TemporaryDirectory(dir=_FAST) as base:
+def run_seed(seed: int, *, verbose: bool = False, without: str = "") -> World:
+    """One run, maybe without one of the rules. Raises whatever was wrong."""
+    rule = ABLATIONS[without]() if without else nullcontext()
+    with tempfile.TemporaryDirectory(dir=_FAST) as base, rule:
         world = World(seed, Path(base), (lambda line: print(line, flush=True)) if verbose else None)
         world.run()
     return world
@@ -32,6 +35,7 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=1, help="how many seeds")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="how many processes share the seeds")
+    parser.add_argument("--without", choices=ABLATIONS, default="", help="take out one invariant")
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first seed that fails")
     chosen = parser.parse_args()
@@ -43,7 +47,7 @@ def main() -> None:
     seeds = range(chosen.first, chosen.first + chosen.count, chosen.step)
     for seed in seeds:
         try:
-            crashed_at += run_seed(seed, verbose=chosen.verbose).crashed_at
+            crashed_at += run_seed(seed, verbose=chosen.verbose, without=chosen.without).crashed_at
         except BaseException as error:
             failed += 1
             if chosen.verbose:

@@ -181,6 +181,8 @@ class World:
             await host.start()
         if sharer.is_up and sharer.has_joined and host.is_up:
             await host.join(sharer)
+            # A store from before would not know the new member, and nobody else could tell it.
+            self._backups.clear()
             self.note(f"{host.name} joins through {sharer.name}")
 
     # --- what happens -------------------------------------------------------------------------------------------
@@ -325,6 +327,7 @@ class World:
         host.copy_disk_to(clone)
         for data in host.disk.contents().values():
             self.oracle.apart |= tokens_in(data)
+            self.oracle.copied |= tokens_in(data)
         self.note(f"{host.name} is cloned")
         await host.start()
 

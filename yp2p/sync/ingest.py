@@ -218,7 +218,9 @@ class Ingest:
     def _is_older(self, old: FileRecord, finding: Finding) -> None:
         """Files older than the store, as from a backup, are no edit: the newest version comes back."""
         folder = self._folder
-        folder.set_file(replace(old, stamp=finding.stamp))
+        base = replace(old, stamp=finding.stamp)
+        folder.set_file(base)
+        folder.database.submit([base.save(folder.id)])
         folder.to_render.add(old.entry)
         text = "the file held an older version; the newest was put back"
         folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)

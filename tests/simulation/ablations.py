@@ -1,0 +1,81 @@
+"""The rules that hold it all together, taken out one at a time: the simulation has to notice each."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from yp2p.documents.manifest import Deletion
+from yp2p.documents.text import TextReplica
+from yp2p.identity import DocumentID
+from yp2p.store.database import Commit
+from yp2p.sync.clients import ClientIDs
+from yp2p.sync.folder import Folder
+from yp2p.sync.provider import Provider
+from yp2p.sync.records import FileRecord
+
+from simulation.hooks import SimulatedDatabase, current_host
+
+
+def _without_persisting_first() -> AbstractContextManager[Any]:
+    """Invariant 1: everything counts as durable as soon as it was submitted."""
+    submit = SimulatedDatabase.submit
+
+    def submit_and_go_on(database: SimulatedDatabase, statements: Any) -> Commit:
+        commit = submit(database, statements)
+        if database.host.is_watching:  # what makes a folder is read back from the store
+            commit.finish()
+        return commit
+
+    return patch.object(SimulatedDatabase, "submit", submit_and_go_on)
+
+
+def _without_forking_at_the_base() -> AbstractContextManager[Any]:
+    """Invariant 2: a save is taken to be made of what the document says now."""
+
+    def fork_at_head(folder: Folder, record: FileRecord, client_id: int) -> TextReplica:
+        return folder.open_text(record.document).text.fork(client_id)
+
+    return patch.object(Folder, "fork_at_base", fork_at_head)
+
+
+def _with_echo() -> AbstractContextManager[Any]:
+    """Invariant 16: what came from a peer is sent back to it, and on to everybody."""
+    on_update = Provider._on_update
+
+    def echo(provider: Provider, update: bytes, source: object) -> None:
+        on_update(provider, update, None)
+
+    return patch.object(Provider, "_on_update", echo)
+
+
+def _with_old_client_ids() -> AbstractContextManager[Any]:
+    """Invariant 6: a device writes with the same client IDs after every start."""
+
+    def same_as_ever() -> ClientIDs:
+        host = current_host.get()
+        number = zlib.crc32(host.name.encode()) if host is not None else 1
+        return ClientIDs(number, number ^ 1)
+
+    return patch.object(ClientIDs, "fresh", same_as_ever)
+
+
+def _with_deletes_that_win() -> AbstractContextManager[Any]:
+    """Invariant 7: a delete counts whatever was written meanwhile."""
+
+    def counts(deletion: Deletion, document: DocumentID, clocks: Any) -> bool:
+        return deletion.document == document
+
+    return patch.object(Deletion, "counts", counts)
+
+
+ABLATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "persist-before-send": _without_persisting_first,
+    "fork-at-the-base": _without_forking_at_the_base,
+    "no-echo": _with_echo,
+    "fresh-client-ids": _with_old_client_ids,
+    "edit-beats-delete": _with_deletes_that_win,
+}
