@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules editors power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules simulate fuzz editors power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	@touch $@
 
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors and not long" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz" $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -71,6 +71,14 @@ power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems
 
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
 	YP2P_SCHEDULES=0:1000 $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
+
+N ?= 200
+simulate: $(TEST_VENV)/.wheel ## N=200 seeded runs of many devices in virtual time; SEED=7 tells one of them
+ifdef SEED
+	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m simulation $(SEED) --verbose
+else
+	YP2P_SEEDS=0:$(N) $(TEST_VENV)/bin/pytest -q -rA -m simulation -p no:randomly tests/simulation
+endif
 
 bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
+from simulation.hooks import SimulatedDatabase, current_host
+
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
@@ -16,8 +18,6 @@ from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
 from yp2p.sync.provider import Provider
 from yp2p.sync.records import FileRecord
-
-from simulation.hooks import SimulatedDatabase, current_host
 
 
 def _without_persisting_first() -> AbstractContextManager[Any]:

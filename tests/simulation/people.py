@@ -114,7 +114,7 @@ class Oracle:
         lines = [line for line in data.splitlines() if token.encode() in line]
         rewritten = sum(len(tokens_in(line)) > 1 for line in lines)
         is_once_a_line = len(lines) == data.count(token.encode())
-        return is_once_a_line and (rewritten >= len(lines) - 1 or (token in self.shared and rewritten > 0))
+        return (token in self.shared and rewritten > 0) or (is_once_a_line and rewritten >= len(lines) - 1)
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
         """Whether somebody changed the line that was removed, or its file met another one without a common history."""
@@ -241,6 +241,8 @@ class People:
     def rename(self) -> None:
         path, target = self._some_file(), self.world.rng.choice(_NAMES)
         if path is not None and target not in self._files() and target not in self.editors:
+            # Renamed and saved at once, it is another file to the daemon; an edit elsewhere then keeps the old one.
+            self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
             self._make_parents(self.host.disk.path / target)
             REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
             self.host.disk.changed()

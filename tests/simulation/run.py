@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="how many processes share the seeds")
     parser.add_argument("--without", choices=ABLATIONS, default="", help="take out one invariant")
+    parser.add_argument("--digest", action="store_true", help="print a hash of all that happened")
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first seed that fails")
     chosen = parser.parse_args()
@@ -47,7 +49,10 @@ def main() -> None:
     seeds = range(chosen.first, chosen.first + chosen.count, chosen.step)
     for seed in seeds:
         try:
-            crashed_at += run_seed(seed, verbose=chosen.verbose, without=chosen.without).crashed_at
+            world = run_seed(seed, verbose=chosen.verbose, without=chosen.without)
+            crashed_at += world.crashed_at
+            if chosen.digest:
+                print(hashlib.sha256("\n".join(world.events).encode()).hexdigest())
         except BaseException as error:
             failed += 1
             if chosen.verbose:

@@ -158,10 +158,7 @@ class World:
             self.add_host(f"h{number}")
         first = self.hosts[0]
         topology = self.rng.choice(("mesh", "mesh", "mesh", "line", "star")) if count > 2 else "mesh"
-        for one in range(count):
-            for other in range(one + 1, count):
-                if (topology == "line" and other - one > 1) or (topology == "star" and one > 0):
-                    self.network.never.add(frozenset((f"h{one}", f"h{other}")))
+        self._separate(topology)
         self.note(f"seed {self.seed}: {count} hosts, {topology}")
         if self.rng.random() < 0.3:
             same_file(self, [p for p in self.people.values() if self.rng.random() < 0.7 or p.host is first])
@@ -175,6 +172,14 @@ class World:
             await self._join(host, self.hosts[number] if topology == "line" else first)
         if self.rng.random() < 0.6:
             await self._wait_for_rest(60.0)
+
+    def _separate(self, topology: str) -> None:
+        """Put hosts on different networks."""
+        count = len(self.hosts)
+        for one in range(count):
+            for other in range(one + 1, count):
+                if (topology == "line" and other - one > 1) or (topology == "star" and one > 0):
+                    self.network.never.add(frozenset((f"h{one}", f"h{other}")))
 
     async def _join(self, host: Host, sharer: Host) -> None:
         if not host.is_up:

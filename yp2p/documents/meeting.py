@@ -49,7 +49,7 @@ def receive_from_peer(
     """
     ours = replica.clocks()
     if parsed is None:
-        parsed = check_update(update, replica.shape, ours, own_clients)
+        parsed = check_update(update, replica.shape, ours, own_clients, replica.halves)
     for client in _surprises(parsed, known):
         known[client] = max(ours.get(client, 0), known.get(client, 0))
     for client, clock in parsed.vector().items():

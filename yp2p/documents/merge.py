@@ -32,7 +32,7 @@ from yp2p.documents.diff import Hunk, apply_hunks, hunks, split_lines
 from yp2p.protocol.labels import BOTH, GAP, GONE, piece_number
 
 # Fewer letters than these in common are chance: a brace, `return`.
-_DISTINCT_LETTERS = 8
+_DISTINCT_LETTERS = 6
 
 
 @dataclass(frozen=True, slots=True)

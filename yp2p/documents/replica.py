@@ -17,13 +17,14 @@ Invariants
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pycrdt import Doc, Snapshot, TransactionEvent
 
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import DocumentPoisoned, InvalidUpdate
 from yp2p.protocol.ysync import (
     DeletedRange,
     Parsed,
@@ -31,9 +32,12 @@ from yp2p.protocol.ysync import (
     check_dependencies,
     check_update,
     document_version,
+    parse_update,
     read_state_vector,
     snapshot_ranges,
 )
+
+_FOUR_BYTES = re.compile(rb"[\xf0-\xf4]")
 
 
 def client_id_from(*parts: bytes) -> int:
@@ -53,11 +57,20 @@ class Replica:
         self._news: list[bytes] = []
         self._poisoned = False
         self.received: Parsed | None = None  # what the last update of a peer contained
+        self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
         self._subscription = self._doc.observe(self._on_transaction)
 
     def _on_transaction(self, event: TransactionEvent) -> None:
-        self._news.append(bytes(event.update))
+        update = bytes(event.update)
+        self._news.append(update)
+        self._note_halves(update)
         self._changed()
+
+    def _note_halves(self, update: bytes) -> None:
+        """Remember where characters of two UTF-16 units are; their UTF-8 begins with F0 to F4, which is seldom there."""
+        if self.shape is Shape.TEXT and _FOUR_BYTES.search(update):
+            with suppress(InvalidUpdate):  # from the store; what a peer sends has been parsed before
+                self.halves |= parse_update(update).halves
 
     def _changed(self) -> None:
         """Forget what was computed from the old state."""
@@ -106,9 +119,9 @@ class Replica:
             DocumentPoisoned: the library panicked all the same.
         """
         if parsed is None:
-            parsed = check_update(update, self.shape, self.clocks(), own_clients)
+            parsed = check_update(update, self.shape, self.clocks(), own_clients, self.halves)
         else:
-            check_dependencies(parsed, self.clocks(), own_clients)
+            check_dependencies(parsed, self.clocks(), own_clients, self.halves)
         self.received = parsed
         return self.apply(update)
 

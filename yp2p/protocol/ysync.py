@@ -4,8 +4,11 @@ Well-formed bytes crash the library (malformed ones too), and a crash in native 
 nothing that a peer sent reaches it unless this parser has read every byte of it and found only what honest
 documents of ours contain:
 
-    text      GC, ContentDeleted and ContentString, in the one root `source`
-    manifest  GC, ContentDeleted and ContentAny of buffers, under a key of the one root `entries`
+    text      ContentDeleted and ContentString, in the one root `source`
+    manifest  ContentDeleted and ContentAny of buffers, under a key of the one root `entries`
+
+Blocks of kind GC stand for what was inside a deleted type. Our documents have nothing inside their roots but items, and
+an item that comes after a GC block vanishes on some devices and not on others.
 
 Invariants
     * Exact consumption: no byte is left over, no length is believed beyond the bytes there are.
@@ -13,6 +16,7 @@ Invariants
       updates, where most crashes live, is never used. A gap is `MissingDependency` (a resync), everything
       else is `InvalidUpdate` (the end of that peer's session).
     * An operation of one of our own client IDs is never ahead of what we made ourselves.
+    * Nothing cuts a surrogate pair in two: clocks count UTF-16 units, and the library loses the second half.
 
 Format: the source of Yjs, `UpdateDecoderV1` and `encodeStateAsUpdate`; lengths of strings are UTF-16 units.
 """
@@ -129,6 +133,8 @@ class Parsed:
     deletes: dict[int, int]
     # Items that come right after or before one of another client: client, clock, and that one's client and clock.
     crossings: list[tuple[int, int, int, int]]
+    cuts: list[tuple[int, int]]  # client and clock before which an item or a deletion divides what is there
+    halves: set[tuple[int, int]]  # client and clock of the second halves of surrogate pairs in this update
 
     def vector(self) -> dict[int, int]:
         """The least that whoever made this update has."""
@@ -147,7 +153,8 @@ class UpdateParser:
         self._shape = shape
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
-        self.parsed = Parsed({}, {}, {}, [])
+        self.parsed = Parsed({}, {}, {}, [], [], set())
+        self._at = (0, 0)  # client and clock of the block that is being read
 
     def parse(self) -> Parsed:
         for _ in self.steps():
@@ -188,18 +195,22 @@ class UpdateParser:
 
     def _block(self, client: int, clock: int) -> int:
         cursor = self._cursor
+        self._at = (client, clock)
         if cursor.at >= cursor.end:
             raise InvalidUpdate("the bytes end early", cursor.at)
         info = cursor.data[cursor.at]
         cursor.at += 1
         if info == _GC:
-            return self._length()
+            raise InvalidUpdate("a GC block, where no type was ever deleted", cursor.at - 1)
         if info & _ORIGIN:
-            self._origin(client, clock)
+            self._origin(client, clock, 1)
         if info & _RIGHT_ORIGIN:
             if self._shape is Shape.MANIFEST:
                 raise InvalidUpdate("a manifest value with a right neighbour", cursor.at)
-            self._origin(client, clock)
+            self._origin(client, clock, 0)
+            cuts = self.parsed.cuts
+            if info & _ORIGIN and cuts[-1] == (cuts[-2][0], cuts[-2][1] - 1):
+                raise InvalidUpdate("an item right after and right before the same one", cursor.at)
         if not info & (_ORIGIN | _RIGHT_ORIGIN):
             self._parent(info)
         elif self._shape is Shape.TEXT and info & _PARENT_SUB:
@@ -219,10 +230,11 @@ class UpdateParser:
         if keyed:
             cursor.text()
 
-    def _origin(self, client: int, clock: int) -> None:
+    def _origin(self, client: int, clock: int, behind: int) -> None:
         cursor = self._cursor
         origin_client = cursor.client()
         origin_clock = cursor.varint()
+        self.parsed.cuts.append((origin_client, origin_clock + behind))
         if origin_client == client:
             if origin_clock >= clock:
                 raise InvalidUpdate("an item that comes after itself", cursor.at)
@@ -243,10 +255,21 @@ class UpdateParser:
             text = self._cursor.text()
             if not text:
                 raise InvalidUpdate("an empty string", self._cursor.at)
-            return _utf16_length(text)
+            length = _utf16_length(text)
+            if length != len(text):
+                self._note_halves(text)
+            return length
         if kind == _DELETED:
             return self._length()
         raise InvalidUpdate(f"content of kind {kind} in a text", self._cursor.at)
+
+    def _note_halves(self, text: str) -> None:
+        client, clock = self._at
+        for letter in text:
+            clock += 1
+            if letter > "\uffff":
+                self.parsed.halves.add((client, clock))
+                clock += 1
 
     def _manifest_content(self, kind: int) -> int:
         cursor = self._cursor
@@ -270,6 +293,7 @@ class UpdateParser:
         self.ranges = _read_delete_set(self._cursor)
         for client, start, length in self.ranges:
             deletes[client] = max(deletes.get(client, 0), start + length)
+            self.parsed.cuts += ((client, start), (client, start + length))
 
 
 def _read_delete_set(cursor: Cursor) -> list[tuple[int, int, int]]:
@@ -288,20 +312,33 @@ def _read_delete_set(cursor: Cursor) -> list[tuple[int, int, int]]:
     return ranges
 
 
-def check_update(data: bytes, shape: Shape, known: StateVector, own_clients: Set[int] = frozenset()) -> Parsed:
+def check_update(
+    data: bytes,
+    shape: Shape,
+    known: StateVector,
+    own_clients: Set[int] = frozenset(),
+    halves: Set[tuple[int, int]] = frozenset(),
+) -> Parsed:
     """Raise unless `data` may be given to a document whose state vector is `known`.
+
+    Args:
+        halves: client and clock of the second halves of surrogate pairs in the document.
 
     Raises:
         InvalidUpdate: the bytes are not an update that an honest device can have made.
         MissingDependency: something it builds on is not here yet.
     """
     parsed = UpdateParser(data, shape).parse()
-    check_dependencies(parsed, known, own_clients)
+    check_dependencies(parsed, known, own_clients, halves)
     return parsed
 
 
-def check_dependencies(parsed: Parsed, known: StateVector, own_clients: Set[int] = frozenset()) -> None:
+def check_dependencies(
+    parsed: Parsed, known: StateVector, own_clients: Set[int] = frozenset(), halves: Set[tuple[int, int]] = frozenset()
+) -> None:
     """The part of `check_update` that depends on the document, for an update that was parsed before."""
+    if halves or parsed.halves:
+        _check_cuts(parsed, known, halves)
     reached = dict(known)
     for client, (start, stop) in parsed.sections.items():
         have = known.get(client, 0)
@@ -316,6 +353,17 @@ def check_dependencies(parsed: Parsed, known: StateVector, own_clients: Set[int]
                 raise MissingDependency(f"client {client} is needed up to {need}")
     if len(parsed.sections) > 1:
         _check_order(parsed, known)
+
+
+def _check_cuts(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]]) -> None:
+    """Raise when something would divide a surrogate pair, which no device that counts whole characters does."""
+    for client, clock in parsed.cuts:
+        if (client, clock) in halves or (client, clock) in parsed.halves:
+            raise InvalidUpdate(f"clock {clock} of client {client} is in the middle of a character")
+    for client in parsed.sections:
+        # What is known already is cut off from the front of a section.
+        if (client, known.get(client, 0)) in parsed.halves:
+            raise InvalidUpdate(f"client {client} writes another character where half of one is known")
 
 
 def _check_order(parsed: Parsed, known: StateVector) -> None:

@@ -1,0 +1,58 @@
+"""The simulation: fixed seeds pass, a seed replays exactly, and it notices when one of the rules is taken out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.simulation
+_TESTS = Path(__file__).parents[1]
+_MOST_SEEDS = 100
+
+
+def _simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(_TESTS)}
+    return subprocess.run(
+        [sys.executable, "-m", "simulation", *arguments], env=environment, capture_output=True, text=True, timeout=1500
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_nothing_is_lost_in_any_weather() -> None:
+    first, count = os.environ.get("YP2P_SEEDS", "0:40").split(":")
+    done = _simulate(first, count, "--jobs", str(os.cpu_count() or 1), "--keep-going")
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("seed", ["3", "12", "35"])
+def test_a_seed_replays_exactly(seed: str) -> None:
+    one, two = _simulate(seed, "--digest"), _simulate(seed, "--digest")
+    assert one.returncode == two.returncode == 0
+    assert one.stdout.splitlines()[0] == two.stdout.splitlines()[0]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "rule", ["persist-before-send", "fork-at-the-base", "no-echo", "fresh-client-ids", "edit-beats-delete"]
+)
+def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
+    done = _simulate("0", str(_MOST_SEEDS), "--without", rule)
+    print(done.stdout)
+    assert done.returncode == 1, f"{_MOST_SEEDS} seeds passed without {rule}"
+    assert "FAILED" in done.stdout
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("topology", ["mesh", "line", "star"])
+@pytest.mark.parametrize("devices", [3, 5])
+def test_an_edit_costs_one_message_a_device(topology: str, devices: int) -> None:
+    program = f"from simulation.storms import measure; c = measure({devices}, {topology!r}); print(c.most, c.sent_back, c.refused)"
+    environment = os.environ | {"PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == [str(devices - 1), "0", "0"]
