@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules simulate fuzz editors power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules simulate hostile fuzz editors power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,9 +80,18 @@ else
 	YP2P_SEEDS=0:$(N) $(TEST_VENV)/bin/pytest -q -rA -m simulation -p no:randomly tests/simulation
 endif
 
+hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)
+	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
+
+SECONDS ?= 60
+fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each, guided by coverage where possible
+	-$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[fuzz]"
+	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m fuzz all $(SECONDS)
+
 bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py
 	$(BIN)/python benches/trace.py
+	$(BIN)/python benches/wall.py
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py
 

@@ -46,6 +46,9 @@ _COURTESY_S = 0.15
 # After a fault the device waits: this long, twice as long after each further one, up to an hour.
 _QUARANTINE_S = 60.0
 _LONGEST_QUARANTINE_S = 3600.0
+# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended meanwhile;
+# beyond it a device could fill the log with a line for each connection.
+_FREE_FAULTS = 16
 # A link that held for this long pays for the faults before it.
 _FORGIVEN_S = 600.0
 _STEADY_S = 5.0
@@ -236,7 +239,7 @@ class Peers:
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self._device_of(secured.remote_noise_key)
-        if device is None:
+        if device is None or self._is_shut_out(device):
             await trio.aclose_forcefully(secured.stream)
             return
         try:
@@ -244,6 +247,14 @@ class Peers:
         except OSError:
             return
         await self._serve(device, secured, Address(host, port), confirmed)
+
+    def _is_shut_out(self, device: DeviceID) -> bool:
+        """Whether a device broke the protocol so often that it has to wait before it may connect again."""
+        contact = self.contact(device)
+        if contact.faults <= _FREE_FAULTS or trio.current_time() >= contact.quarantined_until:
+            return False
+        log.info("connection_refused", reason="too many faults", faults=contact.faults)
+        return True
 
     def _hello(self) -> Hello:
         return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port)

@@ -1,0 +1,81 @@
+"""What the wall costs: a keystroke (bar 10 us), a byte of a full state (bar 0.5 us), one stretch of the loop (bar 20 ms)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
+from yp2p.protocol.ysync import Shape, UpdateParser, check_dependencies, check_update
+
+BARS = {"keystroke_us": 10.0, "state_us_per_byte": 0.5, "stretch_ms": 20.0}
+
+
+def _seconds(work: Callable[[], object], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - started) / times
+
+
+def _edited(edits: int, text: str) -> TextReplica:
+    """A text of many small items, as typing leaves it."""
+    rng = random.Random(1)
+    replica = TextReplica(5)
+    replica.edit([Hunk(0, 0, text)])
+    size = len(text)
+    for _ in range(edits):
+        at = rng.randrange(size)
+        replica.edit([Hunk(at, at, rng.choice("abc de"))])
+        size += 1
+    return replica
+
+
+def measure() -> dict[str, float]:
+    document = _edited(2000, "some words in a line\n" * 500)
+    known = document.clocks()
+    keystroke = document.edit([Hunk(100, 100, "x")])
+    assert keystroke is not None
+    state = _edited(20_000, "some words in a line\n" * 6000).state()
+    longest = 0.0
+    parser = UpdateParser(state, Shape.TEXT)
+    steps = parser.steps()
+    started = time.perf_counter()
+    before = started
+    for _ in steps:
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    longest = max(longest, time.perf_counter() - before)
+    check_started = time.perf_counter()
+    check_dependencies(parser.parsed, {}, frozenset())
+    longest = max(longest, time.perf_counter() - check_started)
+    total = time.perf_counter() - started
+    return {
+        "keystroke_us": _seconds(lambda: check_update(keystroke, Shape.TEXT, known), 5000) * 1e6,
+        "state_us_per_byte": total / len(state) * 1e6,
+        "stretch_ms": longest * 1e3,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    runs = [measure() for _ in range(options.runs)]
+    result = {name: round(statistics.median(run[name] for run in runs), 2) for name in BARS}
+    if options.json:
+        print(json.dumps(result))
+        return
+    for name, bar in BARS.items():
+        verdict = "met" if result[name] <= bar else "NOT MET"
+        print(f"{name:18} {result[name]:8.2f}  (bar {bar}: {verdict})")
+
+
+if __name__ == "__main__":
+    main()
