@@ -49,6 +49,7 @@ class Host:
         self.has_joined = False
         self._has_watched = False
         self._points_left: int | None = None
+        self._crash_kind = ""
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
         self._ended.set()
@@ -88,7 +89,7 @@ class Host:
         """A moment between two steps."""
         if self.is_dead:
             raise Crash
-        if self._points_left is not None:
+        if self._points_left is not None and self._crash_kind in ("", kind):
             self._points_left -= 1
             if self._points_left <= 0:
                 self.world.note(f"{self.name} crashes at: {kind}")
@@ -97,9 +98,9 @@ class Host:
                 self._scope.cancel()
                 raise Crash
 
-    def crash_after(self, points: int) -> None:
-        """Let the device end after so many steps."""
-        self._points_left = points
+    def crash_after(self, points: int, kind: str = "") -> None:
+        """Let the device end after so many steps, of one kind or of any."""
+        self._points_left, self._crash_kind = points, kind
 
     def stamp(self, descriptor: int) -> None:
         """Somebody wrote to a file: give it a modification time, never the same twice."""

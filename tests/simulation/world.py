@@ -32,6 +32,11 @@ from yp2p.transport.link import Link
 
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
+# Between which steps a device ends; without a choice nearly all crashes would come before something is sent.
+_STEPS = (
+    "before a commit", "in a commit", "after a commit", "before sending", "write", "fdatasync", "syncfs", "rename", "link",
+    "unlink", "mkdir",
+)  # fmt: skip
 # What no honest devices may ever say of each other, whatever the weather.
 _NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "document_poisoned")
 
@@ -240,7 +245,10 @@ class World:
         power = self.rng.random() < 0.4
         if power:
             host.disk.record()
-        host.crash_after(self.rng.randint(1, 80))
+        if self.rng.random() < 0.5:
+            host.crash_after(self.rng.randint(1, 80))
+        else:
+            host.crash_after(self.rng.choice((1, 1, 2, 3, 5)), self.rng.choice(_STEPS))
         people = self.people[host.name]
         for _ in range(self.rng.randint(0, 3)):
             self.rng.choice((people.edit, people.save, people.append, people.create))()
