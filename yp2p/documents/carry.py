@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from yp2p.documents.diff import Hunk, word_hunks
+from yp2p.documents.diff import Hunk, hunks
 
 # Less than this in common is chance: a brace, a blank, `return`.
 _DISTINCT_CHARS = 8
@@ -32,9 +32,9 @@ _DISTINCT_CHARS = 8
 
 def carry_over(base: str, file: str, document: str) -> list[Hunk] | None:
     """What to replace in `document`; None when it has nothing of what `file` has beyond `base`."""
-    document_origin = _origins(word_hunks(base, document), len(base), document)
-    file_origin = _origins(word_hunks(base, file), len(base), file)
-    differences = word_hunks(document, file)
+    document_origin = _origins(hunks(base, document), len(base), document)
+    file_origin = _origins(hunks(base, file), len(base), file)
+    differences = hunks(document, file)
     if not _shares_news(differences, document, document_origin, file_origin):
         return None
     kept = {place for place in document_origin if place is not None}
