@@ -1,4 +1,4 @@
-"""What the wall costs: a keystroke (bar 10 us), a byte of a full state (bar 0.5 us), one stretch of the loop (bar 20 ms)."""
+"""What the wall costs: a keystroke (bar 10 us), a byte of a full state (bar 0.5 us), one stretch (bar 20 ms)."""
 
 from __future__ import annotations
 

@@ -45,7 +45,9 @@ def test_every_word_is_there_once() -> None:
         rng = random.Random(seed)
         number = iter(range(10_000))
         base = [f"base{next(number):04} line\n" for _ in range(rng.randint(0, 8))]
-        shared, mine, theirs = ([f"{who}{next(number):04} line\n" for _ in range(3)] for who in ("both", "mine", "them"))
+        shared, mine, theirs = (
+            [f"{who}{next(number):04} line\n" for _ in range(3)] for who in ("both", "mine", "them")
+        )
         common = base.copy()
         for line in shared:
             common.insert(rng.randint(0, len(common)), line)

@@ -1,4 +1,4 @@
-"""A real trace of two people who wrote at the same time (josephg/editing-traces, CC BY 4.0): both devices end as it says."""
+"""A real trace of two people who wrote at the same time (josephg/editing-traces, CC BY 4.0), on two devices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Honest traffic over random meshes with relays and reconnects: none of it may be refused.
 
-`python -m fuzz.honest MESSAGES` prints how many updates were sent, and how many the wall refused. The real providers run
-over channels in memory, on a virtual clock; devices edit, links come and go, and not everybody is linked to everybody.
+`python -m fuzz.honest MESSAGES` prints how many updates were sent, and how many the wall refused. The real providers
+run over channels in memory, on a virtual clock; devices edit, links come and go, and not everybody is linked.
 """
 
 from __future__ import annotations

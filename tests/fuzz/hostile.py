@@ -1,11 +1,11 @@
 """Hostile updates against the wall and the CRDT library behind it: `python -m fuzz.hostile INPUTS [SEED]`.
 
 Half of them are mutated honest updates, half are built of parts that each may be wrong. They hit documents that live
-on, so that what one leaves behind meets the next; what passes must leave a document that a fresh device can load. Run as a
-process of its own: a crash of the library is an exit code, a hang is a line that stays out.
+on, so that what one leaves behind meets the next; what passes must leave a document that a fresh device can load. Run
+as a process of its own: a crash of the library is an exit code, a hang is a line that stays out.
 
-A member that lies about where an item stands can make two devices put it at different places. No parser can tell without
-the document; the comparison of contents does. Such cases are counted as `diverged`.
+A member that lies about where an item stands can make two devices put it at different places. No parser can tell
+without the document; the comparison of contents does. Such cases are counted as `diverged`.
 """
 
 from __future__ import annotations

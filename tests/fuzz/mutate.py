@@ -116,5 +116,5 @@ class _Builder:
 
 
 def built(rng: random.Random, root: bytes, vector: Mapping[int, int]) -> bytes:
-    """An update for a document with this state vector, of random sections, blocks and deletions. `root` with its length."""
+    """An update for a document with this state vector, of random parts. `root` with its length in front."""
     return _Builder(rng, root, vector).update()

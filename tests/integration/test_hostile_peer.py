@@ -1,6 +1,6 @@
 """A paired device that was taken over: it authenticates, and then sends what kills an unguarded CRDT library.
 
-The link is real and so is the daemon. It has to live, tell who sent what, keep its memory, and go on with everybody else.
+The link is real and so is the daemon. It has to live, tell who sent what, keep its memory, and go on with the others.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Attacker:
             yield link
 
     def run(self, send: Callable[[Link], None]) -> str:
-        """Connect, send, and give the reason with which the victim ends the link; empty when it goes on for a second."""
+        """Connect, send, and give the reason with which the victim ends the link; empty when it goes on."""
 
         async def attack() -> str:
             reason = ""
@@ -128,7 +128,9 @@ def test_everything_that_kills_the_library_from_a_member(tmp_path: Path) -> None
         eventually((other[0] / "b.txt").exists, what="a file of the other folder arriving")
         for state in AWARENESS.values():
             attacker.run(sends(AWARENESS_CHANNEL, channel.encode(channel.AwarenessUpdate(state))))
-        attacker.run(lambda link: link.try_send(Documents(attacker.folder, ((attacker.document, b"\x00" * 1000),))) and None)
+        attacker.run(
+            lambda link: link.try_send(Documents(attacker.folder, ((attacker.document, b"\x00" * 1000),))) and None
+        )
         assert one.pid == pid
         one.wait()
         status = one.status()

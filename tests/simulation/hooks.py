@@ -1,8 +1,8 @@
 """What is put in the place of clocks, threads, randomness and file calls while a simulation runs.
 
-Everything below the daemon's own code that would make a run differ from the next, or that a crash can come between, goes
-through here: time is virtual (and each device's clock is off by some hours), threads run inline after a random moment,
-randomness has a seed, and every call that changes the disk is a point where the device of the running task may end.
+Everything below the daemon's own code that would make a run differ from the next, or that a crash can come between,
+goes through here: time is virtual (and each device's clock is off by some hours), threads run inline after a random
+moment, randomness has a seed, and each call that changes the disk is a point where the task's device may end.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
 @pytest.mark.parametrize("topology", ["mesh", "line", "star"])
 @pytest.mark.parametrize("devices", [3, 5])
 def test_an_edit_costs_one_message_a_device(topology: str, devices: int) -> None:
-    program = f"from simulation.storms import measure; c = measure({devices}, {topology!r}); print(c.most, c.sent_back, c.refused)"
+    measuring = f"c = measure({devices}, {topology!r}); print(c.most, c.sent_back, c.refused)"
+    program = f"from simulation.storms import measure; {measuring}"
     environment = os.environ | {"PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-2000:]

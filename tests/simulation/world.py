@@ -34,8 +34,8 @@ _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 # Between which steps a device ends; without a choice nearly all crashes would come before something is sent.
 _STEPS = (
-    "before a commit", "in a commit", "after a commit", "before sending", "write", "fdatasync", "syncfs", "rename", "link",
-    "unlink", "mkdir",
+    "before a commit", "in a commit", "after a commit", "before sending", "write", "fdatasync", "syncfs", "rename",
+    "link", "unlink", "mkdir",
 )  # fmt: skip
 # What no honest devices may ever say of each other, whatever the weather.
 _NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "document_poisoned")
@@ -205,8 +205,8 @@ class World:
             (3, people.create), (1, people.rename), (1, people.delete), (1, people.save_slowly),
             (1, lambda: same_change(self, rng.sample(list(self.people.values()), rng.randint(1, len(self.people))))),
             (1, lambda: same_file(self, rng.sample(list(self.people.values()), rng.randint(1, len(self.people))))),
-            (2, self._drop_connections), (2, self._part), (1, self._stop_one), (3, self._crash_one), (3, self._start_one),
-            (1, self._join_late), (1, self._back_up), (1, self._restore_backup), (1, self._clone),
+            (2, self._drop_connections), (2, self._part), (1, self._stop_one), (3, self._crash_one),
+            (3, self._start_one), (1, self._join_late), (1, self._back_up), (1, self._restore_backup), (1, self._clone),
         ]  # fmt: skip
         (act,) = rng.choices([act for _, act in acts], [weight for weight, _ in acts])
         result = act()

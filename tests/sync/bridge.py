@@ -52,7 +52,7 @@ class Bridge:
         while select.select([self._watcher.fileno()], [], [], 0)[0]:
             batch = await self._watcher.next_batch()
             self.dirty |= batch.finished
-            self.ingest.take_readers(batch.read, batch.written)
+            self.ingest.readers.take(batch.read, batch.written)
 
     async def look(self) -> None:
         """Ingest what changed on the disk."""

@@ -67,7 +67,7 @@ class Replica:
         self._changed()
 
     def _note_halves(self, update: bytes) -> None:
-        """Remember where characters of two UTF-16 units are; their UTF-8 begins with F0 to F4, which is seldom there."""
+        """Remember where characters of two UTF-16 units are; their UTF-8 begins with F0 to F4."""
         if self.shape is Shape.TEXT and _FOUR_BYTES.search(update):
             with suppress(InvalidUpdate):  # from the store; what a peer sends has been parsed before
                 self.halves |= parse_update(update).halves

@@ -72,7 +72,7 @@ class Disk:
         now = trio.current_time()
         return sorted(
             record.path
-            for entry, at in self._ingest.edited_at.items()
+            for entry, at in self._ingest.saves.edited_at.items()
             if now - at < 60 and (record := self._folder.files.get(entry)) is not None
         )
 
@@ -322,7 +322,7 @@ class Disk:
             first, _ = self._modified.get(path, (now, now))
             self._modified[path] = (first, now)
         if self._ingest is not None:
-            self._ingest.take_readers(batch.read, batch.written)
+            self._ingest.readers.take(batch.read, batch.written)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True

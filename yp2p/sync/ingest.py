@@ -26,15 +26,9 @@ Theory of operation
 
 Invariants
     * A file whose content is what the document already says is that version, not an edit.
-    * The base advances in the same transaction that stores the update.
-    * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
-      against an older base writes with a client ID of its own.
     * The base of a save is the newest version its writer can have read: a save of a file that nobody has read since it
-      was rendered (inotify's IN_ACCESS tells) was made of the base before. An editor that had the file open would
-      otherwise take out what others wrote.
-    * Only reading the very file that was rendered counts as reading; our own reading does not, nor that of a file that
-      was saved since.
-    * What a save removes of others' recent text is told, with what brings it back.
+      was rendered (inotify's IN_ACCESS tells, `readers.py`) was made of the base before. An editor that had the file
+      open would otherwise take out what others wrote.
     * Deletions are decided together and pass the guard (`guard.py`).
     * A file that is no longer text keeps its entry and is not touched.
 """
@@ -42,34 +36,29 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import structlog
 import trio
 
-from yp2p.documents.carry import carry_over
-from yp2p.documents.diff import Hunk, holds_news, hunks, word_hunks
+from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion
-from yp2p.documents.meeting import Merged, settle
-from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
-from yp2p.identity import ID_BYTES, EntryID
-from yp2p.protocol.labels import Side
-from yp2p.protocol.ysync import deleted_ranges
+from yp2p.identity import EntryID
 from yp2p.store.database import Statement
-from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.imports import Imports
-from yp2p.sync.notices import NoticeKind, Undo
-from yp2p.sync.records import FileRecord, forget_unread
+from yp2p.sync.notices import NoticeKind
+from yp2p.sync.readers import Readers
+from yp2p.sync.records import FileRecord
+from yp2p.sync.saves import Look, Saves
 from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
-from yp2p.sync.versions import nearest_version, older_version
+from yp2p.sync.versions import older_version
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
@@ -93,22 +82,17 @@ class Ingest:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self.unsettled = Unsettled()
-        self._imports = Imports(folder, root, self.unsettled, self._look_soon, self._known_file, self.moved_away)
+        self.readers = Readers(folder, watch)
+        self.saves = Saves(folder, self.readers, self._only_status)
+        self._imports = Imports(
+            folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away
+        )
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
         # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
         self.after_power_cut = False
         self._vanished: set[EntryID] = set()  # gone after an unclean boot
         self.look_again: set[str] = set()
-        self.edited_at: dict[EntryID, float] = {}
-        # Entries whose file was rendered with others' changes and not read since, with the last base that was. The
-        # base is another entry's where another file had the path before.
-        self.unread: dict[EntryID, FileRecord] = {}
-        self.formerly: dict[str, FileRecord] = {}  # what had a path, before others' changes moved it away
-        self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
-        self._watch = watch
-        self._next_key = 0
-        self._written: set[str] = set()  # written to, and not looked at yet: who reads now reads that
 
     async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
         """Look at these paths now.
@@ -125,10 +109,10 @@ class Ingest:
                 known.append((path, None, False))
             else:
                 # Reading a file that nobody has read yet would look as if its next writer had read it.
-                known.append((path, record.stamp, trust_stamp or record.entry in self.unread))
+                known.append((path, record.stamp, trust_stamp or record.entry in self.readers.unread))
         if self.after_power_cut:
             known = [(path, None, False) for path, _, _ in known]
-        looked_at = self._stop_counting_readers(known)
+        looked_at = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             findings = inspect_all(self._root, known, self._max_text_bytes)
@@ -141,8 +125,8 @@ class Ingest:
         finally:
             self._scanning = self._first = False
             busy = {finding.path for finding in findings if finding.found is Found.BUSY}
-            self._written.difference_update(path for path, _, _ in known if path not in busy)
-            self._count_readers_again(looked_at, busy)
+            self.readers.looked_at({path for path, _, _ in known} - busy)
+            self.readers.count_again(looked_at, busy)
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
         try:
@@ -196,9 +180,9 @@ class Ingest:
             await self._only_status(record, finding)
             return
         live = self._folder.open_text(record.document)
-        base = self.unread.get(record.entry, record)
+        base = self.readers.unread.get(record.entry, record)
         if base.entry != record.entry:
-            if await self._save_of_former(record, base, finding):
+            if await self.saves.save_of_former(record, base, finding):
                 return
             base = record
         if finding.content == live.text.content():
@@ -212,8 +196,8 @@ class Ingest:
             await self._mend(record, finding)
             return
         else:
-            await self._save(record, base, finding)
-        self.was_read(record.entry)
+            await self.saves.save(record, base, finding, Look(self._scanning, self.after_power_cut))
+        self.readers.was_read(record.entry)
 
     def _is_older(self, old: FileRecord, finding: Finding) -> None:
         """Files older than the store, as from a backup, are no edit: the newest version comes back."""
@@ -247,51 +231,10 @@ class Ingest:
         """Forget that the file was there, so that it is made again."""
         folder = self._folder
         self.unsettled.missing.pop(record.path, None)
-        self.was_read(record.entry)
+        self.readers.was_read(record.entry)
         folder.drop_file(record.entry)
         folder.database.submit([record.delete(folder.id)])
         folder.to_render.add(record.entry)
-
-    def was_read(self, entry: EntryID) -> None:
-        """Whoever saves the file of this entry from now on may have read what was rendered."""
-        if self.unread.pop(entry, None) is not None:
-            self._folder.database.submit([forget_unread(self._folder.id, entry)])
-
-    def moved_away(self, record: FileRecord) -> None:
-        """Others' changes took this file from its path: who had it open may still save there."""
-        self.formerly.pop(record.path, None)
-        self.formerly[record.path] = record
-        while len(self.formerly) > _MAX_FORMER:
-            del self.formerly[next(iter(self.formerly))]
-
-    def watch_reading(self, entry: EntryID, path: str) -> bool:
-        """From now on reading the file at `path` counts for the entry; False when that cannot be told."""
-        key = entry + self._next_key.to_bytes(8, "big")
-        self._next_key += 1
-        self._reading[entry] = key
-        return self._watch(path, key)
-
-    def _stop_counting_readers(self, known: list[tuple[str, Stamp | None, bool]]) -> list[EntryID]:
-        """We are about to read these files ourselves, which is not to be taken for a person's reading."""
-        entries = [entry for path, _, _ in known if (entry := self._folder.file_at.get(path)) in self.unread]
-        for entry in entries:
-            self._reading.pop(entry, None)
-        return entries
-
-    def _count_readers_again(self, entries: list[EntryID], busy: set[str]) -> None:
-        for entry in entries:
-            record = self._folder.files.get(entry)
-            if entry in self.unread and entry not in self._reading and record is not None and record.path not in busy:
-                self.watch_reading(entry, record.path)
-
-    def take_readers(self, read: Mapping[bytes, frozenset[str]], written: Set[str]) -> None:
-        """Take who read and wrote what, as in `Batch`: what is read after a save is not what was rendered."""
-        for key, before in read.items():
-            entry = EntryID(key[:ID_BYTES])
-            record = self._folder.files.get(entry)
-            if self._reading.get(entry) == key and record is not None and record.path not in before | self._written:
-                self.was_read(entry)
-        self._written |= written
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
@@ -319,157 +262,6 @@ class Ingest:
         await commit.wait()
         folder.database.submit([updated.save(folder.id)])
         folder.rendered(record.entry)
-
-    async def _save(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
-        """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
-        folder = self._folder
-        if self.after_power_cut:
-            record = base = nearest_version(folder, record, finding.text)
-        fork, found = await self._changes(base, finding)
-        if base is not record:
-            # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.
-            other_fork, other_found = await self._changes(record, finding)
-            if holds_news(fork.text(), other_fork.text(), found, other_found):
-                base, fork, found = record, other_fork, other_found
-        live = folder.open_text(record.document)
-        # no await from here: whether the base is the head is decided together with the merge
-        is_head = folder.base_is_head(base, live)
-        before = live.text.text()
-        if not is_head and max(len(before), len(finding.text)) <= _THREAD_DIFF_CHARS:
-            carried = carry_over(fork.text(), finding.text, before)
-            if carried is not None:
-                await self._carry_over(record, finding, carried)
-                return
-        merged = Merged(None)
-        if is_head and not self._scanning:
-            news = update = live.text.edit(found)
-        else:
-            if fork is live.text:
-                fork = folder.fork_at_base(base, folder.clients.fork)
-            if self._scanning:
-                # Found by a scan: the same change made on another device while apart becomes the same operations.
-                fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
-            update = fork.edit(found)
-            ours = Side(live.replica.clocks(), live.replica.deleted())
-            news = live.replica.apply(update) if update is not None else None
-            if news is not None:
-                merged = settle(live.text, news, ours, Side(fork.clocks(), fork.deleted()))
-        if news is None or update is None:
-            # Nothing of its own in it: a writer that had not read wrote back what it had.
-            back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
-            folder.set_file(back)
-            folder.database.submit([back.save(folder.id)])
-            folder.to_render.add(record.entry)
-            return
-        seq = folder.database.last_seq + 1
-        updated = FileRecord(
-            record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
-            finding.executable, finding.stamp,
-        )  # fmt: skip
-        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        after = live.text.text() if merged.repair is None else ""
-        commit = folder.record_text(live, news, None, extra=extra)
-        assert live.last_seq == seq, "the base ends at the row that holds the save"
-        folder.set_file(updated)
-        self.edited_at[record.entry] = trio.current_time()
-        if not is_head:
-            folder.to_render.add(record.entry)
-        commit = folder.tell_merge(live, merged) or commit
-        removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
-        await live.told(commit)
-        log.debug(
-            "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
-            unread=record.entry in self.unread,
-        )  # fmt: skip
-        folder.rendered(record.entry)
-        if finding.executable != record.executable:
-            await self._only_status(replace(updated, executable=record.executable), finding)
-        if removed:
-            await self._tell_removal(record, removed, seq, before, after)
-
-    async def _carry_over(self, record: FileRecord, finding: Finding, found: list[Hunk]) -> None:
-        """The document has some of what the file has beyond its base: bring over the rest."""
-        folder = self._folder
-        live = folder.open_text(record.document)
-        parts = (b"scan", live.text.version(), repr(found).encode())
-        fork = live.text.fork(client_id_from(*parts) if self._scanning else fresh_client_id())
-        update = fork.edit(found)
-        news = live.replica.apply(update) if update is not None else None
-        # What the writer had not seen is not in the base. Taking it out there makes no operation that anybody needs.
-        fork.edit([Hunk(hunk.start, hunk.stop, "") for hunk in word_hunks(fork.text(), finding.text)][:MAX_HUNKS])
-        seq = folder.database.last_seq + 1 if news is not None else live.last_seq
-        updated = FileRecord(
-            record.entry, record.path, record.document, seq, fork.state(), finding.content, finding.executable,
-            finding.stamp,
-        )  # fmt: skip
-        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        folder.set_file(updated)
-        folder.to_render.add(record.entry)
-        self.edited_at[record.entry] = trio.current_time()
-        log.debug("file_carried_over", path=record.path, hunks=len(found))
-        if news is None:
-            folder.database.submit(extra)
-        else:
-            await live.told(folder.record_text(live, news, None, extra=extra))
-        if finding.executable != record.executable:
-            await self._only_status(replace(updated, executable=record.executable), finding)
-
-    async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
-        """A save took out what another device wrote a moment ago: say so, with what brings it back."""
-        undo = None
-        if after:
-            changes = await trio.to_thread.run_sync(hunks, after, before)
-            # Only what was removed comes back, behind what replaced it; what the save brought stays.
-            undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
-        text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
-        self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
-
-    async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
-        """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
-        live = self._folder.open_text(base.document)
-        is_head = self._folder.base_is_head(base, live)
-        fork = live.text if is_head else self._folder.fork_at_base(base, self._folder.clients.fork)
-        old = fork.text()
-        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
-            return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
-        return fork, hunks(old, finding.text)
-
-    async def _save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
-        """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
-        folder = self._folder
-        own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
-        removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
-        if _distance(own, finding.text) <= _distance(was, finding.text) or 2 * removed > len(was):
-            return False  # an appender, which need not read, or something that was never here
-        base = await self.save_against(former, finding)
-        self.unread[record.entry] = base
-        # The path is the other file's, which nobody has read: as if its text had never been there.
-        back = replace(record, base_seq=0, base_state=None, content=finding.content, stamp=finding.stamp)
-        folder.set_file(back)
-        folder.database.submit([back.save(folder.id), base.save_as_unread(folder.id, record.entry)])
-        folder.to_render.add(record.entry)
-        return True
-
-    async def save_against(self, base: FileRecord, finding: Finding) -> FileRecord:
-        """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
-
-        Gives the base of the next save of the same writer.
-        """
-        folder = self._folder
-        if finding.found is not Found.TEXT or finding.content == base.content:
-            return base
-        fork = folder.fork_at_base(base, fresh_client_id())
-        update = fork.edit(hunks(fork.text(), finding.text))
-        live = folder.open_text(base.document)
-        news = live.replica.apply(update) if update is not None else None
-        after = replace(base, base_state=fork.state(), content=finding.content)
-        if news is None:
-            return after
-        commit = folder.record_text(live, news, None)
-        folder.to_render.add(base.entry)
-        log.info("late_save_merged", folder=folder.label)
-        await live.told(commit)
-        return after
 
     # --- files that come and go ---------------------------------------------------------------------------------
 
@@ -603,8 +395,3 @@ class Ingest:
         """The first scan after an unclean boot is through, and what was missing then is decided."""
         self.after_power_cut = False
         self._vanished.clear()
-
-
-def _distance(old: str, new: str) -> int:
-    """How much of a text is taken out and put in."""
-    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(old, new))

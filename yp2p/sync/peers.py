@@ -46,8 +46,8 @@ _COURTESY_S = 0.15
 # After a fault the device waits: this long, twice as long after each further one, up to an hour.
 _QUARANTINE_S = 60.0
 _LONGEST_QUARANTINE_S = 3600.0
-# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended meanwhile;
-# beyond it a device could fill the log with a line for each connection.
+# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended
+# meanwhile; beyond it a device could fill the log with a line for each connection.
 _FREE_FAULTS = 16
 # A link that held for this long pays for the faults before it.
 _FORGIVEN_S = 600.0

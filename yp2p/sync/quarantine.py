@@ -1,8 +1,8 @@
 """Documents that panicked on what a peer sent: that peer does not get at them for a while.
 
 A panic of the CRDT library is no proof that the peer lies, but the same bytes would do it again. So the document is
-loaded anew from the store, and this peer's channel for it stays closed: ten seconds, then twice as long each time, at most
-an hour. Other peers and other documents go on.
+loaded anew from the store, and this peer's channel for it stays closed: ten seconds, then twice as long each time, an
+hour at most. Other peers and other documents go on.
 """
 
 from __future__ import annotations

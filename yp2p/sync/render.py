@@ -176,7 +176,7 @@ class Render:
     def _recover_unread(self, entry: EntryID, base: FileRecord) -> None:
         """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
         folder = self._folder
-        self._ingest.unread[entry] = base
+        self._ingest.readers.unread[entry] = base
         record = folder.files[entry]
         try:
             status = self._root.lstat(record.path)
@@ -189,9 +189,9 @@ class Render:
         was_read = status is None or (is_rendered and status.st_atime_ns > known.mtime_ns)
         log.debug("unread_recovered", path=record.path, unread=not was_read)
         if was_read:
-            self._ingest.was_read(entry)
+            self._ingest.readers.was_read(entry)
         elif is_rendered:
-            self._ingest.watch_reading(entry, record.path)
+            self._ingest.readers.watch_reading(entry, record.path)
         # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
 
     async def _recover_replacement(self, purpose: Purpose, temporary: Temporary) -> None:
@@ -216,13 +216,13 @@ class Render:
             found = folder.manifest.entries.get(entry)
             document = found.document if found is not None else base.document
             if document == base.document:
-                self._ingest.unread.setdefault(entry, base)
+                self._ingest.readers.unread.setdefault(entry, base)
             content = folder.text_at(document, seq).content()
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
             await folder.database.submit([record.save(folder.id)]).wait()
             if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
-                await self._ingest.save_against(base, came_out)
+                await self._ingest.saves.save_against(base, came_out)
                 came_out = replace(came_out, found=Found.UNCHANGED)
         if came_out.found is Found.UNCHANGED:
             disk.discard(self._root, temporary.name)
@@ -361,9 +361,9 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                base = put.record if put.is_next_version else self._ingest.formerly.get(put.path)
-                if base is not None and self._ingest.watch_reading(put.entry, intent.temporary.name):
-                    self._ingest.unread.setdefault(put.entry, base)
+                base = put.record if put.is_next_version else self._ingest.readers.formerly.get(put.path)
+                if base is not None and self._ingest.readers.watch_reading(put.entry, intent.temporary.name):
+                    self._ingest.readers.unread.setdefault(put.entry, base)
                 placing.append((put, intent))
             else:
                 blocked = Result(Outcome.BLOCKED, reason=failure.strerror or str(failure))
@@ -393,8 +393,8 @@ class Render:
             if put.record is None:
                 await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
-            if put.record is None or self._ingest.unread.get(put.entry) is put.record:
-                self._ingest.was_read(put.entry)  # nothing was put in place that could be unread
+            if put.record is None or self._ingest.readers.unread.get(put.entry) is put.record:
+                self._ingest.readers.was_read(put.entry)  # nothing was put in place that could be unread
             if result.outcome is Outcome.CHANGED and self._is_file_or_gone(put.path):
                 self._look(put.path)
                 self._later[put.entry] = trio.current_time() + RETRY_S
@@ -412,7 +412,7 @@ class Render:
         statements = [record.save(folder.id)]
         if put.record is not None:
             statements += put.record.keep_base(folder.id)
-        unread = self._ingest.unread.get(put.entry)
+        unread = self._ingest.readers.unread.get(put.entry)
         if unread is not None:
             statements.append(unread.save_as_unread(folder.id, put.entry))
         if put.record is None:
@@ -424,7 +424,7 @@ class Render:
                 self._came_out.pop()
                 await self._keep(intent.temporary.name)  # it was made of a document that is no more
             elif result.odd is not None and result.odd.found is Found.TEXT:
-                await self._ingest.save_against(put.record, result.odd)
+                await self._ingest.saves.save_against(put.record, result.odd)
             elif result.odd is not None and result.odd.found is not Found.BUSY:
                 self._came_out.pop()
                 await self._keep(intent.temporary.name)
@@ -452,7 +452,7 @@ class Render:
             await self._keep(out.name)
         else:
             if late is not None:
-                await self._ingest.save_against(out.base, late)
+                await self._ingest.saves.save_against(out.base, late)
             disk.discard(self._root, out.name)
 
     async def _keep(self, name: str) -> None:
@@ -511,7 +511,7 @@ class Render:
             return None
         moved = replace(record, path=path, stamp=result.stamp or record.stamp)
         if not record.path.startswith(TMP):
-            self._ingest.moved_away(record)
+            self._ingest.readers.moved_away(record)
         await self._force()
         folder.set_file(moved)
         folder.database.submit([moved.save(folder.id)])
@@ -528,8 +528,8 @@ class Render:
         )
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             await self._force()
-            self._ingest.moved_away(record)
-            self._ingest.was_read(record.entry)
+            self._ingest.readers.moved_away(record)
+            self._ingest.readers.was_read(record.entry)
             folder.drop_file(record.entry)
             folder.guard.count(record.entry, trio.current_time())
             folder.database.submit([record.delete(folder.id)])

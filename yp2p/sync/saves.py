@@ -1,0 +1,223 @@
+"""Saves: what somebody wrote into a file becomes operations of its document.
+
+Theory of operation
+    A save is diffed against the base that its writer can have read (`readers.py`), the operations are applied to a fork
+    of that base, and the fork's update is merged. Where the base is all of the document there is nothing to fork: the
+    save is an edit of the document itself. Where the document has some of what the file has beyond its base, only the
+    rest is brought over (`documents/carry.py`).
+
+Invariants
+    * The base advances in the same transaction that stores the update.
+    * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
+      against an older base writes with a client ID of its own.
+    * What a save removes of others' recent text is told, with what brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from yp2p.documents.carry import carry_over
+from yp2p.documents.diff import Hunk, holds_news, hunks, word_hunks
+from yp2p.documents.meeting import Merged, settle
+from yp2p.documents.replica import client_id_from
+from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.files.inspect import Finding, Found
+from yp2p.identity import EntryID
+from yp2p.protocol.labels import Side
+from yp2p.protocol.ysync import deleted_ranges
+from yp2p.sync.clients import fresh_client_id
+from yp2p.sync.folder import Folder
+from yp2p.sync.notices import NoticeKind, Undo
+from yp2p.sync.readers import Readers
+from yp2p.sync.records import FileRecord
+from yp2p.sync.versions import nearest_version
+
+# Below this a diff takes less than a worker thread's round trip.
+_THREAD_DIFF_CHARS = 200_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a save was found: by a scan, or after a power cut, when the disk can have gone back to any version."""
+
+    scanned: bool
+    after_power_cut: bool
+
+
+class Saves:
+    """Takes the saves of one folder.
+
+    Args:
+        only_status: takes a file whose content is its base, for its mode and stamp.
+    """
+
+    def __init__(
+        self, folder: Folder, readers: Readers, only_status: Callable[[FileRecord, Finding], Awaitable[None]]
+    ) -> None:
+        self._folder = folder
+        self._readers = readers
+        self._only_status = only_status
+        self.edited_at: dict[EntryID, float] = {}
+
+    async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
+        """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
+        folder = self._folder
+        if look.after_power_cut:
+            record = base = nearest_version(folder, record, finding.text)
+        fork, found = await self._changes(base, finding)
+        if base is not record:
+            # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.
+            other_fork, other_found = await self._changes(record, finding)
+            if holds_news(fork.text(), other_fork.text(), found, other_found):
+                base, fork, found = record, other_fork, other_found
+        live = folder.open_text(record.document)
+        # no await from here: whether the base is the head is decided together with the merge
+        is_head = folder.base_is_head(base, live)
+        before = live.text.text()
+        if not is_head and max(len(before), len(finding.text)) <= _THREAD_DIFF_CHARS:
+            carried = carry_over(fork.text(), finding.text, before)
+            if carried is not None:
+                await self._carry_over(record, finding, carried, look)
+                return
+        merged = Merged(None)
+        if is_head and not look.scanned:
+            news = update = live.text.edit(found)
+        else:
+            if fork is live.text:
+                fork = folder.fork_at_base(base, folder.clients.fork)
+            if look.scanned:
+                # Found by a scan: the same change made on another device while apart becomes the same operations.
+                fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
+            update = fork.edit(found)
+            ours = Side(live.replica.clocks(), live.replica.deleted())
+            news = live.replica.apply(update) if update is not None else None
+            if news is not None:
+                merged = settle(live.text, news, ours, Side(fork.clocks(), fork.deleted()))
+        if news is None or update is None:
+            # Nothing of its own in it: a writer that had not read wrote back what it had.
+            back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
+            folder.set_file(back)
+            folder.database.submit([back.save(folder.id)])
+            folder.to_render.add(record.entry)
+            return
+        seq = folder.database.last_seq + 1
+        updated = FileRecord(
+            record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
+            finding.executable, finding.stamp,
+        )  # fmt: skip
+        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
+        after = live.text.text() if merged.repair is None else ""
+        commit = folder.record_text(live, news, None, extra=extra)
+        assert live.last_seq == seq, "the base ends at the row that holds the save"
+        folder.set_file(updated)
+        self.edited_at[record.entry] = trio.current_time()
+        if not is_head:
+            folder.to_render.add(record.entry)
+        commit = folder.tell_merge(live, merged) or commit
+        removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
+        await live.told(commit)
+        log.debug(
+            "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
+            unread=record.entry in self._readers.unread,
+        )  # fmt: skip
+        folder.rendered(record.entry)
+        if finding.executable != record.executable:
+            await self._only_status(replace(updated, executable=record.executable), finding)
+        if removed:
+            await self._tell_removal(record, removed, seq, before, after)
+
+    async def _carry_over(self, record: FileRecord, finding: Finding, found: list[Hunk], look: Look) -> None:
+        """The document has some of what the file has beyond its base: bring over the rest."""
+        folder = self._folder
+        live = folder.open_text(record.document)
+        parts = (b"scan", live.text.version(), repr(found).encode())
+        fork = live.text.fork(client_id_from(*parts) if look.scanned else fresh_client_id())
+        update = fork.edit(found)
+        news = live.replica.apply(update) if update is not None else None
+        # What the writer had not seen is not in the base. Taking it out there makes no operation that anybody needs.
+        fork.edit([Hunk(hunk.start, hunk.stop, "") for hunk in word_hunks(fork.text(), finding.text)][:MAX_HUNKS])
+        seq = folder.database.last_seq + 1 if news is not None else live.last_seq
+        updated = FileRecord(
+            record.entry, record.path, record.document, seq, fork.state(), finding.content, finding.executable,
+            finding.stamp,
+        )  # fmt: skip
+        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
+        folder.set_file(updated)
+        folder.to_render.add(record.entry)
+        self.edited_at[record.entry] = trio.current_time()
+        log.debug("file_carried_over", path=record.path, hunks=len(found))
+        if news is None:
+            folder.database.submit(extra)
+        else:
+            await live.told(folder.record_text(live, news, None, extra=extra))
+        if finding.executable != record.executable:
+            await self._only_status(replace(updated, executable=record.executable), finding)
+
+    async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
+        """A save took out what another device wrote a moment ago: say so, with what brings it back."""
+        undo = None
+        if after:
+            changes = await trio.to_thread.run_sync(hunks, after, before)
+            # Only what was removed comes back, behind what replaced it; what the save brought stays.
+            undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
+        text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
+        self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
+
+    async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
+        """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
+        live = self._folder.open_text(base.document)
+        is_head = self._folder.base_is_head(base, live)
+        fork = live.text if is_head else self._folder.fork_at_base(base, self._folder.clients.fork)
+        old = fork.text()
+        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
+            return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
+        return fork, hunks(old, finding.text)
+
+    async def save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
+        """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
+        folder = self._folder
+        own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
+        if _distance(own, finding.text) <= _distance(was, finding.text) or 2 * removed > len(was):
+            return False  # an appender, which need not read, or something that was never here
+        base = await self.save_against(former, finding)
+        self._readers.unread[record.entry] = base
+        # The path is the other file's, which nobody has read: as if its text had never been there.
+        back = replace(record, base_seq=0, base_state=None, content=finding.content, stamp=finding.stamp)
+        folder.set_file(back)
+        folder.database.submit([back.save(folder.id), base.save_as_unread(folder.id, record.entry)])
+        folder.to_render.add(record.entry)
+        return True
+
+    async def save_against(self, base: FileRecord, finding: Finding) -> FileRecord:
+        """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
+
+        Gives the base of the next save of the same writer.
+        """
+        folder = self._folder
+        if finding.found is not Found.TEXT or finding.content == base.content:
+            return base
+        fork = folder.fork_at_base(base, fresh_client_id())
+        update = fork.edit(hunks(fork.text(), finding.text))
+        live = folder.open_text(base.document)
+        news = live.replica.apply(update) if update is not None else None
+        after = replace(base, base_state=fork.state(), content=finding.content)
+        if news is None:
+            return after
+        commit = folder.record_text(live, news, None)
+        folder.to_render.add(base.entry)
+        log.info("late_save_merged", folder=folder.label)
+        await live.told(commit)
+        return after
+
+
+def _distance(old: str, new: str) -> int:
+    """How much of a text is taken out and put in."""
+    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(old, new))
