@@ -69,8 +69,9 @@ editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrive
 power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)
 	sh tests/power/run.sh $(TEST_VENV)/bin/pytest
 
+SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
-	YP2P_SCHEDULES=0:1000 $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
+	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
 
 N ?= 200
 simulate: $(TEST_VENV)/.wheel ## N=200 seeded runs of many devices in virtual time; SEED=7 tells one of them
