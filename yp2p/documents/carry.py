@@ -6,8 +6,8 @@ Theory of operation
     formatter) was made on other devices, which have gone on from there. Part of what the file has beyond its base then
     is in the document already, and would come twice.
 
-    So where the document has, beyond the base, what the file has beyond the base as well, the file is compared with
-    the document instead, and the base tells what a difference means:
+    So where most of what either has beyond the base is the same lines, the file is compared with the document instead,
+    line by line, and the base tells what a difference means:
 
     ===================  ==================  =======================================
     in the document      in the file         what is done
@@ -18,82 +18,79 @@ Theory of operation
     not there            there, new          the file put it in: put it in
     there, new           there, new          both have it: once is enough
     ===================  ==================  =======================================
+
+Invariants
+    * Nothing is put into the middle of a line: lines that both changed stay as two lines.
+    * No new line of either side is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
-from yp2p.documents.diff import Hunk, hunks
+from yp2p.documents.diff import Hunk, LineBlock, line_blocks, split_lines
 
-# Less than this in common is chance: a brace, a blank, `return`.
-_DISTINCT_CHARS = 8
+# Fewer letters in a line are chance: a brace, a blank, `return`.
+_DISTINCT_LETTERS = 8
 
 
 def carry_over(base: str, file: str, document: str) -> list[Hunk] | None:
-    """What to replace in `document`; None when it has nothing of what `file` has beyond `base`."""
-    document_origin = _origins(hunks(base, document), len(base), document)
-    file_origin = _origins(hunks(base, file), len(base), file)
-    differences = hunks(document, file)
-    if not _shares_news(differences, document, document_origin, file_origin):
+    """What to replace in `document`; None when it has too little of what `file` has beyond `base`."""
+    base_lines, file_lines, lines = split_lines(base), split_lines(file), split_lines(document)
+    file_origin, origin = _origins(base_lines, file_lines), _origins(base_lines, lines)
+    blocks = line_blocks(lines, file_lines)
+    if not _share_most_news(blocks, lines, origin, file_origin):
         return None
-    kept = {place for place in document_origin if place is not None}
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    in_file, in_document = set(file_origin) - {None}, set(origin) - {None}
     found: list[Hunk] = []
-    shift = 0
-    for hunk in differences:
-        found += [Hunk(start, stop, "") for start, stop in _from_base(document_origin, hunk.start, hunk.stop)]
-        begin = hunk.start + shift
+    for block in blocks:
+        removed = {origin[row] for row in range(block.old_start, block.old_stop)} - {None}
+        added = {file_origin[row] for row in range(block.new_start, block.new_stop)} - {None}
+        for row in range(block.old_start, block.old_stop):
+            # A line of the base that the file has elsewhere stays where others have it.
+            if origin[row] is not None and (origin[row] not in in_file or origin[row] in added):
+                found.append(Hunk(starts[row], starts[row + 1], ""))
         text = "".join(
-            letter
-            for letter, place in zip(hunk.text, file_origin[begin : begin + len(hunk.text)], strict=True)
-            if place is None or place in kept
+            file_lines[row]
+            for row in range(block.new_start, block.new_stop)
+            if file_origin[row] is None or (file_origin[row] in in_document and file_origin[row] in removed)
         )
         if text:
-            found.append(Hunk(hunk.stop, hunk.stop, text))
-        shift += len(hunk.text) - (hunk.stop - hunk.start)
+            at = starts[block.old_stop]
+            if at == len(document) and document and not document.endswith("\n"):
+                text = "\n" + text
+            elif at < len(document) and not text.endswith("\n"):
+                text += "\n"
+            found.append(Hunk(at, at, text))
     return found
 
 
-def _origins(changes: Sequence[Hunk], size: int, text: str) -> list[int | None]:
-    """For each character of `text`, which one of the base it is; None for a new one."""
+def _origins(base: Sequence[str], lines: Sequence[str]) -> list[int | None]:
+    """For each line, which one of the base it is; None for a new one."""
     origins: list[int | None] = []
     at = 0
-    for hunk in changes:
-        origins += range(at, hunk.start)
-        origins += [None] * len(hunk.text)
-        at = hunk.stop
-    origins += range(at, size)
-    assert len(origins) == len(text)
-    return origins
+    for block in line_blocks(base, lines):
+        origins += range(at, block.old_start)
+        origins += [None] * (block.new_stop - block.new_start)
+        at = block.old_stop
+    return [*origins, *range(at, len(base))]
 
 
-def _from_base(origins: Sequence[int | None], start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """The stretches between two places that come from the base."""
-    at = start
-    while at < stop:
-        end = at
-        while end < stop and origins[end] is not None:
-            end += 1
-        if end > at:
-            yield at, end
-        at = max(end, at + 1)
-
-
-def _shares_news(
-    differences: Sequence[Hunk], document: str, document_origin: Sequence[int | None], file_origin: Sequence[int | None]
+def _share_most_news(
+    blocks: Sequence[LineBlock], lines: Sequence[str], origin: Sequence[int | None], file_origin: Sequence[int | None]
 ) -> bool:
-    """Whether both have something new in common."""
-    at = shift = 0
-    for hunk in [*differences, Hunk(len(document), len(document), "")]:
-        run = 0
-        for place in range(at, hunk.start):
-            is_news = document_origin[place] is None and file_origin[place + shift] is None
-            if not is_news:
-                run = 0
-            elif not document[place].isspace():
-                run += 1
-                if run >= _DISTINCT_CHARS:
-                    return True
-        shift += len(hunk.text) - (hunk.stop - hunk.start)
-        at = hunk.stop
-    return False
+    """Whether most of what one of them has beyond the base is what the other one has as well."""
+    times = Counter(lines)
+    shared = at = shift = 0
+    for block in [*blocks, LineBlock(len(lines), len(lines), len(file_origin), len(file_origin))]:
+        for row in range(at, block.old_start):
+            is_news = origin[row] is None and file_origin[row + shift] is None
+            if is_news and times[lines[row]] == 1 and sum(map(str.isalnum, lines[row])) >= _DISTINCT_LETTERS:
+                shared += 1
+        at, shift = block.old_stop, block.new_stop - block.old_stop
+    news = min(origin.count(None), file_origin.count(None))
+    return shared > 0 and 2 * shared >= news

@@ -40,7 +40,7 @@ class Hunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class LineBlock:
     """Rows `old_start:old_stop` became rows `new_start:new_stop`."""
 
     old_start: int
@@ -59,7 +59,7 @@ def split_lines(text: str) -> list[str]:
     return result
 
 
-def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
+def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[LineBlock]:
     """The blocks of rows that differ, where each distinct row is one symbol."""
     low, high_old, high_new = 0, len(old), len(new)
     while low < high_old and low < high_new and old[low] == new[low]:
@@ -70,7 +70,7 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
     if low == high_old and low == high_new:
         return
     if low == high_old or low == high_new:
-        yield _Block(low, high_old, low, high_new)
+        yield LineBlock(low, high_old, low, high_new)
         return
     symbols: dict[str, str] = {}
     for row in (*old[low:high_old], *new[low:high_new]):
@@ -78,7 +78,7 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
             number = len(symbols) + 1
             symbols[row] = chr(number if number < _SURROGATES.start else number + len(_SURROGATES))
             if len(symbols) >= _SYMBOLS:
-                yield _Block(low, high_old, low, high_new)
+                yield LineBlock(low, high_old, low, high_new)
                 return
     yield from _runs(
         "".join(map(symbols.__getitem__, old[low:high_old])),
@@ -87,13 +87,13 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[_Block]:
     )
 
 
-def _runs(old: str, new: str, at: int) -> Iterator[_Block]:
+def _runs(old: str, new: str, at: int) -> Iterator[LineBlock]:
     old_at = new_at = at
     start_old, start_new = old_at, new_at
     for operation, size in _diff(old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"):
         if operation == "=":
             if start_old < old_at or start_new < new_at:
-                yield _Block(start_old, old_at, start_new, new_at)
+                yield LineBlock(start_old, old_at, start_new, new_at)
             old_at += size
             new_at += size
             start_old, start_new = old_at, new_at
@@ -102,7 +102,7 @@ def _runs(old: str, new: str, at: int) -> Iterator[_Block]:
         else:
             new_at += size
     if start_old < old_at or start_new < new_at:
-        yield _Block(start_old, old_at, start_new, new_at)
+        yield LineBlock(start_old, old_at, start_new, new_at)
 
 
 def _likeness(old: str, new: str) -> float:
@@ -193,6 +193,11 @@ def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
         )
     ]
     return found if len(found) <= limit else _joined(old, found, limit)
+
+
+def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[LineBlock]:
+    """Which lines became which, in order."""
+    return list(_blocks(old, new))
 
 
 def word_hunks(old: str, new: str) -> list[Hunk]:

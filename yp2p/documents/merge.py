@@ -7,7 +7,7 @@ Theory of operation
     Of every character of the merged text one can tell who had it before: both, only we, only they. What only one side
     had stands in *runs*. Where a run of ours and a run of theirs are neighbours and say the same, they are *twins*: the
     later one is taken out again. The same where the shorter of the two is how the longer one begins (or how the earlier
-    one ends), by whole lines, or any part of it that is no chance: one side made that change and another one beside it.
+    one ends), by whole lines, or any lines of it that are no chance: one side made that change and another one beside.
     Runs are no neighbours where something stood between them that only one side took out: two rows that are replaced by
     the same word stand side by side afterwards, but each of them was one's own.
 
@@ -22,7 +22,6 @@ Invariants
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from yp2p.documents.diff import Hunk, apply_hunks, hunks, split_lines
 from yp2p.protocol.labels import BOTH, GAP, GONE, piece_number
 
 # Fewer letters than these in common are chance: a brace, `return`.
-_DISTINCT_LETTERS = 6
+_DISTINCT_LETTERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +162,10 @@ def _copy(first: _Run, second: _Run) -> Hunk | None:
 
 
 def _place_of(part: str, whole: str) -> int:
-    """Where lines or words that are no chance stand among others; -1 where they do not, or may be chance."""
-    if sum(map(str.isalnum, part)) < _DISTINCT_LETTERS:
+    """Where whole lines that are no chance stand among others; -1 where they do not, or may be chance."""
+    if not part.endswith("\n") or sum(map(str.isalnum, part)) < _DISTINCT_LETTERS:
         return -1
-    if part.endswith("\n"):
-        return ("\n" + whole).find("\n" + part)
-    found = re.search(rf"(?<!\w){re.escape(part)}(?!\w)", whole) if part[-1:].isalnum() else None
-    return found.start() if found is not None else whole.find(part)
+    return ("\n" + whole).find("\n" + part)
 
 
 def _lines_of_both(text: str, letters: str, sides: Sequence[bool]) -> list[str]:
