@@ -20,6 +20,7 @@
         └── InvalidUpdate           bytes that must never reach the CRDT library
     MissingDependency               an update came before what it depends on: resync, not an offence
     DocumentPoisoned                the CRDT library panicked: drop the document and load it again
+    └── HistoriesDiffer             what a peer holds of a document cannot be joined with what is here
 
 A message says what happened, with the values, and what to do about it. The CLI prints it without a traceback.
 """
@@ -124,6 +125,10 @@ class MissingDependency(Exception):
 
 class DocumentPoisoned(Exception):
     """The CRDT library panicked on this document; discard it and load it from the store."""
+
+
+class HistoriesDiffer(DocumentPoisoned):
+    """What a peer holds of a document cannot be joined with what is here, whoever of all that wrote in it lied."""
 
 
 EXIT_CODES: dict[int, str] = {

@@ -20,7 +20,7 @@ from fuzz.targets import TARGETS, text_replica
 
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
+from yp2p.errors import DocumentPoisoned, HistoriesDiffer, InvalidUpdate, MissingDependency
 
 # A document is used for this many inputs, then its likeness is checked and a new one begins.
 _LIFE = 50
@@ -40,7 +40,7 @@ def _diverges(replica: TextReplica | ManifestReplica) -> bool:
 def run(inputs: int, seed: int) -> dict[str, int]:
     """Raises whatever a peer must never be able to cause."""
     rng = random.Random(seed)
-    counts = {"inputs": 0, "refused": 0, "gaps": 0, "taken": 0, "panics": 0, "diverged": 0}
+    counts = {"inputs": 0, "refused": 0, "gaps": 0, "taken": 0, "panics": 0, "differ": 0, "diverged": 0}
     text_seeds, manifest_seeds = TARGETS["text-update"].seeds, TARGETS["manifest-update"].seeds
     while counts["inputs"] < inputs:
         is_text = rng.random() < 0.7
@@ -57,6 +57,8 @@ def run(inputs: int, seed: int) -> dict[str, int]:
                 counts["refused"] += 1
             except MissingDependency:
                 counts["gaps"] += 1
+            except HistoriesDiffer:
+                counts["differ"] += 1
             except DocumentPoisoned:
                 counts["panics"] += 1
                 break

@@ -13,7 +13,7 @@ from functools import cache
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Deletion, Kind, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
-from yp2p.errors import HandshakeFailed, MessageFault, MissingDependency, PeerFault
+from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingDependency, PeerFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
@@ -42,7 +42,7 @@ def tolerated(run: Callable[[bytes], object], data: bytes) -> bool:
     """Run a target; whether the bytes were taken. Raises what a peer must never be able to cause."""
     try:
         run(data)
-    except (PeerFault, MissingDependency):
+    except (PeerFault, MissingDependency, HistoriesDiffer):
         return False
     return True
 

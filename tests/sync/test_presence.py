@@ -81,6 +81,8 @@ def test_one_peer_cannot_fill_the_room() -> None:
     for clock in range(2, 1000):
         presence.received(BEA, _said(100, clock, {"id": "invented 100"}), 1000.0)
     assert len(cat.sent) - sent < 100, "a peer that says too much is not heard"
+    presence.catch_up(1010.0)
+    assert cat.sent[-1].clock == 999, "but its last word is"
 
 
 def test_those_who_left_make_room() -> None:

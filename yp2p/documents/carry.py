@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from yp2p.documents.diff import Hunk, LineBlock, line_blocks, split_lines
 
 # Fewer letters in a line are chance: a brace, a blank, `return`.
-_DISTINCT_LETTERS = 8
+_DISTINCT_LETTERS = 6
 
 
 def carry_over(base: str, file: str, document: str) -> list[Hunk] | None:
@@ -50,10 +50,12 @@ def carry_over(base: str, file: str, document: str) -> list[Hunk] | None:
     for block in blocks:
         removed = {origin[row] for row in range(block.old_start, block.old_stop)} - {None}
         added = {file_origin[row] for row in range(block.new_start, block.new_stop)} - {None}
-        for row in range(block.old_start, block.old_stop):
-            # A line of the base that the file has elsewhere stays where others have it.
-            if origin[row] is not None and (origin[row] not in in_file or origin[row] in added):
-                found.append(Hunk(starts[row], starts[row + 1], ""))
+        # A line of the base that the file has elsewhere stays where others have it.
+        found += [
+            Hunk(starts[row], starts[row + 1], "")
+            for row in range(block.old_start, block.old_stop)
+            if origin[row] is not None and (origin[row] not in in_file or origin[row] in added)
+        ]
         text = "".join(
             file_lines[row]
             for row in range(block.new_start, block.new_stop)

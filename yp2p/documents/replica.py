@@ -56,6 +56,7 @@ class Replica:
         self._doc: Doc[Any] = Doc(client_id=client_id)
         self._news: list[bytes] = []
         self._poisoned = False
+        self._is_receiving = False  # what a peer sent has been parsed already
         self.received: Parsed | None = None  # what the last update of a peer contained
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
         self._subscription = self._doc.observe(self._on_transaction)
@@ -63,7 +64,8 @@ class Replica:
     def _on_transaction(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
         self._news.append(update)
-        self._note_halves(update)
+        if not self._is_receiving:
+            self._note_halves(update)
         self._changed()
 
     def _note_halves(self, update: bytes) -> None:
@@ -123,7 +125,12 @@ class Replica:
         else:
             check_dependencies(parsed, self.clocks(), own_clients, self.halves)
         self.received = parsed
-        return self.apply(update)
+        self._is_receiving = True
+        try:
+            return self.apply(update)
+        finally:
+            self._is_receiving = False
+            self.halves |= parsed.halves
 
     def state_vector(self) -> bytes:
         with self._calling_pycrdt():

@@ -162,6 +162,7 @@ class Device:
                     "open": self._disks[folder.id].recently_edited[:20],
                 }
                 self._presence_of(folder).set_own(state)
+                self._presence_of(folder).catch_up(trio.current_time())
             await trio.sleep(_PRESENCE_S)
 
     # --- discovery ----------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ class Ingest:
             await self._only_status(record, finding)
             return
         live = self._folder.open_text(record.document)
-        base = self.readers.unread.get(record.entry, record)
+        base = self.readers.base_of(record)
         if base.entry != record.entry:
             if await self.saves.save_of_former(record, base, finding):
                 return

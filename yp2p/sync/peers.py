@@ -319,11 +319,13 @@ class Peers:
                         del self._links[device]
                     if trio.current_time() - linked.since > _FORGIVEN_S:
                         self.contact(device).faults = 0
+                        self.contact(device).trouble = ""
                     log.info("link_down")
 
     def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:
         contact = self.contact(device)
-        contact.trouble = ""
+        if not contact.faults:
+            contact.trouble = ""
         hello = link.peer
         if hello is None:
             return

@@ -63,6 +63,7 @@ class FolderPresence:
         self._sessions: dict[DeviceID, Session] = {}
         self._owner: dict[int, DeviceID] = {}  # clients of linked devices, as those said themselves
         self._allowance: dict[DeviceID, _Allowance] = {}
+        self._late: dict[DeviceID, list[Presence]] = {}
         self._own: dict[str, Any] | None = None
 
     def set_own(self, state: dict[str, Any]) -> None:
@@ -81,6 +82,7 @@ class FolderPresence:
         """The link to `peer` is gone, and with it everyone only it vouched for."""
         self._sessions.pop(peer, None)
         self._allowance.pop(peer, None)
+        self._late.pop(peer, None)
         self._owner = {client: owner for client, owner in self._owner.items() if owner != peer}
         self._spread(self._states.leave(self._take_back(peer, list(self._vouched))), peer)
 
@@ -89,8 +91,20 @@ class FolderPresence:
         allowance = self._allowance.setdefault(peer, _Allowance())
         presences = awareness.decode(data)
         if allowance.takes(now):
-            news = self._states.apply(self._taken(peer, presences), self._client)
-            self._spread(news, peer)
+            self._late.pop(peer, None)
+            self._take(peer, presences)
+        else:
+            self._late[peer] = presences  # the last word counts, a little later
+
+    def catch_up(self, now: float) -> None:
+        """Take what was said too fast."""
+        for peer, presences in list(self._late.items()):
+            if peer in self._sessions and self._allowance[peer].takes(now):
+                del self._late[peer]
+                self._take(peer, presences)
+
+    def _take(self, peer: DeviceID, presences: list[Presence]) -> None:
+        self._spread(self._states.apply(self._taken(peer, presences), self._client), peer)
 
     def present(self) -> list[dict[str, Any]]:
         """The states of all who are here, this device among them."""

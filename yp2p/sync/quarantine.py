@@ -37,7 +37,8 @@ class Quarantine:
     def add(self, peer: DeviceID, document: DocumentID, now: float) -> Quarantined:
         """The document panicked on what the peer sent."""
         old = self._entries.pop((peer, document), None)
-        failures = old.failures + 1 if old is not None else 1
+        is_fresh = old is not None and now < old.until + _LONGEST_WAIT_S
+        failures = old.failures + 1 if old is not None and is_fresh else 1
         wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(failures - 1, 16))
         entry = Quarantined(peer, document, failures, now + wait)
         self._entries[peer, document] = entry

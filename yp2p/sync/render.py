@@ -361,8 +361,8 @@ class Render:
         placing: list[tuple[_Put, Intent]] = []
         for (put, intent), failure in zip(ready, failures, strict=True):
             if failure is None:
-                base = put.record if put.is_next_version else self._ingest.readers.formerly.get(put.path)
-                if base is not None and self._ingest.readers.watch_reading(put.entry, intent.temporary.name):
+                base = put.record if put.is_next_version else self._ingest.readers.former(put.path)
+                if base is not None and self._ingest.readers.watch_rendered(put.entry, intent.temporary.name):
                     self._ingest.readers.unread.setdefault(put.entry, base)
                 placing.append((put, intent))
             else:

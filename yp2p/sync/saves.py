@@ -30,6 +30,7 @@ from yp2p.files.inspect import Finding, Found
 from yp2p.identity import EntryID
 from yp2p.protocol.labels import Side
 from yp2p.protocol.ysync import deleted_ranges
+from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.notices import NoticeKind, Undo
@@ -37,6 +38,9 @@ from yp2p.sync.readers import Readers
 from yp2p.sync.records import FileRecord
 from yp2p.sync.versions import nearest_version
 
+# A former file that is shorter is like anything.
+_MIN_FORMER_CHARS = 8
+_NOTHING = TextReplica(1).state()
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 
@@ -185,24 +189,39 @@ class Saves:
         folder = self._folder
         own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
         removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
-        if _distance(own, finding.text) <= _distance(was, finding.text) or 2 * removed > len(was):
+        is_alike = len(was) >= _MIN_FORMER_CHARS and 2 * removed <= len(was)
+        if not is_alike or _distance(own, finding.text) <= _distance(was, finding.text):
             return False  # an appender, which need not read, or something that was never here
-        base = await self.save_against(former, finding)
-        self._readers.unread[record.entry] = base
-        # The path is the other file's, which nobody has read: as if its text had never been there.
-        back = replace(record, base_seq=0, base_state=None, content=finding.content, stamp=finding.stamp)
+        # The path is the other file's, which nobody has read: as if its text had never been there. A row number of its
+        # own tells this base from that of any replacement before.
+        back = replace(
+            record, base_seq=folder.database.next_seq(), base_state=_NOTHING, content=finding.content,
+            stamp=finding.stamp,
+        )  # fmt: skip
         folder.set_file(back)
-        folder.database.submit([back.save(folder.id), base.save_as_unread(folder.id, record.entry)])
         folder.to_render.add(record.entry)
+        base = await self.save_against(
+            former,
+            finding,
+            lambda after: [back.save(folder.id), after.save_as_unread(folder.id, record.entry)],
+        )
+        self._readers.keep_foreign(record.entry, base)
         return True
 
-    async def save_against(self, base: FileRecord, finding: Finding) -> FileRecord:
+    async def save_against(
+        self, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]] = lambda after: []
+    ) -> FileRecord:
         """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
 
-        Gives the base of the next save of the same writer.
+        Args:
+            also: what becomes durable with it, given the base of the next save of the same writer.
+
+        Returns:
+            That base.
         """
         folder = self._folder
         if finding.found is not Found.TEXT or finding.content == base.content:
+            folder.database.submit(also(base))
             return base
         fork = folder.fork_at_base(base, fresh_client_id())
         update = fork.edit(hunks(fork.text(), finding.text))
@@ -210,8 +229,9 @@ class Saves:
         news = live.replica.apply(update) if update is not None else None
         after = replace(base, base_state=fork.state(), content=finding.content)
         if news is None:
+            folder.database.submit(also(after))
             return after
-        commit = folder.record_text(live, news, None)
+        commit = folder.record_text(live, news, None, extra=also(after))
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await live.told(commit)
