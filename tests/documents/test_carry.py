@@ -34,7 +34,15 @@ def test_what_both_have_comes_once(base: str, file: str, document: str, expected
 
 @pytest.mark.parametrize(
     ("base", "file", "document"),
-    [("a\n", "a\nmine\n", "a\ntheirs\n"), ("a\n", "a\n}\n", "a\n}\nb\n"), ("a\n", "a\nb\n", "a\n"), ("", "x", "")],
+    [
+        ("log\n", "log\n12:00:01 job A finished\n", "log\n12:00:02 job B finished\n"),
+        ("", "def first(): return None\n", "def second(): return None\n"),
+        ("a\n", "a\n## Heading of both\nb\nc\nd\n", "a\n## Heading of both\nx\ny\nz\n"),
+        ("a\n", "a\nmine\n", "a\ntheirs\n"),
+        ("a\n", "a\n}\n", "a\n}\nb\n"),
+        ("a\n", "a\nb\n", "a\n"),
+        ("", "x", ""),
+    ],
 )
 def test_without_news_in_common_it_is_a_merge_like_any_other(base: str, file: str, document: str) -> None:
     assert _carried(base, file, document) is None

@@ -151,6 +151,36 @@ def test_more_twins_than_one_edit_may_have() -> None:
     assert {node.replica.text() for node in nodes} == {"".join(wanted)}
 
 
+def test_words_and_numbers_of_two_people_stay_whole() -> None:
+    for one, two in (
+        ("\n+4912345678", "\n+491234567890"), ("\ninvoice 1000", "\ninvoice 10000"), ("\nimport a", "\nimport a.b"),
+        ("\nimport yp2p_tests\n", "\nimport yp2p_tests.more\n"), ("\ntotal: 100000\n", "\ntotal: 1000000\n"),
+    ):  # fmt: skip
+        for mine, theirs in ((one, two), (two, one)):
+            nodes = [Node(number, "a\nb") for number in range(2)]
+            nodes[0].change("a\nb" + mine)
+            nodes[1].change("a\nb" + theirs)
+            meet(nodes, random.Random(1))
+            text = nodes[0].replica.text()
+            assert one.strip() in text.replace(two.strip(), "", 1), text
+            assert two.strip() in text, text
+
+
+def test_lines_made_apart_come_once_beside_what_somebody_went_on_with() -> None:
+    for mine, theirs in (
+        ("shared line one\nmine\n", "shared line one\n"), ("mine\nshared line one\nmore\n", "shared line one\n"),
+        ("above\nshared line one\n", "shared line one\n"),
+    ):  # fmt: skip
+        for first, second in ((mine, theirs), (theirs, mine)):
+            nodes = [Node(number, "a\nb\n") for number in range(2)]
+            nodes[0].change("a\n" + first + "b\n")
+            nodes[1].change("a\n" + second + "b\n")
+            meet(nodes, random.Random(1))
+            assert nodes[0].replica.text() == nodes[1].replica.text()
+            assert nodes[0].replica.text().count("shared line one\n") == 1
+            assert all(line in nodes[0].replica.text() for line in mine.splitlines())
+
+
 def test_edits_in_turns_are_never_repaired() -> None:
     for seed in range(300):
         rng = random.Random(seed)

@@ -12,7 +12,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Kind, Manifest, ManifestReplica
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import TextReplica, imported, self_test
-from yp2p.errors import InvalidUpdate, MissingDependency
+from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.ysync import Shape, check_update, document_version, read_state_vector
 
@@ -55,6 +55,36 @@ def test_items_that_wait_for_each_other_are_refused() -> None:
         replica = TextReplica(7)
         assert replica.receive(bytes([2]) + b"".join(sections) + bytes([0])) is not None
         assert len(replica.text()) == 4
+
+
+def test_nothing_divides_a_character() -> None:
+    """Clocks count UTF-16 units; the library would lose the second half, on some devices."""
+    writer, reader = TextReplica(5), TextReplica(6)
+    first = writer.edit([Hunk(0, 0, "a😀b")])
+    assert first is not None
+    reader.receive(first)
+    half = bytes([0, 1, 5, 1, 2, 1])  # deletes from the middle of the character on
+    with pytest.raises(HistoriesDiffer, match="middle of a character"):
+        reader.receive(half)
+    behind_half = bytes([1, 1, 7, 0, 0x84, 5, 1, 1, ord("x"), 0])
+    with pytest.raises(HistoriesDiffer, match="middle of a character"):
+        reader.receive(behind_half)
+    in_one = first[:-1] + half[1:]
+    with pytest.raises(InvalidUpdate, match="middle of a character"):
+        TextReplica(8).receive(in_one)
+    # What is whole passes: behind the character, and taking it out.
+    assert reader.receive(bytes([1, 1, 7, 0, 0x84, 5, 2, 1, ord("x"), 0])) is not None
+    assert reader.receive(bytes([0, 1, 5, 1, 1, 2])) is not None
+    assert reader.text() == "abx"
+
+
+def test_blocks_that_no_honest_device_makes_are_refused() -> None:
+    with pytest.raises(InvalidUpdate, match="GC block"):
+        TextReplica(7).receive(bytes([1, 1, 1, 0, 0, 3, 0]))
+    replica = TextReplica(7)
+    replica.edit([Hunk(0, 0, "ab")])
+    with pytest.raises(InvalidUpdate, match="same one"):
+        replica.receive(bytes([1, 1, 1, 0, 0xC4, 7, 0, 7, 0, 1, ord("x"), 0]))
 
 
 def test_whole_states_of_many_authors_are_never_refused() -> None:
