@@ -72,17 +72,20 @@ async def test_another_programs_database_and_a_newer_one_are_refused(tmp_path: P
             pass
 
 
-async def test_a_store_of_the_schema_before_is_migrated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: int) -> None:
     new, old = tmp_path / "new.db", tmp_path / "old.db"
     for path in (new, old):
         async with open_database(path):
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    for table in ("base", "notice", "last_run", "day"):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("ALTER TABLE folder DROP COLUMN held")
-    connection.execute("PRAGMA user_version = 1")
+    connection.execute("ALTER TABLE unread DROP COLUMN before")
+    if version < 2:
+        for table in ("base", "notice", "last_run", "day"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE folder DROP COLUMN held")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:
         assert database.rows("SELECT label, held FROM folder") == [("label", "")]
