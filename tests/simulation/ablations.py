@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import patch
 
-from simulation.hooks import SimulatedDatabase, current_host
+from simulation.hooks import current_host
 
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.text import TextReplica
@@ -16,21 +16,30 @@ from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
+from yp2p.sync.live import LiveDocument
 from yp2p.sync.provider import Provider
 from yp2p.sync.records import FileRecord
 
 
 def _without_persisting_first() -> AbstractContextManager[Any]:
-    """Invariant 1: everything counts as durable as soon as it was submitted."""
-    submit = SimulatedDatabase.submit
+    """Invariant 1: nobody waits for what was submitted to be durable, before it is sent or rendered."""
+    wait = Commit.wait
 
-    def submit_and_go_on(database: SimulatedDatabase, statements: Any) -> Commit:
-        commit = submit(database, statements)
-        if database.host.is_watching:  # what makes a folder is read back from the store
-            commit.finish()
-        return commit
+    async def go_on(commit: Commit) -> None:
+        host = current_host.get()
+        if host is None or not host.is_watching:  # what makes a folder is read back from the store
+            await wait(commit)
 
-    return patch.object(SimulatedDatabase, "submit", submit_and_go_on)
+    async def tell(live: LiveDocument, commit: Commit) -> None:
+        while live._untold:
+            update, source, _ = live._untold.popleft()
+            for listener in list(live._listeners.values()):
+                listener(update, source)
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(Commit, "wait", go_on))
+    stack.enter_context(patch.object(LiveDocument, "told", tell))
+    return stack
 
 
 def _without_forking_at_the_base() -> AbstractContextManager[Any]:
