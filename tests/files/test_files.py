@@ -267,14 +267,20 @@ async def test_reading_is_reported_once(root: Root) -> None:
         assert not watcher.watch_reading("nothing", b"key")
 
 
-async def test_reading_after_writing_tells_what_was_written(root: Root) -> None:
-    (root.path / "f").write_text("x")
+@pytest.mark.parametrize("scanned", [False, True])
+async def test_reading_after_writing_is_reading_something_else(root: Root, scanned: bool) -> None:
+    """Also before the first scan, when nobody watches the directories yet."""
+    for name in "fg":
+        (root.path / name).write_text("x")
     async with open_watcher(root, IgnoreRules()) as watcher:
-        watcher.scan()
+        if scanned:
+            watcher.scan()
         assert watcher.watch_reading("f", b"key")
+        assert watcher.watch_reading("g", b"other")
         (root.path / "f").write_text("y")
         assert (root.path / "f").read_text() == "y"
-        assert (await _next(watcher)).read == {b"key": frozenset({"f"})}
+        assert (root.path / "g").read_text() == "x"
+        assert set((await _next(watcher)).read) == {b"other"}
 
 
 def test_ignoring() -> None:

@@ -14,7 +14,6 @@ Theory of operation
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -239,13 +238,22 @@ def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: S
     Args:
         from_older, from_newer: what the save changed, seen from either.
     """
-    fresh = Counter(split_lines(newer)) - Counter(split_lines(older))
-    total = sum(_letters(line) * times for line, times in fresh.items())
+    at = 0
+    fresh: list[tuple[int, int]] = []
+    for hunk in hunks(older, newer):
+        at += hunk.start
+        fresh.append((at, at + len(hunk.text)))
+        at += len(hunk.text) - hunk.stop
+    total = sum(_letters(newer[start:stop]) for start, stop in fresh)
     if not total:
         return _extent(from_newer) <= _extent(from_older)
-    saved = Counter(split_lines(apply_hunks(newer, from_newer)))
-    held = sum(_letters(line) * times for line, times in (fresh & saved).items())
-    return 2 * held > total
+    removed = sum(
+        _letters(newer[max(start, hunk.start) : min(stop, hunk.stop)])
+        for start, stop in fresh
+        for hunk in from_newer
+        if hunk.start < stop and hunk.stop > start
+    )
+    return 2 * removed < total
 
 
 def _letters(text: str) -> int:

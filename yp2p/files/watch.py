@@ -127,7 +127,9 @@ class Watcher:
         except OSError:
             return False
         try:
-            watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", flags.ACCESS | flags.ONESHOT)
+            # Whoever reads it after somebody wrote to it reads another version: that ends the watch as well.
+            mask = flags.ACCESS | flags.MODIFY | flags.ONESHOT
+            watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", mask)
         except OSError:
             return False
         finally:

@@ -178,7 +178,9 @@ class Imports:
         """A file that cannot be synchronised stands where an entry belongs: it moves aside, and stays here."""
         folder = self._folder
         entry = folder.layout().entry_at.get(finding.path)
-        if finding.found not in (Found.NOT_TEXT, Found.TOO_BIG) or entry is None or entry in folder.files:
+        record = folder.files.get(entry) if entry is not None else None
+        is_its_own = record is not None and record.path == finding.path
+        if finding.found not in (Found.NOT_TEXT, Found.TOO_BIG) or entry is None or is_its_own:
             return False
         beside = conflict_path(finding.path, entry_id_for(b"conflict", entry, repr(finding.stamp).encode()))
         if (await self._move(finding, beside)).outcome is not Outcome.DONE:

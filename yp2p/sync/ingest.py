@@ -180,11 +180,6 @@ class Ingest:
             await self._only_status(record, finding)
             return
         live = self._folder.open_text(record.document)
-        base = self.readers.base_of(record)
-        if base.entry != record.entry:
-            if await self.saves.save_of_former(record, base, finding):
-                return
-            base = record
         if finding.content == live.text.content():
             await self._already_here(record, finding)
         elif (
@@ -196,6 +191,10 @@ class Ingest:
             await self._mend(record, finding)
             return
         else:
+            base = self.readers.base_of(record)
+            if base.entry != record.entry and await self.saves.save_of_former(record, base, finding):
+                return
+            base = base if base.entry == record.entry else record
             await self.saves.save(record, base, finding, Look(self._scanning, self.after_power_cut))
         self.readers.was_read(record.entry)
 
