@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 _TOKEN = re.compile(rb"w\d{5}x")
+_FUSED = re.compile(rb"(?:w\d{5}x){2}")
 _NAMES = ("a.txt", "b.txt", "notes/c.md", "notes/d.md", "deep/er/e.txt")
 
 
@@ -92,7 +93,7 @@ class Oracle:
 
     def check(self, files: dict[str, bytes]) -> list[str]:
         """What is wrong with the tree that all devices ended with."""
-        wrong: list[str] = []
+        wrong = [f"{found.decode()} grew together" for data in files.values() for found in _FUSED.findall(data)]
         for token, state in self.tokens.items():
             homes = [path for path, data in files.items() if token.encode() in data]
             for path in homes:
