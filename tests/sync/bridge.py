@@ -53,6 +53,7 @@ class Bridge:
             batch = await self._watcher.next_batch()
             self.dirty |= batch.finished
             self.ingest.readers.take(batch.read, batch.written)
+            self.render_actor.written_late(batch.kept)
 
     async def look(self) -> None:
         """Ingest what changed on the disk."""
@@ -103,6 +104,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
                 ingest.after_power_cut = after_power_cut
                 looks: set[str] = set()
                 render = Render(folder, root, ingest, looks.add)
+                watcher.watch_kept()
                 await render.recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
                 bridge.dirty = looks

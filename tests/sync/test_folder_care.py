@@ -118,3 +118,22 @@ def test_without_a_power_cut_an_empty_file_is_an_edit() -> None:
             assert _kinds(bridge) == []
 
     _run(test)
+
+
+def test_after_a_power_cut_a_save_can_be_of_what_was_saved_before_others_changes_were_put_in_place() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\ntwo\n")
+        async with open_bridge(base, clean_end=False) as bridge:
+            await _remote(bridge, "one\ntwo\n", "one\nfar\ntwo\n")
+            path.write_text("one\ntwo\nsaved here\n")
+            await bridge.look()  # no version of the document's log holds this text
+            await bridge.render()
+            assert bridge.document(NAME).text.text() == "one\nfar\ntwo\nsaved here\n"
+        path.write_text("one\ntwo\nsaved here\nand this, by who had not read\n")
+        async with open_bridge(base, after_power_cut=True) as bridge:
+            await bridge.render()
+            assert path.read_text() == "one\nfar\ntwo\nsaved here\nand this, by who had not read\n"
+            assert _kinds(bridge) == []
+
+    _run(test)

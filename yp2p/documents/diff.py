@@ -235,6 +235,9 @@ def apply_hunks(old: str, changes: Sequence[Hunk]) -> str:
 def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: Sequence[Hunk]) -> bool:
     """Whether a save was made of `newer` rather than of `older`: whether it holds what came in between.
 
+    A line that came in between and lost a part counts as not held: a person who had not read it may have written one
+    that is alike, and to take that for an edit of the line would lose it.
+
     Args:
         from_older, from_newer: what the save changed, seen from either.
     """
@@ -242,24 +245,28 @@ def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: S
     fresh: list[tuple[int, int]] = []
     for hunk in hunks(older, newer):
         at += hunk.start
-        fresh.append((at, at + len(hunk.text)))
-        at += len(hunk.text) - hunk.stop
-    total = sum(_letters(newer[start:stop]) for start, stop in fresh)
-    if not total:
-        return _extent(from_newer) <= _extent(from_older)
+        for line in split_lines(hunk.text):
+            fresh.append((at, at + len(line)))
+            at += len(line)
+        at -= hunk.stop
+    sizes = [_letters(newer[start:stop]) for start, stop in fresh]
+    if not any(sizes):
+        return extent(from_newer) <= extent(from_older)
     removed = sum(
-        _letters(newer[max(start, hunk.start) : min(stop, hunk.stop)])
-        for start, stop in fresh
-        for hunk in from_newer
-        if hunk.start < stop and hunk.stop > start
+        size for (start, stop), size in zip(fresh, sizes, strict=True) if _takes_letters(newer, start, stop, from_newer)
     )
-    return 2 * removed < total
+    return 2 * removed < sum(sizes)
+
+
+def _takes_letters(text: str, start: int, stop: int, changes: Sequence[Hunk]) -> bool:
+    """Whether these changes of a text take letters out of a part of it."""
+    return any(_letters(text[max(start, hunk.start) : min(stop, hunk.stop)]) for hunk in changes)
 
 
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-def _extent(found: Sequence[Hunk]) -> int:
-    """How much was taken out and put in."""
+def extent(found: Sequence[Hunk]) -> int:
+    """How many code points were taken out and put in."""
     return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)

@@ -22,7 +22,7 @@ import trio
 from inotify_simple import INotify, flags
 
 from yp2p.files.ignore import IgnoreRules
-from yp2p.files.root import Root
+from yp2p.files.root import TMP, Root
 
 _MASK = (
     flags.CLOSE_WRITE | flags.MODIFY | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
@@ -39,6 +39,7 @@ class Batch:
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
     new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
     written: set[str] = field(default_factory=set)  # paths that somebody wrote to
+    kept: set[str] = field(default_factory=set)  # what was closed in `.yp2p/tmp`: ours, or a save that came late
     # Keys given to `watch_reading`: somebody has read the file; with the paths that had been written to before.
     read: dict[bytes, frozenset[str]] = field(default_factory=dict)
     overflow: bool = False  # look everywhere
@@ -55,6 +56,7 @@ class Watcher:
         self._path_of: dict[int, str] = {}
         self._watch_of: dict[str, int] = {}
         self._reading: dict[int, bytes] = {}
+        self._kept = -1  # the watch of `.yp2p/tmp`
         self.exhausted = False
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
 
@@ -120,6 +122,19 @@ class Watcher:
             self._path_of[watch] = path
             self._watch_of[path] = watch
 
+    def watch_kept(self) -> None:
+        """Tell from now on what is written to replaced files, by those who had opened them before."""
+        try:
+            descriptor = self._root.open(TMP, os.O_DIRECTORY | os.O_RDONLY)
+        except OSError:
+            return  # they are looked at again in any case
+        try:
+            self._kept = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", flags.CLOSE_WRITE)
+        except OSError:
+            return
+        finally:
+            os.close(descriptor)
+
     def watch_reading(self, path: str, key: bytes) -> bool:
         """Tell once, under `key`, when somebody reads the file now at `path`; False when that cannot be told."""
         try:
@@ -160,6 +175,9 @@ class Watcher:
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
             batch.overflow = True
+            return
+        if watch == self._kept:
+            batch.kept.add(f"{TMP}/{name}")
             return
         key = self._reading.get(watch)
         if key is not None:

@@ -142,6 +142,7 @@ class Disk:
             self._ingest = Ingest(folder, root, self._settings.max_text_bytes, watcher.watch_reading)
             self._ingest.after_power_cut = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._mark)
+            watcher.watch_kept()
             await self._render.recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
@@ -323,6 +324,8 @@ class Disk:
             self._modified[path] = (first, now)
         if self._ingest is not None:
             self._ingest.readers.take(batch.read, batch.written)
+        if self._render is not None:
+            self._render.written_late(batch.kept)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True

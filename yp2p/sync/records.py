@@ -100,6 +100,15 @@ def kept_base(database: Database, folder: FolderID, record: FileRecord, content:
     return bytes(rows[0][0]) if rows else None
 
 
+def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: int) -> list[FileRecord]:
+    """The newest of the bases of the last day that the log alone does not give."""
+    query = (
+        "SELECT content, base_state FROM base WHERE folder = ? AND entry = ? AND document = ? ORDER BY at DESC LIMIT ?"
+    )
+    rows = database.rows(query, (folder, record.entry, record.document, limit))
+    return [replace(record, base_state=bytes(state), content=content) for content, state in rows]
+
+
 def load_files(database: Database, folder: FolderID) -> list[FileRecord]:
     return [
         FileRecord(EntryID(e), _path(p), DocumentID(d), seq, state, content, bool(x), Stamp(*stamp))

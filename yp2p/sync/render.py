@@ -9,8 +9,9 @@ Theory of operation
     durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old
     file with the old base, or the new file with an intent that `recover` turns into the new base.
 
-    What came out of an exchange is kept for `KEEP_S` and looked at again, because a program that had the file open may
-    write into it after the exchange; what it wrote is merged as a save made on the base of that time.
+    What came out of an exchange is kept for `KEEP_S`, because a program that had the file open, or was opening it, may
+    write into it after the exchange. It is looked at when that program closes it, and once more at the end; what was
+    written is merged as a save made on the base of that time.
 
 Invariants
     * Nothing is overwritten that is not the base: a file that differs is ingested first.
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 import structlog
@@ -436,6 +437,20 @@ class Render:
         except OSError:
             return False
         return status is None or stat.S_ISREG(status.st_mode)
+
+    def written_late(self, names: Set[str]) -> None:
+        """Somebody closed these files in `.yp2p/tmp`: look now at those that came out and are another since."""
+        if names:
+            late = [out for out in self._came_out if out.name in names and self._is_another(out)]
+            rest = [out for out in self._came_out if out not in late]
+            self._came_out = [*(replace(out, until=trio.current_time()) for out in late), *rest]
+
+    def _is_another(self, out: _CameOut) -> bool:
+        try:
+            status = self._root.lstat(out.name)
+        except OSError:
+            return False
+        return status is not None and (status.st_size, status.st_mtime_ns) != (out.stamp.size, out.stamp.mtime_ns)
 
     async def _look_at_what_came_out(self) -> None:
         now = trio.current_time()

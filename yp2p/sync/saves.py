@@ -22,7 +22,7 @@ import structlog
 import trio
 
 from yp2p.documents.carry import carry_over
-from yp2p.documents.diff import Hunk, holds_news, hunks, word_hunks
+from yp2p.documents.diff import Hunk, extent, holds_news, hunks, word_hunks
 from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import MAX_HUNKS, TextReplica
@@ -74,7 +74,7 @@ class Saves:
         """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
         folder = self._folder
         if look.after_power_cut:
-            record = base = nearest_version(folder, record, finding.text)
+            record = base = nearest_version(folder, record, base, finding.text)
         fork, found = await self._changes(base, finding)
         if base is not record:
             # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.
@@ -240,4 +240,4 @@ class Saves:
 
 def _distance(old: str, new: str) -> int:
     """How much of a text is taken out and put in."""
-    return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(old, new))
+    return extent(hunks(old, new))

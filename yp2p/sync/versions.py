@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from yp2p.documents.diff import hunks
+from yp2p.documents.diff import extent, hunks
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.notices import Undo
-from yp2p.sync.records import FileRecord, kept_base
+from yp2p.sync.records import FileRecord, kept_base, kept_bases
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000
@@ -45,24 +45,40 @@ def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> i
     return found
 
 
-def nearest_version(folder: Folder, record: FileRecord, text: str) -> FileRecord:
-    """The version of its document that a text was made of: the one that it is nearest to, the newest of equals.
+def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text: str) -> FileRecord:
+    """The version of its file that a text was made of: the one that it is nearest to, the newest of equals.
 
-    For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there.
+    For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there. That
+    can be a version of the document, or what the file held while the document was ahead of it.
+
+    Args:
+        unread: the base before, where nobody has read what was rendered since; else `record`.
     """
-    rows = folder.rows(record.document)
+    best: tuple[int, FileRecord] | None = None
+    for version, old in _versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))):
+        distance = extent(hunks(old, text))
+        if best is None or distance <= best[0]:
+            best = distance, version
+    return best[1] if best is not None else record
+
+
+def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[tuple[FileRecord, str]]:
+    """Versions of a file with their texts, roughly the oldest first, not many more than `limit`."""
+    limit = max(1, min(_VERSIONS_COMPARED, limit))
+    aside = kept_bases(folder.database, folder.id, record, limit)[::-1]
+    if unread.document == record.document:
+        aside.append(unread)
+    for version in aside:
+        if version.base_state is not None:
+            yield version, TextReplica.from_updates(1, [version.base_state]).text()
+    rows = [row for row in folder.rows(record.document) if row[0] <= record.base_seq]
     replica = TextReplica(1)
-    best: tuple[int, int] | None = None
-    limit = max(1, min(_VERSIONS_COMPARED, _CHARS_COMPARED // max(1, len(text))))
     for number, (seq, data) in enumerate(rows):
         replica.load([data])
         if len(rows) - number <= limit:
-            distance = sum(hunk.stop - hunk.start + len(hunk.text) for hunk in hunks(replica.text(), text))
-            if best is None or distance <= best[0]:
-                best = distance, seq
-    if best is None or record.base_state is not None:
-        return record
-    return replace(record, base_seq=min(best[1], record.base_seq), base_state=None)
+            yield replace(record, base_seq=seq, base_state=None), replica.text()
+    if record.base_state is not None:
+        yield record, TextReplica.from_updates(1, [record.base_state]).text()
 
 
 def bring_back(folder: Folder, undo: Undo) -> Commit | None:
