@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yp2p.documents.diff import apply_hunks, holds_news, hunks
-from yp2p.documents.text import TextReplica, imported
+from yp2p.documents.diff import Hunk, apply_hunks, holds_news, hunks
+from yp2p.documents.text import TextReplica, imported, removed_by
 
 texts = st.text(alphabet="ab \n\r😀é1_", max_size=60)
 lines = st.lists(st.sampled_from(["one\n", "two two\n", "three 3\n", "\n", "x = 1200\n"]), max_size=30).map("".join)
@@ -108,7 +108,22 @@ def test_a_rewrite_is_cut_to_the_limit() -> None:
         ("one\n", "one\nfar away, far away\nto\n", "one\nfar away, far away\n", True),
         ("one\nfar\n", "one\n", "one\nmine\n", True),
         ("one\nfar\n", "one\n", "one\nfar\nmine\n", False),
+        ("one\nfar two\n", "one\n", "one\nnear two\nmine\n", True),  # not an edit of the line that is gone
     ],
 )
 def test_whether_a_save_holds_what_came_in_between(older: str, newer: str, saved: str, held: bool) -> None:
     assert holds_news(older, newer, hunks(older, saved), hunks(newer, saved)) is held
+
+
+def test_an_edit_inside_a_line_that_others_took_out_is_a_whole_line() -> None:
+    base, saved = "oné\nfar two thr😀\nlast\n", "oné\nfar two four\nlast\n"
+    replica = TextReplica.from_updates(1, [imported(base)])
+    edited, replaced = replica.fork(2), replica.fork(3)
+    edited.edit([Hunk(12, 16, "five")])
+    replaced.edit([Hunk(4, 17, ""), Hunk(17, 17, "far two five\n")])
+    word, line = [Hunk(12, 16, "four")], [Hunk(4, 17, "far two four\n")]
+    assert hunks(base, saved) == word
+    assert hunks(base, saved, removed=removed_by(replica, edited.state())) == word
+    assert hunks(base, saved, removed=removed_by(replica, replaced.state())) == line
+    assert hunks(base, saved, removed=[(6, 11), (11, 17)]) == word
+    assert hunks(base, saved, removed=[(3, 11), (11, 20)]) == line

@@ -181,6 +181,19 @@ def test_lines_made_apart_come_once_beside_what_somebody_went_on_with() -> None:
             assert all(line in nodes[0].replica.text() for line in mine.splitlines())
 
 
+def test_lines_made_apart_come_once_where_each_went_on_at_another_end() -> None:
+    texts = set()
+    for seed in range(8):  # who stands first is chance
+        nodes = [Node(number, "a\nb\n") for number in range(2)]
+        nodes[seed % 2].change("a\nabove\nshared\nb\n")
+        nodes[1 - seed % 2].change("a\nshared\nbelow\nb\n")
+        meet(nodes, random.Random(seed))
+        assert nodes[0].replica.text() == nodes[1].replica.text()
+        texts.add(nodes[0].replica.text())
+    assert "a\nabove\nshared\nbelow\nb\n" in texts
+    assert texts <= {"a\nabove\nshared\nbelow\nb\n", "a\nshared\nbelow\nabove\nshared\nb\n"}
+
+
 def test_edits_in_turns_are_never_repaired() -> None:
     for seed in range(300):
         rng = random.Random(seed)

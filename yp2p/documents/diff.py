@@ -14,7 +14,8 @@ Theory of operation
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from fast_diff_match_patch import diff as _diff
@@ -156,9 +157,9 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
         )
 
 
-def _block_hunks(old: Sequence[str], new: Sequence[str], at: int) -> Iterator[Hunk]:
-    """The hunks of one block of lines that begins at code point `at`."""
-    pairs = _pair_lines(old, new) if old and new else []
+def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int]) -> Iterator[Hunk]:
+    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited."""
+    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new else []
     i = j = 0
     for pair_old, pair_new in [*pairs, (len(old), len(new))]:
         size = sum(map(len, old[i:pair_old]))
@@ -171,10 +172,14 @@ def _block_hunks(old: Sequence[str], new: Sequence[str], at: int) -> Iterator[Hu
         i, j = pair_old + 1, pair_new + 1
 
 
-def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
+def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, int]] = ()) -> list[Hunk]:
     """The replacements that turn `old` into `new`, in order, at most `limit` of them.
 
     Where there would be more, neighbours are joined into larger replacements.
+
+    Args:
+        removed: from where to where others took text out of `old`. An edit inside a line that they took out whole is
+            a new line: only its words would be left of it otherwise.
     """
     if old == new:
         return []
@@ -183,6 +188,7 @@ def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
     for line in lines_old:
         starts.append(starts[-1] + len(line))
     blocks = list(_blocks(lines_old, lines_new))
+    gone = _rows_gone(lines_old, starts, removed)
     found = [
         hunk
         for block in blocks
@@ -190,9 +196,19 @@ def hunks(old: str, new: str, limit: int = 1000) -> list[Hunk]:
             lines_old[block.old_start : block.old_stop],
             lines_new[block.new_start : block.new_stop],
             starts[block.old_start],
+            {row - block.old_start for row in gone},
         )
     ]
     return found if len(found) <= limit else _joined(old, found, limit)
+
+
+def _rows_gone(lines: Sequence[str], starts: Sequence[int], removed: Sequence[tuple[int, int]]) -> set[int]:
+    """The rows of which nothing is left without these parts."""
+    left = {row: len(line) for row, line in enumerate(lines)} if removed else {}
+    for start, stop in removed:
+        for row in range(bisect_right(starts, start) - 1, bisect_left(starts, stop)):
+            left[row] -= min(stop, starts[row + 1]) - max(start, starts[row])
+    return {row for row, size in left.items() if size == 0}
 
 
 def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[LineBlock]:
@@ -236,26 +252,40 @@ def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: S
     """Whether a save was made of `newer` rather than of `older`: whether it holds what came in between.
 
     A line that came in between and lost a part counts as not held: a person who had not read it may have written one
-    that is alike, and to take that for an edit of the line would lose it.
+    that is alike, and to take that for an edit of the line would lose it. Where lines were only taken out in between,
+    the save was made of `older` when it has most of them unchanged.
 
     Args:
         from_older, from_newer: what the save changed, seen from either.
     """
     at = 0
     fresh: list[tuple[int, int]] = []
+    gone: list[tuple[int, int]] = []
     for hunk in hunks(older, newer):
-        at += hunk.start
-        for line in split_lines(hunk.text):
-            fresh.append((at, at + len(line)))
-            at += len(line)
-        at -= hunk.stop
-    sizes = [_letters(newer[start:stop]) for start, stop in fresh]
-    if not any(sizes):
-        return extent(from_newer) <= extent(from_older)
-    removed = sum(
-        size for (start, stop), size in zip(fresh, sizes, strict=True) if _takes_letters(newer, start, stop, from_newer)
+        gone += _lines_at(hunk.start, older[hunk.start : hunk.stop])
+        fresh += _lines_at(at + hunk.start, hunk.text)
+        at += len(hunk.text) - (hunk.stop - hunk.start)
+    if sum(_letters(newer[start:stop]) for start, stop in fresh):
+        return _share_touched(newer, fresh, from_newer) < 0.5
+    if sum(_letters(older[start:stop]) for start, stop in gone):
+        return _share_touched(older, gone, from_older) >= 0.5
+    return extent(from_newer) <= extent(from_older)
+
+
+def _lines_at(place: int, text: str) -> Iterator[tuple[int, int]]:
+    """From where to where each line of a text is that stands at `place`."""
+    for line in split_lines(text):
+        yield place, place + len(line)
+        place += len(line)
+
+
+def _share_touched(text: str, parts: Sequence[tuple[int, int]], changes: Sequence[Hunk]) -> float:
+    """How much of these parts, by letters, is in parts that the changes of the text take letters out of."""
+    sizes = [_letters(text[start:stop]) for start, stop in parts]
+    touched = sum(
+        size for (start, stop), size in zip(parts, sizes, strict=True) if _takes_letters(text, start, stop, changes)
     )
-    return 2 * removed < sum(sizes)
+    return touched / sum(sizes)
 
 
 def _takes_letters(text: str, start: int, stop: int, changes: Sequence[Hunk]) -> bool:

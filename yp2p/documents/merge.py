@@ -8,6 +8,7 @@ Theory of operation
     had stands in *runs*. Where a run of ours and a run of theirs are neighbours and say the same, they are *twins*: the
     later one is taken out again. The same where the shorter of the two is how the longer one begins (or how the earlier
     one ends), by whole lines, or any lines of it that are no chance: one side made that change and another one beside.
+    And where lines that are no chance end the earlier run and begin the later one: each made one beside.
     Runs are no neighbours where something stood between them that only one side took out: two rows that are replaced by
     the same word stand side by side afterwards, but each of them was one's own.
 
@@ -32,6 +33,8 @@ from yp2p.protocol.labels import BOTH, GAP, GONE, piece_number
 
 # Fewer letters than these in common are chance: a brace, `return`.
 _DISTINCT_LETTERS = 8
+# The same where copies touch each other.
+_MET_LETTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,21 @@ def _copy(first: _Run, second: _Run) -> Hunk | None:
     if _place_of(second.text, first.text) >= 0:
         return Hunk(second.start, second.stop, "")
     place = _place_of(first.text, second.text)
-    return Hunk(second.start + place, second.start + place + len(first.text), "") if place >= 0 else None
+    if place >= 0:
+        return Hunk(second.start + place, second.start + place + len(first.text), "")
+    shared = _overlap(first.text, second.text)
+    return Hunk(second.start, second.start + shared, "") if shared else None
+
+
+def _overlap(first: str, second: str) -> int:
+    """How many characters of whole lines end the first text and begin the second one; 0 where that may be chance."""
+    at = second.rfind("\n") + 1
+    while at:
+        part = second[:at]
+        if ("\n" + first).endswith("\n" + part):
+            return at if sum(map(str.isalnum, part)) >= _MET_LETTERS else 0
+        at = second.rfind("\n", 0, at - 1) + 1
+    return 0
 
 
 def _place_of(part: str, whole: str) -> int:

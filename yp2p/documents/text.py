@@ -8,10 +8,10 @@ and `self_test` refuses to start on a release that counts otherwise.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
 
-from pycrdt import Doc, Text
+from pycrdt import Doc, Subscription, Text
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.replica import Replica, client_id_from
@@ -39,6 +39,14 @@ class TextReplica(Replica):
 
     def _changed(self) -> None:
         self._cached = None
+
+    def observe(self, callback: Callable[[list[dict[str, Any]]], None]) -> Subscription:
+        """Call back with what each transaction changes, as a Yjs delta that counts UTF-8 bytes."""
+        subscription: Subscription = self._text.observe(lambda event: callback(event.delta))
+        return subscription
+
+    def unobserve(self, subscription: Subscription) -> None:
+        self._text.unobserve(subscription)
 
     def text(self) -> str:
         """The whole text, exactly as decoded from the file."""
@@ -83,6 +91,26 @@ def imported(text: str) -> bytes:
     """The update of a first import: equal texts give equal updates on every device (invariant 5)."""
     replica = TextReplica(client_id_from(b"import", text.encode()))
     return replica.edit([Hunk(0, 0, text)]) or replica.state()
+
+
+def removed_by(replica: TextReplica, update: bytes) -> list[tuple[int, int]]:
+    """From where to where an update of our own would take out code points of a text, in order."""
+    fork = replica.fork(replica.client_id)
+    deltas: list[list[dict[str, Any]]] = []
+    subscription = fork.observe(deltas.append)
+    fork.apply(update)
+    fork.unobserve(subscription)
+    data = replica.text().encode()
+    at = place = 0
+    found: list[tuple[int, int]] = []
+    for step in (step for delta in deltas for step in delta):
+        size = step.get("retain", step.get("delete", 0))  # UTF-8 bytes
+        count = len(data[at : at + size].decode())
+        if "delete" in step:
+            found.append((place, place + count))
+        at += size
+        place += count
+    return found
 
 
 def _byte_offsets(text: str, places: Sequence[int]) -> list[int]:

@@ -157,7 +157,15 @@ class Imports:
             return
         if copy is not None and folder.is_alive(copy) and self._holds(copy, finding):
             # Another device had this very file and put it beside already: one copy, not one a device.
-            await self._move(finding, f"{new_place()}/{finding.path}")
+            seq = folder.open_text(copy.document).last_seq
+            result = await self._move(finding, f"{new_place()}/{finding.path}")
+            if result.outcome is Outcome.DONE:
+                self._moved_away(
+                    FileRecord(
+                        copy.id, finding.path, copy.document, seq, None, finding.content,
+                        finding.executable, finding.stamp,
+                    )
+                )  # fmt: skip
             folder.to_render.add(occupant.id)
             return
         if copy is not None:

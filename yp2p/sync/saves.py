@@ -25,7 +25,7 @@ from yp2p.documents.carry import carry_over
 from yp2p.documents.diff import Hunk, extent, holds_news, hunks, word_hunks
 from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.documents.text import MAX_HUNKS, TextReplica, removed_by
 from yp2p.files.inspect import Finding, Found
 from yp2p.identity import EntryID
 from yp2p.protocol.labels import Side
@@ -90,6 +90,7 @@ class Saves:
             if carried is not None:
                 await self._carry_over(record, finding, carried, look)
                 return
+            found = _hunks_beside(live.text, fork, finding.text)
         merged = Merged(None)
         if is_head and not look.scanned:
             news = update = live.text.edit(found)
@@ -224,8 +225,8 @@ class Saves:
             folder.database.submit(also(base))
             return base
         fork = folder.fork_at_base(base, fresh_client_id())
-        update = fork.edit(hunks(fork.text(), finding.text))
         live = folder.open_text(base.document)
+        update = fork.edit(_hunks_beside(live.text, fork, finding.text))
         news = live.replica.apply(update) if update is not None else None
         after = replace(base, base_state=fork.state(), content=finding.content)
         if news is None:
@@ -236,6 +237,11 @@ class Saves:
         log.info("late_save_merged", folder=folder.label)
         await live.told(commit)
         return after
+
+
+def _hunks_beside(live: TextReplica, fork: TextReplica, new: str) -> list[Hunk]:
+    """What turns a fork's text into `new`, where the document may have moved on since."""
+    return hunks(fork.text(), new, removed=removed_by(fork, live.state()))
 
 
 def _distance(old: str, new: str) -> int:
