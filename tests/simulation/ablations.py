@@ -62,11 +62,11 @@ def _with_echo() -> AbstractContextManager[Any]:
 
 
 def _with_old_client_ids() -> AbstractContextManager[Any]:
-    """Invariant 6: a device writes with the same client IDs after every start."""
+    """Invariant 6: a device writes with the same client IDs after every start, and so does a copy of it."""
 
     def same_as_ever() -> ClientIDs:
         host = current_host.get()
-        number = zlib.crc32(host.name.encode()) if host is not None else 1
+        number = zlib.crc32(host.identity.device_id) if host is not None else 1
         return ClientIDs(number, number ^ 1)
 
     return patch.object(ClientIDs, "fresh", same_as_ever)

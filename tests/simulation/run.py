@@ -80,6 +80,7 @@ def _share(chosen: argparse.Namespace) -> int:
             str(chosen.jobs),
         ]
         + (["--keep-going"] if chosen.keep_going else [])
+        + (["--without", chosen.without] if chosen.without else [])
         for job in range(chosen.jobs)
     ]
     return max(process.wait() for process in [subprocess.Popen(command) for command in commands])
