@@ -83,7 +83,10 @@ class _Listener(ServiceListener):
     def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
         if name == self.own:
             return
-        info = zc.get_service_info(type_, name, timeout=_RESOLVE_MS)
+        try:
+            info = zc.get_service_info(type_, name, timeout=_RESOLVE_MS)
+        except ZeroconfError:
+            return  # it is being closed, or the machine is too busy: it will be announced again
         if info is not None:
             self._hand_over(_sighting(info))
 

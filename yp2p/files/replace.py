@@ -151,12 +151,19 @@ def _fill(root: Root, temporary: Temporary, like: str | None, data: bytes, execu
         os.close(descriptor)
 
 
+def _read_umask() -> int:
+    """From proc(5): to ask by setting another one would let other threads make files with that meanwhile."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
+
+
+_UMASK = _read_umask()  # as the process was started
+
+
 def _set_mode(root: Root, descriptor: int, like: str | None, executable: bool) -> None:
     status = root.lstat(like) if like is not None else None
     if status is None:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(descriptor, (0o777 if executable else 0o666) & ~mask)
+        os.fchmod(descriptor, (0o777 if executable else 0o666) & ~_UMASK)
         return
     own = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):

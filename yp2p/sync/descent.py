@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 import trio
 
+from yp2p.documents.text import TextReplica, imported
 from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import (
@@ -144,8 +145,23 @@ class Descent:
                 await provider.synced.wait()
         for entry, pair in suspects.items():
             if self._suspects.get(entry) == pair:
-                await repair(folder, entry, *pair)
+                text = await self._text_of_peer(pair[1].document)
+                if text is not None:
+                    await repair(folder, entry, *pair, text)
         self._suspects = suspects
+
+    async def _text_of_peer(self, document: DocumentID) -> str | None:
+        """The text that the peer has of a document; None when the library panics on it."""
+        await self._link.send(Pull(self._folder.id, (document,)))
+        reply = await self._reply()
+        states = dict(reply.states) if isinstance(reply, Documents) else {}
+        replica = TextReplica(1)
+        try:
+            replica.receive(states.get(document) or imported(""))
+        except DocumentPoisoned as panic:
+            self._poisoned(document, str(panic))
+            return None
+        return replica.text()
 
     @property
     def suspects(self) -> bool:

@@ -5,8 +5,9 @@ with different content: a cloned disk, a restored backup, a lying member, or a b
 each side believes that it has everything.
 
 So the entry gets a new document, a *generation*: the content with the smaller hash is imported afresh, under IDs
-computed from what both sides saw, and the other content becomes a file beside it. Both sides compute the same,
-whichever of them notices; a third device follows one of them.
+computed from what both sides saw, and the other content becomes a file beside it. Whoever notices asks the other side
+for its text and does all of it, and both sides compute the same: were each to make its own half, the one that comes too
+late would leave a document that nobody ever makes.
 
 It is done only when the same two leaves were seen twice, with the document untouched in between: while edits are on
 their way, versions differ, and that is nothing to worry about.
@@ -51,33 +52,37 @@ def next_generation(ours: Leaf, theirs: Leaf) -> DocumentID:
     return DocumentID(hashlib.sha256(b"yp2p generation v1" + b"".join(parts)).digest()[:16])
 
 
-async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf) -> None:
-    """Start a new generation of a document that has diverged; neither text is lost."""
+async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their_text: str) -> None:
+    """Start a new generation of a document that has diverged; neither text is lost.
+
+    Args:
+        their_text: what the other side has, by `theirs`.
+    """
     found = folder.manifest.entries.get(entry)
-    if found is None or found.document != ours.document or folder.leaf(entry) != ours:
+    is_theirs = hashlib.sha256(their_text.encode()).digest() == theirs.content
+    if found is None or found.document != ours.document or not is_theirs or folder.leaf(entry) != ours:
         return  # it moved on meanwhile
     path = folder.layout().path_of.get(entry, found.path)
     log.error("documents_diverged", folder=folder.label, document=ours.document.hex()[:8])
     folder.notices.add(
         NoticeKind.DIVERGED, path, "two devices had different texts with the same history; both were kept", entry
     )
-    text = folder.open_text(ours.document).text.text()
+    own_text = folder.open_text(ours.document).text.text()
+    (content, text), (other, other_text) = sorted([(ours.content, own_text), (theirs.content, their_text)])
     document = next_generation(ours, theirs)
     statements: list[Statement] = []
+    seq = _store(folder, document, text, statements)
+    record = folder.files.get(entry)
+    if record is not None and record.content == content:
+        record = replace(record, document=document, base_seq=seq, base_state=None)
+        folder.set_file(record)
+        statements.append(record.save(folder.id))
     changes = [Change(entry, content=(found.kind, found.executable, document))]
-    if ours.content < theirs.content:
-        seq = _store(folder, document, text, statements)
-        record = folder.files.get(entry)
-        if record is not None and record.content == ours.content:
-            record = replace(record, document=document, base_seq=seq, base_state=None)
-            folder.set_file(record)
-            statements.append(record.save(folder.id))
-    else:
-        beside = entry_id_for(b"conflict", entry, ours.content)
-        if beside not in folder.manifest.entries:
-            copy = document_id_for(beside)
-            _store(folder, copy, text, statements)
-            changes.append(Change(beside, conflict_path(found.path, beside), (found.kind, found.executable, copy)))
+    beside = entry_id_for(b"conflict", entry, other)
+    if beside not in folder.manifest.entries:
+        copy = document_id_for(beside)
+        _store(folder, copy, other_text, statements)
+        changes.append(Change(beside, conflict_path(found.path, beside), (found.kind, found.executable, copy)))
     await folder.told_manifest(folder.write_manifest(changes, statements))
     folder.unstored.clear()
 
