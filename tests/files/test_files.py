@@ -290,3 +290,23 @@ def test_ignoring() -> None:
     for path in ("a.txt", "keep.log", ".gitignore", ".yp2pignore", "builder"):
         assert not rules.ignores(path), path
     assert IgnoreRules([], "!.git/\n!.git/**\n").ignores(".git/hooks/post-checkout"), "nothing lifts the reserved names"
+
+
+def test_a_file_that_was_replaced_as_it_was_about_to_be_moved_stays(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root.path / "f"
+    path.write_text("old")
+    (root.path / "new").write_text("somebody's save")
+    stamp = Stamp.of(path.stat())
+    make_parents = root.make_parents
+
+    def meanwhile(target: str) -> None:
+        make_parents(target)
+        (root.path / "new").rename(path)
+
+    monkeypatch.setattr(root, "make_parents", meanwhile)
+    result = replace.move_away(root, "f", "beside", _content("old"), stamp)
+    assert result.outcome is Outcome.CHANGED
+    assert path.read_text() == "somebody's save"
+    assert not (root.path / "beside").exists()

@@ -14,6 +14,7 @@ from sync.bridge import PEER, Bridge, clock, open_bridge
 from yp2p.documents.manifest import Change, Kind
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
+from yp2p.sync.saves import is_made_of
 
 OLD = "alpha line one\nalpha line two\nalpha line three\n"
 OTHER = "the other file, quite different\n"
@@ -94,6 +95,14 @@ def test_an_appender_means_the_file_that_is_there() -> None:
             assert old.read_text() == OLD
 
     _run(test)
+
+
+def test_whole_lines_tell_first_of_which_file_a_save_is() -> None:
+    own, was = "c from two\nb from two\n", "d from one\n"
+    assert is_made_of(own, was, "a from one\nb from two\n")  # though it takes less to make it of the other
+    assert not is_made_of(own, was, "d from one\na\n")
+    assert is_made_of("one two\n", "three four\n", "one two three\n")
+    assert not is_made_of("one two\n", "three four\n", "one three four\n")
 
 
 @pytest.mark.parametrize("former", ["", "x\n", OLD])

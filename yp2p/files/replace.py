@@ -297,7 +297,12 @@ def move_away(root: Root, path: str, target: str, base: bytes | None, base_stamp
             root.make_parents(target)
             with root.parent(path) as (parent, name), root.parent(target) as (into, new):
                 _rename_to_free(root, parent, name, into, new)
-                return Result(Outcome.DONE, Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False)))
+                moved = Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False))
+                if (moved.inode, moved.size, moved.mtime_ns) == (held.inode, held.size, held.mtime_ns):
+                    return Result(Outcome.DONE, moved)
+                # Somebody put another file there since we looked: back with it, it is to be looked at first.
+                _rename_to_free(root, into, new, parent, name)
+                return Result(Outcome.CHANGED)
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:

@@ -22,7 +22,7 @@ import structlog
 import trio
 
 from yp2p.documents.carry import carry_over
-from yp2p.documents.diff import Hunk, extent, holds_news, hunks, word_hunks
+from yp2p.documents.diff import Hunk, extent, holds_news, hunks, split_lines, word_hunks
 from yp2p.documents.meeting import Merged, settle
 from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import MAX_HUNKS, TextReplica, removed_by
@@ -191,7 +191,7 @@ class Saves:
         own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
         removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
         is_alike = len(was) >= _MIN_FORMER_CHARS and 2 * removed <= len(was)
-        if not is_alike or _distance(own, finding.text) <= _distance(was, finding.text):
+        if not is_alike or is_made_of(own, was, finding.text):
             return False  # an appender, which need not read, or something that was never here
         # The path is the other file's, which nobody has read: as if its text had never been there. A row number of its
         # own tells this base from that of any replacement before.
@@ -242,6 +242,16 @@ class Saves:
 def _hunks_beside(live: TextReplica, fork: TextReplica, new: str) -> list[Hunk]:
     """What turns a fork's text into `new`, where the document may have moved on since."""
     return hunks(fork.text(), new, removed=removed_by(fork, live.state()))
+
+
+def is_made_of(own: str, was: str, text: str) -> bool:
+    """Whether a text was made of `own` rather than of `was`: whole lines tell first, which of them it has."""
+    lines = set(split_lines(text))
+    own_lines, was_lines = set(split_lines(own)) & lines, set(split_lines(was)) & lines
+    kept_own, kept_was = sum(map(len, own_lines - was_lines)), sum(map(len, was_lines - own_lines))
+    if kept_own != kept_was:
+        return kept_own > kept_was
+    return _distance(own, text) <= _distance(was, text)
 
 
 def _distance(old: str, new: str) -> int:
