@@ -95,6 +95,7 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/wall.py
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py
+	$(BIN)/python benches/beside.py
 
 clean: ## Remove what was built
 	rm -rf $(VENV) $(TEST_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

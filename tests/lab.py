@@ -91,6 +91,10 @@ class Device:
         done = self.run("wait", "--timeout", str(timeout_s), timeout_s=timeout_s + 10)
         assert done.returncode == 0, f"{self.name}: {done.stderr}\n{json.dumps(self.status(), indent=1)[:4000]}"
 
+    def traffic(self) -> int:
+        """Bytes that this device received over its links."""
+        return sum(peer["received_bytes"] for peer in self.status()["devices"])
+
     @property
     def pid(self) -> int:
         assert self._process is not None
@@ -103,6 +107,11 @@ class Device:
         code = self._process.wait(10)
         self._process = None
         return code
+
+    def exit_code(self) -> int | None:
+        """How a daemon ended that ended by itself; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
 
     def kill(self) -> None:
         """kill -9."""

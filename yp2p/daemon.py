@@ -33,6 +33,7 @@ from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
 from yp2p.errors import AlreadyRunning, ConfigError, YpError
 from yp2p.identity import Identity, format_device_id
+from yp2p.memory import share_one_arena
 from yp2p.store.database import open_database
 from yp2p.sync.device import Device
 from yp2p.sync.roots import check_directory
@@ -118,6 +119,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
     Raises:
         YpError: it cannot start; the text says why and what to do.
     """
+    share_one_arena()
     self_test()
     if share is not None:
         check_directory(share, [], _own_places(paths))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yp2p.documents.layout import conflict_path, layout
+from yp2p.documents.layout import LayoutIndex, conflict_path, layout
 from yp2p.identity import EntryID
 from yp2p.protocol.names import path_problem
 
@@ -27,6 +27,43 @@ def test_every_entry_has_one_place_and_no_file_is_a_directory(wanted: dict[Entry
         assert not any(other.startswith(path + "/") for other in result.entry_at)
     for entry, path in wanted.items():
         assert (result.path_of[entry] == path) == (entry not in result.conflicts)
+
+
+def test_directories_are_there_for_all_who_need_them() -> None:
+    entries = [EntryID(bytes([number]) * 16) for number in range(6)]
+    result = layout(
+        [(entries[0], "d"), (entries[1], "e/f"), (entries[2], "x/y"), (entries[3], "x")],
+        [(entries[4], "d"), (entries[5], "e"), (EntryID(bytes([9]) * 16), "d")],
+    )
+    assert result.path_of[entries[4]] == result.path_of[EntryID(bytes([9]) * 16)] == "d"
+    assert result.path_of[entries[5]] == "e"
+    assert result.path_of[entries[1]] == "e/f"
+    assert result.conflicts == {entries[0], entries[3]}
+    assert result.entry_at["d"] in (entries[4], EntryID(bytes([9]) * 16))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.tuples(paths, st.booleans())), max_size=30), st.data())
+def test_the_index_never_differs(changes: list[tuple[int, tuple[str, bool] | None]], data: st.DataObject) -> None:
+    index = LayoutIndex()
+    wanted: dict[EntryID, tuple[str, bool]] = {}
+    before: dict[EntryID, str] = {}
+    for number, want in changes:
+        entry = EntryID(bytes([number]) * 16)
+        index.want(entry, want)
+        if want is None:
+            wanted.pop(entry, None)
+        else:
+            wanted[entry] = want
+        if data.draw(st.booleans()):
+            expected = layout(
+                [(entry, path) for entry, (path, is_directory) in wanted.items() if not is_directory],
+                [(entry, path) for entry, (path, is_directory) in wanted.items() if is_directory],
+            )
+            found = index.get()
+            assert (found.path_of, found.entry_at) == (expected.path_of, expected.entry_at)
+            after = dict(found.path_of)
+            assert index.take_moved() >= {e for e in before.keys() | after if before.get(e) != after.get(e)}
+            before = after
 
 
 def test_conflict_names() -> None:

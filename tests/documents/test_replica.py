@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Kind, Manifest, ManifestReplica
+from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica, imported, self_test
+from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
-from yp2p.protocol.ysync import Shape, check_update, document_version, read_state_vector
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Insertion, Shape, check_update, document_version, inserted_text, read_state_vector
 
 # Each of these crashed, froze or corrupted pycrdt 0.14.13 when it was applied unchecked.
 CRASHERS = {
@@ -225,19 +226,19 @@ DOCUMENT = DocumentID(b"d" * 16)
 
 def test_manifest_registers_merge_independently() -> None:
     one, two = Manifest(1), Manifest(2)
-    updates = one.write([Change(ENTRY, "a.txt", (Kind.TEXT, False, DOCUMENT))])
+    updates = one.write([Change(ENTRY, "a.txt", Content.text(DOCUMENT, Mode.PLAIN))])
     for index, update in updates.items():
         two.receive(index, update)
     assert two.entries == one.entries
     renamed = one.write([Change(ENTRY, path="b/c.txt")])
-    made_executable = two.write([Change(ENTRY, content=(Kind.TEXT, True, DOCUMENT))])
+    made_executable = two.write([Change(ENTRY, content=Content.text(DOCUMENT, Mode.EXECUTABLE))])
     for index, update in renamed.items():
         assert two.receive(index, update)[1] == {ENTRY}
     for index, update in made_executable.items():
         one.receive(index, update)
     assert one.entries == two.entries
     assert one.entries[ENTRY].path == "b/c.txt"
-    assert one.entries[ENTRY].executable
+    assert one.entries[ENTRY].mode is Mode.EXECUTABLE
     assert one.versions() == two.versions()
 
 
@@ -245,7 +246,9 @@ def test_manifest_registers_merge_independently() -> None:
 def test_a_path_that_may_not_enter_hides_the_entry(path: str) -> None:
     manifest = Manifest(1)
     replica = manifest.replicas[manifest.index_of(ENTRY)]
-    update = replica.write({ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": b"\x01\x00" + DOCUMENT})
+    update = replica.write(
+        {ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": Content.text(DOCUMENT, Mode.PLAIN).encode()}
+    )
     assert update is not None
     other = Manifest(2)
     other.receive(other.index_of(ENTRY), update)
@@ -264,3 +267,28 @@ def test_an_edit_beats_a_delete() -> None:
     text.edit([Hunk(0, 0, "new")])
     assert not deletion.counts(DOCUMENT, text.clocks())
     assert read_state_vector(deletion.seen) == {3: 3}
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300), st.integers(1, 2**32 - 1))
+def test_an_import_is_what_the_library_makes_of_it(text: str, client: int) -> None:
+    replica = TextReplica(client)
+    update = replica.edit([Hunk(0, 0, text)]) or replica.state()
+    made = Insertion.of(client, text)
+    assert (made.update, made.state_vector, made.version) == (update, replica.state_vector(), replica.version())
+    assert inserted_text(made.update) == (text or None)
+    first = read_first_import(imported(text))
+    assert first == (None if text == "" else (text, first_import(text)))
+    assert text == "" or read_first_import(made.update) is None  # by another client
+
+
+def test_what_is_no_import_is_not_taken_for_one() -> None:
+    update = imported("some text é😀\n")
+    for other in [
+        *(update[:cut] for cut in range(len(update))),
+        update + b"\x00",
+        imported("x")[:-1] + b"\x01\x01\x01",
+    ]:
+        assert read_first_import(other) is None
+    edited = TextReplica.from_updates(1, [update])
+    edited.edit([Hunk(0, 0, "x")])
+    assert read_first_import(edited.state()) is None

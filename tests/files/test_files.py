@@ -17,11 +17,12 @@ from yp2p.files import replace, trash
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Outcome, Temporary
+from yp2p.files.replace import Filling, Outcome, Temporary
 from yp2p.files.root import Root
 from yp2p.files.syscalls import _walk_beneath
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.identity import FolderID
+from yp2p.protocol.entries import Mode
 
 FOLDER = FolderID(b"f" * 16)
 
@@ -57,7 +58,8 @@ def test_no_path_leads_out_of_the_root(root: Root, tmp_path: Path) -> None:
         with pytest.raises(OSError):
             os.close(_walk_beneath(root.descriptor, path, os.O_RDONLY, 0))
     assert root.lstat("link/secret") is None
-    assert inspect(root, "file-link", None, 1000, trust_stamp=False).found is Found.OTHER
+    link = inspect(root, "file-link", None, 1000, trust_stamp=False)
+    assert (link.found, link.target) == (Found.SYMLINK, os.fsencode(tmp_path / "secret"))
     with pytest.raises(OSError):
         root.make_parents("link/new/file")
     assert not (tmp_path / "new").exists()
@@ -75,8 +77,8 @@ def test_a_root_belongs_to_one_folder(root: Root) -> None:
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"text\r\n\xef\xbb\xbf", Found.TEXT), (b"", Found.TEXT), (b"nul\0", Found.NOT_TEXT),
-        (b"\xff", Found.NOT_TEXT), (b"\xed\xa0\x80", Found.NOT_TEXT), (b"x" * 101, Found.TOO_BIG),
+        (b"text\r\n\xef\xbb\xbf", Found.TEXT), (b"", Found.TEXT), (b"nul\0", Found.BLOB),
+        (b"\xff", Found.BLOB), (b"\xed\xa0\x80", Found.BLOB), (b"x" * 101, Found.BLOB),
     ],
 )  # fmt: skip
 def test_what_is_text(root: Root, data: bytes, found: Found) -> None:
@@ -109,7 +111,7 @@ def test_stamps(root: Root) -> None:
 
 def _ready(root: Root, text: str, like: str | None) -> Temporary:
     temporary = replace.create_temporary(root, replace.Purpose.of(bytes(16), 7, bytes(32)) if like else None)
-    assert replace.fill_temporaries(root, [(temporary, like, text.encode(), False)]) == [None]
+    assert replace.fill_temporaries(root, [Filling(temporary, like, text.encode(), Mode.PLAIN)]) == [None]
     return temporary
 
 
@@ -166,7 +168,9 @@ def test_new_files_never_overwrite(root: Root) -> None:
 
 def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
     temporaries = [replace.create_temporary(root) for _ in range(20)]
-    items = [(t, None, f"{n}".encode(), n == 3) for n, t in enumerate(temporaries)]
+    items = [
+        Filling(t, None, f"{n}".encode(), Mode.EXECUTABLE if n == 3 else Mode.PLAIN) for n, t in enumerate(temporaries)
+    ]
     assert replace.fill_temporaries(root, items) == [None] * 20
     for number, temporary in enumerate(temporaries):
         assert replace.put_new(root, temporary, f"f{number}").outcome is Outcome.DONE

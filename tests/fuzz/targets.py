@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion, Kind, Manifest, ManifestReplica
+from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingDependency, PeerFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.protocol import awareness, channel, messages
+from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.names import decode_path, encode_path, path_problem
 from yp2p.protocol.noise import IK, XX, CipherState, HandshakeState
@@ -115,7 +116,9 @@ def _manifest_seeds() -> list[bytes]:
     manifest = Manifest(5)
     seeds: list[bytes] = []
     for change in (
-        Change(_ENTRY, "b/c.txt", (Kind.TEXT, True, _DOCUMENT)),
+        Change(_ENTRY, "b/c.txt", Content.text(_DOCUMENT, Mode.EXECUTABLE)),
+        Change(_ENTRY, content=Content.blob(bytes(32), 7, Mode.PLAIN, -1).after(bytes(32), ())),
+        Change(_ENTRY, content=Content.symlink(b"../to")),
         Change(_ENTRY, "é.txt"),
         Change(_ENTRY, deletion=Deletion(_DOCUMENT, b"\x01\x05\x07")),
         Change(_ENTRY, revive=True),

@@ -161,14 +161,14 @@ def test_names_as_long_as_they_get(pair: list[Device], tmp_path: Path) -> None:
     assert sorted(tree(one.dir).values()) == [b"by one\n", b"by two\n", b"line 1\nline 2\n"]
 
 
-def test_a_directory_in_the_way_waits_with_a_reason(pair: list[Device]) -> None:
+def test_what_is_no_file_in_the_way_waits_with_a_reason(pair: list[Device]) -> None:
     one, two = pair
-    (two.dir / "notes").mkdir()
+    os.mkfifo(two.dir / "notes")
     (one.dir / "notes").write_text("a file here\n")
     eventually(lambda: two.status()["folders"][0]["entries"]["waiting"] == 1)
     assert two.status()["folders"][0]["waiting"][0]["path"] == "notes"
     assert one.run("wait", "--timeout", "1").returncode == 1, "it is not in sync, and says so"
-    (two.dir / "notes").rmdir()
+    (two.dir / "notes").unlink()
     eventually(lambda: (two.dir / "notes").is_file(), 20)
     synced(one, two)
 

@@ -1,14 +1,8 @@
-"""Three hosts on one LAN, made of network namespaces, with real mDNS::
-
-    yph1 ──┐
-    yph2 ──┼── bridge in yphsw (captures are taken here)
-    yph3 ──┘
-
-The trap: a namespace has no route for multicast until it is given one.
-"""
+"""Three hosts on one LAN, with real mDNS."""
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import socket
@@ -16,82 +10,18 @@ import subprocess
 import sysconfig
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zoo
 from lab import Device, eventually, tree, unexpected_lines
+from netns.lan import PREFIX, connected, ip, make_lan, plug, pull, remove_lan, synced
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
+_RESERVED = (".git", ".hg", ".svn", ".bzr", ".yp2p", "*~")
+# What is looked through of the traffic.
+_CAPTURED_BYTES = 400 << 20
 CANARY = "canary-text-that-must-never-travel-in-clear"
-_PREFIX = "yph"
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-def _make_lan(hosts: int) -> None:
-    switch = f"{_PREFIX}sw"
-    _ip("netns", "add", switch)
-    _ip("-n", switch, "link", "add", "br0", "type", "bridge")
-    _ip("-n", switch, "link", "set", "br0", "up")
-    for number in range(1, hosts + 1):
-        host = f"{_PREFIX}{number}"
-        _ip("netns", "add", host)
-        _ip("-n", host, "link", "set", "lo", "up")
-        _ip("-n", host, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{number}", "netns", switch)
-        _ip("-n", switch, "link", "set", f"p{number}", "master", "br0", "up")
-        _ip("-n", host, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
-        subprocess.run(["ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0"], check=True)
-        _ip("-n", host, "link", "set", "eth0", "up")
-        _ip("-n", host, "route", "add", "224.0.0.0/4", "dev", "eth0")
-
-
-def _remove_lan(hosts: int) -> None:
-    for name in [f"{_PREFIX}sw", *(f"{_PREFIX}{number}" for number in range(1, hosts + 1))]:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-
-
-@pytest.fixture
-def lan(tmp_path: Path) -> Iterator[list[Device]]:
-    """Four hosts with daemons on the first three."""
-    _remove_lan(4)
-    _make_lan(4)
-    hosts = [
-        Device(
-            tmp_path, f"host{number}", ("ip", "netns", "exec", f"{_PREFIX}{number}"),
-            YP2P_LISTEN__ADDRESS="", YP2P_DISCOVERY__INTERFACES="", YP2P_LISTEN__PORT="9727",
-        )
-        for number in range(1, 4)
-    ]  # fmt: skip
-    try:
-        for host in hosts:
-            host.start()
-        yield hosts
-    finally:
-        for host in hosts:
-            host.kill()
-        _remove_lan(4)
-
-
-def _pull(number: int) -> None:
-    _ip("-n", f"{_PREFIX}sw", "link", "set", f"p{number}", "down")
-
-
-def _plug(number: int) -> None:
-    _ip("-n", f"{_PREFIX}sw", "link", "set", f"p{number}", "up")
-
-
-def _connected(device: Device) -> int:
-    return sum(peer["connected"] for peer in device.status()["devices"])
-
-
-def _synced(hosts: list[Device], limit_s: float = 60) -> None:
-    for host in hosts:
-        host.wait(limit_s)
-    for host in hosts[1:]:
-        assert tree(host.dir) == tree(hosts[0].dir)
 
 
 class Capture(threading.Thread):
@@ -113,7 +43,7 @@ class Capture(threading.Thread):
         self.join(5)
 
     def run(self) -> None:
-        namespace = Path("/run/netns") / f"{_PREFIX}sw"
+        namespace = Path("/run/netns") / f"{PREFIX}sw"
         import ctypes
         import os
 
@@ -126,33 +56,70 @@ class Capture(threading.Thread):
             self._ready.set()
             while not self._ended.is_set():
                 try:
-                    self.data += sock.recv(65536)
+                    part = sock.recv(65536)
+                    if len(self.data) < _CAPTURED_BYTES:
+                        self.data += part
                 except TimeoutError:
                     continue
 
 
-def _copy_library(target: Path) -> int:
-    """The standard library of this Python: about 1,700 text files."""
-    source = Path(sysconfig.get_paths()["stdlib"])
-    shutil.copytree(
-        source, target, dirs_exist_ok=True, symlinks=True,
-        ignore=shutil.ignore_patterns("__pycache__", "site-packages", "*.so", "*.a"),
-    )  # fmt: skip
-    return sum(path.is_file() for path in target.rglob("*"))
+def _fill_everything(root: Path) -> int:
+    """The zoo, the standard library of this Python with all that is compiled, and everything installed here."""
+    zoo.fill(root / "zoo")
+    paths = sysconfig.get_paths()
+    for source, name in ((paths["stdlib"], "library"), (paths["purelib"], "installed")):
+        ignored = shutil.ignore_patterns("site-packages", *_RESERVED)
+        shutil.copytree(source, root / name, symlinks=True, ignore=ignored)
+    return sum(len(names) for _, _, names in os.walk(root))
 
 
-def _not_synced(device: Device) -> set[str]:
-    return {item["path"] for item in device.status()["folders"][0]["not_synced"]}
+def _same(hosts: list[Device]) -> dict[str, tuple[str, str, str]]:
+    for host in hosts:
+        host.wait(120)
+    first = zoo.inventory(hosts[0].dir)
+    for host in hosts[1:]:
+        assert zoo.differences(first, zoo.inventory(host.dir)) == []
+    return first
 
 
-def test_a_standard_library_on_three_hosts(lan: list[Device], capsys: pytest.CaptureFixture[str]) -> None:
+def _turn_over(hosts: list[Device], files: list[str]) -> None:
+    """Rename, edit, delete, swap and change the kind of files, on all hosts at once."""
+    rng = random.Random(1)
+    texts = [name for name in files if name.endswith(".py") and (hosts[0].dir / name).stat().st_size > 3000]
+    chosen = rng.sample(texts, 90)
+    for number, host in enumerate(hosts):
+        for name in chosen[:30]:  # the same files everywhere
+            path = host.dir / name
+            lines = path.read_bytes().splitlines(keepends=True)
+            lines.insert(len(lines) * (number + 1) // 4, f"# edited on {host.name}\n".encode())
+            path.write_bytes(b"".join(lines))
+        own = chosen[30 + 20 * number : 50 + 20 * number]
+        for name, to in zip(own[:5], own[5:10], strict=True):  # swap
+            (host.dir / name).rename(host.dir / f"{name}-aside")
+            (host.dir / to).rename(host.dir / name)
+            (host.dir / f"{name}-aside").rename(host.dir / to)
+        for name in own[10:13]:
+            (host.dir / name).unlink()
+        for name in own[13:16]:
+            (host.dir / name).write_bytes(b"\0 no text any more " + host.name.encode())
+        for name in own[16:18]:
+            (host.dir / name).unlink()
+            (host.dir / name).symlink_to("elsewhere")
+        for name in own[18:]:
+            (host.dir / name).chmod(0o700)
+    (hosts[0].dir / "zoo/contents").rename(hosts[0].dir / "zoo/turned over")
+    (hosts[1].dir / "library/json").rename(hosts[1].dir / "library/of json")
+    shutil.rmtree(hosts[2].dir / "zoo/level")
+
+
+def test_a_zoo_a_standard_library_and_what_is_installed(lan: list[Device], capsys: pytest.CaptureFixture[str]) -> None:
     one, two, three = lan
-    files = _copy_library(one.dir)
+    files = _fill_everything(one.dir)
     (one.dir / "canary.txt").write_text(CANARY * 20 + "\n")
     secret_name = "secret-name-of-a-file.txt"
     (one.dir / secret_name).write_text("x\n")
     one.cli("share", str(one.dir), "--label", "secret-label")
-    one.wait(60)
+    one.wait(120)
     with Capture() as capture:
         started = time.monotonic()
         two.join(one)
@@ -162,26 +129,39 @@ def test_a_standard_library_on_three_hosts(lan: list[Device], capsys: pytest.Cap
         three.wait(120)
         took_s = time.monotonic() - started
         one.wait(60)
-    others = _not_synced(one)
-    expected = {name: data for name, data in tree(one.dir).items() if name not in others}
-    assert len(expected) > 1000
-    assert tree(two.dir) == expected
-    assert tree(three.dir) == expected
+    tree = _same(lan)
+    assert len(tree) > 5000
     traffic = bytes(capture.data)
     assert len(traffic) > 1_000_000, "the capture saw the traffic"
     for word in (CANARY, secret_name, "secret-label", "argparse.py"):
         assert word.encode() not in traffic, word
+    capture.data.clear()
     with capsys.disabled():
-        print(f"\nfirst sync of {files} files ({len(others)} not text) to two hosts: {took_s:.2f} s")
+        size = sum(os.lstat(os.path.join(d, name)).st_size for d, _, names in os.walk(one.dir) for name in names) >> 20
+        print(f"\nfirst sync of {files} files, {size} MiB, to two hosts: {took_s:.2f} s")
+    _turn_over(lan, sorted(name for name, entry in tree.items() if entry[0] == "file"))
+    eventually(lambda: (one.dir / "library/of json").exists() and (two.dir / "zoo/turned over/bom").exists(), 60)
+    turned = _same(lan)
+    assert not any(name.startswith(("zoo/level", "zoo/contents", "library/json/")) for name in turned)
+    edited = [name for name in turned if b"# edited on host" in _source_of(one.dir / name)]
+    assert len(edited) >= 28, "some of the files that were edited everywhere may have been moved"
+    for name in edited:
+        text = (one.dir / name).read_text()
+        assert [text.count(f"# edited on host{number}\n") for number in (1, 2, 3)] == [1, 1, 1], name
+    assert not [name for name in turned if ".conflict-" in name and name not in tree]
     for host in lan:
         assert unexpected_lines(host) == []
+
+
+def _source_of(path: Path) -> bytes:
+    return path.read_bytes() if path.suffix == ".py" and not path.is_symlink() and path.is_file() else b""
 
 
 def test_names_are_shown_only_while_a_window_is_open(lan: list[Device]) -> None:
     one, two, _ = lan
     (one.dir / "a.txt").write_text("a\n")
     two.join(one)
-    _synced([one, two])
+    synced([one, two])
 
     def is_forgotten() -> bool:
         """mDNS repeats an announcement for a second or two; then the name has to be gone."""
@@ -194,7 +174,7 @@ def test_names_are_shown_only_while_a_window_is_open(lan: list[Device]) -> None:
         for host in (one, two):
             host.stop()
             host.start()
-        eventually(lambda: _connected(one) == 1)
+        eventually(lambda: connected(one) == 1)
     traffic = bytes(capture.data)
     assert b"_yp2p" in traffic
     at = traffic.find(b"host1")
@@ -226,7 +206,7 @@ for first in (known, pairing, os.urandom(200)):
 print(answers)
 """
     done = subprocess.run(
-        ["ip", "netns", "exec", f"{_PREFIX}4", "python3", "-c", script], capture_output=True, text=True, timeout=60
+        ["ip", "netns", "exec", f"{PREFIX}4", "python3", "-c", script], capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[0, 0, 0]", done.stderr
     assert unexpected_lines(one) == []
@@ -238,11 +218,11 @@ def test_a_pulled_cable_and_edits_on_both_sides(lan: list[Device]) -> None:
         (lan[0].dir / f"{number}.txt").write_text(rows)
     lan[1].join(lan[0])
     lan[2].join(lan[1])
-    _synced(lan)
-    eventually(lambda: all(_connected(host) == 2 for host in lan), what="a full mesh")
-    _pull(3)
+    synced(lan)
+    eventually(lambda: all(connected(host) == 2 for host in lan), what="a full mesh")
+    pull(3)
     started = time.monotonic()
-    eventually(lambda: _connected(lan[0]) == 1 and _connected(lan[2]) == 0, 10, "noticing the pulled cable")
+    eventually(lambda: connected(lan[0]) == 1 and connected(lan[2]) == 0, 10, "noticing the pulled cable")
     assert time.monotonic() - started < 8, "a pulled cable is noticed within 6 s, and status takes its time"
     for number in range(20):
         for host, row in ((lan[0], 3), (lan[2], 20)):
@@ -251,9 +231,9 @@ def test_a_pulled_cable_and_edits_on_both_sides(lan: list[Device]) -> None:
             rows[row] = f"file {number} line {row} edited by {host.name}\n"
             path.write_text("".join(rows))
     lan[0].wait()
-    _plug(3)
-    eventually(lambda: all(_connected(host) == 2 for host in lan), 30, "meeting again")
-    _synced(lan)
+    plug(3)
+    eventually(lambda: all(connected(host) == 2 for host in lan), 30, "meeting again")
+    synced(lan)
     for number in range(20):
         text = (lan[1].dir / f"{number}.txt").read_text()
         assert text.count("edited by host1") == text.count("edited by host3") == 1
@@ -267,9 +247,9 @@ def test_fifty_edits_on_each_of_two_hosts_apart(lan: list[Device]) -> None:
     for seed in seeds:
         (lan[0].dir / f"{seed}.py").write_text("".join(base))
     lan[1].join(lan[0])
-    _synced(lan[:2])
-    _pull(2)
-    eventually(lambda: _connected(lan[0]) == 0, 10)
+    synced(lan[:2])
+    pull(2)
+    eventually(lambda: connected(lan[0]) == 0, 10)
     for host in lan[:2]:
         for seed in seeds:
             rng = random.Random(f"{seed}{host.name}")
@@ -278,9 +258,9 @@ def test_fifty_edits_on_each_of_two_hosts_apart(lan: list[Device]) -> None:
                 rows.insert(rng.randint(0, len(rows)), f"    {host.name}x{edit}y\n")
             (host.dir / f"{seed}.py").write_text("".join(rows))
     lan[0].wait()
-    _plug(2)
-    eventually(lambda: _connected(lan[0]) == 1, 30)
-    _synced(lan[:2])
+    plug(2)
+    eventually(lambda: connected(lan[0]) == 1, 30)
+    synced(lan[:2])
     for seed in seeds:
         rows = (lan[0].dir / f"{seed}.py").read_text().splitlines()
         for host in lan[:2]:
@@ -292,33 +272,33 @@ def test_new_addresses_are_noticed(lan: list[Device]) -> None:
     one, two, _ = lan
     (one.dir / "a.txt").write_text("a\n")
     two.join(one)
-    _synced([one, two])
-    _ip("-n", f"{_PREFIX}2", "addr", "flush", "dev", "eth0")
-    eventually(lambda: _connected(one) == 0, 20, "losing the address")
-    _ip("-n", f"{_PREFIX}2", "addr", "add", "10.77.0.22/24", "dev", "eth0")
-    _ip("-n", f"{_PREFIX}2", "route", "replace", "224.0.0.0/4", "dev", "eth0")
-    eventually(lambda: _connected(one) == 1, 30, "meeting at the new address")
+    synced([one, two])
+    ip("-n", f"{PREFIX}2", "addr", "flush", "dev", "eth0")
+    eventually(lambda: connected(one) == 0, 20, "losing the address")
+    ip("-n", f"{PREFIX}2", "addr", "add", "10.77.0.22/24", "dev", "eth0")
+    ip("-n", f"{PREFIX}2", "route", "replace", "224.0.0.0/4", "dev", "eth0")
+    eventually(lambda: connected(one) == 1, 30, "meeting at the new address")
 
 
 def test_ipv6_link_local_alone(tmp_path: Path) -> None:
     """Hosts without any IPv4 address, nor an IPv6 one that somebody gave them."""
-    _remove_lan(4)
-    _make_lan(2)
+    remove_lan(4)
+    make_lan(2)
     hosts: list[Device] = []
     try:
         for number in (1, 2):
-            _ip("-n", f"{_PREFIX}{number}", "-4", "addr", "flush", "dev", "eth0")
+            ip("-n", f"{PREFIX}{number}", "-4", "addr", "flush", "dev", "eth0")
             host = Device(
-                tmp_path, f"host{number}", ("ip", "netns", "exec", f"{_PREFIX}{number}"),
+                tmp_path, f"host{number}", ("ip", "netns", "exec", f"{PREFIX}{number}"),
                 YP2P_LISTEN__ADDRESS="", YP2P_DISCOVERY__INTERFACES="eth0",
             )  # fmt: skip
             hosts.append(host.start())
         (hosts[0].dir / "a.txt").write_text("over IPv6\n")
         hosts[1].join(hosts[0])
-        _synced(hosts)
+        synced(hosts)
         address = hosts[1].status()["devices"][0]["address"]
         assert address.startswith("[fe80::"), address
     finally:
         for host in hosts:
             host.kill()
-        _remove_lan(4)
+        remove_lan(4)

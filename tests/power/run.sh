@@ -10,5 +10,8 @@ command -v mkfs.ext4 >/dev/null || { echo "make power: needs mkfs.ext4 (Debian: 
 if ! command -v bindfs >/dev/null && command -v apt-get >/dev/null; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bindfs >/dev/null || true
 fi
+if ! command -v mount.exfat-fuse >/dev/null && command -v apt-get >/dev/null; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq exfat-fuse exfatprogs >/dev/null || true
+fi
 losetup -f >/dev/null 2>&1 || { echo "make power: this machine has no loop devices"; exit 1; }
 exec "$pytest" -q -m power -p no:randomly tests/power

@@ -1,4 +1,4 @@
-"""A folder on a file system without atomic exchange (bindfs, over FUSE): everything works, and status says so."""
+"""Folders on file systems that can do less: without atomic exchange (bindfs), and with FAT's idea of names (exFAT)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_without_exchange(tmp_path: Path, plain: Path) -> None:
         file_system = two.status()["folders"][0]["file_system"]
         assert file_system["exchange"] is False
         assert file_system["no_replace"] is False
-        assert one.status()["folders"][0]["file_system"] == {"exchange": True, "no_replace": True, "leases": True}
+        assert one.status()["folders"][0]["file_system"] == {
+            "exchange": True, "no_replace": True, "links": True, "leases": True, "folds_names": False,
+        }  # fmt: skip
         for number in range(10):
             for device in (one, two):
                 path = device.dir / "a.txt"
@@ -64,6 +66,67 @@ def test_without_exchange(tmp_path: Path, plain: Path) -> None:
         assert tree(one.dir) == tree(two.dir)
         for device in (one, two):
             assert unexpected_lines(device) == []
+    finally:
+        one.kill()
+        two.kill()
+
+
+@pytest.fixture
+def folding(tmp_path: Path) -> Iterator[Path]:
+    """A file system that takes `Case` and `case` for one name, and has neither links nor permissions."""
+    if shutil.which("mount.exfat-fuse") is None or shutil.which("mkfs.exfat") is None or not Path("/dev/fuse").exists():
+        pytest.skip("needs exfat-fuse, exfatprogs and /dev/fuse")
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(40 << 20)
+    subprocess.run(["mkfs.exfat", str(image)], check=True, capture_output=True)
+    mountpoint = tmp_path / "two" / "dir"
+    mountpoint.mkdir(parents=True)
+    loop = subprocess.run(
+        ["losetup", "--find", "--show", str(image)], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    try:
+        subprocess.run(["mount.exfat-fuse", loop, str(mountpoint)], check=True, capture_output=True)
+        yield mountpoint
+        subprocess.run(["umount", str(mountpoint)], check=True)
+    finally:
+        subprocess.run(["losetup", "-d", loop], check=True)
+
+
+def test_names_that_cannot_be_held_apart_are_reported_and_not_merged(tmp_path: Path, folding: Path) -> None:
+    one = Device(tmp_path, "one")
+    two = Device(tmp_path, "two")
+    assert two.dir == folding
+
+    def waiting() -> set[str]:
+        return {item["path"] for item in two.status()["folders"][0]["waiting"]}
+
+    try:
+        one.start()
+        two.start()
+        (one.dir / "Case").write_text("upper\n")
+        (one.dir / "plain.txt").write_text("plain\n")
+        (one.dir / "blob").write_bytes(b"\0")
+        two.join(one)
+        eventually(lambda: set(tree(two.dir)) == {"Case", "plain.txt", "blob"})
+        assert two.status()["folders"][0]["file_system"]["folds_names"] is True
+        (one.dir / "case").write_text("lower\n")
+        (one.dir / "link").symlink_to("Case")
+        (two.dir / "plain.txt").write_text("plain\nand more\n")
+        eventually(lambda: waiting() == {"case", "link"}, what="the names that wait")
+        eventually(lambda: (one.dir / "plain.txt").read_text() == "plain\nand more\n")
+        assert tree(two.dir)["Case"] == b"upper\n"
+        assert tree(one.dir)["Case"] == b"upper\n"
+        assert tree(one.dir)["case"] == b"lower\n"
+        (two.dir / "Case").write_text("upper\nfrom two\n")
+        eventually(lambda: (one.dir / "Case").read_text() == "upper\nfrom two\n")
+        # once the twin has another name both are there
+        (one.dir / "Case").rename(one.dir / "Other")
+        eventually(lambda: set(tree(two.dir)) == {"Other", "case", "plain.txt", "blob"}, what="both being there")
+        (one.dir / "plain.txt").rename(one.dir / "Plain.txt")
+        eventually(lambda: "Plain.txt" in tree(two.dir) and "plain.txt" not in tree(two.dir), what="the other case")
+        assert tree(one.dir)["Plain.txt"] == b"plain\nand more\n"
+        assert unexpected_lines(one) == unexpected_lines(two) == []
     finally:
         one.kill()
         two.kill()

@@ -16,6 +16,7 @@ ids = st.binary(min_size=16, max_size=16)
 hashes = st.binary(min_size=32, max_size=32)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 leaves = st.lists(st.tuples(ids, st.builds(Leaf, ids, hashes, hashes)), max_size=3).map(tuple)
+firsts = st.integers(0, messages.MAX_CHUNKS - 99)
 u32 = st.integers(min_value=0, max_value=2**32 - 1)
 
 ALL: st.SearchStrategy[Any] = st.one_of(
@@ -32,6 +33,10 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Pull, ids, st.lists(ids, max_size=3).map(tuple)),
     st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.Ack, ids, leaves),
+    st.builds(messages.ChunkHashesQuery, ids, hashes),
+    st.builds(messages.ChunkHashes, ids, hashes, st.lists(hashes, max_size=3).map(tuple)),
+    st.builds(messages.Fetch, ids, st.lists(st.tuples(hashes, firsts, st.integers(0, 99)), max_size=3).map(tuple)),
+    st.builds(messages.Chunks, ids, st.lists(st.tuples(hashes, u32, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.ChannelData, ids, ids, st.binary(max_size=20)),
     st.builds(messages.ChannelClose, ids, ids),
 )

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(rb"w\d{5}x")
 _FUSED = re.compile(rb"(?:w\d{5}x){2}")
 _NAMES = ("a.txt", "b.txt", "notes/c.md", "notes/d.md", "deep/er/e.txt")
+# What is no text has names of its own, and is replaced as a whole.
+_BLOB_NAMES = ("p.bin", "notes/q.bin")
+_BLOB = b"\xff\xfe"
 
 
 class State(Enum):
@@ -47,6 +50,7 @@ class Oracle:
         self.copied: set[str] = set()  # on a disk that was cloned before its daemon had seen them all
         self.shared: set[str] = set()  # in the same change on several hosts
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
+        self.in_blobs: set[str] = set()
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
     def fresh(self) -> str:
@@ -88,7 +92,9 @@ class Oracle:
         if not tokens:
             return
         stored = tokens_in(b"\n".join(other.stored_bytes() for other in host.world.hosts if other.store.exists()))
-        for token in tokens - stored:
+        elsewhere = [other for other in host.world.hosts if other is not host]
+        on_disks = tokens_in(b"\n".join(data for other in elsewhere for data in other.disk.contents().values()))
+        for token in tokens - (stored - self.in_blobs) - (on_disks & self.in_blobs):
             self.tokens[token] = State.EITHER
 
     def check(self, files: dict[str, bytes]) -> list[str]:
@@ -101,6 +107,8 @@ class Oracle:
                     continue
                 if (times := files[path].count(token.encode())) > 1 and not self._was_touched(token, files[path]):
                     wrong.append(f"{token} is {times} times in {path}")
+            if token in self.in_blobs and len(homes) > 1 and token not in self.apart | self.copied:
+                wrong.append(f"the blob with {token} is {len(homes)} files: {homes}")
             plain = [path for path in homes if ".conflict-" not in path]
             if len(plain) > 1 and token not in self.apart:
                 wrong.append(f"{token} is in {plain}")
@@ -143,9 +151,13 @@ class People:
     world: World
     host: Host
     editors: dict[str, _Editor] = field(default_factory=dict)
+    overwritten: dict[str, set[str]] = field(default_factory=dict)  # what a stale editor saved over, unseen, by path
 
     def _files(self) -> list[str]:
-        return sorted(self.host.disk.contents())
+        return sorted(path for path in self.host.disk.contents() if not path.endswith(".bin"))
+
+    def _blobs(self) -> list[str]:
+        return sorted(path for path in self.host.disk.contents() if path.endswith(".bin"))
 
     def _some_file(self) -> str | None:
         files = [path for path in self._files() if path not in self.editors]
@@ -166,6 +178,8 @@ class People:
         host = self.host
         self.made_apart(data)
         target = host.disk.path / path
+        if target.exists():
+            self.overwritten.setdefault(path, set()).update(tokens_in(peek(target)) - tokens_in(data))
         self._make_parents(target)
         name = target if in_place else target.with_name(f".{target.name}.swp")
         with name.open("w+b") as file:
@@ -253,7 +267,47 @@ class People:
     def delete(self) -> None:
         path = self._some_file()
         if path is not None:
-            tokens = tokens_in(peek(self.host.disk.path / path))
+            tokens = tokens_in(peek(self.host.disk.path / path)) | self.overwritten.pop(path, set())
+            REAL.unlink(self.host.disk.path / path)
+            self.host.disk.changed()
+            self.world.oracle.deleted(tokens)
+            self.world.moved.add(path)
+            self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
+
+    def _new_blob(self) -> bytes:
+        rng = self.world.rng
+        token = self.world.oracle.fresh()
+        self.world.oracle.in_blobs.add(token)
+        return _BLOB + token.encode() + b"z" * (rng.choice((1, 50, 600_000)) if rng.random() < 0.2 else 3)
+
+    def replace_blob(self) -> None:
+        """Make a blob, or put another one in its place."""
+        rng = self.world.rng
+        path = rng.choice(self._blobs() or list(_BLOB_NAMES))
+        if rng.random() < 0.3:
+            path = rng.choice(_BLOB_NAMES)
+        old = self.host.disk.contents().get(path, b"")
+        data = self._new_blob()
+        self.world.oracle.deleted(tokens_in(old))
+        self._write(path, data, in_place=rng.random() < 0.5)
+        self.world.note(f"{self.host.name} makes the blob {path}: {data[:20]!r} of {old[:20]!r}")
+
+    def rename_blob(self) -> None:
+        blobs, target = self._blobs(), self.world.rng.choice(_BLOB_NAMES)
+        if blobs and target not in blobs:
+            path = self.world.rng.choice(blobs)
+            self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
+            self._make_parents(self.host.disk.path / target)
+            REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
+            self.host.disk.changed()
+            self.world.moved |= {path, target}
+            self.world.note(f"{self.host.name} renames {path} to {target}")
+
+    def delete_blob(self) -> None:
+        blobs = self._blobs()
+        if blobs:
+            path = self.world.rng.choice(blobs)
+            tokens = tokens_in(peek(self.host.disk.path / path)) | self.overwritten.pop(path, set())
             REAL.unlink(self.host.disk.path / path)
             self.host.disk.changed()
             self.world.oracle.deleted(tokens)
@@ -317,6 +371,20 @@ def same_change(world: World, several: list[People]) -> None:
     world.note(f"{[p.host.name for p in equal]} make the same change in {path}: {text!r}")
 
 
+def same_blob(world: World, several: list[People]) -> None:
+    """The same new content for a blob on each of several hosts where it is the same: one copy, however many made it."""
+    path = world.rng.choice(_BLOB_NAMES)
+    old = several[0].host.disk.contents().get(path)
+    data = several[0]._new_blob()
+    equal = [p for p in several if p.host.disk.contents().get(path) == old]
+    world.oracle.deleted(tokens_in(old or b""))
+    for people in equal:
+        people._write(path, data, in_place=False)
+    if old is None:
+        world.oracle.apart |= tokens_in(data)  # one of them may move it before any daemon has seen it
+    world.note(f"{[p.host.name for p in equal]} make the same blob {path}: {data[:20]!r} of {(old or b'')[:20]!r}")
+
+
 def same_file(world: World, several: list[People]) -> None:
     """The same new file on each of several hosts."""
     path = world.rng.choice(_NAMES)
@@ -329,4 +397,4 @@ def same_file(world: World, several: list[People]) -> None:
     world.note(f"{[p.host.name for p in several]} bring the same {path}: {data!r}")
 
 
-__all__ = ["Oracle", "People", "State", "current_host", "same_change", "same_file", "tokens_in"]
+__all__ = ["Oracle", "People", "State", "current_host", "same_blob", "same_change", "same_file", "tokens_in"]

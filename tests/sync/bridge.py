@@ -20,6 +20,7 @@ from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store.database import open_database
+from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
@@ -53,7 +54,7 @@ class Bridge:
             batch = await self._watcher.next_batch()
             self.dirty |= batch.finished
             self.ingest.readers.take(batch.read, batch.written)
-            self.render_actor.written_late(batch.kept)
+            self.render_actor.late.written(batch.kept)
 
     async def look(self) -> None:
         """Ingest what changed on the disk."""
@@ -105,7 +106,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
                 looks: set[str] = set()
                 render = Render(folder, root, ingest, looks.add)
                 watcher.watch_kept()
-                await render.recover()
+                await AfterCrash(folder, root, ingest).recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
                 bridge.dirty = looks
                 render._look = lambda name: bridge.dirty.add(name)
@@ -113,7 +114,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
                 ingest.forget_vanished()
                 yield bridge
                 if clean_end:
-                    await render.finish()
+                    await render.late.finish()
         finally:
             root.close()
 

@@ -11,9 +11,10 @@ import trio
 import trio.testing
 from sync.bridge import PEER, Bridge, clock, open_bridge
 
-from yp2p.documents.manifest import Change, Kind
+from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Mode
 from yp2p.sync.saves import is_made_of
 
 OLD = "alpha line one\nalpha line two\nalpha line three\n"
@@ -36,7 +37,7 @@ async def _replaced(bridge: Bridge) -> None:
     folder.to_render.add(record.entry)
     await bridge.render()
     await bridge.render()
-    folder.write_manifest([Change(_ENTRY, "out.txt", (Kind.TEXT, False, _DOCUMENT))])
+    folder.write_manifest([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
     folder.take_pulled(_DOCUMENT, imported(OTHER), PEER)
     folder.to_render.add(_ENTRY)
     await bridge.render()

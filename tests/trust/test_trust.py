@@ -11,15 +11,22 @@ from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
 from yp2p.identity import FolderID, Identity
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import path_problem
+from yp2p.protocol.wire import Writer
 from yp2p.trust.keyfile import load_identity
 from yp2p.trust.membership import Role, Statement, evaluate, read_statement, sign_statement
 from yp2p.trust.pairing import (
     MAX_MISSES,
     Code,
     Grant,
+    Intent,
+    Listed,
     PairingRun,
     PairingWindow,
     announced_digits,
+    decode_listing,
+    encode_listing,
     make_code,
     parse_code,
 )
@@ -119,7 +126,7 @@ def test_pairing_proves_the_code_and_both_keys() -> None:
     first = joiner.open()
     assert announced_digits(first) == "47"
     confirmation = joiner.confirm(sharer.answer(first), "laptop")
-    assert sharer.check_confirmation(confirmation) == "laptop"
+    assert sharer.check_confirmation(confirmation) == ("laptop", Intent.JOIN)
     assert sharer.peer == A.public
     assert joiner.peer == B.public
 
@@ -130,7 +137,7 @@ def test_a_wrong_code_is_noticed_by_both_sides() -> None:
     with pytest.raises(PairingError, match="wrong code"):
         joiner.confirm(answer, "laptop")
     with pytest.raises(PairingError):
-        sharer.check_confirmation(bytes(64) + b"\x00\x00\x00\x00")
+        sharer.check_confirmation(bytes(64) + b"\x00\x00\x00\x00\x00")
 
 
 def test_somebody_in_the_middle_has_another_handshake_on_each_side() -> None:
@@ -161,3 +168,41 @@ def test_a_window_closes() -> None:
 def test_a_grant_round_trip() -> None:
     grant = Grant(FOLDER, A.device_id, "notes", "laptop", tuple(s.encode() for s in _chain()))
     assert Grant.decode(grant.encode()) == grant
+
+
+@given(
+    st.lists(
+        st.builds(
+            Listed,
+            st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+                lambda name: path_problem(name) is None
+            ),
+            st.sampled_from(Kind),
+            st.binary(min_size=32, max_size=32),
+            st.integers(0, (1 << 64) - 1),
+        ),
+        max_size=5,
+    ),
+    st.integers(min_value=1),
+)
+def test_a_listing_arrives_as_it_was_and_cut_off_it_is_refused(entries: list[Listed], cut: int) -> None:
+    data = encode_listing(entries)
+    assert decode_listing(data) == entries
+    with pytest.raises(MessageFault):
+        decode_listing(data[: -(cut % len(data)) or -1])
+
+
+@pytest.mark.parametrize("path", [b"../x", b"/etc/passwd", b".git/hooks/x", b"a//b", b""])
+def test_a_listed_path_is_checked(path: bytes) -> None:
+    data = Writer().u32(1).data(path).u8(1).raw(bytes(32)).u64(0).finish()
+    with pytest.raises(MessageFault):
+        decode_listing(data)
+
+
+def test_an_intent_that_does_not_exist_is_refused() -> None:
+    code = Code("47", "K7MX2Q")
+    joiner, sharer = _runs(code, code)
+    confirmation = joiner.confirm(sharer.answer(joiner.open()), "laptop", Intent.LOOK)
+    assert sharer.check_confirmation(confirmation) == ("laptop", Intent.LOOK)
+    with pytest.raises(MessageFault):
+        sharer.check_confirmation(confirmation[:-1] + b"\x02")

@@ -4,39 +4,79 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
-from yp2p.cli.options import absolute, call, check_seconds, json_option, print_json
+from yp2p.cli.options import absolute, call, check_seconds, json_option, print_json, size_text
+from yp2p.cli.progress import progress_bar
 from yp2p.errors import NotRunning
 
 # `yp2p daemon &` on the line before takes a moment to listen.
 _DAEMON_LIMIT_S = 3.0
 _POLL_S = 0.1
+_SHOWN = 20
 
 
 @click.command()
 @click.argument("code")
 @click.argument("directory", metavar="DIR")
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
+@click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")
 @json_option
-def command(code: str, directory: str, timeout: float | None, as_json: bool) -> None:
+def command(code: str, directory: str, timeout: float | None, dry_run: bool, as_json: bool) -> None:
     """Pair with the device that shows CODE, and keep DIR the same as its folder.
 
     DIR may hold files already: equal ones become one with the folder's, different ones are kept beside them under a
-    name with `.conflict-`, and the rest is exchanged. Case, dashes and spaces in CODE do not matter.
+    name with `.conflict-`, and the rest is exchanged; --dry-run says how many of each. Case, dashes and spaces in CODE
+    do not matter.
     """
     body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout)}
+    answer = _ask("/v1/join/preview" if dry_run else "/v1/join", body)
+    if as_json:
+        print_json(answer)
+    elif dry_run:
+        click.echo("\n".join(_preview_lines(code, answer)))
+    elif sys.stdout.isatty():
+        click.echo(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
+        _follow()
+
+
+def _follow() -> None:
+    """On a terminal, stay until everything is there; it comes without us as well."""
+    try:
+        with progress_bar():
+            call("POST", "/v1/wait", {"timeout_s": None})
+    except KeyboardInterrupt:
+        click.echo("It goes on in the background; `yp2p status` says how far it is.")
+    else:
+        click.echo("Everything is there.")
+
+
+def _ask(path: str, body: dict[str, Any]) -> Any:
     deadline = time.monotonic() + _DAEMON_LIMIT_S
     while True:
         try:
-            answer = call("POST", "/v1/join", body)
-            break
+            return call("POST", path, body)
         except NotRunning:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_S)
-    if as_json:
-        print_json(answer)
-    elif sys.stdout.isatty():
-        click.echo(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
+
+
+def _preview_lines(code: str, preview: dict[str, Any]) -> list[str]:
+    different = preview["different"]
+    lines = [
+        f"Joining would make {preview['path']} the folder {preview['label']!r} of {preview['name']}:",
+        f"{preview['equal']:>9,} the same on both sides: nothing happens to them",
+        f"{len(different):>9,} different: both are kept, one of them beside the other under a name with .conflict-",
+        f"{preview['only_here']:>9,} only here: they go to the other devices",
+        f"{preview['only_there']:>9,} only there: they come here, {size_text(preview['bytes_to_come'])}",
+    ]
+    if preview["not_synced"]:
+        lines.append(f"{preview['not_synced']:>9,} here that cannot be synchronised (FIFOs, sockets, unreadable files)")
+    if different:
+        lines += ["", "Different:", *(f"  {path}" for path in different[:_SHOWN])]
+        if len(different) > _SHOWN:
+            lines.append(f"  and {len(different) - _SHOWN} more (--json lists all)")
+    return [*lines, "", f"Nothing was changed. To go on: yp2p join {code} {preview['path']}"]

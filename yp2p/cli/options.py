@@ -68,3 +68,11 @@ def check_seconds(seconds: float | None) -> float | None:
     if seconds is not None and not 0 <= seconds < float("inf"):
         raise UsageError(f"{seconds} is not a number of seconds; it is 0 or more")
     return seconds
+
+
+def size_text(count: int) -> str:
+    """A number of bytes for people."""
+    size, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{size:.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.progress import ToGo
 
 _SHOWN = 10
 
@@ -51,7 +52,12 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
         lines.append("             nothing is deleted or written here until you say what is right:")
         lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
         lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")
-    lines.append(f"             {entries['total']} files, {entries['here']} of them here")
+    lines.append(f"             {entries['total']} entries, {entries['here']} of them here")
+    if entries["ignored"]:
+        lines.append(f"             {entries['ignored']} left alone, as .yp2pignore or the settings here say")
+    to_go = ToGo.of({"folders": [folder | {"devices": []}]})
+    if to_go.files or to_go.bytes:
+        lines.append(f"             {to_go.text()}")
     for device in folder["devices"]:
         if not device["connected"]:
             how = "not connected"

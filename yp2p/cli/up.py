@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from yp2p.cli.options import absolute
+from yp2p.cli.progress import progress_bar
 
 
 @click.command()
@@ -15,7 +16,7 @@ def command(directory: str) -> None:
     """Run the daemon in the foreground and share DIR.
 
     As long as nobody has joined, it shows the code to type on the other device. Stop it with Ctrl-C; the next
-    `yp2p up` or `yp2p daemon` goes on where it was.
+    `yp2p up` or `yp2p daemon` goes on where it was. On a terminal it shows how far it is when there is much to do.
     """
     from yp2p.config import find_paths, load_config
     from yp2p.daemon import run_daemon
@@ -24,7 +25,8 @@ def command(directory: str) -> None:
     paths = find_paths()
     config = load_config(paths.config)
     set_up_logs(config.log)
-    run_daemon(config, paths, absolute(directory), _explain)
+    with progress_bar():
+        run_daemon(config, paths, absolute(directory), _explain)
 
 
 def _explain(shared: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from yp2p.cli.options import call, check_seconds, json_option, print_json
+from yp2p.cli.progress import progress_bar
 from yp2p.errors import WaitTimeout
 
 
@@ -15,9 +16,11 @@ def command(timeout: float | None, as_json: bool) -> None:
     """Wait until every folder is in sync with every connected device.
 
     Exits with 0 when they are, and with 1 at the timeout. In sync means that the other devices have the same files on
-    their disks. Devices that are not connected are not waited for, except in the first seconds after a start.
+    their disks. Devices that are not connected are not waited for, except in the first seconds after a start. On a
+    terminal it shows how far it is.
     """
-    answer = call("POST", "/v1/wait", {"timeout_s": check_seconds(timeout)})
+    with progress_bar():
+        answer = call("POST", "/v1/wait", {"timeout_s": check_seconds(timeout)})
     if as_json:
         print_json(answer)
     if not answer["in_sync"]:

@@ -4,6 +4,7 @@
 GET     /v1/status            what `yp2p status --json` prints
 POST    /v1/share             {path, label?}           -> {code, ...}
 POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
+POST    /v1/join/preview      the same                 -> {equal, different...}
 POST    /v1/wait              {timeout_s?}             -> {in_sync}
 POST    /v1/resume            {folder?, accept}        -> {label}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
@@ -48,6 +49,8 @@ class Device(Protocol):
     async def share(self, directory: str, label: str | None) -> dict[str, Any]: ...
 
     async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
+
+    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
 
     async def wait(self) -> None: ...
 
@@ -140,6 +143,10 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
         wanted = msgspec.json.decode(await _body(request), type=JoinRequest)
         return _json(await device.join(wanted.code, wanted.path, wanted.timeout_s))
 
+    async def preview(request: Request) -> Response:
+        wanted = msgspec.json.decode(await _body(request), type=JoinRequest)
+        return _json(_printable(await device.preview(wanted.code, wanted.path, wanted.timeout_s)))
+
     async def wait(request: Request) -> Response:
         wanted = msgspec.json.decode(await _body(request), type=WaitRequest)
         limit = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
@@ -186,6 +193,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             Route("/v1/status", _endpoint(status)),
             Route("/v1/share", _endpoint(share), methods=["POST"]),
             Route("/v1/join", _endpoint(join), methods=["POST"]),
+            Route("/v1/join/preview", _endpoint(preview), methods=["POST"]),
             Route("/v1/wait", _endpoint(wait), methods=["POST"]),
             Route("/v1/resume", _endpoint(resume), methods=["POST"]),
             Route("/v1/trash", _endpoint(trash), methods=["POST"]),

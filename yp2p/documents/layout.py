@@ -2,12 +2,16 @@
 
 Two entries may want one path, and a file may stand where another entry needs a directory. At a contested path the
 entry with the smallest ID keeps the name; every other is shown beside it under a name computed from its own ID.
+Directories are there for all who need them: a directory entry, whose directory may be empty, never contests a path with
+another one and always wins it from a file.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from yp2p.identity import EntryID
@@ -15,6 +19,7 @@ from yp2p.protocol.names import MAX_NAME_BYTES, encode_path
 
 # What follows the last dot is an ending only when it is short.
 _LONGEST_SUFFIX = 20
+_MARK = re.compile(r"\.conflict-[0-9a-f]{8,}(?=\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Layout:
 def conflict_path(path: str, entry: EntryID, digits: int = 8) -> str:
     """The name beside `path` for an entry that may not have it: `a.txt` gives `a.conflict-1f2e3d4c.txt`."""
     parent, slash, name = path.rpartition("/")
+    name = _MARK.sub("", name)  # a copy of a copy is one of the same file
     stem, dot, suffix = name.rpartition(".")
     if not stem or len(suffix) > _LONGEST_SUFFIX:
         stem, dot, suffix = name, "", ""
@@ -38,15 +44,25 @@ def conflict_path(path: str, entry: EntryID, digits: int = 8) -> str:
     return f"{parent}{slash}{stem}{mark}"
 
 
-def layout(entries: Iterable[tuple[EntryID, str]]) -> Layout:
+def layout(entries: Iterable[tuple[EntryID, str]], directory_entries: Iterable[tuple[EntryID, str]] = ()) -> Layout:
     """Lay out live entries.
 
     Args:
-        entries: entry ID and wanted path of every live entry, in any order.
+        entries: entry ID and wanted path of every live entry that is no directory, in any order.
+        directory_entries: the same of those that are.
     """
     ordered = sorted(entries)
-    directories = {path[:cut] for _, path in ordered for cut in range(len(path)) if path[cut] == "/"}
+    own_directories = sorted(directory_entries)
+    directories = {path for _, path in own_directories}
+    for _, path in (*ordered, *own_directories):
+        cut = path.rfind("/")
+        while cut > 0 and path[:cut] not in directories:
+            directories.add(path[:cut])
+            cut = path.rfind("/", 0, cut)
     result = Layout()
+    for entry, path in own_directories:
+        result.path_of[entry] = path
+        result.entry_at.setdefault(path, entry)
     losers: list[tuple[EntryID, str]] = []
     for entry, path in ordered:
         if path in directories or path in result.entry_at:
@@ -65,3 +81,84 @@ def layout(entries: Iterable[tuple[EntryID, str]]) -> Layout:
         result.path_of[entry] = beside
         result.entry_at[beside] = entry
     return Layout(result.path_of, result.entry_at, frozenset(entry for entry, _ in losers))
+
+
+class LayoutIndex:
+    """The layout of entries that come and go, kept up to date.
+
+    As long as nothing contests anything, a change touches nothing but its own entry. Where it does, everything is laid
+    out anew by `layout`, until nothing is contested any more: the two never differ.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: dict[EntryID, tuple[str, bool]] = {}
+        self._needed: Counter[str] = Counter()  # directories, by how many entries beneath or at them there are
+        self._layout = Layout()
+        self._is_contested = False
+        self._is_stale = False  # whether something changed since everything was laid out anew
+        self._moved: set[EntryID] = set()
+
+    def want(self, entry: EntryID, wanted: tuple[str, bool] | None) -> None:
+        """The entry wants this path, and whether it is a directory; None: it wants none any more."""
+        old = self._wanted.get(entry)
+        if old == wanted:
+            return
+        if old is not None:
+            self._remove(entry, *old)
+        if wanted is not None:
+            self._add(entry, *wanted)
+        self._moved.add(entry)
+        self._is_stale = True
+
+    def _remove(self, entry: EntryID, path: str, is_directory: bool) -> None:
+        del self._wanted[entry]
+        for directory in _directories(path, is_directory):
+            self._needed[directory] -= 1
+            if not self._needed[directory]:
+                del self._needed[directory]
+        if not self._is_contested:
+            del self._layout.path_of[entry]
+            del self._layout.entry_at[path]
+
+    def _add(self, entry: EntryID, path: str, is_directory: bool) -> None:
+        entry_at = self._layout.entry_at
+        # While something is contested the layout is of a moment ago, and says nothing.
+        is_free = not self._is_contested and path not in entry_at and (is_directory or path not in self._needed)
+        self._wanted[entry] = path, is_directory
+        for directory in _directories(path, is_directory):
+            above = entry_at.get(directory) if is_free and directory != path else None
+            is_free = is_free and (above is None or self._wanted[above][1])
+            self._needed[directory] += 1
+        self._is_contested = self._is_contested or not is_free
+        if not self._is_contested:
+            self._layout.path_of[entry] = path
+            entry_at[path] = entry
+
+    def get(self) -> Layout:
+        """The layout now; it changes with the index."""
+        if self._is_contested and self._is_stale:
+            self._is_stale = False
+            before = self._layout.path_of
+            self._layout = layout(
+                ((entry, path) for entry, (path, is_directory) in self._wanted.items() if not is_directory),
+                ((entry, path) for entry, (path, is_directory) in self._wanted.items() if is_directory),
+            )
+            after = self._layout.path_of
+            self._moved |= {entry for entry in before.keys() | after if before.get(entry) != after.get(entry)}
+            self._is_contested = len(self._layout.entry_at) < len(after) or bool(self._layout.conflicts)
+        return self._layout
+
+    def take_moved(self) -> set[EntryID]:
+        """Entries that are elsewhere, or gone, or new, since this was asked last."""
+        moved, self._moved = self._moved, set()
+        return moved
+
+
+def _directories(path: str, is_directory: bool) -> Iterator[str]:
+    """The directories that an entry needs."""
+    if is_directory:
+        yield path
+    cut = path.rfind("/")
+    while cut > 0:
+        yield path[:cut]
+        cut = path.rfind("/", 0, cut)

@@ -1,16 +1,18 @@
 """The manifest: which entries a folder has, in 64 documents.
 
-Each entry has three registers, small bytes values that are written and merged independently::
+Each entry has registers, small bytes values that are written and merged independently::
 
     <id>p   01 path bytes                                where it is
-    <id>c   kind  mode  document ID                      what it is (1 text, 2 blob, 3 directory, 4 symlink)
+    <id>c   a content (`protocol/entries.py`)            what it is: a text, blob, directory or symlink
+    <id>m   01 mode                                      its mode, once that was changed
     <id>d   empty, or 01 document ID state vector        deleted, having seen that much
 
-so that a rename, a change of kind and a delete made at the same time all hold. Concurrent writes to one register
+so that a rename, a new content, a chmod and a delete made at the same time all hold. Concurrent writes to one register
 leave the same one of them on every device (Yjs decides by client ID).
 
 An edit beats a delete (invariant 7): a delete names the state vector that its author saw, and counts only while
-the document is contained in it. Removing text does not move a state vector and so does not revive.
+the document is contained in it. Removing text does not move a state vector and so does not revive. What is no text has
+no document: its delete names the version, and counts while that is the content.
 
 A peer can write any bytes into a register. A value that does not decode hides its entry and changes nothing else.
 """
@@ -18,8 +20,7 @@ A peer can write any bytes into a register. A value that does not decode hides i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pycrdt import Map, MapEvent
@@ -27,6 +28,7 @@ from pycrdt import Map, MapEvent
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault
 from yp2p.identity import ID_BYTES, DocumentID, EntryID
+from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
 from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state_vector
@@ -34,16 +36,6 @@ from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state
 _FORMAT = 1
 # The manifest's own documents and the awareness channel: no entry may name one of them as its text.
 RESERVED_DOCUMENTS = (b"yp2p-manifest", bytes(13))
-_EXECUTABLE = 0x01
-
-
-class Kind(IntEnum):
-    """What an entry is."""
-
-    TEXT = 1
-    BLOB = 2
-    DIRECTORY = 3
-    SYMLINK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +56,21 @@ class Entry:
 
     id: EntryID
     path: str
-    kind: Kind
-    executable: bool
-    document: DocumentID
+    content: Content
     deletion: Deletion | None
+
+    @property
+    def kind(self) -> Kind:
+        return self.content.kind
+
+    @property
+    def mode(self) -> Mode:
+        return self.content.mode
+
+    @property
+    def document(self) -> DocumentID:
+        """The document of a text; else a name for the version."""
+        return self.content.document
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Change:
 
     entry: EntryID
     path: str | None = None
-    content: tuple[Kind, bool, DocumentID] | None = None
+    content: Content | None = None
+    mode: Mode | None = None
     deletion: Deletion | None = None
     revive: bool = False
 
@@ -86,8 +90,9 @@ class Change:
         if self.path is not None:
             values[name + "p"] = bytes([_FORMAT]) + encode_path(self.path)
         if self.content is not None:
-            kind, executable, document = self.content
-            values[name + "c"] = bytes([kind, _EXECUTABLE if executable else 0]) + document
+            values[name + "c"] = self.content.encode()
+        if self.mode is not None:
+            values[name + "m"] = bytes([_FORMAT, self.mode])
         if self.deletion is not None:
             values[name + "d"] = bytes([_FORMAT]) + self.deletion.document + self.deletion.seen
         elif self.revive:
@@ -207,22 +212,26 @@ class Manifest:
     def _parse(replica: ManifestReplica, entry: EntryID) -> Entry | None:
         name = entry.hex()
         path, content = replica.register(name + "p"), replica.register(name + "c")
-        deletion = replica.register(name + "d")
+        mode, deletion = replica.register(name + "m"), replica.register(name + "d")
         try:
-            if not path or path[0] != _FORMAT or content is None or len(content) != 2 + ID_BYTES:
+            if not path or path[0] != _FORMAT or content is None:
                 return None
-            if content[2:].startswith(RESERVED_DOCUMENTS):
+            decoded = decode_content(content)
+            if mode is not None:
+                decoded = replace(decoded, mode=_parse_mode(mode, decoded.kind))
+            if decoded.document.startswith(RESERVED_DOCUMENTS):
                 return None
             return Entry(
-                entry,
-                decode_path(path[1:]),
-                Kind(content[0]),
-                bool(content[1] & _EXECUTABLE),
-                DocumentID(content[2:]),
-                _parse_deletion(deletion) if deletion else None,
-            )
+                entry, decode_path(path[1:]), decoded, _parse_deletion(deletion) if deletion else None,
+            )  # fmt: skip
         except (MessageFault, InvalidUpdate, ValueError):
             return None
+
+
+def _parse_mode(value: bytes, kind: Kind) -> Mode:
+    if len(value) != 2 or value[0] != _FORMAT:
+        raise ValueError("a mode register of another format")
+    return Mode(value[1] & (Mode.EXECUTABLE | Mode.PRIVATE)) if kind in (Kind.TEXT, Kind.BLOB) else Mode.PLAIN
 
 
 def _parse_deletion(value: bytes) -> Deletion:

@@ -6,8 +6,12 @@ Where something is missing, `replace` takes the next best way, which loses nothi
 exchange       else the old file moves to the side and the new one takes the name: for a moment, some ten
                microseconds on a local disk, nothing stands at the path
 no_replace     else the new file gets its name by a hard link, which fails where something is
+links          hard links; without them and `no_replace` the new file gets its name when nothing was there a moment
+               before: what comes into being in some microseconds between would be overwritten
 leases         else a file counts as whole when its status is the same before and after it was read; what is
                written to a replaced file later is found by looking at it again
+folds_names    it takes names for one that others hold apart (`Case` and `case`, two forms of an umlaut): what cannot
+               be put beside its twin waits, and is never taken for it
 =============  ==============================================================================
 """
 
@@ -16,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -28,7 +33,9 @@ class Capabilities:
 
     exchange: bool = True
     no_replace: bool = True
+    links: bool = True
     leases: bool = True
+    folds_names: bool = False
 
     def as_dict(self) -> dict[str, bool]:
         return asdict(self)
@@ -36,7 +43,7 @@ class Capabilities:
 
 def probe(directory: int) -> Capabilities:
     """Try everything out on two small files in `directory`, a descriptor. Raises OSError when none can be made."""
-    names = [f"probe-{secrets.token_hex(6)}" for _ in range(3)]
+    names = [f"probe-{secrets.token_hex(6)}" for _ in range(4)]
     try:
         for name in names[:2]:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -44,7 +51,9 @@ def probe(directory: int) -> Capabilities:
         return Capabilities(
             exchange=_works(lambda: rename(directory, names[0], directory, names[1], RENAME_EXCHANGE)),
             no_replace=_works(lambda: rename(directory, names[1], directory, names[2], RENAME_NOREPLACE)),
+            links=_works(lambda: os.link(names[0], names[3], src_dir_fd=directory, dst_dir_fd=directory)),
             leases=_works(lambda: _lease(directory, names[0])),
+            folds_names=_folds_names(directory),
         )
     finally:
         for name in names:
@@ -54,7 +63,25 @@ def probe(directory: int) -> Capabilities:
                 pass
 
 
-def _works(attempt: Callable[[], None]) -> bool:
+def folded(path: str) -> str:
+    """What names have in common that some file systems take for one."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _folds_names(directory: int) -> bool:
+    name = f"probe-{secrets.token_hex(6)}-\u00e9"
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
+    except OSError:
+        return False  # no name but ASCII, then
+    try:
+        twins = (name.upper(), unicodedata.normalize("NFD", name))
+        return any(_works(lambda twin=twin: os.stat(twin, dir_fd=directory)) for twin in twins)  # type: ignore[misc]
+    finally:
+        os.unlink(name, dir_fd=directory)
+
+
+def _works(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
     except OSError:

@@ -3,10 +3,14 @@
 Four layers, the later one wins: the defaults below (what editors write beside a file while they save), the
 device's own `files.ignore`, and the folder's `.yp2pignore`, all in gitignore syntax; and above all of them the
 reserved names, which nothing lifts.
+
+What a folder leaves out stays as it is on every device: it is not read, not written, not fetched and not removed,
+whoever made it, and whether or not it was an entry of the folder before.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable
 
@@ -34,12 +38,16 @@ SCRATCH_PATTERNS = (
 )
 
 
+_SCRATCH = re.compile("|".join(fnmatch.translate(pattern.replace("\\", "")) for pattern in SCRATCH_PATTERNS))
+
+
 class IgnoreRules:
     """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax."""
 
     def __init__(self, local: Iterable[str] = (), synced: str = "") -> None:
+        own = [*local, *synced.splitlines()]
         try:
-            self._spec = GitIgnoreSpec.from_lines([*SCRATCH_PATTERNS, *local, *synced.splitlines()])
+            self._spec = GitIgnoreSpec.from_lines([*SCRATCH_PATTERNS, *own]) if any(own) else None
         except re.error as error:
             raise ValueError(f"a pattern cannot be read: {error}") from error
 
@@ -47,4 +55,8 @@ class IgnoreRules:
         """Whether `path` (relative to the root) is left out."""
         if path_problem(path) is not None:
             return True
+        if path == IGNORE_FILE:
+            return False
+        if self._spec is None:
+            return any(_SCRATCH.match(name) for name in path.split("/"))
         return self._spec.match_file(path + "/" if directory else path)

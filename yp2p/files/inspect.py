@@ -15,13 +15,17 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.files.root import Root
+from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_hash
+from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 
+# No text is longer, whatever the settings of the devices.
+MAX_TEXT_BYTES = 64 << 20
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
 _SIGNED_64 = (1 << 63) - 1
@@ -38,11 +42,19 @@ class Stamp:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        numbers = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return cls(*(number & _SIGNED_64 for number in numbers))  # what the store can hold
+        times = (max(-_SIGNED_64, min(_SIGNED_64, at)) for at in (status.st_mtime_ns, status.st_ctime_ns))
+        return cls(status.st_ino & _SIGNED_64, status.st_size, *times)  # what the store can hold
+
+    @property
+    def put_at_ns(self) -> int:
+        """When the content came here, by this device's clock: a time that came with it may be ahead of that."""
+        return min(self.mtime_ns, self.ctime_ns)
 
 
 NO_STAMP = Stamp(0, 0, 0, 0)
+
+
+_NUL_CHUNK = chunk_hash(bytes(CHUNK_BYTES))
 
 
 class Found(Enum):
@@ -51,25 +63,47 @@ class Found(Enum):
     MISSING = auto()
     UNCHANGED = auto()
     TEXT = auto()
-    NOT_TEXT = auto()
-    TOO_BIG = auto()
+    BLOB = auto()
+    SYMLINK = auto()
+    DIRECTORY = auto()
     OTHER = auto()
     BUSY = auto()
     DENIED = auto()
 
 
+KINDS = {Found.TEXT: Kind.TEXT, Found.BLOB: Kind.BLOB, Found.SYMLINK: Kind.SYMLINK, Found.DIRECTORY: Kind.DIRECTORY}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found at a path. `text` and `content` (SHA-256) only for TEXT; `reason` for people."""
+    """What was found at a path.
+
+    `content` is the hash of what is there, as its kind has it; `text` only for TEXT, `chunks` (their hashes) only for
+    BLOB, `target` only for SYMLINK; `reason` for people.
+    """
 
     path: str
     found: Found
     stamp: Stamp = NO_STAMP
     text: str = ""
     content: bytes = b""
-    executable: bool = False
+    mode: Mode = Mode.PLAIN
     reason: str = ""
     has_nul: bool = False
+    is_nul: bool = False  # nothing but NUL bytes
+    chunks: tuple[bytes, ...] = ()
+    target: bytes = b""
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of entry that this can be."""
+        return KINDS.get(self.found)
+
+
+def mode_of(status: os.stat_result) -> Mode:
+    """What is kept of the permissions of a file."""
+    executable = Mode.EXECUTABLE if status.st_mode & stat.S_IXUSR else Mode.PLAIN
+    return executable if status.st_mode & 0o077 else executable | Mode.PRIVATE
 
 
 def decode(data: bytes) -> str | None:
@@ -120,44 +154,113 @@ def _is_racy(stamp: Stamp) -> bool:
     return time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) < RACY_NS
 
 
-def inspect(root: Root, path: str, known: Stamp | None, max_text_bytes: int, *, trust_stamp: bool) -> Finding:
+def inspect(
+    root: Root,
+    path: str,
+    known: Stamp | None,
+    max_text_bytes: int,
+    *,
+    trust_stamp: bool,
+    base: tuple[Kind, bytes] | None = None,
+) -> Finding:
     """Look at one path.
 
     Args:
         known: the stamp at which our base was taken, or None.
         trust_stamp: whether an equal stamp is enough to call the file unchanged even when it changed just now.
+        base: kind and content hash of what is known of the file: what still has this content stays of that kind,
+            however long a text may be here. A blob becomes a text at half that length, and so does not go back and
+            forth.
     """
     try:
         descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        return _not_opened(root, path, error)
+        return _not_opened(root, path, known, error)
+    if root.is_twin(path):
+        os.close(descriptor)
+        return Finding(path, Found.MISSING)
     try:
         status = os.fstat(descriptor)
         stamp = Stamp.of(status)
+        if stat.S_ISDIR(status.st_mode):
+            return Finding(path, Found.DIRECTORY, NO_STAMP, content=DIRECTORY_HASH)
         if not stat.S_ISREG(status.st_mode):
             return Finding(path, Found.OTHER, stamp, reason="not a regular file")
         if stamp == known and (trust_stamp or not _is_racy(stamp)):
             return Finding(path, Found.UNCHANGED, stamp)
-        if status.st_size > max_text_bytes:
-            return Finding(path, Found.TOO_BIG, stamp, reason=f"{status.st_size} bytes, too big for text")
+        if status.st_size > MAX_BLOB_BYTES:
+            return Finding(path, Found.OTHER, stamp, reason=f"{status.st_size} bytes, more than {MAX_BLOB_BYTES}")
+        kind, content = base if base is not None else (None, b"")
+        if status.st_size > (MAX_TEXT_BYTES if kind is Kind.TEXT else max_text_bytes):
+            return _long_blob(path, descriptor)
         with read_lease(descriptor):
             stamp = Stamp.of(os.fstat(descriptor))
             data = read_whole(descriptor, stamp.size)
             after = Stamp.of(os.fstat(descriptor))
         if after != stamp or len(data) != stamp.size:
             return Finding(path, Found.BUSY, stamp, reason="it is being written")
-        text = decode(data)
-        if text is None:
-            return Finding(path, Found.NOT_TEXT, stamp, reason="not UTF-8 text", has_nul=b"\x00" in data)
-        executable = bool(status.st_mode & stat.S_IXUSR)
-        return Finding(path, Found.TEXT, stamp, text, hashlib.sha256(data).digest(), executable)
+        return _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
     finally:
         os.close(descriptor)
 
 
-def _not_opened(root: Root, path: str, error: OSError) -> Finding:
+def _found_in(
+    path: str, stamp: Stamp, data: bytes, mode: Mode, max_text_bytes: int, kind: Kind | None, content: bytes
+) -> Finding:
+    """What a file with these bytes is, that was of this kind and content before."""
+    blob: tuple[bytes, tuple[bytes, ...]] | None = None
+    if kind is Kind.BLOB:
+        blob = _hashes_of(data)
+    if blob is None or blob[0] != content:
+        hash_ = hashlib.sha256(data).digest()
+        limit = max_text_bytes // 2 if kind is Kind.BLOB else max_text_bytes
+        is_short = len(data) <= limit or (kind is Kind.TEXT and hash_ == content)
+        text = decode(data) if is_short else None
+        if text is not None:
+            return Finding(path, Found.TEXT, stamp, text, hash_, mode)
+    hash_, chunks = blob or _hashes_of(data)
+    return Finding(
+        path, Found.BLOB, stamp, "", hash_, mode, has_nul=b"\x00" in data, is_nul=not data.strip(b"\x00"),
+        chunks=chunks,
+    )  # fmt: skip
+
+
+def _hashes_of(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """The hash of a blob, and those of its chunks."""
+    chunks = tuple(chunk_hash(data[at : at + CHUNK_BYTES]) for at in range(0, len(data), CHUNK_BYTES))
+    return blob_hash(len(data), chunks), chunks
+
+
+def _long_blob(path: str, descriptor: int) -> Finding:
+    """Raises Busy."""
+    with read_lease(descriptor):
+        status = os.fstat(descriptor)
+    chunks = tuple(read_chunk_hashes(descriptor))
+    with read_lease(descriptor):
+        after = Stamp.of(os.fstat(descriptor))
+    stamp = Stamp.of(status)
+    if after != stamp:
+        return Finding(path, Found.BUSY, stamp, reason="it is being written")
+    is_nul = all(chunk == _NUL_CHUNK for chunk in chunks[:-1])
+    return Finding(
+        path, Found.BLOB, stamp, "", blob_hash(stamp.size, chunks), mode_of(status), is_nul=is_nul, chunks=chunks
+    )  # fmt: skip
+
+
+def read_chunk_hashes(descriptor: int) -> Iterator[bytes]:
+    """The hash of each chunk of a file, up to where it ends now."""
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    at = 0
+    while size := os.preadv(descriptor, [buffer], at):
+        while size < CHUNK_BYTES and (more := os.preadv(descriptor, [buffer[size:]], at + size)):
+            size += more
+        yield chunk_hash(buffer[:size])
+        at += size
+
+
+def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> Finding:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Finding(path, Found.MISSING)
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -168,9 +271,25 @@ def _not_opened(root: Root, path: str, error: OSError) -> Finding:
         return Finding(path, Found.DENIED, reason=failure.strerror or str(failure))
     if status is None:
         return Finding(path, Found.MISSING)
-    return Finding(path, Found.OTHER, Stamp.of(status), reason="not a regular file")
+    stamp = Stamp.of(status)
+    if not stat.S_ISLNK(status.st_mode):
+        return Finding(path, Found.OTHER, stamp, reason="not a regular file")
+    if stamp == known:
+        return Finding(path, Found.UNCHANGED, stamp)
+    target = root.read_link(path)
+    if target is None:
+        return Finding(path, Found.MISSING)
+    return Finding(path, Found.SYMLINK, stamp, content=symlink_hash(target), target=target)
 
 
-def inspect_all(root: Root, paths: Iterable[tuple[str, Stamp | None, bool]], max_text_bytes: int) -> list[Finding]:
-    """`inspect` for many paths in one go: path, known stamp, whether to trust it."""
-    return [inspect(root, path, known, max_text_bytes, trust_stamp=trust) for path, known, trust in paths]
+def inspect_all(
+    root: Root,
+    paths: Iterable[tuple[str, Stamp | None, bool]],
+    max_text_bytes: int,
+    bases: Mapping[str, tuple[Kind, bytes]],
+) -> list[Finding]:
+    """`inspect` for many paths in one go: path, known stamp, whether to trust it; `bases` by path."""
+    return [
+        inspect(root, path, known, max_text_bytes, trust_stamp=trust, base=bases.get(path))
+        for path, known, trust in paths
+    ]

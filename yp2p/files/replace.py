@@ -32,9 +32,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from yp2p.files.inspect import Busy, Finding, Found, Stamp, inspect, read_lease, read_whole
+from yp2p.files.inspect import (
+    MAX_TEXT_BYTES,
+    Busy,
+    Finding,
+    Found,
+    Stamp,
+    inspect,
+    mode_of,
+    read_chunk_hashes,
+    read_lease,
+    read_whole,
+)
 from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
+from yp2p.protocol.blobs import blob_hash
+from yp2p.protocol.entries import Kind, Mode, symlink_hash
 
 # What the old file is called while it makes room, where names cannot be exchanged.
 ASIDE = ".aside"
@@ -43,6 +56,7 @@ ASIDE = ".aside"
 _HASH_BYTES = 8
 # From this many files on, one syncfs is cheaper than a fdatasync each.
 _BULK = 8
+_ACL = "system.posix_acl"
 
 
 class Outcome(Enum):
@@ -64,13 +78,14 @@ class Temporary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`stamp` of the file now in place; `odd` is what came out instead of the base."""
+    """`stamp` of the file now in place; `odd` is what came out instead of the base; `mode` is what that had."""
 
     outcome: Outcome
     stamp: Stamp | None = None
     came_out: Stamp | None = None
     odd: Finding | None = None
     reason: str = ""
+    mode: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +116,17 @@ def create_temporary(root: Root, purpose: Purpose | None = None) -> Temporary:
         inode = os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
+    return _named_for(root, Temporary(name, inode), purpose)
+
+
+def _named_for(root: Root, temporary: Temporary, purpose: Purpose | None) -> Temporary:
+    """Give a temporary file the name that tells what it is for."""
     if purpose is None:
-        return Temporary(name, inode)
-    telling = f"{TMP}/{purpose.entry.hex()}-{purpose.seq:016x}-{purpose.content.hex()}-{inode:x}"
-    with root.parent(name) as (directory, old):
+        return temporary
+    telling = f"{TMP}/{purpose.entry.hex()}-{purpose.seq:016x}-{purpose.content.hex()}-{temporary.inode:x}"
+    with root.parent(temporary.name) as (directory, old):
         os.rename(old, telling.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
-    return Temporary(telling, inode)
+    return Temporary(telling, temporary.inode)
 
 
 def read_purpose(name: str) -> tuple[Purpose, Temporary] | None:
@@ -118,18 +138,34 @@ def read_purpose(name: str) -> tuple[Purpose, Temporary] | None:
         return None
 
 
-def fill_temporaries(root: Root, items: Sequence[tuple[Temporary, str | None, bytes, bool]]) -> list[OSError | None]:
-    """Write contents into temporary files and force them to the disk; gives what went wrong, one by one.
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What goes into a temporary file.
 
     Args:
-        items: the temporary file, the path whose owner, mode and attributes are kept (None for a new file), the
-            content, and whether a new file is executable.
+        like: the path whose owner, permissions and attributes are kept; None for a new file.
+        data: the content; None when it is in the file already, or copied.
+        copy_of: a file to copy, which must have this stamp before and after.
+        is_link: a symlink, which is whole already.
+        mtime_ns: when it was changed, nanoseconds since 1970; None for now.
     """
+
+    temporary: Temporary
+    like: str | None
+    data: bytes | None
+    mode: Mode
+    mtime_ns: int | None = None
+    copy_of: tuple[str, Stamp] | None = None
+    is_link: bool = False
+
+
+def fill_temporaries(root: Root, items: Sequence[Filling]) -> list[OSError | None]:
+    """Write contents into temporary files and force them to the disk; gives what went wrong, one by one."""
     bulk = len(items) >= _BULK
     results: list[OSError | None] = []
-    for temporary, like, data, executable in items:
+    for item in items:
         try:
-            _fill(root, temporary, like, data, executable, sync=not bulk)
+            _fill(root, item, sync=not bulk)
             results.append(None)
         except OSError as error:
             results.append(error)
@@ -138,17 +174,35 @@ def fill_temporaries(root: Root, items: Sequence[tuple[Temporary, str | None, by
     return results
 
 
-def _fill(root: Root, temporary: Temporary, like: str | None, data: bytes, executable: bool, *, sync: bool) -> None:
-    descriptor = root.open(temporary.name, os.O_WRONLY)
+def _fill(root: Root, item: Filling, *, sync: bool) -> None:
+    if item.is_link:
+        return
+    descriptor = root.open(item.temporary.name, os.O_WRONLY)
     try:
-        view = memoryview(data)
+        view = memoryview(item.data or b"")
         while view:
             view = view[os.write(descriptor, view) :]
-        _set_mode(root, descriptor, like, executable)
+        if item.copy_of is not None:
+            _copy(root, *item.copy_of, descriptor)
+        _set_permissions(root, descriptor, item.like, item.mode)
+        if item.mtime_ns is not None:
+            os.utime(descriptor, ns=(item.mtime_ns, item.mtime_ns))
         if sync:
             os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _copy(root: Root, path: str, stamp: Stamp, target: int) -> None:
+    source = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        is_same = Stamp.of(os.fstat(source)) == stamp
+        while is_same and os.copy_file_range(source, target, 1 << 30):
+            pass
+        if not is_same or Stamp.of(os.fstat(source)) != stamp:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+    finally:
+        os.close(source)
 
 
 def _read_umask() -> int:
@@ -157,22 +211,36 @@ def _read_umask() -> int:
         return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
 
 
-_UMASK = _read_umask()  # as the process was started
+# The umask of this process, as it was started: what new files are not allowed.
+CREATION_MASK = _read_umask()
 
 
-def _set_mode(root: Root, descriptor: int, like: str | None, executable: bool) -> None:
+def permissions(before: int | None, mode: Mode) -> int:
+    """The permission bits of a file with this mode; `before` are those it had, None for a new file."""
+    bits = 0o666 & ~CREATION_MASK if before is None else before
+    if Mode.PRIVATE in mode:
+        bits &= ~0o077
+    elif not bits & 0o077:
+        bits |= 0o066 & ~CREATION_MASK
+    return bits | (bits & 0o444) >> 2 if Mode.EXECUTABLE in mode else bits & ~0o111
+
+
+def _set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -> None:
     status = root.lstat(like) if like is not None else None
-    if status is None:
-        os.fchmod(descriptor, (0o777 if executable else 0o666) & ~_UMASK)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        os.fchmod(descriptor, permissions(None, mode))
         return
     own = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+    bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
+    os.fchmod(descriptor, bits)
     source = root.open(like or "", os.O_RDONLY | os.O_NONBLOCK)
     try:
         for attribute in os.listxattr(source):
-            os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
+            if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute.startswith(_ACL))):
+                os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
+        os.fchmod(descriptor, bits)  # an access control list comes with bits of its own
     except OSError as error:
         if error.errno != errno.ENOTSUP:
             raise
@@ -181,11 +249,15 @@ def _set_mode(root: Root, descriptor: int, like: str | None, executable: bool) -
 
 
 @contextmanager
-def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp) -> Iterator[Stamp | Result]:
+def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp, kind: Kind) -> Iterator[Stamp | Result]:
     """The file at `path` under a read lease, if it still is the base; otherwise how things stand."""
     try:
         descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
+        target = root.read_link(path) if error.errno == errno.ELOOP else None
+        if target is not None and base in (None, symlink_hash(target)):
+            yield Stamp.of(root.lstat(path) or os.fstat(root.descriptor))
+            return
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             yield Result(Outcome.CHANGED)
         else:
@@ -198,18 +270,49 @@ def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp) -> It
         except Busy:
             yield Result(Outcome.BUSY, reason="another program has it open for writing")
             return
-        before = Stamp.of(os.fstat(descriptor))
-        is_base = base is None or before == base_stamp
-        if is_base or hashlib.sha256(read_whole(descriptor, before.size)).digest() == base:
+        status = os.fstat(descriptor)
+        before = Stamp.of(status)
+        if not stat.S_ISREG(status.st_mode):
+            yield Result(Outcome.CHANGED)
+        elif base is None or before == base_stamp:
+            yield before
+        elif base_stamp.inode and before.size != base_stamp.size:
+            yield Result(Outcome.CHANGED)
+        elif _content(descriptor, before.size, kind) == base:
             yield before
         else:
             yield Result(Outcome.CHANGED)
 
 
-def exchange(root: Root, temporary: Temporary, path: str, base: bytes, base_stamp: Stamp) -> Result:
-    """Swap the temporary file and the file at `path`, if that still has the content hash `base`."""
+def _content(descriptor: int, size: int, kind: Kind) -> bytes:
+    if kind is Kind.BLOB:
+        return blob_hash(size, list(read_chunk_hashes(descriptor)))
+    return hashlib.sha256(read_whole(descriptor, size)).digest()
+
+
+def make_symlink(root: Root, target: bytes, purpose: Purpose | None = None) -> Temporary:
+    """A symlink under a fresh name in `.yp2p/tmp`, to be put in place like a file. Raises OSError."""
+    made = f"{TMP}/{secrets.token_hex(8)}"
+    with root.parent(made) as (directory, name):
+        os.symlink(target, name, dir_fd=directory)
+        inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
+    return _named_for(root, Temporary(made, inode), purpose)
+
+
+def take_over(root: Root, name: str, purpose: Purpose | None = None) -> Temporary:
+    """A file in `.yp2p/tmp` that is whole already, to be put in place. Raises OSError."""
+    status = root.lstat(name)
+    if status is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return _named_for(root, Temporary(name, status.st_ino), purpose)
+
+
+def exchange(
+    root: Root, temporary: Temporary, path: str, base: bytes, base_stamp: Stamp, kind: Kind = Kind.TEXT
+) -> Result:
+    """Swap the temporary file and the file at `path`, if that still has the content hash `base` of its `kind`."""
     try:
-        with _holding(root, path, base, base_stamp) as held:
+        with _holding(root, path, base, base_stamp, kind) as held:
             if isinstance(held, Result):
                 return held
             with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
@@ -239,8 +342,16 @@ def _rename_to_free(root: Root, source_directory: int, source: str, target_direc
     if root.capabilities.no_replace:
         rename(source_directory, source, target_directory, target, RENAME_NOREPLACE)
         return
-    os.link(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
-    os.unlink(source, dir_fd=source_directory)
+    if root.capabilities.links:
+        os.link(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
+        os.unlink(source, dir_fd=source_directory)
+        return
+    try:
+        os.stat(target, dir_fd=target_directory, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory)
+        return
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
 
 
 def settle_aside(root: Root, temporary: Temporary, path: str) -> bool:
@@ -270,9 +381,9 @@ def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
         return Result(Outcome.DONE, stamp)
     out = Stamp.of(came_out)
     same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
-    if same:
-        return Result(Outcome.DONE, stamp, out)
-    return Result(Outcome.DONE, stamp, out, inspect(root, temporary.name, None, 1 << 30, trust_stamp=False))
+    mode = mode_of(came_out) if stat.S_ISREG(came_out.st_mode) else None
+    odd = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
+    return Result(Outcome.DONE, stamp, out, odd, mode=mode)
 
 
 def put_new(root: Root, temporary: Temporary, path: str) -> Result:
@@ -288,10 +399,13 @@ def put_new(root: Root, temporary: Temporary, path: str) -> Result:
         return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
 
 
-def move_away(root: Root, path: str, target: str, base: bytes | None, base_stamp: Stamp) -> Result:
-    """Rename `path` to `target`, where nothing may be, if it still has the content hash `base` (None: any)."""
+def move_away(
+    root: Root, path: str, target: str, base: bytes | None, base_stamp: Stamp, kind: Kind = Kind.TEXT
+) -> Result:
+    """Rename `path` to `target`, where nothing may be, if it still has the content hash `base` of its `kind` (None:
+    any)."""
     try:
-        with _holding(root, path, base, base_stamp) as held:
+        with _holding(root, path, base, base_stamp, kind) as held:
             if isinstance(held, Result):
                 return held
             root.make_parents(target)
@@ -315,6 +429,16 @@ def was_put(root: Root, temporary: Temporary) -> bool:
     return status is None or status.st_ino != temporary.inode
 
 
+def rename_own(root: Root, name: str, new: str) -> bool:
+    """Rename a file in `.yp2p/tmp`; tells whether that worked."""
+    try:
+        with root.parent(name) as (directory, base):
+            os.rename(base, new.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        return False
+    return True
+
+
 def discard(root: Root, name: str) -> None:
     """Remove a file in `.yp2p/tmp`, if it is there."""
     try:
@@ -324,13 +448,11 @@ def discard(root: Root, name: str) -> None:
         pass
 
 
-def set_executable(root: Root, path: str, executable: bool) -> Stamp | None:
-    """Give or take the executable bit, for everyone who may read the file."""
+def set_mode(root: Root, path: str, mode: Mode) -> Stamp | None:
+    """Give a file its permissions. Raises OSError."""
     descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        readers = (mode & 0o444) >> 2
-        os.fchmod(descriptor, mode | readers if executable else mode & ~0o111)
+        os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode), mode))
         return Stamp.of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
@@ -338,7 +460,7 @@ def set_executable(root: Root, path: str, executable: bool) -> Stamp | None:
 
 def read_late(root: Root, name: str, stamp: Stamp) -> Finding | None:
     """Look again at what came out: what it is now when somebody wrote to it since or still may, else None."""
-    found = inspect(root, name, None, 1 << 30, trust_stamp=False)
+    found = inspect(root, name, None, MAX_TEXT_BYTES, trust_stamp=False)
     same = (found.stamp.size, found.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)
     gone = found.found is Found.MISSING
     return None if gone or (same and found.found is not Found.BUSY) else found

@@ -88,6 +88,65 @@ class Root:
                 return None
             raise
 
+    def is_listed(self, path: str) -> bool:
+        """Whether a path is there under exactly these names: a file system may find a file by other ones as well."""
+        names = path.split("/")
+        try:
+            for depth, name in enumerate(names):
+                above = "/".join(names[:depth])
+                descriptor = self.open(above, os.O_DIRECTORY | os.O_RDONLY) if above else os.dup(self.descriptor)
+                try:
+                    if name not in os.listdir(descriptor):
+                        return False
+                finally:
+                    os.close(descriptor)
+        except OSError:
+            return False
+        return True
+
+    def is_twin(self, path: str) -> bool:
+        """Whether something is found at a path that has another name: here the two cannot be held apart."""
+        return self.capabilities.folds_names and self.lstat(path) is not None and not self.is_listed(path)
+
+    def read_link(self, path: str) -> bytes | None:
+        """Where a symlink points to; None when none is there."""
+        try:
+            with self.parent(path) as (directory, name):
+                return os.fsencode(os.readlink(name, dir_fd=directory))
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+                return None
+            raise
+
+    def is_empty_directory(self, path: str) -> bool:
+        """Whether a directory is there, with nothing in it."""
+        try:
+            descriptor = self.open(path, os.O_DIRECTORY | os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            with os.scandir(descriptor) as listing:
+                return next(listing, None) is None
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+
+    def make_directory(self, path: str) -> None:
+        """Create a directory with those above it, where they are missing. Raises OSError."""
+        self.make_parents(f"{path}/")
+
+    def remove_directory(self, path: str) -> bool:
+        """Remove a directory when nothing is in it; tells whether it is gone."""
+        try:
+            with self.parent(path) as (directory, name):
+                os.rmdir(name, dir_fd=directory)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
     def make_parents(self, path: str) -> None:
         """Create the directories above `path`. Raises OSError (ENOTDIR when a file is in the way)."""
         names = path.split("/")[:-1]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -23,9 +23,10 @@ from inotify_simple import INotify, flags
 
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import TMP, Root
+from yp2p.files.walk import walk
 
 _MASK = (
-    flags.CLOSE_WRITE | flags.MODIFY | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
+    flags.CLOSE_WRITE | flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
     | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW
 )  # fmt: skip
 
@@ -34,7 +35,7 @@ _MASK = (
 class Batch:
     """Paths to look at, from one reading of the kernel's queue."""
 
-    finished: set[str] = field(default_factory=set)  # closed, moved, created or removed: look now
+    finished: set[str] = field(default_factory=set)  # closed, moved, created, removed, other mode: look now
     modified: set[str] = field(default_factory=set)  # written to and still open: look when it is quiet
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
     new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
@@ -72,41 +73,12 @@ class Watcher:
         return len(self._watch_of)
 
     def scan(self, path: str = "") -> list[str]:
-        """Watch the directory `path` and all beneath it; gives the files in them that are not ignored.
+        """Watch the directory `path` and all beneath it; gives the files in them that are not ignored, and the
+        directories with nothing in them.
 
         Blocks; belongs in a worker thread.
         """
-        return list(self._scan(path))
-
-    def _scan(self, path: str) -> Iterator[str]:
-        waiting = [path]
-        while waiting:
-            directory = waiting.pop()
-            try:
-                descriptor = (
-                    self._root.open(directory, os.O_DIRECTORY | os.O_RDONLY)
-                    if directory
-                    else os.dup(self._root.descriptor)
-                )
-            except OSError:
-                continue  # gone again, or not ours to read: its files are reported as missing or denied
-            try:
-                self._watch(directory, descriptor)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                with os.scandir(descriptor) as listing:
-                    for item in listing:
-                        below = f"{directory}/{item.name}" if directory else item.name
-                        is_directory = item.is_dir(follow_symlinks=False)
-                        if self.ignore.ignores(below, directory=is_directory):
-                            continue
-                        if is_directory:
-                            waiting.append(below)
-                        else:
-                            yield below
-            except OSError:
-                continue
-            finally:
-                os.close(descriptor)
+        return list(walk(self._root, lambda: self.ignore, path, self._watch))
 
     def _watch(self, path: str, descriptor: int) -> None:
         try:

@@ -29,6 +29,9 @@ from enum import IntEnum
 from yp2p.errors import FrameFault
 from yp2p.protocol.noise import MAX_MESSAGE_BYTES, TAG_BYTES, CipherState
 
+_LENGTH_BYTES = 4
+# A piece of a message that is kept by itself costs as much as this at most.
+_SMALL_BYTES = 1024
 MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
 # A short schedule costs nothing (one block of ChaCha20) and bounds what a stolen key reads.
 REKEY_INTERVAL = 1 << 14
@@ -82,14 +85,14 @@ class FrameEncoder:
         if lane is Lane.BULK and key is not None:
             self._bulk_keys[key] += 1
         queue = self._lanes[lane]
-        queue.messages.append((len(message).to_bytes(4, "big") + message, key))
-        queue.size += len(message) + 4
+        queue.messages.append((message, key))
+        queue.size += len(message) + _LENGTH_BYTES
 
     def data_to_send(self) -> bytes | None:
         """The next frame as it goes on the wire (2-byte length, ciphertext), or None when nothing waits."""
         for lane, queue in self._lanes.items():
             if queue.messages:
-                return self._seal(bytes([lane]) + self._cut(lane, queue))
+                return self._seal(self._cut(lane, queue))
         return None
 
     def end(self) -> bytes:
@@ -97,16 +100,24 @@ class FrameEncoder:
         return self._seal(bytes([Lane.END]))
 
     def _cut(self, lane: Lane, queue: _Outgoing) -> bytes:
+        """The plaintext of the next frame of a lane; the offset in its first message counts the length in front."""
         room = MAX_PLAINTEXT_BYTES - 1
-        parts: list[bytes] = []
+        parts: list[bytes | memoryview] = [bytes([lane])]
         while queue.messages and room:
             message, key = queue.messages[0]
-            part = message[queue.offset : queue.offset + room]
+            if queue.offset < _LENGTH_BYTES:
+                length = len(message).to_bytes(_LENGTH_BYTES, "big")[queue.offset : queue.offset + room]
+                parts.append(length)
+                room -= len(length)
+                queue.offset += len(length)
+                queue.size -= len(length)
+            start = queue.offset - _LENGTH_BYTES
+            part = memoryview(message)[start : start + room] if start >= 0 else b""
             parts.append(part)
             room -= len(part)
             queue.offset += len(part)
             queue.size -= len(part)
-            if queue.offset == len(message):
+            if queue.offset == len(message) + _LENGTH_BYTES:
                 queue.messages.popleft()
                 queue.offset = 0
                 if lane is Lane.BULK and key is not None:
@@ -123,6 +134,46 @@ class FrameEncoder:
         return len(ciphertext).to_bytes(2, "big") + ciphertext
 
 
+class _Incoming:
+    """The message of a lane that is not whole yet, in the pieces that came; small ones are put together at once."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._length = b""
+        self._missing = 0
+        self._parts: list[memoryview | bytearray] = []
+
+    def _add(self, part: memoryview) -> None:
+        if len(part) >= _SMALL_BYTES:
+            self._parts.append(part)
+        elif self._parts and isinstance(last := self._parts[-1], bytearray):
+            last += part
+        else:
+            self._parts.append(bytearray(part))
+
+    def take(self, data: memoryview, messages: list[bytes]) -> None:
+        """Raises FrameFault."""
+        while data:
+            if len(self._length) < _LENGTH_BYTES:
+                more = data[: _LENGTH_BYTES - len(self._length)]
+                self._length += more
+                data = data[len(more) :]
+                if len(self._length) < _LENGTH_BYTES:
+                    return
+                self._missing = int.from_bytes(self._length, "big")
+                if self._missing > _CAPS[self._lane]:
+                    raise FrameFault(
+                        f"a message of {self._missing} bytes, more than the {self._lane.name} lane allows"
+                    )  # fmt: skip
+            part = data[: self._missing]
+            self._add(part)
+            self._missing -= len(part)
+            data = data[len(part) :]
+            if not self._missing:
+                messages.append(b"".join(self._parts))
+                self._parts, self._length = [], b""
+
+
 class FrameDecoder:
     """Takes the bytes of a TCP stream and gives whole messages.
 
@@ -134,7 +185,7 @@ class FrameDecoder:
     def __init__(self, cipher: CipherState) -> None:
         self._cipher = cipher
         self._wire = bytearray()
-        self._lanes = {Lane.INTERACTIVE: bytearray(), Lane.BULK: bytearray()}
+        self._lanes = {lane: _Incoming(lane) for lane in (Lane.INTERACTIVE, Lane.BULK)}
         self._received = 0
         self.ended = False
 
@@ -143,19 +194,21 @@ class FrameDecoder:
         self._wire += data
         messages: list[bytes] = []
         at = 0
-        while not self.ended and len(self._wire) - at >= 2:
-            size = int.from_bytes(self._wire[at : at + 2], "big")
-            if size <= TAG_BYTES:
-                raise FrameFault(f"a frame of {size} bytes is too short to hold anything")
-            if len(self._wire) - at - 2 < size:
-                break
-            self._open(bytes(self._wire[at + 2 : at + 2 + size]), messages)
-            at += 2 + size
+        with memoryview(self._wire) as wire:
+            while not self.ended and len(wire) - at >= 2:
+                size = int.from_bytes(wire[at : at + 2], "big")
+                if size <= TAG_BYTES:
+                    raise FrameFault(f"a frame of {size} bytes is too short to hold anything")
+                if len(wire) - at - 2 < size:
+                    break
+                with wire[at + 2 : at + 2 + size] as ciphertext:
+                    self._open(ciphertext, messages)
+                at += 2 + size
         if at:
             del self._wire[:at]
         return messages
 
-    def _open(self, ciphertext: bytes, messages: list[bytes]) -> None:
+    def _open(self, ciphertext: memoryview, messages: list[bytes]) -> None:
         plaintext = self._cipher.decrypt(b"", ciphertext)
         self._received += 1
         if self._received % REKEY_INTERVAL == 0:
@@ -165,17 +218,4 @@ class FrameDecoder:
             return
         if plaintext[0] not in (Lane.INTERACTIVE, Lane.BULK):
             raise FrameFault(f"lane {plaintext[0]} does not exist")
-        lane = Lane(plaintext[0])
-        buffer = self._lanes[lane]
-        buffer += memoryview(plaintext)[1:]
-        at = 0
-        while len(buffer) - at >= 4:
-            size = int.from_bytes(buffer[at : at + 4], "big")
-            if size > _CAPS[lane]:
-                raise FrameFault(f"a message of {size} bytes, more than the {lane.name} lane allows")
-            if len(buffer) - at - 4 < size:
-                break
-            messages.append(bytes(buffer[at + 4 : at + 4 + size]))
-            at += 4 + size
-        if at:
-            del buffer[:at]
+        self._lanes[Lane(plaintext[0])].take(memoryview(plaintext)[1:], messages)

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol, Self
 
 from yp2p.errors import MessageFault
 from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES
 from yp2p.protocol.frames import MAX_BULK_BYTES
 from yp2p.protocol.reconcile import BUCKETS, HASH_BYTES, Leaf
 from yp2p.protocol.wire import Reader, Writer
@@ -28,6 +29,12 @@ MAX_STATEMENT_BYTES = 1 << 10
 # Entries per list: 4096 leaves are 450 KiB, within one interactive message.
 MAX_LEAVES = 4096
 MAX_PULL = 1024
+# Chunks in one request, 256 MiB at most: what a request makes us read before the next one is looked at.
+MAX_FETCH = 1024
+MAX_CHUNKS = MAX_BLOB_BYTES // CHUNK_BYTES
+# A megabyte, the chunk that goes beyond it, and what stands in front of each: without it a member could fill our memory
+# with what nobody asked for, one queue of large messages after the other.
+MAX_CHUNKS_BYTES = 2 << 20
 EXTENSIONS_FROM = 0x80
 
 
@@ -307,6 +314,88 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkHashesQuery:
+    """Ask for the hashes of the chunks of a blob."""
+
+    TYPE: ClassVar[int] = 0x1C
+    folder: FolderID
+    blob: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.blob)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), data.raw(HASH_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkHashes:
+    """The hashes of the chunks of a blob, in order; none when I do not have it."""
+
+    TYPE: ClassVar[int] = 0x1D
+    folder: FolderID
+    blob: bytes
+    hashes: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.blob).u32(len(self.hashes)).raw(b"".join(self.hashes))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, blob = FolderID(data.raw(ID_BYTES)), data.raw(HASH_BYTES)
+        return cls(folder, blob, tuple(data.raw(HASH_BYTES) for _ in range(data.count(HASH_BYTES))))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask for chunks of blobs: blob, first chunk, how many."""
+
+    TYPE: ClassVar[int] = 0x1E
+    folder: FolderID
+    wanted: tuple[tuple[bytes, int, int], ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.wanted))
+        for blob, first, count in self.wanted:
+            out.raw(blob).u32(first).u32(count)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(HASH_BYTES + 8)
+        wanted = tuple((data.raw(HASH_BYTES), data.u32(), data.u32()) for _ in range(count))
+        chunks = sum(number for _, _, number in wanted)
+        if chunks > MAX_FETCH or count > MAX_FETCH:
+            raise MessageFault(f"{max(chunks, count)} chunks in one request, more than {MAX_FETCH}")
+        if any(first + number > MAX_CHUNKS for _, first, number in wanted):
+            raise MessageFault("a request for chunks that no blob has")
+        return cls(folder, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Chunks that were asked for: blob, number, content; empty content for one that I do not have."""
+
+    TYPE: ClassVar[int] = 0x1F
+    folder: FolderID
+    chunks: tuple[tuple[bytes, int, bytes], ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(len(self.chunks))
+        for blob, index, content in self.chunks:
+            out.raw(blob).u32(index).data(content)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        if data.left > MAX_CHUNKS_BYTES:
+            raise MessageFault(f"{data.left} bytes of chunks in one message, more than {MAX_CHUNKS_BYTES}")
+        count = data.count(HASH_BYTES + 8)
+        return cls(folder, tuple((data.raw(HASH_BYTES), data.u32(), data.data(CHUNK_BYTES)) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelData:
     """A message of the provider of one document."""
 
@@ -349,7 +438,8 @@ class Unknown:
 
 FolderMessage = (
     FolderState | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery | TreeBuckets
-    | LeavesQuery | Leaves | Pull | Documents | Ack | ChannelData | ChannelClose
+    | LeavesQuery | Leaves | Pull | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
+    | ChannelData | ChannelClose
 )  # fmt: skip
 AnyMessage = Hello | Goodbye | Unknown | FolderMessage
 
@@ -357,7 +447,8 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     kind.TYPE: kind.read
     for kind in (
         Hello, Goodbye, FolderState, FolderLinks, Membership, ManifestQuery, ManifestVersions, TreeQuery,
-        TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChannelData, ChannelClose,
+        TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
+        ChannelData, ChannelClose,
     )
 }  # fmt: skip
 

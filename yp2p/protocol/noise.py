@@ -98,10 +98,10 @@ class CipherState:
             return plaintext
         return self._aead.encrypt(self._next_nonce(), plaintext, ad)
 
-    def decrypt(self, ad: bytes, ciphertext: bytes) -> bytes:
+    def decrypt(self, ad: bytes, ciphertext: bytes | memoryview) -> bytes:
         """Raises HandshakeFailed when the bytes do not authenticate; the nonce does not advance then."""
         if self._aead is None:
-            return ciphertext
+            return bytes(ciphertext)
         nonce = self.nonce
         try:
             return self._aead.decrypt(self._next_nonce(), ciphertext, ad)

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
+from yp2p.protocol.wire import write_varint
 
 MAX_CLIENT = (1 << 53) - 1
 # Clocks of honest documents count UTF-16 units ever written; beyond 2**31 the library's arithmetic wraps.
@@ -480,5 +481,51 @@ def document_version(snapshot: bytes) -> bytes:
             merged[-1][2] = max(merged[-1][2], start + length)
         else:
             merged.append([client, start, start + length])
+    return _version(vector, merged)
+
+
+def _version(vector: StateVector, merged: list[list[int]]) -> bytes:
     canonical = repr((sorted(item for item in vector.items() if item[1]), merged))
     return hashlib.sha256(canonical.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """A text document that is one insertion by one client, in the bytes and values that Yjs has for it."""
+
+    update: bytes
+    state_vector: bytes
+    version: bytes
+
+    @classmethod
+    def of(cls, client: int, text: str) -> Insertion:
+        """What a document is into which `client` inserted `text`; the empty document for no text."""
+        if not text:
+            return cls(b"\x00\x00", b"\x00", _version({}, []))
+        length = _utf16_length(text)
+        data, root = text.encode(), Shape.TEXT.value.encode()
+        update = b"".join(
+            (
+                b"\x01\x01", write_varint(client), bytes([0, _STRING, 1, len(root)]), root,
+                write_varint(len(data)), data, b"\x00",
+            )
+        )  # fmt: skip
+        state_vector = b"\x01" + write_varint(client) + write_varint(length)
+        return cls(update, state_vector, _version({client: length}, []))
+
+
+def inserted_text(update: bytes) -> str | None:
+    """The text of an update that looks like an `Insertion`; None for any other. Nothing else of it is checked."""
+    try:
+        cursor = Cursor(update)
+        if cursor.varint() != 1 or cursor.varint() != 1:
+            return None
+        cursor.client()
+        root = Shape.TEXT.value
+        is_first = cursor.varint() == 0 and cursor.varint() == _STRING and cursor.varint() == 1
+        if not is_first or cursor.text() != root:
+            return None
+        text = cursor.text()
+        return text if cursor.varint() == 0 and cursor.at == cursor.end else None
+    except InvalidUpdate:
+        return None

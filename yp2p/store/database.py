@@ -35,9 +35,9 @@ import trio
 from yp2p.errors import DamagedError, YpError
 
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
-MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql")
+MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql", "migrate_3_to_4.sql")
 
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000
@@ -244,6 +244,12 @@ def _check(path: Path) -> None:
         connection.close()
 
 
+def _is_about_the_disk(error: sqlite3.Error) -> bool:
+    """Whether the disk is what is wrong, and not the store on it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # an extended code has its kind in the last byte
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
 @asynccontextmanager
 async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[Database]:
     """Open or create the store, with its writer running; leaving commits what is left.
@@ -253,12 +259,18 @@ async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[
 
     Raises:
         DamagedError: the file is no store, is damaged, or was written by a newer yp2p.
+        YpError: it cannot be written now: the disk is full or read-only.
     """
     try:
         await trio.to_thread.run_sync(_check, path)
         database = Database(path, make_room=make_room)
         await trio.to_thread.run_sync(path.chmod, 0o600)
     except sqlite3.Error as error:
+        if _is_about_the_disk(error):
+            raise YpError(
+                f"the store {path} cannot be written: {error}. Nothing is lost; make room on its disk, or make it "
+                "writable, and start again"
+            ) from error
         raise DamagedError(
             f"the store {path} is damaged ({error}). It was left as it is; your files are not touched. Move it "
             "away and share or join your folders again"

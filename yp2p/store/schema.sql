@@ -64,12 +64,14 @@ CREATE TABLE file (
     document   BLOB NOT NULL,
     base_seq   INTEGER NOT NULL,
     base_state BLOB,
-    content    BLOB NOT NULL,          -- SHA-256 of the base
-    executable INTEGER NOT NULL,
+    content    BLOB NOT NULL,          -- hash of the base: SHA-256 of a text, others as in protocol/entries.py
+    mode       INTEGER NOT NULL,       -- 1 executable, 2 private
     inode      INTEGER NOT NULL,
     size       INTEGER NOT NULL,
     mtime_ns   INTEGER NOT NULL,
     ctime_ns   INTEGER NOT NULL,
+    kind       INTEGER NOT NULL DEFAULT 1, -- 1 text, 2 blob, 3 directory, 4 symlink
+    own        INTEGER NOT NULL DEFAULT 0, -- whether it was saved here, and not rendered
     PRIMARY KEY (folder, entry)
 ) STRICT, WITHOUT ROWID;
 
@@ -83,8 +85,16 @@ CREATE TABLE intent (
     inode     INTEGER NOT NULL,
     seq       INTEGER NOT NULL,
     content   BLOB NOT NULL,
-    executable INTEGER NOT NULL,
+    mode      INTEGER NOT NULL,
+    kind      INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (folder, entry)
+) STRICT, WITHOUT ROWID;
+
+-- The hashes of the chunks of blobs of more than one, 32 bytes each, in order: of files here and of those on their way.
+CREATE TABLE chunks (
+    hash    BLOB PRIMARY KEY,
+    size    INTEGER NOT NULL,
+    hashes  BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The base before, for files that were rendered with others' changes and that nobody was seen reading since: a save that

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import trio
 
-from yp2p.documents.manifest import Kind
-from yp2p.documents.text import TextReplica, imported
+from yp2p.documents.text import first_import
 from yp2p.files.inspect import Finding, Found, inspect
 from yp2p.files.root import Root
 from yp2p.identity import DeviceID, EntryID
+from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.sync.folder import Folder
 
@@ -40,9 +40,9 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
     for number, finding in enumerate(await trio.to_thread.run_sync(_read, folder, list(wanted))):
         leaf = wanted[finding.path]
         if finding.found is Found.TEXT and finding.content == leaf.content:
-            update = imported(finding.text)
-            if TextReplica.from_updates(1, [update]).version() == leaf.version:
-                adopted += folder.take_pulled(leaf.document, update, peer) is not None
+            made = first_import(finding.text)
+            if made.version == leaf.version:
+                adopted += folder.take_pulled(leaf.document, made.update, peer) is not None
         if number % _SLICE == 0:
             await trio.lowlevel.checkpoint()
     await folder.told_texts(leaf.document for leaf in wanted.values())

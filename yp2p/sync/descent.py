@@ -15,6 +15,7 @@ import trio
 from yp2p.documents.text import TextReplica, imported
 from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
     Documents,
     FolderMessage,
@@ -39,7 +40,7 @@ from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
 _SYNC_LIMIT_S = 10.0
-_PULL_BATCH = 256
+_PULL_BATCH = 1024
 _SLICE = 32
 
 log = structlog.get_logger()
@@ -130,9 +131,12 @@ class Descent:
         tree = folder.refresh_tree()
         syncing: list[Provider] = []
         suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
+        by_bucket: dict[int, set[EntryID]] = {}
+        for entry in theirs:
+            by_bucket.setdefault(entry[0], set()).add(entry)
         for number, bucket in enumerate(differing):
             ours = tree.leaves(bucket)
-            for entry in ours.keys() | {e for e in theirs if e[0] == bucket}:
+            for entry in ours.keys() | by_bucket.get(bucket, set()):
                 provider = self._compare(entry, ours.get(entry), theirs.get(entry))
                 if provider is not None:
                     syncing.append(provider)
@@ -151,7 +155,7 @@ class Descent:
         self._suspects = suspects
 
     async def _text_of_peer(self, document: DocumentID) -> str | None:
-        """The text that the peer has of a document; None when the library panics on it."""
+        """The text that the peer has of a document; None when it has none any more."""
         await self._link.send(Pull(self._folder.id, (document,)))
         reply = await self._reply()
         states = dict(reply.states) if isinstance(reply, Documents) else {}
@@ -176,7 +180,7 @@ class Descent:
         self._behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
         found = self._folder.manifest.entries.get(entry)
-        if theirs is None or found is None or found.document != theirs.document:
+        if theirs is None or found is None or found.kind is not Kind.TEXT or found.document != theirs.document:
             return None
         if ours is not None and ours.content == theirs.content:
             self._folder.equal_contents[(theirs.document, self._peer)] = theirs.content
@@ -216,6 +220,7 @@ class Descent:
             reply = await self._reply()
             if not isinstance(reply, Documents):
                 return
+            folder.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
             for number, (document, state) in enumerate(reply.states):
                 if document not in waiting:
                     continue

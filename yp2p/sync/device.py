@@ -15,9 +15,9 @@ from yp2p import __version__
 from yp2p.config import Config
 from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
-from yp2p.documents.manifest import Kind
 from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, UsageError
 from yp2p.files.boot import boot_id
+from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root, force_to_disk
 from yp2p.identity import DeviceID, EntryID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
@@ -30,10 +30,11 @@ from yp2p.sync.notices import NoticeKind
 from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
+from yp2p.sync.preview import compare, summary
 from yp2p.sync.roots import check_directory
 from yp2p.transport.handshake import Secured
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
-from yp2p.trust.pairing import parse_code
+from yp2p.trust.pairing import Code, parse_code
 
 _PRESENCE_S = 2.0
 # For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
@@ -70,6 +71,10 @@ class Device:
         except ValueError as error:
             raise ConfigError(f"[discovery] static: {error}") from None
         self._static = static
+        try:
+            IgnoreRules(config.files.ignore)
+        except ValueError as error:
+            raise ConfigError(f"[files] ignore: {error}") from None
         self.peers = Peers(identity, self._name, database, self._folders, self._presence_of, static)
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -297,13 +302,7 @@ class Device:
         Raises:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
         """
-        code = parse_code(text)
-        path = check_directory(directory, self._taken(), self._own_places)
-        if self._folder_at(path) is not None:
-            raise FolderError(f"{path} is shared already; join into another directory")
-        if code.digits in self.desk.digits():
-            raise PairingError("that is the code of this device; type it on the other one")
-        joiner = Joiner(self._identity, self._name, self._candidates, self._wait_for_sighting)
+        code, path, joiner = self._joiner(text, directory)
 
         async def accept(joined: Joined) -> None:
             await self._accept_grant(joined, path)
@@ -319,6 +318,25 @@ class Device:
             "device": format_device_id(joined.sharer.device_id),
             "name": joined.grant.name,
         }
+
+    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+        """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`."""
+        code, path, joiner = self._joiner(text, directory)
+        shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        try:
+            found = await trio.to_thread.run_sync(compare, path, shown.entries, self._config.files)
+        except OSError as error:
+            raise FolderError(f"{path} cannot be read: {error.strerror}") from error
+        return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}
+
+    def _joiner(self, text: str, directory: str) -> tuple[Code, Path, Joiner]:
+        code = parse_code(text)
+        path = check_directory(directory, self._taken(), self._own_places)
+        if self._folder_at(path) is not None:
+            raise FolderError(f"{path} is shared already; join into another directory")
+        if code.digits in self.desk.digits():
+            raise PairingError("that is the code of this device; type it on the other one")
+        return code, path, Joiner(self._identity, self._name, self._candidates, self._wait_for_sighting)
 
     async def _accept_grant(self, joined: Joined, path: Path) -> None:
         grant = joined.grant
@@ -432,6 +450,7 @@ class Device:
 
     def _device_status(self, device: DeviceID) -> dict[str, Any]:
         address = self.peers.address_of(device)
+        sent, received = self.peers.traffic(device)
         return {
             "id": format_device_id(device),
             "name": self._name_of(device),
@@ -439,26 +458,34 @@ class Device:
             "address": str(address) if address is not None else None,
             "trouble": self.peers.trouble(device),
             "faults": self.peers.contact(device).faults,
+            "sent_bytes": sent,
+            "received_bytes": received,
         }
 
     def _folder_status(self, folder: Folder) -> dict[str, Any]:
-        texts = [e for e in folder.manifest.entries.values() if e.kind is Kind.TEXT and folder.is_alive(e)]
+        alive = folder.layout().path_of
         waiting = folder.waiting
         return {
             "id": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
             "state": _state(folder),
-            "problem": folder.trouble,
+            "problem": folder.trouble or folder.ignore_problem,
             "held": bool(folder.held),
             "file_system": folder.file_system.as_dict(),
             "entries": {
-                "total": len(texts),
-                "here": sum(1 for e in texts if e.id in folder.files),
+                "total": len(alive),
+                "here": len(alive.keys() & folder.files.keys()),
+                "to_fetch": len(folder.blobs.wanted),
+                "bytes_to_fetch": folder.blobs.wanted_bytes,
                 "not_synced": len(waiting.skipped),
                 "waiting": len(waiting.entries),
+                "ignored": len(folder.ignored),
                 "conflicts": len(self._conflicts(folder)),
             },
+            "progress": folder.progress.describe(
+                folder.files_to_go(), folder.blobs.wanted_bytes, trio.current_time()
+            ),
             "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
             "waiting": [

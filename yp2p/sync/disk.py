@@ -19,11 +19,13 @@ from yp2p.documents.manifest import Change
 from yp2p.files import trash
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.inspect import Found, inspect
-from yp2p.files.root import Root
+from yp2p.files.root import TRASH, Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
+from yp2p.memory import give_back
+from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.records import forget_old_bases
+from yp2p.sync.records import FORGET_CHUNKS, forget_old_bases
 from yp2p.sync.render import Render
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
@@ -61,6 +63,7 @@ class Disk:
         self._gone = ""
         self._scan_at = 0.0
         self._pruned_at = 0.0
+        self._trash_filled_at = 0  # when something came into the trash last, as its directory says
         self._listing = False  # whether a new directory is being listed
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
@@ -124,11 +127,22 @@ class Disk:
     def _ignore_rules(self, root: Root) -> IgnoreRules:
         found = inspect(root, IGNORE_FILE, None, self._settings.max_text_bytes, trust_stamp=False)
         text = found.text if found.found is Found.TEXT else ""
+        self._folder.ignore_problem = ""
         try:
             return IgnoreRules(self._settings.ignore, text)
         except ValueError as error:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
+            self._folder.ignore_problem = f"{IGNORE_FILE} is not used: {error}"
             return IgnoreRules(self._settings.ignore)
+
+    async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
+        """The file that says what is left out may have changed: that takes effect, and removes nothing."""
+        watcher.ignore = await trio.to_thread.run_sync(self._ignore_rules, root)
+        await self._folder.apply_rules(watcher.ignore)
+        if self._ingest is not None:
+            missing = self._ingest.unsettled.missing
+            for path in [path for path in missing if self._folder.is_left_alone(path)]:
+                del missing[path]
 
     async def _run_on(self, root: Root) -> None:
         folder = self._folder
@@ -143,7 +157,8 @@ class Disk:
             self._ingest.after_power_cut = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._mark)
             watcher.watch_kept()
-            await self._render.recover()
+            await folder.apply_rules(watcher.ignore)
+            await AfterCrash(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
             self._report_started()
@@ -154,7 +169,7 @@ class Disk:
             finally:
                 folder.save_digests()
                 with trio.move_on_after(1, shield=True):
-                    await self._render.finish()
+                    await self._render.late.finish()
 
     def _mark(self, path: str) -> None:
         self._dirty.add(path)
@@ -183,9 +198,9 @@ class Disk:
             paths, self._dirty = self._dirty.union(due), set()
             folder.settled = False
             if IGNORE_FILE in paths:
-                watcher.ignore = self._ignore_rules(root)
+                await self._apply_ignore_rules(root, watcher)
                 self._scan_wanted = True
-            ordered = sorted(paths)
+            ordered = sorted(path for path in paths if not folder.is_left_alone(path))
             for start in range(0, len(ordered), _SCAN_BATCH):
                 await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
         if ingest.unsettled:
@@ -273,7 +288,8 @@ class Disk:
         there = set(present)
         for path in set(folder.waiting.skipped) - there:
             del folder.waiting.skipped[path]
-        paths = [*present, *(p for p in folder.file_at if not p.startswith(".yp2p/") and p not in there)]
+        known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not folder.is_left_alone(p))
+        paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
         if self._first_scan:
@@ -325,12 +341,13 @@ class Disk:
         if self._ingest is not None:
             self._ingest.readers.take(batch.read, batch.written)
         if self._render is not None:
-            self._render.written_late(batch.kept)
+            self._render.late.written(batch.kept)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True
         for directory in batch.removed_directories:
             prefix = directory + "/"
+            self._dirty.add(directory)
             self._dirty.update(path for path in self._folder.file_at if path.startswith(prefix))
             if self._ingest is not None:
                 self._dirty.update(path for path in self._ingest.unsettled.fresh if path.startswith(prefix))
@@ -339,9 +356,14 @@ class Disk:
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
         """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
         next_scan = trio.current_time() + self._settings.scan_interval_s
+        was_settled = False
         while True:
             await trio.sleep(_HOUSEKEEPING_S)
             self._folder.close_idle_texts()
+            if self._folder.settled and not was_settled:
+                await self._folder.share_values()
+                await trio.to_thread.run_sync(give_back)
+            was_settled = self._folder.settled
             if trio.current_time() >= next_scan:
                 next_scan = trio.current_time() + self._settings.scan_interval_s
                 self._scan_wanted = True
@@ -355,16 +377,19 @@ class Disk:
             await self._prune(root)
 
     async def _prune(self, root: Root) -> None:
-        """Once an hour: what is too old or too much in the trash goes for good, and bases that are a day old."""
+        """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
         now = time.time()
-        if now - self._pruned_at < _PRUNE_S:
+        status = root.lstat(TRASH)
+        filled_at = status.st_mtime_ns if status is not None else 0
+        if now - self._pruned_at < _PRUNE_S and filled_at == self._trash_filled_at:
             return
-        self._pruned_at = now
+        self._pruned_at, self._trash_filled_at = now, filled_at
         folder = self._folder
         days = [day for (day,) in folder.database.rows("SELECT day FROM day")]
         folder.database.submit(
             [
                 forget_old_bases(folder.id, now),
+                FORGET_CHUNKS,
                 ("INSERT OR IGNORE INTO day VALUES (?)", (time.strftime("%Y-%m-%d", time.gmtime(now)),)),
             ]
         )

@@ -6,8 +6,10 @@ thread; every method is synchronous unless it says otherwise, so between two awa
 Invariants
     * Every change goes through `_record` (texts) or `write_manifest` / `_accept_manifest`: applied, submitted to the
       store, and only told to others when durable (invariant 1).
-    * `tree` holds a leaf for exactly the live text entries whose document is here.
+    * `tree` holds a leaf for exactly the live entries whose document, or whose content on the disk, is here.
+    * `blobs.wanted` holds exactly the live blobs whose content is not on the disk where it belongs.
     * `to_render` holds every entry whose file may differ from what the documents say.
+    * `ignored` holds exactly the live entries at paths that this device leaves out.
 """
 
 from __future__ import annotations
@@ -16,28 +18,33 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 import trio
 
-from yp2p.documents.layout import Layout, layout
-from yp2p.documents.manifest import Change, Entry, Kind, Manifest
+from yp2p.documents.layout import Layout, LayoutIndex
+from yp2p.documents.manifest import Change, Entry, Manifest
 from yp2p.documents.meeting import Merged, receive_from_peer
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
+from yp2p.files.ignore import IgnoreRules
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.reconcile import Leaf, ReconcileTree
-from yp2p.protocol.ysync import Parsed, parse_update, read_state_vector
+from yp2p.protocol.reconcile import HASH_BYTES, Leaf, ReconcileTree
+from yp2p.protocol.ysync import Insertion, Parsed, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
+from yp2p.sync.blob_index import BlobIndex
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import RECENT_S, LiveDocument
 from yp2p.sync.members import Membership
 from yp2p.sync.notices import NoticeKind, Notices
+from yp2p.sync.progress import Progress
 from yp2p.sync.quarantine import Quarantine
 from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row, recent_of_others
 from yp2p.sync.waiting import Waiting
@@ -46,6 +53,10 @@ from yp2p.trust.membership import Member
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
 _DEFAULT_TRASH_BYTES = 2 << 30
+
+# So many files have to come before it is worth while to look at all of them.
+_UNSHARED_FILES = 1000
+_SLICE = 256
 
 log = structlog.get_logger()
 MAX_OPEN_DOCUMENTS = 1024
@@ -64,6 +75,8 @@ class Session(Protocol):
     def entry_changed(self, entry: EntryID) -> None: ...
 
     def on_disk(self, entry: EntryID) -> None: ...
+
+    def fetch(self) -> None: ...
 
 
 def manifest_document_id(index: int) -> DocumentID:
@@ -106,6 +119,7 @@ class Folder:
         self.files: dict[EntryID, FileRecord] = {}
         self.file_at: dict[str, EntryID] = {}
         self.waiting = Waiting()
+        self.progress = Progress()
         self.quarantine = Quarantine()
         self.to_render: set[EntryID] = set()
         self.problem = ""  # why the folder is paused, if it is
@@ -119,14 +133,22 @@ class Folder:
         self._unsaved: dict[DocumentID, Statement] = {}
         self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
         self._texts: dict[DocumentID, LiveDocument] = {}
-        self.unstored: dict[DocumentID, tuple[int, bytes]] = {}  # imports on their way to the store
+        # Documents of one row that may be on its way to the store, until everything is there.
+        self.unstored: dict[DocumentID, tuple[int, bytes]] = {}
         # Contents that a peer announced and that were ours: what both have stays what it is, whatever their histories.
         self.equal_contents: dict[tuple[DocumentID, object], bytes] = {}
+        self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
         self.wanted: set[DocumentID] = set()  # documents that a peer has and that may revive an entry
-        self._layout: Layout | None = None
+        self._layout = LayoutIndex()
         self._manifest_digest: tuple[tuple[int, ...], bytes] = ((), b"")
-        self._dead_at: dict[str, EntryID] = {}
+        self._dead_at: dict[str, EntryID] = {}  # deleted entries by their path
+        self._dead_path: dict[EntryID, str] = {}
         self.entry_of: dict[DocumentID, EntryID] = {}
+        self.blobs = BlobIndex()
+        self._unshared = 0
+        self.rules = IgnoreRules()
+        self.ignored: set[EntryID] = set()
+        self.ignore_problem = ""  # why the file that says what is left out is not used
         self.manifest = Manifest(clients.own)
         self.manifest_documents = [
             LiveDocument(manifest_document_id(index), replica, self._accept_manifest, database.pending)
@@ -210,10 +232,15 @@ class Folder:
         return read_state_vector(digest.clocks) if digest is not None else {}
 
     def leaf(self, entry: EntryID) -> Leaf | None:
-        """The leaf of a live text entry whose document is here, up to date."""
+        """The leaf of a live entry whose document is here, or whose content is on the disk, up to date."""
         found = self.manifest.entries.get(entry)
-        if found is None or found.kind is not Kind.TEXT or not self.is_alive(found):
+        if found is None or not self.is_alive(found):
             return None
+        if found.kind is not Kind.TEXT:
+            if not self.holds(found) and entry not in self.ignored:
+                return None
+            version = hashlib.sha256(found.content.encode()).digest()
+            return Leaf(found.document, version, found.content.hash)
         digest = self.digest(found.document)
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
 
@@ -236,19 +263,12 @@ class Folder:
     def is_alive(self, entry: Entry) -> bool:
         return self.manifest.is_alive(entry, self.clocks)
 
-    def live_texts(self) -> list[Entry]:
-        return [e for e in self.manifest.entries.values() if e.kind is Kind.TEXT and self.is_alive(e)]
-
     def layout(self) -> Layout:
         """Where every live entry is on disk."""
-        if self._layout is None:
-            self._layout = layout((e.id, e.path) for e in self.manifest.entries.values() if self.is_alive(e))
-            self._dead_at = {e.path: e.id for e in self.manifest.entries.values() if e.id not in self._layout.path_of}
-        return self._layout
+        return self._layout.get()
 
     def dead_entry_at(self, path: str) -> Entry | None:
         """A deleted text entry that was at `path`, whose document is here."""
-        self.layout()
         entry = self.manifest.entries.get(self._dead_at.get(path, EntryID(b"")))
         if entry is None or entry.kind is not Kind.TEXT or not self.has_document(entry.document):
             return None
@@ -256,8 +276,8 @@ class Folder:
 
     def missing_documents(self) -> list[DocumentID]:
         """Documents that live text entries name and that are not here yet."""
-        named = [e.document for e in self.live_texts()]
-        named += [document for document in self.wanted if document in self.entry_of]
+        self._lacking = {entry: doc for entry, doc in self._lacking.items() if not self.has_document(doc)}
+        named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
         return [document for document in dict.fromkeys(named) if not self.has_document(document)]
 
     def write_manifest(self, changes: list[Change], extra: Iterable[Statement] = ()) -> Commit:
@@ -301,14 +321,13 @@ class Folder:
         return commit
 
     def _entries_touched(self, entries: Iterable[EntryID]) -> None:
-        before = self._layout
-        self._layout = None
         entries = set(entries)
         for entry in entries:
             self._entry_touched(entry)
-        if before is not None:
-            after = self.layout()
-            entries |= {e for e, path in before.path_of.items() if after.path_of.get(e) != path}
+        self.layout()
+        entries |= self._layout.take_moved()
+        for entry in entries:
+            self._note_ignored(entry, self._is_left_out(entry))
         self.to_render |= entries
         for entry in entries:
             for session in self.sessions.values():
@@ -316,11 +335,81 @@ class Folder:
         self.disk_work.set()
         self.touch()
 
+    def _is_left_out(self, entry: EntryID) -> bool:
+        path = self.layout().path_of.get(entry)
+        is_directory = path is not None and self.manifest.entries[entry].kind is Kind.DIRECTORY
+        return path is not None and self.rules.ignores(path, directory=is_directory)
+
+    def _note_ignored(self, entry: EntryID, is_ignored: bool) -> None:
+        if is_ignored != (entry in self.ignored):
+            (self.ignored.add if is_ignored else self.ignored.discard)(entry)
+            self._note_blob(entry)
+            self._set_leaf(entry)
+
+    async def apply_rules(self, rules: IgnoreRules) -> None:
+        """From now on these paths are left out."""
+        self.rules = rules
+        places = dict(self.layout().path_of)
+        entries = self.manifest.entries
+        directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
+
+        def ignored() -> set[EntryID]:
+            return {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
+
+        found = await trio.to_thread.run_sync(ignored)
+        for entry in found ^ self.ignored:
+            if self.layout().path_of.get(entry) == places.get(entry):
+                self._note_ignored(entry, entry in found)
+                self.to_render.add(entry)
+                self.rendered(entry)
+        self.disk_work.set()
+
+    def is_left_alone(self, path: str) -> bool:
+        """Whether the file of a known entry is left out by now."""
+        return self.file_at.get(path) in self.ignored
+
     def _entry_touched(self, entry: EntryID) -> None:
         found = self.manifest.entries.get(entry)
+        self._lacking.pop(entry, None)
         if found is not None and found.kind is Kind.TEXT:
             self.entry_of[found.document] = entry
+            if not self.has_document(found.document) and self.is_alive(found):
+                self._lacking[entry] = found.document
+        self._note_place(entry, found)
+        self._note_blob(entry)
         self._set_leaf(entry)
+
+    def _note_place(self, entry: EntryID, found: Entry | None) -> None:
+        old = self._dead_path.pop(entry, None)
+        if old is not None and self._dead_at.get(old) == entry:
+            del self._dead_at[old]
+        if found is None or self.is_alive(found):
+            self._layout.want(entry, (found.path, found.kind is Kind.DIRECTORY) if found is not None else None)
+        else:
+            self._layout.want(entry, None)
+            self._dead_at[found.path] = entry
+            self._dead_path[entry] = found.path
+
+    def _note_blob(self, entry: EntryID) -> None:
+        found = self.manifest.entries.get(entry)
+        lacks = (
+            found is not None
+            and found.kind is Kind.BLOB
+            and entry not in self.ignored
+            and self.is_alive(found)
+            and not self.holds(found)
+        )
+        self.blobs.want(entry, found.content if found is not None and lacks else None)
+
+    def holds(self, found: Entry) -> bool:
+        """Whether the file of an entry that is no text has the content that the manifest says."""
+        record = self.files.get(found.id)
+        return record is not None and record.kind is found.kind and record.content == found.content.hash
+
+    def chunk_hashes(self, blob: bytes) -> list[bytes]:
+        """The hashes of the chunks of a blob of more than one, as far as they are known here."""
+        rows = self.database.rows("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
+        return [rows[0][0][at : at + HASH_BYTES] for at in range(0, len(rows[0][0]), HASH_BYTES)] if rows else []
 
     # --- documents ----------------------------------------------------------------------------------------------
 
@@ -353,6 +442,17 @@ class Folder:
         on_its_way = self.unstored.get(document)
         return rows if rows or on_its_way is None else [on_its_way]
 
+    def head(self, document: DocumentID) -> tuple[int, str]:
+        """The last row and the text of a document that is here, without opening it where it is but an import."""
+        if document not in self._texts:
+            row = self.unstored.get(document)
+            rows = [row] if row is not None else self.rows(document)
+            first = read_first_import(rows[0][1]) if len(rows) == 1 else None
+            if first is not None:
+                return rows[0][0], first[0]
+        live = self.open_text(document)
+        return live.last_seq, live.text.text()
+
     @contextmanager
     def _reloading(self, live: LiveDocument) -> Iterator[None]:
         """Should the library panic in here, load the document from the store before anybody else can use it."""
@@ -374,6 +474,7 @@ class Folder:
         """Let go of documents that nobody used for a while; everything they hold is in the store."""
         if not self.database.pending().is_done:
             return
+        self.unstored.clear()
         now = trio.current_time()
         crowded = len(self._texts) > MAX_OPEN_DOCUMENTS
         for document, live in list(self._texts.items()):
@@ -407,7 +508,7 @@ class Folder:
         entry = self.entry_of.get(live.id)
         if entry is not None:
             self._tree_stale.add(entry)
-            if self._layout is not None and entry not in self._layout.path_of:
+            if entry not in self.layout().path_of:
                 self._entries_touched({entry})  # an edit beats a delete
             if source is not None:
                 self.to_render.add(entry)
@@ -435,6 +536,9 @@ class Folder:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
         if document not in self.entry_of or self.has_document(document):
             return None
+        first = read_first_import(state) if document not in self._texts else None
+        if first is not None:
+            return self._take_first_import(document, *first, source)
         live = self.open_text(document)
         with self._reloading(live):
             news = live.replica.receive(state, self.own_clients, parsed)
@@ -442,13 +546,34 @@ class Folder:
         # The document of an empty file has no operations, but it is here from now on.
         return self.record_text(live, news if news is not None else state, source)
 
+    def _take_first_import(self, document: DocumentID, text: str, made: Insertion, source: DeviceID) -> Commit:
+        """A document that is one insertion, as almost all are at a first meeting, needs not be opened for that."""
+        digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
+        seq = self.database.next_seq()
+        commit = self.database.submit(
+            [log_row(self.id, document, seq, source, made.update), digest.save(self.id, document, seq)]
+        )
+        self.learn_digest(document, digest)
+        self.unstored[document] = (seq, made.update)
+        self.wanted.discard(document)
+        entry = self.entry_of[document]
+        self._tree_stale.add(entry)
+        if entry not in self.layout().path_of:
+            self._entries_touched({entry})  # an edit beats a delete
+        self.to_render.add(entry)
+        self.disk_work.set()
+        for session in self.sessions.values():
+            session.entry_changed(entry)
+        self.touch()
+        return commit
+
     async def told_texts(self, documents: Iterable[DocumentID]) -> None:
         """Wait until what was taken for these documents is durable, and tell their listeners."""
-        commit = self.database.pending()
-        await commit.wait()
-        for document in documents:
-            live = self._texts.get(document)
-            if live is not None:
+        open_texts = [live for document in documents if (live := self._texts.get(document)) is not None]
+        if open_texts:
+            commit = self.database.pending()
+            await commit.wait()
+            for live in open_texts:
                 await live.told(commit)
 
     def document_state(self, document: DocumentID) -> bytes:
@@ -471,19 +596,57 @@ class Folder:
         """Remember the base of a file. Two entries cannot have one file: whose it was before is rendered anew."""
         other = self.file_at.get(record.path)
         if other is not None and other != record.entry:
-            self.database.submit([self.files.pop(other).delete(self.id)])
+            self.database.submit([self.files[other].delete(self.id)])
+            self.drop_file(other)
             self.to_render.add(other)
+        self._unshared += 1
         old = self.files.get(record.entry)
         if old is not None and self.file_at.get(old.path) == record.entry:
             del self.file_at[old.path]
+        self._unlist(old)
         self.files[record.entry] = record
         self.file_at[record.path] = record.entry
+        if record.kind is Kind.BLOB:
+            self.blobs.add_file(record.content, record.entry)
+        self._file_changed(record.entry, old, record)
+
+    async def share_values(self) -> None:
+        """After many files came: let equal IDs, paths and hashes be one object each, as they are after a start."""
+        if self._unshared < _UNSHARED_FILES:
+            return
+        self._unshared = 0
+        for number, entry in enumerate(list(self.files)):
+            record, found = self.files.get(entry), self.manifest.entries.get(entry)
+            if record is not None and found is not None and record.path == found.path:
+                digest = self._digests.get(found.document)
+                is_digest = digest is not None and digest.content == record.content
+                self.files[entry] = replace(
+                    record,
+                    entry=found.id,
+                    path=found.path,
+                    document=found.document if record.document == found.document else record.document,
+                    content=digest.content if digest is not None and is_digest else record.content,
+                )
+            if number % _SLICE == 0:
+                await trio.lowlevel.checkpoint()
 
     def drop_file(self, entry: EntryID) -> None:
         record = self.files.pop(entry, None)
         if record is not None and self.file_at.get(record.path) == entry:
             del self.file_at[record.path]
+        self._unlist(record)
         self.waiting.entries.pop(entry, None)
+        self._file_changed(entry, record, None)
+
+    def _unlist(self, record: FileRecord | None) -> None:
+        if record is not None and record.kind is Kind.BLOB:
+            self.blobs.remove_file(record.content, record.entry)
+
+    def _file_changed(self, entry: EntryID, old: FileRecord | None, new: FileRecord | None) -> None:
+        """What is no text is here as long as its file is."""
+        if any(record is not None and record.kind is not Kind.TEXT for record in (old, new)):
+            self._note_blob(entry)
+            self._tree_stale.add(entry)
 
     def file_by_path(self, path: str) -> FileRecord | None:
         entry = self.file_at.get(path)
@@ -517,21 +680,30 @@ class Folder:
         return TextReplica.from_updates(self.clients.fork, [data for number, data in rows if number <= seq])
 
     def is_on_disk(self, entry: EntryID) -> bool:
-        """Whether the file holds exactly what the documents say, as far as we know."""
+        """Whether the file holds exactly what the documents say, as far as we know, or is left out."""
         found = self.manifest.entries.get(entry)
         record = self.files.get(entry)
-        if found is None or found.kind is not Kind.TEXT or not self.is_alive(found):
+        if entry in self.ignored:
+            return True
+        if found is None or not self.is_alive(found):
             return record is None
-        if record is None or record.path != self.layout().path_of.get(entry):
+        if record is None or record.path != self.layout().path_of.get(entry) or record.mode != found.mode:
             return False
+        if found.kind is not Kind.TEXT:
+            return self.holds(found)
         digest = self.digest(found.document)
-        return digest is not None and record.content == digest.content and record.executable == found.executable
+        return record.kind is Kind.TEXT and digest is not None and record.content == digest.content
 
     def rendered(self, entry: EntryID) -> None:
         """The file of `entry` was brought in step: tell the peers."""
         for session in self.sessions.values():
             session.on_disk(entry)
         self.touch()
+
+    def files_to_go(self) -> int:
+        """How many entries have no file yet, or an older one."""
+        alive, wanted = self.layout().path_of.keys(), self.blobs.wanted.keys()
+        return len(alive - self.files.keys() - self.ignored) + len(wanted & self.files.keys())
 
     # --- waiting ------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ Theory of operation (invariant 5)
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -23,30 +22,22 @@ import structlog
 import trio
 
 from yp2p.documents.layout import conflict_path
-from yp2p.documents.manifest import Change, Entry, Kind
-from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica, imported
-from yp2p.files.inspect import NO_STAMP, Finding, Found
+from yp2p.documents.manifest import Change, Entry
+from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import Root
 from yp2p.files.trash import new_place
-from yp2p.identity import DocumentID, EntryID
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Content, Kind
 from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
+from yp2p.sync.new_texts import document_id_for, entry_id_for, new_text
 from yp2p.sync.notices import NoticeKind
-from yp2p.sync.records import Digest, FileRecord, log_row
+from yp2p.sync.records import FileRecord
 from yp2p.sync.unsettled import BUSY_RETRY_S, Unsettled
+from yp2p.sync.wholes import Wholes, content_of, record_of, save_chunks
 
 log = structlog.get_logger()
-
-
-def entry_id_for(*parts: bytes) -> EntryID:
-    """Entry ID of a first import: equal on every device that imports the same content at the same path."""
-    return EntryID(hashlib.sha256(b"yp2p entry v1" + b"\x00".join(parts)).digest()[:16])
-
-
-def document_id_for(entry: EntryID) -> DocumentID:
-    return DocumentID(hashlib.sha256(b"yp2p document v1" + entry).digest()[:16])
 
 
 class Imports:
@@ -66,6 +57,7 @@ class Imports:
         look: Callable[[str], None],
         known_file: Callable[[FileRecord, Finding], Awaitable[None]],
         moved_away: Callable[[FileRecord], None],
+        wholes: Wholes,
     ) -> None:
         self._folder = folder
         self._root = root
@@ -73,6 +65,7 @@ class Imports:
         self._look = look
         self._known_file = known_file
         self._moved_away = moved_away
+        self._wholes = wholes
 
     async def take(self, findings: list[Finding]) -> None:
         """Bring new files into the manifest, many at once."""
@@ -82,8 +75,13 @@ class Imports:
         imported_entries: list[EntryID] = []
         for finding in findings:
             occupant = folder.manifest.entries.get(folder.layout().entry_at.get(finding.path, EntryID(b"")))
-            dead = folder.dead_entry_at(finding.path) if occupant is None else None
-            if occupant is not None:
+            if occupant is not None and occupant.kind is not finding.kind:
+                finding = await self._as_kind_of(occupant, finding)
+            is_text = finding.kind is Kind.TEXT
+            dead = folder.dead_entry_at(finding.path) if occupant is None and is_text else None
+            if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
+                await self._meets_whole(occupant, finding)
+            elif occupant is not None:
                 await self._meets_entry(occupant, finding, changes, statements, imported_entries)
             elif dead is not None and dead.id in folder.files:
                 # The deleted file still stands at another path here, and goes first.
@@ -93,8 +91,9 @@ class Imports:
                 await self._revive(dead, finding)
             else:
                 entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
-                if entry in folder.manifest.entries:
+                if entry in folder.manifest.entries and is_text:
                     entry = EntryID(os.urandom(16))
+                # What is no text and was here before lives again: on every device that makes it.
                 self._add(entry, finding.path, finding, changes, statements)
                 imported_entries.append(entry)
             self._unsettled.fresh.pop(finding.path, None)
@@ -103,7 +102,6 @@ class Imports:
         if changes:
             commit = folder.write_manifest(changes, statements)
             await folder.told_manifest(commit)
-            folder.unstored.clear()
             for entry in imported_entries:
                 folder.rendered(entry)
             log.info("files_imported", folder=folder.label, count=len(changes))
@@ -113,18 +111,49 @@ class Imports:
     ) -> None:
         """A new entry with a new document. Equal files on two devices give equal bytes throughout."""
         folder = self._folder
-        document = document_id_for(entry)
-        update = imported(finding.text)
-        seq = folder.database.next_seq()
-        record = FileRecord(entry, path, document, seq, None, finding.content, finding.executable, finding.stamp)
-        statements += [log_row(folder.id, document, seq, None, update), record.save(folder.id)]
-        replica = TextReplica.from_updates(client_id_from(document), [update])
-        digest = Digest(replica.version(), finding.content, replica.state_vector())
-        folder.learn_digest(document, digest)
-        folder.unstored[document] = (seq, update)
-        statements.append(digest.save(folder.id, document, seq))
+        finding = replace(finding, path=path)
+        if finding.kind is Kind.TEXT:
+            record = new_text(folder, entry, document_id_for(entry), finding, statements)
+            content = Content.text(record.document, finding.mode, finding.stamp.mtime_ns)
+        else:
+            content = content_of(finding)
+            record = record_of(entry, content, finding)
+            statements += save_chunks(finding)
+        record = replace(record, is_own=True)
+        statements.append(record.save(folder.id))
         folder.set_file(record)
-        changes.append(Change(entry, path, (Kind.TEXT, finding.executable, document)))
+        before = folder.manifest.entries.get(entry)
+        mode = finding.mode if before is not None and before.mode != finding.mode else None
+        changes.append(Change(entry, path, content, mode, revive=before is not None))
+
+    async def _meets_whole(self, occupant: Entry, finding: Finding) -> None:
+        """A file stands where another device's entry belongs, and one of them is no text."""
+        folder = self._folder
+        here = folder.files.get(occupant.id)
+        assert finding.kind is not None
+        if here is None and finding.kind is occupant.kind and finding.content == occupant.content.hash:
+            record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
+            folder.set_file(record)
+            folder.database.submit([*save_chunks(finding), record.save(folder.id)])
+            folder.to_render.add(occupant.id)
+            folder.rendered(occupant.id)
+        elif finding.kind is not Kind.DIRECTORY:
+            record = replace(
+                record_of(occupant.id, occupant.content, finding), content=finding.content, kind=finding.kind
+            )  # fmt: skip
+            await self._wholes.keep_beside(record)
+
+    async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
+        """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
+        kinds = {occupant.kind, finding.kind}
+        digest = self._folder.digest(occupant.document) if occupant.kind is Kind.TEXT else None
+        content = digest.content if digest is not None else occupant.content.hash
+        if kinds != {Kind.TEXT, Kind.BLOB} or not content:
+            return finding
+        again = await trio.to_thread.run_sync(
+            lambda: inspect(self._root, finding.path, None, 0, trust_stamp=False, base=(occupant.kind, content))
+        )
+        return again if again.kind is occupant.kind and again.content == content else finding
 
     async def _meets_entry(
         self,
@@ -140,10 +169,10 @@ class Imports:
         if digest is None:
             return  # its document is on its way; rendering it will look here again
         if digest.content == finding.content and occupant.id not in folder.files:
-            live = folder.open_text(occupant.document)
+            seq, _ = folder.head(occupant.document)
             record = FileRecord(
-                occupant.id, finding.path, occupant.document, live.last_seq, None, finding.content,
-                finding.executable, finding.stamp,
+                occupant.id, finding.path, occupant.document, seq, None, finding.content,
+                finding.mode, finding.stamp,
             )  # fmt: skip
             await folder.database.pending().wait()
             folder.set_file(record)
@@ -163,7 +192,7 @@ class Imports:
                 self._moved_away(
                     FileRecord(
                         copy.id, finding.path, copy.document, seq, None, finding.content,
-                        finding.executable, finding.stamp,
+                        finding.mode, finding.stamp,
                     )
                 )  # fmt: skip
             folder.to_render.add(occupant.id)
@@ -181,24 +210,6 @@ class Imports:
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
         log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
-
-    async def make_room(self, finding: Finding) -> bool:
-        """A file that cannot be synchronised stands where an entry belongs: it moves aside, and stays here."""
-        folder = self._folder
-        entry = folder.layout().entry_at.get(finding.path)
-        record = folder.files.get(entry) if entry is not None else None
-        is_its_own = record is not None and record.path == finding.path
-        if finding.found not in (Found.NOT_TEXT, Found.TOO_BIG) or entry is None or is_its_own:
-            return False
-        beside = conflict_path(finding.path, entry_id_for(b"conflict", entry, repr(finding.stamp).encode()))
-        if (await self._move(finding, beside)).outcome is not Outcome.DONE:
-            return False
-        folder.to_render.add(entry)
-        name = beside.rpartition("/")[2]
-        text = f"another device has a text of this name; what was here ({finding.reason}) is {name} now"
-        folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
-        log.warning("different_file_kept_beside", folder=folder.label, name=name)
-        return True
 
     def _holds(self, copy: Entry, finding: Finding) -> bool:
         digest = self._folder.digest(copy.document)
@@ -218,7 +229,7 @@ class Imports:
         folder = self._folder
         live = folder.open_text(entry.document)
         record = FileRecord(
-            entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.executable,
+            entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.mode,
             NO_STAMP,
         )  # fmt: skip
         folder.set_file(record)

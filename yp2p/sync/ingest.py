@@ -30,7 +30,7 @@ Invariants
       was rendered (inotify's IN_ACCESS tells, `readers.py`) was made of the base before. An editor that had the file
       open would otherwise take out what others wrote.
     * Deletions are decided together and pass the guard (`guard.py`).
-    * A file that is no longer text keeps its entry and is not touched.
+    * What becomes or ceases to be text, and what never was, is taken by `wholes.py`.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect_all
 from yp2p.files.replace import Outcome, move_away
-from yp2p.files.root import Root
+from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import EntryID
+from yp2p.protocol.entries import Kind
 from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
 from yp2p.sync.imports import Imports
@@ -59,15 +60,15 @@ from yp2p.sync.records import FileRecord
 from yp2p.sync.saves import Look, Saves
 from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
 from yp2p.sync.versions import older_version
+from yp2p.sync.wholes import Wholes, told_mode
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
+_NO_CLOCKS = b"\x00"  # the state vector of what is no document
 _EMPTY = hashlib.sha256(b"").digest()
-# Paths that others took files from; an editor that is open for longer than that many renames will have asked.
-_MAX_FORMER = 256
 
 log = structlog.get_logger()
 
@@ -84,8 +85,9 @@ class Ingest:
         self.unsettled = Unsettled()
         self.readers = Readers(folder, watch)
         self.saves = Saves(folder, self.readers, self._only_status)
+        self.wholes = Wholes(folder, root, self.unsettled, self._look_soon)
         self._imports = Imports(
-            folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away
+            folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away, self.wholes
         )
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
@@ -115,9 +117,9 @@ class Ingest:
         looked_at = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
-            findings = inspect_all(self._root, known, self._max_text_bytes)
+            findings = inspect_all(self._root, known, self._max_text_bytes, self._bases_of(known))
         else:
-            findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes))
+            findings = await self._inspect(known)
         self._scanning, self._first = trust_stamp, settled
         try:
             for finding in findings:
@@ -127,6 +129,14 @@ class Ingest:
             busy = {finding.path for finding in findings if finding.found is Found.BUSY}
             self.readers.looked_at({path for path, _, _ in known} - busy)
             self.readers.count_again(looked_at, busy)
+
+    async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
+        bases = self._bases_of(known)
+        return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases))
+
+    def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
+        records = ((path, self._folder.file_by_path(path)) for path, _, _ in known)
+        return {path: (record.kind, record.content) for path, record in records if record is not None}
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
         try:
@@ -138,11 +148,12 @@ class Ingest:
     async def _sort(self, finding: Finding, settled: bool) -> None:
         folder, path = self._folder, finding.path
         record = folder.file_by_path(path)
-        if finding.found is not Found.MISSING:
+        is_gone = record is not None and record.kind is not Kind.DIRECTORY and finding.found is Found.DIRECTORY
+        if finding.found is not Found.MISSING and not is_gone:
             self.unsettled.missing.pop(path, None)
         self.unsettled.busy.pop(path, None)
         folder.waiting.skipped.pop(path, None)
-        if finding.found is not Found.TEXT:
+        if finding.kind is None:
             self.unsettled.fresh.pop(path, None)
         if record is not None and self.after_power_cut:
             if finding.found is Found.MISSING:
@@ -159,25 +170,48 @@ class Ingest:
             case Found.MISSING:
                 if record is not None:
                     self.unsettled.missing.setdefault(path, trio.current_time())
-            case Found.TEXT:
+                self._look_at_parent(path)
+            case Found.DIRECTORY if is_gone:
+                self.unsettled.missing.setdefault(path, trio.current_time())  # a directory took the file's place
+            case Found.TEXT | Found.BLOB | Found.SYMLINK | Found.DIRECTORY:
+                if record is not None and record.kind is Kind.DIRECTORY and finding.found is not Found.DIRECTORY:
+                    await self._delete_all([record])  # a file took the directory's place
+                    record = None
                 if record is not None:
                     folder.waiting.entries.pop(record.entry, None)
                     await self._known_file(record, finding)
-                else:
+                elif finding.found is not Found.DIRECTORY or self._needs_entry(path):
                     old = self.unsettled.fresh.get(path)
                     seen_at = old.seen_at if old is not None else trio.current_time()
                     self.unsettled.fresh[path] = Fresh(finding, seen_at, settled)
             case _:
                 if record is not None:
                     folder.waiting.entries[record.entry] = finding.reason
-                elif not await self._imports.make_room(finding):
+                else:
                     folder.waiting.skipped[path] = finding.reason
+
+    def _needs_entry(self, path: str) -> bool:
+        """Whether a directory is there only if an entry says so."""
+        return path not in self._folder.layout().entry_at and self._root.is_empty_directory(path)
+
+    def _look_at_parent(self, path: str) -> None:
+        """Where nothing is left in a directory it needs an entry of its own."""
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self._folder.file_at and not parent.startswith(OURS):
+            self.look_again.add(parent)
 
     # --- files that are known -----------------------------------------------------------------------------------
 
     async def _known_file(self, record: FileRecord, finding: Finding) -> None:
-        if finding.content == record.content:
+        if finding.content == record.content and finding.kind is record.kind:
             await self._only_status(record, finding)
+            return
+        if Kind.TEXT is not finding.kind or record.kind is not finding.kind or self._is_replaced(record):
+            if self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.put_at_ns:
+                await self._mend(record, finding)
+            else:
+                await self.wholes.changed(record, finding, first=self._first)
+            self.readers.was_read(record.entry)
             return
         live = self._folder.open_text(record.document)
         if finding.content == live.text.content():
@@ -187,7 +221,7 @@ class Ingest:
             and (old := older_version(self._folder, record, finding.content, finding.stamp.size)) is not None
         ):
             self._is_older(old, finding)
-        elif self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.mtime_ns:
+        elif self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.put_at_ns:
             await self._mend(record, finding)
             return
         else:
@@ -197,6 +231,11 @@ class Ingest:
             base = base if base.entry == record.entry else record
             await self.saves.save(record, base, finding, Look(self._scanning, self.after_power_cut))
         self.readers.was_read(record.entry)
+
+    def _is_replaced(self, record: FileRecord) -> bool:
+        """Whether the entry of a text is another kind of thing by now."""
+        found = self._folder.manifest.entries.get(record.entry)
+        return found is not None and found.kind is not Kind.TEXT
 
     def _is_older(self, old: FileRecord, finding: Finding) -> None:
         """Files older than the store, as from a backup, are no edit: the newest version comes back."""
@@ -209,15 +248,20 @@ class Ingest:
         folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
 
     def _is_damaged(self, record: FileRecord, finding: Finding) -> bool:
+        if record.kind is Kind.BLOB:
+            is_nothing = finding.is_nul or (finding.found is Found.TEXT and finding.stamp.size == 0)
+            return is_nothing and finding.content != record.content
         if finding.found is Found.TEXT and finding.stamp.size == 0:
             return record.content != _EMPTY and self._folder.open_text(record.document).text.text() != ""
-        return finding.found is Found.NOT_TEXT and finding.has_nul
+        return finding.found is Found.BLOB and record.kind is Kind.TEXT and finding.has_nul
 
     async def _mend(self, record: FileRecord, finding: Finding) -> None:
         """What the power cut left goes into the trash, and the file is rendered again."""
         folder = self._folder
         target = f"{new_place()}/{record.path}"
-        result = await trio.to_thread.run_sync(move_away, self._root, record.path, target, None, finding.stamp)
+        result = await trio.to_thread.run_sync(
+            move_away, self._root, record.path, target, None, finding.stamp, record.kind
+        )
         if result.outcome is not Outcome.DONE:
             self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return
@@ -238,15 +282,15 @@ class Ingest:
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
         folder = self._folder
-        updated = replace(record, stamp=finding.stamp, executable=finding.executable)
+        mode = told_mode(record, finding.mode) if record.kind in (Kind.TEXT, Kind.BLOB) else record.mode
+        updated = replace(record, stamp=finding.stamp, mode=mode)
         if updated == record:
             return
         folder.set_file(updated)
         folder.database.submit([updated.save(folder.id)])
         entry = folder.manifest.entries.get(record.entry)
-        if finding.executable != record.executable and entry is not None:
-            change = Change(entry.id, content=(entry.kind, finding.executable, entry.document))
-            await folder.told_manifest(folder.write_manifest([change]))
+        if mode != record.mode and entry is not None:
+            await folder.told_manifest(folder.write_manifest([Change(entry.id, mode=mode)]))
 
     async def _already_here(self, record: FileRecord, finding: Finding) -> None:
         """The file holds what the document says: that version is its base now."""
@@ -255,7 +299,7 @@ class Ingest:
         commit = folder.database.pending()
         updated = FileRecord(
             record.entry, record.path, record.document, live.last_seq, None, finding.content,
-            record.executable, finding.stamp,
+            record.mode, finding.stamp,
         )  # fmt: skip
         folder.set_file(updated)
         await commit.wait()
@@ -304,11 +348,13 @@ class Ingest:
         due += [(path, None, False) for path in unsettled.gone(now)]
         if not due:
             return
-        findings = await trio.to_thread.run_sync(lambda: inspect_all(self._root, due, self._max_text_bytes))
+        findings = await self._inspect(due)
         for finding in findings:
             if finding.found is Found.UNCHANGED:
                 continue
-            if finding.found is Found.MISSING and finding.path in unsettled.missing:
+            if finding.found in (Found.MISSING, Found.DIRECTORY) and finding.path in unsettled.missing:
+                continue
+            if finding.found is Found.DIRECTORY and finding.path in unsettled.fresh and self._needs_entry(finding.path):
                 continue
             unsettled.fresh.pop(finding.path, None)
             await self._sort(finding, settled=False)
@@ -329,6 +375,8 @@ class Ingest:
             if source is not None and not self._is_same_file(source, fresh.finding):
                 source = None
             same = by_content.get(fresh.finding.content, [])
+            if fresh.finding.found is Found.DIRECTORY:
+                continue
             if source is None and len(same) == 1 and fresh.finding.stamp.size:
                 source = same[0]
             if source is not None and source not in moves.values():
@@ -340,6 +388,8 @@ class Ingest:
         record = self._folder.file_by_path(source)
         if record is None or record.content == finding.content:
             return record is not None
+        if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
+            return False
         old = self._folder.fork_at_base(record, self._folder.clients.fork).text()
         removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
         return 2 * removed <= len(old)
@@ -369,7 +419,7 @@ class Ingest:
             text = "the file was gone when the machine came back; it was made anew"
             folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
         now = trio.current_time()
-        sizes = {record.entry: record.stamp.size for record in records}
+        sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
         reason = folder.guard.refuses(sizes, len(folder.layout().path_of), now)
         if reason:
             folder.hold(f"{reason} here")
@@ -378,12 +428,23 @@ class Ingest:
             self.unsettled.missing.pop(path, None)
         if records:
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        await self._delete_all(records)
+        for path in paths:
+            self._look_at_parent(path)
+            self.look_again.add(path)  # a directory may stand there
+
+    async def _delete_all(self, records: list[FileRecord]) -> None:
+        """A person removed these files."""
+        folder = self._folder
+        now = trio.current_time()
         changes: list[Change] = []
         statements: list[Statement] = []
         for record in records:
-            seen = folder.fork_at_base(record, folder.clients.fork).state_vector()
+            is_text = record.kind is Kind.TEXT
+            seen = folder.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
             folder.drop_file(record.entry)
-            folder.guard.count(record.entry, now)
+            if record.kind is not Kind.DIRECTORY:
+                folder.guard.count(record.entry, now)
             statements.append(record.delete(folder.id))
             changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
         if changes:

@@ -5,29 +5,43 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, PairingError, PeerFault
+from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PeerFault
 from yp2p.identity import Identity, PublicIdentity
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
+from yp2p.protocol.wire import Reader, Writer
 from yp2p.sync.folder import Folder
+from yp2p.sync.preview import list_entries
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured, initiate_pairing
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.membership import Role, sign_statement
 from yp2p.trust.pairing import (
     FIRST_WAIT_S,
+    MAX_LABEL_BYTES,
     Code,
     Grant,
+    Intent,
+    Listed,
     PairingRun,
     PairingWindow,
     announced_digits,
+    decode_listing,
+    encode_listing,
     make_code,
 )
 
+T = TypeVar("T")
 JOIN_LIMIT_S = 10.0
+# What a device that shows its folder can make us hold: 200 MB, with long names.
+MAX_LISTED = 1 << 20
+# With the longest paths there are, these fit a message.
+_LISTED_IN_MESSAGE = 512
 MAX_RUNS = 3
 _OTHERS_S = 1.0
 _RUN_LIMIT_S = 20.0
@@ -53,6 +67,18 @@ class Joined:
     grant: Grant
     sharer: PublicIdentity
     address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a folder has, whose it is, and the name of the device that shows it."""
+
+    label: str
+    name: str
+    entries: list[Listed]
+
+
+_Take = Callable[[SecureMessages, PublicIdentity, Address], Awaitable[T]]
 
 
 class PairingDesk:
@@ -143,14 +169,17 @@ class PairingDesk:
         window.misses += 1  # a run that breaks off from here has used a guess
         try:
             await messages.send(_WELCOME + answer)
-            name = run.check_confirmation(await messages.receive())
+            name, intent = run.check_confirmation(await messages.receive())
         finally:
             self._after_run(window)
         if run.peer is None:
             return None
         window.misses -= 1
-        window.used = True
         self._wait_s = FIRST_WAIT_S
+        if intent is Intent.LOOK:
+            await self._show(folder, messages)
+            return None
+        window.used = True
         await self._grant(folder, run.peer, name, messages)
         self._touch()
         return run.peer
@@ -161,6 +190,15 @@ class PairingDesk:
             log.warning("pairing_window_burnt", advice="somebody tried wrong codes; share again for a new code")
             self._wait_s *= 2
             self._touch()
+
+    async def _show(self, folder: Folder, messages: SecureMessages) -> None:
+        """What there is, for one who wants to know before joining."""
+        await messages.send(Writer().text(folder.label).text(self._name).finish())
+        entries = list_entries(folder)
+        for start in range(0, len(entries), _LISTED_IN_MESSAGE):
+            await messages.send(encode_listing(entries[start : start + _LISTED_IN_MESSAGE]))
+        await messages.send(encode_listing([]))
+        log.info("folder_shown", folder=folder.label)
 
     async def _grant(self, folder: Folder, peer: PublicIdentity, name: str, messages: SecureMessages) -> None:
         statement = sign_statement(self._identity, folder.id, peer, Role.MEMBER, folder.membership.next_counter(), name)
@@ -203,6 +241,37 @@ class Joiner:
         Raises:
             PairingError: says whether nobody shows such a code, it is wrong, or its window is closed.
         """
+
+        async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Joined:
+            joined = Joined(Grant.decode(await messages.receive()), sharer, address)
+            await accept(joined)
+            await messages.send(_DONE)
+            return joined
+
+        return await self._search(code, Intent.JOIN, take, limit_s)
+
+    async def look(self, code: Code, limit_s: float) -> Shown:
+        """What the folder of the device that shows `code` has; the code is good for joining afterwards.
+
+        Raises:
+            PairingError: as `join`.
+        """
+
+        async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Shown:
+            header = Reader(await messages.receive())
+            label, name = header.text(MAX_LABEL_BYTES), header.text(MAX_DEVICE_NAME_BYTES)
+            header.end()
+            entries: list[Listed] = []
+            while part := decode_listing(await messages.receive()):
+                entries += part
+                if len(entries) > MAX_LISTED:
+                    raise MessageFault(f"a folder of more than {MAX_LISTED} entries")
+            return Shown(label, name, entries)
+
+        return await self._search(code, Intent.LOOK, take, limit_s)
+
+    async def _search(self, code: Code, intent: Intent, take: _Take[T], limit_s: float) -> T:
+        """Find the device that shows `code`, prove that we know it, and let `take` do the rest."""
         tried: set[str] = set()
         wrong = closed = 0
         deadline = trio.current_time() + limit_s
@@ -213,13 +282,13 @@ class Joiner:
                     break
                 tried.add(candidate.instance)
                 try:
-                    joined = await self._try(candidate, code, accept)
+                    taken = await self._try(candidate, code, intent, take)
                 except PairingError:
                     wrong += 1
                     deadline = min(deadline, trio.current_time() + _OTHERS_S)
                 else:
-                    if joined is not None:
-                        return joined
+                    if taken is not None:
+                        return taken
                     if candidate.announced:
                         closed += 1
                         deadline = min(deadline, trio.current_time() + _OTHERS_S)
@@ -229,9 +298,7 @@ class Joiner:
                 await self._wait_for_more()
         raise PairingError(_why(code, wrong, closed))
 
-    async def _try(
-        self, candidate: Candidate, code: Code, accept: Callable[[Joined], Awaitable[None]]
-    ) -> Joined | None:
+    async def _try(self, candidate: Candidate, code: Code, intent: Intent, take: _Take[T]) -> T | None:
         """One run with one device; None when no window is open there. Raises PairingError for a wrong code."""
         for address in candidate.addresses:
             try:
@@ -243,7 +310,8 @@ class Joiner:
                     secured = await initiate_pairing(stream, self._identity)
                 async with SecureMessages(secured) as messages:
                     with trio.fail_after(_RUN_LIMIT_S):
-                        return await self._run(secured, messages, code, address, accept)
+                        run = await self._run(secured, messages, code, intent)
+                        return await take(messages, run, address) if run is not None else None
             except (HandshakeFailed, PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
                 log.info("pairing_failed", address=str(address), reason=str(error))
                 return None
@@ -252,13 +320,9 @@ class Joiner:
         return None
 
     async def _run(
-        self,
-        secured: Secured,
-        messages: SecureMessages,
-        code: Code,
-        address: Address,
-        accept: Callable[[Joined], Awaitable[None]],
-    ) -> Joined | None:
+        self, secured: Secured, messages: SecureMessages, code: Code, intent: Intent
+    ) -> PublicIdentity | None:
+        """Prove that we know the code; gives who proved it to us."""
         run = PairingRun(
             code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
             scalar=secrets.token_bytes(32),
@@ -267,14 +331,8 @@ class Joiner:
         answer = await messages.receive()
         if answer[:1] != _WELCOME:
             return None
-        await messages.send(run.confirm(answer[1:], self._name))
-        grant = Grant.decode(await messages.receive())
-        if run.peer is None:
-            return None
-        joined = Joined(grant, run.peer, address)
-        await accept(joined)
-        await messages.send(_DONE)
-        return joined
+        await messages.send(run.confirm(answer[1:], self._name, intent))
+        return run.peer
 
 
 def _why(code: Code, wrong: int, closed: int) -> str:

@@ -157,6 +157,11 @@ class Peers:
         linked = self._links.get(device)
         return linked.address if linked is not None else None
 
+    def traffic(self, device: DeviceID) -> tuple[int, int]:
+        """Bytes sent and received over the link with a device since it is up."""
+        linked = self._links.get(device)
+        return (linked.link.sent_bytes, linked.link.received_bytes) if linked is not None else (0, 0)
+
     def trouble(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""
         contact = self.contact(device)

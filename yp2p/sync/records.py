@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from yp2p.files.inspect import NO_STAMP, Stamp
 from yp2p.files.replace import Temporary
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.entries import Kind, Mode
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database, Statement
 
@@ -24,7 +25,9 @@ def _path(data: bytes) -> str:
 class FileRecord:
     """The base of one file: what it held when it was last rendered or ingested (invariant 2).
 
-    The base is the log of the document up to `base_seq`, or `base_state` where it is no prefix of the log.
+    The base of a text is the log of the document up to `base_seq`, or `base_state` where it is no prefix of the log.
+    `content` is the hash of what the file held, as its kind has it: the base of all other kinds. It `is_own` when it
+    was saved here, and not rendered.
     """
 
     entry: EntryID
@@ -33,16 +36,18 @@ class FileRecord:
     base_seq: int
     base_state: bytes | None
     content: bytes
-    executable: bool
+    mode: Mode
     stamp: Stamp
+    kind: Kind = Kind.TEXT
+    is_own: bool = False
 
     def save(self, folder: FolderID) -> Statement:
         s = self.stamp
         return (
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 folder, self.entry, encode_path(self.path), self.document, self.base_seq, self.base_state,
-                self.content, self.executable, s.inode, s.size, s.mtime_ns, s.ctime_ns,
+                self.content, self.mode, s.inode, s.size, s.mtime_ns, s.ctime_ns, self.kind, self.is_own,
             ),
         )  # fmt: skip
 
@@ -93,6 +98,10 @@ def forget_old_bases(folder: FolderID, now: float) -> Statement:
     return ("DELETE FROM base WHERE folder = ? AND at < ?", (folder, now - BASES_S))
 
 
+# Chunks of blobs that no file holds. Those of one on its way are asked for again.
+FORGET_CHUNKS: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
+
+
 def kept_base(database: Database, folder: FolderID, record: FileRecord, content: bytes) -> bytes | None:
     """The state of a base of the last day with this content hash, where the log alone does not give it."""
     query = "SELECT base_state FROM base WHERE folder = ? AND entry = ? AND document = ? AND content = ?"
@@ -111,10 +120,12 @@ def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: 
 
 def load_files(database: Database, folder: FolderID) -> list[FileRecord]:
     return [
-        FileRecord(EntryID(e), _path(p), DocumentID(d), seq, state, content, bool(x), Stamp(*stamp))
-        for e, p, d, seq, state, content, x, *stamp in database.rows(
-            "SELECT entry, path, document, base_seq, base_state, content, executable, inode, size, mtime_ns, ctime_ns"
-            " FROM file WHERE folder = ?",
+        FileRecord(
+            EntryID(e), _path(p), DocumentID(d), seq, state, content, Mode(m), Stamp(*stamp), Kind(kind), bool(own)
+        )
+        for e, p, d, seq, state, content, m, kind, own, *stamp in database.rows(
+            "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own,"
+            " inode, size, mtime_ns, ctime_ns FROM file WHERE folder = ?",
             (folder,),
         )
     ]
@@ -130,14 +141,15 @@ class Intent:
     temporary: Temporary
     seq: int
     content: bytes
-    executable: bool
+    mode: Mode
+    kind: Kind = Kind.TEXT
 
     def save(self, folder: FolderID) -> Statement:
         return (
-            "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 folder, self.entry, encode_path(self.path), self.document, self.temporary.name,
-                self.temporary.inode, self.seq, self.content, self.executable,
+                self.temporary.inode, self.seq, self.content, self.mode, self.kind,
             ),
         )  # fmt: skip
 
@@ -147,15 +159,15 @@ class Intent:
     def record(self, stamp: Stamp | None = None) -> FileRecord:
         """The record once the file is in place; without a stamp its content is read again."""
         return FileRecord(
-            self.entry, self.path, self.document, self.seq, None, self.content, self.executable, stamp or NO_STAMP
+            self.entry, self.path, self.document, self.seq, None, self.content, self.mode, stamp or NO_STAMP, self.kind
         )
 
 
 def load_intents(database: Database, folder: FolderID) -> list[Intent]:
     return [
-        Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, bool(x))
-        for e, p, d, name, inode, seq, content, x in database.rows(
-            "SELECT entry, path, document, temporary, inode, seq, content, executable FROM intent WHERE folder = ?",
+        Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
+        for e, p, d, name, inode, seq, content, m, kind in database.rows(
+            "SELECT entry, path, document, temporary, inode, seq, content, mode, kind FROM intent WHERE folder = ?",
             (folder,),
         )
     ]

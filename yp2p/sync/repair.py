@@ -22,15 +22,13 @@ import structlog
 
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change
-from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica, imported
 from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
-from yp2p.sync.imports import document_id_for, entry_id_for
+from yp2p.sync.new_texts import document_id_for, entry_id_for, store_first_import
 from yp2p.sync.notices import NoticeKind
-from yp2p.sync.records import Digest, log_row
 
 log = structlog.get_logger()
 
@@ -60,7 +58,9 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
     """
     found = folder.manifest.entries.get(entry)
     is_theirs = hashlib.sha256(their_text.encode()).digest() == theirs.content
-    if found is None or found.document != ours.document or not is_theirs or folder.leaf(entry) != ours:
+    if found is None or found.kind is not Kind.TEXT or found.document != ours.document or not is_theirs:
+        return
+    if folder.leaf(entry) != ours:
         return  # it moved on meanwhile
     path = folder.layout().path_of.get(entry, found.path)
     log.error("documents_diverged", folder=folder.label, document=ours.document.hex()[:8])
@@ -71,29 +71,17 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
     (content, text), (other, other_text) = sorted([(ours.content, own_text), (theirs.content, their_text)])
     document = next_generation(ours, theirs)
     statements: list[Statement] = []
-    seq = _store(folder, document, text, statements)
+    seq = store_first_import(folder, document, text, statements)
     record = folder.files.get(entry)
-    if record is not None and record.content == content:
+    if record is not None and record.kind is Kind.TEXT and record.content == content:
         record = replace(record, document=document, base_seq=seq, base_state=None)
         folder.set_file(record)
         statements.append(record.save(folder.id))
-    changes = [Change(entry, content=(found.kind, found.executable, document))]
+    made = Content.text(document, found.mode).after(content, ()).after(other, (content[:16],))
+    changes = [Change(entry, content=made)]
     beside = entry_id_for(b"conflict", entry, other)
     if beside not in folder.manifest.entries:
         copy = document_id_for(beside)
-        _store(folder, copy, other_text, statements)
-        changes.append(Change(beside, conflict_path(found.path, beside), (found.kind, found.executable, copy)))
+        store_first_import(folder, copy, other_text, statements)
+        changes.append(Change(beside, conflict_path(found.path, beside), Content.text(copy, found.mode)))
     await folder.told_manifest(folder.write_manifest(changes, statements))
-    folder.unstored.clear()
-
-
-def _store(folder: Folder, document: DocumentID, text: str, statements: list[Statement]) -> int:
-    """A fresh import of a text; gives its row."""
-    update = imported(text)
-    seq = folder.database.next_seq()
-    replica = TextReplica.from_updates(client_id_from(document), [update])
-    digest = Digest(replica.version(), replica.content(), replica.state_vector())
-    folder.learn_digest(document, digest)
-    folder.unstored[document] = (seq, update)
-    statements += [log_row(folder.id, document, seq, None, update), digest.save(folder.id, document, seq)]
-    return seq

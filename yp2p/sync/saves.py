@@ -37,6 +37,7 @@ from yp2p.sync.notices import NoticeKind, Undo
 from yp2p.sync.readers import Readers
 from yp2p.sync.records import FileRecord
 from yp2p.sync.versions import nearest_version
+from yp2p.sync.wholes import told_mode
 
 # A former file that is shorter is like anything.
 _MIN_FORMER_CHARS = 8
@@ -115,7 +116,7 @@ class Saves:
         seq = folder.database.last_seq + 1
         updated = FileRecord(
             record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
-            finding.executable, finding.stamp,
+            record.mode, finding.stamp, is_own=True,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         after = live.text.text() if merged.repair is None else ""
@@ -133,8 +134,8 @@ class Saves:
             unread=record.entry in self._readers.unread,
         )  # fmt: skip
         folder.rendered(record.entry)
-        if finding.executable != record.executable:
-            await self._only_status(replace(updated, executable=record.executable), finding)
+        if told_mode(record, finding.mode) != record.mode:
+            await self._only_status(replace(updated, mode=record.mode), finding)
         if removed:
             await self._tell_removal(record, removed, seq, before, after)
 
@@ -150,8 +151,8 @@ class Saves:
         fork.edit([Hunk(hunk.start, hunk.stop, "") for hunk in word_hunks(fork.text(), finding.text)][:MAX_HUNKS])
         seq = folder.database.last_seq + 1 if news is not None else live.last_seq
         updated = FileRecord(
-            record.entry, record.path, record.document, seq, fork.state(), finding.content, finding.executable,
-            finding.stamp,
+            record.entry, record.path, record.document, seq, fork.state(), finding.content, record.mode,
+            finding.stamp, is_own=True,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         folder.set_file(updated)
@@ -162,8 +163,8 @@ class Saves:
             folder.database.submit(extra)
         else:
             await live.told(folder.record_text(live, news, None, extra=extra))
-        if finding.executable != record.executable:
-            await self._only_status(replace(updated, executable=record.executable), finding)
+        if told_mode(record, finding.mode) != record.mode:
+            await self._only_status(replace(updated, mode=record.mode), finding)
 
     async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
         """A save took out what another device wrote a moment ago: say so, with what brings it back."""

@@ -30,12 +30,17 @@ import trio
 from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol import channel as channel_messages
+from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
     MAX_LEAVES,
     Ack,
     ChannelClose,
     ChannelData,
+    ChunkHashes,
+    ChunkHashesQuery,
+    Chunks,
     Documents,
+    Fetch,
     FolderLinks,
     FolderMessage,
     FolderState,
@@ -49,6 +54,7 @@ from yp2p.protocol.messages import (
     TreeQuery,
 )
 from yp2p.protocol.reconcile import Leaf
+from yp2p.sync.blobs import MAX_REQUESTS_WAITING, BlobFetcher, BlobServer
 from yp2p.sync.descent import Descent
 from yp2p.sync.folder import Folder
 from yp2p.sync.presence import AWARENESS_CHANNEL, FolderPresence
@@ -90,6 +96,9 @@ class FolderSession:
         self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
         self._pulls_in, self._pulls = trio.open_memory_channel[Pull](MAX_PULLS_WAITING)
         self._replies_in, self._replies = trio.open_memory_channel[FolderMessage](MAX_INBOX)
+        self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
+        self._blob_server = BlobServer(folder, link)
+        self._fetcher = BlobFetcher(folder, link)
         self._channels: dict[DocumentID, _OpenChannel] = {}
         self._peer_links: frozenset[DeviceID] = frozenset()
         self._peer_state: FolderState | None = None
@@ -126,9 +135,11 @@ class FolderSession:
                 self._nursery = nursery
                 for task in (
                     self._serve_inbox, self._announce, self._work_through, self._send_acks, self._serve_pulls,
-                    self._close_quiet_channels,
+                    self._close_quiet_channels, self._fetcher.run,
                 ):  # fmt: skip
                     nursery.start_soon(task)
+                nursery.start_soon(self._blob_server.serve, self._blobs)
+                self._fetcher.wake()
                 self._presence.joined(self._peer, self)
                 self._announce_all_links()
                 try:
@@ -155,8 +166,10 @@ class FolderSession:
 
     def entry_changed(self, entry: EntryID) -> None:
         self.behind.setdefault(entry, None)
+        if entry in self._folder.blobs.wanted:
+            self._fetcher.wake()
         found = self._folder.manifest.entries.get(entry)
-        if found is not None and not self._folder.has_document(found.document):
+        if found is not None and found.kind is Kind.TEXT and not self._folder.has_document(found.document):
             self._pull_wanted = True
             self._work.set()
 
@@ -164,6 +177,9 @@ class FolderSession:
         self._settle(entry, self.behind.get(entry))
         self._to_ack.add(entry)
         self._ack_work.set()
+
+    def fetch(self) -> None:
+        self._fetcher.wake()
 
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
@@ -300,6 +316,8 @@ class FolderSession:
             for opened in self._channels.values():
                 opened.provider.restart()
         news = self._peer_state is None or not state.same_as(self._peer_state)
+        if news:
+            self._fetcher.wake(anew=True)
         self._peer_state = state
         own = self._state()
         if state.nonce:
@@ -417,6 +435,11 @@ class FolderSession:
             case Ack(leaves=leaves):
                 for entry, leaf in leaves:
                     self._settle(entry, leaf)
+                self._fetcher.wake(anew=True)
+            case ChunkHashesQuery() | Fetch():
+                await self._blobs_in.send(message)
+            case ChunkHashes() | Chunks():
+                await self._fetcher.deliver(message)
             case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
                 await self._replies_in.send(message)
 

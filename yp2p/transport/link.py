@@ -31,6 +31,10 @@ from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
 _READ_BYTES = 256 << 10
+_WRITE_BYTES = 192 << 10
+# What the kernel takes before it is sent: more of it would hold up a keystroke behind a gigabyte (tcp(7)).
+_TCP_NOTSENT_LOWAT = 25
+_NOT_SENT_BYTES = 256 << 10
 _CLOSE_LIMIT_S = 0.5
 # Small interactive messages stay in their lane; what is larger would hold up typing.
 _BULK_FROM_BYTES = 64 << 10
@@ -48,6 +52,7 @@ def keep_alive(stream: trio.SocketStream) -> None:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
+    stream.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES)
 
 
 def lane_for(data: bytes) -> Lane:
@@ -67,6 +72,8 @@ class Link:
         self._closing: str | None = None
         self._received: deque[AnyMessage] = deque()
         self._written = trio.Event()
+        self.sent_bytes = 0  # of ciphertext
+        self.received_bytes = 0
         self.peer: Hello | None = None
 
     @property
@@ -86,10 +93,10 @@ class Link:
         self._more.set()
         return True
 
-    async def send(self, message: Message, key: bytes | None = None) -> None:
-        """Queue a message, waiting while too much is queued. Raises LinkClosed."""
+    async def send(self, message: Message, key: bytes | None = None, limit: int = MAX_QUEUED_BYTES) -> None:
+        """Queue a message, waiting while more than `limit` bytes are queued. Raises LinkClosed."""
         async with self._room:
-            while self._encoder.queued_bytes > MAX_QUEUED_BYTES and self._closing is None:
+            while self._encoder.queued_bytes > limit and self._closing is None:
                 await self._room.wait()
         if not self.try_send(message, key):
             raise LinkClosed(self._closing or "the link is closed")
@@ -125,6 +132,7 @@ class Link:
                 raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
             if not data:
                 raise LinkClosed("the connection was cut off")
+        self.received_bytes += len(data)
         self._received.extend(map(messages.decode, self._decoder.receive_data(data)))
 
     async def run_writer(self) -> None:
@@ -138,12 +146,22 @@ class Link:
             self._written.set()
             await trio.aclose_forcefully(self._stream)
 
+    def _next_frames(self) -> bytes:
+        """Some frames at a time, so that a gigabyte does not take a call for each; what is typed waits for no more."""
+        frames: list[bytes] = []
+        size = 0
+        while size < _WRITE_BYTES and (frame := self._encoder.data_to_send()) is not None:
+            frames.append(frame)
+            size += len(frame)
+        return b"".join(frames)
+
     async def _write_until_closed(self) -> None:
         while True:
-            # no await between data_to_send and the Event: nothing queued is overlooked
-            frame = self._encoder.data_to_send()
-            if frame is not None:
-                await self._stream.send_all(frame)
+            # no await between the frames and the Event: nothing queued is overlooked
+            frames = self._next_frames()
+            if frames:
+                await self._stream.send_all(frames)
+                self.sent_bytes += len(frames)
                 async with self._room:
                     self._room.notify_all()
             elif self._closing is not None:

@@ -8,9 +8,14 @@ Inside a Noise XX channel (so nothing below is visible to others)::
 
     joiner -> sharer   digits (2)  signing key (32)  CPace share (32)
     sharer -> joiner   signing key (32)  CPace share (32)  tag (64)
-    joiner -> sharer   tag (64)  name
+    joiner -> sharer   tag (64)  name  intent
     sharer -> joiner   folder ID  founder ID  label  name  statements
     joiner -> sharer   done
+
+or, for one who wants to look before joining, and then is nobody's member::
+
+    sharer -> joiner   label  name
+    sharer -> joiner   entries, as often as it takes; none ends it
 
 CPace runs with the code, the session identifier is the hash of the Noise handshake, and the associated data of
 each side are both its public keys: whoever sits in the middle has another hash on each side. Names and the
@@ -19,13 +24,16 @@ folder travel only after the tags.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
-from yp2p.errors import PairingError, PairingFault, UsageError
+from yp2p.errors import MessageFault, PairingError, PairingFault, UsageError
 from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, KEY_BYTES, DeviceID, FolderID, PublicIdentity
 from yp2p.protocol.cpace import FIELD_BYTES, ConfirmedKey, CPace
+from yp2p.protocol.entries import HASH_BYTES, Kind
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_STATEMENT_BYTES
+from yp2p.protocol.names import MAX_PATH_BYTES, decode_path, encode_path
 from yp2p.protocol.wire import Reader, Writer
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 characters: no 0, 1, I, O
@@ -36,6 +44,7 @@ FIRST_WAIT_S = 5.0
 MAX_LABEL_BYTES = 1024
 _CHANNEL = b"yp2p pairing v1"
 _TAG_BYTES = 64
+_MIN_LISTED_BYTES = 4 + 1 + HASH_BYTES + 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,45 @@ class Grant:
         return cls(folder, founder, label, name, statements)
 
 
+class Intent(IntEnum):
+    """What somebody with a code wants."""
+
+    JOIN = 0
+    LOOK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a folder, for one who looks before joining; `content` is the hash as its kind has it."""
+
+    path: str
+    kind: Kind
+    content: bytes
+    size: int
+
+
+def encode_listing(entries: Sequence[Listed]) -> bytes:
+    out = Writer().u32(len(entries))
+    for entry in entries:
+        out.data(encode_path(entry.path)).u8(entry.kind).raw(entry.content).u64(entry.size)
+    return out.finish()
+
+
+def decode_listing(data: bytes) -> list[Listed]:
+    """Raises MessageFault."""
+    reader = Reader(data)
+    entries: list[Listed] = []
+    for _ in range(reader.count(_MIN_LISTED_BYTES)):
+        path = decode_path(reader.data(MAX_PATH_BYTES))
+        try:
+            kind = Kind(reader.u8())
+        except ValueError:
+            raise MessageFault(f"an entry of a kind that does not exist: {path!r}") from None
+        entries.append(Listed(path, kind, reader.raw(HASH_BYTES), reader.u64()))
+    reader.end()
+    return entries
+
+
 class PairingRun:
     """One run of one side, after the Noise handshake.
 
@@ -163,7 +211,7 @@ class PairingRun:
         self._key = self._finish(key, share, initiator=False)
         return self._share() + self._key.tag
 
-    def confirm(self, message: bytes, name: str) -> bytes:
+    def confirm(self, message: bytes, name: str, intent: Intent = Intent.JOIN) -> bytes:
         """The joiner's confirmation. Raises PairingError when the code is not the one the sharer shows."""
         if len(message) != KEY_BYTES + FIELD_BYTES + _TAG_BYTES:
             raise PairingFault(f"a pairing message of {len(message)} bytes")
@@ -171,17 +219,20 @@ class PairingRun:
         self._key = self._finish(message[:KEY_BYTES], share, initiator=True)
         if not self._key.verify(tag):
             raise PairingError("wrong code: it is not the one that the other device shows")
-        return Writer().raw(self._key.tag).text(name).finish()
+        return Writer().raw(self._key.tag).text(name).u8(intent).finish()
 
-    def check_confirmation(self, message: bytes) -> str:
-        """The sharer's last check; gives the joiner's name. Raises PairingError, MessageFault."""
+    def check_confirmation(self, message: bytes) -> tuple[str, Intent]:
+        """The sharer's last check; gives the joiner's name and what it wants. Raises PairingError, MessageFault."""
         reader = Reader(message)
         tag = reader.raw(_TAG_BYTES)
         name = reader.text(MAX_DEVICE_NAME_BYTES)
+        intent = reader.u8()
         reader.end()
+        if intent not in list(Intent):
+            raise MessageFault(f"a pairing with an intent that does not exist: {intent}")
         if self._key is None or not self._key.verify(tag):
             raise PairingError("the joining device had a wrong code")
-        return name
+        return name, Intent(intent)
 
     def _finish(self, signing_key: bytes, share: bytes, *, initiator: bool) -> ConfirmedKey:
         self.peer = PublicIdentity(signing_key, self._remote_noise_key)

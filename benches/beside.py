@@ -1,0 +1,269 @@
+"""Ten thousand files and a large one beside Syncthing and rsync, on loopback, in one run (both are Debian packages).
+
+All discovery, relays, NAT traversal and upgrades of Syncthing are off; its watcher waits a second, the least it allows.
+A time ends when every file is there with its whole size; afterwards all bytes are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import devices
+
+LIMIT_S = 300.0
+_OFF = (
+    "globalAnnounceEnabled", "localAnnounceEnabled", "relaysEnabled", "natEnabled", "crashReportingEnabled",
+    "startBrowser", "announceLANAddresses",
+)  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def sizes(root: Path) -> dict[str, int]:
+    """All files beneath `root` but those that belong to a synchroniser, with their sizes."""
+    found: dict[str, int] = {}
+    for directory, below, names in os.walk(root):
+        below[:] = [name for name in below if name not in (".yp2p", ".stfolder", ".stversions")]
+        for name in names:
+            if not name.startswith((".syncthing.", "~syncthing~", ".stignore")):
+                path = Path(directory, name)
+                try:
+                    found[str(path.relative_to(root))] = path.stat().st_size
+                except FileNotFoundError:
+                    continue
+    return found
+
+
+def wait_for(target: Path, wanted: dict[str, int]) -> float:
+    """Seconds until everything is there."""
+    started = time.perf_counter()
+    while sizes(target) != wanted:
+        if time.perf_counter() - started > LIMIT_S:
+            raise SystemExit(f"{target} is not complete after {LIMIT_S:.0f} s")
+        time.sleep(0.02)
+    return time.perf_counter() - started
+
+
+def compare(source: Path, target: Path) -> None:
+    for name in sizes(source):
+        if (source / name).read_bytes() != (target / name).read_bytes():
+            raise SystemExit(f"{target / name} is not what was sent")
+
+
+class Syncthing:
+    """One instance that is not running yet."""
+
+    def __init__(self, base: Path) -> None:
+        self.home, self.root = base / "home", base / "root"
+        self.root.mkdir(parents=True)
+        self.listen, self.gui = free_port(), free_port()
+        subprocess.run(
+            ["syncthing", "generate", f"--home={self.home}", "--no-default-folder", "--skip-port-probing"],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        tree = ET.parse(self.home / "config.xml")
+        device = tree.getroot().find("device")
+        key = tree.getroot().find("gui/apikey")
+        assert device is not None
+        assert key is not None
+        self.id, self.key = device.attrib["id"], key.text or ""
+
+    def configure(self, other: Syncthing) -> None:
+        path = self.home / "config.xml"
+        tree = ET.parse(path)
+        root = tree.getroot()
+        options, gui = root.find("options"), root.find("gui/address")
+        assert options is not None
+        assert gui is not None
+        gui.text = f"127.0.0.1:{self.gui}"
+        for name in _OFF:
+            _set(options, name, "false")
+        _set(options, "listenAddress", f"tcp://127.0.0.1:{self.listen}")
+        _set(options, "urAccepted", "-1")
+        _set(options, "autoUpgradeIntervalH", "0")
+        for old in [*root.findall("device"), *root.findall("folder")]:
+            root.remove(old)
+        folder = ET.SubElement(
+            root, "folder", id="bench", path=str(self.root), type="sendreceive", rescanIntervalS="3600",
+            fsWatcherEnabled="true", fsWatcherDelayS="1",
+        )  # fmt: skip
+        for one in (self, other):
+            ET.SubElement(folder, "device", id=one.id)
+            device = ET.SubElement(root, "device", id=one.id, name="bench", compression="never")
+            ET.SubElement(device, "address").text = f"tcp://127.0.0.1:{one.listen}"
+        tree.write(path)
+
+    @contextmanager
+    def running(self) -> Iterator[Syncthing]:
+        process = subprocess.Popen(
+            ["syncthing", "serve", f"--home={self.home}", "--no-browser", "--no-restart", "--no-upgrade"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while self.ask("/rest/system/ping") is None:
+                assert time.monotonic() < deadline, "Syncthing does not answer"
+                time.sleep(0.05)
+            yield self
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def ask(self, path: str) -> dict[str, object] | None:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.gui}{path}", headers={"X-API-Key": self.key})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return None
+
+    def is_idle(self) -> bool:
+        status = self.ask("/rest/db/status?folder=bench") or {}
+        return status.get("state") == "idle" and status.get("needFiles") == 0
+
+
+def _set(options: ET.Element, name: str, value: str) -> None:
+    for old in options.findall(name):
+        options.remove(old)
+    ET.SubElement(options, name).text = value
+
+
+@contextmanager
+def syncthings(base: Path) -> Iterator[tuple[Path, Path]]:
+    """Two instances that know each other, idle, with nothing in their folders."""
+    one, two = Syncthing(base / "one"), Syncthing(base / "two")
+    one.configure(two)
+    two.configure(one)
+    with one.running(), two.running():
+        (one.root / "first").write_text("x\n")
+        wait_for(two.root, {"first": 2})
+        while not (one.is_idle() and two.is_idle()):
+            time.sleep(0.05)
+        yield one.root, two.root
+
+
+@contextmanager
+def yp2ps(base: Path) -> Iterator[tuple[Path, Path]]:
+    with devices(base, "one", "two", YP2P_LOG__LEVEL="warning") as (one, two):
+        (one.dir / "first").write_text("x\n")
+        two.join(one)
+        one.wait()
+        two.wait()
+        yield one.dir, two.dir
+
+
+@contextmanager
+def rsyncs(base: Path) -> Iterator[tuple[Path, Path]]:
+    """rsync's daemon; `copy` pulls from it."""
+    one, two, port = base / "one", base / "two", free_port()
+    one.mkdir(parents=True)
+    two.mkdir()
+    config = base / "rsyncd.conf"
+    config.write_text(f"use chroot = no\n[bench]\npath = {one}\nuid = {os.getuid()}\ngid = {os.getgid()}\n")
+    command = ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--port={port}", "--address=127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        (base / "port").write_text(str(port))
+        yield one, two
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def fill(target: Path, files: int, mebibytes: int) -> None:
+    for number in range(files):
+        path = target / f"d{number // 100:04d}" / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text((f"file {number}\n" + "0123456789abcde\n" * 64)[:1024])
+    if mebibytes:
+        with (target / "large").open("wb") as file:
+            for _ in range(mebibytes):
+                file.write(os.urandom(1 << 20))
+
+
+def measure(tool: Callable[[Path], object], base: Path, files: int, mebibytes: int) -> float:
+    """Seconds from the moment when a directory is moved in until all of it is on the other side."""
+    source = base / "source"
+    source.mkdir(parents=True)
+    fill(source, files, mebibytes)
+    os.sync()
+    with ExitStack() as stack:
+        one, two = stack.enter_context(tool(base / "tool"))  # type: ignore[arg-type]
+        started = time.perf_counter()
+        source.rename(one / "new")
+        if tool is rsyncs:
+            port = (base / "tool" / "port").read_text()
+            subprocess.run(["rsync", "-a", f"rsync://127.0.0.1:{port}/bench/", str(two)], check=True)
+        wait_for(two, sizes(one))
+        took_s = time.perf_counter() - started
+        compare(one, two)
+    shutil.rmtree(base)
+    return took_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=10_000, help="files of 1 KiB")
+    parser.add_argument("--mebibytes", type=int, default=1024, help="size of one random file")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    tools = {"yp2p": yp2ps, "syncthing": syncthings, "rsync": rsyncs}
+    for name in ("syncthing", "rsync"):
+        if shutil.which(name) is None:
+            print(f"{name} is not installed (Debian: {name}); it is left out", file=sys.stderr)
+            del tools[name]
+    jobs = {"files": (options.files, 0), "large": (0, options.mebibytes)}
+    took: dict[str, dict[str, list[float]]] = {job: {name: [] for name in tools} for job in jobs}
+    with tempfile.TemporaryDirectory() as base:
+        for run in range(options.runs):
+            for job, (files, mebibytes) in jobs.items():
+                for name, tool in tools.items():
+                    if files or mebibytes:
+                        took[job][name].append(measure(tool, Path(base, f"{job}-{name}-{run}"), files, mebibytes))
+    medians = {
+        job: {name: statistics.median(times) for name, times in each.items() if times} for job, each in took.items()
+    }
+    if options.json:
+        print(json.dumps({"seconds": took, "medians": medians, "files": options.files, "mebibytes": options.mebibytes}))
+        return
+    for job, each in medians.items():
+        for name, seconds in each.items():
+            rate = (
+                f"{options.mebibytes / seconds:.0f} MiB/s"
+                if job == "large"
+                else f"{options.files / seconds:.0f} files/s"
+            )
+            ratio = seconds / each["yp2p"]
+            runs = [round(one, 2) for one in took[job][name]]
+            print(f"{job}: {name} {seconds:.2f} s, {rate}, {ratio:.2f} times yp2p's; runs {runs}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Registers of entries: what is changed at a time in different ones all holds."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping
+
+import pytest
+
+from yp2p.documents.manifest import Change, Deletion, Entry, Manifest
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Kind, Mode
+
+ENTRY = EntryID(bytes(16))
+TEXT = Content.text(DocumentID(b"d" * 16), Mode.PLAIN)
+
+
+def _exchange(updates: Mapping[int, bytes], *others: Manifest) -> None:
+    for other, (index, update) in itertools.product(others, updates.items()):
+        other.receive(index, update)
+
+
+def _pair(content: Content) -> tuple[Manifest, Manifest]:
+    one, two = Manifest(1), Manifest(2)
+    _exchange(one.write([Change(ENTRY, "a", content)]), two)
+    return one, two
+
+
+def _entry(manifest: Manifest) -> Entry:
+    return manifest.entries[ENTRY]
+
+
+def test_a_rename_a_chmod_a_new_content_and_a_delete_made_at_a_time_all_hold() -> None:
+    changes = [
+        Change(ENTRY, path="b"),
+        Change(ENTRY, mode=Mode.EXECUTABLE | Mode.PRIVATE),
+        Change(ENTRY, content=Content.blob(bytes(32), 5, Mode.PLAIN, 7)),
+        Change(ENTRY, deletion=Deletion(TEXT.document, b"\x00")),
+    ]
+    devices = [Manifest(number + 1) for number in range(4)]
+    _exchange(devices[0].write([Change(ENTRY, "a", TEXT)]), *devices[1:])
+    updates = [device.write([change]) for device, change in zip(devices, changes, strict=True)]
+    rng = random.Random(1)
+    for device in devices:
+        for update in rng.sample(updates, 4):
+            _exchange(update, device)
+    for device in devices:
+        entry = _entry(device)
+        assert (entry.path, entry.kind, entry.mode) == ("b", Kind.BLOB, Mode.EXECUTABLE | Mode.PRIVATE)
+        assert entry.content.mtime_ns == 7
+        # the delete was of the text that is no more
+        assert entry.deletion is not None
+        assert device.is_alive(entry, lambda document: {})
+
+
+@pytest.mark.parametrize("content", [Content.directory(), Content.symlink(b"x")])
+def test_what_has_no_mode_gets_none(content: Content) -> None:
+    one, two = _pair(content)
+    _exchange(one.write([Change(ENTRY, mode=Mode.PRIVATE)]), two)
+    assert _entry(two).mode is Mode.PLAIN
+
+
+@pytest.mark.parametrize("name", ["c", "m", "p", "d"])
+def test_a_register_that_cannot_be_read_hides_its_entry_and_nothing_else(name: str) -> None:
+    one, two = _pair(TEXT)
+    other = EntryID(b"\x00" * 15 + b"\x01")
+    _exchange(one.write([Change(other, "b", TEXT)]), two)
+    index = one.index_of(ENTRY)
+    update = one.replicas[index].write({ENTRY.hex() + name: b"\x07\xff"})
+    assert update is not None
+    two.receive(index, update)
+    assert set(two.entries) == {other}

@@ -1,0 +1,111 @@
+"""Blobs in files: chunks are read as long as the file is the same, and put together from whatever is here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
+from yp2p.files.inspect import Found, Stamp, inspect
+from yp2p.files.root import Root
+from yp2p.identity import FolderID
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_hash
+from yp2p.protocol.entries import Kind
+
+DATA = random.Random(1).randbytes(3 * CHUNK_BYTES + 100)
+CHUNKS = [DATA[at : at + CHUNK_BYTES] for at in range(0, len(DATA), CHUNK_BYTES)]
+HASHES = [chunk_hash(chunk) for chunk in CHUNKS]
+BLOB = blob_hash(len(DATA), HASHES)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Root]:
+    made = Root(tmp_path)
+    made.prepare(FolderID(bytes(16)))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("limit", [100, 10 * len(DATA)])
+def test_a_blob_has_one_hash_however_it_is_read(root: Root, limit: int) -> None:
+    (root.path / "f").write_bytes(DATA)
+    finding = inspect(root, "f", None, limit, trust_stamp=False)
+    assert (finding.found, finding.content, list(finding.chunks)) == (Found.BLOB, BLOB, HASHES)
+
+
+def test_chunks_are_read_from_the_very_file(root: Root) -> None:
+    path = root.path / "f"
+    path.write_bytes(DATA)
+    stamp = Stamp.of(path.stat())
+    assert read_chunks(root, ChunkRange("f", stamp, 1, 3)) == CHUNKS[1:]
+    assert read_chunks(root, ChunkRange("f", stamp, 3, 2)) == [CHUNKS[3], b""]
+    assert read_chunks(root, ChunkRange("nothing", stamp, 0, 1)) == [b""]
+    os.utime(path, ns=(1, 1))
+    assert read_chunks(root, ChunkRange("f", stamp, 0, 2)) == [b"", b""]
+
+
+def test_an_assembly_goes_on_where_it_was(root: Root) -> None:
+    first = Assembly(root, BLOB, len(DATA), HASHES)
+    first.find("")
+    assert first.missing == {0, 1, 2, 3}
+    assert first.put(2, CHUNKS[2])
+    assert not first.put(1, CHUNKS[0])
+    assert not first.put(3, b"")
+    first.close()
+    second = Assembly(root, BLOB, len(DATA), HASHES)
+    second.find("")
+    assert second.missing == {0, 1, 3}
+    assert second.put_all([(0, CHUNKS[0]), (1, CHUNKS[1]), (2, b"not looked at"), (3, CHUNKS[3])])
+    second.close()
+    assert (root.path / name_of(BLOB)).read_bytes() == DATA
+
+
+def test_an_assembly_takes_what_the_file_before_has(root: Root) -> None:
+    (root.path / "old").write_bytes(CHUNKS[3] + b"x" + DATA[: 2 * CHUNK_BYTES])  # nothing where a chunk begins
+    moved = Assembly(root, BLOB, len(DATA), HASHES)
+    moved.find("old")
+    assert moved.missing == {0, 1, 2, 3}
+    moved.close()
+    (root.path / "old").write_bytes(CHUNKS[1] + CHUNKS[0] + b"changed" + CHUNKS[2][7:])
+    swapped = Assembly(root, BLOB, len(DATA), HASHES)
+    swapped.find("old")
+    assert swapped.missing == {2, 3}
+    swapped.close()
+
+
+def test_small_blobs_are_written_whole(root: Root) -> None:
+    write_blobs(root, [(BLOB, b"abc"), (bytes(32), b"")])
+    write_blobs(root, [(BLOB, b"z")])
+    assert (root.path / name_of(BLOB)).read_bytes() == b"z"
+    assert (root.path / name_of(bytes(32))).read_bytes() == b""
+
+
+@pytest.mark.parametrize(("base", "found"), [(Kind.TEXT, Found.TEXT), (Kind.BLOB, Found.BLOB), (None, Found.TEXT)])
+def test_what_was_not_changed_stays_of_its_kind_whatever_the_limit(root: Root, base: Kind | None, found: Found) -> None:
+    data = b"a line\n" * 1000
+    (root.path / "f").write_bytes(data)
+    content = hashlib.sha256(data).digest() if base is Kind.TEXT else blob_hash(len(data), [chunk_hash(data)])
+    limit = 100 if base is Kind.TEXT else 1 << 20
+    known = (base, content) if base is not None else None
+    assert inspect(root, "f", None, limit, trust_stamp=False, base=known).found is found
+    (root.path / "f").write_bytes(data + b"x")
+    changed = inspect(root, "f", None, limit, trust_stamp=False, base=known)
+    assert changed.found is (Found.BLOB if base is Kind.TEXT else Found.TEXT)
+
+
+def test_a_long_blob_becomes_a_text_at_half_the_limit(root: Root) -> None:
+    known = (Kind.BLOB, bytes(32))
+    for size, found in ((51, Found.BLOB), (50, Found.TEXT)):
+        (root.path / "f").write_bytes(b"x" * size)
+        assert inspect(root, "f", None, 100, trust_stamp=False, base=known).found is found
+
+
+def test_times_before_1970_are_what_they_are(root: Root) -> None:
+    (root.path / "f").write_bytes(b"\0")
+    os.utime(root.path / "f", ns=(0, -(10**9)))
+    assert inspect(root, "f", None, 100, trust_stamp=False).stamp.mtime_ns == -(10**9)

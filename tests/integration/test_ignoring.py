@@ -1,0 +1,105 @@
+"""What a folder leaves out: also what comes from others, also what was an entry before; and nothing goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from integration.test_entries import full_tree
+from lab import devices, eventually, unexpected_lines
+
+from yp2p.files.ignore import IgnoreRules
+
+
+def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "build").mkdir()
+        (one.dir / "build/out.txt").write_text("made once\n")
+        (one.dir / "build/blob").write_bytes(b"\0 one")
+        (one.dir / "notes.txt").write_text("notes\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        before = full_tree(two.dir)
+        (one.dir / ".yp2pignore").write_text("build/\n*.log\n")
+        eventually(lambda: (two.dir / ".yp2pignore").exists())
+        for device in (one, two):
+            eventually(lambda device=device: device.status()["folders"][0]["entries"]["ignored"] == 2)  # type: ignore[misc]
+        (one.dir / "build/out.txt").write_text("made twice\n")
+        (one.dir / "build/blob").write_bytes(b"\0 two")
+        (one.dir / "build/new.txt").write_text("new\n")
+        (two.dir / "a.log").write_text("log\n")
+        (one.dir / "notes.txt").write_text("notes\nand more\n")
+        eventually(lambda: (two.dir / "notes.txt").read_text() == "notes\nand more\n")
+        (one.dir / "build/out.txt").unlink()
+        for device in (one, two):
+            device.wait()
+        tree = full_tree(two.dir)
+        assert {name: tree[name] for name in before if name.startswith("build")} == {
+            name: entry for name, entry in before.items() if name.startswith("build")
+        }
+        assert "build/new.txt" not in tree
+        assert not (one.dir / "a.log").exists()
+        # and back again: what was changed meanwhile is a change
+        (one.dir / ".yp2pignore").write_text("*.log\n")
+        eventually(lambda: (two.dir / "build/new.txt").exists())
+        eventually(lambda: (two.dir / "build/blob").read_bytes() == b"\0 two")
+        eventually(lambda: not (two.dir / "build/out.txt").exists())
+        for device in (one, two):
+            device.wait()
+            assert device.status()["folders"][0]["entries"]["ignored"] == 0
+            assert unexpected_lines(device) == []
+
+
+def test_what_one_device_leaves_out_does_not_come_to_it(tmp_path: Path) -> None:
+    with devices(tmp_path, "one") as (one,), devices(tmp_path, "two", YP2P_FILES__IGNORE="*.bin,raw/") as (two,):
+        (one.dir / "raw").mkdir()
+        for name in ("a.bin", "raw/photo", "b.txt"):
+            (one.dir / name).write_bytes(b"\0" + name.encode())
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        assert set(full_tree(two.dir)) == {"b.txt"}
+        (one.dir / "a.bin").write_bytes(b"\0 again")
+        (one.dir / "raw/photo").unlink()
+        (two.dir / "own.bin").write_bytes(b"\0 of two")
+        (two.dir / "c.txt").write_text("c\n")
+        eventually(lambda: (one.dir / "c.txt").exists())
+        for device in (one, two):
+            device.wait()
+        assert set(full_tree(two.dir)) == {"b.txt", "c.txt", "own.bin"}
+        assert "own.bin" not in full_tree(one.dir)
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "ignored"),
+    [
+        (".git/config", False, True),
+        ("a/.git", True, True),
+        (".yp2p/marker", False, True),
+        ("build/x", False, True),
+        ("src/build", True, True),
+        ("build", False, False),
+        ("a.log", False, True),
+        ("keep.log", False, False),
+        (".yp2pignore", False, False),
+        ("text~", False, True),
+    ],
+)
+def test_rules(path: str, directory: bool, ignored: bool) -> None:
+    rules = IgnoreRules(["build/"], "*.log\n!keep.log\n!.git/\n")
+    assert rules.ignores(path, directory=directory) == ignored
+
+
+@pytest.mark.parametrize(
+    "name", ["x~", ".x.swp", "4913", ".#lock", "#auto#", ".~lock.a#", "d~/in", ".nfs01", "a/.DS_Store"]
+)
+def test_scratch_files_are_the_same_with_and_without_rules_of_a_folder(name: str) -> None:
+    assert IgnoreRules().ignores(name)
+    assert IgnoreRules(["something-else"]).ignores(name)
+    assert not IgnoreRules().ignores(name.replace("~", "-").replace("#", "_").replace(".", "x").replace("4913", "4914"))
+
+
+def test_everything_can_be_left_out_but_the_rules() -> None:
+    assert not IgnoreRules([], "*\n").ignores(".yp2pignore")
+    assert IgnoreRules([], "*\n").ignores("a")

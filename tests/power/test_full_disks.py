@@ -1,0 +1,117 @@
+"""Disks that are full or read-only: what cannot be written waits with a reason, the rest goes on, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from lab import Device, eventually, tree, unexpected_lines
+
+pytestmark = [pytest.mark.power, pytest.mark.timeout(120)]
+
+
+@contextmanager
+def _disk(mountpoint: Path, size: str) -> Iterator[None]:
+    mountpoint.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mountpoint)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(mountpoint)], check=True)
+
+
+def _remount(mountpoint: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(mountpoint)], check=True)
+
+
+def _waiting(device: Device) -> dict[str, str]:
+    return {item["path"]: item["reason"] for item in device.status()["folders"][0]["waiting"]}
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[list[Device]]:
+    """The folder of the second device is on a disk of 4 MiB."""
+    with _disk(tmp_path / "two" / "dir", "4m"):
+        found = [Device(tmp_path, name) for name in ("one", "two")]
+        try:
+            for device in found:
+                device.start()
+            (found[0].dir / "a.txt").write_text("a\n")
+            found[1].join(found[0])
+            for device in found:
+                device.wait()
+            yield found
+        finally:
+            for device in found:
+                device.kill()
+
+
+def test_a_full_disk(pair: list[Device]) -> None:
+    one, two = pair
+    (one.dir / "big").write_bytes(os.urandom(8 << 20))
+    (one.dir / "long.txt").write_text("a line of a long text\n" * 170_000)  # 3.7 MB
+    (one.dir / "small.txt").write_text("small\n")
+    eventually(lambda: "big" in _waiting(two), 30, "the blob that waits")
+    assert _waiting(two)["big"] == "No space left on device"
+    (one.dir / "b.txt").write_text("b\n")
+    (two.dir / "a.txt").write_text("a\nand more\n")
+    eventually(lambda: (two.dir / "b.txt").exists() and (two.dir / "small.txt").exists(), 30, "the rest going on")
+    eventually(lambda: (one.dir / "a.txt").read_text() == "a\nand more\n")
+    assert not two.status()["folders"][0]["devices"][0]["in_sync"]
+    _remount(two.dir, "size=64m")
+    eventually(lambda: tree(one.dir) == tree(two.dir), 30, "everything being there")
+    for device in (one, two):
+        device.wait()
+        assert unexpected_lines(device) == []
+    assert _waiting(two) == {}
+
+
+def test_a_disk_that_becomes_read_only(pair: list[Device]) -> None:
+    one, two = pair
+    _remount(two.dir, "ro")
+    (one.dir / "a.txt").write_text("a\nand more\n")
+    (one.dir / "new.txt").write_text("new\n")
+    (one.dir / "blob").write_bytes(b"\0" * 10 + b"x")
+    eventually(lambda: set(_waiting(two)) == {"a.txt", "new.txt", "blob"}, 30, "what waits")
+    assert set(_waiting(two).values()) == {"Read-only file system"}
+    assert two.run("status").returncode == 0
+    _remount(two.dir, "rw")
+    eventually(lambda: tree(one.dir) == tree(two.dir), 30, "everything being there")
+    for device in (one, two):
+        device.wait()
+
+
+def test_a_full_disk_under_the_store(tmp_path: Path) -> None:
+    """The daemon ends, loudly; what is committed is whole, and it goes on from there."""
+    home = tmp_path / "two" / "home"
+    with _disk(home, "2m"):
+        one, two = Device(tmp_path, "one"), Device(tmp_path, "two")
+        try:
+            one.start()
+            refused = two.run("daemon")
+            assert refused.returncode == 1
+            assert "full" in refused.stderr
+            assert "make room" in refused.stderr
+            _remount(home, "size=10m")
+            two.start()
+            (one.dir / "a.txt").write_text("a\n")
+            two.join(one)
+            one.wait()
+            two.wait()
+            for number in range(20):
+                (one.dir / f"{number}.txt").write_text(f"line {number} of a text\n" * 40_000)
+            eventually(lambda: two.run("status").returncode != 0, 30, "the daemon ending")
+            eventually(lambda: two.exit_code() is not None)
+            assert two.exit_code() != 0
+            assert "disk" in two.log.read_text()
+            _remount(home, "size=256m")
+            two.start()
+            two.wait()
+            assert tree(one.dir) == tree(two.dir)
+        finally:
+            one.kill()
+            two.kill()

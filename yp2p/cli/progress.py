@@ -1,0 +1,94 @@
+"""A progress bar on a terminal, for commands that take long. It shows what `yp2p status` says, over and over."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from yp2p.cli.options import call, size_text
+from yp2p.errors import YpError
+
+_POLL_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class ToGo:
+    """What is left of all folders: here, or on the device that has most left."""
+
+    files: int
+    bytes: int
+    bytes_per_s: float
+    seconds_left: float | None
+
+    @classmethod
+    def of(cls, status: dict[str, Any]) -> ToGo:
+        folders = status["folders"]
+        here = [folder["progress"] for folder in folders]
+        behind = [max((device["behind"] or 0 for device in folder["devices"]), default=0) for folder in folders]
+        files = sum(max(own["files_to_go"], others) for own, others in zip(here, behind, strict=True))
+        times = [own["seconds_left"] for own in here if own["files_to_go"] or own["bytes_to_go"]]
+        return cls(
+            files,
+            sum(own["bytes_to_go"] for own in here),
+            sum(own["bytes_per_s"] for own in here),
+            max(times) if times and None not in times else None,
+        )
+
+    def text(self) -> str:
+        """Such as `1,234 files, 12.3 MiB to go, 4.5 MiB/s, 12 s left`."""
+        parts = [f"{self.files:,} files"]
+        if self.bytes:
+            parts.append(size_text(self.bytes))
+        parts[-1] += " to go"
+        if self.bytes_per_s >= 1:
+            parts.append(f"{size_text(round(self.bytes_per_s))}/s")
+        if self.seconds_left is not None:
+            parts.append(f"{self.seconds_left:.0f} s left")
+        return ", ".join(parts)
+
+
+@contextmanager
+def progress_bar() -> Iterator[None]:
+    """Show how far it is meanwhile, if there is a terminal; the bar goes when it is done."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+    thread = threading.Thread(target=_show, args=(ended,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(2)
+
+
+def _show(ended: threading.Event) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
+    while not ended.wait(_POLL_S):  # what takes no time needs no bar
+        to_go = _ask()
+        if to_go is None or not (to_go.files or to_go.bytes):
+            continue
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(to_go.text(), total=None)
+            files, size = to_go.files, to_go.bytes
+            while to_go is not None and (to_go.files or to_go.bytes) and not ended.is_set():
+                files, size = max(files, to_go.files), max(size, to_go.bytes)
+                share = min(to_go.files / files if files else 0.0, 1.0), to_go.bytes / size if size else 0.0
+                bar.update(task, total=1.0, completed=1.0 - max(share), description=to_go.text())
+                ended.wait(_POLL_S)
+                to_go = _ask()
+
+
+def _ask() -> ToGo | None:
+    try:
+        return ToGo.of(call("GET", "/v1/status"))
+    except YpError:
+        return None

@@ -1,0 +1,141 @@
+"""Blobs in files: reading chunks to send, writing those that came, finding what is here already.
+
+A blob on its way is assembled in `.yp2p/tmp` under a name that says which, and put in place when it is whole. Should
+the connection or the machine go down, what is there is hashed and the fetch goes on from there.
+
+Everything here blocks and belongs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yp2p.files.inspect import Stamp, read_chunk_hashes
+from yp2p.files.root import TMP, Root
+from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size
+
+PREFIX = f"{TMP}/blob-"
+
+
+def name_of(blob: bytes) -> str:
+    """Where a blob is assembled."""
+    return f"{PREFIX}{blob.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRange:
+    """Chunks `first` to `first + count` of a file that has this stamp."""
+
+    path: str
+    stamp: Stamp
+    first: int
+    count: int
+
+
+def read_chunks(root: Root, wanted: ChunkRange) -> list[bytes]:
+    """The chunks, empty where the file is not what it was."""
+    nothing = [b""] * wanted.count
+    try:
+        descriptor = root.open(wanted.path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return nothing
+    try:
+        if Stamp.of(os.fstat(descriptor)) != wanted.stamp:
+            return nothing
+        found = [
+            _read_at(descriptor, index * CHUNK_BYTES, max(0, chunk_size(wanted.stamp.size, index)))
+            for index in range(wanted.first, wanted.first + wanted.count)
+        ]
+        return found if Stamp.of(os.fstat(descriptor)) == wanted.stamp else nothing
+    except OSError:
+        return nothing
+    finally:
+        os.close(descriptor)
+
+
+def _read_at(descriptor: int, at: int, size: int) -> bytes:
+    data = os.pread(descriptor, size, at)
+    while len(data) < size and (more := os.pread(descriptor, size - len(data), at + len(data))):
+        data += more
+    return data
+
+
+def write_blobs(root: Root, blobs: Sequence[tuple[bytes, bytes]]) -> None:
+    """Write whole blobs, of their hash and content, each under its own name. Raises OSError."""
+    for blob, data in blobs:
+        descriptor = root.open(name_of(blob), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_at(descriptor, data, 0)
+        finally:
+            os.close(descriptor)
+
+
+def _write_at(descriptor: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(descriptor, view, at)
+        view, at = view[done:], at + done
+
+
+class Assembly:
+    """A blob of several chunks that is being put together. `close` when done.
+
+    Args:
+        hashes: of its chunks, in order.
+
+    Raises:
+        OSError: from every method, when the disk is full or fails.
+    """
+
+    def __init__(self, root: Root, blob: bytes, size: int, hashes: Sequence[bytes]) -> None:
+        self._root = root
+        self._hashes = hashes
+        self._size = size
+        self.name = name_of(blob)
+        self._descriptor = root.open(self.name, os.O_RDWR | os.O_CREAT, 0o600)
+        self.missing = set(range(len(hashes)))
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def find(self, old: str) -> None:
+        """Take what is here already: of an assembly that was broken off, and of the file at `old`, if that is given."""
+        for index, found in enumerate(read_chunk_hashes(self._descriptor)):
+            if index < len(self._hashes) and found == self._hashes[index]:
+                self.missing.discard(index)
+        os.ftruncate(self._descriptor, self._size)
+        if old and self.missing:
+            self._copy_from(old)
+
+    def _copy_from(self, old: str) -> None:
+        try:
+            source = self._root.open(old, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return
+        try:
+            place: dict[bytes, list[int]] = {}
+            for index in self.missing:
+                place.setdefault(self._hashes[index], []).append(index)
+            for number, found in enumerate(read_chunk_hashes(source)):
+                if found in place:
+                    data = _read_at(source, number * CHUNK_BYTES, CHUNK_BYTES)
+                    for index in place[found]:
+                        self.put(index, data)
+        finally:
+            os.close(source)
+
+    def put(self, index: int, data: bytes) -> bool:
+        """Write a chunk; False when it is not the one that belongs there."""
+        if index not in self.missing:
+            return True
+        if chunk_hash(data) != self._hashes[index]:
+            return False
+        _write_at(self._descriptor, data, index * CHUNK_BYTES)
+        self.missing.discard(index)
+        return True
+
+    def put_all(self, chunks: Sequence[tuple[int, bytes]]) -> bool:
+        """Write chunks; False when one is not what belongs there."""
+        return [self.put(index, data) for index, data in chunks].count(False) == 0

@@ -1,0 +1,49 @@
+"""Everything beneath a directory that is not left out. Blocks; belongs in a worker thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from yp2p.files.ignore import IgnoreRules
+from yp2p.files.root import Root
+
+
+def walk(
+    root: Root, rules: Callable[[], IgnoreRules], path: str = "", entered: Callable[[str, int], None] | None = None
+) -> Iterator[str]:
+    """The files beneath `path`, and the directories with nothing in them. What cannot be read is passed over.
+
+    Args:
+        rules: what is left out, as it is now.
+        entered: is told of each directory, with a descriptor, before it is listed.
+    """
+    waiting = [path]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            descriptor = root.open(directory, os.O_DIRECTORY | os.O_RDONLY) if directory else os.dup(root.descriptor)
+        except OSError:
+            continue  # gone again, or not ours to read: its files are reported as missing or denied
+        try:
+            if entered is not None:
+                entered(directory, descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            is_empty = True
+            with os.scandir(descriptor) as listing:
+                for item in listing:
+                    is_empty = False
+                    below = f"{directory}/{item.name}" if directory else item.name
+                    is_directory = item.is_dir(follow_symlinks=False)
+                    if rules().ignores(below, directory=is_directory):
+                        continue
+                    if is_directory:
+                        waiting.append(below)
+                    else:
+                        yield below
+            if is_empty and directory:
+                yield directory
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,11 @@
+-- Entries that are no text: blobs, directories, symlinks.
+ALTER TABLE file RENAME COLUMN executable TO mode;
+ALTER TABLE file ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE file ADD COLUMN own INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intent RENAME COLUMN executable TO mode;
+ALTER TABLE intent ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE chunks (
+    hash    BLOB PRIMARY KEY,
+    size    INTEGER NOT NULL,
+    hashes  BLOB NOT NULL
+) STRICT, WITHOUT ROWID

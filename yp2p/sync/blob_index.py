@@ -1,0 +1,67 @@
+"""Which blobs a folder has, lacks, and is getting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Content
+
+
+@dataclass(slots=True)
+class BlobIndex:
+    """Blobs by their hash, and by the entries that have or want them.
+
+    A blob that is wanted is fetched by one session (`fetching`), is then whole under a name in `.yp2p/tmp` (`whole`),
+    is put in place for one entry (`placing`), and is copied from there for others.
+    """
+
+    wanted: dict[EntryID, Content] = field(default_factory=dict)  # live entries whose file has not this content
+    whole: dict[bytes, str] = field(default_factory=dict)
+    fetching: set[bytes] = field(default_factory=set)
+    placing: set[bytes] = field(default_factory=set)
+    wanted_bytes: int = 0
+    obsolete: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
+    _wanting: dict[bytes, set[EntryID]] = field(default_factory=dict)
+    _at: dict[bytes, set[EntryID]] = field(default_factory=dict)
+
+    def want(self, entry: EntryID, content: Content | None) -> None:
+        """From now on the entry wants this blob; None: none."""
+        old = self.wanted.pop(entry, None)
+        if old is not None:
+            self.wanted_bytes -= old.size
+            _discard(self._wanting, old.hash, entry)
+            if old.hash not in self._wanting and old.hash not in self.placing:
+                self.obsolete.add(old.hash)
+        if content is not None:
+            self.wanted[entry] = content
+            self.wanted_bytes += content.size
+            self._wanting.setdefault(content.hash, set()).add(entry)
+            self.obsolete.discard(content.hash)
+
+    def start_over(self) -> None:
+        """Nothing is known of what lies in `.yp2p/tmp`: it is looked at anew."""
+        self.whole.clear()
+        self.placing.clear()
+
+    def who_wants(self, blobs: Iterable[bytes]) -> set[EntryID]:
+        return {entry for blob in blobs for entry in self._wanting.get(blob, ())}
+
+    def add_file(self, blob: bytes, entry: EntryID) -> None:
+        """The file of the entry holds this blob."""
+        self._at.setdefault(blob, set()).add(entry)
+
+    def remove_file(self, blob: bytes, entry: EntryID) -> None:
+        _discard(self._at, blob, entry)
+
+    def file_with(self, blob: bytes) -> EntryID | None:
+        """An entry whose file holds this blob."""
+        return next(iter(self._at.get(blob, ())), None)
+
+
+def _discard(index: dict[bytes, set[EntryID]], blob: bytes, entry: EntryID) -> None:
+    entries = index.get(blob, set())
+    entries.discard(entry)
+    if not entries:
+        index.pop(blob, None)

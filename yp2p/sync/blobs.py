@@ -1,0 +1,314 @@
+"""Blobs between two devices: asking for chunks, and answering (docs/protocol.md, "Blobs").
+
+Theory of operation
+    Whoever needs the content of a blob asks a peer for it. Blobs of one chunk are asked for many at a time and come
+    many in a message. For a longer one the list of its chunks is asked for first and checked against the hash of the
+    blob; what is here already, of a fetch that was broken off or in the file that it replaces, is not asked for again.
+    Every chunk is checked against its hash before it is written.
+
+    The peer reads chunks from its file as long as that has the stamp of its record. It says with an empty chunk that it
+    does not have one (any more); others are asked then, and it again after a while. A blob that cannot be written waits
+    likewise, and holds up no other one.
+
+    Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
+
+Invariants
+    * At most `_WINDOW` requests are open, so answers never fill the inbox.
+    * One session fetches a blob at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Iterable, Iterator
+
+import trio
+
+from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
+from yp2p.files.inspect import NO_STAMP
+from yp2p.files.root import Root
+from yp2p.identity import EntryID
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
+from yp2p.protocol.entries import Content
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.sync.folder import Folder
+from yp2p.transport.link import Link
+
+_REPLY_LIMIT_S = 60.0
+_RETRY_S = 5.0
+# A request may take this long, and as much longer as a slow network takes for its bytes each second.
+_REQUEST_LIMIT_S = 60.0
+_SLOWEST = 64 << 10
+# Requests that are open at a time, and chunks in each: 12 MiB on their way keep a fast link busy.
+_WINDOW = 3
+_CHUNKS_IN_REQUEST = 16
+# Blobs of one chunk in a request, and their bytes.
+_BATCH = 512
+_BATCH_BYTES = 4 << 20
+# What goes out in one message, and how much of it may wait in the link.
+_MESSAGE_BYTES = 1 << 20
+_CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
+_QUEUED_BYTES = 2 << 20
+MAX_REQUESTS_WAITING = 2 * _WINDOW
+
+
+class BlobServer:
+    """Answers a peer's requests for one folder."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+
+    async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
+        async for request in requests:
+            if isinstance(request, ChunkHashesQuery):
+                hashes = await self._hashes(request.blob)
+                await self._link.send(ChunkHashes(self._folder.id, request.blob, tuple(hashes)))
+            else:
+                await self._serve_chunks(request)
+
+    async def _hashes(self, blob: bytes) -> list[bytes]:
+        return self._folder.chunk_hashes(blob) if self._folder.blobs.file_with(blob) is not None else []
+
+    async def _serve_chunks(self, request: Fetch) -> None:
+        for group in self._groups(request):
+            found = await trio.to_thread.run_sync(self._read, [piece for _, piece in group])
+            chunks = [
+                (blob, piece.first + number, data)
+                for (blob, piece), read in zip(group, found, strict=True)
+                for number, data in enumerate(read)
+            ]
+            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
+
+    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, ChunkRange]]]:
+        """What is asked for, in pieces of a message each."""
+        group: list[tuple[bytes, ChunkRange]] = []
+        size = 0
+        for blob, first, count in request.wanted:
+            entry = self._folder.blobs.file_with(blob)
+            record = self._folder.files[entry] if entry is not None else None
+            path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
+            for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
+                piece = ChunkRange(path, stamp, start, min(_CHUNKS_IN_MESSAGE, first + count - start))
+                group.append((blob, piece))
+                size += min(piece.count * CHUNK_BYTES, stamp.size)
+                if size >= _MESSAGE_BYTES:
+                    yield group
+                    group, size = [], 0
+        if group:
+            yield group
+
+    def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
+        """Blocks: in a worker thread."""
+        try:
+            root = Root(self._folder.path)
+        except OSError:
+            return [[b""] * piece.count for piece in pieces]
+        try:
+            return [read_chunks(root, piece) for piece in pieces]
+        finally:
+            root.close()
+
+
+class BlobFetcher:
+    """Fetches the blobs that one folder lacks from one peer. `run` does the work, `deliver` takes the answers."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+        self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
+        self._blobs = folder.blobs
+        self._work = trio.Event()
+        self._not_before: dict[bytes, float] = {}  # when to ask again for what did not come
+        self._is_asking = False
+
+    def wake(self, *, anew: bool = False) -> None:
+        """There may be something to fetch; `anew`: the peer may have what it did not have before."""
+        if anew:
+            self._not_before.clear()
+        self._work.set()
+
+    async def deliver(self, message: ChunkHashes | Chunks) -> None:
+        if self._is_asking:  # else nobody asked for it
+            await self._replies_in.send(message)
+
+    async def run(self) -> None:
+        while True:
+            with trio.move_on_at(min(self._not_before.values(), default=math.inf)):
+                await self._work.wait()
+            self._work = trio.Event()
+            while wanted := self._next():
+                blobs = {content.hash for content, _ in wanted}
+                self._blobs.fetching |= blobs
+                self._is_asking = True
+                try:
+                    with trio.fail_after(_REQUEST_LIMIT_S + sum(content.size for content, _ in wanted) / _SLOWEST):
+                        await self._fetch(wanted)
+                except OSError as error:
+                    self._cannot_write(wanted, error)
+                except trio.TooSlowError:
+                    self._ask_later(blobs)
+                finally:
+                    self._is_asking = False
+                    for blob in blobs:
+                        self._folder.progress.arrived.pop(blob, None)
+                    self._blobs.fetching -= blobs
+                    for session in self._folder.sessions.values():
+                        session.fetch()  # they left these blobs to this one
+
+    def _ask_later(self, blobs: Iterable[bytes]) -> None:
+        self._not_before.update(dict.fromkeys(blobs, trio.current_time() + _RETRY_S))
+
+    async def _fetch(self, wanted: list[tuple[Content, EntryID]]) -> None:
+        if chunk_count(wanted[0][0].size) == 1:
+            await self._fetch_small([content for content, _ in wanted])
+        else:
+            await self._fetch_long(*wanted[0])
+
+    def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
+        for content, entry in wanted:
+            self._folder.waiting.entries[entry] = error.strerror or str(error)
+            if error.errno == errno.ENOSPC:
+                self._blobs.obsolete.add(content.hash)
+        self._ask_later(content.hash for content, _ in wanted)
+        self._folder.touch()
+
+    def _next(self) -> list[tuple[Content, EntryID]]:
+        """A batch of blobs of one chunk, or a longer one; empty when nothing is left that this peer may have."""
+        folder, blobs = self._folder, self._blobs
+        small: dict[bytes, tuple[Content, EntryID]] = {}
+        long: list[tuple[Content, EntryID]] = []
+        size, now = 0, trio.current_time()
+        for blob in [blob for blob, at in self._not_before.items() if at <= now]:
+            del self._not_before[blob]
+        for entry, content in blobs.wanted.items():
+            blob = content.hash
+            if blobs.file_with(blob) is not None or blob in blobs.whole:
+                folder.to_render.add(entry)
+                folder.disk_work.set()
+            elif blob in blobs.fetching or blob in blobs.placing or self._not_before.get(blob, 0.0) > now:
+                continue
+            elif chunk_count(content.size) > 1:
+                long = long or [(content, entry)]
+            else:
+                small[blob] = content, entry
+                size += content.size
+                if len(small) >= _BATCH or size >= _BATCH_BYTES:
+                    break
+        return list(small.values()) or long
+
+    async def _reply(self) -> ChunkHashes | Chunks:
+        with trio.fail_after(_REPLY_LIMIT_S):
+            return await self._replies.receive()
+
+    # --- blobs of one chunk -------------------------------------------------------------------------------------
+
+    async def _fetch_small(self, contents: list[Content]) -> None:
+        await self._link.send(Fetch(self._folder.id, tuple((content.hash, 0, 1) for content in contents)))
+        waiting = {content.hash for content in contents}
+        while waiting:
+            reply = await self._reply()
+            if not isinstance(reply, Chunks):
+                continue
+            came = [(blob, data) for blob, _, data in reply.chunks if blob in waiting]
+            waiting.difference_update(blob for blob, _ in came)
+            good = [(blob, data) for blob, data in came if blob == blob_hash(len(data), [chunk_hash(data)])]
+            self._ask_later({blob for blob, _ in came} - {blob for blob, _ in good})
+            self._folder.progress.traffic.add(sum(len(data) for _, data in good), trio.current_time())
+            await trio.to_thread.run_sync(self._write, good)
+            self._came([blob for blob, _ in good])
+
+    def _write(self, blobs: list[tuple[bytes, bytes]]) -> None:
+        root = Root(self._folder.path)
+        try:
+            write_blobs(root, blobs)
+        finally:
+            root.close()
+
+    def _came(self, blobs: list[bytes]) -> None:
+        folder = self._folder
+        blobs = [blob for blob in blobs if folder.blobs.who_wants([blob])]
+        folder.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
+        folder.to_render |= folder.blobs.who_wants(blobs)
+        folder.disk_work.set()
+
+    # --- longer ones --------------------------------------------------------------------------------------------
+
+    async def _fetch_long(self, content: Content, entry: EntryID) -> None:
+        folder, blob = self._folder, content.hash
+        hashes = await self._hashes_of(content)
+        if not hashes:
+            self._ask_later([blob])
+            return
+        root = Root(folder.path)
+        try:
+            assembly = Assembly(root, blob, content.size, hashes)
+            try:
+                old = folder.files.get(entry)
+                await trio.to_thread.run_sync(assembly.find, old.path if old is not None else "")
+                is_whole = await self._assemble(blob, assembly)
+            finally:
+                assembly.close()
+        finally:
+            root.close()
+        if is_whole:
+            self._came([blob])
+        else:
+            self._ask_later([blob])
+
+    async def _hashes_of(self, content: Content) -> list[bytes]:
+        """The hashes of the chunks, checked; empty when they are not to be had."""
+        folder, blob = self._folder, content.hash
+        known = folder.chunk_hashes(blob)
+        if _are_of(content, known):
+            return known
+        await self._link.send(ChunkHashesQuery(folder.id, blob))
+        while not isinstance(reply := await self._reply(), ChunkHashes) or reply.blob != blob:
+            pass
+        hashes = list(reply.hashes)
+        if not _are_of(content, hashes):
+            return []
+        row = (blob, content.size, b"".join(hashes))
+        folder.database.submit([("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)])
+        return hashes
+
+    async def _assemble(self, blob: bytes, assembly: Assembly) -> bool:
+        """Ask for what is missing, some requests ahead; tells whether the blob is whole."""
+        requests = _runs(sorted(assembly.missing))
+        open_chunks: set[int] = set()
+        asked_all = False
+        while True:
+            while not asked_all and len(open_chunks) <= (_WINDOW - 1) * _CHUNKS_IN_REQUEST:
+                request = next(requests, None)
+                if request is None:
+                    asked_all = True
+                else:
+                    await self._link.send(Fetch(self._folder.id, ((blob, *request),)))
+                    open_chunks.update(range(request[0], sum(request)))
+            if not self._blobs.who_wants([blob]):
+                requests, asked_all = iter(()), True  # nobody wants it any more
+            if not open_chunks:
+                return not assembly.missing
+            reply = await self._reply()
+            if isinstance(reply, Chunks):
+                came = [(index, data) for hash_, index, data in reply.chunks if hash_ == blob and index in open_chunks]
+                open_chunks.difference_update(index for index, _ in came)
+                size = sum(len(data) for _, data in came)
+                self._folder.progress.chunks_came(blob, size, trio.current_time())
+                if not all(data for _, data in came) or not await trio.to_thread.run_sync(assembly.put_all, came):
+                    requests, asked_all = iter(()), True  # the peer has another version by now; take what is on its way
+
+
+def _are_of(content: Content, hashes: list[bytes]) -> bool:
+    """Whether these are the hashes of the chunks of a blob."""
+    return len(hashes) == chunk_count(content.size) and blob_hash(content.size, hashes) == content.hash
+
+
+def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """Runs of neighbours as first and count, each of at most a request's length."""
+    start = 0
+    for at in range(1, len(indices) + 1):
+        if at == len(indices) or indices[at] != indices[at - 1] + 1 or at - start == _CHUNKS_IN_REQUEST:
+            yield indices[start], at - start
+            start = at
