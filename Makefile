@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules simulate hostile fuzz editors power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
 	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
 
+STORM_OPERATIONS ?= 1000
+STORM_SEEDS ?= 1,2,3
+storm: $(TEST_VENV)/.wheel ## Random operations on three hosts, cables pulled, daemons killed (root; STORM_SEEDS=1,2,3)
+	STORM_SEEDS=$(STORM_SEEDS) STORM_OPERATIONS=$(STORM_OPERATIONS) sh tests/netns/run.sh $(TEST_VENV)/bin/pytest tests/netns/test_storm.py
+
 N ?= 200
 simulate: $(TEST_VENV)/.wheel ## N=200 seeded runs of many devices in virtual time; SEED=7 tells one of them
 ifdef SEED
@@ -96,6 +101,8 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py
 	$(BIN)/python benches/beside.py
+	$(BIN)/python benches/large.py
+	$(BIN)/python benches/scale.py --files 10000 100000
 
 clean: ## Remove what was built
 	rm -rf $(VENV) $(TEST_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

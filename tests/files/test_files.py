@@ -227,9 +227,18 @@ def test_the_trash_gives_back_and_forgets(root: Root) -> None:
     assert (root.path / ".yp2p/trash").is_dir()
     # Age is counted in days that were seen: a clock that jumps removes nothing.
     assert trash.prune(root, ["2026-01-01", "2027-01-01"], 1, 100) == []
-    assert [item.path for item in trash.prune(root, [], 1, 2)] == ["d/f"]
+    assert [item.path for item in trash.prune(root, [], 1, 1)] == ["d/f"]
     assert [item.path for item in trash.prune(root, ["2026-01-02", "2026-01-03"], 1, 100)] == ["g"]
     assert trash.items(root) == []
+
+
+def test_a_large_file_does_not_cost_everything_else_in_the_trash(root: Root) -> None:
+    for number, size in enumerate((30, 20, 1000)):
+        _throw_away(root, f"{number}", "x" * size, f".yp2p/trash/2026-01-0{number + 1}T120000-aaaaaa")
+    assert trash.prune(root, [], 1, 100) == []
+    _throw_away(root, "3", "x" * 1000, ".yp2p/trash/2026-01-04T120000-aaaaaa")
+    assert [item.path for item in trash.prune(root, [], 1, 100)] == ["0", "1"]
+    assert [item.path for item in trash.prune(root, [], 1, 1)] == ["2"], "what came last stays"
 
 
 async def _next(watcher: Watcher) -> Batch:

@@ -16,14 +16,14 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingDependency, PeerFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.protocol import awareness, channel, messages
-from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.names import decode_path, encode_path, path_problem
 from yp2p.protocol.noise import IK, XX, CipherState, HandshakeState
 from yp2p.protocol.reconcile import Leaf
 from yp2p.protocol.ysync import Shape, check_update, read_state_vector
 from yp2p.trust.membership import Role, read_statement, sign_statement
-from yp2p.trust.pairing import Grant
+from yp2p.trust.pairing import Grant, Listed, decode_listing, encode_listing
 
 _FOLDER = FolderID(bytes(range(16)))
 _ENTRY = EntryID(bytes(range(16)))
@@ -134,7 +134,7 @@ def _take_state_vector(data: bytes) -> None:
 
 def _take_manifest_value(data: bytes) -> None:
     """One register of an entry holds these bytes."""
-    for register in "pcd":
+    for register in "pcmd":
         name = _ENTRY.hex()
         values = {name + "p": b"\x01a.txt", name + "c": b"\x01\x00" + _DOCUMENT, name + register: data}
         update = ManifestReplica(2).write(values)
@@ -254,6 +254,12 @@ def _take_grant(data: bytes) -> None:
     assert Grant.decode(Grant.decode(data).encode()) == Grant.decode(data)
 
 
+def _take_listing(data: bytes) -> None:
+    entries = decode_listing(data)
+    assert encode_listing(entries) == data
+    assert all(path_problem(entry.path) is None for entry in entries)
+
+
 def _statement() -> bytes:
     return sign_statement(_ALICE, _FOLDER, _BOB.public, Role.MEMBER, 3, "bob").encode()
 
@@ -282,6 +288,7 @@ TARGETS: dict[str, Target] = {
     ),
     "paths": Target(_take_path, [b"a/b.txt", "é/😀".encode(), b"\xff\xfe"]),
     "statements": Target(_take_statement, [_statement()]),
+    "listing": Target(_take_listing, [encode_listing([Listed("a/b", Kind.TEXT, bytes(32), 5)]), encode_listing([])]),
     "grants": Target(
         _take_grant, [Grant(_FOLDER, _ALICE.device_id, "label", "name", (_statement(),)).encode()]
     ),

@@ -290,3 +290,49 @@ def test_devices_with_other_limits_of_texts_do_not_change_each_others_files(tmp_
         assert set(_settled(one, two)) == {"f"}
         replaced = [device.log.read_text().count("file_replaced") for device in (one, two)]
         assert sum(replaced) <= 3, "a kind changes with the content only"
+
+
+def test_a_long_file_is_read_beside_and_moved_without_being_sent_again(pair: list[Device]) -> None:
+    one, two = pair
+    data = bytearray(random.Random(6).randbytes(48 << 20))
+    (one.dir / "long").write_bytes(data)
+    (one.dir / "typed.txt").write_text("typed meanwhile\n")
+    (one.dir / "gone.txt").write_text("x\n")
+    _settled(one, two)
+    before = two.traffic()
+    (one.dir / "d").mkdir()
+    (one.dir / "long").rename(one.dir / "d/long")
+    (one.dir / "gone.txt").unlink()
+    eventually(lambda: (two.dir / "d/long").exists() and not (two.dir / "gone.txt").exists())
+    _settled(one, two)
+    assert two.traffic() - before < 1 << 19
+    assert not list((two.dir / ".yp2p/trash").rglob("long")), "it was renamed, not deleted"
+    # changed on one device and moved on the other
+    data[5] ^= 1
+    (one.dir / "d/long").write_bytes(data)
+    (two.dir / "d/long").rename(two.dir / "there")
+    eventually(lambda: full_tree(one.dir).get("there", (0,))[-1] == bytes(data), 30)
+    assert set(_settled(one, two)) - {"d"} == {"there", "typed.txt"}
+    one.stop()
+    data[6] ^= 1
+    (one.dir / "there").write_bytes(data)
+    one.start()
+    eventually(lambda: (two.dir / "there").read_bytes() == bytes(data), 30)
+    _settled(one, two)
+
+
+def test_a_name_that_is_used_again_by_what_was_there_is_another_file(pair: list[Device]) -> None:
+    one, two = pair
+    (one.dir / "photo.jpg").write_bytes(b"\0 a photo")
+    (one.dir / "link").symlink_to("photo.jpg")
+    _settled(one, two)
+    (one.dir / "photo.jpg").rename(one.dir / "backup.jpg")
+    shutil.copyfile(one.dir / "backup.jpg", one.dir / "photo.jpg")
+    (one.dir / "link").rename(one.dir / "old link")
+    (one.dir / "link").symlink_to("photo.jpg")
+    _settled(one, two)
+    (two.dir / "backup.jpg").write_bytes(b"\0 edited")
+    eventually(lambda: (one.dir / "backup.jpg").read_bytes() == b"\0 edited")
+    tree = _settled(one, two)
+    assert set(tree) == {"photo.jpg", "backup.jpg", "link", "old link"}
+    assert tree["photo.jpg"][2] == b"\0 a photo"

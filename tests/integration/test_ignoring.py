@@ -100,6 +100,39 @@ def test_scratch_files_are_the_same_with_and_without_rules_of_a_folder(name: str
     assert not IgnoreRules().ignores(name.replace("~", "-").replace("#", "_").replace(".", "x").replace("4913", "4914"))
 
 
+def test_nothing_comes_back_in_beneath_a_directory_that_is_left_out() -> None:
+    rules = IgnoreRules([], "*\n!*.md\nd/\n!d/keep.txt\n")
+    assert not rules.ignores("a.md")
+    assert rules.ignores("sub", directory=True)
+    assert rules.ignores("sub/a.md")
+    assert rules.ignores("d/keep.txt")
+    assert not IgnoreRules([], "d/*\n!d/keep.txt\n").ignores("d/keep.txt")
+
+
 def test_everything_can_be_left_out_but_the_rules() -> None:
     assert not IgnoreRules([], "*\n").ignores(".yp2pignore")
     assert IgnoreRules([], "*\n").ignores("a")
+
+
+def test_who_joins_does_not_publish_what_the_folder_leaves_out(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / ".yp2pignore").write_text("secret/\n*.log\n")
+        (one.dir / "notes.txt").write_text("notes\n")
+        (two.dir / "secret").mkdir()
+        (two.dir / "secret/words").write_text("what nobody else should have\n")
+        (two.dir / "a.log").write_text("log\n")
+        (two.dir / "own.txt").write_text("own\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        assert set(full_tree(one.dir)) == {".yp2pignore", "notes.txt", "own.txt"}
+        assert one.status()["folders"][0]["entries"]["total"] == 3
+        assert (two.dir / "secret/words").exists()
+
+
+def test_patterns_that_would_take_too_long_are_refused() -> None:
+    with pytest.raises(ValueError, match="stars"):
+        IgnoreRules([], "*a*a*a*b\n")
+    with pytest.raises(ValueError, match="patterns"):
+        IgnoreRules([], "x\n" * 3000)
+    assert IgnoreRules([], "**/*.tmp\na/**/b*c*\n").ignores("x/y/z.tmp")

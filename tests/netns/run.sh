@@ -8,4 +8,4 @@ if ! command -v ip >/dev/null; then
 fi
 command -v ip >/dev/null || { echo "make netns: needs ip (Debian: iproute2)"; exit 1; }
 ip netns add yp-probe 2>/dev/null && ip netns del yp-probe || { echo "make netns: this machine makes no network namespaces"; exit 1; }
-exec "$pytest" -q -m netns -p no:randomly tests/netns
+exec "$pytest" -q -m netns -p no:randomly "${2:-tests/netns}"

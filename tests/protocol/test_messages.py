@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.errors import InvalidUpdate, MessageFault
+from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import awareness, channel, messages
-from yp2p.protocol.reconcile import BUCKETS, Leaf, ReconcileTree
+from yp2p.protocol.reconcile import Leaf, ReconcileTree, branch_of
 
 ids = st.binary(min_size=16, max_size=16)
 hashes = st.binary(min_size=32, max_size=32)
@@ -28,8 +30,18 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.ManifestQuery, ids),
     st.builds(messages.ManifestVersions, ids, st.lists(hashes, min_size=64, max_size=64).map(tuple)),
     st.builds(messages.TreeQuery, ids),
-    st.builds(messages.LeavesQuery, ids, st.binary(max_size=BUCKETS)),
-    st.builds(messages.Leaves, ids, leaves, st.booleans()),
+    st.builds(
+        messages.LeavesQuery,
+        ids,
+        st.lists(st.tuples(st.integers(0, 255), st.binary(min_size=512, max_size=512)), max_size=3).map(tuple),
+    ),
+    st.builds(
+        messages.Leaves,
+        ids,
+        leaves,
+        st.booleans(),
+        st.lists(st.tuples(st.integers(0, 255), st.integers(0, 2**64 - 1)), max_size=3).map(tuple),
+    ),
     st.builds(messages.Pull, ids, st.lists(ids, max_size=3).map(tuple)),
     st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.Ack, ids, leaves),
@@ -121,3 +133,22 @@ def test_the_tree_depends_on_its_leaves_alone(items: list[tuple[Any, bytes]]) ->
         assert one.differing(two.buckets()) == [entry[0]]
         assert entry in one.leaves(entry[0])
         assert entry not in two.leaves(entry[0])
+
+
+def test_leaves_of_the_branches_that_differ_are_all_that_differ() -> None:
+    rng = random.Random(5)
+    one, two = ReconcileTree(), ReconcileTree()
+    entries = [EntryID(bytes([7]) + rng.randbytes(15)) for _ in range(500)]
+    for entry in entries:
+        leaf = Leaf(DocumentID(rng.randbytes(16)), rng.randbytes(32), rng.randbytes(32))
+        one.set(entry, leaf)
+        two.set(entry, leaf)
+    assert one.branches(7) == two.branches(7)
+    assert one.differing_branches(7, two.branches(7)) == (1 << 64) - 1, "nothing can be told, so everything is compared"
+    changed = rng.sample(entries, 5)
+    for entry in changed:
+        two.set(entry, Leaf(DocumentID(bytes(16)), bytes(32), bytes(32)))
+    two.remove(changed[0])
+    mask = two.differing_branches(7, one.branches(7))
+    assert mask == sum({1 << branch_of(entry) for entry in changed})
+    assert mask == one.differing_branches(7, two.branches(7))

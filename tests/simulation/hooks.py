@@ -24,7 +24,7 @@ from simulation.disk import REAL
 from yp2p.files import capabilities, inspect, replace, root, syscalls
 from yp2p.store.database import Database
 from yp2p.sync import device as device_module
-from yp2p.sync import ingest, peers, render
+from yp2p.sync import imports, ingest, peers, render, wholes
 from yp2p.transport import dialer
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ def _sync_file_system(descriptor: int) -> None:
 def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp:
     """As the real one, but nothing of it depends on when the test ran.
 
-    The time of the last change is that of the content, unless that came from a clock that is ahead: then it is when the
-    file was first seen. A new mode is a change as well.
+    The inode was changed last when the file was first seen like this: the time of its content may come from elsewhere.
+    A new mode is a change as well.
     """
     host = current_host.get()
     at = status.st_mtime_ns
-    if host is not None and at > _now_s() * 1e9:
+    if host is not None:
         at = host.first_seen_ns.setdefault((status.st_ino, at), int(_now_s() * 1e9))
     return cls(status.st_ino, status.st_size, status.st_mtime_ns, at - at % 100_000 + 100_000 + status.st_mode)
 
@@ -109,6 +109,10 @@ def _now_s() -> float:
     except RuntimeError:
         now = 0.0
     return EPOCH_S + now + (host.skew_s if host is not None else 0.0)
+
+
+# Who brings a file system to the disk.
+_SYNCING = (replace, root, ingest, render, wholes, imports)
 
 
 @contextmanager
@@ -143,7 +147,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (os, "write", _write),
             (os, "fdatasync", _fdatasync),
             (os, "fsync", _fdatasync),
-            *((module, "sync_file_system", _sync_file_system) for module in (replace, root, ingest, render)),
+            *((module, "sync_file_system", _sync_file_system) for module in _SYNCING),
             *((module, "rename", _changes_names("rename", syscalls.rename)) for module in (replace, capabilities)),
             *((os, name, _changes_names(name, getattr(REAL, name)))
               for name in ("rename", "unlink", "link", "mkdir", "rmdir")),

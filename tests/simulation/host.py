@@ -41,7 +41,7 @@ class Host:
         self.base.mkdir()
         self.disk = SimulatedDisk(self.base / "dir", self.base / "inodes", self.rng)
         self.store = self.base / "store.db"
-        self.first_seen_ns: dict[tuple[int, int], int] = {}  # inode and time of change, where that is ahead
+        self.first_seen_ns: dict[tuple[int, int], int] = {}  # by inode and time of change
         self.skew_s = self.rng.choice((0.0, 0.0, -7200.0, 5 * 3600.0))
         self.slow_store = self.rng.random() < 0.2
         self.boot_id = f"{name}-0"

@@ -100,6 +100,10 @@ class Assembly:
     def close(self) -> None:
         os.close(self._descriptor)
 
+    def force(self) -> None:
+        """Bring what was written to the disk, so that nobody has to wait for that when it is put in place."""
+        os.fdatasync(self._descriptor)
+
     def find(self, old: str) -> None:
         """Take what is here already: of an assembly that was broken off, and of the file at `old`, if that is given."""
         for index, found in enumerate(read_chunk_hashes(self._descriptor)):

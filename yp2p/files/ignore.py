@@ -41,11 +41,28 @@ SCRATCH_PATTERNS = (
 _SCRATCH = re.compile("|".join(fnmatch.translate(pattern.replace("\\", "")) for pattern in SCRATCH_PATTERNS))
 
 
+# Regular expressions try every way to place the stars of a name: with four of them one long name takes seconds.
+MAX_STARS = 3
+MAX_PATTERNS = 2000
+_MAX_REMEMBERED = 10_000
+
+
+def _check(patterns: list[str]) -> None:
+    """Raises ValueError for what would take too long."""
+    if len(patterns) > MAX_PATTERNS:
+        raise ValueError(f"there are {len(patterns)} patterns, more than {MAX_PATTERNS}")
+    for pattern in patterns:
+        if any(part.count("*") > MAX_STARS for part in pattern.replace("**", "").split("/")):
+            raise ValueError(f"the pattern {pattern!r} has more than {MAX_STARS} stars in one name")
+
+
 class IgnoreRules:
     """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax."""
 
     def __init__(self, local: Iterable[str] = (), synced: str = "") -> None:
+        self._directories: dict[str, bool] = {}
         own = [*local, *synced.splitlines()]
+        _check(own)
         try:
             self._spec = GitIgnoreSpec.from_lines([*SCRATCH_PATTERNS, *own]) if any(own) else None
         except re.error as error:
@@ -59,4 +76,16 @@ class IgnoreRules:
             return False
         if self._spec is None:
             return any(_SCRATCH.match(name) for name in path.split("/"))
-        return self._spec.match_file(path + "/" if directory else path)
+        # As in git, nothing beneath a directory that is left out comes back in.
+        above = path.rpartition("/")[0]
+        return (bool(above) and self._is_directory_ignored(above)) or self._spec.match_file(
+            path + "/" if directory else path
+        )
+
+    def _is_directory_ignored(self, path: str) -> bool:
+        known = self._directories.get(path)
+        if known is None:
+            if len(self._directories) >= _MAX_REMEMBERED:
+                self._directories.clear()
+            known = self._directories[path] = self.ignores(path, directory=True)
+        return known

@@ -26,6 +26,8 @@ from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 
 # No text is longer, whatever the settings of the devices.
 MAX_TEXT_BYTES = 64 << 20
+# Reading more takes so long that nobody should wait for it.
+LONG_BYTES = 32 << 20
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
 _SIGNED_64 = (1 << 63) - 1
@@ -44,11 +46,6 @@ class Stamp:
     def of(cls, status: os.stat_result) -> Stamp:
         times = (max(-_SIGNED_64, min(_SIGNED_64, at)) for at in (status.st_mtime_ns, status.st_ctime_ns))
         return cls(status.st_ino & _SIGNED_64, status.st_size, *times)  # what the store can hold
-
-    @property
-    def put_at_ns(self) -> int:
-        """When the content came here, by this device's clock: a time that came with it may be ahead of that."""
-        return min(self.mtime_ns, self.ctime_ns)
 
 
 NO_STAMP = Stamp(0, 0, 0, 0)
@@ -69,6 +66,7 @@ class Found(Enum):
     OTHER = auto()
     BUSY = auto()
     DENIED = auto()
+    LONG = auto()  # it has to be read beside
 
 
 KINDS = {Found.TEXT: Kind.TEXT, Found.BLOB: Kind.BLOB, Found.SYMLINK: Kind.SYMLINK, Found.DIRECTORY: Kind.DIRECTORY}
@@ -162,6 +160,7 @@ def inspect(
     *,
     trust_stamp: bool,
     base: tuple[Kind, bytes] | None = None,
+    read_beside: Mapping[str, Finding] | None = None,
 ) -> Finding:
     """Look at one path.
 
@@ -171,6 +170,8 @@ def inspect(
         base: kind and content hash of what is known of the file: what still has this content stays of that kind,
             however long a text may be here. A blob becomes a text at half that length, and so does not go back and
             forth.
+        read_beside: where given, what is longer than `LONG_BYTES` is not read: it is what was found here before, by
+            its stamp, or `Found.LONG`.
     """
     try:
         descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -190,6 +191,9 @@ def inspect(
             return Finding(path, Found.UNCHANGED, stamp)
         if status.st_size > MAX_BLOB_BYTES:
             return Finding(path, Found.OTHER, stamp, reason=f"{status.st_size} bytes, more than {MAX_BLOB_BYTES}")
+        if read_beside is not None and status.st_size > LONG_BYTES:
+            ready = read_beside.get(path)
+            return ready if ready is not None and ready.stamp == stamp else Finding(path, Found.LONG, stamp)
         kind, content = base if base is not None else (None, b"")
         if status.st_size > (MAX_TEXT_BYTES if kind is Kind.TEXT else max_text_bytes):
             return _long_blob(path, descriptor)
@@ -202,6 +206,8 @@ def inspect(
         return _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
+    except OSError as error:
+        return Finding(path, Found.DENIED, NO_STAMP, reason=f"it cannot be read: {error.strerror or error}")
     finally:
         os.close(descriptor)
 
@@ -287,9 +293,10 @@ def inspect_all(
     paths: Iterable[tuple[str, Stamp | None, bool]],
     max_text_bytes: int,
     bases: Mapping[str, tuple[Kind, bytes]],
+    read_beside: Mapping[str, Finding],
 ) -> list[Finding]:
     """`inspect` for many paths in one go: path, known stamp, whether to trust it; `bases` by path."""
     return [
-        inspect(root, path, known, max_text_bytes, trust_stamp=trust, base=bases.get(path))
+        inspect(root, path, known, max_text_bytes, trust_stamp=trust, base=bases.get(path), read_beside=read_beside)
         for path, known, trust in paths
     ]

@@ -89,18 +89,24 @@ def remove(root: Root, item: Item) -> None:
 
 
 def prune(root: Root, days_seen: Collection[str], max_age_days: int, max_bytes: int) -> list[Item]:
-    """Remove what is too old, and the oldest of what is too much; gives what was removed."""
+    """Remove what is too old, and the oldest of what is too much; gives what was removed.
+
+    What came last stays, and no item counts for more than half of what there may be: one large file that was replaced
+    must not cost everything else that is here.
+    """
     removed: list[Item] = []
     left = items(root)
-    total = sum(item.size for item in left)
+    counted = {item.name: min(item.size, (max_bytes + 1) // 2) for item in left}
+    total = sum(counted.values())
+    newest = left[-1].name if left else ""
     for item in left:
         age = sum(1 for day in days_seen if day > item.day)
-        if age <= max_age_days and total <= max_bytes:
+        if age <= max_age_days and (total <= max_bytes or item.name == newest):
             continue
         try:
             remove(root, item)
         except OSError:
             continue
-        total -= item.size
+        total -= counted[item.name]
         removed.append(item)
     return removed

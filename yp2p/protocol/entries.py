@@ -19,7 +19,7 @@ from yp2p.protocol.wire import Reader, Writer
 HASH_BYTES = 32
 # Who was away for more versions than these keeps a copy of what it had beside. They are what the manifest grows by.
 MAX_BEFORE = 8
-_BEFORE_BYTES = 16
+BEFORE_BYTES = 16
 # A longer target cannot be made (PATH_MAX).
 MAX_TARGET_BYTES = 4095
 _SIGNED_64 = 1 << 63
@@ -79,7 +79,7 @@ class Content:
 
     def after(self, content: bytes, before: tuple[bytes, ...]) -> Content:
         """This content as what replaced `content`, which had replaced `before`."""
-        return replace(self, before=(content[:_BEFORE_BYTES], *before)[:MAX_BEFORE]).named()
+        return replace(self, before=(content[:BEFORE_BYTES], *before)[:MAX_BEFORE]).named()
 
     def named(self) -> Content:
         """With the name of this very version: a content that comes back is another version than it was."""
@@ -89,7 +89,7 @@ class Content:
 
     def replaces(self, content: bytes) -> bool:
         """Whether this content came after another one, by the other one's hash."""
-        return content[:_BEFORE_BYTES] in self.before
+        return content[:BEFORE_BYTES] in self.before
 
     def encode(self) -> bytes:
         out = Writer().u8(self.kind).u8(self.mode)
@@ -103,6 +103,11 @@ class Content:
             case Kind.DIRECTORY:
                 pass
         return out.u64(self.mtime_ns % (2 * _SIGNED_64)).raw(b"".join(self.before)).finish()
+
+
+def before_of(packed: bytes) -> list[bytes]:
+    """The beginnings of hashes, one behind the other."""
+    return [packed[at : at + BEFORE_BYTES] for at in range(0, len(packed), BEFORE_BYTES)]
 
 
 DIRECTORY_HASH = hashlib.sha256(b"yp2p directory v1").digest()
@@ -139,8 +144,8 @@ def decode_content(value: bytes) -> Content:
             content = Content.directory()
     # A text without more is of the first version of the protocol.
     mtime_ns = data.u64() if data.left or kind is not Kind.TEXT else 0
-    if content.size > MAX_BLOB_BYTES or data.left % _BEFORE_BYTES or data.left > MAX_BEFORE * _BEFORE_BYTES:
+    if content.size > MAX_BLOB_BYTES or data.left % BEFORE_BYTES or data.left > MAX_BEFORE * BEFORE_BYTES:
         raise MessageFault("a content register of another format")
-    before = tuple(data.raw(_BEFORE_BYTES) for _ in range(data.left // _BEFORE_BYTES))
+    before = tuple(data.raw(BEFORE_BYTES) for _ in range(data.left // BEFORE_BYTES))
     signed = mtime_ns - 2 * _SIGNED_64 if mtime_ns >= _SIGNED_64 else mtime_ns
     return replace(content, mtime_ns=signed, before=before).named()

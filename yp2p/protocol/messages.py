@@ -15,7 +15,7 @@ from yp2p.errors import MessageFault
 from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES
 from yp2p.protocol.frames import MAX_BULK_BYTES
-from yp2p.protocol.reconcile import BUCKETS, HASH_BYTES, Leaf
+from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
 from yp2p.protocol.wire import Reader, Writer
 
 PROTOCOL_VERSION = 1
@@ -222,38 +222,52 @@ class TreeBuckets:
 
 @dataclass(frozen=True, slots=True)
 class LeavesQuery:
-    """Ask for the leaves of these buckets."""
+    """Ask for the leaves of these buckets, in the branches that are not like mine: number and hashes of each."""
 
     TYPE: ClassVar[int] = 0x17
     folder: FolderID
-    buckets: bytes
+    buckets: tuple[tuple[int, bytes], ...]
 
     def write(self, out: Writer) -> None:
-        out.raw(self.folder).data(self.buckets)
+        out.raw(self.folder).u32(len(self.buckets))
+        for bucket, branches in self.buckets:
+            out.u8(bucket).raw(branches)
 
     @classmethod
     def read(cls, data: Reader) -> Self:
-        return cls(FolderID(data.raw(ID_BYTES)), data.data(BUCKETS))
+        folder = FolderID(data.raw(ID_BYTES))
+        count = data.count(1 + BRANCHES * BRANCH_HASH_BYTES)
+        if count > BUCKETS:
+            raise MessageFault(f"a question about {count} buckets, more than there are")
+        return cls(folder, tuple((data.u8(), data.raw(BRANCHES * BRANCH_HASH_BYTES)) for _ in range(count)))
 
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Leaves of the buckets asked for; `last` is set on the final message of an answer."""
+    """Leaves of the buckets asked for. The final message of an answer says so (`last`), and which branches they are:
+    number of the bucket, and a bit for each branch."""
 
     TYPE: ClassVar[int] = 0x18
     folder: FolderID
     leaves: tuple[tuple[EntryID, Leaf], ...]
     last: bool
+    branches: tuple[tuple[int, int], ...] = ()
 
     def write(self, out: Writer) -> None:
-        out.raw(self.folder).u8(self.last)
+        out.raw(self.folder).u8(self.last).u32(len(self.branches))
+        for bucket, mask in self.branches:
+            out.u8(bucket).u64(mask)
         _write_leaves(out, self.leaves)
 
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
         last = bool(data.u8())
-        return cls(folder, _read_leaves(data), last)
+        count = data.count(9)
+        if count > BUCKETS:
+            raise MessageFault(f"an answer about {count} buckets, more than there are")
+        branches = tuple((data.u8(), data.u64()) for _ in range(count))
+        return cls(folder, _read_leaves(data), last, branches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ import trio
 
 from yp2p.errors import DamagedError, YpError
 
+# Pages that each connection keeps; what is read again comes from the kernel's cache.
+_CACHE_KIB = 512
 APPLICATION_ID = 0x79703270  # "yp2p"
 SCHEMA_VERSION = 4
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
@@ -222,7 +224,9 @@ class Database:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
 
 
 def _script(name: str) -> str:

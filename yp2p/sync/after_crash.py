@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import structlog
+import trio
 
+from yp2p.documents.manifest import Entry
 from yp2p.files import replace as disk
 from yp2p.files.blobs import PREFIX, name_of
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
@@ -128,7 +130,7 @@ class AfterCrash:
         base = folder.files.get(entry)
         there = folder.manifest.entries.get(entry)
         if any(one is not None and one.kind is not Kind.TEXT for one in (base, there)):
-            self._recover_whole(purpose, base)
+            await self._recover_whole(purpose, base, there)
             await keep_in_trash(folder, self._root, temporary.name)
             return
         if base is not None and not self._is_known(purpose, base.document):
@@ -161,15 +163,27 @@ class AfterCrash:
         # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
         await keep_in_trash(folder, self._root, temporary.name)
 
-    def _recover_whole(self, purpose: Purpose, base: FileRecord | None) -> None:
-        """What is no text was put in place, and is there still: so it was not saved here."""
+    async def _recover_whole(self, purpose: Purpose, base: FileRecord | None, there: Entry | None) -> None:
+        """What was put in place of what is no text, or no text itself, is there still: so it was not saved here."""
         if base is None:
             return
-        found = inspect(self._root, base.path, None, 0, trust_stamp=False)
-        if found.kind in (Kind.BLOB, Kind.SYMLINK) and found.content.startswith(purpose.content):
-            rendered = record_of(base.entry, content_of(found), found)
+        for longest_text in (0, MAX_TEXT_BYTES):
+            found = await trio.to_thread.run_sync(
+                lambda limit=longest_text: inspect(self._root, base.path, None, limit, trust_stamp=False)  # type: ignore[misc]
+            )
+            if found.kind is None or not found.content.startswith(purpose.content):
+                continue
+            if found.kind is not Kind.TEXT:
+                rendered = record_of(base.entry, content_of(found), found)
+            elif there is not None and there.kind is Kind.TEXT and self._folder.has_document(there.document):
+                rendered = FileRecord(
+                    base.entry, base.path, there.document, purpose.seq, None, found.content, found.mode, found.stamp
+                )
+            else:
+                continue
             self._folder.set_file(rendered)
             self._folder.database.submit([rendered.save(self._folder.id)])
+            return
 
     def _is_known(self, purpose: Purpose, document: DocumentID) -> bool:
         """Whether the store holds the version that was put in place."""

@@ -21,22 +21,26 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 from collections.abc import Iterable, Iterator
 
 import trio
 
 from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
-from yp2p.files.inspect import NO_STAMP
+from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.root import Root
 from yp2p.identity import EntryID
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
-from yp2p.protocol.entries import Content
+from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.sync.folder import Folder
+from yp2p.sync.records import save_chunks
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
 _RETRY_S = 5.0
+# What cannot be written is not asked for every few seconds.
+_LONGEST_RETRY_S = 60.0
 # A request may take this long, and as much longer as a slow network takes for its bytes each second.
 _REQUEST_LIMIT_S = 60.0
 _SLOWEST = 64 << 10
@@ -69,7 +73,25 @@ class BlobServer:
                 await self._serve_chunks(request)
 
     async def _hashes(self, blob: bytes) -> list[bytes]:
-        return self._folder.chunk_hashes(blob) if self._folder.blobs.file_with(blob) is not None else []
+        folder = self._folder
+        entry = folder.blobs.file_with(blob)
+        hashes = folder.chunk_hashes(blob) if entry is not None else []
+        if entry is None or hashes:
+            return hashes
+        path = folder.files[entry].path  # the list was lost: it is in the file
+        found = await trio.to_thread.run_sync(self._read_whole, path, blob)
+        if found.kind is not Kind.BLOB or found.content != blob:
+            return []
+        folder.database.submit(save_chunks(found))
+        return list(found.chunks)
+
+    def _read_whole(self, path: str, blob: bytes) -> Finding:
+        """Blocks: in a worker thread."""
+        root = Root(self._folder.path)
+        try:
+            return inspect(root, path, None, 0, trust_stamp=False, base=(Kind.BLOB, blob))
+        finally:
+            root.close()
 
     async def _serve_chunks(self, request: Fetch) -> None:
         for group in self._groups(request):
@@ -121,12 +143,13 @@ class BlobFetcher:
         self._blobs = folder.blobs
         self._work = trio.Event()
         self._not_before: dict[bytes, float] = {}  # when to ask again for what did not come
+        self._unwritable: dict[bytes, int] = {}  # how often they could not be written
         self._is_asking = False
 
     def wake(self, *, anew: bool = False) -> None:
         """There may be something to fetch; `anew`: the peer may have what it did not have before."""
         if anew:
-            self._not_before.clear()
+            self._not_before = {blob: at for blob, at in self._not_before.items() if blob in self._unwritable}
         self._work.set()
 
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
@@ -171,7 +194,10 @@ class BlobFetcher:
             self._folder.waiting.entries[entry] = error.strerror or str(error)
             if error.errno == errno.ENOSPC:
                 self._blobs.obsolete.add(content.hash)
-        self._ask_later(content.hash for content, _ in wanted)
+        now = trio.current_time()
+        for blob in {content.hash for content, _ in wanted}:
+            failures = self._unwritable[blob] = self._unwritable.get(blob, 0) + 1
+            self._not_before[blob] = now + min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** min(failures - 1, 16))
         self._folder.touch()
 
     def _next(self) -> list[tuple[Content, EntryID]]:
@@ -229,6 +255,8 @@ class BlobFetcher:
     def _came(self, blobs: list[bytes]) -> None:
         folder = self._folder
         blobs = [blob for blob in blobs if folder.blobs.who_wants([blob])]
+        for blob in blobs:
+            self._unwritable.pop(blob, None)
         folder.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
         folder.to_render |= folder.blobs.who_wants(blobs)
         folder.disk_work.set()
@@ -237,6 +265,7 @@ class BlobFetcher:
 
     async def _fetch_long(self, content: Content, entry: EntryID) -> None:
         folder, blob = self._folder, content.hash
+        await trio.to_thread.run_sync(self._check_room, content)
         hashes = await self._hashes_of(content)
         if not hashes:
             self._ask_later([blob])
@@ -248,6 +277,8 @@ class BlobFetcher:
                 old = folder.files.get(entry)
                 await trio.to_thread.run_sync(assembly.find, old.path if old is not None else "")
                 is_whole = await self._assemble(blob, assembly)
+                if is_whole:
+                    await trio.to_thread.run_sync(assembly.force)
             finally:
                 assembly.close()
         finally:
@@ -256,6 +287,14 @@ class BlobFetcher:
             self._came([blob])
         else:
             self._ask_later([blob])
+
+    def _check_room(self, content: Content) -> None:
+        """Raises OSError when the disk cannot hold it: then not a byte is asked for."""
+        status = os.statvfs(self._folder.path)
+        started = self._folder.path / name_of(content.hash)
+        there = started.stat().st_blocks * 512 if started.exists() else 0
+        if content.size - there > status.f_bavail * status.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def _hashes_of(self, content: Content) -> list[bytes]:
         """The hashes of the chunks, checked; empty when they are not to be had."""

@@ -31,12 +31,14 @@ from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDe
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
 from yp2p.sync.preview import compare, summary
+from yp2p.sync.records import FORGET_CHUNKS
 from yp2p.sync.roots import check_directory
 from yp2p.transport.handshake import Secured
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
 from yp2p.trust.pairing import Code, parse_code
 
 _PRESENCE_S = 2.0
+_QUIET_PRESENCE_S = 5.0
 # For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
 _PROBE_LIMIT_S = 5.0
@@ -87,6 +89,7 @@ class Device:
         self._database.submit(
             [("INSERT OR REPLACE INTO start VALUES (?, ?, ?)", (self._clients.own, self._clients.fork, time.time()))]
         )
+        self._database.submit([FORGET_CHUNKS])
         boot = boot_id()
         last_run = self._database.rows("SELECT boot, clean FROM last_run")
         self._after_power_cut = bool(last_run) and last_run[0][0] != boot and not last_run[0][1]
@@ -132,7 +135,9 @@ class Device:
         """Announce this device and use what others announce; runs until cancelled."""
         self._mdns = mdns
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._follow_sightings, sightings)
+            remembered: dict[str, Sighting] = {}
+            nursery.start_soon(self._follow_sightings, sightings, remembered)
+            nursery.start_soon(self._look_again, remembered)
             nursery.start_soon(self._keep_announcing, mdns)
             nursery.start_soon(self._follow_interfaces, mdns)
 
@@ -168,27 +173,26 @@ class Device:
                 }
                 self._presence_of(folder).set_own(state)
                 self._presence_of(folder).catch_up(trio.current_time())
-            await trio.sleep(_PRESENCE_S)
+            is_quiet = not any(disk.recently_edited for disk in self._disks.values())
+            await trio.sleep(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S)
 
     # --- discovery ----------------------------------------------------------------------------------------------
 
     def _secrets(self) -> dict[DeviceID, bytes]:
         return {device: self._identity.pairwise_secret(keys.noise_key) for device, keys in self.peers.known().items()}
 
-    async def _follow_sightings(self, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
-        remembered: dict[str, Sighting] = {}
-        secrets = self._secrets()
-        changed = self.peers.members_changed
+    async def _look_again(self, remembered: dict[str, Sighting]) -> None:
+        """Who has become known may have been seen before."""
         while True:
-            sighting: Sighting | None = None
-            with trio.move_on_after(1.0):
-                sighting = await sightings.receive()
-            if changed is not self.peers.members_changed:
-                changed, secrets = self.peers.members_changed, self._secrets()
-                for earlier in remembered.values():
-                    self._sighting_of(earlier, secrets)
-            if sighting is None:
-                continue
+            await self.peers.members_changed.wait()
+            secrets = self._secrets()
+            for earlier in list(remembered.values()):
+                self._sighting_of(earlier, secrets)
+
+    async def _follow_sightings(
+        self, sightings: trio.MemoryReceiveChannel[Sighting], remembered: dict[str, Sighting]
+    ) -> None:
+        async for sighting in sightings:
             if not sighting.addresses:
                 remembered.pop(sighting.instance, None)
                 self._windows_seen.pop(sighting.instance, None)
@@ -202,7 +206,7 @@ class Device:
                 self._windows_seen.pop(sighting.instance, None)
             event, self._sighted = self._sighted, trio.Event()
             event.set()
-            self._sighting_of(sighting, secrets)
+            self._sighting_of(sighting, self._secrets())
 
     def _sighting_of(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
         for device in sighting.devices(secrets):

@@ -25,7 +25,7 @@ from yp2p.memory import give_back
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.records import FORGET_CHUNKS, forget_old_bases
+from yp2p.sync.records import forget_old_bases
 from yp2p.sync.render import Render
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
@@ -37,6 +37,8 @@ _SCAN_BATCH = 1000
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0
 _ASK_PEERS_S = 2.0
+# How long a first scan waits for the folder's rules on what is left out.
+_RULES_LIMIT_S = 10.0
 _PRUNE_S = 3600.0
 
 log = structlog.get_logger()
@@ -126,7 +128,10 @@ class Disk:
 
     def _ignore_rules(self, root: Root) -> IgnoreRules:
         found = inspect(root, IGNORE_FILE, None, self._settings.max_text_bytes, trust_stamp=False)
-        text = found.text if found.found is Found.TEXT else ""
+        # What others leave out is left out from the start, before the file that says so is put in place.
+        is_to_come = self._first_scan or IGNORE_FILE not in self._folder.file_at
+        text = self._folder.rules_text() if is_to_come else ""
+        text = f"{text}\n{found.text}" if found.found is Found.TEXT else text
         self._folder.ignore_problem = ""
         try:
             return IgnoreRules(self._settings.ignore, text)
@@ -153,7 +158,14 @@ class Disk:
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
-            self._ingest = Ingest(folder, root, self._settings.max_text_bytes, watcher.watch_reading)
+            ingest = Ingest(
+                folder,
+                root,
+                self._settings.max_text_bytes,
+                watcher.watch_reading,
+                lambda path: nursery.start_soon(ingest.read_long, path),
+            )
+            self._ingest = ingest
             self._ingest.after_power_cut = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._mark)
             watcher.watch_kept()
@@ -207,7 +219,7 @@ class Disk:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
-        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing):
+        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing or ingest.unsettled.reading):
             self._after_power_cut = False
             self.looked_at.set()
             ingest.forget_vanished()
@@ -269,6 +281,8 @@ class Disk:
         """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
         if not self._first_scan or len(self._folder.members) < 2:
             return True
+        if self._folder.rules_document_is_missing() and trio.current_time() < self._scan_at + _RULES_LIMIT_S:
+            return False
         return self._folder.is_compared() or trio.current_time() >= self._scan_at
 
     async def _scan(self, root: Root, watcher: Watcher) -> None:
@@ -277,6 +291,8 @@ class Disk:
         assert ingest is not None
         folder.settled = False
         self._scan_wanted = False
+        if self._first_scan and folder.rules_text():
+            await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
         present = await trio.to_thread.run_sync(watcher.scan)
         if watcher.exhausted:
             log.warning(
@@ -309,7 +325,8 @@ class Disk:
             return
         deadline = min(ingest.unsettled.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
         if self._scan_wanted and folder.adopted:
-            deadline = min(deadline, self._scan_at)
+            now = trio.current_time()
+            deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
         for first, last in self._modified.values():
             deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
         with trio.move_on_at(deadline):
@@ -389,7 +406,6 @@ class Disk:
         folder.database.submit(
             [
                 forget_old_bases(folder.id, now),
-                FORGET_CHUNKS,
                 ("INSERT OR IGNORE INTO day VALUES (?)", (time.strftime("%Y-%m-%d", time.gmtime(now)),)),
             ]
         )

@@ -31,7 +31,7 @@ from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
-from yp2p.files.ignore import IgnoreRules
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -366,7 +366,25 @@ class Folder:
 
     def is_left_alone(self, path: str) -> bool:
         """Whether the file of a known entry is left out by now."""
-        return self.file_at.get(path) in self.ignored
+        entry = self.file_at.get(path)
+        if entry not in self.ignored:
+            return False
+        return self.rules.ignores(path, directory=self.files[entry].kind is Kind.DIRECTORY)
+
+    def _rules_entry(self) -> Entry | None:
+        entry = self.layout().entry_at.get(IGNORE_FILE)
+        found = self.manifest.entries[entry] if entry is not None else None
+        return found if found is not None and found.kind is Kind.TEXT else None
+
+    def rules_document_is_missing(self) -> bool:
+        """Whether the folder has rules on what is left out that are not here yet."""
+        found = self._rules_entry()
+        return found is not None and not self.has_document(found.document)
+
+    def rules_text(self) -> str:
+        """The folder's rules on what is left out, as its document says; empty when there are none here."""
+        found = self._rules_entry()
+        return self.head(found.document)[1] if found is not None and self.has_document(found.document) else ""
 
     def _entry_touched(self, entry: EntryID) -> None:
         found = self.manifest.entries.get(entry)

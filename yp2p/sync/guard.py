@@ -22,7 +22,8 @@ class DeletionGuard:
 
     def __init__(self, trash_bytes: int) -> None:
         self._trash_bytes = trash_bytes
-        self._done: dict[EntryID, float] = {}  # when it was deleted last; one file that comes and goes is one
+        # When it was deleted last, and its size; one file that comes and goes is one.
+        self._done: dict[EntryID, tuple[float, int]] = {}
         self._approved: set[EntryID] = set()
 
     def refuses(self, sizes: Mapping[EntryID, int], live: int, now: float) -> str:
@@ -39,17 +40,18 @@ class DeletionGuard:
         limit = max(MIN_FILES, int(SHARE * total))
         if wanted and count > limit:
             return f"{count} of {total} files were deleted within ten minutes"
-        if sum(wanted.values()) > self._trash_bytes:
-            return f"{sum(wanted.values())} bytes were deleted at once, more than the trash may hold"
+        done = sum(size for entry, (_, size) in self._done.items() if entry not in wanted)
+        if wanted and sum(wanted.values()) + done > self._trash_bytes:
+            return f"{sum(wanted.values()) + done} bytes were deleted within ten minutes, more than the trash may hold"
         return ""
 
-    def count(self, entry: EntryID, now: float) -> None:
+    def count(self, entry: EntryID, now: float, size: int = 0) -> None:
         """One of them was done."""
         if entry in self._approved:
             self._approved.discard(entry)
         else:
             self._done.pop(entry, None)  # the order is that of the times
-            self._done[entry] = now
+            self._done[entry] = now, size
 
     def approve(self, entries: set[EntryID]) -> None:
         """A person said that these may be deleted."""
@@ -65,5 +67,5 @@ class DeletionGuard:
         self._done.clear()
 
     def _forget(self, now: float) -> None:
-        while self._done and self._done[next(iter(self._done))] < now - WINDOW_S:
+        while self._done and self._done[next(iter(self._done))][0] < now - WINDOW_S:
             del self._done[next(iter(self._done))]

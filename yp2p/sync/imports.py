@@ -26,6 +26,7 @@ from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import Root
+from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Kind
@@ -33,9 +34,9 @@ from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
 from yp2p.sync.new_texts import document_id_for, entry_id_for, new_text
 from yp2p.sync.notices import NoticeKind
-from yp2p.sync.records import FileRecord
+from yp2p.sync.records import FileRecord, save_chunks
 from yp2p.sync.unsettled import BUSY_RETRY_S, Unsettled
-from yp2p.sync.wholes import Wholes, content_of, record_of, save_chunks
+from yp2p.sync.wholes import Wholes, content_of, record_of
 
 log = structlog.get_logger()
 
@@ -93,6 +94,8 @@ class Imports:
                 entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
                 if entry in folder.manifest.entries and is_text:
                     entry = EntryID(os.urandom(16))
+                while self._is_in_use(entry):
+                    entry = entry_id_for(b"again", entry)  # what was here has another name now
                 # What is no text and was here before lives again: on every device that makes it.
                 self._add(entry, finding.path, finding, changes, statements)
                 imported_entries.append(entry)
@@ -105,6 +108,10 @@ class Imports:
             for entry in imported_entries:
                 folder.rendered(entry)
             log.info("files_imported", folder=folder.label, count=len(changes))
+
+    def _is_in_use(self, entry: EntryID) -> bool:
+        found = self._folder.manifest.entries.get(entry)
+        return found is not None and (self._folder.is_alive(found) or entry in self._folder.files)
 
     def _add(
         self, entry: EntryID, path: str, finding: Finding, changes: list[Change], statements: list[Statement]
@@ -220,7 +227,10 @@ class Imports:
         result = await trio.to_thread.run_sync(
             move_away, self._root, finding.path, target, finding.content or None, finding.stamp
         )
-        if result.outcome is not Outcome.DONE:
+        if result.outcome is Outcome.DONE:
+            # Were the power to take this back, the file would look like an older version of what comes in its place.
+            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        else:
             self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
         return result
 

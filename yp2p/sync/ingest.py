@@ -44,7 +44,7 @@ import trio
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion
-from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect_all
+from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect, inspect_all
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
@@ -65,6 +65,8 @@ from yp2p.sync.wholes import Wholes, told_mode
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
+# A long file that is being written is read again after this long, or ten times as long as that takes.
+_LONG_RETRY_S = 5.0
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
 _NO_CLOCKS = b"\x00"  # the state vector of what is no document
@@ -74,14 +76,25 @@ log = structlog.get_logger()
 
 
 class Ingest:
-    """Looks at paths of one folder and brings what changed into the documents."""
+    """Looks at paths of one folder and brings what changed into the documents.
+
+    Args:
+        watch: watches for who reads a file that was rendered.
+        start_reading: starts `read_long` for a path, beside everything else.
+    """
 
     def __init__(
-        self, folder: Folder, root: Root, max_text_bytes: int, watch: Callable[[str, bytes], bool] = lambda *_: False
+        self,
+        folder: Folder,
+        root: Root,
+        max_text_bytes: int,
+        watch: Callable[[str, bytes], bool] = lambda *_: False,
+        start_reading: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._root = root
         self._max_text_bytes = max_text_bytes
+        self._start_reading = start_reading
         self.unsettled = Unsettled()
         self.readers = Readers(folder, watch)
         self.saves = Saves(folder, self.readers, self._only_status)
@@ -89,6 +102,9 @@ class Ingest:
         self._imports = Imports(
             folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away, self.wholes
         )
+        self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
+        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._long_at_start: set[str] = set()  # those of the first scan that have not been
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
         # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
@@ -117,7 +133,7 @@ class Ingest:
         looked_at = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
-            findings = inspect_all(self._root, known, self._max_text_bytes, self._bases_of(known))
+            findings = inspect_all(self._root, known, self._max_text_bytes, self._bases_of(known), self._read_beside)
         else:
             findings = await self._inspect(known)
         self._scanning, self._first = trust_stamp, settled
@@ -132,7 +148,28 @@ class Ingest:
 
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
         bases = self._bases_of(known)
-        return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases))
+        ready = dict(self._read_beside)
+        return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases, ready))
+
+    async def read_long(self, path: str) -> None:
+        """Read a long file, while everything else goes on; then it is looked at again."""
+        try:
+            record = self._folder.file_by_path(path)
+            base = (record.kind, record.content) if record is not None else None
+            async with self._one_at_a_time:
+                started = trio.current_time()
+                finding = await trio.to_thread.run_sync(
+                    lambda: inspect(self._root, path, None, self._max_text_bytes, trust_stamp=False, base=base)
+                )
+                took_s = trio.current_time() - started
+            self._read_beside[path] = finding
+            if finding.found is Found.BUSY:
+                self.unsettled.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
+            else:
+                self.look_again.add(path)
+        finally:
+            self.unsettled.reading.discard(path)
+            self._folder.disk_work.set()
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
         records = ((path, self._folder.file_by_path(path)) for path, _, _ in known)
@@ -155,6 +192,8 @@ class Ingest:
         folder.waiting.skipped.pop(path, None)
         if finding.kind is None:
             self.unsettled.fresh.pop(path, None)
+        if finding.found is not Found.LONG:
+            self._read_beside.pop(path, None)
         if record is not None and self.after_power_cut:
             if finding.found is Found.MISSING:
                 self._vanished.add(record.entry)
@@ -165,6 +204,12 @@ class Ingest:
             case Found.UNCHANGED:
                 if record is not None:
                     folder.waiting.entries.pop(record.entry, None)
+            case Found.LONG:
+                if self._first:
+                    self._long_at_start.add(path)
+                if path not in self.unsettled.reading:
+                    self.unsettled.reading.add(path)
+                    self._start_reading(path)
             case Found.BUSY:
                 self.unsettled.busy[path] = trio.current_time() + BUSY_RETRY_S
             case Found.MISSING:
@@ -189,6 +234,8 @@ class Ingest:
                     folder.waiting.entries[record.entry] = finding.reason
                 else:
                     folder.waiting.skipped[path] = finding.reason
+        if finding.found is not Found.LONG:
+            self._long_at_start.discard(path)
 
     def _needs_entry(self, path: str) -> bool:
         """Whether a directory is there only if an entry says so."""
@@ -207,10 +254,11 @@ class Ingest:
             await self._only_status(record, finding)
             return
         if Kind.TEXT is not finding.kind or record.kind is not finding.kind or self._is_replaced(record):
-            if self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.put_at_ns:
+            if self.after_power_cut and self._is_no_younger(record, finding):
                 await self._mend(record, finding)
             else:
-                await self.wholes.changed(record, finding, first=self._first)
+                was_there = self._first or finding.path in self._long_at_start
+                await self.wholes.changed(record, finding, first=was_there)
             self.readers.was_read(record.entry)
             return
         live = self._folder.open_text(record.document)
@@ -221,7 +269,7 @@ class Ingest:
             and (old := older_version(self._folder, record, finding.content, finding.stamp.size)) is not None
         ):
             self._is_older(old, finding)
-        elif self.after_power_cut and finding.stamp.mtime_ns <= record.stamp.put_at_ns:
+        elif self.after_power_cut and self._is_no_younger(record, finding):
             await self._mend(record, finding)
             return
         else:
@@ -231,6 +279,13 @@ class Ingest:
             base = base if base.entry == record.entry else record
             await self.saves.save(record, base, finding, Look(self._scanning, self.after_power_cut))
         self.readers.was_read(record.entry)
+
+    def _is_no_younger(self, record: FileRecord, finding: Finding) -> bool:
+        """Whether a file was written before its record, by this device's clock.
+
+        When a file that was rendered came here is when its inode was changed last: its time of change came with it.
+        """
+        return finding.stamp.mtime_ns <= record.stamp.ctime_ns
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""

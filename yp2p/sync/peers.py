@@ -19,6 +19,7 @@ Invariants
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -217,7 +218,9 @@ class Peers:
                     backoff = backoff.failed()
                 else:
                     backoff = Backoff()
-            with trio.move_on_after(backoff.delay_s(random.random())):
+            # While somebody's link is up there is nothing to do until it ends.
+            delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
+            with trio.move_on_after(delay_s):
                 await contact.poke.wait()
 
     async def _dial_all(self, device: DeviceID, keys: PublicIdentity) -> bool:
@@ -322,6 +325,8 @@ class Peers:
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
+                        if not dialled_by_us:
+                            self.contact(device).poke.set()  # else whoever dialled goes on by himself
                     if trio.current_time() - linked.since > _FORGIVEN_S:
                         self.contact(device).faults = 0
                         self.contact(device).trouble = ""

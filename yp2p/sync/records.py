@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from yp2p.files.inspect import NO_STAMP, Stamp
+from yp2p.files.inspect import NO_STAMP, Finding, Stamp
 from yp2p.files.replace import Temporary
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
-from yp2p.protocol.entries import Kind, Mode
+from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database, Statement
 
@@ -27,7 +27,7 @@ class FileRecord:
 
     The base of a text is the log of the document up to `base_seq`, or `base_state` where it is no prefix of the log.
     `content` is the hash of what the file held, as its kind has it: the base of all other kinds. It `is_own` when it
-    was saved here, and not rendered.
+    was saved here, and not rendered; of what is no text `base_state` then has the beginnings of the hashes it replaced.
     """
 
     entry: EntryID
@@ -40,6 +40,11 @@ class FileRecord:
     stamp: Stamp
     kind: Kind = Kind.TEXT
     is_own: bool = False
+
+    def replaces(self, content: bytes) -> bool:
+        """Whether a file that is no text was saved here in the place of this content."""
+        before = self.base_state if self.kind is not Kind.TEXT and self.is_own else None
+        return before is not None and content[:BEFORE_BYTES] in before_of(before)
 
     def save(self, folder: FolderID) -> Statement:
         s = self.stamp
@@ -56,7 +61,7 @@ class FileRecord:
 
     def keep_base(self, folder: FolderID) -> list[Statement]:
         """Keep the base for a day, where the log alone does not give it any more."""
-        if self.base_state is None:
+        if self.base_state is None or self.kind is not Kind.TEXT:
             return []
         row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
         return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
@@ -100,6 +105,14 @@ def forget_old_bases(folder: FolderID, now: float) -> Statement:
 
 # Chunks of blobs that no file holds. Those of one on its way are asked for again.
 FORGET_CHUNKS: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
+
+
+def save_chunks(finding: Finding) -> list[Statement]:
+    """Remember the chunks of a blob, where there is more than one."""
+    if len(finding.chunks) < 2:
+        return []
+    row = (finding.content, finding.stamp.size, b"".join(finding.chunks))
+    return [("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)]
 
 
 def kept_base(database: Database, folder: FolderID, record: FileRecord, content: bytes) -> bytes | None:

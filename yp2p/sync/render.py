@@ -211,8 +211,14 @@ class Render:
         folder = self._folder
         found = folder.manifest.entries.get(entry)
         record = folder.files.get(entry)
-        if found is None or entry in folder.ignored:
-            return None  # a register that cannot be read, or a path that is left out: what is here stays
+        if found is None:
+            return None  # a register that cannot be read: what is here stays
+        if entry in folder.ignored:
+            # At a path that is left out what is here stays; but what was renamed to such a path goes there first.
+            path = folder.layout().path_of[entry]
+            if record is not None and record.path != path and not folder.is_left_alone(record.path):
+                await self._move(record, path)
+            return None
         if not folder.is_alive(found):
             if record is not None and folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY):
                 folder.drop_file(entry)  # it is nobody's file now
@@ -228,7 +234,9 @@ class Render:
         path = folder.layout().path_of[entry]
         digest = folder.digest(found.document) if found.kind is Kind.TEXT else None
         if record is not None and is_apart(record, found, digest.content if digest else found.content.hash):
-            if not await self._ingest.wholes.keep_beside(record):
+            wholes = self._ingest.wholes
+            is_later = record.replaces(found.content.hash)
+            if not await (wholes.come_back(record, found) if is_later else wholes.keep_beside(record)):
                 self._later[entry] = trio.current_time() + RETRY_S
             return None
         if found.kind is Kind.DIRECTORY:
@@ -247,9 +255,9 @@ class Render:
             return None
         if record is None and self._is_taken(entry, path):
             return None
-        now = trio.current_time()
-        if now - self._last.get(entry, -1.0) < 1 / MAX_RENDERS_PER_S:
-            self._later[entry] = self._last[entry] + 1 / MAX_RENDERS_PER_S
+        due_at = self._last.get(entry, -1.0) + 1 / MAX_RENDERS_PER_S
+        if trio.current_time() < due_at:
+            self._later[entry] = due_at
             return None
         seq, text = folder.head(found.document)
         digest = folder.digest(found.document)
@@ -371,6 +379,7 @@ class Render:
                 is_stale = put.copy_of is not None and failure.errno == errno.ESTALE
                 if put.copy_of is not None and is_stale:
                     self._look(put.copy_of.path)
+                    folder.blobs.remove_file(put.content, put.copy_of.entry)  # until it is known again: fetch it
                 outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
                 await self._placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
@@ -552,7 +561,7 @@ class Render:
             self._ingest.readers.moved_away(record)
             self._ingest.readers.was_read(record.entry)
             folder.drop_file(record.entry)
-            folder.guard.count(record.entry, trio.current_time())
+            folder.guard.count(record.entry, trio.current_time(), record.stamp.size)
             folder.database.submit([record.delete(folder.id)])
             await self._tidy(record.path)
             folder.rendered(record.entry)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -53,7 +54,7 @@ from yp2p.protocol.messages import (
     TreeBuckets,
     TreeQuery,
 )
-from yp2p.protocol.reconcile import Leaf
+from yp2p.protocol.reconcile import Leaf, branch_of
 from yp2p.sync.blobs import MAX_REQUESTS_WAITING, BlobFetcher, BlobServer
 from yp2p.sync.descent import Descent
 from yp2p.sync.folder import Folder
@@ -74,6 +75,7 @@ _QUIET_CHANNEL_S = 30.0
 _MAX_CHANNELS = 256
 _DOCUMENTS_BYTES = 1 << 20
 _SLICE = 32
+_BUCKET_SLICE = 4
 
 log = structlog.get_logger()
 
@@ -100,6 +102,7 @@ class FolderSession:
         self._blob_server = BlobServer(folder, link)
         self._fetcher = BlobFetcher(folder, link)
         self._channels: dict[DocumentID, _OpenChannel] = {}
+        self._opened_one = trio.Event()
         self._peer_links: frozenset[DeviceID] = frozenset()
         self._peer_state: FolderState | None = None
         self._last_sent: FolderState | None = None
@@ -205,6 +208,7 @@ class FolderSession:
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
         self._channels[document] = opened
+        self._opened_one.set()
         self._nursery.start_soon(self._run_provider, document, opened)
         return opened
 
@@ -234,6 +238,9 @@ class FolderSession:
 
     async def _close_quiet_channels(self) -> None:
         while True:
+            if not self._channels:
+                self._opened_one = trio.Event()
+                await self._opened_one.wait()
             await trio.sleep(1)
             now = trio.current_time()
             limit = _QUIET_CHANNEL_S if len(self._channels) < _MAX_CHANNELS else 1.0
@@ -429,7 +436,7 @@ class FolderSession:
                 await folder.database.pending().wait()
                 await self._link.send(TreeBuckets(folder.id, buckets))
             case LeavesQuery(buckets=buckets):
-                await self._send_leaves(buckets)
+                await self._send_leaves(dict(buckets))
             case Pull():
                 await self._pulls_in.send(message)
             case Ack(leaves=leaves):
@@ -454,14 +461,22 @@ class FolderSession:
         if opened is not None:
             await opened.channel.deliver(payload)
 
-    async def _send_leaves(self, buckets: bytes) -> None:
+    async def _send_leaves(self, buckets: Mapping[int, bytes]) -> None:
         folder = self._folder
-        tree = folder.refresh_tree()
-        leaves = [item for bucket in set(buckets) for item in tree.leaves(bucket).items()]
+        leaves: list[tuple[EntryID, Leaf]] = []
+        branches: list[tuple[int, int]] = []
+        for number, (bucket, theirs) in enumerate(buckets.items()):
+            tree = folder.refresh_tree()
+            mask = tree.differing_branches(bucket, theirs)
+            branches.append((bucket, mask))
+            leaves += [item for item in tree.leaves(bucket).items() if mask >> branch_of(item[0]) & 1]
+            if number % _BUCKET_SLICE == 0:
+                await trio.lowlevel.checkpoint()
         await folder.database.pending().wait()
         for start in range(0, max(len(leaves), 1), MAX_LEAVES):
             last = start + MAX_LEAVES >= len(leaves)
-            await self._link.send(Leaves(folder.id, tuple(leaves[start : start + MAX_LEAVES]), last))
+            part = tuple(leaves[start : start + MAX_LEAVES])
+            await self._link.send(Leaves(folder.id, part, last, tuple(branches) if last else ()))
 
     async def _serve_pulls(self) -> None:
         folder = self._folder

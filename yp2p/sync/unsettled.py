@@ -31,6 +31,7 @@ class Unsettled:
     missing: dict[str, float] = field(default_factory=dict)  # path of a known file: since when
     busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
     held: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
+    reading: set[str] = field(default_factory=set)  # long files that are being read: one may be what vanished
 
     def next_deadline(self) -> float:
         """When something of this may be decided."""
@@ -41,7 +42,7 @@ class Unsettled:
 
     def deletes_at(self) -> float:
         """When what is missing is given up: all together, when no more goes missing, so that a flood is seen as one."""
-        if not self.missing:
+        if not self.missing or self.reading:
             return float("inf")
         since = self.missing.values()
         return min(max(since) + GRACE_S, min(since) + FLOOD_S)
@@ -53,7 +54,7 @@ class Unsettled:
         return [path for path, since in self.missing.items() if since + GRACE_S <= now]
 
     def __bool__(self) -> bool:
-        return bool(self.fresh or self.missing or self.busy)
+        return bool(self.fresh or self.missing or self.busy or self.reading)
 
 
 def decided_at(fresh: Fresh) -> float:

@@ -7,7 +7,8 @@ Theory of operation
     computed from the entry and the content, and is imported there like any new file. Every device that saved the same
     does the same, and equal imports are one entry; so there is one copy beside, however many devices had it. Where the
     entry was deleted meanwhile it lives again, with that change: an edit beats a delete. What was
-    only rendered is followed by whatever the register says: the one who saved it keeps it.
+    only rendered is followed by whatever the register says: the one who saved it keeps it. A register that goes back to
+    what a save here replaced (several devices made one change, and only some of them the next) is written again.
 
 Invariants
     * No content that was ever in place is overwritten: it is one that the new one replaces, and goes to the trash, or
@@ -29,14 +30,14 @@ from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
 from yp2p.files.replace import CREATION_MASK, Outcome, move_away
 from yp2p.files.root import OURS, Root
+from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Kind, Mode
-from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
 from yp2p.sync.new_texts import document_id_for, entry_id_for, new_text
 from yp2p.sync.notices import NoticeKind
-from yp2p.sync.records import FileRecord
+from yp2p.sync.records import FileRecord, save_chunks
 from yp2p.sync.unsettled import BUSY_RETRY_S, Unsettled
 
 log = structlog.get_logger()
@@ -62,14 +63,6 @@ def record_of(entry: EntryID, content: Content, finding: Finding) -> FileRecord:
     )  # fmt: skip
 
 
-def save_chunks(finding: Finding) -> list[Statement]:
-    """Remember the chunks of a blob, where there is more than one."""
-    if len(finding.chunks) < 2:
-        return []
-    row = (finding.content, finding.stamp.size, b"".join(finding.chunks))
-    return [("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)]
-
-
 def told_mode(record: FileRecord, mode: Mode) -> Mode:
     """The mode of a file that was found, by what can be told here: under umask 077 every file looks private."""
     if CREATION_MASK & 0o077 != 0o077:
@@ -89,6 +82,12 @@ def is_apart(record: FileRecord, found: Entry, content: bytes) -> bool:
         return False
     is_same = record.kind is found.kind and record.content == content
     return not is_same and not found.content.replaces(record.content)
+
+
+def _is_made_of(record: FileRecord, found: Entry) -> bool:
+    """Whether what the file held is what the register says, whichever version that is called."""
+    is_same = record.kind is found.kind and record.content == found.content.hash
+    return record.document == found.document or is_same or (record.kind is Kind.TEXT and found.kind is Kind.TEXT)
 
 
 class Wholes:
@@ -115,6 +114,7 @@ class Wholes:
         if found is None or finding.kind is None:
             return
         if finding.kind is found.kind and finding.content == found.content.hash:
+            folder.database.submit(save_chunks(finding))
             self._is(replace(record_of(found.id, found.content, finding), mode=record.mode))
             folder.rendered(found.id)
         elif first and self._is_older(record, found, finding):
@@ -122,7 +122,7 @@ class Wholes:
             folder.to_render.add(found.id)
             text = "the file held an older version; the newest was put back, the older one is in the trash"
             folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, found.id)
-        elif record.document == found.document or (record.kind is Kind.TEXT and found.kind is Kind.TEXT):
+        elif _is_made_of(record, found):
             await self._replace(record, found, finding)
         else:  # it was made of what is no more
             await self.keep_beside(replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind))
@@ -151,6 +151,8 @@ class Wholes:
         before = found.content.before if found.kind is not Kind.TEXT else ()
         content = content.after(record.content, before)
         updated = replace(updated, mode=mode, document=content.document, is_own=True)
+        if updated.kind is not Kind.TEXT:
+            updated = replace(updated, base_state=b"".join(content.before))
         folder.set_file(updated)
         new_mode = mode if mode != record.mode and finding.kind in (Kind.TEXT, Kind.BLOB) else None
         change = Change(found.id, content=content, mode=new_mode, revive=found.deletion is not None)
@@ -160,8 +162,7 @@ class Wholes:
         log.debug("file_replaced", path=record.path, kind=content.kind.name)
 
     async def come_back(self, record: FileRecord, found: Entry) -> bool:
-        """An edit beats a delete: the entry of a file that was changed here lives again, with that; False when it
-        cannot now."""
+        """The entry becomes what was saved here again, after it was deleted or went back; False when it cannot now."""
         finding = await trio.to_thread.run_sync(
             lambda: inspect(
                 self._root, record.path, None, MAX_TEXT_BYTES, trust_stamp=False, base=(record.kind, record.content)
@@ -191,6 +192,8 @@ class Wholes:
         if result.outcome is not Outcome.DONE:
             self._unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return False
+        # Were the power to take this back, the file would look like an older version of what comes in its place.
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         folder.drop_file(record.entry)
         folder.database.submit([record.delete(folder.id)])
         folder.to_render.add(record.entry)
