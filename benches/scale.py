@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from lab import Device, devices, eventually
 
 LIMIT_S = 900.0
+_ROUNDS_S = 10
 
 
 def fill(target: Path, files: int) -> None:
@@ -31,6 +32,17 @@ def fill(target: Path, files: int) -> None:
 def memory_mib(device: Device) -> float:
     pages = int(Path(f"/proc/{device.pid}/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def settled_memory_mib(device: Device) -> float:
+    """Once it has not changed by more than a MiB over two rounds of housekeeping: a settled daemon lets things go."""
+    readings = [memory_mib(device)]
+    while len(readings) <= _ROUNDS_S or max(readings[-_ROUNDS_S:]) - min(readings[-_ROUNDS_S:]) > 1.0:
+        time.sleep(1)
+        readings.append(memory_mib(device))
+        if len(readings) > LIMIT_S:
+            raise SystemExit(f"the memory of {device.name} does not settle: {readings[-5:]}")
+    return readings[-1]
 
 
 def cpu_s(device: Device) -> float:
@@ -74,8 +86,7 @@ def measure(files: int, idle_s: float) -> dict[str, object]:
         result["first_sync_s"] = round(time.perf_counter() - started, 2)
         result["first_sync_bytes"] = link_bytes(two)
         eventually(lambda: one.status()["folders"][0]["devices"][0]["in_sync"], LIMIT_S)
-        time.sleep(10)  # what a settled daemon lets go of
-        result["memory_after_first_sync_mib"] = {d.name: memory_mib(d) for d in (one, two)}
+        result["memory_after_first_sync_mib"] = {d.name: settled_memory_mib(d) for d in (one, two)}
         if idle_s:
             before = [cpu_s(device) for device in (one, two)]
             time.sleep(idle_s)
@@ -97,8 +108,7 @@ def measure(files: int, idle_s: float) -> dict[str, object]:
         _in_sync(two)
         result["killed_to_in_sync_s"] = round(time.perf_counter() - started, 2)
         result["killed_to_answering_s"] = round(started_s, 2)
-        time.sleep(10)
-        result["memory_after_restart_mib"] = memory_mib(two)
+        result["memory_after_restart_mib"] = settled_memory_mib(two)
     return result
 
 

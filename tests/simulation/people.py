@@ -198,6 +198,23 @@ class People:
         for parent in reversed(missing):
             REAL.mkdir(parent)
 
+    def _rename_to(self, path: str, target: str) -> None:
+        # Renamed and saved at once, it is another file to the daemon; an edit elsewhere then keeps the old one.
+        self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
+        self._make_parents(self.host.disk.path / target)
+        REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
+        self.host.disk.changed()
+        self.world.moved |= {path, target}
+        self.world.note(f"{self.host.name} renames {path} to {target}")
+
+    def _unlink(self, path: str) -> None:
+        tokens = tokens_in(peek(self.host.disk.path / path)) | self.overwritten.pop(path, set())
+        REAL.unlink(self.host.disk.path / path)
+        self.host.disk.changed()
+        self.world.oracle.deleted(tokens)
+        self.world.moved.add(path)
+        self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
+
     def _read(self, path: str) -> str:
         """Only where somebody has to: reading is what tells the daemon that a version was seen."""
         return (self.host.disk.path / path).read_bytes().decode()
@@ -256,23 +273,12 @@ class People:
     def rename(self) -> None:
         path, target = self._some_file(), self.world.rng.choice(_NAMES)
         if path is not None and target not in self._files() and target not in self.editors:
-            # Renamed and saved at once, it is another file to the daemon; an edit elsewhere then keeps the old one.
-            self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
-            self._make_parents(self.host.disk.path / target)
-            REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
-            self.host.disk.changed()
-            self.world.moved |= {path, target}
-            self.world.note(f"{self.host.name} renames {path} to {target}")
+            self._rename_to(path, target)
 
     def delete(self) -> None:
         path = self._some_file()
         if path is not None:
-            tokens = tokens_in(peek(self.host.disk.path / path)) | self.overwritten.pop(path, set())
-            REAL.unlink(self.host.disk.path / path)
-            self.host.disk.changed()
-            self.world.oracle.deleted(tokens)
-            self.world.moved.add(path)
-            self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
+            self._unlink(path)
 
     def _new_blob(self) -> bytes:
         rng = self.world.rng
@@ -296,23 +302,13 @@ class People:
         blobs, target = self._blobs(), self.world.rng.choice(_BLOB_NAMES)
         if blobs and target not in blobs:
             path = self.world.rng.choice(blobs)
-            self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
-            self._make_parents(self.host.disk.path / target)
-            REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
-            self.host.disk.changed()
-            self.world.moved |= {path, target}
-            self.world.note(f"{self.host.name} renames {path} to {target}")
+            self._rename_to(path, target)
 
     def delete_blob(self) -> None:
         blobs = self._blobs()
         if blobs:
             path = self.world.rng.choice(blobs)
-            tokens = tokens_in(peek(self.host.disk.path / path)) | self.overwritten.pop(path, set())
-            REAL.unlink(self.host.disk.path / path)
-            self.host.disk.changed()
-            self.world.oracle.deleted(tokens)
-            self.world.moved.add(path)
-            self.world.note(f"{self.host.name} deletes {path} with {sorted(tokens)}")
+            self._unlink(path)
 
     def open_editor(self) -> None:
         path = self._some_file()
