@@ -71,3 +71,45 @@ def test_a_register_that_cannot_be_read_hides_its_entry_and_nothing_else(name: s
     assert update is not None
     two.receive(index, update)
     assert set(two.entries) == {other}
+
+
+def test_a_document_that_rests_is_what_it_was() -> None:
+    stored: dict[int, list[bytes]] = {}
+    one, two = Manifest(1, lambda index: stored.get(index, [])), Manifest(2)
+
+    def rest() -> None:
+        for _ in range(2):
+            one.rest()
+        assert all(replica.rest() for replica in one.replicas)
+
+    def write(path: str) -> None:
+        updates = one.write([Change(ENTRY, path, TEXT)])
+        for index, update in updates.items():
+            stored.setdefault(index, []).append(update)
+        _exchange(updates, two)
+
+    write("a")
+    rest()
+    assert one.versions() == two.versions()
+    assert [replica.clocks() for replica in one.replicas] == [replica.clocks() for replica in two.replicas]
+    write("b")  # its clocks go on where they were
+    assert _entry(two).path == "b"
+    rest()
+    for index, update in two.write([Change(ENTRY, "c")]).items():
+        news, touched = one.receive(index, update)
+        assert news == update
+        assert touched == {ENTRY}
+        stored[index].append(update)
+    rest()
+    assert _entry(one).path == "c"
+    assert one.versions() == two.versions()
+    assert one.replicas[Manifest.index_of(ENTRY)].state() == two.replicas[Manifest.index_of(ENTRY)].state()
+
+
+def test_a_document_in_use_does_not_rest() -> None:
+    manifest = Manifest(1)
+    manifest.rest()
+    updates = manifest.write([Change(ENTRY, "a", TEXT)])
+    (index,) = updates
+    assert not manifest.replicas[index].rest()
+    assert manifest.replicas[index].rest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, self_test
+from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, removed_by, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
@@ -292,3 +293,14 @@ def test_what_is_no_import_is_not_taken_for_one() -> None:
     edited = TextReplica.from_updates(1, [update])
     edited.edit([Hunk(0, 0, "x")])
     assert read_first_import(edited.state()) is None
+
+
+def test_a_document_is_freed_with_its_replica() -> None:
+    """A document with an observer never is: a daemon that forks one for every save would grow for ever."""
+    text, manifest = TextReplica(1), ManifestReplica(1)
+    text.edit([Hunk(0, 0, "some text")])
+    manifest.write({bytes(16).hex() + "p": b"\x01a"})
+    documents = [weakref.ref(replica._doc) for replica in (text, manifest, text.fork(2))]
+    removed_by(text, TextReplica.from_updates(3, [text.state()]).edit([Hunk(0, 2, "")]) or b"")
+    del text, manifest
+    assert [document() for document in documents] == [None] * 3

@@ -91,7 +91,8 @@ class LayoutIndex:
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[EntryID, tuple[str, bool]] = {}
+        self._wanted: dict[EntryID, str] = {}
+        self._directories: set[EntryID] = set()  # those of them that are directories
         self._needed: Counter[str] = Counter()  # directories, by how many entries beneath or at them there are
         self._layout = Layout()
         self._is_contested = False
@@ -101,10 +102,11 @@ class LayoutIndex:
     def want(self, entry: EntryID, wanted: tuple[str, bool] | None) -> None:
         """The entry wants this path, and whether it is a directory; None: it wants none any more."""
         old = self._wanted.get(entry)
-        if old == wanted:
+        was_directory = entry in self._directories
+        if wanted == (None if old is None else (old, was_directory)):
             return
         if old is not None:
-            self._remove(entry, *old)
+            self._remove(entry, old, was_directory)
         if wanted is not None:
             self._add(entry, *wanted)
         self._moved.add(entry)
@@ -112,6 +114,7 @@ class LayoutIndex:
 
     def _remove(self, entry: EntryID, path: str, is_directory: bool) -> None:
         del self._wanted[entry]
+        self._directories.discard(entry)
         for directory in _directories(path, is_directory):
             self._needed[directory] -= 1
             if not self._needed[directory]:
@@ -124,10 +127,12 @@ class LayoutIndex:
         entry_at = self._layout.entry_at
         # While something is contested the layout is of a moment ago, and says nothing.
         is_free = not self._is_contested and path not in entry_at and (is_directory or path not in self._needed)
-        self._wanted[entry] = path, is_directory
+        self._wanted[entry] = path
+        if is_directory:
+            self._directories.add(entry)
         for directory in _directories(path, is_directory):
             above = entry_at.get(directory) if is_free and directory != path else None
-            is_free = is_free and (above is None or self._wanted[above][1])
+            is_free = is_free and (above is None or above in self._directories)
             self._needed[directory] += 1
         self._is_contested = self._is_contested or not is_free
         if not self._is_contested:
@@ -140,8 +145,8 @@ class LayoutIndex:
             self._is_stale = False
             before = self._layout.path_of
             self._layout = layout(
-                ((entry, path) for entry, (path, is_directory) in self._wanted.items() if not is_directory),
-                ((entry, path) for entry, (path, is_directory) in self._wanted.items() if is_directory),
+                ((entry, path) for entry, path in self._wanted.items() if entry not in self._directories),
+                ((entry, self._wanted[entry]) for entry in self._directories),
             )
             after = self._layout.path_of
             self._moved |= {entry for entry in before.keys() | after if before.get(entry) != after.get(entry)}

@@ -15,15 +15,21 @@ the document is contained in it. Removing text does not move a state vector and 
 no document: its delete names the version, and counts while that is the content.
 
 A peer can write any bytes into a register. A value that does not decode hides its entry and changes nothing else.
+
+Nobody needs the 64 documents while nothing changes: they rest then. What one amounts to (state vector, version) is
+kept, and whoever needs more wakes it: it is made anew from its stored updates. It may only rest when everything that it
+holds is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from pycrdt import Map, MapEvent
+from pycrdt import Doc, Map, MapEvent
 
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault
@@ -101,15 +107,65 @@ class Change:
 
 
 class ManifestReplica(Replica):
-    """One of the 64 documents."""
+    """One of the 64 documents.
+
+    Args:
+        stored: gives all updates that it was made of, to make it anew after a rest.
+    """
 
     shape = Shape.MANIFEST
 
-    def __init__(self, client_id: int) -> None:
+    def __init__(self, client_id: int, stored: Callable[[], Iterable[bytes]] = tuple) -> None:
         super().__init__(client_id)
+        self._stored = stored
+        self._resting: tuple[bytes, bytes] | None = None  # its state vector and version, while it rests
+        self._is_used = True
         self._map: Map[Any] = self._doc.get(Shape.MANIFEST.value, type=Map)
         self._keys: set[str] = set()
-        self._map_subscription = self._map.observe(self._on_map)
+
+    @contextmanager
+    def _calling_pycrdt(self) -> Iterator[None]:
+        if self._resting is not None and not self._poisoned:
+            updates = list(self._stored())
+            self._resting = None
+            self._doc = Doc(client_id=self.client_id)
+            self._map = self._doc.get(Shape.MANIFEST.value, type=Map)
+            self.load(updates)
+            self._keys.clear()
+        self._is_used = True
+        with super()._calling_pycrdt():
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with super()._changing():
+            subscription = self._map.observe(self._on_map)
+            try:
+                yield
+            finally:
+                self._map.unobserve(subscription)
+
+    def load(self, updates: Iterable[bytes]) -> None:
+        super().load(updates)
+        with self._calling_pycrdt():
+            self._keys.update(self._map.keys())
+
+    def rest(self) -> bool:
+        """Let go of the document, unless it was used since the last time; tells whether it rests.
+
+        Everything that it holds has to be stored.
+        """
+        is_used, self._is_used = self._is_used, False
+        if not (is_used or self._resting or self._poisoned):
+            self._resting = self.state_vector(), self.version()
+            del self._doc, self._map
+        return self._resting is not None
+
+    def state_vector(self) -> bytes:
+        return self._resting[0] if self._resting is not None else super().state_vector()
+
+    def version(self) -> bytes:
+        return self._resting[1] if self._resting is not None else super().version()
 
     def _on_map(self, event: MapEvent) -> None:
         self._keys.update(event.keys)  # type: ignore[attr-defined]
@@ -118,12 +174,15 @@ class ManifestReplica(Replica):
         keys, self._keys = self._keys, set()
         return keys
 
-    def register(self, key: str) -> bytes | None:
-        value = self._map.get(key)
-        return bytes(value) if value is not None else None
+    def registers(self, entry: EntryID) -> list[bytes | None]:
+        """Path, content, mode and delete of an entry."""
+        name = entry.hex()
+        with self._calling_pycrdt():
+            values = [self._map.get(name + register) for register in "pcmd"]
+        return [bytes(value) if value is not None else None for value in values]
 
     def write(self, values: Mapping[str, bytes]) -> bytes | None:
-        with self._calling_pycrdt(), self._doc.transaction():
+        with self._changing(), self._doc.transaction():
             for key, value in values.items():
                 self._map[key] = value
         return self._take_news()
@@ -139,10 +198,15 @@ def _entry_of(key: str) -> EntryID | None:
 
 
 class Manifest:
-    """All entries of a folder, kept in step with the 64 documents."""
+    """All entries of a folder, kept in step with the 64 documents.
 
-    def __init__(self, client_id: int) -> None:
-        self.replicas = [ManifestReplica(client_id) for _ in range(MANIFEST_DOCUMENTS)]
+    Args:
+        stored: gives all updates that a document was made of, by its number.
+    """
+
+    def __init__(self, client_id: int, stored: Callable[[int], Iterable[bytes]] = lambda _: ()) -> None:
+        self._stored = stored
+        self.replicas = [ManifestReplica(client_id, partial(stored, index)) for index in range(MANIFEST_DOCUMENTS)]
         self.entries: dict[EntryID, Entry] = {}
 
     @staticmethod
@@ -155,7 +219,7 @@ class Manifest:
 
     def reload(self, index: int, updates: Iterable[bytes]) -> set[EntryID]:
         """Make one document anew from its updates; gives all entries it may hold."""
-        self.replicas[index] = ManifestReplica(self.replicas[index].client_id)
+        self.replicas[index] = ManifestReplica(self.replicas[index].client_id, partial(self._stored, index))
         before = {entry for entry in self.entries if self.index_of(entry) == index}
         self.replicas[index].load(updates)
         touched = before | self._refresh(index)
@@ -166,6 +230,11 @@ class Manifest:
             else:
                 self.entries[entry] = parsed
         return touched
+
+    def rest(self) -> None:
+        """Let go of the documents that nobody used since the last time. All they hold has to be stored."""
+        for replica in self.replicas:
+            replica.rest()
 
     def receive(
         self, index: int, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None
@@ -210,9 +279,7 @@ class Manifest:
 
     @staticmethod
     def _parse(replica: ManifestReplica, entry: EntryID) -> Entry | None:
-        name = entry.hex()
-        path, content = replica.register(name + "p"), replica.register(name + "c")
-        mode, deletion = replica.register(name + "m"), replica.register(name + "d")
+        path, content, mode, deletion = replica.registers(entry)
         try:
             if not path or path[0] != _FORMAT or content is None:
                 return None

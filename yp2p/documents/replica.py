@@ -6,7 +6,9 @@ Theory of operation
     that knows: everything else calls `receive` for a peer's bytes and `apply` for our own.
 
     What changed a replica comes out as the *update of the transaction* (`bytes(event.update)` inside the
-    callback): only the news, however much of a received update was known before.
+    callback): only the news, however much of a received update was known before. The document is observed while it is
+    changed and not longer: a callback holds its document, and the document the callback, where Python cannot see it, so
+    a document with an observer is never freed.
 
 Invariants
     * A peer's bytes pass `check_update` against this replica's own state vector before pycrdt sees them.
@@ -53,13 +55,12 @@ class Replica:
 
     def __init__(self, client_id: int) -> None:
         self.client_id = client_id
-        self._doc: Doc[Any] = Doc(client_id=client_id)
         self._news: list[bytes] = []
         self._poisoned = False
         self._is_receiving = False  # what a peer sent has been parsed already
         self.received: Parsed | None = None  # what the last update of a peer contained
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
-        self._subscription = self._doc.observe(self._on_transaction)
+        self._doc: Doc[Any] = Doc(client_id=client_id)
 
     def _on_transaction(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
@@ -90,6 +91,16 @@ class Replica:
                 raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
             raise
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Calls that may change the document: what they change is noted."""
+        with self._calling_pycrdt():
+            subscription = self._doc.observe(self._on_transaction)
+            try:
+                yield
+            finally:
+                self._doc.unobserve(subscription)
+
     def _take_news(self) -> bytes | None:
         news, self._news = self._news, []
         if len(news) > 1:
@@ -101,11 +112,12 @@ class Replica:
         with self._calling_pycrdt(), self._doc.transaction():
             for update in updates:
                 self._doc.apply_update(update)
-        self._news.clear()
+                self._note_halves(update)
+        self._changed()
 
     def apply(self, update: bytes) -> bytes | None:
         """Apply an update that this device made; gives what was news, None when nothing was."""
-        with self._calling_pycrdt():
+        with self._changing():
             self._doc.apply_update(update)
         return self._take_news()
 

@@ -77,7 +77,7 @@ class TextReplica(Replica):
         if len(hunks) > MAX_HUNKS:
             raise ValueError(f"{len(hunks)} hunks in one edit, more than {MAX_HUNKS}")
         offsets = _byte_offsets(self.text(), [place for hunk in hunks for place in (hunk.start, hunk.stop)])
-        with self._calling_pycrdt(), self._doc.transaction():
+        with self._changing(), self._doc.transaction():
             for number in range(len(hunks) - 1, -1, -1):
                 start, stop = offsets[2 * number], offsets[2 * number + 1]
                 if stop > start:

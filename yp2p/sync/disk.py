@@ -74,12 +74,8 @@ class Disk:
         """Paths that somebody saved here in the last minute."""
         if self._ingest is None:
             return []
-        now = trio.current_time()
-        return sorted(
-            record.path
-            for entry, at in self._ingest.saves.edited_at.items()
-            if now - at < 60 and (record := self._folder.files.get(entry)) is not None
-        )
+        entries = self._ingest.saves.recently_edited()
+        return sorted(record.path for entry in entries if (record := self._folder.files.get(entry)) is not None)
 
     async def run(  # noqa: ASYNC128 (`_report_started` calls it)
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -379,6 +375,7 @@ class Disk:
             self._folder.close_idle_texts()
             if self._folder.settled and not was_settled:
                 await self._folder.share_values()
+                self._let_go()
                 await trio.to_thread.run_sync(give_back)
             was_settled = self._folder.settled
             if trio.current_time() >= next_scan:
@@ -392,6 +389,13 @@ class Disk:
                 return
             self._folder.save_digests()
             await self._prune(root)
+
+    def _let_go(self) -> None:
+        """What a first sync needed is not needed any more."""
+        if not self._folder.to_render:
+            self._folder.to_render.clear()  # an empty set keeps the room that it needed
+        if self._render is not None:
+            self._render.let_go()
 
     async def _prune(self, root: Root) -> None:
         """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""

@@ -46,12 +46,23 @@ from yp2p.sync.members import Membership
 from yp2p.sync.notices import NoticeKind, Notices
 from yp2p.sync.progress import Progress
 from yp2p.sync.quarantine import Quarantine
-from yp2p.sync.records import Digest, FileRecord, load_digests, load_files, load_log, log_row, recent_of_others
+from yp2p.sync.records import (
+    Digest,
+    FileRecord,
+    Values,
+    load_digests,
+    load_files,
+    load_log,
+    log_row,
+    recent_of_others,
+)
 from yp2p.sync.waiting import Waiting
 from yp2p.trust.membership import Member
 
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
+# The manifest's are let go of after so much, at most twice as long.
+IDLE_MANIFEST_S = 15.0
 _DEFAULT_TRASH_BYTES = 2 << 30
 
 # So many files have to come before it is worth while to look at all of them.
@@ -149,7 +160,8 @@ class Folder:
         self.rules = IgnoreRules()
         self.ignored: set[EntryID] = set()
         self.ignore_problem = ""  # why the file that says what is left out is not used
-        self.manifest = Manifest(clients.own)
+        self.manifest = Manifest(clients.own, self._stored_manifest)
+        self._manifest_rests_at = 0.0
         self.manifest_documents = [
             LiveDocument(manifest_document_id(index), replica, self._accept_manifest, database.pending)
             for index, replica in enumerate(self.manifest.replicas)
@@ -161,19 +173,27 @@ class Folder:
         """Read everything from the store; call once, before use."""
         self.membership.load()
         self.notices.load()
-        digests, stale = load_digests(self.database, self.id)
-        self._digests = {d: digest for d, digest in digests.items() if d not in _MANIFEST_INDEX}
-        self._stale = stale - set(_MANIFEST_INDEX)
         for document, index in _MANIFEST_INDEX.items():
             rows = load_log(self.database, self.id, document)
             if rows:
                 self.manifest.load(index, [data for _, data in rows])
                 self.manifest_documents[index].last_seq = rows[-1][0]
-        for record in load_files(self.database, self.id):
+        values = Values()
+        for entry in self.manifest.entries.values():
+            for value in (entry.id, entry.path, entry.document):
+                values.the(value)
+        digests, stale = load_digests(self.database, self.id, values)
+        self._digests = {d: digest for d, digest in digests.items() if d not in _MANIFEST_INDEX}
+        self._stale = stale - set(_MANIFEST_INDEX)
+        for record in load_files(self.database, self.id, values):
             self.set_file(record)
+        self._unshared = 0
         for entry in self.manifest.entries.values():
             self._entry_touched(entry.id)
         self.to_render.update(self.manifest.entries)
+
+    def _stored_manifest(self, index: int) -> list[bytes]:
+        return [data for _, data in load_log(self.database, self.id, manifest_document_id(index))]
 
     @property
     def members(self) -> dict[DeviceID, Member]:
@@ -494,6 +514,9 @@ class Folder:
             return
         self.unstored.clear()
         now = trio.current_time()
+        if now >= self._manifest_rests_at:
+            self._manifest_rests_at = now + IDLE_MANIFEST_S
+            self.manifest.rest()
         crowded = len(self._texts) > MAX_OPEN_DOCUMENTS
         for document, live in list(self._texts.items()):
             idle = now - live.used_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
 from yp2p.files.replace import Temporary
@@ -13,8 +14,21 @@ from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database, Statement
 
+_Value = TypeVar("_Value", bound="bytes | str")
+
 # An editor that was open for longer than this has been asked whether to load the file again.
 BASES_S = 86400.0
+
+
+class Values:
+    """Of values that are equal, the one object to keep: an ID, a path or a hash is in many records."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def the(self, value: _Value) -> _Value:
+        known: _Value = self._known.setdefault(value, value)
+        return known
 
 
 def _path(data: bytes) -> str:
@@ -131,10 +145,20 @@ def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: 
     return [replace(record, base_state=bytes(state), content=content) for content, state in rows]
 
 
-def load_files(database: Database, folder: FolderID) -> list[FileRecord]:
+def load_files(database: Database, folder: FolderID, values: Values) -> list[FileRecord]:
+    the = values.the
     return [
         FileRecord(
-            EntryID(e), _path(p), DocumentID(d), seq, state, content, Mode(m), Stamp(*stamp), Kind(kind), bool(own)
+            the(EntryID(e)),
+            the(_path(p)),
+            the(DocumentID(d)),
+            seq,
+            state,
+            the(content),
+            Mode(m),
+            Stamp(*stamp),
+            Kind(kind),
+            bool(own),
         )
         for e, p, d, seq, state, content, m, kind, own, *stamp in database.rows(
             "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own,"
@@ -201,7 +225,9 @@ class Digest:
         )
 
 
-def load_digests(database: Database, folder: FolderID) -> tuple[dict[DocumentID, Digest], set[DocumentID]]:
+def load_digests(
+    database: Database, folder: FolderID, values: Values
+) -> tuple[dict[DocumentID, Digest], set[DocumentID]]:
     """The digests that are up to date, and the documents whose digest is not."""
     digests: dict[DocumentID, Digest] = {}
     stale: set[DocumentID] = set()
@@ -212,7 +238,7 @@ def load_digests(database: Database, folder: FolderID) -> tuple[dict[DocumentID,
         (folder,),
     ):
         if seq == last:
-            digests[DocumentID(document)] = Digest(version, content, clocks)
+            digests[values.the(DocumentID(document))] = Digest(version, values.the(content), clocks)
         else:
             stale.add(DocumentID(document))
     return digests, stale

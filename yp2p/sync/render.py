@@ -132,6 +132,11 @@ class Render:
         self.late = Late(folder, root, ingest.saves)
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
+    def let_go(self) -> None:
+        """Forget what does not matter any more."""
+        due_before = trio.current_time() - 1 / MAX_RENDERS_PER_S
+        self._last = {entry: at for entry, at in self._last.items() if at > due_before}
+
     def next_deadline(self) -> float:
         return min([*self._later.values(), self.late.next_deadline()])
 

@@ -44,6 +44,7 @@ _MIN_FORMER_CHARS = 8
 _NOTHING = TextReplica(1).state()
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
+_RECENT_S = 60.0
 
 log = structlog.get_logger()
 
@@ -69,7 +70,13 @@ class Saves:
         self._folder = folder
         self._readers = readers
         self._only_status = only_status
-        self.edited_at: dict[EntryID, float] = {}
+        self._edited_at: dict[EntryID, float] = {}
+
+    def recently_edited(self) -> list[EntryID]:
+        """Files that were saved here in the last minute."""
+        since = trio.current_time() - _RECENT_S
+        self._edited_at = {entry: at for entry, at in self._edited_at.items() if at > since}
+        return list(self._edited_at)
 
     async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
         """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
@@ -123,7 +130,7 @@ class Saves:
         commit = folder.record_text(live, news, None, extra=extra)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
         folder.set_file(updated)
-        self.edited_at[record.entry] = trio.current_time()
+        self._edited_at[record.entry] = trio.current_time()
         if not is_head:
             folder.to_render.add(record.entry)
         commit = folder.tell_merge(live, merged) or commit
@@ -157,7 +164,7 @@ class Saves:
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         folder.set_file(updated)
         folder.to_render.add(record.entry)
-        self.edited_at[record.entry] = trio.current_time()
+        self._edited_at[record.entry] = trio.current_time()
         log.debug("file_carried_over", path=record.path, hunks=len(found))
         if news is None:
             folder.database.submit(extra)

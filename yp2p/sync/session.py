@@ -350,8 +350,8 @@ class FolderSession:
     def _caught_up(self) -> None:
         """What the peer announced last, all of it on its disk, is what we have: it is behind with nothing."""
         if self.behind:
-            self.behind.clear()
             self._folder.touch()
+        self.behind.clear()  # an empty one keeps the room that it needed
 
     def _want_descent(self, own: FolderState, state: FolderState) -> None:
         """Compare in depth, but not the same two states again and again."""
