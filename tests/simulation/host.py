@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
@@ -253,7 +254,12 @@ class Host:
         shutil.copytree(self.disk.path, clone.disk.path, dirs_exist_ok=True, copy_function=copy)
         store = sqlite3.connect(clone.store)
         store.execute("UPDATE folder SET root = ?", (str(clone.disk.path),))
-        store.execute("DELETE FROM unread")  # our copies have other inodes, so the access times tell nothing
+        # Our copies have other inodes, so the access times tell nothing, unless a file was saved meanwhile.
+        unread = "SELECT entry, file.path, file.content FROM unread JOIN file USING (folder, entry)"
+        for entry, path, content in store.execute(unread).fetchall():
+            copied = clone.disk.path / os.fsdecode(path)
+            if not copied.exists() or hashlib.sha256(peek(copied)).digest() == content:
+                store.execute("DELETE FROM unread WHERE entry = ?", (entry,))
         store.commit()
         store.close()
         clone.has_joined = self.has_joined

@@ -323,6 +323,7 @@ class Render:
             await trio.to_thread.run_sync(self._root.make_directory, path)
         except OSError as error:
             self._wait(found.id, error.strerror or str(error), BLOCKED_RETRY_S)
+            self._look_above(path)
             return
         folder.waiting.entries.pop(found.id, None)
         made = FileRecord(
@@ -433,6 +434,7 @@ class Render:
             else:
                 retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
                 self._wait(put.entry, result.reason, retry)
+                self._look_above(put.path)
             return
         now = trio.current_time()
         self._last[put.entry] = now
@@ -602,6 +604,21 @@ class Render:
             self._later[record.entry] = trio.current_time() + RETRY_S
         else:
             self._wait(record.entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S)
+            self._look_above(target)
+
+    def _look_above(self, path: str) -> None:
+        """What stands where a directory has to be may be a file that nobody knows: once it is known it steps aside."""
+        above = path.rpartition("/")[0]
+        while above:
+            try:
+                status = self._root.lstat(above)
+            except OSError:
+                return  # the reason that was given for what waits says why
+            if status is not None:
+                if not stat.S_ISDIR(status.st_mode):
+                    self._look(above)
+                return
+            above = above.rpartition("/")[0]
 
     def _wait(self, entry: EntryID, reason: str, delay_s: float) -> None:
         self._folder.waiting.entries[entry] = reason

@@ -194,8 +194,9 @@ class Wholes:
             return False
         # Were the power to take this back, the file would look like an older version of what comes in its place.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        folder.drop_file(record.entry)
-        folder.database.submit([record.delete(folder.id)])
+        if folder.file_at.get(record.path) == record.entry:  # else its file is still where it was before
+            folder.drop_file(record.entry)
+            folder.database.submit([record.delete(folder.id)])
         folder.to_render.add(record.entry)
         if beside.startswith(OURS):
             return True
