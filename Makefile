@@ -9,7 +9,7 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	@touch $@
 
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs" $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -89,6 +89,12 @@ endif
 hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
 
+YJS := .yjs
+yjs: $(TEST_VENV)/.wheel ## Positions against the real Yjs (node and npm)
+	@command -v npm >/dev/null || { echo "npm is needed: install Node.js"; exit 1; }
+	@test -d $(YJS)/node_modules/yjs || npm install --silent --no-save --no-package-lock --prefix $(YJS) yjs@13.6.33
+	YP2P_YJS=$(CURDIR)/$(YJS) $(TEST_VENV)/bin/pytest -q -m yjs -p no:randomly tests/yjs
+
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each, guided by coverage where possible
 	-$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[fuzz]"
@@ -105,4 +111,4 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/scale.py --files 10000 100000
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -12,6 +12,8 @@
     ├── FolderError              8  a directory cannot be shared or joined
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
     ├── WaitTimeout              1  `yp2p wait` ran out of time
+    ├── PositionInvalid          2  what is no position in a text of a file
+    ├── PositionUnknown          1  a position beside what a text does not have (yet)
     └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
         ├── HandshakeFailed         Noise could not authenticate the bytes received
         ├── FrameFault              a length or lane that the frame layer does not allow
@@ -88,6 +90,16 @@ class WaitTimeout(YpError):
     """The folders were not in sync in time."""
 
     exit_code = 1
+
+
+class PositionInvalid(YpError):
+    """What is no position in a text of a file: an index outside it, or bytes or JSON that mean something else."""
+
+    exit_code = 2
+
+
+class PositionUnknown(YpError):
+    """A position beside what a text does not have, or does not have yet."""
 
 
 class PeerFault(YpError):
