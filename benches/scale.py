@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from lab import Device, devices, eventually
 
 LIMIT_S = 900.0
-_ROUNDS_S = 10
+_ROUNDS_S = 20
 
 
 def fill(target: Path, files: int) -> None:

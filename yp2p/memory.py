@@ -9,6 +9,12 @@ from __future__ import annotations
 import ctypes
 
 _M_ARENA_MAX = -8  # mallopt(3)
+_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD = -1
+# Messages of a large file are a mebibyte. With a mapping of its own each is made of fresh pages, which takes longer
+# than filling them; so they come from what was freed before, of which so much is kept until `give_back`.
+_MAPPED_BYTES = 8 << 20
+_KEPT_BYTES = 32 << 20
 _libc = ctypes.CDLL(None)
 
 
@@ -16,6 +22,8 @@ def share_one_arena() -> None:
     """Call before there are threads. They seldom allocate at the same time: Python's lock keeps them from it."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
+        _libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
+        _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def give_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from yp2p.files import blobs
 from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
 from yp2p.files.inspect import Found, Stamp, inspect
 from yp2p.files.root import Root
@@ -109,3 +111,42 @@ def test_times_before_1970_are_what_they_are(root: Root) -> None:
     (root.path / "f").write_bytes(b"\0")
     os.utime(root.path / "f", ns=(0, -(10**9)))
     assert inspect(root, "f", None, 100, trust_stamp=False).stamp.mtime_ns == -(10**9)
+
+
+@pytest.mark.parametrize("refuses", ["nothing", "to open", "to write"])
+def test_a_long_one_is_put_together_past_the_page_cache(
+    root: Root, refuses: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "_DIRECT_BYTES", 0)
+    monkeypatch.setattr(blobs, "_BUFFER_BYTES", 2 * CHUNK_BYTES)
+    direct: set[int] = set()
+    written: list[bool] = []
+    real_open, real_write = root.open, os.pwrite
+
+    def opened(path: str, flags: int, mode: int = 0) -> int:
+        if not flags & os.O_DIRECT:
+            return real_open(path, flags, mode)
+        if refuses == "to open":
+            raise OSError(errno.EINVAL, "no O_DIRECT here")
+        descriptor = real_open(path, flags & ~os.O_DIRECT, mode)  # the directory of the test may be in memory
+        direct.add(descriptor)
+        return descriptor
+
+    def write(descriptor: int, data: memoryview, at: int) -> int:
+        written.append(descriptor in direct)
+        if descriptor in direct:
+            assert len(data) % 4096 == at % 4096 == 0
+            if refuses == "to write":
+                raise OSError(errno.EINVAL, "no O_DIRECT here")
+        return real_write(descriptor, data, at)
+
+    monkeypatch.setattr(root, "open", opened)
+    monkeypatch.setattr(os, "pwrite", write)
+    assembly = Assembly(root, BLOB, len(DATA), HASHES)
+    assembly.find("")
+    assert assembly.put_all([(3, CHUNKS[3]), (1, CHUNKS[1]), (0, CHUNKS[0])])
+    assert assembly.missing == {2}
+    assert assembly.put_all([(2, CHUNKS[2])])
+    assembly.close()
+    assert (root.path / name_of(BLOB)).read_bytes() == DATA
+    assert any(written) is (refuses != "to open")

@@ -162,7 +162,7 @@ class World:
 
     async def _begin(self) -> None:
         count = self.rng.choice((2, 2, 2, 3, 3, 3, 4, 5, 8))
-        self.has_blobs = bool(os.environ.get("SIMULATE_BLOBS"))
+        self.has_blobs = os.environ.get("SIMULATE_BLOBS") != "0"
         for number in range(count):
             self.add_host(f"h{number}")
         first = self.hosts[0]

@@ -151,15 +151,16 @@ class ManifestReplica(Replica):
             self._keys.update(self._map.keys())
 
     def rest(self) -> bool:
-        """Let go of the document, unless it was used since the last time; tells whether it rests.
+        """Let go of the document, unless it was used since the last time; tells whether it was let go of now.
 
         Everything that it holds has to be stored.
         """
         is_used, self._is_used = self._is_used, False
-        if not (is_used or self._resting or self._poisoned):
-            self._resting = self.state_vector(), self.version()
-            del self._doc, self._map
-        return self._resting is not None
+        if is_used or self._resting or self._poisoned:
+            return False
+        self._resting = self.state_vector(), self.version()
+        del self._doc, self._map
+        return True
 
     def state_vector(self) -> bytes:
         return self._resting[0] if self._resting is not None else super().state_vector()
@@ -231,10 +232,12 @@ class Manifest:
                 self.entries[entry] = parsed
         return touched
 
-    def rest(self) -> None:
-        """Let go of the documents that nobody used since the last time. All they hold has to be stored."""
-        for replica in self.replicas:
-            replica.rest()
+    def rest(self) -> bool:
+        """Let go of the documents that nobody used since the last time; tells whether there were any.
+
+        All they hold has to be stored.
+        """
+        return sum(replica.rest() for replica in self.replicas) > 0
 
     def receive(
         self, index: int, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None

@@ -1,15 +1,20 @@
 """Blobs in files: reading chunks to send, writing those that came, finding what is here already.
 
 A blob on its way is assembled in `.yp2p/tmp` under a name that says which, and put in place when it is whole. Should
-the connection or the machine go down, what is there is hashed and the fetch goes on from there.
+the connection or the machine go down, what is there is hashed and the fetch goes on from there. A long one goes past
+the page cache where the file system can do that: everything else stays in there, and little is left to be forced to the
+disk.
 
 Everything here blocks and belongs in a worker thread.
 """
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from yp2p.files.inspect import Stamp, read_chunk_hashes
@@ -17,6 +22,11 @@ from yp2p.files.root import TMP, Root
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size
 
 PREFIX = f"{TMP}/blob-"
+# Shorter ones are likely to be looked at soon, and gain nothing.
+_DIRECT_BYTES = 64 << 20
+# What is written at a time past the page cache, and the unit in which that has to be.
+_BUFFER_BYTES = 4 << 20
+_BLOCK_BYTES = 4096
 
 
 def name_of(blob: bytes) -> str:
@@ -72,7 +82,7 @@ def write_blobs(root: Root, blobs: Sequence[tuple[bytes, bytes]]) -> None:
             os.close(descriptor)
 
 
-def _write_at(descriptor: int, data: bytes, at: int) -> None:
+def _write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
     view = memoryview(data)
     while view:
         done = os.pwrite(descriptor, view, at)
@@ -95,10 +105,21 @@ class Assembly:
         self._size = size
         self.name = name_of(blob)
         self._descriptor = root.open(self.name, os.O_RDWR | os.O_CREAT, 0o600)
+        self._past_cache: int | None = None
         self.missing = set(range(len(hashes)))
+        self._buffer = mmap.mmap(-1, _BUFFER_BYTES)  # O_DIRECT wants memory that begins at a page
+        if size >= _DIRECT_BYTES:
+            with suppress(OSError):  # the file system cannot
+                self._past_cache = root.open(self.name, os.O_WRONLY | os.O_DIRECT)
 
     def close(self) -> None:
+        self._write_through_cache()
         os.close(self._descriptor)
+
+    def _write_through_cache(self) -> None:
+        if self._past_cache is not None:
+            os.close(self._past_cache)
+            self._past_cache = None
 
     def force(self) -> None:
         """Bring what was written to the disk, so that nobody has to wait for that when it is put in place."""
@@ -132,14 +153,54 @@ class Assembly:
 
     def put(self, index: int, data: bytes) -> bool:
         """Write a chunk; False when it is not the one that belongs there."""
-        if index not in self.missing:
-            return True
-        if chunk_hash(data) != self._hashes[index]:
-            return False
-        _write_at(self._descriptor, data, index * CHUNK_BYTES)
-        self.missing.discard(index)
-        return True
+        return self.put_all([(index, data)])
 
     def put_all(self, chunks: Sequence[tuple[int, bytes]]) -> bool:
         """Write chunks; False when one is not what belongs there."""
-        return [self.put(index, data) for index, data in chunks].count(False) == 0
+        wanted = [(index, data) for index, data in chunks if index in self.missing]
+        good = [(index, data) for index, data in wanted if chunk_hash(data) == self._hashes[index]]
+        for first, run in _runs(sorted(good)):
+            self._write(run, first * CHUNK_BYTES)
+            self.missing.difference_update(range(first, first + len(run)))
+        return len(good) == len(wanted)
+
+    def _write(self, run: list[bytes], at: int) -> None:
+        for data in run:
+            if self._past_cache is None or len(data) % _BLOCK_BYTES:
+                at = self._flush(at)
+                _write_at(self._descriptor, data, at)
+                at += len(data)
+            else:
+                if self._buffer.tell() + len(data) > _BUFFER_BYTES:
+                    at = self._flush(at)
+                self._buffer.write(data)
+        self._flush(at)
+
+    def _flush(self, at: int) -> int:
+        """Write what is in the buffer to a place in the file; gives where it ends."""
+        size = self._buffer.tell()
+        self._buffer.seek(0)
+        with memoryview(self._buffer)[:size] as data:
+            done = 0
+            if size and self._past_cache is not None:
+                try:
+                    done = os.pwrite(self._past_cache, data, at)
+                except OSError as error:
+                    if error.errno != errno.EINVAL:
+                        raise
+                    self._write_through_cache()  # the file system said that it can, and cannot
+            _write_at(self._descriptor, data[done:], at + done)
+        return at + size
+
+
+def _runs(chunks: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
+    """Chunks that follow each other, with the index of the first."""
+    first, run = 0, list[bytes]()
+    for index, data in chunks:
+        if run and index != first + len(run):
+            yield first, run
+            run = []
+        first = first if run else index
+        run.append(data)
+    if run:
+        yield first, run

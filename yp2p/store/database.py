@@ -35,7 +35,7 @@ import trio
 from yp2p.errors import DamagedError, YpError
 
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
-_CACHE_KIB = 512
+_CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
 SCHEMA_VERSION = 4
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
@@ -165,6 +165,10 @@ class Database:
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read what is committed."""
         return self._read.execute(query, parameters).fetchall()
+
+    def give_back(self) -> None:
+        """Let go of the pages that were read."""
+        self._read.execute("PRAGMA shrink_memory")
 
     async def watch_writer(self) -> None:
         """Raise YpError when the store cannot be written; the daemon must not go on then."""

@@ -23,6 +23,7 @@ import errno
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import trio
 
@@ -54,6 +55,8 @@ _BATCH_BYTES = 4 << 20
 _MESSAGE_BYTES = 1 << 20
 _CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
 _QUEUED_BYTES = 2 << 20
+# Messages that are written to the disk together.
+_REPLIES_AT_ONCE = 4
 MAX_REQUESTS_WAITING = 2 * _WINDOW
 
 
@@ -316,27 +319,35 @@ class BlobFetcher:
         """Ask for what is missing, some requests ahead; tells whether the blob is whole."""
         requests = _runs(sorted(assembly.missing))
         open_chunks: set[int] = set()
-        asked_all = False
+        came: list[tuple[int, bytes]] = []
         while True:
-            while not asked_all and len(open_chunks) <= (_WINDOW - 1) * _CHUNKS_IN_REQUEST:
-                request = next(requests, None)
-                if request is None:
-                    asked_all = True
-                else:
-                    await self._link.send(Fetch(self._folder.id, ((blob, *request),)))
-                    open_chunks.update(range(request[0], sum(request)))
             if not self._blobs.who_wants([blob]):
-                requests, asked_all = iter(()), True  # nobody wants it any more
+                requests = iter(())  # nobody wants it any more
+            # More is asked for before what came is written: the peer is not to wait for our disk.
+            while len(open_chunks) <= (_WINDOW - 1) * _CHUNKS_IN_REQUEST and (request := next(requests, None)):
+                await self._link.send(Fetch(self._folder.id, ((blob, *request),)))
+                open_chunks.update(range(request[0], sum(request)))
+            if came and not await trio.to_thread.run_sync(assembly.put_all, came):
+                requests = iter(())  # the peer has another version by now; take what is on its way
             if not open_chunks:
                 return not assembly.missing
-            reply = await self._reply()
-            if isinstance(reply, Chunks):
-                came = [(index, data) for hash_, index, data in reply.chunks if hash_ == blob and index in open_chunks]
-                open_chunks.difference_update(index for index, _ in came)
-                size = sum(len(data) for _, data in came)
-                self._folder.progress.chunks_came(blob, size, trio.current_time())
-                if not all(data for _, data in came) or not await trio.to_thread.run_sync(assembly.put_all, came):
-                    requests, asked_all = iter(()), True  # the peer has another version by now; take what is on its way
+            came = [chunk for reply in await self._replies_now() for chunk in _chunks_of(blob, reply, open_chunks)]
+            open_chunks.difference_update(index for index, _ in came)
+            size = sum(len(data) for _, data in came)
+            self._folder.progress.chunks_came(blob, size, trio.current_time())
+
+    async def _replies_now(self) -> list[ChunkHashes | Chunks]:
+        """The next reply, and those that came with it: a worker thread is worth while for several."""
+        replies = [await self._reply()]
+        with suppress(trio.WouldBlock):
+            while len(replies) < _REPLIES_AT_ONCE:
+                replies.append(self._replies.receive_nowait())
+        return replies
+
+
+def _chunks_of(blob: bytes, reply: ChunkHashes | Chunks, wanted: set[int]) -> list[tuple[int, bytes]]:
+    chunks = reply.chunks if isinstance(reply, Chunks) else ()
+    return [(index, data) for hash_, index, data in chunks if hash_ == blob and index in wanted]
 
 
 def _are_of(content: Content, hashes: list[bytes]) -> bool:

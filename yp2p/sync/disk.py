@@ -372,12 +372,15 @@ class Disk:
         was_settled = False
         while True:
             await trio.sleep(_HOUSEKEEPING_S)
-            self._folder.close_idle_texts()
+            has_let_go = self._folder.close_idle_documents()
             if self._folder.settled and not was_settled:
                 await self._folder.share_values()
                 self._let_go()
-                await trio.to_thread.run_sync(give_back)
+                has_let_go = True
             was_settled = self._folder.settled
+            if was_settled and has_let_go:
+                self._folder.database.give_back()
+                await trio.to_thread.run_sync(give_back)
             if trio.current_time() >= next_scan:
                 next_scan = trio.current_time() + self._settings.scan_interval_s
                 self._scan_wanted = True

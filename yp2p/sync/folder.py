@@ -62,7 +62,7 @@ from yp2p.trust.membership import Member
 # No document stays in memory longer than this without use, and no more than so many at once.
 IDLE_DOCUMENT_S = 60.0
 # The manifest's are let go of after so much, at most twice as long.
-IDLE_MANIFEST_S = 15.0
+IDLE_MANIFEST_S = 5.0
 _DEFAULT_TRASH_BYTES = 2 << 30
 
 # So many files have to come before it is worth while to look at all of them.
@@ -508,21 +508,24 @@ class Folder:
                 live.replica = TextReplica.from_updates(self.clients.own, rows)
             raise
 
-    def close_idle_texts(self) -> None:
-        """Let go of documents that nobody used for a while; everything they hold is in the store."""
+    def close_idle_documents(self) -> bool:
+        """Let go of documents that nobody used for a while, and tell whether there were any: they are in the store."""
         if not self.database.pending().is_done:
-            return
+            return False
         self.unstored.clear()
         now = trio.current_time()
+        closed = False
         if now >= self._manifest_rests_at:
             self._manifest_rests_at = now + IDLE_MANIFEST_S
-            self.manifest.rest()
+            closed = self.manifest.rest()
         crowded = len(self._texts) > MAX_OPEN_DOCUMENTS
         for document, live in list(self._texts.items()):
             idle = now - live.used_at
             if not live.is_listened_to and (idle > IDLE_DOCUMENT_S or (crowded and idle > 1)):
                 self.digest(document)
                 del self._texts[document]
+                closed = True
+        return closed
 
     def _accept_text(
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
