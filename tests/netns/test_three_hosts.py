@@ -222,8 +222,9 @@ def test_a_pulled_cable_and_edits_on_both_sides(lan: list[Device]) -> None:
     eventually(lambda: all(connected(host) == 2 for host in lan), what="a full mesh")
     pull(3)
     started = time.monotonic()
-    eventually(lambda: connected(lan[0]) == 1 and connected(lan[2]) == 0, 10, "noticing the pulled cable")
-    assert time.monotonic() - started < 8, "a pulled cable is noticed within 6 s, and status takes its time"
+    eventually(lambda: connected(lan[0]) == 1 and connected(lan[2]) == 0, 15, "noticing the pulled cable")
+    # What is sent just before the silence is noticed has its own five seconds.
+    assert time.monotonic() - started < 12, "a pulled cable is noticed within 10 s, and status takes its time"
     for number in range(20):
         for host, row in ((lan[0], 3), (lan[2], 20)):
             path = host.dir / f"{number}.txt"

@@ -6,7 +6,8 @@ Theory of operation
 
     One task writes the stream: it drains the frame encoder and sleeps until there is more. One task, the caller's,
     reads: `receive()` gives decoded messages. Keepalive is the kernel's: probes after 2 s of silence and
-    TCP_USER_TIMEOUT for data that is not acknowledged notice a pulled cable within 6 s; a killed peer is EOF at once.
+    TCP_USER_TIMEOUT for data that is not acknowledged notice a pulled cable within 5 s, or within 10 s where something
+    is sent in the last of them; a killed peer is EOF at once.
 
 Invariants
     * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `try_send` refuses.
