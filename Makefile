@@ -91,9 +91,7 @@ hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates again
 
 YJS := .yjs
 yjs: $(TEST_VENV)/.wheel ## Positions against the real Yjs (node and npm)
-	@command -v npm >/dev/null || { echo "npm is needed: install Node.js"; exit 1; }
-	@test -d $(YJS)/node_modules/yjs || npm install --silent --no-save --no-package-lock --prefix $(YJS) yjs@13.6.33
-	YP2P_YJS=$(CURDIR)/$(YJS) $(TEST_VENV)/bin/pytest -q -m yjs -p no:randomly tests/yjs
+	sh tests/yjs/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(YJS)
 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each, guided by coverage where possible
@@ -103,6 +101,7 @@ fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECO
 bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py
 	$(BIN)/python benches/trace.py
+	$(BIN)/python benches/keystroke.py
 	$(BIN)/python benches/wall.py
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py

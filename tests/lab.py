@@ -84,6 +84,13 @@ class Device:
         assert done.returncode == 0, f"yp2p {' '.join(arguments)}: {done.returncode} {done.stderr}"
         return done.stdout.strip()
 
+    def fails(self, *arguments: str) -> str:
+        """Run a command that has to fail; gives what it says."""
+        done = self.run(*arguments)
+        assert done.returncode not in (0, -9), f"{arguments} succeeded: {done.stdout}"
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.cli("status", "--json")))
 

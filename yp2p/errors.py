@@ -12,6 +12,7 @@
     ├── FolderError              8  a directory cannot be shared or joined
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
     ├── WaitTimeout              1  `yp2p wait` ran out of time
+    ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
     ├── PositionInvalid          2  what is no position in a text of a file
     ├── PositionUnknown          1  a position beside what a text does not have (yet)
     └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
@@ -90,6 +91,12 @@ class WaitTimeout(YpError):
     """The folders were not in sync in time."""
 
     exit_code = 1
+
+
+class FileUnavailable(YpError):
+    """A program asked for a file that is no text of a folder here."""
+
+    exit_code = 8
 
 
 class PositionInvalid(YpError):

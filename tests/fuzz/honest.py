@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import trio
@@ -79,6 +79,10 @@ class _Counting(Document):
     def __init__(self, client_id: int, mesh: Mesh) -> None:
         super().__init__(client_id)
         self._mesh = mesh
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+        for update in updates:
+            await self.receive(update, source, known)
 
     async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
         self._mesh.taken += 1

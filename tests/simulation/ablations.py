@@ -12,7 +12,7 @@ from simulation.hooks import current_host
 
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.text import TextReplica
-from yp2p.identity import DocumentID
+from yp2p.identity import DeviceID, DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
@@ -64,10 +64,10 @@ def _with_echo() -> AbstractContextManager[Any]:
 def _with_old_client_ids() -> AbstractContextManager[Any]:
     """Invariant 6: a device writes with the same client IDs after every start, and so does a copy of it."""
 
-    def same_as_ever() -> ClientIDs:
+    def same_as_ever(device: DeviceID) -> ClientIDs:
         host = current_host.get()
         number = zlib.crc32(host.identity.device_id) if host is not None else 1
-        return ClientIDs(number, number ^ 1)
+        return ClientIDs(number, number ^ 1, device)
 
     return patch.object(ClientIDs, "fresh", same_as_ever)
 

@@ -29,6 +29,7 @@ from yp2p.sync.render import Render
 
 FOLDER = FolderID(bytes(range(16)))
 PEER = DeviceID(b"p" * 32)
+OWN = DeviceID(b"o" * 32)
 
 
 class Bridge:
@@ -93,7 +94,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
     path = base / "dir"
     path.mkdir(exist_ok=True)
     async with open_database(base / "store", make_room=False) as database:
-        clients = ClientIDs.fresh()
+        clients = ClientIDs.fresh(OWN)
         folder = Folder(FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
         folder.load()
         root = Root(path)

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ class Document:
 
     def cut(self, state_vector: bytes) -> tuple[bytes, _Durable]:
         return self.replica.update_since(state_vector), _Durable()
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+        for update in updates:
+            await self.receive(update, source, known)
 
     async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
         news = self.replica.receive(update)

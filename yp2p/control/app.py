@@ -15,14 +15,15 @@ POST    /v1/notices/restore   {number}                 -> {path}
 POST    /v1/stop
 ======  ====================  =============================================
 
-An error is {error, exit_code} with status 422 (the request cannot be carried out) or 400 (it is no request).
+Undo and history are in `history.py`. An error is {error, exit_code} with status 422 (the request cannot be carried out)
+or 400 (it is no request).
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -32,17 +33,30 @@ from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from yp2p.errors import YpError
+from yp2p.control.answers import endpoint, json_response, request_of
+from yp2p.control.documents import document_routes
+from yp2p.control.history import history_routes
+from yp2p.sync.folder import Folder
+from yp2p.sync.programs import Programs
 
-# A request is a path and a code; more is a mistake.
-_MAX_BODY_BYTES = 64 << 10
+# A whole document with its history, as between devices.
+_MAX_MESSAGE_BYTES = 64 << 20
 
 
 class Device(Protocol):
     """What the API needs of the device."""
+
+    @property
+    def folders(self) -> Iterable[Folder]: ...
+
+    @property
+    def shown_id(self) -> str: ...
+
+    def programs(self, folder: Folder) -> Programs: ...
+
+    def present(self, folder: Folder) -> list[dict[str, Any]]: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -101,120 +115,87 @@ class NoticeRequest(msgspec.Struct, forbid_unknown_fields=True):
     number: int
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def _endpoint(handle: Endpoint) -> Endpoint:
-    async def answer(request: Request) -> Response:
-        try:
-            return await handle(request)
-        except YpError as error:
-            return _json({"error": str(error), "exit_code": error.exit_code}, 422)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            return _json({"error": f"the request is not valid: {error}", "exit_code": 2}, 400)
-
-    return answer
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            raise msgspec.ValidationError(f"it has more than {_MAX_BODY_BYTES} bytes")
-    return body or b"{}"
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
 
 
 def make_app(device: Device, stop: trio.Event) -> Starlette:
     """The application for one device; `stop` is set by a stop request."""
 
-    async def status(request: Request) -> Response:
-        return _json(_printable(device.status()))
+    async def status(request: Request) -> Any:
+        return device.status()
 
-    async def share(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=ShareRequest)
-        return _json(await device.share(wanted.path, wanted.label))
+    async def share(request: Request) -> Any:
+        wanted = await request_of(request, ShareRequest)
+        return await device.share(wanted.path, wanted.label)
 
-    async def join(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=JoinRequest)
-        return _json(await device.join(wanted.code, wanted.path, wanted.timeout_s))
+    async def join(request: Request) -> Any:
+        wanted = await request_of(request, JoinRequest)
+        return await device.join(wanted.code, wanted.path, wanted.timeout_s)
 
-    async def preview(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=JoinRequest)
-        return _json(_printable(await device.preview(wanted.code, wanted.path, wanted.timeout_s)))
+    async def preview(request: Request) -> Any:
+        wanted = await request_of(request, JoinRequest)
+        return await device.preview(wanted.code, wanted.path, wanted.timeout_s)
 
-    async def wait(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=WaitRequest)
+    async def wait(request: Request) -> Any:
+        wanted = await request_of(request, WaitRequest)
         limit = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         with trio.move_on_after(limit) as scope:
             await device.wait()
-        return _json({"in_sync": not scope.cancelled_caught})
+        return {"in_sync": not scope.cancelled_caught}
 
-    async def resume(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=ResumeRequest)
-        return _json({"label": device.resume(wanted.folder, accept=wanted.accept)})
+    async def resume(request: Request) -> Any:
+        wanted = await request_of(request, ResumeRequest)
+        return {"label": device.resume(wanted.folder, accept=wanted.accept)}
 
-    async def trash(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=TrashRequest)
-        return _json(_printable(await device.trash(wanted.folder)))
+    async def trash(request: Request) -> Any:
+        wanted = await request_of(request, TrashRequest)
+        return await device.trash(wanted.folder)
 
-    async def restore(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=RestoreRequest)
-        answer = await device.restore(wanted.folder, wanted.names, everything=wanted.all)
-        return _json(_printable(answer))
+    async def restore(request: Request) -> Any:
+        wanted = await request_of(request, RestoreRequest)
+        return await device.restore(wanted.folder, wanted.names, everything=wanted.all)
 
-    async def empty_trash(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=TrashRequest)
-        return _json({"removed": await device.empty_trash(wanted.folder)})
+    async def empty_trash(request: Request) -> Any:
+        wanted = await request_of(request, TrashRequest)
+        return {"removed": await device.empty_trash(wanted.folder)}
 
-    async def notices(request: Request) -> Response:
-        return _json(_printable(device.notices()))
+    async def notices(request: Request) -> Any:
+        return device.notices()
 
-    async def bring_back(request: Request) -> Response:
-        wanted = msgspec.json.decode(await _body(request), type=NoticeRequest)
-        return _json(_printable(await device.bring_back(wanted.number)))
+    async def bring_back(request: Request) -> Any:
+        wanted = await request_of(request, NoticeRequest)
+        return await device.bring_back(wanted.number)
 
-    async def stop_daemon(request: Request) -> Response:
-        await _body(request)  # closing a connection that has unread bytes resets it, and the answer is lost
+    async def stop_daemon(request: Request) -> Any:
+        # Closing a connection that has unread bytes resets it, and the answer is lost.
+        await request_of(request, Nothing)
 
         async def end() -> None:
             stop.set()
 
-        answer = _json({"stopping": True})
+        answer = json_response({"stopping": True})
         answer.background = BackgroundTask(end)  # once the answer is out
         return answer
 
     return Starlette(
         routes=[
-            Route("/v1/status", _endpoint(status)),
-            Route("/v1/share", _endpoint(share), methods=["POST"]),
-            Route("/v1/join", _endpoint(join), methods=["POST"]),
-            Route("/v1/join/preview", _endpoint(preview), methods=["POST"]),
-            Route("/v1/wait", _endpoint(wait), methods=["POST"]),
-            Route("/v1/resume", _endpoint(resume), methods=["POST"]),
-            Route("/v1/trash", _endpoint(trash), methods=["POST"]),
-            Route("/v1/trash/restore", _endpoint(restore), methods=["POST"]),
-            Route("/v1/trash/empty", _endpoint(empty_trash), methods=["POST"]),
-            Route("/v1/notices", _endpoint(notices)),
-            Route("/v1/notices/restore", _endpoint(bring_back), methods=["POST"]),
-            Route("/v1/stop", _endpoint(stop_daemon), methods=["POST"]),
+            Route("/v1/status", endpoint(status)),
+            Route("/v1/share", endpoint(share), methods=["POST"]),
+            Route("/v1/join", endpoint(join), methods=["POST"]),
+            Route("/v1/join/preview", endpoint(preview), methods=["POST"]),
+            Route("/v1/wait", endpoint(wait), methods=["POST"]),
+            Route("/v1/resume", endpoint(resume), methods=["POST"]),
+            Route("/v1/trash", endpoint(trash), methods=["POST"]),
+            Route("/v1/trash/restore", endpoint(restore), methods=["POST"]),
+            Route("/v1/trash/empty", endpoint(empty_trash), methods=["POST"]),
+            Route("/v1/notices", endpoint(notices)),
+            Route("/v1/notices/restore", endpoint(bring_back), methods=["POST"]),
+            *history_routes(lambda: device.folders),
+            *document_routes(lambda: device.folders, device.programs, device.present, device.shown_id),
+            Route("/v1/stop", endpoint(stop_daemon), methods=["POST"]),
         ]
     )
-
-
-def _printable(value: Any) -> Any:
-    """File names are bytes: what is not UTF-8 in them is shown as `\\udcXX` escapes."""
-    if isinstance(value, dict):
-        return {key: _printable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_printable(item) for item in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
 
 
 async def serve_control(app: Starlette, sock: socket.socket) -> None:
@@ -225,4 +206,5 @@ async def serve_control(app: Starlette, sock: socket.socket) -> None:
     config.errorlog = None
     config.loglevel = "ERROR"
     config.graceful_timeout = 0.2
+    config.websocket_max_message_size = _MAX_MESSAGE_BYTES
     await serve(app, config, shutdown_trigger=trio.sleep_forever, mode="asgi")  # type: ignore[arg-type]

@@ -300,3 +300,39 @@ def _letters(text: str) -> int:
 def extent(found: Sequence[Hunk]) -> int:
     """How many code points were taken out and put in."""
     return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)
+
+
+def unified(old: str, new: str, context: int = 3) -> list[str]:
+    """What became of a text as the hunks of a unified diff, without the lines that name the files."""
+    lines_old, lines_new = split_lines(old), split_lines(new)
+    groups: list[list[LineBlock]] = []
+    for block in _blocks(lines_old, lines_new):
+        if groups and block.old_start - groups[-1][-1].old_stop <= 2 * context:
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    found: list[str] = []
+    for group in groups:
+        first, last = group[0], group[-1]
+        before = min(context, first.old_start)
+        after = min(context, len(lines_old) - last.old_stop)
+        at_old, at_new = first.old_start - before, first.new_start - before
+        size_old, size_new = last.old_stop + after - at_old, last.new_stop + after - at_new
+        found.append(f"@@ -{_place(at_old, size_old)} +{_place(at_new, size_new)} @@")
+        at = at_old
+        for block in group:
+            found += [" " + _shown(line) for line in lines_old[at : block.old_start]]
+            found += ["-" + _shown(line) for line in lines_old[block.old_start : block.old_stop]]
+            found += ["+" + _shown(line) for line in lines_new[block.new_start : block.new_stop]]
+            at = block.old_stop
+        found += [" " + _shown(line) for line in lines_old[at : last.old_stop + after]]
+    return found
+
+
+def _place(start: int, size: int) -> str:
+    """Where a hunk is, as diffs count: from 1, and the line before it where it has none."""
+    return f"{start + 1 if size else start},{size}"
+
+
+def _shown(line: str) -> str:
+    return line.removesuffix("\n") if line.endswith("\n") else line + "\n\\ No newline at end of file"

@@ -10,6 +10,10 @@ Each entry has registers, small bytes values that are written and merged indepen
 so that a rename, a new content, a chmod and a delete made at the same time all hold. Concurrent writes to one register
 leave the same one of them on every device (Yjs decides by client ID).
 
+Beside them stand the client IDs that devices write with, so that every operation has an author::
+
+    @<client>   01 device ID u64                         who writes with this client ID, and since when (ms since 1970)
+
 An edit beats a delete (invariant 7): a delete names the state vector that its author saw, and counts only while
 the document is contained in it. Removing text does not move a state vector and so does not revive. What is no text has
 no document: its delete names the version, and counts while that is the content.
@@ -33,13 +37,14 @@ from pycrdt import Doc, Map, MapEvent
 
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault
-from yp2p.identity import ID_BYTES, DocumentID, EntryID
+from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
 from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state_vector
 
 _FORMAT = 1
+_CLAIM = "@"
 # The manifest's own documents and the awareness channel: no entry may name one of them as its text.
 RESERVED_DOCUMENTS = (b"yp2p-manifest", bytes(13))
 
@@ -90,6 +95,11 @@ class Change:
     deletion: Deletion | None = None
     revive: bool = False
 
+    @property
+    def index(self) -> int:
+        """The number of the document that this is written to."""
+        return Manifest.index_of(self.entry)
+
     def registers(self) -> dict[str, bytes]:
         name = self.entry.hex()
         values: dict[str, bytes] = {}
@@ -104,6 +114,23 @@ class Change:
         elif self.revive:
             values[name + "d"] = b""
         return values
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A device says that it writes with a client ID, since a time in milliseconds since 1970."""
+
+    client: int
+    device: DeviceID
+    since_ms: int
+
+    @property
+    def index(self) -> int:
+        return self.client % MANIFEST_DOCUMENTS
+
+    def registers(self) -> dict[str, bytes]:
+        value = bytes([_FORMAT]) + self.device + self.since_ms.to_bytes(8, "big")
+        return {f"{_CLAIM}{self.client:016x}": value}
 
 
 class ManifestReplica(Replica):
@@ -182,11 +209,28 @@ class ManifestReplica(Replica):
             values = [self._map.get(name + register) for register in "pcmd"]
         return [bytes(value) if value is not None else None for value in values]
 
+    def claim(self, key: str) -> Claim | None:
+        """What stands at the key of a claim; None when that is none."""
+        with self._calling_pycrdt():
+            value = self._map.get(key)
+        data = bytes(value) if value is not None else b""
+        if len(data) != 1 + KEY_BYTES + 8 or data[0] != _FORMAT:
+            return None
+        since_ms = int.from_bytes(data[1 + KEY_BYTES :], "big")
+        return Claim(int(key[1:], 16), DeviceID(data[1 : 1 + KEY_BYTES]), since_ms)
+
     def write(self, values: Mapping[str, bytes]) -> bytes | None:
         with self._changing(), self._doc.transaction():
             for key, value in values.items():
                 self._map[key] = value
         return self._take_news()
+
+
+def _client_of(key: str) -> int | None:
+    try:
+        return int(key[1:], 16) if len(key) == 17 and key[0] == _CLAIM else None
+    except ValueError:
+        return None
 
 
 def _entry_of(key: str) -> EntryID | None:
@@ -209,6 +253,7 @@ class Manifest:
         self._stored = stored
         self.replicas = [ManifestReplica(client_id, partial(stored, index)) for index in range(MANIFEST_DOCUMENTS)]
         self.entries: dict[EntryID, Entry] = {}
+        self.claims: dict[int, Claim] = {}  # by client ID
 
     @staticmethod
     def index_of(entry: EntryID) -> int:
@@ -246,11 +291,11 @@ class Manifest:
         news = self.replicas[index].receive(update, own_clients, parsed)
         return news, self._refresh(index)
 
-    def write(self, changes: Iterable[Change]) -> dict[int, bytes]:
+    def write(self, changes: Iterable[Change | Claim]) -> dict[int, bytes]:
         """Write registers, one transaction a document; gives the updates by document number."""
         values: dict[int, dict[str, bytes]] = {}
         for change in changes:
-            values.setdefault(self.index_of(change.entry), {}).update(change.registers())
+            values.setdefault(change.index, {}).update(change.registers())
         updates: dict[int, bytes] = {}
         for index, registers in values.items():
             update = self.replicas[index].write(registers)
@@ -267,11 +312,15 @@ class Manifest:
         return entry.deletion is None or not entry.deletion.counts(entry.document, clocks(entry.document))
 
     def _refresh(self, index: int) -> set[EntryID]:
+        keys = self.replicas[index].take_changed_keys()
         touched = {
-            entry
-            for key in self.replicas[index].take_changed_keys()
-            if (entry := _entry_of(key)) is not None and self.index_of(entry) == index
-        }
+            entry for key in keys if (entry := _entry_of(key)) is not None and self.index_of(entry) == index
+        }  # fmt: skip
+        for key in keys:
+            client = _client_of(key)
+            claim = self.replicas[index].claim(key) if client is not None else None
+            if claim is not None and claim.index == index:
+                self.claims[claim.client] = claim
         for entry in touched:
             parsed = self._parse(self.replicas[index], entry)
             if parsed is None:
@@ -279,6 +328,16 @@ class Manifest:
             else:
                 self.entries[entry] = parsed
         return touched
+
+    @classmethod
+    def read(cls, replica: ManifestReplica, index: int) -> list[Entry]:
+        """The entries that changed in a document, another one than ours, since this was asked last."""
+        entries = {_entry_of(key) for key in replica.take_changed_keys()}
+        return [
+            found
+            for entry in entries
+            if entry is not None and cls.index_of(entry) == index and (found := cls._parse(replica, entry)) is not None
+        ]
 
     @staticmethod
     def _parse(replica: ManifestReplica, entry: EntryID) -> Entry | None:

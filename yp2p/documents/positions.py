@@ -19,8 +19,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -28,7 +27,8 @@ from typing import Any
 from pycrdt import Assoc as LibraryAssoc
 from pycrdt import Doc, StickyIndex, Text
 
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.documents.replica import raising_panics
+from yp2p.errors import InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import MAX_CLIENT, MAX_CLOCK, Cursor, Shape, read_state_vector, relabelled
 
@@ -131,7 +131,7 @@ class PositionIndex:
 
     def apply(self, update: bytes) -> None:
         """Take an update that the document has taken. Raises InvalidUpdate."""
-        with _library():
+        with raising_panics():
             self._doc.apply_update(relabelled(update, lambda _: _LETTER))
         self._clocks = None
 
@@ -146,7 +146,7 @@ class PositionIndex:
         if index == (len(text) if assoc is Assoc.AFTER else 0):
             return Position(assoc)
         unit = _units(text[:index])
-        with _library():
+        with raising_panics():
             sticky = self._text.sticky_index(unit, LibraryAssoc(assoc.value))
             item = sticky.to_json().get("item")
         assert item is not None
@@ -166,23 +166,11 @@ class PositionIndex:
             raise PositionUnknown(
                 f"a position beside operation {position.clock} of client {position.client}, which is not in this text"
             )
-        with _library():
+        with raising_panics():
             item = {"client": position.client, "clock": position.clock}
             sticky = StickyIndex.from_json({"item": item, "assoc": int(position.assoc)}, self._text)
             unit = sticky.get_index()
         return _characters(text, unit)
-
-
-@contextmanager
-def _library() -> Iterator[None]:
-    """A panic of the library as an error of ours. Raises DocumentPoisoned."""
-    try:
-        yield
-    except BaseException as error:
-        # pyo3's PanicException cannot be imported and is no Exception: match its name.
-        if type(error).__name__ == "PanicException":
-            raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
-        raise
 
 
 def _units(text: str) -> int:

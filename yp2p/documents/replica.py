@@ -12,7 +12,7 @@ Theory of operation
 
 Invariants
     * A peer's bytes pass `check_update` against this replica's own state vector before pycrdt sees them.
-    * A panic is caught in `_calling_pycrdt` alone, becomes `DocumentPoisoned`, and the replica refuses all
+    * A panic is caught in `raising_panics` alone, becomes `DocumentPoisoned`, and the replica refuses all
       further use: what it would say now could poison others.
 """
 
@@ -46,6 +46,18 @@ def client_id_from(*parts: bytes) -> int:
     """A 32-bit client ID derived from content, never 0: equal content makes equal operations (invariant 5)."""
     digest = hashlib.sha256(b"yp2p client id v1" + b"".join(parts)).digest()
     return int.from_bytes(digest[:4], "big") or 1
+
+
+@contextmanager
+def raising_panics() -> Iterator[None]:
+    """A panic of the library becomes an exception. Raises DocumentPoisoned."""
+    try:
+        yield
+    except BaseException as error:
+        # pyo3's PanicException cannot be imported and is no Exception: match its name.
+        if type(error).__name__ == "PanicException":  # never trio.Cancelled
+            raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
+        raise
 
 
 class Replica:
@@ -83,12 +95,10 @@ class Replica:
         if self._poisoned:
             raise DocumentPoisoned("this document panicked before")
         try:
-            yield
-        except BaseException as error:
-            # pyo3's PanicException cannot be imported and is no Exception: match its name.
-            if type(error).__name__ == "PanicException":  # never trio.Cancelled
-                self._poisoned = True
-                raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
+            with raising_panics():
+                yield
+        except DocumentPoisoned:
+            self._poisoned = True
             raise
 
     @contextmanager

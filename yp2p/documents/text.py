@@ -1,7 +1,7 @@
 """The text of one file as a document.
 
 Positions in this module are code points, as everywhere in Python. pycrdt counts UTF-8 bytes, and an index inside
-a character silently corrupts the document on other devices; `_byte_offsets` is the one gateway between the two,
+a character silently corrupts the document on other devices; `byte_offsets` is the one gateway between the two,
 and `self_test` refuses to start on a release that counts otherwise.
 """
 
@@ -76,7 +76,7 @@ class TextReplica(Replica):
         """
         if len(hunks) > MAX_HUNKS:
             raise ValueError(f"{len(hunks)} hunks in one edit, more than {MAX_HUNKS}")
-        offsets = _byte_offsets(self.text(), [place for hunk in hunks for place in (hunk.start, hunk.stop)])
+        offsets = byte_offsets(self.text(), [place for hunk in hunks for place in (hunk.start, hunk.stop)])
         with self._changing(), self._doc.transaction():
             for number in range(len(hunks) - 1, -1, -1):
                 start, stop = offsets[2 * number], offsets[2 * number + 1]
@@ -127,7 +127,7 @@ def removed_by(replica: TextReplica, update: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def _byte_offsets(text: str, places: Sequence[int]) -> list[int]:
+def byte_offsets(text: str, places: Sequence[int]) -> list[int]:
     """UTF-8 offsets of ascending code point positions."""
     if text.isascii():
         return list(places)

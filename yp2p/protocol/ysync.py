@@ -154,13 +154,14 @@ class Parsed:
 
 
 class UpdateParser:
-    """Reads one update of one shape; `ranges` is its delete set afterwards."""
+    """Reads one update of one shape; afterwards `ranges` is its delete set, `inserted_units` what a text got."""
 
     def __init__(self, data: bytes, shape: Shape) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
+        self.inserted_units = 0
         self.parsed = Parsed({}, {}, {}, [], [], set())
         self._at = (0, 0)  # client and clock of the block that is being read
         self._astral: list[tuple[int, int, str]] = []  # strings with such characters: client, clock, text
@@ -267,6 +268,7 @@ class UpdateParser:
             if not text:
                 raise InvalidUpdate("an empty string", self._cursor.at)
             length = _utf16_length(text)
+            self.inserted_units += length
             if length != len(text):
                 self._astral.append((*self._at, text))
             return length

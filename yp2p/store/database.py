@@ -37,9 +37,9 @@ from yp2p.errors import DamagedError, YpError
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
 _CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
-MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql", "migrate_3_to_4.sql")
+MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql", "migrate_3_to_4.sql", "migrate_4_to_5.sql")
 
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000

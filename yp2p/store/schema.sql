@@ -127,6 +127,17 @@ CREATE TABLE base (
     PRIMARY KEY (folder, entry, at)
 ) STRICT, WITHOUT ROWID;
 
+-- What can be undone: the rows of the log that this device's own changes are. Those of one group are undone together.
+CREATE TABLE step (
+    seq      INTEGER PRIMARY KEY,      -- a row of the log
+    folder   BLOB NOT NULL,
+    document BLOB NOT NULL,
+    grp      INTEGER NOT NULL,         -- the first row of its group
+    at       REAL NOT NULL,
+    stack    INTEGER NOT NULL          -- 0 can be undone, 1 can be redone
+) STRICT;
+CREATE INDEX step_document ON step (folder, document, stack, seq);
+
 -- What a person should know of and can look up: text of others that a save removed, changes merged in one line...
 CREATE TABLE notice (
     id     INTEGER PRIMARY KEY,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from yp2p.identity import DeviceID
+
 
 @dataclass(frozen=True, slots=True)
 class ClientIDs:
@@ -12,10 +14,11 @@ class ClientIDs:
 
     own: int
     fork: int
+    device: DeviceID  # whose they are
 
     @classmethod
-    def fresh(cls) -> ClientIDs:
-        return cls(fresh_client_id(), fresh_client_id())
+    def fresh(cls, device: DeviceID) -> ClientIDs:
+        return cls(fresh_client_id(), fresh_client_id(), device)
 
 
 def fresh_client_id() -> int:

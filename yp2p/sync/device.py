@@ -31,6 +31,7 @@ from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDe
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
 from yp2p.sync.preview import compare, summary
+from yp2p.sync.programs import Programs
 from yp2p.sync.records import FORGET_CHUNKS
 from yp2p.sync.roots import check_directory
 from yp2p.transport.handshake import Secured
@@ -39,6 +40,7 @@ from yp2p.trust.pairing import Code, parse_code
 
 _PRESENCE_S = 2.0
 _QUIET_PRESENCE_S = 5.0
+_TYPING_PRESENCE_S = 0.1
 # For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
 _PROBE_LIMIT_S = 5.0
@@ -57,10 +59,12 @@ class Device:
         self._identity = identity
         self._database = database
         self._name = config.device_name
-        self._clients = ClientIDs.fresh()
+        self._clients = ClientIDs.fresh(identity.device_id)
         self._folders: dict[FolderID, Folder] = {}
         self._disks: dict[FolderID, Disk] = {}
         self._presences: dict[FolderID, FolderPresence] = {}
+        self._programs: dict[FolderID, Programs] = {}
+        self._presence_news = trio.Event()  # what programs say of themselves changed
         self._windows_seen: dict[str, Sighting] = {}
         self._sighted = trio.Event()
         self._mdns: Mdns | None = None
@@ -160,21 +164,42 @@ class Device:
 
     def _presence_of(self, folder: Folder) -> FolderPresence:
         if folder.id not in self._presences:
-            self._presences[folder.id] = FolderPresence(self._clients.own, self._identity.device_id)
+            own = self._identity.device_id
+            self._presences[folder.id] = FolderPresence(self._clients.own, own, folder.touch)
         return self._presences[folder.id]
+
+    def present(self, folder: Folder) -> list[dict[str, Any]]:
+        """The awareness states of all who are in a folder."""
+        return self._presence_of(folder).present()
+
+    def programs(self, folder: Folder) -> Programs:
+        """The programs of this device that have files of a folder open."""
+        if folder.id not in self._programs:
+            self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set())
+        return self._programs[folder.id]
+
+    @property
+    def shown_id(self) -> str:
+        return format_device_id(self._identity.device_id)
 
     async def _run_presence(self) -> None:
         while True:
+            self._presence_news = trio.Event()
             for folder in self._folders.values():
+                opened = self.programs(folder).describe()
+                edited = self._disks[folder.id].recently_edited
                 state = {
                     "device": self._name,
                     "id": format_device_id(self._identity.device_id),
-                    "open": self._disks[folder.id].recently_edited[:20],
+                    "open": sorted(edited)[:20],
+                    "files": [*opened, *({"path": path, "since": edited[path]} for path in sorted(edited)[:20])],
                 }
                 self._presence_of(folder).set_own(state)
                 self._presence_of(folder).catch_up(trio.current_time())
             is_quiet = not any(disk.recently_edited for disk in self._disks.values())
-            await trio.sleep(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S)
+            with trio.move_on_after(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S):
+                await self._presence_news.wait()
+                await trio.sleep(_TYPING_PRESENCE_S)  # a cursor that moves is told some times a second
 
     # --- discovery ----------------------------------------------------------------------------------------------
 
@@ -372,6 +397,10 @@ class Device:
     async def _wait_for_sighting(self) -> None:
         await self._sighted.wait()
 
+    @property
+    def folders(self) -> Iterable[Folder]:
+        return self._folders.values()
+
     async def trash(self, folder: str | None) -> list[dict[str, Any]]:
         """What is in the trash of a folder."""
         return await recovery.list_trash(recovery.choose(self._folders.values(), folder))
@@ -509,7 +538,7 @@ class Device:
             ],
             "devices": [self._member_status(folder, device) for device in sorted(folder.members)
                         if device != self._identity.device_id],
-            "presence": self._presence_of(folder).present(),
+            "presence": self.present(folder),
         }  # fmt: skip
 
     @staticmethod

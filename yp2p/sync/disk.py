@@ -70,12 +70,12 @@ class Disk:
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
-    def recently_edited(self) -> list[str]:
-        """Paths that somebody saved here in the last minute."""
+    def recently_edited(self) -> dict[str, float]:
+        """Paths that somebody saves here, and since when, in seconds since 1970."""
         if self._ingest is None:
-            return []
-        entries = self._ingest.saves.recently_edited()
-        return sorted(record.path for entry in entries if (record := self._folder.files.get(entry)) is not None)
+            return {}
+        edited, files = self._ingest.saves.recently_edited(), self._folder.files
+        return {files[entry].path: since for entry, since in edited.items() if entry in files}
 
     async def run(  # noqa: ASYNC128 (`_report_started` calls it)
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -221,6 +221,8 @@ class Disk:
             ingest.forget_vanished()
         if folder.held:
             return True
+        if folder.to_publish:
+            await folder.publish_clients()
         if self._may_touch and (folder.to_render or render.next_deadline() <= trio.current_time()):
             folder.settled = False
             await render.run()

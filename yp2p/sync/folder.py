@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ import structlog
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
-from yp2p.documents.manifest import Change, Entry, Manifest
+from yp2p.documents.manifest import Change, Claim, Entry, Manifest
 from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
@@ -39,7 +39,7 @@ from yp2p.protocol.reconcile import HASH_BYTES, Leaf, ReconcileTree
 from yp2p.protocol.ysync import Insertion, Parsed, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.blob_index import BlobIndex
-from yp2p.sync.clients import ClientIDs
+from yp2p.sync.clients import ClientIDs, fresh_client_id
 from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import RECENT_S, LiveDocument
 from yp2p.sync.members import Membership
@@ -49,6 +49,7 @@ from yp2p.sync.quarantine import Quarantine
 from yp2p.sync.records import (
     Digest,
     FileRecord,
+    Steps,
     Values,
     load_digests,
     load_files,
@@ -160,6 +161,8 @@ class Folder:
         self.rules = IgnoreRules()
         self.ignored: set[EntryID] = set()
         self.ignore_problem = ""  # why the file that says what is left out is not used
+        self._steps = Steps()
+        self.to_publish: set[int] = set()  # client IDs that something was written with, and that nobody knows of
         self.manifest = Manifest(clients.own, self._stored_manifest)
         self._manifest_rests_at = 0.0
         self.manifest_documents = [
@@ -300,7 +303,21 @@ class Folder:
         named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
         return [document for document in dict.fromkeys(named) if not self.has_document(document)]
 
-    def write_manifest(self, changes: list[Change], extra: Iterable[Statement] = ()) -> Commit:
+    async def publish_clients(self) -> None:
+        """Tell everybody with which client IDs this device wrote here: so that every operation has an author."""
+        clients, self.to_publish = self.to_publish - self.manifest.claims.keys(), set()
+        if clients:
+            now_ms = int(time.time() * 1000)
+            claims = [Claim(client, self.clients.device, now_ms) for client in sorted(clients)]
+            await self.told_manifest(self.write_manifest(claims))
+
+    def fresh_client(self) -> int:
+        """A client ID of our own that nothing was ever written with."""
+        client = fresh_client_id()
+        self.to_publish.add(client)
+        return client
+
+    def write_manifest(self, changes: Sequence[Change | Claim], extra: Iterable[Statement] = ()) -> Commit:
         """Write registers; `extra` statements become durable with them. Await `told_manifest` afterwards."""
         updates = self.manifest.write(changes)
         statements = list(extra)
@@ -313,7 +330,7 @@ class Folder:
         commit = self.database.submit(statements)
         for live, update in rows:
             live.applied(update, None, commit)
-        self._entries_touched({change.entry for change in changes})
+        self._entries_touched({change.entry for change in changes if isinstance(change, Change)})
         for live, _ in rows:
             self._tell_sessions(live.id, None)
         return commit
@@ -541,15 +558,45 @@ class Folder:
         commit = self.record_text(live, merged.news, source)
         return self.tell_merge(live, merged) or commit
 
-    def record_text(self, live: LiveDocument, news: bytes, source: object, extra: Iterable[Statement] = ()) -> Commit:
-        """Store what was news in a text document; `extra` statements become durable with it."""
+    def accept_from_program(
+        self, live: LiveDocument, update: bytes, source: object, undo_gap_s: float, parsed: Parsed | None
+    ) -> Commit | None:
+        """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency."""
+        with self._reloading(live):
+            news = live.replica.receive(update, self.own_clients, parsed)
+        if news is None:
+            return None
+        if live.replica.received is not None:
+            self.to_publish |= live.replica.received.sections.keys() - self.manifest.claims.keys()
+        return self.record_text(live, news, source, undo_gap_s=undo_gap_s)
+
+    def record_text(
+        self,
+        live: LiveDocument,
+        news: bytes,
+        source: object,
+        extra: Iterable[Statement] = (),
+        *,
+        undo_gap_s: float | None = None,
+    ) -> Commit:
+        """Store what was news in a text document.
+
+        Args:
+            extra: statements that become durable with it.
+            undo_gap_s: for a change that this device's people or programs made, which can be undone: together with the
+                change before, when that was no longer ago. A save is a step of its own, with a gap of 0.
+        """
         live.last_seq = self.database.next_seq()
         live.used_at = trio.current_time()
         origin = DeviceID(source) if isinstance(source, bytes) else None
-        commit = self.database.submit([log_row(self.id, live.id, live.last_seq, origin, news), *extra])
+        gap_s, now = undo_gap_s, time.time()
+        step = self._steps.save(self.id, live.id, live.last_seq, now, gap_s) if gap_s is not None else []
+        commit = self.database.submit([log_row(self.id, live.id, live.last_seq, origin, news), *step, *extra])
         live.applied(news, source, commit)
         self._stale.add(live.id)
         entry = self.entry_of.get(live.id)
+        if origin is None and self.clients.own not in self.manifest.claims:
+            self.to_publish |= self.own_clients
         if entry is not None:
             self._tree_stale.add(entry)
             if entry not in self.layout().path_of:
@@ -562,6 +609,10 @@ class Folder:
         self._tell_sessions(live.id, source)
         self.touch()
         return commit
+
+    def steps_end(self, document: DocumentID) -> None:
+        """What is written next is undone by itself."""
+        self._steps.end(document)
 
     def tell_merge(self, live: LiveDocument, merged: Merged) -> Commit | None:
         """Tell what met in one line, and store what repaired the merge, if anything did."""

@@ -8,12 +8,13 @@ whichever task happens to wake first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import trio
 
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
 from yp2p.store.database import Commit
@@ -117,10 +118,28 @@ class LiveDocument:
         Args:
             known: the state vector that the peer is known to have; brought up to date.
         """
-        parsed = await parse_in_slices(update, self.replica.shape)
-        commit = self._accept(self, update, source, known if known is not None else {}, parsed)
-        if commit is not None:
-            await self.told(commit)
+        await self.receive_all([update], source, known)
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int] | None = None) -> None:
+        """Take a peer's updates, in order; returns when they are durable. Raises MissingDependency, InvalidUpdate."""
+        known = known if known is not None else {}
+        await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
+
+    async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
+        """Have each update accepted, and tell the listeners when all are durable, in one commit where that can be."""
+        last: Commit | None = None
+        fault: Exception | None = None
+        for update in updates:
+            try:
+                parsed = await parse_in_slices(update, self.replica.shape)
+                last = accept(update, parsed) or last
+            except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
+                fault = error
+                break
+        if last is not None:
+            await self.told(last)
+        if fault is not None:
+            raise fault
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         number = self._next_listener

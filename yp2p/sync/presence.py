@@ -13,7 +13,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,9 +53,10 @@ class _Allowance:
 
 
 class FolderPresence:
-    """Who is in one folder. `own` is this device."""
+    """Who is in one folder. `own` is this device; `on_change` is told when somebody says something new, or goes."""
 
-    def __init__(self, client: int, own: DeviceID) -> None:
+    def __init__(self, client: int, own: DeviceID, on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
         self._client = client
         self._own_name = format_device_id(own)
         self._states = AwarenessStates()
@@ -149,6 +150,7 @@ class FolderPresence:
     def _spread(self, news: Iterable[Presence], source: DeviceID | None) -> None:
         items = list(news)
         if items:
+            self._on_change()
             data = awareness.encode(items)
             for peer, session in list(self._sessions.items()):
                 if peer != source:

@@ -22,7 +22,7 @@ Invariants
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, Self
@@ -68,10 +68,13 @@ class SyncedDocument(Protocol):
     def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
         """What a holder of `state_vector` lacks now, and when that is durable."""
 
-    async def receive(self, update: bytes, source: object, known: dict[int, int]) -> None:
-        """Validate, apply and store an update. Raises MissingDependency, InvalidUpdate.
+    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+        """Validate and apply updates, in order, and return when they are stored: all of them in one commit.
 
         `known` is the state vector that the sender is known to have; it is brought up to date.
+
+        Raises:
+            MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
         """
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -235,19 +238,18 @@ class Provider:
                 self._peer_vector = state_vector
                 await self._answer(state_vector)
             case Step2(update):
-                await self._receive(update)
+                await self._receive([update])
                 self.synced.set()
             case Updates(updates):
-                for update in updates:
-                    await self._receive(update)
+                await self._receive(updates)
             case AwarenessUpdate(states):
                 self._on_awareness(states)
             case Unrecognised(kind):
                 self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
 
-    async def _receive(self, update: bytes) -> None:
+    async def _receive(self, updates: Sequence[bytes]) -> None:
         try:
-            await self._document.receive(update, self._source, self._known)
+            await self._document.receive_all(updates, self._source, self._known)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
             now = trio.current_time()

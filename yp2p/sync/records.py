@@ -244,6 +244,38 @@ def load_digests(
     return digests, stale
 
 
+# Of steps that are longer ago none is continued.
+_LONGEST_GAP_S = 10.0
+
+
+class Steps:
+    """What this device's people and programs did to texts, as it can be undone (`undo.py`)."""
+
+    def __init__(self) -> None:
+        self._last: dict[DocumentID, tuple[int, float]] = {}  # the group of the last step, and when that was
+
+    def save(self, folder: FolderID, document: DocumentID, seq: int, now: float, gap_s: float) -> list[Statement]:
+        """One step more, which is row `seq` of the log; what was undone before cannot be redone any more.
+
+        Args:
+            now: seconds since 1970.
+            gap_s: it is undone together with the step before, when that was no longer ago; 0: it is not.
+        """
+        group, at = self._last.get(document, (seq, now))
+        if not 0 <= now - at < gap_s:
+            group = seq
+        self._last = {known: last for known, last in self._last.items() if now - last[1] < _LONGEST_GAP_S}
+        self._last[document] = group, now
+        return [
+            ("DELETE FROM step WHERE folder = ? AND document = ? AND stack = 1", (folder, document)),
+            ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
+        ]
+
+    def end(self, document: DocumentID) -> None:
+        """The next step begins a group."""
+        self._last.pop(document, None)
+
+
 def log_row(folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes) -> Statement:
     return (
         "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",

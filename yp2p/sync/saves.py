@@ -15,6 +15,7 @@ Invariants
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -70,13 +71,16 @@ class Saves:
         self._folder = folder
         self._readers = readers
         self._only_status = only_status
-        self._edited_at: dict[EntryID, float] = {}
+        self._edited: dict[EntryID, tuple[float, float]] = {}  # since when (1970), and when last (trio)
 
-    def recently_edited(self) -> list[EntryID]:
-        """Files that were saved here in the last minute."""
-        since = trio.current_time() - _RECENT_S
-        self._edited_at = {entry: at for entry, at in self._edited_at.items() if at > since}
-        return list(self._edited_at)
+    def recently_edited(self) -> dict[EntryID, float]:
+        """Files that were saved here in the last minute, and since when, in seconds since 1970."""
+        earliest = trio.current_time() - _RECENT_S
+        self._edited = {entry: edited for entry, edited in self._edited.items() if edited[1] > earliest}
+        return {entry: since for entry, (since, _) in self._edited.items()}
+
+    def _is_edited(self, entry: EntryID) -> None:
+        self._edited[entry] = self.recently_edited().get(entry, round(time.time())), trio.current_time()
 
     async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
         """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
@@ -127,10 +131,10 @@ class Saves:
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         after = live.text.text() if merged.repair is None else ""
-        commit = folder.record_text(live, news, None, extra=extra)
+        commit = folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
         folder.set_file(updated)
-        self._edited_at[record.entry] = trio.current_time()
+        self._is_edited(record.entry)
         if not is_head:
             folder.to_render.add(record.entry)
         commit = folder.tell_merge(live, merged) or commit
@@ -151,7 +155,7 @@ class Saves:
         folder = self._folder
         live = folder.open_text(record.document)
         parts = (b"scan", live.text.version(), repr(found).encode())
-        fork = live.text.fork(client_id_from(*parts) if look.scanned else fresh_client_id())
+        fork = live.text.fork(client_id_from(*parts) if look.scanned else self._folder.fresh_client())
         update = fork.edit(found)
         news = live.replica.apply(update) if update is not None else None
         # What the writer had not seen is not in the base. Taking it out there makes no operation that anybody needs.
@@ -164,12 +168,12 @@ class Saves:
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         folder.set_file(updated)
         folder.to_render.add(record.entry)
-        self._edited_at[record.entry] = trio.current_time()
+        self._is_edited(record.entry)
         log.debug("file_carried_over", path=record.path, hunks=len(found))
         if news is None:
             folder.database.submit(extra)
         else:
-            await live.told(folder.record_text(live, news, None, extra=extra))
+            await live.told(folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0))
         if told_mode(record, finding.mode) != record.mode:
             await self._only_status(replace(updated, mode=record.mode), finding)
 
@@ -232,7 +236,7 @@ class Saves:
         if finding.found is not Found.TEXT or finding.content == base.content:
             folder.database.submit(also(base))
             return base
-        fork = folder.fork_at_base(base, fresh_client_id())
+        fork = folder.fork_at_base(base, folder.fresh_client())
         live = folder.open_text(base.document)
         update = fork.edit(_hunks_beside(live.text, fork, finding.text))
         news = live.replica.apply(update) if update is not None else None
@@ -240,7 +244,7 @@ class Saves:
         if news is None:
             folder.database.submit(also(after))
             return after
-        commit = folder.record_text(live, news, None, extra=also(after))
+        commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await live.told(commit)

@@ -9,7 +9,6 @@ from yp2p.documents.diff import extent, hunks
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
-from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.notices import Undo
 from yp2p.sync.records import FileRecord, kept_base, kept_bases
@@ -86,7 +85,7 @@ def bring_back(folder: Folder, undo: Undo) -> Commit | None:
     document = DocumentID(undo.document)
     if document not in folder.entry_of or not folder.has_document(document):
         return None
-    fork = folder.text_at(document, undo.seq).fork(fresh_client_id())
+    fork = folder.text_at(document, undo.seq).fork(folder.fresh_client())
     update = fork.edit(undo.changes())
     live = folder.open_text(document)
     news = live.replica.apply(update) if update is not None else None

@@ -1,0 +1,162 @@
+"""The Python API, against real daemons, on trio and on asyncio."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from lab import Device, devices, eventually
+
+from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
+
+BACKENDS = ["trio", "asyncio"]
+TEXT = "one é😀\ntwo\n"
+
+
+def _run(backend: str, test: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        with anyio.fail_after(60):
+            await test()
+
+    anyio.run(limited, backend=backend)
+
+
+def _socket(device: Device) -> Path:
+    return device.home / "control.sock"
+
+
+async def _until(file: File, condition: Callable[[], bool]) -> None:
+    while not condition():
+        await file.changed()
+
+
+def _shared(tmp_path: Path, one: Device, two: Device) -> None:
+    (one.dir / "a.md").write_text(TEXT)
+    two.join(one)
+    for device in (one, two):
+        device.wait()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(tmp_path, one, two)
+
+        async def test() -> None:
+            async with (
+                connect(_socket(one)) as here, connect(_socket(two)) as there,
+                here.open("a.md") as mine, there.open(str(two.dir / "a.md")) as theirs,
+            ):  # fmt: skip
+                assert str(mine) == str(theirs) == TEXT
+                cursor = theirs.position(8)
+                mine.insert(4, "漢")
+                await _until(theirs, lambda: "漢" in str(theirs))
+                assert theirs.index_of(cursor) == 9
+                theirs.edit(8, 9, "TWO: ")
+                theirs.delete(0, 4)
+                await _until(mine, lambda: str(mine) == str(theirs))
+                await mine.flush()
+                mine.set_awareness("a person", mine.position(len(str(mine))))
+                await _until(theirs, lambda: any(who.get("name") == "a person" for who in theirs.awareness))
+                (who,) = theirs.awareness
+                assert (who["device"], who["line"]) == ("one", 3)
+                assert theirs.index_of(Position.from_json(who["cursor"])) == len(str(theirs))
+                wanted = str(theirs)
+                await anyio.to_thread.run_sync(
+                    partial(eventually, lambda: all((d.dir / "a.md").read_text() == wanted for d in (one, two)))
+                )
+                (one.dir / "a.md").write_text(wanted + "saved by an editor\n")
+                await _until(theirs, lambda: "saved by an editor" in str(theirs))
+
+        _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_daemon_that_comes_back_finds_everything(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(tmp_path, one, two)
+
+        async def test() -> None:
+            async with connect(_socket(one)) as here, here.open("a.md") as file:
+                rng = random.Random(1)
+                for round_ in range(3):
+                    for number in range(50):
+                        file.insert(rng.choice([0, len(str(file))]), f"<{round_}-{number}😀>")
+                        if number == 25:
+                            await anyio.to_thread.run_sync(one.kill)
+                    await _until(file, lambda: not file.is_connected)
+                    file.insert(0, f"<{round_}-away>")
+                    await anyio.to_thread.run_sync(one.start)
+                    await file.flush()
+                wanted = str(file)
+                for round_ in range(3):
+                    for number in range(50):
+                        assert wanted.count(f"<{round_}-{number}😀>") == 1
+                    assert wanted.count(f"<{round_}-away>") == 1
+                await anyio.to_thread.run_sync(
+                    partial(eventually, lambda: all((d.dir / "a.md").read_text() == wanted for d in (one, two)), 30)
+                )
+
+        _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_undo_takes_back_what_this_program_did(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(tmp_path, one, two)
+
+        async def test() -> None:
+            async with (
+                connect(_socket(one)) as here, connect(_socket(two)) as there,
+                here.open("a.md") as mine, there.open("a.md") as theirs,
+            ):  # fmt: skip
+                undo = mine.undo
+                mine.insert(0, "mine ")
+                await _until(theirs, lambda: str(theirs).startswith("mine "))
+                theirs.insert(5, "theirs ")
+                await _until(mine, lambda: str(mine).startswith("mine theirs "))
+                assert undo.can_undo()
+                undo.undo()
+                assert str(mine) == "theirs " + TEXT
+                await _until(theirs, lambda: str(theirs) == "theirs " + TEXT)
+                assert not undo.can_undo()
+                undo.redo()
+                await _until(theirs, lambda: str(theirs) == "mine theirs " + TEXT)
+                await mine.flush()
+
+        _run(backend, test)
+        # The daemon's own undo knows what programs did as well.
+        two.cli("undo", str(two.dir / "a.md"))
+        eventually(lambda: (one.dir / "a.md").read_text() == "mine " + TEXT)
+
+
+def test_errors_are_typed(tmp_path: Path) -> None:
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.md").write_text(TEXT)
+        (one.dir / "blob").write_bytes(b"\xff\x00")
+        one.cli("share", str(one.dir))
+        one.wait()
+
+        async def test() -> None:
+            async with connect(_socket(one)) as here:
+                for path, reason in (
+                    ("nothing.md", "there is no file 'nothing.md'"),
+                    ("blob", "blob is no text"),
+                    ("/nowhere/a.md", "is in no folder of this device"),
+                ):
+                    with pytest.raises(FileUnavailable, match=reason):
+                        async with here.open(path):
+                            pass
+                async with here.open("a.md") as file:
+                    with pytest.raises(IndexError, match="outside a text of"):
+                        file.insert(100, "x")
+                    assert file.index_of(file.position(0, Assoc.BEFORE)) == 0
+            with pytest.raises(NotRunning):
+                async with connect(tmp_path / "no.sock"):
+                    pass
+
+        _run("trio", test)

@@ -1,0 +1,132 @@
+"""Undo, versions, blame and restore, with whole devices and the command line."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lab import Device, devices, eventually
+
+A, B = "one", "two"
+
+
+def _both_have(one: Device, two: Device, name: str, text: str) -> None:
+    eventually(lambda: all((d.dir / name).exists() and (d.dir / name).read_text() == text for d in (one, two)))
+    for device in (one, two):
+        device.wait()
+
+
+def _json(device: Device, *command: str) -> Any:
+    return json.loads(device.cli(*command, "--json"))
+
+
+def _save(device: Device, other: Device, name: str, text: str) -> None:
+    (device.dir / name).write_text(text)
+    _both_have(device, other, name, text)
+
+
+def test_a_person_undoes_only_their_own_changes_also_after_a_restart(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.md", "title\n")
+        _save(two, one, "a.md", "title\nfrom two é😀\n")
+        _save(one, two, "a.md", "title\nfrom two é😀\nfrom one\n")
+        _save(two, one, "a.md", "TITLE\nfrom two é😀\nfrom one\n")
+        file = str(two.dir / "a.md")
+        said = two.cli("undo", file)
+        assert "-TITLE" in said
+        assert "+title" in said
+        _both_have(one, two, "a.md", "title\nfrom two é😀\nfrom one\n")
+        two.cli("undo", file)
+        _both_have(one, two, "a.md", "title\nfrom one\n")
+        refused = two.fails("undo", file)
+        assert "there is nothing to undo in a.md" in refused
+        for device in (one, two):
+            device.stop()
+            device.start()
+        two.cli("redo", file, "--steps", "2")
+        _both_have(one, two, "a.md", "TITLE\nfrom two é😀\nfrom one\n")
+        assert "nothing to redo" in two.fails("redo", file)
+        one.cli("undo", str(one.dir / "a.md"))
+        _both_have(one, two, "a.md", "TITLE\nfrom two é😀\n")
+
+
+def test_versions_are_shown_compared_and_brought_back(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        texts = ["first\n", "first\nsecond é😀\n", "first\nsecond é😀\nthird\n"]
+        moments = []
+        for text, (device, other) in zip(texts, [(one, two), (two, one), (one, two)], strict=True):
+            _save(device, other, "a.md", text)
+            moments.append(time.time())
+        file = str(one.dir / "a.md")
+        found = _json(one, "log", file)
+        assert [version["devices"] for version in found["versions"]] == [[A], [B], [A]]
+        assert [version["added"] for version in found["versions"]] == [6, 11, 6]
+        for version, text, at in zip(found["versions"], texts, moments, strict=True):
+            assert one.run("show", f"{file}@{version['version']}").stdout == text
+            assert version["since"] <= version["at"] <= at
+        lines = _json(one, "blame", file)["lines"]
+        assert [(line["text"], line["device"]) for line in lines] == [
+            ("first\n", A), ("second é😀\n", B), ("third\n", A),
+        ]  # fmt: skip
+        assert _json(two, "blame", str(two.dir / "a.md"))["lines"][1]["device"] == B
+        said = one.cli("diff", file, str(found["versions"][0]["version"]))
+        assert "+second é😀" in said
+        first = found["versions"][0]["version"]
+        one.cli("restore", f"{file}@{first}")
+        _both_have(one, two, "a.md", "first\n")
+        one.cli("undo", file)
+        _both_have(one, two, "a.md", texts[2])
+        assert "no version 0 of a.md" in one.fails("show", f"{file}@0")
+        assert "there is no file 'nothing.md'" in one.fails("log", str(one.dir / "nothing.md"))
+        assert "is in no folder of this device" in one.fails("log", "/nowhere/a.md")
+
+
+def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        (one.dir / "notes").mkdir()
+        _save(one, two, "notes/kept.md", "as it was\n")
+        _save(one, two, "notes/gone.md", "will be deleted\n")
+        time.sleep(1.1)  # moments are named to the second
+        moment = time.strftime("%Y-%m-%d %H:%M:%S")
+        time.sleep(1.1)
+        _save(two, one, "notes/kept.md", "as it is\n")
+        _save(two, one, "notes/new.md", "came later\n")
+        (two.dir / "notes/gone.md").unlink()
+        eventually(lambda: not (one.dir / "notes/gone.md").exists())
+        gone = _json(one, "log", "--deleted")
+        assert [item["path"] for item in gone] == ["notes/gone.md"]
+        plan = _json(one, "restore", str(one.dir / "notes"), "--at", moment, "--dry-run")
+        assert plan["done"] == [
+            {"path": "notes/gone.md", "action": "bring back"}, {"path": "notes/kept.md", "action": "change"},
+        ]  # fmt: skip
+        assert not (one.dir / "notes/gone.md").exists()
+        one.cli("restore", str(one.dir / "notes"), "--at", moment, "--yes")
+        _both_have(one, two, "notes/kept.md", "as it was\n")
+        _both_have(one, two, "notes/gone.md", "will be deleted\n")
+        _both_have(one, two, "notes/new.md", "came later\n")
+        (two.dir / "notes/gone.md").unlink()
+        eventually(lambda: not (one.dir / "notes/gone.md").exists())
+        version = _json(one, "log", str(one.dir / "notes/gone.md"))["versions"][0]["version"]
+        one.cli("restore", f"{one.dir}/notes/gone.md@{version}")
+        _both_have(one, two, "notes/gone.md", "will be deleted\n")
+
+
+def test_who_is_here_and_what_they_edit(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.md", "text\n")
+        _save(one, two, "a.md", "text\nmore\n")
+
+        def files(of: str) -> list[str]:
+            present = _json(two, "who")
+            return [item["path"] for device in present if device["device"] == of for item in device["files"]]
+
+        eventually(lambda: files(A) == ["a.md"])
+        assert "a.md  since" in two.cli("who")
+        one.kill()
+        eventually(lambda: [device["device"] for device in _json(two, "who")] == [B])

@@ -1,0 +1,25 @@
+"""`yp2p blame`."""
+
+from __future__ import annotations
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.when import file_and_when, shown
+
+
+@click.command()
+@click.argument("file", metavar="FILE[@WHEN]")
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Show which device touched each line of FILE last, and when that came here."""
+    path, when = file_and_when(file)
+    answer = call("POST", "/v1/history/blame", {"path": path, "when": when})
+    if as_json:
+        print_json(answer)
+        return
+    width = max((len(line["device"]) for line in answer["lines"]), default=0)
+    digits = len(str(len(answer["lines"])))
+    for number, line in enumerate(answer["lines"], 1):
+        text = line["text"].removesuffix("\n")
+        click.echo(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")

@@ -1,0 +1,48 @@
+"""`yp2p log`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from yp2p.cli.options import call, folder_option, json_option, print_json
+from yp2p.cli.when import shown
+from yp2p.errors import UsageError
+
+
+@click.command()
+@click.argument("file", type=click.Path(), required=False)
+@click.option("--deleted", is_flag=True, help="List the texts that were deleted, the last one first.")
+@folder_option
+@json_option
+def command(file: str | None, deleted: bool, folder: str | None, as_json: bool) -> None:
+    """List the versions of FILE that this device had, the newest first: when, from which device, how much.
+
+    The number in front names the version: `yp2p show FILE@NUMBER`, `yp2p restore FILE@NUMBER`. What others wrote while
+    this device was away came to it at once, as one version.
+    """
+    if deleted == (file is not None):
+        raise UsageError("name a file, or give --deleted")
+    if deleted:
+        gone = call("POST", "/v1/history/deleted", {"folder": folder})
+        if as_json:
+            print_json(gone)
+            return
+        for item in gone:
+            click.echo(f"{shown(item['at'])}  {item['path']}")
+        return
+    answer = call("POST", "/v1/history/log", {"path": os.path.abspath(file or "")})
+    if as_json:
+        print_json(answer)
+        return
+    if answer["deleted"]:
+        click.echo(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@NUMBER` brings a version back")
+    versions = answer["versions"]
+    width = max(len(", ".join(version["devices"])) for version in versions)
+    for version in reversed(versions):
+        devices = ", ".join(version["devices"]).ljust(width)
+        change = f"+{version['added']} -{version['removed']}"
+        click.echo(f"{version['version']:>7}  {shown(version['at'])}  {devices}  {change}")
+    if answer["came_from"]:
+        click.echo(f"What was before that came from {answer['came_from']} at once; it has older versions.")

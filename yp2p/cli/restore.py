@@ -1,0 +1,60 @@
+"""`yp2p restore`."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+import click
+
+from yp2p.cli.diffs import print_diff
+from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.when import file_and_when, moment
+from yp2p.errors import UsageError
+
+_SHOWN_LINES = 20
+
+
+@click.command()
+@click.argument("path", metavar="FILE@WHEN | DIR")
+@click.option("--at", metavar="MOMENT", help="Make the texts beneath DIR what they were at a moment.")
+@click.option("--dry-run", is_flag=True, help="With --at: only say what would be done.")
+@click.option("--yes", is_flag=True, help="With --at: do not ask.")
+@json_option
+def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Make FILE what it was, also when it was deleted; or, with --at, a whole directory.
+
+    WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
+    It is an edit of now: `yp2p undo` takes it back, and nothing that is there leaves the history.
+    """
+    if at is not None:
+        _directory(path, moment(at, datetime.now().astimezone()), dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    name, when = file_and_when(path)
+    if not when:
+        raise UsageError(f"say which version of {path} is meant: `yp2p restore {path}@WHEN`; `yp2p log` lists them")
+    answer = call("POST", "/v1/history/restore", {"path": name, "when": when})
+    if as_json:
+        print_json(answer)
+        return
+    print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
+
+
+def _directory(path: str, at: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    request = {"path": os.path.abspath(path), "at": at, "dry_run": True}
+    plan = call("POST", "/v1/history/restore-directory", request)
+    if not dry_run and plan["done"]:
+        if not yes:
+            _print(plan)
+            click.confirm("Do that?", abort=True)
+        plan = call("POST", "/v1/history/restore-directory", request | {"dry_run": False})
+    if as_json:
+        print_json(plan)
+    elif dry_run:
+        _print(plan)
+
+
+def _print(plan: dict[str, list[dict[str, str]]]) -> None:
+    for item in plan["done"]:
+        reason = f" ({item['reason']})" if "reason" in item else ""
+        click.echo(f"{item['action']}: {item['path']}{reason}")

@@ -1,0 +1,26 @@
+"""`yp2p show`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.when import file_and_when
+
+
+@click.command()
+@click.argument("file", metavar="FILE[@WHEN]")
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Print FILE as it was.
+
+    WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
+    """
+    path, when = file_and_when(file)
+    answer = call("POST", "/v1/history/show", {"path": path, "when": when})
+    if as_json:
+        print_json(answer)
+        return
+    sys.stdout.buffer.write(answer["text"].encode())

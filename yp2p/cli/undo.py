@@ -1,0 +1,49 @@
+"""`yp2p undo` and `yp2p redo`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from yp2p.cli.diffs import print_diff
+from yp2p.cli.options import call, json_option, print_json
+
+_SHOWN_LINES = 20
+
+_file: Callable[[Any], Any] = click.argument("file", type=click.Path())
+_steps: Callable[[Any], Any] = click.option(
+    "--steps", default=1, show_default=True, metavar="N", help="How many changes."
+)
+
+
+@click.command()
+@_file
+@_steps
+@json_option
+def command(file: str, steps: int, as_json: bool) -> None:
+    """Take back what this device changed last in FILE, and nothing of what others did.
+
+    A change is one save, or what a program typed without a pause. `yp2p redo` makes it again, until something else is
+    written. To the other devices it is an edit like any other.
+    """
+    _turn("/v1/undo", file, steps, as_json)
+
+
+@click.command()
+@_file
+@_steps
+@json_option
+def redo(file: str, steps: int, as_json: bool) -> None:
+    """Make the change of FILE again that was undone last."""
+    _turn("/v1/redo", file, steps, as_json)
+
+
+def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
+    answer = call("POST", url, {"path": os.path.abspath(file), "steps": steps})
+    if as_json:
+        print_json(answer)
+        return
+    print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)

@@ -1,0 +1,84 @@
+"""Versions and moments as people write them: `12`, `18:00`, `yesterday 18:00`, `2026-11-21 18:00`, `2h ago`."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from yp2p.errors import UsageError
+
+HELP = "a version's number from `yp2p log`, or a moment: 18:00, yesterday 18:00, 2026-11-21 18:00, 2h ago"
+_AGO = re.compile(r"(\d+)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)(\s+ago)?")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DAYS = {"today": 0, "yesterday": 1}
+_CLOCK = ("%H:%M", "%H:%M:%S")
+_DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+
+
+def moment(text: str, now: datetime) -> float:
+    """A moment in seconds since 1970; of a day alone its end. Raises UsageError: it is none, or is still to come."""
+    found = _moment(" ".join(text.split()).lower(), now)
+    if found is None:
+        raise UsageError(f"{text!r} is no moment; write {HELP.partition('moment: ')[2]}")
+    if found > now:
+        raise UsageError(f"{text!r} is {found:%Y-%m-%d %H:%M}, which is still to come")
+    return found.timestamp()
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    if text == "now":
+        return now
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2][0]])
+    day, _, clock = text.partition(" ")
+    if day in _DAYS:
+        date = now - timedelta(days=_DAYS[day])
+        end = min(date.replace(hour=23, minute=59, second=59, microsecond=999999), now)
+        return _at(clock, date) if clock else end
+    return _at(text, now) or _date(text.upper(), now)
+
+
+def _at(clock: str, date: datetime) -> datetime | None:
+    for form in _CLOCK:
+        try:
+            time = datetime.strptime(clock, form).time()  # local time, as people mean it
+        except ValueError:
+            continue
+        return datetime.combine(date.date(), time, date.tzinfo)
+    return None
+
+
+def _date(text: str, now: datetime) -> datetime | None:
+    for form in _DATES:
+        try:
+            found = datetime.strptime(text, form).replace(tzinfo=now.tzinfo)
+        except ValueError:
+            continue
+        if form == _DATES[0]:
+            end = found.replace(hour=23, minute=59, second=59, microsecond=999999)
+            return end if found.date() != now.date() else min(end, now)
+        return found
+    return None
+
+
+def when(text: str) -> dict[str, Any]:
+    """Which version is meant, as the local API takes it. Raises UsageError."""
+    if text.isdecimal():
+        return {"version": int(text)}
+    return {"at": moment(text, datetime.now().astimezone())}
+
+
+def file_and_when(text: str) -> tuple[str, dict[str, Any]]:
+    """`FILE` or `FILE@WHEN`; a file that is really called so is that file. Raises UsageError."""
+    name, at, rest = text.rpartition("@")
+    if not at or not name or os.path.lexists(text):
+        return os.path.abspath(text), {}
+    return os.path.abspath(name), when(rest)
+
+
+def shown(at: float) -> str:
+    """A time for people, in this machine's time zone."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,53 @@
+"""`yp2p who`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.when import shown
+
+_INTERVAL_S = 1.0
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on showing it until Ctrl-C.")
+@json_option
+def command(watch: bool, as_json: bool) -> None:
+    """Show which devices are here, and what somebody edits on them."""
+    before: list[dict[str, Any]] | None = None
+    while True:
+        now = _present()
+        if now != before:
+            if as_json:
+                print_json(now)
+            else:
+                if watch:
+                    click.clear()
+                for line in _lines(now):
+                    click.echo(line)
+        before = now
+        if not watch:
+            return
+        time.sleep(_INTERVAL_S)
+
+
+def _present() -> list[dict[str, Any]]:
+    return [
+        {"folder": folder["label"], **device}
+        for folder in call("GET", "/v1/status")["folders"]
+        for device in sorted(folder["presence"], key=lambda device: str(device.get("device", "")))
+    ]
+
+
+def _lines(present: list[dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for device in present:
+        lines.append(f"{device['folder']}  {device.get('device', '?')}")
+        for item in device.get("files", []):
+            line = f", line {item['line']}" if "line" in item else ""
+            lines.append(f"    {item['path']}{line}  since {shown(item['since'])}")
+    return lines

@@ -1,0 +1,403 @@
+"""The Python API: files of this device's folders as live documents, on trio and on asyncio.
+
+::
+
+    async with connect() as device:
+        async with device.open("notes/a.md") as file:
+            file.insert(0, "Title\\n")
+            await file.flush()
+
+What a program writes goes to the disk and to the other devices like any other edit; what they write appears in it.
+The document is a `pycrdt.Doc` of this process, kept in step by the daemon over its control socket: a WebSocket that
+speaks the protocol of Yjs providers (docs/protocol.md, "Local API").
+
+Theory of operation
+    Each side says what it has (step 1) and answers with what the other lacks (step 2); afterwards each update goes to
+    the other side when it is made. Should the daemon go, edits go on here; when it is back, both sides say again what
+    they have. Updates are idempotent, so nothing is lost or doubled. `flush` is a step 1 whose answer comes after all
+    that was sent before it was stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from pycrdt import Doc, Text, UndoManager
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, RejectConnection, Request
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from yp2p.config import find_paths
+from yp2p.control.call import call
+from yp2p.documents.positions import Assoc, Position
+from yp2p.documents.shared import SharedText
+from yp2p.errors import FileUnavailable, NotRunning
+from yp2p.protocol import awareness, channel
+from yp2p.protocol.awareness import Presence
+
+__all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
+
+_REFUSED = 4000  # the close code with which the daemon says that there is no such file
+_RECEIVE_BYTES = 1 << 16
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
+_OTHERS = "others"
+
+
+@asynccontextmanager
+async def connect(socket: Path | None = None) -> AsyncIterator[Device]:
+    """The device whose daemon runs for this home.
+
+    Args:
+        socket: its control socket, where it is another home's.
+
+    Raises:
+        NotRunning: no daemon answers.
+    """
+    device = Device(socket if socket is not None else find_paths().socket)
+    await device.status()
+    yield device
+
+
+class Device:
+    """A running daemon. Use `connect`."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def status(self) -> dict[str, Any]:
+        """What `yp2p status --json` prints. Raises NotRunning."""
+        answer: dict[str, Any] = await anyio.to_thread.run_sync(call, self._socket, "GET", "/v1/status")
+        return answer
+
+    @asynccontextmanager
+    async def open(self, path: str | os.PathLike[str]) -> AsyncIterator[File]:
+        """Open a text file of a folder.
+
+        Args:
+            path: absolute, or in the one folder that this device has.
+
+        Raises:
+            FileUnavailable: there is no such text, with the reason. NotRunning: the daemon went meanwhile.
+        """
+        file = File(self._socket, await self._absolute(os.fspath(path)))
+        await file._connect()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(file._run)
+                await file._until_here()
+                yield file
+                with anyio.move_on_after(_LONGEST_RETRY_S):
+                    await file.flush()
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # What was raised in the caller's block is theirs: it is not to come out in a group.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None  # noqa: ASYNC123 (the group is of our own making)
+            raise
+        finally:
+            file._close()
+
+    async def _absolute(self, path: str) -> str:
+        if os.path.isabs(path):
+            return path
+        folders = (await self.status())["folders"]
+        if len(folders) != 1:
+            raise FileUnavailable(f"{path!r} could be in any of {len(folders)} folders; give an absolute path")
+        return os.path.join(folders[0]["path"], path)
+
+
+class _Update(bytes):
+    """An update among the messages that wait."""
+
+
+class File:
+    """A text file that is open: its document, where it is the same on all devices. Indices count code points."""
+
+    def __init__(self, socket: Path, path: str) -> None:
+        self.path = path
+        self._socket_path = socket
+        self._shared = SharedText(self._changed)
+        self._undo: UndoManager | None = None
+        self._waiting: deque[bytes] = deque()
+        self._more = anyio.Event()
+        self._socket: _WebSocket | None = None
+        self._is_live = False  # whether step 2 went out: only then are updates sent
+        self._own_state: dict[str, Any] = {}
+        self._own_clock = 0
+        self._others: list[dict[str, Any]] = []
+        self._answers = 0  # how many answers to our step 1 came, and how many we asked for
+        self._asked = 0
+        self._changed_event = anyio.Event()
+
+    # --- the document -------------------------------------------------------------------------------------------
+
+    @property
+    def doc(self) -> Doc[Any]:
+        """The live document; its root `Text` is `source`, which counts UTF-8 bytes."""
+        return self._shared.doc
+
+    @property
+    def text(self) -> Text:
+        """The root of the document. Its indices count UTF-8 bytes: `edit`, `insert` and `delete` do not."""
+        return self._shared.text
+
+    def __str__(self) -> str:
+        return str(self._shared)
+
+    def edit(self, start: int, stop: int, text: str) -> None:
+        """Replace the characters `start:stop`. Raises IndexError: they are outside the text."""
+        self._shared.edit(start, stop, text)
+
+    def insert(self, index: int, text: str) -> None:
+        """Insert before a character. Raises IndexError."""
+        self._shared.insert(index, text)
+
+    def delete(self, start: int, stop: int) -> None:
+        """Remove the characters `start:stop`. Raises IndexError."""
+        self._shared.delete(start, stop)
+
+    def replace_all(self, text: str) -> None:
+        """Make the whole text this one, changing only what differs."""
+        self._shared.replace_all(text)
+
+    def transaction(self, origin: str | None = None) -> Any:
+        """A context in which several changes are one, for the others and for undo."""
+        return self._shared.transaction(origin)
+
+    def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
+        """The position at an index, which stays there while the text changes. Raises PositionInvalid."""
+        return self._shared.position(index, assoc)
+
+    def index_of(self, position: Position) -> int:
+        """Where a position is now. Raises PositionUnknown: it is beside what is not here (yet)."""
+        return self._shared.index_of(position)
+
+    @property
+    def undo(self) -> UndoManager:
+        """Undoes what this program did since this was asked first, and nothing of others (`pycrdt.UndoManager`)."""
+        if self._undo is None:
+            self._undo = self._shared.undo_manager()
+        return self._undo
+
+    def undo_manager(self, **settings: Any) -> UndoManager:
+        """One more, with settings of its own: `capture_timeout_millis`, `timestamp`."""
+        return self._shared.undo_manager(**settings)
+
+    # --- who is here --------------------------------------------------------------------------------------------
+
+    @property
+    def awareness(self) -> Sequence[dict[str, Any]]:
+        """Who else has this file open: `device`, `since`, and where known `name`, `line` and `cursor` (JSON)."""
+        return tuple(self._others)
+
+    def set_awareness(self, name: str | None = None, cursor: Position | None = None) -> None:
+        """Say who edits here, and where their cursor is."""
+        self._own_state = {
+            **({"name": name} if name is not None else {}),
+            **({"cursor": cursor.to_json()} if cursor is not None else {}),
+        }
+        self._own_clock += 1
+        self._queue(self._own_presence())
+
+    def _own_presence(self) -> bytes:
+        presence = Presence(self.doc.client_id, self._own_clock, self._own_state)
+        return channel.encode(channel.AwarenessUpdate(awareness.encode([presence])))
+
+    # --- keeping in step ----------------------------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the daemon is there and has what is here."""
+        return self._is_live
+
+    async def flush(self) -> None:
+        """Return when everything written here so far is stored by the daemon, which may have to come back first."""
+        wanted = None
+        while wanted is None or self._answers < wanted:
+            if self._is_live and wanted is None:
+                self._asked += 1
+                wanted = self._asked
+                self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
+            elif not self._is_live:
+                wanted = None
+            await self._changed_event.wait()
+
+    async def changed(self) -> None:
+        """Return when the text, or who else has it open, changes next."""
+        await self._changed_event.wait()
+
+    def _touch(self) -> None:
+        event, self._changed_event = self._changed_event, anyio.Event()
+        event.set()
+
+    def _changed(self, update: bytes) -> None:
+        if self._is_live:
+            self._queue(_Update(update))
+        # Else it is part of step 2, once the daemon says what it has.
+
+    def _queue(self, message: bytes) -> None:
+        self._waiting.append(message)
+        self._more.set()
+
+    async def _connect(self) -> None:
+        """Raises FileUnavailable, NotRunning."""
+        self._socket = await _WebSocket.open(self._socket_path, self.path)
+
+    async def _until_here(self) -> None:
+        """Return when the document is here."""
+        while not self._is_live or not self._answers:
+            await self._changed_event.wait()
+
+    def _close(self) -> None:
+        self._shared.close()
+
+    async def _run(self) -> None:
+        """Keep in step, over one connection after the other."""
+        retry_s = _FIRST_RETRY_S
+        while True:
+            if self._socket is not None:
+                retry_s = _FIRST_RETRY_S
+                try:
+                    await self._talk(self._socket)
+                except* (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, RemoteProtocolError):
+                    pass
+                self._socket = None
+            self._is_live = False
+            self._touch()
+            await anyio.sleep(retry_s)
+            retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
+            try:
+                self._socket = await _WebSocket.open(self._socket_path, self.path)
+            except (NotRunning, FileUnavailable):
+                continue  # the daemon is not back yet, or has not loaded the folder
+
+    async def _talk(self, socket: _WebSocket) -> None:
+        self._waiting.clear()
+        self._asked = self._answers = 0
+        async with socket, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send, socket)
+            self._asked += 1
+            self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
+            if self._own_clock:
+                self._queue(self._own_presence())
+            async for data in socket:
+                self._take(data)
+                self._touch()
+            tasks.cancel_scope.cancel()
+
+    async def _send(self, socket: _WebSocket) -> None:
+        while True:
+            while self._waiting:
+                await socket.send(self._next_message())
+            self._more = anyio.Event()
+            await self._more.wait()
+
+    def _next_message(self) -> bytes:
+        """What waits longest; updates that wait behind each other go in one message, and are stored at once."""
+        updates: list[bytes] = []
+        while self._waiting and isinstance(self._waiting[0], _Update) and len(updates) < channel.MAX_UPDATES:
+            updates.append(bytes(self._waiting.popleft()))
+        return channel.encode(channel.Updates(tuple(updates))) if updates else self._waiting.popleft()
+
+    def _take(self, data: bytes) -> None:
+        match channel.decode(data):
+            case channel.Step1(state_vector):
+                self._queue(channel.encode(channel.Step2(self._shared.update_since(state_vector))))
+                self._is_live = True
+            case channel.Step2(update):
+                self._shared.receive(update)
+                self._answers += 1
+            case channel.Updates(updates):
+                for update in updates:
+                    self._shared.receive(update)
+            case channel.AwarenessUpdate(states):
+                for presence in awareness.decode(states):
+                    self._others = list((presence.state or {}).get(_OTHERS, []))
+
+
+class _WebSocket:
+    """A WebSocket over the control socket (RFC 6455)."""
+
+    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+        self._stream = stream
+        self._protocol = WSConnection(ConnectionType.CLIENT)
+        self._messages: deque[bytes] = deque()
+        self._parts: list[bytes] = []
+        self._is_open = False
+        self.refusal: str | None = None
+
+    @classmethod
+    async def open(cls, path: Path, file: str) -> _WebSocket:
+        """Raises NotRunning: no daemon answers. FileUnavailable: there is no such text."""
+        try:
+            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+            try:
+                stream = await anyio.connect_unix(f"/proc/self/fd/{directory}/{path.name}")
+            finally:
+                os.close(directory)
+            made = cls(stream)
+            await made._shake_hands(file)
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
+        return made
+
+    async def _shake_hands(self, file: str) -> None:
+        target = f"/v1/documents?path={quote(os.fsencode(file))}"
+        await self._stream.send(self._protocol.send(Request(host="localhost", target=target)))
+        while not self._is_open:
+            await self._read()
+        while not self._messages and self.refusal is None:
+            await self._read()  # the first message, or why there is none
+        if self.refusal is not None:
+            await self._stream.aclose()
+            raise FileUnavailable(self.refusal)
+
+    async def __aenter__(self) -> _WebSocket:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._stream.aclose()
+
+    async def send(self, message: bytes) -> None:
+        try:
+            await self._stream.send(self._protocol.send(BytesMessage(message)))
+        except LocalProtocolError:
+            raise anyio.ClosedResourceError from None  # the daemon closed it meanwhile
+
+    def __aiter__(self) -> _WebSocket:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._messages:
+            await self._read()
+        return self._messages.popleft()
+
+    async def _read(self) -> None:
+        self._protocol.receive_data(await self._stream.receive(_RECEIVE_BYTES))
+        for event in self._protocol.events():
+            if isinstance(event, AcceptConnection):
+                self._is_open = True
+            elif isinstance(event, BytesMessage):
+                self._parts.append(bytes(event.data))
+                if event.message_finished:
+                    self._messages.append(b"".join(self._parts))
+                    self._parts = []
+            elif isinstance(event, Ping):
+                await self._stream.send(self._protocol.send(event.response()))
+            elif isinstance(event, RejectConnection):
+                raise anyio.EndOfStream
+            elif isinstance(event, CloseConnection):
+                if event.code == _REFUSED:
+                    self.refusal = event.reason or "there is no such file"
+                    return
+                raise anyio.EndOfStream

@@ -1,0 +1,148 @@
+"""The local API of undo and history.
+
+=====================================  =====================================================
+POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff}
+POST    /v1/history/log                {path}                    -> {path, deleted, versions}
+POST    /v1/history/deleted            {folder?}                 -> [{path, at, folder}]
+POST    /v1/history/show               {path, when?}             -> {path, text}
+POST    /v1/history/diff               {path, one, two?}         -> {path, diff}
+POST    /v1/history/blame              {path, when?}             -> {path, lines}
+POST    /v1/history/restore            {path, when}              -> {path, steps, diff}
+POST    /v1/history/restore-directory  {path, at, dry_run}       -> {path, done}
+=====================================  =====================================================
+
+`path` is an absolute path on this device. `when` is {version} or {at}, in seconds since 1970; without either it is the
+newest version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.routing import Route
+
+from yp2p.control.answers import Endpoint, endpoint, request_of
+from yp2p.documents.diff import unified
+from yp2p.errors import UsageError
+from yp2p.sync import history, undo
+from yp2p.sync.folder import Folder
+from yp2p.sync.recovery import choose
+
+_MAX_STEPS = 10_000
+_Request = TypeVar("_Request", bound=msgspec.Struct)
+
+
+class When(msgspec.Struct, forbid_unknown_fields=True):
+    version: int | None = None
+    at: float | None = None
+
+    def value(self) -> history.When:
+        return history.When(self.version, self.at)
+
+
+class UndoRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    steps: int = 1
+
+
+class FolderRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: str | None = None
+
+
+class FileRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    when: When = msgspec.field(default_factory=When)
+
+
+class DiffRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    one: When
+    two: When = msgspec.field(default_factory=When)
+
+
+class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    at: float
+    dry_run: bool
+
+
+def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
+    """The routes of this part of the API; `folders` gives the folders of the device."""
+
+    def find(path: str) -> tuple[Folder, str]:
+        folder, inside = history.find(folders(), path)
+        if not inside:
+            raise UsageError(f"{path} is the folder itself; name a file in it")
+        return folder, inside
+
+    async def turn(wanted: UndoRequest, *, back: bool) -> dict[str, Any]:
+        if not 1 <= wanted.steps <= _MAX_STEPS:
+            raise UsageError(f"{wanted.steps} is no number of steps; it is 1 or more")
+        folder, path = find(wanted.path)
+        entry = history.entry_at(folder, path)
+        done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
+        return _undone(path, done)
+
+    async def undo_(wanted: UndoRequest) -> Any:
+        return await turn(wanted, back=True)
+
+    async def redo(wanted: UndoRequest) -> Any:
+        return await turn(wanted, back=False)
+
+    async def log(wanted: FileRequest) -> Any:
+        return await history.log(*find(wanted.path))
+
+    async def deleted(wanted: FolderRequest) -> Any:
+        chosen = [choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
+        return [item for folder in chosen for item in await history.deleted(folder)]
+
+    async def show(wanted: FileRequest) -> Any:
+        folder, path = find(wanted.path)
+        return {"path": path, "text": await history.show(folder, path, wanted.when.value())}
+
+    async def diff(wanted: DiffRequest) -> Any:
+        folder, path = find(wanted.path)
+        return {"path": path, "diff": await history.diff(folder, path, wanted.one.value(), wanted.two.value())}
+
+    async def blame(wanted: FileRequest) -> Any:
+        folder, path = find(wanted.path)
+        return {"path": path, "lines": await history.blame_lines(folder, path, wanted.when.value())}
+
+    async def restore(wanted: FileRequest) -> Any:
+        folder, path = find(wanted.path)
+        return _undone(path, await history.restore(folder, path, wanted.when.value()))
+
+    async def restore_directory(wanted: MomentRequest) -> Any:
+        folder, path = history.find(folders(), wanted.path)
+        done = await history.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
+        return {"path": path, "done": done}
+
+    return [
+        _route("/v1/undo", UndoRequest, undo_),
+        _route("/v1/redo", UndoRequest, redo),
+        _route("/v1/history/log", FileRequest, log),
+        _route("/v1/history/deleted", FolderRequest, deleted),
+        _route("/v1/history/show", FileRequest, show),
+        _route("/v1/history/diff", DiffRequest, diff),
+        _route("/v1/history/blame", FileRequest, blame),
+        _route("/v1/history/restore", FileRequest, restore),
+        _route("/v1/history/restore-directory", MomentRequest, restore_directory),
+    ]
+
+
+def _undone(path: str, done: undo.Undone) -> dict[str, Any]:
+    return {"path": path, "steps": done.steps, "diff": unified(done.before, done.after)}
+
+
+def _route(path: str, kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]]) -> Route:
+    return Route(path, _answering(kind, handle), methods=["POST"])
+
+
+def _answering(kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]]) -> Endpoint:
+    return endpoint(lambda request: _handled(kind, handle, request))
+
+
+async def _handled(kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]], request: Any) -> Any:
+    return await handle(await request_of(request, kind))

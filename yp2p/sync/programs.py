@@ -1,0 +1,125 @@
+"""Programs of this device that have a file's document open (`control/documents.py` serves them).
+
+What a program writes is a change of this device like any save: it goes to the disk and to the peers, can be undone, and
+has this device as its author. It is looked at by the same wall as what a peer sends, as a program may be wrong.
+
+Where a program's cursor is, and whatever else it says of itself, is part of this device's presence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from yp2p.documents.positions import Position, PositionIndex
+from yp2p.errors import InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.identity import EntryID
+from yp2p.protocol import awareness
+from yp2p.store.database import Commit
+from yp2p.sync.folder import Folder
+from yp2p.sync.live import LiveDocument
+from yp2p.sync.provider import Listener
+
+# Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
+CAPTURE_S = 0.5
+# What programs say of themselves goes into one awareness state of a few kilobytes.
+_MAX_PROGRAMS_TOLD = 16
+
+
+@dataclass(eq=False, slots=True)
+class Program:
+    """One program that has one file open; the source of its updates."""
+
+    entry: EntryID
+    since: float = field(default_factory=lambda: round(time.time()))
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class ProgramDocument:
+    """The document of a file as a program sees it."""
+
+    def __init__(self, folder: Folder, live: LiveDocument, program: Program) -> None:
+        self._folder = folder
+        self._live = live
+        self._program = program
+
+    def state_vector(self) -> bytes:
+        return self._live.state_vector()
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
+        return self._live.cut(state_vector)
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned."""
+        await self._live.take_all(
+            updates,
+            lambda update, parsed: self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed),
+        )
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._live.subscribe(listener)
+
+
+class Programs:
+    """The programs that have files of one folder open; `on_change` is told when that or what they say changes."""
+
+    def __init__(self, folder: Folder, on_change: Callable[[], None]) -> None:
+        self._folder = folder
+        self._on_change = on_change
+        self._open: set[Program] = set()
+
+    def add(self, program: Program) -> None:
+        self._open.add(program)
+        self._on_change()
+
+    def remove(self, program: Program) -> None:
+        self._open.discard(program)
+        self._on_change()
+
+    def said(self, program: Program, data: bytes) -> None:
+        """Take what a program says of itself, as an awareness update. Raises InvalidUpdate."""
+        presences = awareness.decode(data)
+        states = [presence.state for presence in presences if presence.state is not None]
+        program.state = states[-1] if states else {}
+        self._on_change()
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What this device's presence tells of them."""
+        paths = self._folder.layout().path_of
+        told = sorted((p for p in self._open if p.entry in paths), key=lambda p: (paths[p.entry], p.since))
+        return [
+            {"path": paths[program.entry], "since": program.since, **_state(self._folder, program)}
+            for program in told[:_MAX_PROGRAMS_TOLD]
+        ]  # fmt: skip
+
+
+def _state(folder: Folder, program: Program) -> dict[str, Any]:
+    """A program's own words, and the line its cursor is in."""
+    found: dict[str, Any] = {}
+    if isinstance(name := program.state.get("name"), str):
+        found["name"] = name[:100]
+    cursor = program.state.get("cursor")
+    if isinstance(cursor, dict):
+        try:
+            position = Position.from_json(cursor)
+            entry = folder.manifest.entries[program.entry]
+            live = folder.open_text(entry.document)
+            text = live.text.text()
+            at = PositionIndex(live.replica.state()).resolve(text, position)
+        except (PositionInvalid, PositionUnknown, InvalidUpdate):
+            return found
+        found |= {"line": text.count("\n", 0, at) + 1, "cursor": position.to_json()}
+    return found
+
+
+def others_in(present: Iterable[dict[str, Any]], own: str, path: str) -> list[dict[str, Any]]:
+    """Who else has a file open, of the awareness states of a folder."""
+    return [
+        {"device": state.get("device", ""), **item}
+        for state in present
+        if state.get("id") != own
+        for item in state.get("files", [])
+        if isinstance(item, dict) and item.get("path") == path
+    ]

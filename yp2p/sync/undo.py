@@ -1,0 +1,100 @@
+"""Undoing what this device did to a text (`documents/undo.py` says how).
+
+Every row of the log that a save or a program of this device made is a step. A save is a group of its own; what a
+program typed without a pause is one group, and is undone together. Undoing takes a group off the stack and puts its own
+row on the other one, from which it can be redone; whatever is written next empties that other one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import trio
+
+from yp2p.documents.manifest import Entry
+from yp2p.documents.undo import undone
+from yp2p.errors import UsageError
+from yp2p.identity import DocumentID, FolderID
+from yp2p.store.database import Statement
+from yp2p.sync.folder import Folder
+
+_UNDO, _REDO = 0, 1
+# A save that was made a moment ago is waited for so long.
+_SETTLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What undoing or redoing did to a text, and how many steps that were."""
+
+    before: str
+    after: str
+    steps: int
+
+
+async def undo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
+    """Take back this device's last changes of a text. Raises UsageError: there are none."""
+    return await _turn(folder, entry, path, steps, _UNDO)
+
+
+async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
+    """Make what was undone last again. Raises UsageError: nothing was, or something was written since."""
+    return await _turn(folder, entry, path, steps, _REDO)
+
+
+async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
+    await settle(folder)
+    live = folder.open_text(entry.document)
+    before, done = live.text.text(), 0
+    while done < steps:
+        await folder.database.pending().wait()
+        # no await until the change is applied: the log is what the document says
+        group = _last_group(folder, entry.document, stack)
+        if not group:
+            break
+        rows = folder.rows(entry.document)
+        change = [data for seq, data in rows if seq in group]
+        live = folder.open_text(entry.document)
+        update = undone([data for _, data in rows], change, folder.fresh_client()) if change else None
+        news = live.replica.apply(update) if update is not None else None
+        if news is None:
+            # Nothing is left of it that could be taken back: others removed it, or brought it back.
+            folder.database.submit([_forget(folder.id, seq) for seq in group])
+            continue
+        seq = folder.database.last_seq + 1
+        row = (seq, folder.id, entry.document, seq, time.time(), 1 - stack)
+        extra = [*(_forget(folder.id, old) for old in group), ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
+        commit = folder.record_text(live, news, None, extra=extra)
+        folder.steps_end(entry.document)
+        folder.to_render.add(entry.id)
+        folder.disk_work.set()
+        await live.told(commit)
+        done += 1
+    if not done:
+        raise UsageError(
+            f"there is nothing to undo in {path}: this device has changed nothing in it that could be taken back"
+            if stack == _UNDO
+            else f"there is nothing to redo in {path}: nothing was undone, or it was changed since"
+        )
+    return Undone(before, folder.open_text(entry.document).text.text(), done)
+
+
+async def settle(folder: Folder) -> None:
+    """Wait a moment for what was saved just now."""
+    with trio.move_on_after(_SETTLE_S):
+        while not folder.settled:
+            await folder.changed.wait()
+
+
+def _last_group(folder: Folder, document: DocumentID, stack: int) -> set[int]:
+    rows = folder.database.rows(
+        "SELECT seq FROM step WHERE folder = ? AND document = ? AND stack = ? AND grp = (SELECT grp FROM step"
+        " WHERE folder = ? AND document = ? AND stack = ? ORDER BY seq DESC LIMIT 1)",
+        (folder.id, document, stack, folder.id, document, stack),
+    )
+    return {seq for (seq,) in rows}
+
+
+def _forget(folder: FolderID, seq: int) -> Statement:
+    return ("DELETE FROM step WHERE folder = ? AND seq = ?", (folder, seq))
