@@ -192,6 +192,20 @@ class File:
         """One more, with settings of its own: `capture_timeout_millis`, `timestamp`."""
         return self._shared.undo_manager(**settings)
 
+    async def bookmarks(self) -> dict[str, Position]:
+        """The named positions of this file, on all devices. Raises NotRunning."""
+        found = await self._call("/v1/bookmarks", {"path": self.path})
+        return {item["name"]: Position.from_json(item["position"]) for item in found}
+
+    async def set_bookmark(self, name: str, position: Position | None) -> None:
+        """Put a bookmark at a position, or remove it. Raises NotRunning, RemoteError: the name is none, or too many."""
+        await self.flush()
+        wanted = position.to_json() if position is not None else None
+        await self._call("/v1/bookmarks/set", {"path": self.path, "name": name, "position": wanted})
+
+    async def _call(self, path: str, body: dict[str, Any]) -> Any:
+        return await anyio.to_thread.run_sync(call, self._socket_path, "POST", path, body)
+
     # --- who is here --------------------------------------------------------------------------------------------
 
     @property

@@ -60,6 +60,8 @@ def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) 
                 theirs.delete(0, 4)
                 await _until(mine, lambda: str(mine) == str(theirs))
                 await mine.flush()
+                await mine.set_bookmark("end", mine.position(len(str(mine)), Assoc.BEFORE))
+                await _until(theirs, lambda: theirs.is_connected)
                 mine.set_awareness("a person", mine.position(len(str(mine))))
                 await _until(theirs, lambda: any(who.get("name") == "a person" for who in theirs.awareness))
                 (who,) = theirs.awareness

@@ -116,6 +116,25 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         _both_have(one, two, "notes/gone.md", "will be deleted\n")
 
 
+def test_bookmarks_stay_with_their_text_on_every_device(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.md", "one\ntwo 😀 here\n")
+        mine, theirs = str(one.dir / "a.md"), str(two.dir / "a.md")
+        one.cli("bookmark", mine, "a place", "--line", "2", "--column", "7")
+        eventually(lambda: two.cli("bookmark", theirs) == "2:7    a place")
+        _save(two, one, "a.md", "zero\none\nand two 😀 here\n")
+        assert one.cli("bookmark", mine) == "3:11   a place"
+        for device in (one, two):
+            device.stop()
+            device.start()
+        assert _json(two, "bookmark", theirs)[0]["index"] == len("zero\none\nand two 😀 ")
+        assert "no line 9" in one.fails("bookmark", mine, "x", "--line", "9")
+        assert "there is no bookmark 'y'; there are: 'a place'" in one.fails("bookmark", mine, "y", "--remove")
+        two.cli("bookmark", theirs, "a place", "--remove")
+        eventually(lambda: one.cli("bookmark", mine) == "")
+
+
 def test_who_is_here_and_what_they_edit(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)

@@ -80,11 +80,13 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE chunks")
-    connection.execute("ALTER TABLE file DROP COLUMN own")
-    for table in ("file", "intent"):
-        connection.execute(f"ALTER TABLE {table} DROP COLUMN kind")
-        connection.execute(f"ALTER TABLE {table} RENAME COLUMN mode TO executable")
+    connection.execute("DROP TABLE step")
+    if version < 4:
+        connection.execute("DROP TABLE chunks")
+        connection.execute("ALTER TABLE file DROP COLUMN own")
+        for table in ("file", "intent"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN kind")
+            connection.execute(f"ALTER TABLE {table} RENAME COLUMN mode TO executable")
     if version < 3:
         connection.execute("ALTER TABLE unread DROP COLUMN before")
     if version < 2:

@@ -26,6 +26,7 @@ COMMANDS = {
     "diff": ("diff", "Show what became of a file between two versions."),
     "blame": ("blame", "Show which device wrote each line of a file."),
     "restore": ("restore", "Make a file or a directory what it was."),
+    "bookmark": ("bookmark", "List, put or remove the bookmarks of a file."),
     "who": ("who", "Show which devices are here, and what is edited on them."),
     "trash": ("trash", "Show, restore or empty what other devices deleted."),
     "folder": ("folder", "Go on with a folder that waits for your word."),

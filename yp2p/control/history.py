@@ -1,4 +1,4 @@
-"""The local API of undo and history.
+"""The local API of undo, history and bookmarks.
 
 =====================================  =====================================================
 POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff}
@@ -9,6 +9,8 @@ POST    /v1/history/diff               {path, one, two?}         -> {path, diff}
 POST    /v1/history/blame              {path, when?}             -> {path, lines}
 POST    /v1/history/restore            {path, when}              -> {path, steps, diff}
 POST    /v1/history/restore-directory  {path, at, dry_run}       -> {path, done}
+POST    /v1/bookmarks                  {path}                    -> [{name, position, index...}]
+POST    /v1/bookmarks/set              {path, name, position? | place?}
 =====================================  =====================================================
 
 `path` is an absolute path on this device. `when` is {version} or {at}, in seconds since 1970; without either it is the
@@ -25,8 +27,9 @@ from starlette.routing import Route
 
 from yp2p.control.answers import Endpoint, endpoint, request_of
 from yp2p.documents.diff import unified
+from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
-from yp2p.sync import history, undo
+from yp2p.sync import bookmarks, history, undo
 from yp2p.sync.folder import Folder
 from yp2p.sync.recovery import choose
 
@@ -60,6 +63,18 @@ class DiffRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: str
     one: When
     two: When = msgspec.field(default_factory=When)
+
+
+class Place(msgspec.Struct, forbid_unknown_fields=True):
+    line: int
+    column: int = 1
+
+
+class BookmarkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    name: str
+    position: dict[str, Any] | None = None
+    place: Place | None = None
 
 
 class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,7 +134,22 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         done = await history.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
         return {"path": path, "done": done}
 
+    async def list_bookmarks(wanted: FileRequest) -> Any:
+        folder, path = find(wanted.path)
+        return bookmarks.bookmarks(folder, history.entry_at(folder, path))
+
+    async def set_bookmark(wanted: BookmarkRequest) -> Any:
+        folder, path = find(wanted.path)
+        entry = history.entry_at(folder, path)
+        position = Position.from_json(wanted.position) if wanted.position is not None else None
+        if wanted.place is not None:
+            position = bookmarks.position_at(folder, entry, wanted.place.line, wanted.place.column)
+        await bookmarks.set_bookmark(folder, entry, wanted.name, position)
+        return {"path": path}
+
     return [
+        _route("/v1/bookmarks", FileRequest, list_bookmarks),
+        _route("/v1/bookmarks/set", BookmarkRequest, set_bookmark),
         _route("/v1/undo", UndoRequest, undo_),
         _route("/v1/redo", UndoRequest, redo),
         _route("/v1/history/log", FileRequest, log),

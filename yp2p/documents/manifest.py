@@ -10,6 +10,8 @@ Each entry has registers, small bytes values that are written and merged indepen
 so that a rename, a new content, a chmod and a delete made at the same time all hold. Concurrent writes to one register
 leave the same one of them on every device (Yjs decides by client ID).
 
+    <id>b<name> empty, or 01 length name position        a bookmark; <name> is 8 bytes of the name's hash
+
 Beside them stand the client IDs that devices write with, so that every operation has an author::
 
     @<client>   01 device ID u64                         who writes with this client ID, and since when (ms since 1970)
@@ -27,6 +29,8 @@ holds is stored.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,8 +39,9 @@ from typing import Any
 
 from pycrdt import Doc, Map, MapEvent
 
+from yp2p.documents.positions import Position
 from yp2p.documents.replica import Replica
-from yp2p.errors import InvalidUpdate, MessageFault
+from yp2p.errors import InvalidUpdate, MessageFault, PositionInvalid
 from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -45,6 +50,11 @@ from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state
 
 _FORMAT = 1
 _CLAIM = "@"
+_BOOKMARK = "b"
+_BOOKMARK_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}{_BOOKMARK}[0-9a-f]{{16}}")
+# Of a text with more a peer could fill the memory of every member.
+MAX_BOOKMARKS = 256
+MAX_BOOKMARK_NAME_BYTES = 200
 # The manifest's own documents and the awareness channel: no entry may name one of them as its text.
 RESERVED_DOCUMENTS = (b"yp2p-manifest", bytes(13))
 
@@ -133,6 +143,30 @@ class Claim:
         return {f"{_CLAIM}{self.client:016x}": value}
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A named position in a text; None removes it."""
+
+    entry: EntryID
+    name: str
+    position: Position | None
+
+    @property
+    def index(self) -> int:
+        return Manifest.index_of(self.entry)
+
+    @property
+    def key(self) -> str:
+        digest = hashlib.sha256(b"yp2p bookmark v1" + self.name.encode()).digest()
+        return f"{self.entry.hex()}{_BOOKMARK}{digest[:8].hex()}"
+
+    def registers(self) -> dict[str, bytes]:
+        if self.position is None:
+            return {self.key: b""}
+        name = self.name.encode()
+        return {self.key: bytes([_FORMAT, len(name)]) + name + self.position.encode()}
+
+
 class ManifestReplica(Replica):
     """One of the 64 documents.
 
@@ -219,6 +253,20 @@ class ManifestReplica(Replica):
         since_ms = int.from_bytes(data[1 + KEY_BYTES :], "big")
         return Claim(int(key[1:], 16), DeviceID(data[1 : 1 + KEY_BYTES]), since_ms)
 
+    def bookmark(self, key: str) -> Bookmark | None:
+        """The bookmark at a key, without a position where it was removed; None when there is none that can be read."""
+        entry = EntryID(bytes.fromhex(key[: 2 * ID_BYTES]))
+        with self._calling_pycrdt():
+            value = self._map.get(key)
+        data = bytes(value) if value is not None else b""
+        if len(data) < 2 or data[0] != _FORMAT:
+            return None
+        try:
+            found = Bookmark(entry, data[2 : 2 + data[1]].decode(), Position.decode(data[2 + data[1] :]))
+        except (UnicodeDecodeError, PositionInvalid):
+            return None
+        return found if found.key == key else None
+
     def write(self, values: Mapping[str, bytes]) -> bytes | None:
         with self._changing(), self._doc.transaction():
             for key, value in values.items():
@@ -231,6 +279,10 @@ def _client_of(key: str) -> int | None:
         return int(key[1:], 16) if len(key) == 17 and key[0] == _CLAIM else None
     except ValueError:
         return None
+
+
+def _is_bookmark(key: str) -> bool:
+    return _BOOKMARK_KEY.fullmatch(key) is not None
 
 
 def _entry_of(key: str) -> EntryID | None:
@@ -254,6 +306,7 @@ class Manifest:
         self.replicas = [ManifestReplica(client_id, partial(stored, index)) for index in range(MANIFEST_DOCUMENTS)]
         self.entries: dict[EntryID, Entry] = {}
         self.claims: dict[int, Claim] = {}  # by client ID
+        self.bookmarks: dict[EntryID, dict[str, Bookmark]] = {}  # by their key
 
     @staticmethod
     def index_of(entry: EntryID) -> int:
@@ -291,7 +344,7 @@ class Manifest:
         news = self.replicas[index].receive(update, own_clients, parsed)
         return news, self._refresh(index)
 
-    def write(self, changes: Iterable[Change | Claim]) -> dict[int, bytes]:
+    def write(self, changes: Iterable[Change | Claim | Bookmark]) -> dict[int, bytes]:
         """Write registers, one transaction a document; gives the updates by document number."""
         values: dict[int, dict[str, bytes]] = {}
         for change in changes:
@@ -321,6 +374,8 @@ class Manifest:
             claim = self.replicas[index].claim(key) if client is not None else None
             if claim is not None and claim.index == index:
                 self.claims[claim.client] = claim
+            if _is_bookmark(key):
+                self._refresh_bookmark(index, key)
         for entry in touched:
             parsed = self._parse(self.replicas[index], entry)
             if parsed is None:
@@ -328,6 +383,16 @@ class Manifest:
             else:
                 self.entries[entry] = parsed
         return touched
+
+    def _refresh_bookmark(self, index: int, key: str) -> None:
+        entry = EntryID(bytes.fromhex(key[: 2 * ID_BYTES]))
+        if self.index_of(entry) != index:
+            return
+        found, known = self.replicas[index].bookmark(key), self.bookmarks.get(entry, {})
+        if found is None:
+            known.pop(key, None)
+        elif len(known) < MAX_BOOKMARKS or key in known:
+            self.bookmarks.setdefault(entry, {})[key] = found
 
     @classmethod
     def read(cls, replica: ManifestReplica, index: int) -> list[Entry]:

@@ -26,7 +26,7 @@ import structlog
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
-from yp2p.documents.manifest import Change, Claim, Entry, Manifest
+from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
 from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
@@ -317,7 +317,7 @@ class Folder:
         self.to_publish.add(client)
         return client
 
-    def write_manifest(self, changes: Sequence[Change | Claim], extra: Iterable[Statement] = ()) -> Commit:
+    def write_manifest(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
         """Write registers; `extra` statements become durable with them. Await `told_manifest` afterwards."""
         updates = self.manifest.write(changes)
         statements = list(extra)

@@ -1,0 +1,39 @@
+"""`yp2p bookmark`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from yp2p.cli.options import call, json_option, print_json
+from yp2p.errors import UsageError
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.argument("name", required=False)
+@click.option("--line", type=int, metavar="N", help="Put the bookmark NAME at this line.")
+@click.option("--column", type=int, default=1, metavar="N", help="... and this character of it.")
+@click.option("--remove", is_flag=True, help="Remove the bookmark NAME.")
+@json_option
+def command(file: str, name: str | None, line: int | None, column: int, remove: bool, as_json: bool) -> None:
+    """List the bookmarks of FILE, or put or remove one.
+
+    A bookmark stays with its text while anybody edits, and every device has it.
+    """
+    path = os.path.abspath(file)
+    if name is None:
+        if line is not None or remove:
+            raise UsageError("name the bookmark: `yp2p bookmark FILE NAME --line N`")
+        found = call("POST", "/v1/bookmarks", {"path": path})
+        if as_json:
+            print_json(found)
+            return
+        for item in found:
+            click.echo(f"{item['line']:>5}:{item['column']:<4} {item['name']}")
+        return
+    if remove == (line is not None):
+        raise UsageError("say where the bookmark is to be, with --line, or give --remove")
+    where = None if line is None else {"line": line, "column": column}
+    call("POST", "/v1/bookmarks/set", {"path": path, "name": name, "place": where})
