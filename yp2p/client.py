@@ -46,7 +46,10 @@ from yp2p.protocol.awareness import Presence
 
 __all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
 
-_REFUSED = 4000  # the close code with which the daemon says that there is no such file
+# The close codes with which the daemon says that there is no such file, and that it does not take what was written.
+_REFUSED = (4000, 4001)
+_MOST_REFUSALS = 8
+_LAST_FLUSH_S = 5.0
 _RECEIVE_BYTES = 1 << 16
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
 _OTHERS = "others"
@@ -86,7 +89,9 @@ class Device:
             path: absolute, or in the one folder that this device has.
 
         Raises:
-            FileUnavailable: there is no such text, with the reason. NotRunning: the daemon went meanwhile.
+            FileUnavailable: there is no such text, with the reason; also out of the block, when it is none any more, or
+                the daemon refuses what was written.
+            NotRunning: no daemon answers; at the end of the block: what was written since it went is not stored.
         """
         file = File(self._socket, await self._absolute(os.fspath(path)))
         await file._connect()
@@ -95,8 +100,13 @@ class Device:
                 tasks.start_soon(file._run)
                 await file._until_here()
                 yield file
-                with anyio.move_on_after(_LONGEST_RETRY_S):
+                with anyio.move_on_after(_LAST_FLUSH_S) as scope:
                     await file.flush()
+                if scope.cancelled_caught:
+                    raise NotRunning(
+                        f"the daemon did not come back within {_LAST_FLUSH_S:.0f} s: what was written into {file.path} "
+                        "since it went is not stored"
+                    )
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             # What was raised in the caller's block is theirs: it is not to come out in a group.
@@ -276,7 +286,7 @@ class File:
 
     async def _run(self) -> None:
         """Keep in step, over one connection after the other."""
-        retry_s = _FIRST_RETRY_S
+        retry_s, refused = _FIRST_RETRY_S, 0
         while True:
             if self._socket is not None:
                 retry_s = _FIRST_RETRY_S
@@ -284,6 +294,8 @@ class File:
                     await self._talk(self._socket)
                 except* (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, RemoteProtocolError):
                     pass
+                if self._socket.refusal is not None:
+                    raise FileUnavailable(self._socket.refusal)
                 self._socket = None
             self._is_live = False
             self._touch()
@@ -291,8 +303,12 @@ class File:
             retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
             try:
                 self._socket = await _WebSocket.open(self._socket_path, self.path)
-            except (NotRunning, FileUnavailable):
-                continue  # the daemon is not back yet, or has not loaded the folder
+            except (NotRunning, RemoteProtocolError):
+                refused = 0
+            except FileUnavailable:
+                refused += 1  # a daemon that has just started may not have loaded the folder
+                if refused > _MOST_REFUSALS:
+                    raise
 
     async def _talk(self, socket: _WebSocket) -> None:
         self._waiting.clear()
@@ -347,6 +363,7 @@ class _WebSocket:
         self._messages: deque[bytes] = deque()
         self._parts: list[bytes] = []
         self._is_open = False
+        self._is_talking = False
         self.refusal: str | None = None
 
     @classmethod
@@ -374,6 +391,7 @@ class _WebSocket:
         if self.refusal is not None:
             await self._stream.aclose()
             raise FileUnavailable(self.refusal)
+        self._is_talking = True
 
     async def __aenter__(self) -> _WebSocket:
         return self
@@ -411,7 +429,8 @@ class _WebSocket:
             elif isinstance(event, RejectConnection):
                 raise anyio.EndOfStream
             elif isinstance(event, CloseConnection):
-                if event.code == _REFUSED:
+                if event.code in _REFUSED:
                     self.refusal = event.reason or "there is no such file"
-                    return
+                    if not self._is_talking:
+                        return
                 raise anyio.EndOfStream

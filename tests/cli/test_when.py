@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from yp2p.cli.when import file_and_when, moment
 from yp2p.errors import UsageError
 
-NOW = datetime(2026, 11, 21, 18, 30, 15, tzinfo=timezone(timedelta(hours=2)))
+NOW = datetime(2026, 11, 21, 18, 30, 15)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 21, 18, 30, 15, tzinfo=timezone(timedelta(hours=2)))
     ],
 )
 def test_moments(text: str, wanted: str) -> None:
-    found = datetime.fromtimestamp(moment(text, NOW), NOW.tzinfo)
+    found = datetime.fromtimestamp(moment(text, NOW))
     assert found.strftime("%Y-%m-%d %H:%M:%S") == wanted
 
 

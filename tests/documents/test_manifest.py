@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest
+from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode
 
@@ -113,3 +113,20 @@ def test_a_document_in_use_does_not_rest() -> None:
     (index,) = updates
     assert not manifest.replicas[index].rest()
     assert manifest.replicas[index].rest()
+
+
+@pytest.mark.parametrize(
+    "key", [" " * 32 + "p", "@" + " " * 15 + "1", "@-000000000000001", "@0x00000000000001", "@" + "f" * 16,
+            "@" + "\u0663" * 16,
+
+            "A" * 32 + "p", "0" * 32 + "x", "0" * 31 + "p", "0" * 32 + "b" + "zz" * 8, "@", "", "b" * 49]
+)  # fmt: skip
+def test_keys_that_are_none_change_nothing(key: str) -> None:
+    manifest = Manifest(1)
+    for index, replica in enumerate(manifest.replicas):
+        update = ManifestReplica(7 + index).write({key: b"\x01" + bytes(40)})
+        news, touched = manifest.receive(index, update or b"")
+        assert news is not None
+        assert touched == set()
+        assert replica.version() == manifest.versions()[index]
+    assert (manifest.entries, manifest.claims, manifest.bookmarks) == ({}, {}, {})

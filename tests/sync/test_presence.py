@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from yp2p.identity import DeviceID, format_device_id
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
 from yp2p.sync.presence import MAX_CLIENTS_PER_PEER, FolderPresence
+from yp2p.sync.programs import cleaned, fitting, others_in
 
 OWN, BEA, CAT, DAN = (DeviceID(bytes([n]) * 32) for n in (1, 2, 3, 4))
 
@@ -91,3 +94,24 @@ def test_those_who_left_make_room() -> None:
         states.apply([Presence(client, 1, {"id": str(client)})], own=0)
         states.apply([Presence(client, 2, None)], own=0)
     assert states.apply([Presence(9999, 1, {"id": "new"})], own=0)
+
+
+def test_a_state_is_never_larger_than_others_take() -> None:
+    files = [{"path": f"Документы/Заметки о работе/поездка в горы {number:02}.md", "since": 1} for number in range(40)]
+    state = fitting({"device": "name", "id": "id", "files": files})
+    assert 5 < len(state["files"]) < 40
+    (presence,) = awareness.decode(awareness.encode([Presence(1, 1, state)]))
+    assert presence.state == state
+
+
+@pytest.mark.parametrize(
+    "files", [5, None, "x", [5], [{}], [{"path": 5, "since": 1}], [{"path": "a", "since": 1e300}],
+              [{"path": "a", "since": 1, "line": "x"}], [{"path": "a", "since": 1, "device": "somebody else"}]]
+)  # fmt: skip
+def test_what_is_of_another_shape_is_left_out(files: object) -> None:
+    good = {"path": "b", "since": 2}
+    assert cleaned({"device": "name", "id": "id", "files": files})["files"] == []
+    mixed = [*files, good] if isinstance(files, list) else [good]
+    state = cleaned({"device": "name", "id": "id", "files": mixed})
+    assert state == {"device": "name", "id": "id", "open": ["b"], "files": [good]}
+    assert others_in([state], "me", "b") == [{"device": "name", **good}]

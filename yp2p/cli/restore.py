@@ -28,7 +28,7 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     It is an edit of now: `yp2p undo` takes it back, and nothing that is there leaves the history.
     """
     if at is not None:
-        _directory(path, moment(at, datetime.now().astimezone()), dry_run=dry_run, yes=yes, as_json=as_json)
+        _directory(path, moment(at, datetime.now()), dry_run=dry_run, yes=yes, as_json=as_json)
         return
     name, when = file_and_when(path)
     if not when:

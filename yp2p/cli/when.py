@@ -11,6 +11,7 @@ from yp2p.errors import UsageError
 
 HELP = "a version's number from `yp2p log`, or a moment: 18:00, yesterday 18:00, 2026-11-21 18:00, 2h ago"
 _AGO = re.compile(r"(\d+)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)(\s+ago)?")
+_DIGITS = 15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAYS = {"today": 0, "yesterday": 1}
 _CLOCK = ("%H:%M", "%H:%M:%S")
@@ -18,13 +19,23 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "
 
 
 def moment(text: str, now: datetime) -> float:
-    """A moment in seconds since 1970; of a day alone its end. Raises UsageError: it is none, or is still to come."""
-    found = _moment(" ".join(text.split()).lower(), now)
+    """A moment in seconds since 1970; of a day alone its end, of a second all of it.
+
+    Args:
+        now: what the clock on the wall says here, without a time zone: so does what people write, summer or winter.
+
+    Raises:
+        UsageError: it is none, or is still to come.
+    """
+    try:
+        found = _moment(" ".join(text.split()).lower(), now)
+    except (OverflowError, ValueError):
+        found = None
     if found is None:
-        raise UsageError(f"{text!r} is no moment; write {HELP.partition('moment: ')[2]}")
+        raise UsageError(f"{text[:80]!r} is no moment; write {HELP.partition('moment: ')[2]}")
     if found > now:
         raise UsageError(f"{text!r} is {found:%Y-%m-%d %H:%M}, which is still to come")
-    return found.timestamp()
+    return min(found.replace(microsecond=999_999), now).timestamp()
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
@@ -47,14 +58,14 @@ def _at(clock: str, date: datetime) -> datetime | None:
             time = datetime.strptime(clock, form).time()  # local time, as people mean it
         except ValueError:
             continue
-        return datetime.combine(date.date(), time, date.tzinfo)
+        return datetime.combine(date.date(), time)
     return None
 
 
 def _date(text: str, now: datetime) -> datetime | None:
     for form in _DATES:
         try:
-            found = datetime.strptime(text, form).replace(tzinfo=now.tzinfo)
+            found = datetime.strptime(text, form)
         except ValueError:
             continue
         if form == _DATES[0]:
@@ -66,9 +77,9 @@ def _date(text: str, now: datetime) -> datetime | None:
 
 def when(text: str) -> dict[str, Any]:
     """Which version is meant, as the local API takes it. Raises UsageError."""
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _DIGITS:
         return {"version": int(text)}
-    return {"at": moment(text, datetime.now().astimezone())}
+    return {"at": moment(text, datetime.now())}
 
 
 def file_and_when(text: str) -> tuple[str, dict[str, Any]]:

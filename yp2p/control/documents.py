@@ -26,7 +26,7 @@ from yp2p.sync.provider import Provider
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
 # WebSocket close codes for applications (RFC 6455, section 7.4.2).
-REFUSED, WRONG = 4000, 4001
+REFUSED, WRONG = 4000, 4001  # there is no such text (any more); what was sent is in no document
 
 log = structlog.get_logger()
 
@@ -50,8 +50,16 @@ class _WebSocketChannel:
     async def __anext__(self) -> bytes:
         try:
             return await self.recv()
-        except (WebSocketDisconnect, KeyError):  # it closed, or sent text
+        except (WebSocketDisconnect, KeyError, TypeError):  # it closed, or sent text
             raise StopAsyncIteration from None
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
+    """What is at the bottom of a group of one."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def document_routes(
@@ -111,7 +119,7 @@ def document_routes(
                 await provider.start()
                 nursery.cancel_scope.cancel()
         except* (YpError, DocumentPoisoned) as group:
-            reason = str(group.exceptions[0])
+            reason = str(_first(group))
             log.warning("program_refused", reason=reason[:200])
             await socket.close(WRONG, reason[:100])
         except* (WebSocketDisconnect, RuntimeError):

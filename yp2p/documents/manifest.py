@@ -46,11 +46,13 @@ from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
-from yp2p.protocol.ysync import Parsed, Shape, StateVector, contains, read_state_vector
+from yp2p.protocol.ysync import MAX_CLIENT, Parsed, Shape, StateVector, contains, read_state_vector
 
 _FORMAT = 1
 _CLAIM = "@"
 _BOOKMARK = "b"
+_CLAIM_KEY = re.compile(rf"{_CLAIM}[0-9a-f]{{16}}")
+_REGISTER_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}[pcmd]")
 _BOOKMARK_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}{_BOOKMARK}[0-9a-f]{{16}}")
 # Of a text with more a peer could fill the memory of every member.
 MAX_BOOKMARKS = 256
@@ -275,10 +277,8 @@ class ManifestReplica(Replica):
 
 
 def _client_of(key: str) -> int | None:
-    try:
-        return int(key[1:], 16) if len(key) == 17 and key[0] == _CLAIM else None
-    except ValueError:
-        return None
+    client = int(key[1:], 16) if _CLAIM_KEY.fullmatch(key) is not None else MAX_CLIENT + 1
+    return client if client <= MAX_CLIENT else None
 
 
 def _is_bookmark(key: str) -> bool:
@@ -286,12 +286,7 @@ def _is_bookmark(key: str) -> bool:
 
 
 def _entry_of(key: str) -> EntryID | None:
-    if len(key) != 2 * ID_BYTES + 1:
-        return None
-    try:
-        return EntryID(bytes.fromhex(key[:-1]))
-    except ValueError:
-        return None
+    return EntryID(bytes.fromhex(key[:-1])) if _REGISTER_KEY.fullmatch(key) is not None else None
 
 
 class Manifest:

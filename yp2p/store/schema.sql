@@ -134,7 +134,7 @@ CREATE TABLE step (
     document BLOB NOT NULL,
     grp      INTEGER NOT NULL,         -- the first row of its group
     at       REAL NOT NULL,
-    stack    INTEGER NOT NULL          -- 0 can be undone, 1 can be redone
+    stack    INTEGER NOT NULL          -- 0 can be undone, 1 can be redone, 2 neither: undone or redone since
 ) STRICT;
 CREATE INDEX step_document ON step (folder, document, stack, seq);
 

@@ -31,7 +31,7 @@ from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDe
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
 from yp2p.sync.preview import compare, summary
-from yp2p.sync.programs import Programs
+from yp2p.sync.programs import Programs, cleaned, fitting
 from yp2p.sync.records import FORGET_CHUNKS
 from yp2p.sync.roots import check_directory
 from yp2p.transport.handshake import Secured
@@ -170,7 +170,7 @@ class Device:
 
     def present(self, folder: Folder) -> list[dict[str, Any]]:
         """The awareness states of all who are in a folder."""
-        return self._presence_of(folder).present()
+        return [cleaned(state) for state in self._presence_of(folder).present()]
 
     def programs(self, folder: Folder) -> Programs:
         """The programs of this device that have files of a folder open."""
@@ -191,10 +191,9 @@ class Device:
                 state = {
                     "device": self._name,
                     "id": format_device_id(self._identity.device_id),
-                    "open": sorted(edited)[:20],
                     "files": [*opened, *({"path": path, "since": edited[path]} for path in sorted(edited)[:20])],
                 }
-                self._presence_of(folder).set_own(state)
+                self._presence_of(folder).set_own(fitting(state))
                 self._presence_of(folder).catch_up(trio.current_time())
             is_quiet = not any(disk.recently_edited for disk in self._disks.values())
             with trio.move_on_after(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S):

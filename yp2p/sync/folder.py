@@ -69,6 +69,8 @@ _DEFAULT_TRASH_BYTES = 2 << 30
 # So many files have to come before it is worth while to look at all of them.
 _UNSHARED_FILES = 1000
 _SLICE = 256
+# A program writes with one client ID; a file that it makes of others' has many, which are not its own.
+_MAX_CLIENTS_OF_PROGRAM = 1
 
 log = structlog.get_logger()
 MAX_OPEN_DOCUMENTS = 1024
@@ -162,6 +164,7 @@ class Folder:
         self.ignored: set[EntryID] = set()
         self.ignore_problem = ""  # why the file that says what is left out is not used
         self._steps = Steps()
+        self.undoing = trio.Lock()
         self.to_publish: set[int] = set()  # client IDs that something was written with, and that nobody knows of
         self.manifest = Manifest(clients.own, self._stored_manifest)
         self._manifest_rests_at = 0.0
@@ -562,12 +565,14 @@ class Folder:
         self, live: LiveDocument, update: bytes, source: object, undo_gap_s: float, parsed: Parsed | None
     ) -> Commit | None:
         """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency."""
+        before = live.replica.clocks()
         with self._reloading(live):
             news = live.replica.receive(update, self.own_clients, parsed)
         if news is None:
             return None
-        if live.replica.received is not None:
-            self.to_publish |= live.replica.received.sections.keys() - self.manifest.claims.keys()
+        fresh = live.replica.clocks().keys() - before.keys() - self.manifest.claims.keys()
+        if len(fresh) <= _MAX_CLIENTS_OF_PROGRAM:  # with more it brings what others wrote
+            self.to_publish |= fresh
         return self.record_text(live, news, source, undo_gap_s=undo_gap_s)
 
     def record_text(

@@ -15,8 +15,9 @@ Theory of operation
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +47,12 @@ class When:
     version: int | None = None
     at: float | None = None
 
-    def covers(self, seq: int, at: float) -> bool:
+    def rows(self, rows: Sequence[Row[DeviceID]]) -> list[Row[DeviceID]]:
+        """Those of all rows of a text that the version is made of. A clock that went back leaves none out."""
         if self.version is not None:
-            return seq <= self.version
-        return self.at is None or at <= self.at
+            return [row for row in rows if row.seq <= self.version]
+        last = max((row.seq for row in rows if self.at is None or row.at <= self.at), default=0)
+        return [row for row in rows if row.seq <= last]
 
     def describe(self) -> str:
         return f"version {self.version}" if self.version is not None else "that moment"
@@ -57,6 +60,8 @@ class When:
 
 def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
     """The folder that an absolute path is in, and the path in it. Raises UsageError: it is in none."""
+    if "\x00" in path:
+        raise UsageError(f"{path!r} is no path: it has a byte 0 in it")
     for candidate in (path, os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))):
         for folder in folders:
             root = str(folder.path)
@@ -108,7 +113,8 @@ def name_of(folder: Folder, device: DeviceID) -> str:
 
 async def _stored_rows(folder: Folder, entry: Entry, path: str) -> list[Row[DeviceID]]:
     await settle(folder)
-    await folder.database.pending().wait()
+    while not folder.database.pending().is_done:
+        await folder.database.pending().wait()
     rows = _rows(folder, entry.document)
     if not rows:
         raise UsageError(f"the text of {path} has not come to this device yet")
@@ -135,8 +141,8 @@ async def log(folder: Folder, path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text_of(rows: Iterable[Row[DeviceID]], when: When) -> str | None:
-    covered = [row.data for row in rows if when.covers(row.seq, row.at)]
+def _text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
+    covered = [row.data for row in when.rows(rows)]
     return TextReplica.from_updates(1, covered).text() if covered else None
 
 
@@ -157,8 +163,8 @@ async def diff(folder: Folder, path: str, one: When, two: When) -> list[str]:
 async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, Any]]:
     """Who touched each line of a version last, and when."""
     every = await _stored_rows(folder, entry_at(folder, path), path)
-    rows = [row for row in every if when.covers(row.seq, row.at)]
-    text = _text_of(rows, when)
+    rows = when.rows(every)
+    text = _text_of(every, when)
     if text is None:
         raise UsageError(f"this device has no {when.describe()} of {path}: its first one is version {every[0].seq}")
     lines = blame(rows, text, lambda client: _author_of(folder, client))
@@ -225,15 +231,16 @@ async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _P
                 entries[entry.id] = entry
             if number % _SLICE == 0:
                 await trio.lowlevel.checkpoint()
-        past.update({found.id: _Past(found, found.deletion is not None) for found in entries.values()})
+        # A delete that an edit has beaten since did not last.
+        past.update({found.id: _Past(found, not folder.is_alive(found)) for found in entries.values()})
     return past, deleted_at
 
 
 def _manifest_rows(folder: Folder, index: int, at: float | None) -> Iterator[tuple[float, bytes]]:
     query = "SELECT received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-    for received, data in folder.database.rows(query, (folder.id, manifest_document_id(index))):
-        if at is None or received <= at:
-            yield received, data
+    rows = folder.database.rows(query, (folder.id, manifest_document_id(index)))
+    count = max((number for number, (received, _) in enumerate(rows, 1) if at is None or received <= at), default=0)
+    yield from rows[:count]
 
 
 async def deleted(folder: Folder) -> list[dict[str, Any]]:
@@ -265,16 +272,19 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     for was in sorted(wanted, key=lambda was: was.entry.path):
         path, now = was.entry.path, folder.manifest.entries.get(was.entry.id)
         if now is None or now.kind is not Kind.TEXT or was.entry.kind is not Kind.TEXT:
-            if was.entry.kind is Kind.BLOB and (now is None or now.content.hash != was.entry.content.hash):
+            is_same = now is not None and now.content.hash == was.entry.content.hash and folder.is_alive(now)
+            if not is_same:
                 done.append({"path": path, "action": "left alone", "reason": "it is no text; look in the trash"})
             continue
+        await trio.lowlevel.checkpoint()
         rows = _rows(folder, was.entry.document)
         text = _text_of(rows, When(at=at))
         if text is None:
             done.append({"path": path, "action": "left alone", "reason": "its text came later to this device"})
             continue
         is_alive = folder.is_alive(now)
-        if is_alive and folder.open_text(now.document).text.text() == text:
+        digest = folder.digest(now.document)
+        if is_alive and digest is not None and digest.content == hashlib.sha256(text.encode()).digest():
             continue
         done.append({"path": path, "action": "change" if is_alive else "bring back"})
         if not dry_run:

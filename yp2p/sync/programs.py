@@ -8,15 +8,17 @@ Where a program's cursor is, and whatever else it says of itself, is part of thi
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from yp2p.documents.positions import Position, PositionIndex
-from yp2p.errors import InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown, UsageError
 from yp2p.identity import EntryID
 from yp2p.protocol import awareness
+from yp2p.protocol.entries import Kind
 from yp2p.store.database import Commit
 from yp2p.sync.folder import Folder
 from yp2p.sync.live import LiveDocument
@@ -26,6 +28,9 @@ from yp2p.sync.provider import Listener
 CAPTURE_S = 0.5
 # What programs say of themselves goes into one awareness state of a few kilobytes.
 _MAX_PROGRAMS_TOLD = 16
+# Others end the session with a device whose state has more than 8 KiB (`awareness.MAX_STATE_BYTES`).
+_MAX_STATE_BYTES = 6 << 10
+_END_OF_TIME = 1 << 33  # in the year 2242
 
 
 @dataclass(eq=False, slots=True)
@@ -52,7 +57,10 @@ class ProgramDocument:
         return self._live.cut(state_vector)
 
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
-        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned."""
+        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, UsageError."""
+        found = self._folder.manifest.entries.get(self._program.entry)
+        if found is None or found.kind is not Kind.TEXT or found.document != self._live.id:
+            raise UsageError("the file is another one by now, or no text any more")
         await self._live.take_all(
             updates,
             lambda update, parsed: self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed),
@@ -108,18 +116,43 @@ def _state(folder: Folder, program: Program) -> dict[str, Any]:
             live = folder.open_text(entry.document)
             text = live.text.text()
             at = PositionIndex(live.replica.state()).resolve(text, position)
-        except (PositionInvalid, PositionUnknown, InvalidUpdate):
+        except (PositionInvalid, PositionUnknown, InvalidUpdate, DocumentPoisoned, KeyError):
             return found
         found |= {"line": text.count("\n", 0, at) + 1, "cursor": position.to_json()}
     return found
 
 
+def fitting(state: dict[str, Any]) -> dict[str, Any]:
+    """A state with as many of its files as others take: a larger one would be a fault of ours."""
+    files = list(state.get("files", []))
+    while files and len(json.dumps({**state, "files": files}, separators=(",", ":"))) > _MAX_STATE_BYTES:
+        files.pop()
+    return {**state, "files": files}
+
+
+def cleaned(state: dict[str, Any]) -> dict[str, Any]:
+    """What a device says of itself, as far as it is of the right shape; with `open`, the paths alone."""
+    files = state.get("files")
+    good = [item for item in files if _is_file(item)] if isinstance(files, list) else []
+    paths = sorted({item["path"] for item in good})
+    return {"device": str(state.get("device", "")), "id": str(state.get("id", "")), "open": paths, "files": good}
+
+
+def _is_file(item: object) -> bool:
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        return False
+    since, line, name = item.get("since"), item.get("line", 1), item.get("name", "")
+    is_time = isinstance(since, int | float) and 0 <= since < _END_OF_TIME
+    return is_time and type(line) is int and isinstance(name, str) and "device" not in item
+
+
 def others_in(present: Iterable[dict[str, Any]], own: str, path: str) -> list[dict[str, Any]]:
-    """Who else has a file open, of the awareness states of a folder."""
-    return [
-        {"device": state.get("device", ""), **item}
+    """Who else has a file open, of the awareness states of a folder, `cleaned`; as many as fit in one."""
+    found = [
+        {"device": state["device"], **item}
         for state in present
-        if state.get("id") != own
-        for item in state.get("files", [])
-        if isinstance(item, dict) and item.get("path") == path
+        if state["id"] != own
+        for item in state["files"]
+        if item["path"] == path
     ]
+    return list(fitting({"files": found})["files"])

@@ -265,9 +265,12 @@ class Steps:
         if not 0 <= now - at < gap_s:
             group = seq
         self._last = {known: last for known, last in self._last.items() if now - last[1] < _LONGEST_GAP_S}
-        self._last[document] = group, now
+        if gap_s:
+            self._last[document] = group, now
+        else:
+            self._last.pop(document, None)
         return [
-            ("DELETE FROM step WHERE folder = ? AND document = ? AND stack = 1", (folder, document)),
+            ("UPDATE step SET stack = 2 WHERE folder = ? AND document = ? AND stack = 1", (folder, document)),
             ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
         ]
 

@@ -3,6 +3,10 @@
 Every row of the log that a save or a program of this device made is a step. A save is a group of its own; what a
 program typed without a pause is one group, and is undone together. Undoing takes a group off the stack and puts its own
 row on the other one, from which it can be redone; whatever is written next empties that other one.
+
+What undoing brings back has new operations, so a group is never taken back by itself: with it go all steps, undos and
+redos that came after it, which amount to nothing by then. Together they are the change between the text before the
+group and the text as this device left it.
 """
 
 from __future__ import annotations
@@ -15,11 +19,12 @@ import trio
 from yp2p.documents.manifest import Entry
 from yp2p.documents.undo import undone
 from yp2p.errors import UsageError
-from yp2p.identity import DocumentID, FolderID
-from yp2p.store.database import Statement
+from yp2p.identity import DocumentID
+from yp2p.protocol.ysync import parse_update
+from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 
-_UNDO, _REDO = 0, 1
+_UNDO, _REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
 _SETTLE_S = 1.0
 
@@ -45,26 +50,37 @@ async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
 
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     await settle(folder)
+    if not folder.is_alive(entry):
+        raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
+    async with folder.undoing:
+        return await _turn_alone(folder, entry, path, steps, stack)
+
+
+async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     live = folder.open_text(entry.document)
     before, done = live.text.text(), 0
     while done < steps:
-        await folder.database.pending().wait()
+        while not folder.database.pending().is_done:
+            await folder.database.pending().wait()
         # no await until the change is applied: the log is what the document says
         group = _last_group(folder, entry.document, stack)
         if not group:
             break
         rows = folder.rows(entry.document)
-        change = [data for seq, data in rows if seq in group]
+        tracked = _steps_since(folder, entry.document, min(group))
+        change = [data for seq, data in rows if seq in tracked]
         live = folder.open_text(entry.document)
-        update = undone([data for _, data in rows], change, folder.fresh_client()) if change else None
+        update = undone([data for _, data in rows], change, fresh_client_id()) if change else None
         news = live.replica.apply(update) if update is not None else None
+        spent = [("UPDATE step SET stack = ? WHERE folder = ? AND seq = ?", (_SPENT, folder.id, old)) for old in group]
         if news is None:
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
-            folder.database.submit([_forget(folder.id, seq) for seq in group])
+            folder.database.submit(spent)
             continue
+        folder.to_publish |= parse_update(news).sections.keys()
         seq = folder.database.last_seq + 1
         row = (seq, folder.id, entry.document, seq, time.time(), 1 - stack)
-        extra = [*(_forget(folder.id, old) for old in group), ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
+        extra = [*spent, ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
         commit = folder.record_text(live, news, None, extra=extra)
         folder.steps_end(entry.document)
         folder.to_render.add(entry.id)
@@ -96,5 +112,6 @@ def _last_group(folder: Folder, document: DocumentID, stack: int) -> set[int]:
     return {seq for (seq,) in rows}
 
 
-def _forget(folder: FolderID, seq: int) -> Statement:
-    return ("DELETE FROM step WHERE folder = ? AND seq = ?", (folder, seq))
+def _steps_since(folder: Folder, document: DocumentID, seq: int) -> set[int]:
+    query = "SELECT seq FROM step WHERE folder = ? AND document = ? AND seq >= ?"
+    return {found for (found,) in folder.database.rows(query, (folder.id, document, seq))}

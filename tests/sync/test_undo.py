@@ -1,0 +1,154 @@
+"""Undo and redo of one device's saves, with the real store, also in the middle of others' edits."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from sync.bridge import PEER, Bridge, open_bridge, replica_like
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.manifest import Entry
+from yp2p.errors import UsageError
+from yp2p.sync.undo import redo, undo
+
+NAME = "a.txt"
+
+
+def _run(test: Callable[[Path], Awaitable[None]]) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def _entry(bridge: Bridge) -> Entry:
+    return bridge.folder.manifest.entries[bridge.folder.file_at[NAME]]
+
+
+async def _undo(bridge: Bridge, steps: int = 1) -> None:
+    bridge.folder.settled = True
+    await undo(bridge.folder, _entry(bridge), NAME, steps)
+    await bridge.render()
+
+
+async def _redo(bridge: Bridge, steps: int = 1) -> None:
+    bridge.folder.settled = True
+    await redo(bridge.folder, _entry(bridge), NAME, steps)
+    await bridge.render()
+
+
+async def _remote(bridge: Bridge, line: str, client: int) -> None:
+    """Another device writes a line in front of all others."""
+    peer = replica_like(bridge, NAME, client)
+    update = peer.edit([Hunk(0, 0, line)])
+    assert update is not None
+    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+    await bridge.render()
+
+
+async def _save(bridge: Bridge, path: Path, text: str) -> None:
+    _read(path)
+    await bridge.take_events()
+    _write(path, text)
+    await bridge.look()
+
+
+def _read(path: Path) -> str:
+    return path.read_text()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "texts", [["one\n", "two\n", "xyz\n", "qqq\n"], ["base\n", "base\nfoo\n", "base\n", "base\nbar\n"]]
+)
+def test_texts_that_were_replaced_come_back_one_by_one(texts: list[str]) -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text(texts[0])
+        async with open_bridge(base) as bridge:
+            for text in texts[1:]:
+                await _save(bridge, path, text)
+            for _ in range(2):
+                for text in reversed(texts[:-1]):
+                    await _undo(bridge)
+                    assert path.read_text() == text
+                for text in texts[1:]:
+                    await _redo(bridge)
+                    assert path.read_text() == text
+        async with open_bridge(base) as bridge:
+            await _undo(bridge, len(texts) - 1)
+            assert path.read_text() == texts[0]
+            with pytest.raises(UsageError, match="there is nothing to undo"):
+                await _undo(bridge)
+
+    _run(test)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_going_back_and_forth_is_exact_and_leaves_what_others_wrote(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def ours(text: str) -> str:
+        lines = text.splitlines(keepends=True)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randint(0, len(lines))
+            if rng.random() < 0.5 and at < len(lines) and not lines[at].startswith("theirs"):
+                del lines[at]
+            else:
+                lines.insert(at, f"ours {rng.random()} 😀\n")
+        return "".join(lines)
+
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("".join(f"line {number}\n" for number in range(8)))
+        async with open_bridge(base) as bridge:
+            texts = [path.read_text()]
+            at, added = 0, 0
+            for number in range(40):
+                choice = rng.random()
+                if choice < 0.35:
+                    new = ours(path.read_text())
+                    if new == path.read_text():
+                        continue
+                    await _save(bridge, path, new)
+                    at += 1
+                    texts = [*texts[:at], path.read_text()]
+                elif choice < 0.6 and at:
+                    at -= 1
+                    await _undo(bridge)
+                elif choice < 0.8 and at + 1 < len(texts):
+                    at += 1
+                    await _redo(bridge)
+                else:
+                    added += 1
+                    await _remote(bridge, f"theirs {number}\n", 1000 + number)
+                own = [line for line in path.read_text().splitlines() if not line.startswith("theirs")]
+                assert own == [line for line in texts[at].splitlines() if not line.startswith("theirs")]
+            assert sum(line.startswith("theirs") for line in path.read_text().splitlines()) == added
+
+    _run(test)
+
+
+def test_several_at_a_time_undo_each_step_once() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("0\n")
+        async with open_bridge(base) as bridge:
+            for number in range(1, 7):
+                await _save(bridge, path, f"{number}\n")
+            bridge.folder.settled = True
+            async with trio.open_nursery() as nursery:
+                for _ in range(4):
+                    nursery.start_soon(undo, bridge.folder, _entry(bridge), NAME, 1)
+            await bridge.render()
+            assert path.read_text() == "2\n"
+
+    _run(test)
