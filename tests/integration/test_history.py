@@ -18,6 +18,13 @@ def _both_have(one: Device, two: Device, name: str, text: str) -> None:
         device.wait()
 
 
+def _next_second() -> str:
+    """Return when the clock on the wall says another second than before, with what it says then."""
+    before = time.strftime("%Y-%m-%d %H:%M:%S")
+    eventually(lambda: time.strftime("%Y-%m-%d %H:%M:%S") != before)
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _json(device: Device, *command: str) -> Any:
     return json.loads(device.cli(*command, "--json"))
 
@@ -91,9 +98,8 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         (one.dir / "notes").mkdir()
         _save(one, two, "notes/kept.md", "as it was\n")
         _save(one, two, "notes/gone.md", "will be deleted\n")
-        time.sleep(1.1)  # moments are named to the second
-        moment = time.strftime("%Y-%m-%d %H:%M:%S")
-        time.sleep(1.1)
+        moment = _next_second()  # moments are named to the second, and cover all of it
+        _next_second()
         _save(two, one, "notes/kept.md", "as it is\n")
         _save(two, one, "notes/new.md", "came later\n")
         (two.dir / "notes/gone.md").unlink()

@@ -46,8 +46,13 @@ def _present() -> list[dict[str, Any]]:
 def _lines(present: list[dict[str, Any]]) -> list[str]:
     lines: list[str] = []
     for device in present:
-        lines.append(f"{device['folder']}  {device.get('device', '?')}")
+        lines.append(f"{device['folder']}  {_plain(device.get('device', '?'))}")
         for item in device.get("files", []):
             line = f", line {item['line']}" if "line" in item else ""
-            lines.append(f"    {item['path']}{line}  since {shown(item['since'])}")
+            lines.append(f"    {_plain(item['path'])}{line}  since {shown(item['since'])}")
     return lines
+
+
+def _plain(text: str) -> str:
+    """What another device says of itself, without what would move the cursor or colour the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -17,7 +17,7 @@ from pycrdt import Doc, Text, TransactionEvent, UndoManager
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.replica import raising_panics
-from yp2p.documents.text import MAX_HUNKS, byte_offsets
+from yp2p.documents.text import MAX_HUNKS, replace_in
 from yp2p.protocol.ysync import Shape
 
 # The origin of changes that came from the daemon, which are never undone here.
@@ -99,14 +99,8 @@ class SharedText:
         places = [place for hunk in changes for place in (hunk.start, hunk.stop)]
         if any(not 0 <= place <= len(before) for place in places) or any(h.start > h.stop for h in changes):
             raise IndexError(f"{places} is outside a text of {len(before)} characters")
-        offsets = byte_offsets(before, places)
         with self.doc.transaction():
-            for number in range(len(changes) - 1, -1, -1):
-                start, stop = offsets[2 * number], offsets[2 * number + 1]
-                if stop > start:
-                    del self.text[start:stop]
-                if changes[number].text:
-                    self.text.insert(start, changes[number].text)
+            replace_in(self.text, before, changes)
 
     def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
         """The position at code point `index`. Raises PositionInvalid."""

@@ -1,7 +1,7 @@
 """The text of one file as a document.
 
 Positions in this module are code points, as everywhere in Python. pycrdt counts UTF-8 bytes, and an index inside
-a character silently corrupts the document on other devices; `byte_offsets` is the one gateway between the two,
+a character silently corrupts the document on other devices; `replace_in` is the one gateway between the two,
 and `self_test` refuses to start on a release that counts otherwise.
 """
 
@@ -76,14 +76,9 @@ class TextReplica(Replica):
         """
         if len(hunks) > MAX_HUNKS:
             raise ValueError(f"{len(hunks)} hunks in one edit, more than {MAX_HUNKS}")
-        offsets = byte_offsets(self.text(), [place for hunk in hunks for place in (hunk.start, hunk.stop)])
+        before = self.text()
         with self._changing(), self._doc.transaction():
-            for number in range(len(hunks) - 1, -1, -1):
-                start, stop = offsets[2 * number], offsets[2 * number + 1]
-                if stop > start:
-                    del self._text[start:stop]
-                if hunks[number].text:
-                    self._text.insert(start, hunks[number].text)
+            replace_in(self._text, before, hunks)
         return self._take_news()
 
 
@@ -127,7 +122,18 @@ def removed_by(replica: TextReplica, update: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def byte_offsets(text: str, places: Sequence[int]) -> list[int]:
+def replace_in(text: Text, before: str, hunks: Sequence[Hunk]) -> None:
+    """Replace code points of `before`, which is what a text of the library says: in order and without overlap."""
+    offsets = _byte_offsets(before, [place for hunk in hunks for place in (hunk.start, hunk.stop)])
+    for number in range(len(hunks) - 1, -1, -1):
+        start, stop = offsets[2 * number], offsets[2 * number + 1]
+        if stop > start:
+            del text[start:stop]
+        if hunks[number].text:
+            text.insert(start, hunks[number].text)
+
+
+def _byte_offsets(text: str, places: Sequence[int]) -> list[int]:
     """UTF-8 offsets of ascending code point positions."""
     if text.isascii():
         return list(places)
