@@ -58,4 +58,4 @@ def test_links_and_paths_lead_somewhere(name: str) -> None:
 def test_the_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z]+)", _read("README.md"))) <= targets
-    assert sections().keys() == {"device", "listen", "discovery", "files", "trash", "pairing", "log"}
+    assert sections().keys() == {"device", "listen", "discovery", "files", "trash", "history", "pairing", "log"}

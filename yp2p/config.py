@@ -80,6 +80,15 @@ class Trash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 2 << 30
 
 
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[history]"""
+
+    max_age_days: Annotated[int, Meta(ge=1, le=36500, description="a whole number of days from 1 to 36500")] = 365
+    max_bytes: Annotated[
+        int, Meta(ge=0, le=1 << 50, description="a whole number of bytes; beyond it older versions are thinned sooner")
+    ] = 1 << 30
+
+
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[pairing]"""
 
@@ -106,6 +115,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     discovery: Discovery = Discovery()
     files: Files = Files()
     trash: Trash = Trash()
+    history: History = History()
     pairing: Pairing = Pairing()
     log: Log = Log()
 

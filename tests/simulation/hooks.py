@@ -98,11 +98,11 @@ def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp
     host = current_host.get()
     at = status.st_mtime_ns
     if host is not None:
-        at = host.first_seen_ns.setdefault((status.st_ino, at), int(_now_s() * 1e9))
+        at = host.first_seen_ns.setdefault((status.st_ino, at), int(now_s() * 1e9))
     return cls(status.st_ino, status.st_size, status.st_mtime_ns, at - at % 100_000 + 100_000 + status.st_mode)
 
 
-def _now_s() -> float:
+def now_s() -> float:
     host = current_host.get()
     try:
         now = trio.current_time()
@@ -134,8 +134,8 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
-            (time, "time", _now_s),
-            (time, "time_ns", lambda: int(_now_s() * 1e9)),
+            (time, "time", now_s),
+            (time, "time_ns", lambda: int(now_s() * 1e9)),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),

@@ -25,10 +25,12 @@ from simulation.host import Host
 from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_blob, same_change, same_file, tokens_in
 
+from yp2p.config import History
 from yp2p.identity import Identity
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
 from yp2p.sync.folder import manifest_document_id
+from yp2p.sync.retention import DAY_S, Retention
 from yp2p.sync.session import FolderSession
 from yp2p.transport.link import Link
 
@@ -67,6 +69,7 @@ class World:
         self.oracle = Oracle()
         self.hosts: list[Host] = []
         self.has_blobs = False
+        self.thins = 2 if os.environ.get("SIMULATE_THINNING") != "0" else 0
         self.people: dict[str, People] = {}
         self.nursery: trio.Nursery
         self.crashed_at: Counter[str] = Counter()
@@ -215,6 +218,7 @@ class World:
             (2 * self.has_blobs, lambda: same_blob(self, some())),
             (2, self._drop_connections), (2, self._part), (1, self._stop_one), (3, self._crash_one),
             (3, self._start_one), (1, self._join_late), (1, self._back_up), (1, self._restore_backup), (1, self._clone),
+            (self.thins, self._thin),
         ]  # fmt: skip
         (act,) = rng.choices([act for _, act in acts], [weight for weight, _ in acts])
         result = act()
@@ -354,6 +358,20 @@ class World:
             self.oracle.copied |= tokens_in(data)
         self.note(f"{host.name} is cloned")
         await host.start()
+
+    async def _thin(self) -> None:
+        """A day passes in which nothing happens, and a device lets go of all versions of before."""
+        host = self._some_host(up=True)
+        if host is None or host.device is None:
+            return
+        token = current_host.set(host)
+        try:
+            retention = Retention(host.folder, History(max_age_days=1), host.device._disks[host.folder.id].bases)
+            with trio.move_on_after(2.0):
+                count = await retention.thin(hooks.now_s() + 2 * DAY_S)
+                self.note(f"{host.name} lets go of {count} versions")
+        finally:
+            current_host.reset(token)
 
     # --- the end ------------------------------------------------------------------------------------------------
 

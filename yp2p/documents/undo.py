@@ -18,25 +18,8 @@ from typing import Any
 from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
 
 from yp2p.documents.replica import raising_panics
-from yp2p.protocol.wire import write_varint
+from yp2p.protocol.delete_sets import encode
 from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
-
-
-def _id_set(ranges: Iterable[DeletedRange]) -> IdSet:
-    """Operations as the library has them: by client, first clock and number."""
-    by_client: dict[int, list[tuple[int, int]]] = {}
-    for client, start, length in sorted(ranges):
-        known = by_client.setdefault(client, [])
-        if known and known[-1][0] + known[-1][1] >= start:
-            before, size = known.pop()
-            known.append((before, max(size, start + length - before)))
-        else:
-            known.append((start, length))
-    out = [write_varint(len(by_client))]
-    for client, found in by_client.items():
-        out += [write_varint(client), write_varint(len(found))]
-        out += [write_varint(number) for pair in found for number in pair]
-    return IdSet.decode(b"".join(out))
 
 
 def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes | None:
@@ -68,7 +51,7 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
         with doc.transaction():
             for update in log:
                 doc.apply_update(update)
-        item: StackItem[Any] = StackItem(doc._doc, _id_set(deleted), _id_set(inserted))
+        item: StackItem[Any] = StackItem(doc._doc, IdSet.decode(encode(deleted)), IdSet.decode(encode(inserted)))
         manager = UndoManager(scopes=[text], undo_stack=[item])
         subscription = doc.observe(note)
         try:

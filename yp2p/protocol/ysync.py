@@ -154,7 +154,10 @@ class Parsed:
 
 
 class UpdateParser:
-    """Reads one update of one shape; afterwards `ranges` is its delete set, `inserted_units` what a text got."""
+    """Reads one update of one shape.
+
+    Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, and `inserted_units` what a text got.
+    """
 
     def __init__(self, data: bytes, shape: Shape) -> None:
         self._cursor = Cursor(data)
@@ -162,6 +165,7 @@ class UpdateParser:
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
+        self.deletes_at = 0
         self.parsed = Parsed({}, {}, {}, [], [], set())
         self._at = (0, 0)  # client and clock of the block that is being read
         self._astral: list[tuple[int, int, str]] = []  # strings with such characters: client, clock, text
@@ -304,6 +308,7 @@ class UpdateParser:
         return count
 
     def _delete_set(self, deletes: dict[int, int]) -> None:
+        self.deletes_at = self._cursor.at
         self.ranges = _read_delete_set(self._cursor)
         for client, start, length in self.ranges:
             deletes[client] = max(deletes.get(client, 0), start + length)

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
@@ -45,6 +45,9 @@ MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql", "migrate_3_to_4.sql", 
 _WAL_BYTES = 4_200_000
 
 Statement = tuple[str, Sequence[Any]]
+
+# Let the file have the size that it needs, after much was deleted.
+GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum", ())
 
 
 class Commit:
@@ -107,6 +110,10 @@ class Database:
                 f"{self.path} was written by a newer yp2p (schema {version}, this one knows {SCHEMA_VERSION}); "
                 "install that version again"
             )
+        if not tables:
+            self._write.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # what the log had and has not any more is given back
         self._write.execute("PRAGMA journal_mode = WAL")
         self._write.execute("PRAGMA synchronous = FULL")
         if version != SCHEMA_VERSION:
@@ -166,6 +173,16 @@ class Database:
         """Read what is committed."""
         return self._read.execute(query, parameters).fetchall()
 
+    @contextmanager
+    def reader(self) -> Iterator[Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]]:
+        """`rows` for a thread beside the loop, which has a connection of its own."""
+        connection = _connect(self.path)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            yield lambda query, parameters: connection.execute(query, parameters).fetchall()
+        finally:
+            connection.close()
+
     def give_back(self) -> None:
         """Let go of the pages that were read."""
         self._read.execute("PRAGMA shrink_memory")
@@ -213,11 +230,14 @@ class Database:
         self._write.execute("BEGIN IMMEDIATE")
         try:
             for sql, parameters in statements:
-                self._write.execute(sql, parameters)
+                if sql is not GIVE_BACK_ROOM[0]:
+                    self._write.execute(sql, parameters)
         except BaseException:
             self._write.execute("ROLLBACK")
             raise
         self._write.execute("COMMIT")
+        if GIVE_BACK_ROOM in statements:
+            self._write.executescript(GIVE_BACK_ROOM[0])  # `execute` would give back one page
 
     def close(self) -> None:
         """Commit what is left, and close. Blocks."""

@@ -33,6 +33,7 @@ from yp2p.sync.presence import FolderPresence
 from yp2p.sync.preview import compare, summary
 from yp2p.sync.programs import Programs, cleaned, fitting
 from yp2p.sync.records import FORGET_CHUNKS
+from yp2p.sync.retention import Retention
 from yp2p.sync.roots import check_directory
 from yp2p.transport.handshake import Secured
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
@@ -161,6 +162,8 @@ class Device:
         )
         self.peers.membership_changed()
         await self._nursery.start(self._disks[folder.id].run)
+        retention = Retention(folder, self._config.history, self._disks[folder.id].bases)
+        self._nursery.start_soon(retention.run)
 
     def _presence_of(self, folder: Folder) -> FolderPresence:
         if folder.id not in self._presences:

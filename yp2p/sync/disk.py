@@ -25,7 +25,7 @@ from yp2p.memory import give_back
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.records import forget_old_bases
+from yp2p.sync.records import FileRecord, forget_old_bases
 from yp2p.sync.render import Render
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
@@ -76,6 +76,11 @@ class Disk:
             return {}
         edited, files = self._ingest.saves.recently_edited(), self._folder.files
         return {files[entry].path: since for entry, since in edited.items() if entry in files}
+
+    def bases(self) -> list[FileRecord]:
+        """What a save that turns up may have been made of, beside what the files are known to hold."""
+        found = self._ingest.readers.bases() if self._ingest is not None else []
+        return [*found, *(self._render.late.bases() if self._render is not None else ())]
 
     async def run(  # noqa: ASYNC128 (`_report_started` calls it)
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

@@ -547,6 +547,20 @@ class Folder:
                 closed = True
         return closed
 
+    def forget_document(self, document: DocumentID) -> bool:
+        """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""
+        live = self._texts.get(document)
+        if live is not None and live.is_listened_to:
+            return False
+        self._texts.pop(document, None)
+        self._digests.pop(document, None)
+        self._stale.discard(document)
+        self._unsaved.pop(document, None)
+        where = (self.id, document)
+        tables = ("log", "digest", "step", "base")
+        self.database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
+        return True
+
     def _accept_text(
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
     ) -> Commit | None:

@@ -116,6 +116,8 @@ async def _stored_rows(folder: Folder, entry: Entry, path: str) -> list[Row[Devi
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
     rows = _rows(folder, entry.document)
+    if not rows and not folder.is_alive(entry):
+        raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
     if not rows:
         raise UsageError(f"the text of {path} has not come to this device yet")
     return rows
@@ -249,7 +251,10 @@ async def deleted(folder: Folder) -> list[dict[str, Any]]:
     found = [
         {"path": entry.path, "at": deleted_at.get(entry.id, 0.0), "folder": folder.label}
         for entry in folder.manifest.entries.values()
-        if entry.kind is Kind.TEXT and not folder.is_alive(entry) and entry.path not in folder.layout().entry_at
+        if entry.kind is Kind.TEXT
+        and not folder.is_alive(entry)
+        and entry.path not in folder.layout().entry_at
+        and folder.has_document(entry.document)
     ]
     return sorted(found, key=lambda item: float(str(item["at"])), reverse=True)
 

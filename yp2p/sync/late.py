@@ -47,6 +47,10 @@ class Late:
         """A replaced file is under this name in `.yp2p/tmp`."""
         self._came_out.append(CameOut(name, stamp, base, trio.current_time() + KEEP_S))
 
+    def bases(self) -> list[FileRecord]:
+        """What these files held."""
+        return [out.base for out in self._came_out]
+
     def next_deadline(self) -> float:
         return self._came_out[0].until if self._came_out else float("inf")
 

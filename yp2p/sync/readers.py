@@ -60,6 +60,11 @@ class Readers:
         if self.unread.pop(entry, None) is not None:
             self._folder.database.submit([forget_unread(self._folder.id, entry)])
 
+    def bases(self) -> list[FileRecord]:
+        """What a save that turns up may have been made of, beside what the files are known to hold."""
+        now = trio.current_time()
+        return [*self.unread.values(), *(record for record, until in self._formerly.values() if now < until)]
+
     def moved_away(self, record: FileRecord) -> None:
         """Others' changes took this file from its path: who had it open may still save there."""
         self._formerly.pop(record.path, None)

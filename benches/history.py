@@ -1,0 +1,216 @@
+"""What the past costs: a month of work on 1,000 files, one file rewritten 200 times, and how long `yp2p log` takes.
+
+The month passes in the store, by the daemon's own parts and another clock: every day some files are saved some times
+each, and once a day the log is thinned. Then a daemon starts on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import trio
+import trio.testing
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import Device, devices, eventually
+
+from yp2p.config import History
+from yp2p.documents.diff import hunks
+from yp2p.identity import DeviceID, DocumentID, FolderID
+from yp2p.store.database import Database, open_database
+from yp2p.sync.clients import ClientIDs
+from yp2p.sync.folder import Folder
+from yp2p.sync.retention import DAY_S, Retention
+
+BARS = {"log_ms": 200.0, "times_the_files": 4.0, "rewritten_kib": 1100.0}
+_WORDS = ("a", "line", "of", "some", "words", "that", "people", "write", "into", "notes", "every", "day", "later")
+_SAVES = 6
+_SHARE = 0.2
+
+
+def _line(rng: random.Random) -> str:
+    return " ".join(rng.choice(_WORDS) for _ in range(rng.randint(4, 14))) + "\n"
+
+
+def _edited(rng: random.Random, text: str) -> str:
+    """What somebody does between two saves: two places, some lines each."""
+    lines = text.splitlines(keepends=True)
+    for _ in range(2):
+        at = rng.randrange(len(lines))
+        lines[at : at + rng.randint(0, 3)] = [_line(rng) for _ in range(rng.randint(0, 3))]
+    return "".join(lines) or _line(rng)
+
+
+@contextmanager
+def _clock_on_the_wall(now: list[float]) -> Iterator[None]:
+    with patch.object(time, "time", lambda: now[0]):
+        yield
+
+
+class Store:
+    """The store of a device whose daemon does not run."""
+
+    def __init__(self, database: Database, now: list[float]) -> None:
+        self.database = database
+        self.now = now
+        row = database.rows("SELECT id, label, root, founder FROM folder")[0]
+        device = DeviceID(database.rows("SELECT device FROM owner")[0][0])
+        self.folder = Folder(
+            FolderID(row[0]), row[1], Path(row[2]), DeviceID(row[3]),
+            database=database, clients=ClientIDs.fresh(device), adopted=True,
+        )  # fmt: skip
+        self.folder.load()
+        self.folder.settled = True
+        self.retention = Retention(self.folder, History(), list)
+        self.written = 0
+
+    def save(self, document: DocumentID, text: str) -> None:
+        live = self.folder.open_text(document)
+        update = live.text.edit(hunks(live.text.text(), text))
+        if update is not None:
+            self.folder.record_text(live, update, None, undo_gap_s=0.0)
+            self.written += len(update)
+
+    async def thin(self) -> None:
+        """As once a day."""
+        day = time.strftime("%Y-%m-%d", time.gmtime(self.now[0]))
+        await self.database.submit([("INSERT OR IGNORE INTO day VALUES (?)", (day,))]).wait()
+        self.retention.mark()
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(DAY_S)
+        await self.retention.thin(self.now[0])
+        await self.database.pending().wait()
+
+    def used_bytes(self) -> int:
+        """What the store needs on the disk: its pages but the free ones."""
+        ((pages,),), ((free,),) = self.database.rows("PRAGMA page_count"), self.database.rows("PRAGMA freelist_count")
+        return int(pages - free) * 4096
+
+    def sizes(self) -> int:
+        return sum(len(self.folder.head(document)[1].encode()) for document in self.folder.entry_of)
+
+
+async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
+    now = [time.time() - days * DAY_S]
+    with _clock_on_the_wall(now):
+        async with open_database(path, make_room=False) as database:
+            store = Store(database, now)
+            documents = list(store.folder.entry_of)
+            start_bytes = store.used_bytes()
+            morning = now[0]
+            for day in range(days):
+                chosen = rng.sample(documents, int(len(documents) * _SHARE))
+                moments = sorted((rng.uniform(0, 9 * 3600), document) for document in chosen for _ in range(_SAVES))
+                for number, (at, document) in enumerate(moments):
+                    now[0] = morning + day * DAY_S + at
+                    store.save(document, _edited(rng, store.folder.open_text(document).text.text()))
+                    if number % 100 == 0:
+                        await database.pending().wait()
+                now[0] = morning + (day + 1) * DAY_S - 1
+                await store.thin()
+            used, files = store.used_bytes(), store.sizes()
+            return {
+                "files": len(documents),
+                "files_mib": round(files / 2**20, 2),
+                "written_mib": round(store.written / 2**20, 2),
+                "store_before_mib": round(start_bytes / 2**20, 2),
+                "store_after_mib": round(used / 2**20, 2),
+                "times_the_files": round(used / files, 2),
+            }
+
+
+async def _rewrites(path: Path, rng: random.Random) -> dict[str, float]:
+    now = [time.time() - 3 * DAY_S]
+    with _clock_on_the_wall(now):
+        async with open_database(path, make_room=False) as database:
+            store = Store(database, now)
+            document = next(iter(store.folder.entry_of))
+            await store.thin()
+            before = store.used_bytes()
+            for _ in range(200):
+                now[0] += 60
+                store.save(document, "".join(_line(rng) for _ in range(1000))[:10_240])
+            await database.pending().wait()
+            at_once = store.used_bytes()
+            now[0] += 3600
+            await store.thin()
+            thinned = store.used_bytes()
+            now[0] += 2 * DAY_S
+            for _ in range(2):
+                await store.thin()
+            return {
+                "rewritten_at_once_kib": (at_once - before) // 1024,
+                "rewritten_kib": (thinned - before) // 1024,
+                "rewritten_two_days_later_kib": (store.used_bytes() - before) // 1024,
+            }
+
+
+def _log_ms(device: Device, runs: int) -> dict[str, float]:
+    """How long the history of the file with the longest one takes."""
+    names = sorted(path.name for path in device.dir.iterdir() if path.suffix == ".txt")
+    versions = {
+        name: len(json.loads(device.cli("log", str(device.dir / name), "--json"))["versions"]) for name in names[:50]
+    }
+    name = max(versions, key=lambda one: versions[one])
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        device.cli("log", str(device.dir / name))
+        times.append((time.perf_counter() - started) * 1000)
+    return {"log_versions": versions[name], "log_ms": round(statistics.median(times), 1)}
+
+
+def _imported(device: Device, files: int, rng: random.Random) -> None:
+    for number in range(files):
+        (device.dir / f"{number}.txt").write_text("".join(_line(rng) for _ in range(rng.randint(50, 300))))
+    device.cli("share", str(device.dir))
+    eventually(lambda: device.status()["folders"][0]["entries"]["here"] == files, 120)
+    device.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rng = random.Random(1)
+    with (
+        tempfile.TemporaryDirectory() as base,
+        devices(Path(base), "one", YP2P_LOG__LEVEL="warning") as (one,),
+        devices(Path(base), "two", YP2P_LOG__LEVEL="warning") as (two,),
+    ):
+        _imported(one, options.files, rng)
+        _imported(two, 1, rng)
+        for device in (one, two):
+            device.stop()
+        clock = trio.testing.MockClock
+        result = trio.run(_month, one.home / "store.db", rng, options.days, clock=clock())
+        one.start()
+        one.wait(120)
+        result |= _log_ms(one, options.runs)
+        result |= trio.run(_rewrites, two.home / "store.db", rng, clock=clock())
+        two.start()
+    if options.json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        bar = f"  (bar {BARS[name]}: {'met' if value <= BARS[name] else 'NOT MET'})" if name in BARS else ""
+        print(f"{name:30} {value:10}{bar}")
+
+
+if __name__ == "__main__":
+    main()

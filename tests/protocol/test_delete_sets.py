@@ -1,0 +1,28 @@
+"""Delete sets against sets of single operations."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from yp2p.protocol.delete_sets import DeletedRange, encode, in_order, without
+from yp2p.protocol.ysync import Cursor, _read_delete_set
+
+
+def _ranges(rng: random.Random) -> list[DeletedRange]:
+    return [(rng.randint(1, 3), rng.randint(0, 40), rng.randint(1, 9)) for _ in range(rng.randint(0, 12))]
+
+
+def _single(ranges: list[DeletedRange]) -> set[tuple[int, int]]:
+    return {(client, clock) for client, start, length in ranges for clock in range(start, start + length)}
+
+
+@pytest.mark.parametrize("seed", range(500))
+def test_ranges_are_sets(seed: int) -> None:
+    rng = random.Random(seed)
+    one, two = _ranges(rng), _ranges(rng)
+    assert _single(without(one, two)) == _single(one) - _single(two)
+    assert _single(in_order(one)) == _single(one)
+    assert sum(length for _, _, length in in_order(one)) == len(_single(one))
+    assert _read_delete_set(Cursor(encode(one))) == in_order(one)

@@ -1,0 +1,99 @@
+"""Thinning a log: of old versions some stay, and what came between two of them becomes one row.
+
+Theory of operation
+    A document is the sum of its rows, and each row is the end of a version. When a version is not to be kept any more,
+    its row is joined with those after it, up to the row of one that is kept: the rows of such a run are replaced by one
+    update, what the document at the end of the run has more than at its beginning. It comes from a document that lets
+    go of deleted content, so what was written and removed within the run costs a few bytes. What was there at the end
+    of the run is there with its content, so whatever later rows removed can be brought back.
+
+    The operations stay the same, with their client IDs and clocks: a device that thins holds the same document as one
+    that does not, and both go on merging. Who wrote a line can still be told.
+
+Invariants
+    * The sum of the rows up to a kept one is the same document as before: text or registers, state vector, delete set.
+      This is computed again from the new rows before they are used.
+    * A row that stands alone stays as it is, to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence, Set
+from typing import Any
+
+from pycrdt import Doc, Map, Snapshot, Text
+
+from yp2p.documents.replica import raising_panics
+from yp2p.errors import DamagedError
+from yp2p.protocol.delete_sets import deleting_less
+from yp2p.protocol.ysync import DeletedRange, Shape, document_version, snapshot_ranges
+
+LogRow = tuple[int, bytes]
+
+
+class _Sum:
+    """A document that grows row by row."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._doc: Doc[Any] = Doc(client_id=1)
+        self._root: Any = self._doc.get(shape.value, type=Text if shape is Shape.TEXT else Map)
+
+    def apply(self, update: bytes) -> None:
+        self._doc.apply_update(update)
+
+    def clocks(self) -> bytes:
+        return self._doc.get_state()
+
+    def since(self, clocks: bytes) -> bytes:
+        return self._doc.get_update(clocks)
+
+    def deleted(self) -> list[DeletedRange]:
+        return snapshot_ranges(Snapshot.from_doc(self._doc).encode())
+
+    def hash(self) -> bytes:
+        """Equal exactly when everything about the documents is."""
+        if self._shape is Shape.TEXT:
+            content = str(self._root).encode()
+        else:
+            content = repr(sorted((key, bytes(self._root[key])) for key in self._root.keys())).encode()  # noqa: SIM118
+        return document_version(Snapshot.from_doc(self._doc).encode()) + hashlib.sha256(content).digest()
+
+
+def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]:
+    """The rows that say the same with fewer versions.
+
+    Args:
+        rows: the whole log of a document: numbers and updates, in order.
+        ends: the numbers of the rows whose versions stay. The last row always does.
+
+    Returns:
+        The rows with these numbers.
+
+    Raises:
+        DamagedError: the rows would not say the same.
+        DocumentPoisoned: the library panicked.
+        InvalidUpdate: a row is no update of a document of this shape.
+    """
+    found: list[LogRow] = []
+    hashes: list[bytes] = []
+    run: list[LogRow] = []
+    with raising_panics():
+        whole = _Sum(shape)
+        clocks, deleted = whole.clocks(), whole.deleted()
+        for row in rows:
+            whole.apply(row[1])
+            run.append(row)
+            if row[0] in ends or row is rows[-1]:
+                if len(run) > 1:
+                    row = row[0], deleting_less(whole.since(clocks), shape, deleted)
+                found.append(row)
+                hashes.append(whole.hash())
+                clocks, deleted, run = whole.clocks(), whole.deleted(), []
+        again = _Sum(shape)
+        for (_, update), expected in zip(found, hashes, strict=True):
+            again.apply(update)
+            if again.hash() != expected:
+                raise DamagedError("joining the rows of a log would make another document; they were left as they are")
+    return found
