@@ -283,7 +283,7 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
             peer = replica_like(bridge, NAME, 4711)
             entry = folder.manifest.entries[folder.file_at[NAME]]
             seen = Deletion(entry.document, live.replica.state_vector())
-            await folder.told_manifest(folder.write_manifest([Change(entry.id, deletion=seen)]))
+            await folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
             await bridge.render()
             assert not path.exists()
             await _happened(bridge, lambda seq: 100 * DAY_S - seq)

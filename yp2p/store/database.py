@@ -56,6 +56,7 @@ class Commit:
     def __init__(self, statements: Iterable[Statement] = ()) -> None:
         self.statements = list(statements)
         self._done = trio.Event()
+        self._calls: list[Callable[[], None]] = []
         self._error: BaseException | None = None
 
     @property
@@ -69,9 +70,19 @@ class Commit:
         if self._error is not None:
             raise YpError(f"the store could not be written: {self._error}") from self._error
 
+    def then(self, call: Callable[[], None]) -> None:
+        """Have something called as soon as the statements are durable, before whoever waits goes on; or now."""
+        if self.is_done:
+            call()
+        else:
+            self._calls.append(call)
+
     def finish(self, error: BaseException | None = None) -> None:
         self._error = error
         self._done.set()
+        calls, self._calls = self._calls, []
+        for call in calls if error is None else ():
+            call()
 
 
 class Database:

@@ -45,7 +45,6 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
                 adopted += folder.take_pulled(leaf.document, made.update, peer) is not None
         if number % _SLICE == 0:
             await trio.lowlevel.checkpoint()
-    await folder.told_texts(leaf.document for leaf in wanted.values())
     return adopted
 
 

@@ -52,4 +52,4 @@ async def set_bookmark(folder: Folder, entry: Entry, name: str, position: Positi
         raise UsageError(f"there is no bookmark {name!r}; there are: {names}")
     if len(known) >= MAX_BOOKMARKS and wanted.key not in known:
         raise UsageError(f"there are {MAX_BOOKMARKS} bookmarks already, which is as many as a text can have")
-    await folder.told_manifest(folder.write_manifest([wanted]))
+    await folder.write_manifest([wanted]).wait()

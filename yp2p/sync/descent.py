@@ -259,4 +259,3 @@ class Descent:
                     self._poisoned(document, str(panic))
                 if number % _SLICE == 0:
                     await trio.lowlevel.checkpoint()
-            await folder.told_texts(document for document, _ in reply.states)

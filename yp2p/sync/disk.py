@@ -33,6 +33,8 @@ _QUIET_S = 1.0
 _NOISY_S = 10.0
 _HOUSEKEEPING_S = 5.0
 _SCAN_BATCH = 1000
+# A keystroke goes to the other programs and devices before it goes to the file.
+_KEYSTROKE_S = 0.003
 # Without enough watches the folder is scanned this often.
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0
@@ -270,7 +272,7 @@ class Disk:
             folder.guard.reset()
             if dead:
                 commit = folder.write_manifest([Change(entry, revive=True) for entry in sorted(dead)])
-                await folder.told_manifest(commit)
+                await commit.wait()
         folder.to_render |= doomed
         folder.hold("")
         log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
@@ -334,6 +336,9 @@ class Disk:
             deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
         with trio.move_on_at(deadline):
             await folder.disk_work.wait()
+        if folder.is_typed_into:
+            folder.is_typed_into = False
+            await trio.sleep(_KEYSTROKE_S)
 
     async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
         while True:

@@ -140,6 +140,7 @@ class Folder:
         self.settled = False
         self.changed = trio.Event()  # replaced at each change: for those who wait for any
         self.disk_work = trio.Event()
+        self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
         self.tree = ReconcileTree()
         self._digests: dict[DocumentID, Digest] = {}
@@ -312,7 +313,7 @@ class Folder:
         if clients:
             now_ms = int(time.time() * 1000)
             claims = [Claim(client, self.clients.device, now_ms) for client in sorted(clients)]
-            await self.told_manifest(self.write_manifest(claims))
+            await self.write_manifest(claims).wait()
 
     def fresh_client(self) -> int:
         """A client ID of our own that nothing was ever written with."""
@@ -321,7 +322,7 @@ class Folder:
         return client
 
     def write_manifest(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
-        """Write registers; `extra` statements become durable with them. Await `told_manifest` afterwards."""
+        """Write registers; `extra` statements become durable with them."""
         updates = self.manifest.write(changes)
         statements = list(extra)
         rows: list[tuple[LiveDocument, bytes]] = []
@@ -337,12 +338,6 @@ class Folder:
         for live, _ in rows:
             self._tell_sessions(live.id, None)
         return commit
-
-    async def told_manifest(self, commit: Commit) -> None:
-        """Wait for a commit of `write_manifest` and tell the peers."""
-        await commit.wait()
-        for live in self.manifest_documents:
-            await live.told(commit)
 
     def _accept_manifest(
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
@@ -622,12 +617,20 @@ class Folder:
                 self._entries_touched({entry})  # an edit beats a delete
             if source is not None:
                 self.to_render.add(entry)
-                self.disk_work.set()
             for session in self.sessions.values():
                 session.entry_changed(entry)
         self._tell_sessions(live.id, source)
-        self.touch()
+        if live.is_in_programs:
+            self.is_typed_into = True
+            commit.then(self._text_changed)  # everything else can wait until the other programs have it
+        else:
+            self._text_changed()
         return commit
+
+    def _text_changed(self) -> None:
+        if self.to_render:
+            self.disk_work.set()
+        self.touch()
 
     def steps_end(self, document: DocumentID) -> None:
         """What is written next is undone by itself."""
@@ -680,15 +683,6 @@ class Folder:
             session.entry_changed(entry)
         self.touch()
         return commit
-
-    async def told_texts(self, documents: Iterable[DocumentID]) -> None:
-        """Wait until what was taken for these documents is durable, and tell their listeners."""
-        open_texts = [live for document in documents if (live := self._texts.get(document)) is not None]
-        if open_texts:
-            commit = self.database.pending()
-            await commit.wait()
-            for live in open_texts:
-                await live.told(commit)
 
     def document_state(self, document: DocumentID) -> bytes:
         """The full state of a document for a peer that has nothing of it; empty when it is not here."""

@@ -188,7 +188,7 @@ async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undon
     before = live.text.text()
     if not folder.is_alive(entry):
         change = Change(entry.id, path=path, revive=True)
-        await folder.told_manifest(folder.write_manifest([change]))
+        await folder.write_manifest([change]).wait()
         live = folder.open_text(entry.document)
     update = live.text.edit(_whole(live.text.text(), text))
     if update is not None:
@@ -197,7 +197,7 @@ async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undon
         folder.steps_end(entry.document)
         folder.to_render.add(entry.id)
         folder.disk_work.set()
-        await live.told(commit)
+        await commit.wait()
     return Undone(before, text, int(update is not None))
 
 

@@ -104,7 +104,7 @@ class Imports:
             self._look(finding.path)
         if changes:
             commit = folder.write_manifest(changes, statements)
-            await folder.told_manifest(commit)
+            await commit.wait()
             for entry in imported_entries:
                 folder.rendered(entry)
             log.info("files_imported", folder=folder.label, count=len(changes))
@@ -244,5 +244,5 @@ class Imports:
         )  # fmt: skip
         folder.set_file(record)
         commit = folder.write_manifest([Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)])
-        await folder.told_manifest(commit)
+        await commit.wait()
         await self._known_file(record, finding)

@@ -345,7 +345,7 @@ class Ingest:
         folder.database.submit([updated.save(folder.id)])
         entry = folder.manifest.entries.get(record.entry)
         if mode != record.mode and entry is not None:
-            await folder.told_manifest(folder.write_manifest([Change(entry.id, mode=mode)]))
+            await folder.write_manifest([Change(entry.id, mode=mode)]).wait()
 
     async def _already_here(self, record: FileRecord, finding: Finding) -> None:
         """The file holds what the document says: that version is its base now."""
@@ -461,7 +461,7 @@ class Ingest:
         self.look_again.add(finding.path)
         folder.set_file(moved)
         commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
-        await folder.told_manifest(commit)
+        await commit.wait()
         log.debug("file_renamed", path=source, to=finding.path)
         await self._known_file(replace(moved, stamp=record.stamp), finding)
 
@@ -503,7 +503,7 @@ class Ingest:
             statements.append(record.delete(folder.id))
             changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
         if changes:
-            await folder.told_manifest(folder.write_manifest(changes, statements))
+            await folder.write_manifest(changes, statements).wait()
             log.info("files_deleted_here", folder=folder.label, count=len(changes))
 
     def forget_vanished(self) -> None:

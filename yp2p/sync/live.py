@@ -1,14 +1,19 @@
 """Documents in memory: applied, stored, and told to whoever listens, in that order.
 
 An update is applied at once (so the next one finds it), submitted to the store with it, and told to the listeners
-when its commit is durable. Listeners hear of the updates of one document in the order in which they were applied,
-whichever task happens to wake first.
+when its commit is durable. Listeners hear of the updates of one document in the order in which they were applied.
+Whoever brought the update need not wait for that: of a stream of updates many are in one commit.
+
+Programs of this device hear at once of what peers and other programs wrote. Should the daemon end before that is
+durable, they bring it back themselves, as the operations that it is. Of what was found in the file they hear when it is
+durable, as everybody does: after a crash that is found again, as other operations, and would be there twice.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import trio
 
@@ -24,6 +29,8 @@ from yp2p.sync.provider import Listener
 RECENT_S = 600.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
+# Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
+_MAX_UNTOLD = 512
 
 
 class Recent:
@@ -88,17 +95,23 @@ class LiveDocument:
         self._accept = accept
         self._pending = pending
         self._listeners: dict[int, Listener] = {}
+        self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
         self._next_listener = 0
-        self._untold: deque[tuple[bytes, object, Commit]] = deque()
+        self._untold: deque[_Untold] = deque()
         self.recent = Recent()
 
     @property
     def is_listened_to(self) -> bool:
-        return bool(self._listeners) or bool(self._untold)
+        return bool(self._listeners or self._at_once or self._untold)
+
+    @property
+    def is_in_programs(self) -> bool:
+        """Whether a program of this device has it open."""
+        return bool(self._at_once)
 
     def untold_updates(self) -> list[bytes]:
         """What was applied and has not been told to the listeners, some of it on its way to the store."""
-        return [update for update, _, _ in self._untold]
+        return [untold.update for untold in self._untold]
 
     @property
     def text(self) -> TextReplica:
@@ -119,42 +132,68 @@ class LiveDocument:
             known: the state vector that the peer is known to have; brought up to date.
         """
         await self.receive_all([update], source, known)
+        if self._untold:
+            await self._untold[-1].commit.wait()
 
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int] | None = None) -> None:
-        """Take a peer's updates, in order; returns when they are durable. Raises MissingDependency, InvalidUpdate."""
+        """Take a peer's updates, in order; returns when they are applied. Raises MissingDependency, InvalidUpdate."""
         known = known if known is not None else {}
         await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
 
     async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
-        """Have each update accepted, and tell the listeners when all are durable, in one commit where that can be."""
-        last: Commit | None = None
+        """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
         for update in updates:
             try:
                 parsed = await parse_in_slices(update, self.replica.shape)
-                last = accept(update, parsed) or last
+                accept(update, parsed)
             except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
                 fault = error
                 break
-        if last is not None:
-            await self.told(last)
+        if len(self._untold) > _MAX_UNTOLD:
+            await self._untold[-1].commit.wait()
         if fault is not None:
             raise fault
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, at_once: bool = False) -> Callable[[], None]:
+        """Be told of every update; gives the way to unsubscribe.
+
+        Args:
+            at_once: for programs of this device, see above.
+        """
         number = self._next_listener
         self._next_listener += 1
-        self._listeners[number] = listener
-        return lambda: self._listeners.pop(number, None) and None
+        listeners = self._at_once if at_once else self._listeners
+        listeners[number] = listener
+        return lambda: listeners.pop(number, None) and None
 
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
-        """An update was applied and will be durable with `commit`: tell the listeners then."""
-        self._untold.append((update, source, commit))
+        """An update was applied and will be durable with `commit`: tell the listeners."""
+        # What was applied before and is not told yet may be what this depends on.
+        is_early = source is not None and not self._untold
+        if is_early:
+            _tell(self._at_once, update, source)
+        self._untold.append(_Untold(update, source, commit, is_early))
+        commit.then(self._tell_durable)
 
-    async def told(self, commit: Commit) -> None:
-        """Wait for `commit`, then tell the listeners all that is durable."""
-        await commit.wait()
-        while self._untold and self._untold[0][2].is_done:
-            update, source, _ = self._untold.popleft()
-            for listener in list(self._listeners.values()):
-                listener(update, source)
+    def _tell_durable(self) -> None:
+        while self._untold and self._untold[0].commit.is_done:
+            untold = self._untold.popleft()
+            _tell(self._listeners, untold.update, untold.source)
+            if not untold.was_early:
+                _tell(self._at_once, untold.update, untold.source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """An update that was applied, on its way to the store."""
+
+    update: bytes
+    source: object
+    commit: Commit
+    was_early: bool  # whether the programs have it
+
+
+def _tell(listeners: Mapping[int, Listener], update: bytes, source: object) -> None:
+    for listener in list(listeners.values()):
+        listener(update, source)

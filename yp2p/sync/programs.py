@@ -67,7 +67,7 @@ class ProgramDocument:
         )
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._live.subscribe(listener)
+        return self._live.subscribe(listener, at_once=True)
 
 
 class Programs:

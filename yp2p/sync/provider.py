@@ -69,7 +69,7 @@ class SyncedDocument(Protocol):
         """What a holder of `state_vector` lacks now, and when that is durable."""
 
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
-        """Validate and apply updates, in order, and return when they are stored: all of them in one commit.
+        """Validate and apply updates, in order; they become durable later, those of one call in one commit.
 
         `known` is the state vector that the sender is known to have; it is brought up to date.
 

@@ -140,6 +140,5 @@ async def bring_back_removed(folders: Iterable[Folder], number: int) -> dict[str
             raise UsageError(f"there is nothing left to bring back of notice {number}; the file may be gone")
         folder.notices.is_done(notice)
         await commit.wait()
-        await folder.told_texts([folder.manifest.entries[notice.entry].document])
         return {"path": notice.path}
     raise UsageError(f"there is no notice {number}; `yp2p notices` lists them")

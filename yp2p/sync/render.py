@@ -469,7 +469,7 @@ class Render:
             return
         mode = told_mode(put.record, result.mode)
         if mode != put.record.mode and record.kind in (Kind.TEXT, Kind.BLOB):
-            await self._folder.told_manifest(self._folder.write_manifest([Change(put.entry, mode=mode)]))
+            await self._folder.write_manifest([Change(put.entry, mode=mode)]).wait()
 
     def _give_up(self, put: _Put, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""

@@ -84,4 +84,4 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
         copy = document_id_for(beside)
         store_first_import(folder, copy, other_text, statements)
         changes.append(Change(beside, conflict_path(found.path, beside), Content.text(copy, found.mode)))
-    await folder.told_manifest(folder.write_manifest(changes, statements))
+    await folder.write_manifest(changes, statements).wait()

@@ -139,7 +139,7 @@ class Saves:
             folder.to_render.add(record.entry)
         commit = folder.tell_merge(live, merged) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
-        await live.told(commit)
+        await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
             unread=record.entry in self._readers.unread,
@@ -173,7 +173,7 @@ class Saves:
         if news is None:
             folder.database.submit(extra)
         else:
-            await live.told(folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0))
+            await folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0).wait()
         if told_mode(record, finding.mode) != record.mode:
             await self._only_status(replace(updated, mode=record.mode), finding)
 
@@ -247,7 +247,7 @@ class Saves:
         commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
-        await live.told(commit)
+        await commit.wait()
         return after
 
 

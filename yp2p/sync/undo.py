@@ -85,7 +85,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         folder.steps_end(entry.document)
         folder.to_render.add(entry.id)
         folder.disk_work.set()
-        await live.told(commit)
+        await commit.wait()
         done += 1
     if not done:
         raise UsageError(

@@ -157,7 +157,7 @@ class Wholes:
         new_mode = mode if mode != record.mode and finding.kind in (Kind.TEXT, Kind.BLOB) else None
         change = Change(found.id, content=content, mode=new_mode, revive=found.deletion is not None)
         commit = folder.write_manifest([change], [*statements, updated.save(folder.id)])
-        await folder.told_manifest(commit)
+        await commit.wait()
         folder.rendered(found.id)
         log.debug("file_replaced", path=record.path, kind=content.kind.name)
 
