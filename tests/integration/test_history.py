@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lab import Device, devices, eventually
 
 A, B = "one", "two"
@@ -155,3 +158,21 @@ def test_who_is_here_and_what_they_edit(tmp_path: Path) -> None:
         assert "a.md  since" in two.cli("who")
         one.kill()
         eventually(lambda: [device["device"] for device in _json(two, "who")] == [B])
+
+
+@pytest.mark.long
+def test_who_sleeps_is_not_shown_and_comes_back_when_it_wakes(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.md", "text\n")
+
+        def present() -> list[str]:
+            return sorted(device["device"] for device in _json(two, "who"))
+
+        eventually(lambda: present() == [A, B])
+        os.kill(one.pid, signal.SIGSTOP)  # its kernel goes on answering, so the link stays
+        try:
+            eventually(lambda: present() == [B], limit_s=45)
+        finally:
+            os.kill(one.pid, signal.SIGCONT)
+        eventually(lambda: present() == [A, B], limit_s=30)

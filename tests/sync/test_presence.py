@@ -52,6 +52,43 @@ def test_what_one_says_of_itself_reaches_the_others_and_goes_with_it() -> None:
     assert cat.sent[-1].state is None
 
 
+def test_who_sleeps_goes_although_the_link_is_there_and_comes_back() -> None:
+    changes: list[int] = []
+    presence = FolderPresence(11, OWN, lambda: changes.append(1))
+    cat = Wire()
+    presence.joined(BEA, Wire())
+    presence.joined(CAT, cat)
+    presence.received(BEA, _said(22, 1, _state(BEA)), 0.0)
+    presence.received(CAT, _said(33, 1, _state(CAT)), 0.0)
+    presence.received(BEA, _said(22, 2, _state(BEA)), 20.0)
+    said = len(changes)
+    presence.tick(31.0)
+    assert [state["id"] for state in presence.present()] == [format_device_id(BEA)]
+    assert len(changes) == said + 1
+    presence.received(CAT, _said(33, 2, _state(CAT)), 40.0)
+    assert len(presence.present()) == 2
+    presence.tick(45.0)
+    assert len(presence.present()) == 2
+    presence.tick(60.0)
+    assert [state["id"] for state in presence.present()] == [format_device_id(CAT)]
+
+
+def test_who_is_awake_says_so_before_it_is_taken_to_sleep_and_nobody_is_woken_by_that() -> None:
+    changes: list[int] = []
+    presence, bea, _ = _room()
+    other = FolderPresence(22, BEA, lambda: changes.append(1))
+    other.joined(OWN, Wire())
+    presence.set_own(_state(OWN))
+    for now in range(0, 300, 5):
+        presence.tick(float(now))
+        for said in bea.sent:
+            other.received(OWN, awareness.encode([said]), float(now))
+        bea.sent.clear()
+        other.tick(float(now))
+        assert [state["id"] for state in other.present()] == [format_device_id(OWN)]
+    assert len(changes) == 1
+
+
 def test_nobody_speaks_for_a_device_that_is_here() -> None:
     presence, _, _ = _room()
     presence.received(BEA, _said(22, 1, _state(BEA, "mine.txt")), 0.0)
@@ -84,7 +121,7 @@ def test_one_peer_cannot_fill_the_room() -> None:
     for clock in range(2, 1000):
         presence.received(BEA, _said(100, clock, {"id": "invented 100"}), 1000.0)
     assert len(cat.sent) - sent < 100, "a peer that says too much is not heard"
-    presence.catch_up(1010.0)
+    presence.tick(1010.0)
     assert cat.sent[-1].clock == 999, "but its last word is"
 
 

@@ -197,7 +197,7 @@ class Device:
                     "files": [*opened, *({"path": path, "since": edited[path]} for path in sorted(edited)[:20])],
                 }
                 self._presence_of(folder).set_own(fitting(state))
-                self._presence_of(folder).catch_up(trio.current_time())
+                self._presence_of(folder).tick(trio.current_time())
             is_quiet = not any(disk.recently_edited for disk in self._disks.values())
             with trio.move_on_after(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S):
                 await self._presence_news.wait()

@@ -3,6 +3,8 @@
 Each device announces one awareness state a folder and passes on what is news to it, so presence also crosses devices
 that have no link with each other. A state is kept as long as some link vouches for it: it came over that link, or its
 device is at the other end. When the last such link goes, the client has left.
+So has one that said nothing for half a minute, although its link may be there: its device sleeps. Who is awake says so
+twice as often, as y-protocols has it.
 
 Invariants
     * Nobody speaks for this device, and of a device that is linked only that device itself does: what others say of its
@@ -30,6 +32,7 @@ MAX_CLIENTS_PER_PEER = 64
 # and for those it relays; a peer that says more is not heard, but that is no fault: states replace each other.
 MAX_MESSAGES_PER_S = 20.0
 _BURST = 60.0
+RENEWED_S, OUTDATED_S = 15.0, 30.0
 
 
 class Session(Protocol):
@@ -66,6 +69,8 @@ class FolderPresence:
         self._allowance: dict[DeviceID, _Allowance] = {}
         self._late: dict[DeviceID, list[Presence]] = {}
         self._own: dict[str, Any] | None = None
+        self._renewed_at = 0.0
+        self._heard_at: dict[int, float] = {}  # when others' clients said something last
 
     def set_own(self, state: dict[str, Any]) -> None:
         """Announce what this device has open; says nothing when nothing changed."""
@@ -93,19 +98,38 @@ class FolderPresence:
         presences = awareness.decode(data)
         if allowance.takes(now):
             self._late.pop(peer, None)
-            self._take(peer, presences)
+            self._take(peer, presences, now)
         else:
             self._late[peer] = presences  # the last word counts, a little later
 
-    def catch_up(self, now: float) -> None:
-        """Take what was said too fast."""
+    def tick(self, now: float) -> None:
+        """Say that this device is awake, take what was said too fast, and let go of who sleeps; `now` as `received`."""
+        if self._own is not None and now - self._renewed_at >= RENEWED_S:
+            self._renewed_at = now
+            self._spread([self._states.set_own(self._client, self._own)], None, is_news=False)
+        self._catch_up(now)
+        silent = [client for client, at in self._heard_at.items() if now - at > OUTDATED_S]
+        for client in silent:
+            del self._heard_at[client]
+            self._vouched.pop(client, None)
+        if self._states.leave(silent):
+            self._on_change()
+
+    def _catch_up(self, now: float) -> None:
         for peer, presences in list(self._late.items()):
             if peer in self._sessions and self._allowance[peer].takes(now):
                 del self._late[peer]
-                self._take(peer, presences)
+                self._take(peer, presences, now)
 
-    def _take(self, peer: DeviceID, presences: list[Presence]) -> None:
-        self._spread(self._states.apply(self._taken(peer, presences), self._client), peer)
+    def _take(self, peer: DeviceID, presences: list[Presence], now: float) -> None:
+        before = {presence.client: presence.state for presence in self._states.present()}
+        news = self._states.apply(self._taken(peer, presences), self._client)
+        for presence in news:
+            if presence.state is None:
+                self._heard_at.pop(presence.client, None)
+            else:
+                self._heard_at[presence.client] = now
+        self._spread(news, peer, is_news=any(before.get(one.client) != one.state for one in news))
 
     def present(self) -> list[dict[str, Any]]:
         """The states of all who are here, this device among them."""
@@ -147,10 +171,11 @@ class FolderPresence:
                     gone.append(client)
         return gone
 
-    def _spread(self, news: Iterable[Presence], source: DeviceID | None) -> None:
+    def _spread(self, news: Iterable[Presence], source: DeviceID | None, *, is_news: bool = True) -> None:
         items = list(news)
         if items:
-            self._on_change()
+            if is_news:
+                self._on_change()
             data = awareness.encode(items)
             for peer, session in list(self._sessions.items()):
                 if peer != source:
