@@ -1,4 +1,6 @@
-"""Keeping a daemon that does nothing small: what the C library does with memory that Python gave back.
+"""Keeping a daemon that does nothing small: what it imports, and what the C library does with memory given back.
+
+structlog imports rich where it is installed, for tracebacks that we do not have it draw: 3 MiB.
 
 glibc gives every thread an arena of its own and keeps what was freed in it. The store's writer, the worker threads and
 zeroconf would have one each, and after a first sync most of them are empty. On other C libraries nothing here happens.
@@ -7,6 +9,9 @@ zeroconf would have one each, and after a first sync most of them are empty. On 
 from __future__ import annotations
 
 import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _M_ARENA_MAX = -8  # mallopt(3)
 _M_MMAP_THRESHOLD = -3
@@ -16,6 +21,18 @@ _M_TRIM_THRESHOLD = -1
 _MAPPED_BYTES = 8 << 20
 _KEPT_BYTES = 32 << 20
 _libc = ctypes.CDLL(None)
+
+
+@contextmanager
+def without_rich() -> Iterator[None]:
+    """What is imported in here finds no rich, unless that is there already."""
+    hidden: dict[str, object] = {} if "rich" in sys.modules else {"rich": None}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def share_one_arena() -> None:

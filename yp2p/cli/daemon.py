@@ -13,8 +13,11 @@ def command() -> None:
     `yp2p stop`. Logs go to standard error ([log] level, format). Under systemd use the units in systemd/.
     """
     from yp2p.config import find_paths, load_config
-    from yp2p.daemon import run_daemon
-    from yp2p.logs import set_up_logs
+    from yp2p.memory import without_rich
+
+    with without_rich():
+        from yp2p.daemon import run_daemon
+        from yp2p.logs import set_up_logs
 
     paths = find_paths()
     config = load_config(paths.config)

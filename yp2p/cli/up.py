@@ -19,8 +19,11 @@ def command(directory: str) -> None:
     `yp2p up` or `yp2p daemon` goes on where it was. On a terminal it shows how far it is when there is much to do.
     """
     from yp2p.config import find_paths, load_config
-    from yp2p.daemon import run_daemon
-    from yp2p.logs import set_up_logs
+    from yp2p.memory import without_rich
+
+    with without_rich():
+        from yp2p.daemon import run_daemon
+        from yp2p.logs import set_up_logs
 
     paths = find_paths()
     config = load_config(paths.config)
