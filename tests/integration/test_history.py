@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from lab import Device, devices, eventually
+
+from yp2p.client import connect
 
 A, B = "one", "two"
 
@@ -158,6 +161,29 @@ def test_who_is_here_and_what_they_edit(tmp_path: Path) -> None:
         assert "a.md  since" in two.cli("who")
         one.kill()
         eventually(lambda: [device["device"] for device in _json(two, "who")] == [B])
+
+
+def test_a_name_that_is_not_utf_8_has_a_past_as_well(tmp_path: Path) -> None:
+    with devices(tmp_path, A) as (one,):
+        name = os.fsdecode(b"caf\xe9.txt")
+        (one.dir / name).write_text("first\n")
+        one.cli("share", str(one.dir))
+        one.wait()
+        (one.dir / name).write_text("second\n")
+        one.wait()
+        file = str(one.dir / name)
+        eventually(lambda: len(_json(one, "log", file)["versions"]) == 2)
+        first = _json(one, "log", file)["versions"][0]["version"]
+        assert one.run("show", f"{file}@{first}").stdout == "first\n"
+        one.cli("undo", file)
+        eventually(lambda: (one.dir / name).read_text() == "first\n")
+
+        async def write() -> None:
+            async with connect(one.home / "control.sock") as device, device.open(file) as live:
+                live.insert(0, "typed ")
+
+        trio.run(write)
+        eventually(lambda: (one.dir / name).read_text() == "typed first\n")
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from yp2p.errors import YpError
+from yp2p.errors import DocumentPoisoned, YpError
 
 # A request is a path and a code; more is a mistake.
 _MAX_BODY_BYTES = 64 << 10
@@ -30,6 +31,10 @@ def endpoint(handle: Callable[[Request], Awaitable[Any]]) -> Endpoint:
             value = await handle(request)
         except YpError as error:
             return json_response({"error": str(error), "exit_code": error.exit_code}, 422)
+        except DocumentPoisoned as panic:
+            return json_response(
+                {"error": f"the CRDT library failed: {panic}; nothing was changed", "exit_code": 1}, 422
+            )
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             return json_response({"error": f"the request is not valid: {error}", "exit_code": 2}, 400)
         return value if isinstance(value, Response) else json_response(value)
@@ -44,7 +49,11 @@ async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
         body += part
         if len(body) > _MAX_BODY_BYTES:
             raise msgspec.ValidationError(f"it has more than {_MAX_BODY_BYTES} bytes")
-    return msgspec.json.decode(body or b"{}", type=kind)
+    try:
+        # The library's own decoder knows names that are not UTF-8 as well, as `\\udcXX` escapes.
+        return msgspec.convert(json.loads(body or b"{}"), kind)
+    except ValueError as error:
+        raise msgspec.ValidationError(str(error)) from None
 
 
 def _printable(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 import trio
@@ -52,6 +53,12 @@ class _WebSocketChannel:
             return await self.recv()
         except (WebSocketDisconnect, KeyError, TypeError):  # it closed, or sent text
             raise StopAsyncIteration from None
+
+
+def _path_of(socket: WebSocket) -> str:
+    """The path that is asked for: any name, also one that is not UTF-8."""
+    query = socket.scope["query_string"].decode("latin-1")
+    return str(parse_qs(query, errors="surrogateescape").get("path", [""])[0])
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
@@ -101,14 +108,15 @@ def document_routes(
     async def open_document(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            folder, program, document = find(socket.query_params.get("path", ""))
+            path = _path_of(socket)
+            folder, program, document = find(path)
         except YpError as error:
             await socket.close(REFUSED, str(error)[:100])
             return
         programs(folder).add(program)
         provider = Provider(
             document,
-            _WebSocketChannel(socket, socket.query_params["path"]),
+            _WebSocketChannel(socket, path),
             source=program,
             must_relay=lambda source: True,  # nobody else tells it
             on_awareness=lambda data: programs(folder).said(program, data),

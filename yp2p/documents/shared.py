@@ -36,6 +36,8 @@ class SharedText:
         self.text: Text = self.doc.get(Shape.TEXT.value, type=Text)
         self._on_change = on_change
         self._is_receiving = False
+        self._transactions = 0
+        self._held: list[bytes] = []  # what came while a transaction was open
         self._positions: PositionIndex | None = None
         self._subscription = self.doc.observe(self._changed)
 
@@ -54,7 +56,10 @@ class SharedText:
         return str(self.text)
 
     def receive(self, update: bytes) -> None:
-        """Apply what the daemon sent."""
+        """Apply what the daemon sent; after the transaction that is open, if there is one: it is no part of that."""
+        if self._transactions:
+            self._held.append(update)
+            return
         self._is_receiving = True
         try:
             with raising_panics(), self.doc.transaction(origin=FROM_DAEMON):
@@ -75,8 +80,14 @@ class SharedText:
         Args:
             origin: whose changes these are, for `undo_manager`.
         """
-        with self.doc.transaction(origin=origin) if origin is not None else self.doc.transaction():
-            yield
+        self._transactions += 1
+        try:
+            with self.doc.transaction(origin=origin) if origin is not None else self.doc.transaction():
+                yield
+        finally:
+            self._transactions -= 1
+            while self._held and not self._transactions:
+                self.receive(self._held.pop(0))
 
     def edit(self, start: int, stop: int, text: str) -> None:
         """Replace the code points `start:stop` by `text`. Raises IndexError: they are outside the text."""

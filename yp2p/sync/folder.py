@@ -343,7 +343,7 @@ class Folder:
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
     ) -> Commit | None:
         index = _MANIFEST_INDEX[live.id]
-        with self._reloading(live):
+        with self.reloading(live):
             news, touched = self.manifest.receive(index, update, self.own_clients, parsed)
         if news is None:
             return None
@@ -507,7 +507,7 @@ class Folder:
         return live.last_seq, live.text.text()
 
     @contextmanager
-    def _reloading(self, live: LiveDocument) -> Iterator[None]:
+    def reloading(self, live: LiveDocument) -> Iterator[None]:
         """Should the library panic in here, load the document from the store before anybody else can use it."""
         try:
             yield
@@ -561,7 +561,7 @@ class Folder:
     ) -> Commit | None:
         announced = self.equal_contents.pop((live.id, source), None)
         is_equal = announced is not None and announced == live.text.content()
-        with self._reloading(live):
+        with self.reloading(live):
             merged = receive_from_peer(live.text, update, self.own_clients, known, parsed, is_equal=is_equal)
         if merged.news is None:
             return None
@@ -575,7 +575,7 @@ class Folder:
     ) -> Commit | None:
         """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency."""
         before = live.replica.clocks()
-        with self._reloading(live):
+        with self.reloading(live):
             news = live.replica.receive(update, self.own_clients, parsed)
         if news is None:
             return None
@@ -657,7 +657,7 @@ class Folder:
         if first is not None:
             return self._take_first_import(document, *first, source)
         live = self.open_text(document)
-        with self._reloading(live):
+        with self.reloading(live):
             news = live.replica.receive(state, self.own_clients, parsed)
         self.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.

@@ -27,7 +27,7 @@ from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.history import Row, blame, versions
 from yp2p.documents.manifest import Change, Entry, ManifestReplica
 from yp2p.documents.text import MAX_HUNKS, TextReplica
-from yp2p.errors import UsageError
+from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -190,7 +190,13 @@ async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undon
         change = Change(entry.id, path=path, revive=True)
         await folder.write_manifest([change]).wait()
         live = folder.open_text(entry.document)
-    update = live.text.edit(_whole(live.text.text(), text))
+    try:
+        with folder.reloading(live):
+            update = live.text.edit(_whole(live.text.text(), text))
+    except DocumentPoisoned as panic:
+        raise YpError(
+            f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
+        ) from panic
     if update is not None:
         folder.steps_end(entry.document)
         commit = folder.record_text(live, update, None, undo_gap_s=0.0)

@@ -18,7 +18,7 @@ import trio
 
 from yp2p.documents.manifest import Entry
 from yp2p.documents.undo import undone
-from yp2p.errors import UsageError
+from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import parse_update
 from yp2p.sync.clients import fresh_client_id
@@ -70,8 +70,14 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         tracked = _steps_since(folder, entry.document, min(group))
         change = [data for seq, data in rows if seq in tracked]
         live = folder.open_text(entry.document)
-        update = undone([data for _, data in rows], change, fresh_client_id()) if change else None
-        news = live.replica.apply(update) if update is not None else None
+        try:
+            update = undone([data for _, data in rows], change, fresh_client_id()) if change else None
+            with folder.reloading(live):
+                news = live.replica.apply(update) if update is not None else None
+        except DocumentPoisoned as panic:
+            raise YpError(
+                f"{path} could not be taken back: the CRDT library failed ({panic}); nothing was changed"
+            ) from panic
         spent = [("UPDATE step SET stack = ? WHERE folder = ? AND seq = ?", (_SPENT, folder.id, old)) for old in group]
         if news is None:
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
