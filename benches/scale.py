@@ -1,6 +1,7 @@
 """A folder of many files on two devices: memory, idle CPU, what a reconnect costs, and how long a restart takes.
 
-What a reconnect costs are the bytes of the whole new link in both directions, after the Noise handshake.
+What a reconnect costs are the bytes of the whole new link in both directions, after the Noise handshake; of that, the
+messages with which the devices find out what differs are counted by themselves.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ def link_bytes(device: Device) -> int:
     return sum(peer["sent_bytes"] + peer["received_bytes"] for peer in device.status()["devices"])
 
 
+_RECONCILING = ("FolderState", "ManifestQuery", "ManifestVersions", "TreeQuery", "TreeBuckets", "LeavesQuery", "Leaves")
+
+
+def reconciliation_bytes(device: Device) -> int:
+    """What was said on a link to find out what differs."""
+    return sum(peer["exchanged_bytes"].get(kind, 0) for peer in device.status()["devices"] for kind in _RECONCILING)
+
+
 def _in_sync(*several: Device) -> None:
     for device in several:
         device.wait(LIMIT_S)
@@ -94,6 +103,7 @@ def measure(files: int, idle_s: float) -> dict[str, object]:
             result["idle_cpu_percent"] = [round(share, 3) for share in shares]
         two.stop()
         result["reconnect_unchanged_bytes"] = _reconnect(one, two)
+        result["reconnect_unchanged_reconciliation_bytes"] = reconciliation_bytes(two)
         two.stop()
         rng = random.Random(1)
         for number in rng.sample(range(files), 25):
@@ -101,6 +111,7 @@ def measure(files: int, idle_s: float) -> dict[str, object]:
                 file.write("one more line\n")
         one.wait(LIMIT_S)
         result["reconnect_25_changed_bytes"] = _reconnect(one, two)
+        result["reconnect_25_changed_reconciliation_bytes"] = reconciliation_bytes(two)
         two.kill()
         started = time.perf_counter()
         two.start()

@@ -287,3 +287,19 @@ def test_there_is_one_link_however_often_both_start_at_once(pair: list[Device]) 
             if line.split()[3] == "01" and int(line.split()[1].rpartition(":")[2], 16) in ports
         ]
         assert len(established) == 1, established
+
+
+def test_a_reconnect_with_nothing_changed_is_one_question_and_one_answer(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        for number in range(200):
+            (one.dir / f"{number}.txt").write_text(f"file {number}\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        two.stop()
+        two.start()
+        two.wait()
+        (peer,) = two.status()["devices"]
+        said = peer["exchanged_bytes"]
+        assert 0 < said["FolderState"] <= 1024
+        assert not said.keys() & {"ManifestQuery", "TreeQuery", "TreeBuckets", "LeavesQuery", "Leaves", "Documents"}

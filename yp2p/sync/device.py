@@ -485,7 +485,7 @@ class Device:
 
     def _device_status(self, device: DeviceID) -> dict[str, Any]:
         address = self.peers.address_of(device)
-        sent, received = self.peers.traffic(device)
+        link = self.peers.link(device)
         return {
             "id": format_device_id(device),
             "name": self._name_of(device),
@@ -493,8 +493,9 @@ class Device:
             "address": str(address) if address is not None else None,
             "trouble": self.peers.trouble(device),
             "faults": self.peers.contact(device).faults,
-            "sent_bytes": sent,
-            "received_bytes": received,
+            "sent_bytes": link.sent_bytes if link is not None else 0,
+            "received_bytes": link.received_bytes if link is not None else 0,
+            "exchanged_bytes": dict(link.exchanged) if link is not None else {},
         }
 
     def _folder_status(self, folder: Folder) -> dict[str, Any]:

@@ -158,10 +158,10 @@ class Peers:
         linked = self._links.get(device)
         return linked.address if linked is not None else None
 
-    def traffic(self, device: DeviceID) -> tuple[int, int]:
-        """Bytes sent and received over the link with a device since it is up."""
+    def link(self, device: DeviceID) -> Link | None:
+        """The link with a device, while it is up."""
         linked = self._links.get(device)
-        return (linked.link.sent_bytes, linked.link.received_bytes) if linked is not None else (0, 0)
+        return linked.link if linked is not None else None
 
     def trouble(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""

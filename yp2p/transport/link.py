@@ -17,7 +17,7 @@ Invariants
 from __future__ import annotations
 
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -75,6 +75,7 @@ class Link:
         self._written = trio.Event()
         self.sent_bytes = 0  # of ciphertext
         self.received_bytes = 0
+        self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
 
     @property
@@ -91,6 +92,7 @@ class Link:
             return False
         data = messages.encode(message)
         self._encoder.send(data, lane_for(data), key)
+        self.exchanged[type(message).__name__] += len(data)
         self._more.set()
         return True
 
@@ -134,7 +136,10 @@ class Link:
             if not data:
                 raise LinkClosed("the connection was cut off")
         self.received_bytes += len(data)
-        self._received.extend(map(messages.decode, self._decoder.receive_data(data)))
+        for encoded in self._decoder.receive_data(data):
+            message = messages.decode(encoded)
+            self.exchanged[type(message).__name__] += len(encoded)
+            self._received.append(message)
 
     async def run_writer(self) -> None:
         """Send what is queued until the link is closed; a cancelled link still says goodbye."""
