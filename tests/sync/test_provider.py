@@ -22,7 +22,7 @@ from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.protocol import channel as wire
 from yp2p.protocol.messages import ChannelData, Hello
-from yp2p.sync.provider import Listener, Provider
+from yp2p.sync.provider import MAX_WAITING_UPDATES, Listener, Provider
 from yp2p.transport.channel import LinkChannel
 from yp2p.transport.handshake import HandshakeType, Secured, initiate, respond
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -162,6 +162,26 @@ async def test_what_came_from_others_goes_in_front_of_our_next_own_update() -> N
         assert second is not None
         await hub.receive(second, "unlinked")
         await _until(lambda: other.replica.text() == "again third hub ")
+
+
+async def test_too_much_for_a_slow_peer_becomes_one_update_and_no_answer_to_what_nobody_asked() -> None:
+    one, two = Document(1), TextReplica(2)
+    left, right = pipes(capacity=1)
+    async with Provider(one, left) as provider:
+        assert isinstance(wire.decode(await right.recv()), wire.Step1)
+        await right.send(wire.encode(wire.Step1(two.state_vector())))
+        assert isinstance(wire.decode(await right.recv()), wire.Step2)
+        for _ in range(3 * MAX_WAITING_UPDATES):  # nobody reads
+            one.edit(0, 0, "x")
+            await trio.lowlevel.checkpoint()
+        got: list[wire.ProviderMessage] = []
+        while two.text() != one.replica.text():
+            got.append(wire.decode(await right.recv()))
+            assert isinstance(got[-1], wire.Updates), "step 2 is the answer to step 1, which a program counts on"
+            for update in got[-1].updates:
+                two.receive(update)
+        assert len(got) < 4
+        assert provider.is_idle
 
 
 async def test_a_gap_is_mended_by_a_new_step_1() -> None:

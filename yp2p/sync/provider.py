@@ -14,8 +14,8 @@ Theory of operation
 
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
-    * The queue towards the peer is bounded. When it is full it is dropped, and instead of it goes what the peer lacks
-      by the last state vector it told us.
+    * The queue towards the peer is bounded. When it is full it is dropped, and instead of it goes one update: what the
+      peer lacks by the last state vector it told us.
     * Nothing goes back to where it came from.
 """
 
@@ -210,14 +210,15 @@ class Provider:
             if not self._live:
                 continue
             if self._overrun:
-                await self._answer(self._peer_vector)
+                await self._answer(self._peer_vector, lambda update: Updates((update,)))
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
                 await self._channel.send(encode(Updates(updates)))
                 self._sending = False
 
-    async def _answer(self, state_vector: bytes) -> None:
+    async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
+        """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         # no await between cut and clear: what comes later is a live update
         update, durable = self._document.cut(state_vector)
         self._waiting.clear()
@@ -225,7 +226,7 @@ class Provider:
         self._overrun = False
         self._sending = True
         await durable.wait()
-        await self._channel.send(encode(Step2(update)))
+        await self._channel.send(encode(message(update)))
         self._sending = False
         self._live = True
         if self._waiting:
