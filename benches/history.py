@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +32,7 @@ from yp2p.identity import DeviceID, DocumentID, FolderID
 from yp2p.store.database import Database, open_database
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
+from yp2p.sync.records import day_begins
 from yp2p.sync.retention import DAY_S, Retention
 
 BARS = {"log_ms": 200.0, "times_the_files": 4.0, "rewritten_kib": 1100.0}
@@ -71,7 +73,7 @@ class Store:
             database=database, clients=ClientIDs.fresh(device), adopted=True,
         )  # fmt: skip
         self.folder.load()
-        self.folder.settled = True
+        self.folder.settled = self.folder.is_looked_at = True
         self.retention = Retention(self.folder, History(), list)
         self.written = 0
 
@@ -84,8 +86,7 @@ class Store:
 
     async def thin(self) -> None:
         """As once a day."""
-        day = time.strftime("%Y-%m-%d", time.gmtime(self.now[0]))
-        await self.database.submit([("INSERT OR IGNORE INTO day VALUES (?)", (day,))]).wait()
+        await self.database.submit([day_begins(self.database, self.now[0])]).wait()
         self.retention.mark()
         clock = trio.lowlevel.current_clock()
         assert isinstance(clock, trio.testing.MockClock)
@@ -197,7 +198,7 @@ def main() -> None:
         _imported(two, 1, rng)
         for device in (one, two):
             device.stop()
-        clock = trio.testing.MockClock
+        clock = partial(trio.testing.MockClock, autojump_threshold=0.01)
         result = trio.run(_month, one.home / "store.db", rng, options.days, clock=clock())
         one.start()
         one.wait(120)

@@ -274,7 +274,7 @@ class File:
 
     async def _connect(self) -> None:
         """Raises FileUnavailable, NotRunning."""
-        self._socket = await _WebSocket.open(self._socket_path, self.path)
+        self._socket = await _WebSocket.open(self._socket_path, self.path, self.doc.client_id)
 
     async def _until_here(self) -> None:
         """Return when the document is here."""
@@ -302,7 +302,7 @@ class File:
             await anyio.sleep(retry_s)
             retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
             try:
-                self._socket = await _WebSocket.open(self._socket_path, self.path)
+                self._socket = await _WebSocket.open(self._socket_path, self.path, self.doc.client_id)
             except (NotRunning, RemoteProtocolError):
                 refused = 0
             except FileUnavailable:
@@ -367,7 +367,7 @@ class _WebSocket:
         self.refusal: str | None = None
 
     @classmethod
-    async def open(cls, path: Path, file: str) -> _WebSocket:
+    async def open(cls, path: Path, file: str, client: int) -> _WebSocket:
         """Raises NotRunning: no daemon answers. FileUnavailable: there is no such text."""
         try:
             directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
@@ -376,13 +376,13 @@ class _WebSocket:
             finally:
                 os.close(directory)
             made = cls(stream)
-            await made._shake_hands(file)
+            await made._shake_hands(file, client)
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
         return made
 
-    async def _shake_hands(self, file: str) -> None:
-        target = f"/v1/documents?path={quote(os.fsencode(file))}"
+    async def _shake_hands(self, file: str, client: int) -> None:
+        target = f"/v1/documents?path={quote(os.fsencode(file))}&client={client}"
         await self._stream.send(self._protocol.send(Request(host="localhost", target=target)))
         while not self._is_open:
             await self._read()

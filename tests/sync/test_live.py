@@ -98,3 +98,19 @@ async def test_who_asks_to_be_called_is_called_once(is_done: bool) -> None:
     if not is_done:
         commit.finish()
     assert calls == [1]
+
+
+async def test_who_cannot_be_told_is_told_no_more_and_nobody_else_suffers() -> None:
+    live, peers, _ = _live()
+
+    def fails(update: bytes, source: object) -> None:
+        raise ValueError(update)
+
+    live.subscribe(fails)
+    later = _Heard()
+    live.subscribe(later)
+    for update in (b"1", b"2"):
+        commit = Commit()
+        live.applied(update, _PEER, commit)
+        commit.finish()
+    assert peers.updates == later.updates == [b"1", b"2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 import tempfile
@@ -14,14 +15,20 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from sync.bridge import PEER, Bridge, clock, open_bridge, replica_like
+from sync.bridge import FOLDER, OWN, PEER, Bridge, clock, open_bridge, replica_like
 
-from yp2p.config import History
+from yp2p.config import Files, History, Trash
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Deletion
 from yp2p.documents.text import TextReplica, imported
-from yp2p.errors import UsageError
+from yp2p.documents.thinning import joined
+from yp2p.errors import DamagedError, UsageError
+from yp2p.identity import DeviceID
 from yp2p.protocol.ysync import Shape
+from yp2p.store.database import open_database
+from yp2p.sync.clients import ClientIDs
+from yp2p.sync.disk import Disk
+from yp2p.sync.folder import Folder
 from yp2p.sync.history import When, blame_lines, deleted, log, show
 from yp2p.sync.retention import DAY_S, HOUR_S, Ages, Retention, Row, senders, versions_that_stay
 from yp2p.sync.undo import undo
@@ -33,7 +40,7 @@ NOW = 1_790_000_000.0
 def _run(test: Callable[[Path], Awaitable[None]]) -> None:
     with tempfile.TemporaryDirectory() as base:
         (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
+        trio.run(test, Path(base), clock=trio.testing.MockClock(autojump_threshold=0.01))
 
 
 def _write(path: Path, text: str) -> None:
@@ -56,24 +63,29 @@ async def _happened(bridge: Bridge, seconds_ago: Callable[[int], float]) -> None
     rows = folder.database.rows("SELECT seq FROM log ORDER BY seq")
     times: list[Any] = [("UPDATE log SET received = ? WHERE seq = ?", (now - seconds_ago(seq), seq)) for (seq,) in rows]
     days = [time.strftime("%Y-%m-%d", time.gmtime(now - day * DAY_S)) for day in range(800)]
-    await folder.database.submit([*times, *(("INSERT OR IGNORE INTO day VALUES (?)", (day,)) for day in days)]).wait()
+    began: list[Any] = [("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, folder.database.last_seq)) for day in days]
+    await folder.database.submit([*times, *began]).wait()
 
 
 async def _thin(bridge: Bridge, **settings: int) -> int:
     folder = bridge.folder
     retention = Retention(folder, History(**settings), bridge.ingest.readers.bases)
     clock().jump(3 * HOUR_S)
-    folder.settled = True
+    folder.settled = folder.is_looked_at = True
     count = await retention.thin(time.time())
     await folder.database.pending().wait()
     return count
+
+
+def _by_the_clock(seq: int, at: float) -> float:
+    return NOW - at
 
 
 def test_of_a_year_the_last_version_of_each_hour_day_and_week_stays() -> None:
     rng = random.Random(1)
     times = sorted(NOW - rng.random() * 500 * DAY_S for _ in range(200_000))
     rows = list(enumerate(times, 1))
-    stay = versions_that_stay(rows, lambda at: NOW - at, 365 * DAY_S)
+    stay = versions_that_stay(rows, _by_the_clock, 365 * DAY_S)
     kept = [at for seq, at in rows if seq in stay]
     by_age = Counter(
         "all" if age < DAY_S else "hour" if age < 7 * DAY_S else "day" if age < 30 * DAY_S else "week"
@@ -86,25 +98,28 @@ def test_of_a_year_the_last_version_of_each_hour_day_and_week_stays() -> None:
     assert sum(NOW - at > 365 * DAY_S for at in kept) == 1  # what everything older came to
     for until in (30, 6.5, 1):  # thinning again later finds the same and no gaps
         later = [(seq, at) for seq, at in rows if seq in stay]
-        assert versions_that_stay(later, lambda at: NOW - at, 365 * DAY_S) == stay
+        assert versions_that_stay(later, _by_the_clock, 365 * DAY_S) == stay
         before = [at for at in kept if NOW - at > until * DAY_S]
         assert max(before) > NOW - until * DAY_S - 7 * DAY_S
 
 
 def test_what_is_in_use_or_young_stays_and_the_newest_always_does() -> None:
     rows = [(seq, NOW - 400 * DAY_S + seq) for seq in range(1, 21)]
-    old = lambda at: NOW - at  # noqa: E731
+    old = _by_the_clock
     assert versions_that_stay(rows, old, 365 * DAY_S) == {20}
     assert versions_that_stay(rows, old, 365 * DAY_S, in_use={3, 4, 99}) == {3, 4, 20}
     assert versions_that_stay(rows, old, 365 * DAY_S, young=17) == {17, 18, 19, 20}
     assert versions_that_stay([], old, 365 * DAY_S) == set()
 
 
-def test_a_clock_that_jumps_ages_nothing() -> None:
+def test_a_clock_that_jumps_or_was_wrong_ages_nothing() -> None:
     midnight = NOW - NOW % DAY_S
-    ages = Ages(midnight + 4000 * DAY_S, [midnight - DAY_S, midnight, midnight + 4000 * DAY_S])
-    assert ages(midnight + 60) == 2 * DAY_S  # ten years by the clock, and the daemon has seen one more day
-    assert Ages(midnight, [])(midnight + 5000) == 0.0
+    days = [0, 10, 20]  # when the third day began, there were 20 rows
+    ages = Ages(midnight + 4000 * DAY_S, days)
+    assert ages(21, midnight + 60) == DAY_S  # ten years by the clock, and no day since
+    assert ages(15, midnight + 60) == 2 * DAY_S
+    assert ages(5, 60.0) == 3 * DAY_S  # written in 1970, by a clock that was not set yet
+    assert Ages(midnight, [])(1, midnight + 5000) == 0.0
 
 
 def test_rows_of_which_only_their_senders_tell_are_not_joined_with_other_senders() -> None:
@@ -304,8 +319,108 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
             await commit.wait()
             await bridge.render()
             assert path.read_text() == "edited secret\n"
+        async with open_bridge(base) as bridge:
+            assert bridge.document(NAME).text.text() == "edited secret\n"
 
     _run(test)
+
+
+@pytest.mark.parametrize("how", ["pull", "channel"])
+def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> None:
+    """Its rows can still be read for a moment: what is built on them would be nothing after a restart."""
+
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("precious lines\n")
+        async with open_bridge(base) as bridge:
+            folder = bridge.folder
+            live = bridge.document(NAME)
+            peer = replica_like(bridge, NAME, 4711)
+            entry = folder.manifest.entries[folder.file_at[NAME]]
+            seen = Deletion(entry.document, live.replica.state_vector())
+            await folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
+            await bridge.render()
+            del live
+            peer.edit([Hunk(0, 0, "edited ")])
+            folder.wanted.add(entry.document)
+            assert folder.forget_document(entry.document)
+            if how == "channel":
+                folder.live_document(entry.document)
+                await folder.database.pending().wait()
+            folder.take_pulled(entry.document, peer.state(), PEER)
+            await folder.database.pending().wait()
+        async with open_bridge(base) as bridge:
+            await bridge.render()
+            assert path.read_text() == "edited precious lines\n"
+
+    _run(test)
+
+
+def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path) -> None:
+    """A held folder is not: its disk may have gone back to a version that only its row can tell."""
+
+    async def before(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("first\n")
+        async with open_bridge(base) as bridge:
+            await _save(bridge, path, "second\n")
+            await _save(bridge, path, "third\n")
+            await _happened(bridge, lambda seq: 40 * DAY_S - seq)
+
+    async def test() -> None:
+        async with open_database(tmp_path / "store", make_room=False) as database:
+            folder = Folder(
+                FOLDER, "test", tmp_path / "dir", DeviceID(bytes(32)),
+                database=database, clients=ClientIDs.fresh(OWN), adopted=True, held="too many deletions",
+            )  # fmt: skip
+            folder.load()
+            disk = Disk(folder, Files(), Trash())
+            retention = Retention(folder, History(), disk.bases)
+            retention._marks = [(-math.inf, database.last_seq)]
+            async with trio.open_nursery() as nursery:
+                await nursery.start(disk.run)
+                with trio.fail_after(10):
+                    while not folder.settled:
+                        await folder.changed.wait()
+                assert await retention.thin(time.time()) == 0
+                disk.resume(accept=True)
+                with trio.fail_after(10):
+                    while not folder.is_looked_at:
+                        await folder.changed.wait()
+                assert await retention.thin(time.time()) > 0
+                nursery.cancel_scope.cancel()
+
+    (tmp_path / "dir").mkdir()
+    trio.run(before, tmp_path, clock=trio.testing.MockClock(autojump_threshold=0.01))
+    trio.run(test)
+
+
+def test_a_log_that_cannot_be_read_ends_nothing() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\n")
+        async with open_bridge(base) as bridge:
+            await _save(bridge, path, "two\n")
+            await _save(bridge, path, "three\n")
+            await _happened(bridge, lambda seq: 40 * DAY_S - seq)
+            store, document = bridge.folder.database, bridge.document(NAME).id
+            await store.submit([("UPDATE log SET data = x'ff' WHERE document = ? AND seq = 1", (document,))]).wait()
+            assert await _thin(bridge) in (0, 1)
+            missing = store.path.with_name("elsewhere")
+            store.path.rename(missing)
+            try:
+                assert await _thin(bridge) == 0
+            finally:
+                missing.rename(store.path)
+
+    _run(test)
+
+
+def test_a_log_with_a_gap_is_left_as_it_is() -> None:
+    replica = TextReplica(5)
+    rows = [(number, replica.edit([Hunk(number, number, "x")])) for number in range(6)]
+    with pytest.raises(DamagedError, match="wait for one"):
+        joined([(number, update) for number, update in rows if update is not None and number != 2], {0}, Shape.TEXT)
 
 
 def test_a_store_of_before_is_thinned_as_well(tmp_path: Path) -> None:

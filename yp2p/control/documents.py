@@ -1,5 +1,7 @@
 """The local API of live documents: a WebSocket at /v1/documents?path=PATH speaks the protocol of Yjs providers.
 
+With `&client=ID` a program says what client ID it writes with.
+
 Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
 provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, of one
 client with the state `{"others": [...]}`; what the program says of itself, it says as awareness.
@@ -19,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.protocol import awareness, channel
 from yp2p.protocol.awareness import Presence
+from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
 from yp2p.sync.folder import Folder
 from yp2p.sync.programs import Program, ProgramDocument, Programs, others_in
@@ -55,10 +58,12 @@ class _WebSocketChannel:
             raise StopAsyncIteration from None
 
 
-def _path_of(socket: WebSocket) -> str:
-    """The path that is asked for: any name, also one that is not UTF-8."""
-    query = socket.scope["query_string"].decode("latin-1")
-    return str(parse_qs(query, errors="surrogateescape").get("path", [""])[0])
+def _wanted(socket: WebSocket) -> tuple[str, int | None]:
+    """The path that is asked for (any name, also one that is not UTF-8), and what the program writes with."""
+    query = parse_qs(socket.scope["query_string"].decode("latin-1"), errors="surrogateescape")
+    client = str(query.get("client", [""])[0])
+    is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
+    return str(query.get("path", [""])[0]), int(client) if is_client else None
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
@@ -81,7 +86,7 @@ def document_routes(
         present: the awareness states of all who are in a folder; `own` is the ID in that of this device.
     """
 
-    def find(path: str) -> tuple[Folder, Program, ProgramDocument]:
+    def find(path: str, client: int | None) -> tuple[Folder, Program, ProgramDocument]:
         folder, inside = history.find(folders(), path)
         entry = history.entry_at(folder, inside)
         if not folder.is_alive(entry):
@@ -89,7 +94,7 @@ def document_routes(
         live = folder.live_document(entry.document) if folder.has_document(entry.document) else None
         if live is None:
             raise UsageError(f"the text of {inside} has not come to this device yet")
-        program = Program(entry.id)
+        program = Program(entry.id, client)
         return folder, program, ProgramDocument(folder, live, program)
 
     async def tell_others(folder: Folder, program: Program, socket: WebSocket) -> None:
@@ -108,8 +113,8 @@ def document_routes(
     async def open_document(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            path = _path_of(socket)
-            folder, program, document = find(path)
+            path, client = _wanted(socket)
+            folder, program, document = find(path, client)
         except YpError as error:
             await socket.close(REFUSED, str(error)[:100])
             return

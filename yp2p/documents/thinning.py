@@ -13,6 +13,7 @@ Theory of operation
 Invariants
     * The sum of the rows up to a kept one is the same document as before: text or registers, state vector, delete set.
       This is computed again from the new rows before they are used.
+      So is whether something waits for a row that is missing: such a log is left as it is.
     * A row that stands alone stays as it is, to the byte.
 """
 
@@ -27,7 +28,14 @@ from pycrdt import Doc, Map, Snapshot, Text
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import DamagedError
 from yp2p.protocol.delete_sets import deleting_less
-from yp2p.protocol.ysync import DeletedRange, Shape, document_version, snapshot_ranges
+from yp2p.protocol.ysync import (
+    DeletedRange,
+    Shape,
+    UpdateParser,
+    document_version,
+    read_state_vector,
+    snapshot_ranges,
+)
 
 LogRow = tuple[int, bytes]
 
@@ -77,23 +85,35 @@ def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]
         InvalidUpdate: a row is no update of a document of this shape.
     """
     found: list[LogRow] = []
-    hashes: list[bytes] = []
+    hashes: dict[int, bytes] = {}
     run: list[LogRow] = []
+    reached: dict[int, int] = {}
     with raising_panics():
         whole = _Sum(shape)
         clocks, deleted = whole.clocks(), whole.deleted()
-        for row in rows:
+        for number, row in enumerate(rows):
+            parser = UpdateParser(row[1], shape)
+            for client, (_, stop) in parser.parse().sections.items():
+                reached[client] = max(stop, reached.get(client, 0))
             whole.apply(row[1])
             run.append(row)
-            if row[0] in ends or row is rows[-1]:
+            is_last = number == len(rows) - 1
+            if row[0] in ends or is_last:
                 if len(run) > 1:
-                    row = row[0], deleting_less(whole.since(clocks), shape, deleted)
-                found.append(row)
-                hashes.append(whole.hash())
-                clocks, deleted, run = whole.clocks(), whole.deleted(), []
+                    joint = deleting_less(whole.since(clocks), shape, deleted)
+                    found.append((row[0], joint))
+                else:
+                    found.append(row)
+                if len(run) > 1 or is_last:
+                    hashes[row[0]] = whole.hash()
+                run = []
+                if rows[number + 1 : number + 2] and rows[number + 1][0] not in ends:
+                    clocks, deleted = whole.clocks(), whole.deleted()
+        if any(read_state_vector(whole.clocks()).get(client, 0) != stop for client, stop in reached.items()):
+            raise DamagedError("rows of a log wait for one that is not there; they were left as they are")
         again = _Sum(shape)
-        for (_, update), expected in zip(found, hashes, strict=True):
+        for seq, update in found:
             again.apply(update)
-            if again.hash() != expected:
+            if seq in hashes and again.hash() != hashes[seq]:
                 raise DamagedError("joining the rows of a log would make another document; they were left as they are")
     return found

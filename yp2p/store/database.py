@@ -24,7 +24,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
@@ -37,17 +37,17 @@ from yp2p.errors import DamagedError, YpError
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
 _CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
-MIGRATIONS = ("migrate_1_to_2.sql", "migrate_2_to_3.sql", "migrate_3_to_4.sql", "migrate_4_to_5.sql")
+MIGRATIONS = tuple(f"migrate_{number}_to_{number + 1}.sql" for number in range(1, SCHEMA_VERSION))
 
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000
 
 Statement = tuple[str, Sequence[Any]]
 
-# Let the file have the size that it needs, after much was deleted.
-GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum", ())
+# Let the file be a MiB smaller, after much was deleted. More at once would hold up everybody's commits.
+GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum(256)", ())
 
 
 class Commit:
@@ -186,13 +186,16 @@ class Database:
 
     @contextmanager
     def reader(self) -> Iterator[Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]]:
-        """`rows` for a thread beside the loop, which has a connection of its own."""
-        connection = _connect(self.path)
+        """`rows` for a thread beside the loop, which has a connection of its own. Raises YpError: it cannot be read."""
         try:
-            connection.execute("PRAGMA query_only = ON")
-            yield lambda query, parameters: connection.execute(query, parameters).fetchall()
-        finally:
-            connection.close()
+            connection = _connect(self.path)
+            try:
+                connection.execute("PRAGMA query_only = ON")
+                yield lambda query, parameters: connection.execute(query, parameters).fetchall()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise YpError(f"the store {self.path} could not be read: {error}") from error
 
     def give_back(self) -> None:
         """Let go of the pages that were read."""
@@ -248,7 +251,10 @@ class Database:
             raise
         self._write.execute("COMMIT")
         if GIVE_BACK_ROOM in statements:
-            self._write.executescript(GIVE_BACK_ROOM[0])  # `execute` would give back one page
+            with suppress(
+                sqlite3.OperationalError
+            ):  # what was asked for is durable; a full disk can have no room for this
+                self._write.executescript(GIVE_BACK_ROOM[0])  # `execute` would give back one page
 
     def close(self) -> None:
         """Commit what is left, and close. Blocks."""

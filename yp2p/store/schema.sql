@@ -159,5 +159,6 @@ CREATE TABLE last_run (
 
 -- The days on which a daemon ran: the age of what is in the trash is counted in these, not by a clock that may jump.
 CREATE TABLE day (
-    day TEXT PRIMARY KEY               -- YYYY-MM-DD, UTC
+    day TEXT PRIMARY KEY,              -- YYYY-MM-DD, UTC
+    seq INTEGER NOT NULL DEFAULT 0     -- the last row of the log when it began
 ) STRICT, WITHOUT ROWID;

@@ -25,7 +25,7 @@ from yp2p.memory import give_back
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.records import FileRecord, forget_old_bases
+from yp2p.sync.records import FileRecord, day_begins, forget_old_bases
 from yp2p.sync.render import Render
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
@@ -155,6 +155,7 @@ class Disk:
     async def _run_on(self, root: Root) -> None:
         folder = self._folder
         folder.problem = ""
+        folder.settled = False
         root.make_own_directories()
         root.probe()
         folder.file_system = root.capabilities
@@ -182,6 +183,7 @@ class Disk:
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
+                folder.is_looked_at = False
                 folder.save_digests()
                 with trio.move_on_after(1, shield=True):
                     await self._render.late.finish()
@@ -316,6 +318,7 @@ class Disk:
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._first_scan = False
+        folder.is_looked_at = True
 
     async def _wait_for_work(self) -> None:
         folder, ingest, render = self._folder, self._ingest, self._render
@@ -425,7 +428,7 @@ class Disk:
         folder.database.submit(
             [
                 forget_old_bases(folder.id, now),
-                ("INSERT OR IGNORE INTO day VALUES (?)", (time.strftime("%Y-%m-%d", time.gmtime(now)),)),
+                day_begins(folder.database, now),
             ]
         )
         removed = await trio.to_thread.run_sync(

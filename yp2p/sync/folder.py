@@ -138,6 +138,7 @@ class Folder:
         self.to_render: set[EntryID] = set()
         self.problem = ""  # why the folder is paused, if it is
         self.settled = False
+        self.is_looked_at = False  # whether the files were looked at since the root is open
         self.changed = trio.Event()  # replaced at each change: for those who wait for any
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
@@ -150,6 +151,7 @@ class Folder:
         self._texts: dict[DocumentID, LiveDocument] = {}
         # Documents of one row that may be on its way to the store, until everything is there.
         self.unstored: dict[DocumentID, tuple[int, bytes]] = {}
+        self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
         # Contents that a peer announced and that were ours: what both have stays what it is, whatever their histories.
         self.equal_contents: dict[tuple[DocumentID, object], bytes] = {}
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
@@ -491,7 +493,7 @@ class Folder:
 
     def rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
         """The log of a document, with what is on its way to the store."""
-        rows = load_log(self.database, self.id, document)
+        rows = load_log(self.database, self.id, document) if document not in self._going else []
         on_its_way = self.unstored.get(document)
         return rows if rows or on_its_way is None else [on_its_way]
 
@@ -547,13 +549,15 @@ class Folder:
         live = self._texts.get(document)
         if live is not None and live.is_listened_to:
             return False
-        self._texts.pop(document, None)
-        self._digests.pop(document, None)
+        for known in (self._texts, self._digests, self._unsaved, self.unstored):
+            known.pop(document, None)
         self._stale.discard(document)
-        self._unsaved.pop(document, None)
         where = (self.id, document)
         tables = ("log", "digest", "step", "base")
-        self.database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
+        commit = self.database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
+        # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
+        self._going.add(document)
+        commit.then(lambda: self._going.discard(document))
         return True
 
     def _accept_text(
@@ -571,18 +575,33 @@ class Folder:
         return self.tell_merge(live, merged) or commit
 
     def accept_from_program(
-        self, live: LiveDocument, update: bytes, source: object, undo_gap_s: float, parsed: Parsed | None
+        self,
+        live: LiveDocument,
+        update: bytes,
+        source: object,
+        undo_gap_s: float,
+        parsed: Parsed | None,
+        client: int | None = None,
     ) -> Commit | None:
-        """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency."""
+        """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency.
+
+        Args:
+            client: what it says it writes with. Operations of others it may have heard of before they were stored here.
+        """
         before = live.replica.clocks()
         with self.reloading(live):
             news = live.replica.receive(update, self.own_clients, parsed)
         if news is None:
             return None
-        fresh = live.replica.clocks().keys() - before.keys() - self.manifest.claims.keys()
-        if len(fresh) <= _MAX_CLIENTS_OF_PROGRAM:  # with more it brings what others wrote
-            self.to_publish |= fresh
-        return self.record_text(live, news, source, undo_gap_s=undo_gap_s)
+        clocks = live.replica.clocks()
+        wrote = {writer for writer, clock in clocks.items() if clock != before.get(writer, 0)}
+        if client is not None:
+            brought = wrote - {client}
+        else:
+            fresh = wrote - before.keys() - self.manifest.claims.keys()
+            brought = fresh if len(fresh) > _MAX_CLIENTS_OF_PROGRAM else set()
+        self.to_publish |= (wrote - brought) - before.keys() - self.manifest.claims.keys()
+        return self.record_text(live, news, source, undo_gap_s=None if brought else undo_gap_s)
 
     def record_text(
         self,

@@ -42,6 +42,7 @@ class Late:
         self._root = root
         self._saves = saves
         self._came_out: list[CameOut] = []
+        self._merging: list[FileRecord] = []  # the base of what is being merged
 
     def add(self, name: str, stamp: Stamp, base: FileRecord) -> None:
         """A replaced file is under this name in `.yp2p/tmp`."""
@@ -49,7 +50,7 @@ class Late:
 
     def bases(self) -> list[FileRecord]:
         """What these files held."""
-        return [out.base for out in self._came_out]
+        return [*self._merging, *(out.base for out in self._came_out)]
 
     def next_deadline(self) -> float:
         return self._came_out[0].until if self._came_out else float("inf")
@@ -71,10 +72,10 @@ class Late:
     async def look(self) -> None:
         now = trio.current_time()
         while self._came_out and self._came_out[0].until <= now:
-            out = self._came_out.pop(0)
-            await self._merge_late(out)
+            await self._merge_late(self._came_out.pop(0))
 
     async def _merge_late(self, out: CameOut) -> None:
+        self._merging = [out.base]
         await self._folder.database.pending().wait()
         late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
         if late is not None and late.found is Found.BUSY:
@@ -85,12 +86,12 @@ class Late:
             if late is not None:
                 await self._saves.save_against(out.base, late)
             disk.discard(self._root, out.name)
+        self._merging = []
 
     async def finish(self) -> None:
         """Before stopping: look once more at everything that is kept."""
-        waiting, self._came_out = self._came_out, []
-        for out in waiting:
-            await self._merge_late(out)  # what is busy stays in `.yp2p/tmp`, for the next start
+        for _ in range(len(self._came_out)):
+            await self._merge_late(self._came_out.pop(0))  # what is busy stays in `.yp2p/tmp`, for the next start
 
 
 async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:

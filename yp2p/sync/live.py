@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from yp2p.documents.manifest import ManifestReplica
@@ -30,7 +31,10 @@ RECENT_S = 600.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
-_MAX_UNTOLD = 512
+_MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
+
+
+log = structlog.get_logger()
 
 
 class Recent:
@@ -150,7 +154,7 @@ class LiveDocument:
             except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
                 fault = error
                 break
-        if len(self._untold) > _MAX_UNTOLD:
+        if len(self._untold) > _MAX_UNTOLD or sum(len(u.update) for u in self._untold) > _MAX_UNTOLD_BYTES:
             await self._untold[-1].commit.wait()
         if fault is not None:
             raise fault
@@ -194,6 +198,11 @@ class _Untold:
     was_early: bool  # whether the programs have it
 
 
-def _tell(listeners: Mapping[int, Listener], update: bytes, source: object) -> None:
-    for listener in list(listeners.values()):
-        listener(update, source)
+def _tell(listeners: dict[int, Listener], update: bytes, source: object) -> None:
+    for number, listener in list(listeners.items()):
+        try:
+            listener(update, source)
+        except Exception:
+            # It is told no more. Its fault is not that of who wrote this; digests will tell what its peer lacks.
+            log.exception("listener_failed")
+            listeners.pop(number, None)

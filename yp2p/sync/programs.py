@@ -35,9 +35,13 @@ _END_OF_TIME = 1 << 33  # in the year 2242
 
 @dataclass(eq=False, slots=True)
 class Program:
-    """One program that has one file open; the source of its updates."""
+    """One program that has one file open; the source of its updates.
+
+    `client` is the client ID that it says it writes with; what it brings of others' is then not taken for its own.
+    """
 
     entry: EntryID
+    client: int | None = None
     since: float = field(default_factory=lambda: round(time.time()))
     state: dict[str, Any] = field(default_factory=dict)
 
@@ -63,7 +67,9 @@ class ProgramDocument:
             raise UsageError("the file is another one by now, or no text any more")
         await self._live.take_all(
             updates,
-            lambda update, parsed: self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed),
+            lambda update, parsed: self._folder.accept_from_program(
+                self._live, update, source, CAPTURE_S, parsed, self._program.client
+            ),
         )
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

@@ -35,6 +35,8 @@ from yp2p.protocol.ysync import read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
 MAX_WAITING_UPDATES = 256
+# A message of a link can have 64 MiB; a few large saves are more than what the peer lacks in the end.
+MAX_WAITING_BYTES = 8 << 20
 _RESYNC_INTERVAL_S = 1.0
 
 
@@ -79,6 +81,10 @@ class SyncedDocument(Protocol):
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of every update once it is durable; gives the way to unsubscribe."""
+
+
+def _is_too_much(updates: Sequence[bytes]) -> bool:
+    return len(updates) > MAX_WAITING_UPDATES or sum(map(len, updates)) > MAX_WAITING_BYTES
 
 
 class Provider:
@@ -181,13 +187,15 @@ class Provider:
             return
         if source is not None and not self._must_relay(source):
             self._held.append(update)
+        elif sum(map(len, (*self._held, update))) > MAX_WAITING_BYTES:
+            self._waiting += (*self._held, update)
         else:
             updates = (*self._held, update)
             self._held.clear()
             if not self._send_now(updates):
                 self._waiting += updates
                 self._more.set()
-        if len(self._waiting) > MAX_WAITING_UPDATES or len(self._held) > MAX_WAITING_UPDATES:
+        if _is_too_much(self._waiting) or _is_too_much(self._held):
             self._waiting.clear()
             self._held.clear()
             self._overrun = True

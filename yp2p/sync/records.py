@@ -279,6 +279,12 @@ class Steps:
         self._last.pop(document, None)
 
 
+def day_begins(database: Database, now: float) -> Statement:
+    """Remember that a daemon runs on this day (`now` in seconds since 1970), and what the log has by then."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    return ("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, database.last_seq))
+
+
 def log_row(folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes) -> Statement:
     return (
         "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",

@@ -18,30 +18,33 @@ Invariants
       one before it, and the version that a notice can bring back.
     * The last row that is older than all that stay whole stays as well. So every row that was the newest of its
       document within the last twenty minutes is there: whoever is at work with one finds it.
-    * Only while the disk actor rests are rows replaced, in one transaction, with the undo steps that need them.
-    * A clock that jumps ages nothing: the age of a row is at most the days on which this daemon ran since.
+    * Only when all files have been looked at since the folder is open, and while the disk actor rests, are rows
+      replaced, in one transaction, with the undo steps that need them. What a file held while no daemon ran is told by
+      comparing it with the rows; of a folder that is held or paused nobody has looked.
+    * A clock that jumps or was wrong ages nothing: the age of a row is at most the days on which this daemon ran since,
+      and what came within the last twenty minutes of this process is young whatever its time says.
+    * A fault in here is told, costs nothing but room, and ends nothing.
     * Who wrote what is known afterwards: rows whose author only their sender tells are joined with no other sender's.
 """
 
 from __future__ import annotations
 
 import bisect
-import calendar
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import structlog
 import trio
 
 from yp2p.config import History
-from yp2p.documents.manifest import Entry, ManifestReplica
-from yp2p.documents.text import TextReplica
+from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
 from yp2p.documents.thinning import joined
-from yp2p.errors import YpError
-from yp2p.identity import DocumentID, FolderID
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency, YpError
+from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
@@ -67,6 +70,14 @@ _BUSY_RETRY_S, _BUSY_LIMIT_S = 1.0, 60.0
 _WRITTEN_BYTES = 16 << 20
 _MANIFEST = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 
+_AT_ONCE = 64
+_ROOM_PAUSE_S = 0.05
+_FAULTS = (YpError, DocumentPoisoned, InvalidUpdate, MissingDependency, OSError)
+
+# A row that stays: its number, its update, and the device that it is said to come from.
+Joined = tuple[int, bytes, bytes]
+Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
 log = structlog.get_logger()
 
 
@@ -80,18 +91,19 @@ class Row:
     data: bytes
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ages:
-    """How old something is: by the clock, but no older than the days on which a daemon ran allow.
+    """How old a row is: by the clock, but no older than the days on which a daemon ran since allow.
 
-    `days` are midnights (UTC) of those days, in seconds since 1970 and in order.
+    `days` has for each of those days the last row that there was when it began, in order; `now` is in seconds since
+    1970.
     """
 
     now: float
-    days: Sequence[float] = ()
+    days: Sequence[int] = ()
 
-    def __call__(self, at: float) -> float:
-        seen = len(self.days) - bisect.bisect_right(self.days, at)
+    def __call__(self, seq: int, at: float) -> float:
+        seen = len(self.days) - bisect.bisect_left(self.days, seq)
         return min(max(0.0, self.now - at), (seen + 1) * DAY_S)
 
 
@@ -104,7 +116,7 @@ def _width(age_s: float, max_age_s: float, squeeze: int) -> float:
 
 def versions_that_stay(
     rows: Sequence[tuple[int, float]],
-    ages: Callable[[float], float],
+    ages: Callable[[int, float], float],
     max_age_s: float,
     *,
     squeeze: int = 1,
@@ -117,7 +129,7 @@ def versions_that_stay(
         squeeze: by what all spans are divided.
         young: rows with a larger number than this stay, whatever their time says.
     """
-    widths = [_width(ages(at), max_age_s, squeeze) if seq <= young else 0.0 for seq, at in rows]
+    widths = [_width(ages(seq, at), max_age_s, squeeze) if seq <= young else 0.0 for seq, at in rows]
     stay = {rows[-1][0]} if rows else set()
     for number, ((seq, at), (_, next_at)) in enumerate(pairwise(rows)):
         width, next_width = widths[number], widths[number + 1]
@@ -156,36 +168,37 @@ def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What thinning makes of the log of a document: the old rows, and the new ones with their senders."""
+    """What thinning makes of the log of a document: which rows go, and what brings that about."""
 
     document: DocumentID
-    old: list[Row]
-    new: list[tuple[int, bytes]]
-    origins: dict[int, bytes]
+    removed: Set[int]
+    bytes_gained: int
+    statements: list[Statement]
 
-    @property
-    def bytes_gained(self) -> int:
-        return _cost(row.data for row in self.old) - _cost(data for _, data in self.new)
-
-    def removed(self) -> set[int]:
-        return {row.seq for row in self.old} - self.origins.keys()
-
-    def statements(self, folder: FolderID) -> list[Statement]:
-        where = (folder, self.document)
-        found: list[Statement] = []
-        first, last = 0, 0
-        for seq, data in self.new:
-            rows = [row for row in self.old if first < row.seq <= seq]
-            if len(rows) > 1:
+    @classmethod
+    def of(cls, folder: FolderID, document: DocumentID, old: list[Row], new: list[Joined]) -> _Plan:
+        """Args: `new` with the devices that its rows are said to come from."""
+        where = (folder, document)
+        statements: list[Statement] = []
+        last = at = 0
+        for seq, data, origin in new:
+            first = old[at].seq
+            while old[at].seq != seq:
+                at += 1
+            at += 1
+            if first != seq:
                 last = seq
-                span = (*where, rows[0].seq, seq)
-                found.append(("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", span))
-                found.append(("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, self.origins[seq], seq)))
-            first = seq
+                span = (*where, first, seq)
+                statements += [
+                    ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", span),
+                    ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, origin, seq)),
+                ]
         # A group of steps is undone as a whole, and needs all of its rows and what they removed.
         steps = "DELETE FROM step WHERE folder = ? AND document = ? AND grp IN (SELECT grp FROM step"
-        found.append((f"{steps} WHERE folder = ? AND document = ? AND seq <= ?)", (*where, *where, last)))
-        return found
+        statements.append((f"{steps} WHERE folder = ? AND document = ? AND seq <= ?)", (*where, *where, last)))
+        removed = {row.seq for row in old} - {seq for seq, _, _ in new}
+        gained = _cost(row.data for row in old) - _cost(data for _, data, _ in new)
+        return cls(document, removed, gained, statements)
 
 
 @dataclass(slots=True)
@@ -194,6 +207,7 @@ class _Work:
 
     document: DocumentID
     size: int  # of its log, in bytes
+    limit: int  # what that may be
     ages: Ages
     squeeze: int
     young: int
@@ -203,10 +217,6 @@ class _Work:
     @property
     def shape(self) -> Shape:
         return Shape.MANIFEST if self.document in _MANIFEST else Shape.TEXT
-
-    @property
-    def is_large(self) -> bool:
-        return self.size > _LEAST_BYTES and self.shape is Shape.TEXT
 
 
 def _cost(updates: Iterable[bytes]) -> int:
@@ -225,45 +235,68 @@ class Retention:
         self._max_age_s = settings.max_age_days * DAY_S
         self._max_bytes = settings.max_bytes
         self._bases = bases
-        self._marks = [(-math.inf, folder.database.last_seq)]  # the last row there was, at some moments
+        self._marks = [(trio.current_time(), folder.database.last_seq)]  # the last row there was, at some moments
 
     async def run(self) -> None:
         """Work until cancelled."""
-        due = trio.current_time()
-        size = 0
+        due = trio.current_time() + _YOUNG_S + _LOOK_S
+        size = self._store_bytes()
         while True:
             await trio.sleep(_LOOK_S)
             self.mark()
-            grown = self._store_bytes() - size
-            if trio.current_time() >= due or grown > _WRITTEN_BYTES:
+            is_young = not self._young()
+            if not is_young and (trio.current_time() >= due or self._store_bytes() - size > _WRITTEN_BYTES):
                 await self.thin(time.time())
                 due, size = trio.current_time() + _INTERVAL_S, self._store_bytes()
 
     def _store_bytes(self) -> int:
-        return self._folder.database.path.stat().st_size
+        try:
+            return self._folder.database.path.stat().st_size
+        except OSError:
+            return 0
 
     async def thin(self, now: float) -> int:
         """Thin what there is to thin; gives the number of versions that went. `now` in seconds since 1970."""
+        try:
+            return await self._thin(now)
+        except _FAULTS as error:
+            log.warning("history_not_thinned", folder=self._folder.label, document="", error=str(error))
+            return 0
+
+    async def _thin(self, now: float) -> int:
         folder = self._folder
-        ages = Ages(now, sorted(_midnight(day) for (day,) in folder.database.rows("SELECT day FROM day")))
+        ages = Ages(now, sorted(seq for (seq,) in folder.database.rows("SELECT seq FROM day")))
         young = self._young()
         count, gained, squeeze = 0, 0, 1
         while True:
-            used, candidates = await trio.to_thread.run_sync(self._candidates)
-            for document, size in candidates:
-                plan = await self._thinned(document, size, ages, squeeze, young)
-                if plan is not None:
-                    count += len(plan.removed())
-                    gained += plan.bytes_gained
-            if squeeze == _MOST_SQUEEZED or used - gained <= self._max_bytes:
+            used, candidates = await trio.to_thread.run_sync(self._candidates, young, abandon_on_cancel=True)
+            in_round = 0
+            for start in range(0, len(candidates), _AT_ONCE):
+                works = [self._work(*one, ages, squeeze, young) for one in candidates[start : start + _AT_ONCE]]
+                for plan in await trio.to_thread.run_sync(self._plans, works, abandon_on_cancel=True):
+                    if await self._replace(plan):
+                        count += len(plan.removed)
+                        in_round += plan.bytes_gained
+            gained += in_round
+            if squeeze == _MOST_SQUEEZED or used - in_round <= self._max_bytes:
                 break
             squeeze *= 2
             await folder.database.pending().wait()
         forgotten = await self._forget_deleted(ages)
         if count or forgotten:
-            await folder.database.submit([GIVE_BACK_ROOM]).wait()
             log.info("history_thinned", folder=folder.label, count=count, bytes=gained, forgotten=forgotten)
+            await self._give_back_room()
         return count
+
+    async def _give_back_room(self) -> None:
+        """Piece by piece, so that nobody's commit waits for it."""
+        database = self._folder.database
+        await database.pending().wait()
+        free, before = database.rows("PRAGMA freelist_count")[0][0], math.inf
+        while 0 < free < before:
+            await database.submit([GIVE_BACK_ROOM]).wait()
+            await trio.sleep(_ROOM_PAUSE_S)
+            free, before = database.rows("PRAGMA freelist_count")[0][0], free
 
     def mark(self) -> None:
         """Remember what there is now: in twenty minutes it is not young any more."""
@@ -272,44 +305,51 @@ class Retention:
         self._marks = [*old[-1:], *self._marks[len(old) :], (now, self._folder.database.last_seq)]
 
     def _young(self) -> int:
-        """The last row that there was twenty minutes ago."""
-        return max(seq for at, seq in self._marks if at <= trio.current_time() - _YOUNG_S)
+        """The last row that there was twenty minutes ago; 0: this process is younger."""
+        return max((seq for at, seq in self._marks if at <= trio.current_time() - _YOUNG_S), default=0)
 
-    def _candidates(self) -> tuple[int, list[tuple[DocumentID, int]]]:
+    def _candidates(self, young: int) -> tuple[int, list[tuple[DocumentID, int]]]:
         """How many bytes the log has, and the documents of several rows with theirs. Blocks."""
         query = (
-            f"SELECT document, count(*), sum(length(data) + {_ROW_BYTES}) FROM log WHERE folder = ? GROUP BY document"
+            f"SELECT document, count(*) FILTER (WHERE seq <= {young}), sum(length(data) + {_ROW_BYTES})"
+            " FROM log WHERE folder = ? GROUP BY document"
         )
         with self._folder.database.reader() as read:
             rows = read(query, (self._folder.id,))
         several = [(DocumentID(document), size) for document, count, size in rows if count > 1]
         return sum(size for _, _, size in rows), several
 
-    async def _thinned(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> _Plan | None:
+    def _work(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> _Work:
         folder = self._folder
         claimed = folder.manifest.claims.keys() | folder.own_clients
-        work = _Work(document, size, ages, squeeze, young, self._in_use(document), claimed)
-        try:
-            plan = await trio.to_thread.run_sync(self._plan, work)
-        except YpError as error:
-            log.warning("history_not_thinned", folder=folder.label, document=document.hex(), error=str(error))
-            return None
-        if plan is None or not await self._rests():
-            return None
+        record = folder.files.get(folder.entry_of.get(document, EntryID(b"")))
+        text = record.stamp.size if record is not None else 0
+        limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)
+        return _Work(document, size, limit, ages, squeeze, young, self._in_use(document), claimed)
+
+    async def _replace(self, plan: _Plan) -> bool:
+        """Put a plan into effect, if nobody has come to need what goes."""
+        folder = self._folder
+        if not await self._rests():
+            return False
         # no await: nobody refers to another row until the rows are replaced
-        if self._in_use(document) & plan.removed():
-            return None
-        folder.database.submit(plan.statements(folder.id))
-        return plan
+        if self._in_use(plan.document) & plan.removed:
+            return False
+        folder.database.submit(plan.statements)
+        return True
 
     async def _rests(self) -> bool:
-        """Whether the disk actor rests, after waiting for that a while."""
+        """Whether all files have been looked at and the disk actor rests, after waiting for that a while."""
         folder = self._folder
-        with trio.move_on_after(_BUSY_LIMIT_S):
-            while not folder.settled or folder.problem:
+
+        def is_quiet() -> bool:
+            return folder.is_looked_at and folder.settled and not folder.trouble
+
+        with trio.move_on_after(_BUSY_LIMIT_S if folder.is_looked_at else 0):
+            while not is_quiet():
                 with trio.move_on_after(_BUSY_RETRY_S):
                     await folder.changed.wait()
-        return folder.settled and not folder.problem
+        return is_quiet()
 
     def _in_use(self, document: DocumentID) -> set[int]:
         """The rows of a document that something refers to."""
@@ -321,66 +361,84 @@ class Retention:
         records = [folder.files.get(entry)] if entry is not None else folder.files.values()
         return found | {record.base_seq for record in records if record is not None and record.document == document}
 
-    def _plan(self, work: _Work) -> _Plan | None:
-        """What to make of the log of a document; None where there is nothing to do. Blocks."""
-        where = (self._folder.id, work.document)
+    def _plans(self, works: list[_Work]) -> list[_Plan]:
+        """What to make of some logs. Blocks; reads and nothing else."""
+        found: list[_Plan] = []
         with self._folder.database.reader() as read:
-            times = read("SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq", where)
-            if not work.is_large and len(self._stay(work, times)) == len(times):
-                return None
-            query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-            rows = [Row(*row) for row in read(query, where)]
-        plan = self._joined(work, rows)
-        if not work.is_large:
-            return plan
-        text = TextReplica.from_updates(1, [row.data for row in rows])
-        limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text.size())
-        while work.squeeze < _MOST_SQUEEZED and _cost(data for _, data in plan.new) > limit:
+            for work in works:
+                try:
+                    plan = self._plan(work, read)
+                except _FAULTS as error:
+                    log.warning(
+                        "history_not_thinned",
+                        folder=self._folder.label, document=work.document.hex(), error=str(error),
+                    )  # fmt: skip
+                    continue
+                if plan is not None and plan.removed:
+                    found.append(plan)
+        return found
+
+    def _plan(self, work: _Work, read: Read) -> _Plan | None:
+        where = (self._folder.id, work.document)
+        times = read("SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq", where)
+        rows: list[Row] = []
+        new: list[Joined] = []
+        size, before = work.size, -1
+        while True:
+            stay = self._stay(work, times)
+            if len(stay) < len(times) and len(stay) != before:
+                query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
+                rows = rows or [Row(*row) for row in read(query, where)]
+                new, before = self._joined(work, rows, stay), len(stay)
+                size = _cost(data for _, data, _ in new)
+            if size <= work.limit or work.squeeze >= _MOST_SQUEEZED or work.shape is Shape.MANIFEST:
+                break
             work.squeeze *= 2
-            plan = self._joined(work, rows)
-        return plan if plan.removed() else None
+        return _Plan.of(self._folder.id, work.document, rows, new) if new else None
 
     def _stay(self, work: _Work, times: Sequence[tuple[int, float]]) -> set[int]:
         return versions_that_stay(
             times, work.ages, self._max_age_s, squeeze=work.squeeze, young=work.young, in_use=work.in_use
         )  # fmt: skip
 
-    def _joined(self, work: _Work, rows: list[Row]) -> _Plan:
-        stay = self._stay(work, [(row.seq, row.at) for row in rows])
+    def _joined(self, work: _Work, rows: list[Row], stay: Set[int]) -> list[Joined]:
         origins = senders(rows, stay, work.shape, work.claimed)
         new = joined([(row.seq, row.data) for row in rows], origins.keys(), work.shape)
-        return _Plan(work.document, rows, new, origins)
+        return [(seq, data, origins[seq]) for seq, data in new]
 
     async def _forget_deleted(self, ages: Ages) -> int:
-        """Let go of the texts of files that were deleted longer ago than anything is kept; gives how many.
-
-        What was deleted so long ago is in the first row of its manifest document: thinning joins all that is older.
-        """
+        """Let go of the texts of files that were deleted longer ago than anything is kept; gives how many."""
         folder, count = self._folder, 0
-        query = "SELECT received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq LIMIT 1"
         for index in range(MANIFEST_DOCUMENTS):
-            await trio.lowlevel.checkpoint()
-            for received, data in folder.database.rows(query, (folder.id, manifest_document_id(index))):
-                if ages(received) < self._max_age_s:
-                    continue
-                replica = ManifestReplica(1)
-                replica.load([data])
-                for was in folder.manifest.read(replica, index):
-                    now = folder.manifest.entries.get(was.id)
-                    if now is not None and now.deletion is not None and now.deletion == was.deletion:
-                        count += self._forget(now, ages)
+            gone = await trio.to_thread.run_sync(self._long_deleted, index, ages, abandon_on_cancel=True)
+            for number, was in enumerate(gone):
+                now = folder.manifest.entries.get(was.id)
+                if now is not None and now.deletion == was.deletion and folder.is_looked_at and not folder.trouble:
+                    count += self._forget(now, ages)
+                if number % _AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
         return count
+
+    def _long_deleted(self, index: int, ages: Ages) -> list[Entry]:
+        """Entries of a manifest document that were deleted so long ago. Blocks.
+
+        They are in its first row: thinning joins all that is older.
+        """
+        query = "SELECT seq, received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq LIMIT 1"
+        with self._folder.database.reader() as read:
+            rows = read(query, (self._folder.id, manifest_document_id(index)))
+        if not rows or ages(rows[0][0], rows[0][1]) < self._max_age_s:
+            return []
+        replica = ManifestReplica(1)
+        replica.load([rows[0][2]])
+        return [entry for entry in Manifest.read(replica, index) if entry.deletion is not None]
 
     def _forget(self, entry: Entry, ages: Ages) -> bool:
         folder, document = self._folder, entry.document
         if entry.kind is not Kind.TEXT or folder.is_alive(entry) or not folder.has_document(document):
             return False
-        query = "SELECT max(received) FROM log WHERE folder = ? AND document = ?"
-        last = folder.database.rows(query, (folder.id, document))[0][0]
-        if last is None or ages(last) < self._max_age_s or self._in_use(document):
+        query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
+        rows = folder.database.rows(query, (folder.id, document))
+        if not rows or ages(*rows[0]) < self._max_age_s or self._in_use(document):
             return False
         return folder.forget_document(document)
-
-
-def _midnight(day: str) -> float:
-    return float(calendar.timegm(time.strptime(day, "%Y-%m-%d")))
