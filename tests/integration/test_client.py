@@ -9,9 +9,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+import trio
+import trio.testing
 from lab import Device, devices, eventually
+from sync.bridge import open_bridge, replica_like
 
 from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
+from yp2p.documents.diff import Hunk
 
 BACKENDS = ["trio", "asyncio"]
 TEXT = "one é😀\ntwo\n"
@@ -162,3 +166,30 @@ def test_errors_are_typed(tmp_path: Path) -> None:
                     pass
 
         _run("trio", test)
+
+
+def test_what_a_program_brings_back_of_others_is_not_its_own(tmp_path: Path) -> None:
+    """It may have heard of it before it was stored here, and the daemon was gone."""
+
+    async def test() -> None:
+        async with open_bridge(tmp_path) as bridge:
+            folder, live = bridge.folder, bridge.document("a.txt")
+            peer, own = replica_like(bridge, "a.txt", 4711), replica_like(bridge, "a.txt", 815)
+            theirs = peer.edit([Hunk(0, 0, "theirs ")])
+            assert theirs is not None
+            own.receive(theirs)
+            own.edit([Hunk(0, 0, "ours ")])
+            folder.to_publish.clear()
+            news = own.update_since(live.state_vector())
+            commit = folder.accept_from_program(live, news, object(), 0.5, None, client=815)
+            assert commit is not None
+            await commit.wait()
+            assert folder.to_publish - folder.own_clients == {815}
+            mine = own.edit([Hunk(0, 0, "more ")])
+            assert mine is not None
+            await folder.accept_from_program(live, mine, object(), 0.5, None, client=815).wait()  # type: ignore[union-attr]
+            assert [seq for (seq,) in folder.database.rows("SELECT seq FROM step")] == [live.last_seq]
+
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("text\n")
+    trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0.01))
