@@ -25,6 +25,7 @@ from yp2p.memory import give_back
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
+from yp2p.sync.left_out import apply_rules, is_left_alone, rules_document_is_missing, rules_text
 from yp2p.sync.records import FileRecord, day_begins, forget_old_bases
 from yp2p.sync.render import Render
 
@@ -133,7 +134,7 @@ class Disk:
         found = inspect(root, IGNORE_FILE, None, self._settings.max_text_bytes, trust_stamp=False)
         # What others leave out is left out from the start, before the file that says so is put in place.
         is_to_come = self._first_scan or IGNORE_FILE not in self._folder.file_at
-        text = self._folder.rules_text() if is_to_come else ""
+        text = rules_text(self._folder) if is_to_come else ""
         text = f"{text}\n{found.text}" if found.found is Found.TEXT else text
         self._folder.ignore_problem = ""
         try:
@@ -146,10 +147,10 @@ class Disk:
     async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
         """The file that says what is left out may have changed: that takes effect, and removes nothing."""
         watcher.ignore = await trio.to_thread.run_sync(self._ignore_rules, root)
-        await self._folder.apply_rules(watcher.ignore)
+        await apply_rules(self._folder, watcher.ignore)
         if self._ingest is not None:
             missing = self._ingest.unsettled.missing
-            for path in [path for path in missing if self._folder.is_left_alone(path)]:
+            for path in [path for path in missing if is_left_alone(self._folder, path)]:
                 del missing[path]
 
     async def _run_on(self, root: Root) -> None:
@@ -173,7 +174,7 @@ class Disk:
             self._ingest.after_power_cut = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._mark)
             watcher.watch_kept()
-            await folder.apply_rules(watcher.ignore)
+            await apply_rules(folder, watcher.ignore)
             await AfterCrash(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
@@ -217,7 +218,7 @@ class Disk:
             if IGNORE_FILE in paths:
                 await self._apply_ignore_rules(root, watcher)
                 self._scan_wanted = True
-            ordered = sorted(path for path in paths if not folder.is_left_alone(path))
+            ordered = sorted(path for path in paths if not is_left_alone(folder, path))
             for start in range(0, len(ordered), _SCAN_BATCH):
                 await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
         if ingest.unsettled:
@@ -288,7 +289,7 @@ class Disk:
         """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
         if not self._first_scan or len(self._folder.members) < 2:
             return True
-        if self._folder.rules_document_is_missing() and trio.current_time() < self._scan_at + _RULES_LIMIT_S:
+        if rules_document_is_missing(self._folder) and trio.current_time() < self._scan_at + _RULES_LIMIT_S:
             return False
         return self._folder.is_compared() or trio.current_time() >= self._scan_at
 
@@ -298,7 +299,7 @@ class Disk:
         assert ingest is not None
         folder.settled = False
         self._scan_wanted = False
-        if self._first_scan and folder.rules_text():
+        if self._first_scan and rules_text(folder):
             await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
         present = await trio.to_thread.run_sync(watcher.scan)
         if watcher.exhausted:
@@ -311,7 +312,7 @@ class Disk:
         there = set(present)
         for path in set(folder.waiting.skipped) - there:
             del folder.waiting.skipped[path]
-        known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not folder.is_left_alone(p))
+        known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)

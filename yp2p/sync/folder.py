@@ -31,7 +31,7 @@ from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
-from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.files.ignore import IgnoreRules
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -364,7 +364,7 @@ class Folder:
         self.layout()
         entries |= self._layout.take_moved()
         for entry in entries:
-            self._note_ignored(entry, self._is_left_out(entry))
+            self.note_ignored(entry, self._is_left_out(entry))
         self.to_render |= entries
         for entry in entries:
             for session in self.sessions.values():
@@ -377,51 +377,12 @@ class Folder:
         is_directory = path is not None and self.manifest.entries[entry].kind is Kind.DIRECTORY
         return path is not None and self.rules.ignores(path, directory=is_directory)
 
-    def _note_ignored(self, entry: EntryID, is_ignored: bool) -> None:
+    def note_ignored(self, entry: EntryID, is_ignored: bool) -> None:
+        """Whether an entry is at a path that this device leaves out (`sync/left_out.py`)."""
         if is_ignored != (entry in self.ignored):
             (self.ignored.add if is_ignored else self.ignored.discard)(entry)
             self._note_blob(entry)
             self._set_leaf(entry)
-
-    async def apply_rules(self, rules: IgnoreRules) -> None:
-        """From now on these paths are left out."""
-        self.rules = rules
-        places = dict(self.layout().path_of)
-        entries = self.manifest.entries
-        directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
-
-        def ignored() -> set[EntryID]:
-            return {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
-
-        found = await trio.to_thread.run_sync(ignored)
-        for entry in found ^ self.ignored:
-            if self.layout().path_of.get(entry) == places.get(entry):
-                self._note_ignored(entry, entry in found)
-                self.to_render.add(entry)
-                self.rendered(entry)
-        self.disk_work.set()
-
-    def is_left_alone(self, path: str) -> bool:
-        """Whether the file of a known entry is left out by now."""
-        entry = self.file_at.get(path)
-        if entry not in self.ignored:
-            return False
-        return self.rules.ignores(path, directory=self.files[entry].kind is Kind.DIRECTORY)
-
-    def _rules_entry(self) -> Entry | None:
-        entry = self.layout().entry_at.get(IGNORE_FILE)
-        found = self.manifest.entries[entry] if entry is not None else None
-        return found if found is not None and found.kind is Kind.TEXT else None
-
-    def rules_document_is_missing(self) -> bool:
-        """Whether the folder has rules on what is left out that are not here yet."""
-        found = self._rules_entry()
-        return found is not None and not self.has_document(found.document)
-
-    def rules_text(self) -> str:
-        """The folder's rules on what is left out, as its document says; empty when there are none here."""
-        found = self._rules_entry()
-        return self.head(found.document)[1] if found is not None and self.has_document(found.document) else ""
 
     def _entry_touched(self, entry: EntryID) -> None:
         found = self.manifest.entries.get(entry)

@@ -49,6 +49,7 @@ from yp2p.sync.after_crash import PARKED
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
 from yp2p.sync.late import Late, keep_in_trash
+from yp2p.sync.left_out import is_left_alone
 from yp2p.sync.records import FileRecord, Intent
 from yp2p.sync.unsettled import FLOOD_S, GRACE_S
 from yp2p.sync.wholes import is_apart, told_mode
@@ -221,7 +222,7 @@ class Render:
         if entry in folder.ignored:
             # At a path that is left out what is here stays; but what was renamed to such a path goes there first.
             path = folder.layout().path_of[entry]
-            if record is not None and record.path != path and not folder.is_left_alone(record.path):
+            if record is not None and record.path != path and not is_left_alone(folder, record.path):
                 await self._move(record, path)
             return None
         if not folder.is_alive(found):
