@@ -19,14 +19,13 @@ from yp2p.errors import ConfigError, FolderError, MessageFault, PairingError, Us
 from yp2p.files.boot import boot_id
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root, force_to_disk
-from yp2p.identity import DeviceID, EntryID, FolderID, Identity, format_device_id
+from yp2p.identity import DeviceID, FolderID, Identity, format_device_id
 from yp2p.store.database import Database
 from yp2p.sync import recovery
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.disk import Disk
 from yp2p.sync.folder import Folder
 from yp2p.sync.guard import DeletionGuard
-from yp2p.sync.notices import NoticeKind
 from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
@@ -35,6 +34,7 @@ from yp2p.sync.programs import Programs, cleaned, fitting
 from yp2p.sync.records import FORGET_CHUNKS
 from yp2p.sync.retention import Retention
 from yp2p.sync.roots import check_directory
+from yp2p.sync.status import Status, state
 from yp2p.transport.handshake import Secured
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
 from yp2p.trust.pairing import Code, parse_code
@@ -83,6 +83,7 @@ class Device:
         except ValueError as error:
             raise ConfigError(f"[files] ignore: {error}") from None
         self.peers = Peers(identity, self._name, database, self._folders, self._presence_of, static)
+        self._status = Status(identity.device_id, self.peers, self._folders, self.present)
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -420,7 +421,7 @@ class Device:
         """A person's word on held deletions; gives the label. Raises FolderError: nothing is held."""
         chosen = recovery.choose(self._folders.values(), folder)
         if not chosen.held:
-            raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {_state(chosen)}")
+            raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {state(chosen)}")
         self._disks[chosen.id].resume(accept=accept)
         return chosen.label
 
@@ -473,99 +474,9 @@ class Device:
                 "name": self._name,
                 "port": self.peers.listen_port,
             },
-            "devices": [self._device_status(device) for device in sorted(self.peers.known())],
-            "folders": [self._folder_status(folder) for folder in self._folders.values()],
+            "devices": [self._status.device(device) for device in sorted(self.peers.known())],
+            "folders": [self._status.folder(folder) for folder in self._folders.values()],
         }
-
-    def _name_of(self, device: DeviceID) -> str:
-        contact = self.peers.contacts.get(device)
-        if contact is not None and contact.name:
-            return contact.name
-        return next((f.members[device].name for f in self._folders.values() if device in f.members), "")
-
-    def _device_status(self, device: DeviceID) -> dict[str, Any]:
-        address = self.peers.address_of(device)
-        link = self.peers.link(device)
-        return {
-            "id": format_device_id(device),
-            "name": self._name_of(device),
-            "connected": self.peers.is_linked(device),
-            "address": str(address) if address is not None else None,
-            "trouble": self.peers.trouble(device),
-            "faults": self.peers.contact(device).faults,
-            "sent_bytes": link.sent_bytes if link is not None else 0,
-            "received_bytes": link.received_bytes if link is not None else 0,
-            "exchanged_bytes": dict(link.exchanged) if link is not None else {},
-        }
-
-    def _folder_status(self, folder: Folder) -> dict[str, Any]:
-        alive = folder.layout().path_of
-        waiting = folder.waiting
-        return {
-            "id": folder.id.hex(),
-            "label": folder.label,
-            "path": str(folder.path),
-            "state": _state(folder),
-            "problem": folder.trouble or folder.ignore_problem,
-            "held": bool(folder.held),
-            "file_system": folder.file_system.as_dict(),
-            "entries": {
-                "total": len(alive),
-                "here": len(alive.keys() & folder.files.keys()),
-                "to_fetch": len(folder.blobs.wanted),
-                "bytes_to_fetch": folder.blobs.wanted_bytes,
-                "not_synced": len(waiting.skipped),
-                "waiting": len(waiting.entries),
-                "ignored": len(folder.ignored),
-                "conflicts": len(self._conflicts(folder)),
-            },
-            "progress": folder.progress.describe(
-                folder.files_to_go(), folder.blobs.wanted_bytes, trio.current_time()
-            ),
-            "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
-            "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
-            "waiting": [
-                {"path": folder.layout().path_of.get(entry, ""), "reason": reason}
-                for entry, reason in waiting.entries.items()
-            ],
-            "conflicts": self._conflicts(folder),
-            "quarantined": [
-                {
-                    "path": folder.layout().path_of.get(folder.entry_of.get(held.document, EntryID(b"")), ""),
-                    "document": held.document.hex()[:8],
-                    "device": self._name_of(held.peer),
-                    "failures": held.failures,
-                    "retry_in_s": round(held.until - trio.current_time()),
-                }
-                for held in folder.quarantine.held(trio.current_time())
-            ],
-            "devices": [self._member_status(folder, device) for device in sorted(folder.members)
-                        if device != self._identity.device_id],
-            "presence": self.present(folder),
-        }  # fmt: skip
-
-    @staticmethod
-    def _conflicts(folder: Folder) -> list[str]:
-        """Paths of files that stand beside another one."""
-        return sorted(path for path in folder.layout().entry_at if ".conflict-" in path.rpartition("/")[2])
-
-    def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
-        session = self.peers.session(device, folder.id)
-        return {
-            "id": format_device_id(device),
-            "name": self._name_of(device),
-            "connected": session is not None,
-            "in_sync": session is not None and folder.settled and session.in_sync,
-            "behind": len(session.behind) if session is not None else None,
-        }
-
-
-def _state(folder: Folder) -> str:
-    if folder.trouble:
-        return "paused"
-    if not folder.adopted:
-        return "waiting for the first device"
-    return "idle" if folder.settled else "working"
 
 
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
