@@ -93,7 +93,9 @@ def test_versions_are_shown_compared_and_brought_back(tmp_path: Path) -> None:
         _both_have(one, two, "a.md", "first\n")
         one.cli("undo", file)
         _both_have(one, two, "a.md", texts[2])
-        assert "no version 0 of a.md" in one.fails("show", f"{file}@0")
+        for number in ("0", "99999"):
+            assert f"no version {number} of a.md" in one.fails("show", f"{file}@{number}")
+            assert f"no version {number} of a.md" in one.fails("restore", f"{file}@{number}")
         assert "there is no file 'nothing.md'" in one.fails("log", str(one.dir / "nothing.md"))
         assert "is in no folder of this device" in one.fails("log", "/nowhere/a.md")
 

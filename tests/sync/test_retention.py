@@ -19,7 +19,7 @@ from sync.bridge import FOLDER, OWN, PEER, Bridge, clock, open_bridge, replica_l
 
 from yp2p.config import Files, History, Trash
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.text import TextReplica, imported
 from yp2p.documents.thinning import joined
 from yp2p.errors import DamagedError, UsageError
@@ -54,6 +54,13 @@ async def _save(bridge: Bridge, path: Path, text: str) -> None:
     await bridge.look()
     await bridge.folder.database.pending().wait()
     bridge.folder.settled = True
+
+
+async def _delete(bridge: Bridge, entry: Entry) -> None:
+    """Another device deletes the file, having seen all of it."""
+    seen = Deletion(entry.document, bridge.folder.open_text(entry.document).replica.state_vector())
+    await bridge.folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
+    await bridge.render()
 
 
 async def _happened(bridge: Bridge, seconds_ago: Callable[[int], float]) -> None:
@@ -294,12 +301,9 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
         (base / "dir" / "kept.txt").write_text("kept\n")
         async with open_bridge(base) as bridge:
             folder = bridge.folder
-            live = bridge.document(NAME)
             peer = replica_like(bridge, NAME, 4711)
             entry = folder.manifest.entries[folder.file_at[NAME]]
-            seen = Deletion(entry.document, live.replica.state_vector())
-            await folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
-            await bridge.render()
+            await _delete(bridge, entry)
             assert not path.exists()
             await _happened(bridge, lambda seq: 100 * DAY_S - seq)
             await _thin(bridge)
@@ -334,13 +338,9 @@ def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> 
         path.write_text("precious lines\n")
         async with open_bridge(base) as bridge:
             folder = bridge.folder
-            live = bridge.document(NAME)
             peer = replica_like(bridge, NAME, 4711)
             entry = folder.manifest.entries[folder.file_at[NAME]]
-            seen = Deletion(entry.document, live.replica.state_vector())
-            await folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
-            await bridge.render()
-            del live
+            await _delete(bridge, entry)
             peer.edit([Hunk(0, 0, "edited ")])
             folder.wanted.add(entry.document)
             assert folder.forget_document(entry.document)

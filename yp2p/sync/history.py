@@ -144,6 +144,9 @@ async def log(folder: Folder, path: str) -> dict[str, Any]:
 
 
 def _text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
+    """What a text was; None where there is no such version, or no longer."""
+    if when.version is not None and all(row.seq != when.version for row in rows):
+        return None
     covered = [row.data for row in when.rows(rows)]
     return TextReplica.from_updates(1, covered).text() if covered else None
 
@@ -153,7 +156,7 @@ async def show(folder: Folder, path: str, when: When) -> str:
     rows = await _stored_rows(folder, entry_at(folder, path), path)
     text = _text_of(rows, when)
     if text is None:
-        raise UsageError(f"this device has no {when.describe()} of {path}: its first one is version {rows[0].seq}")
+        raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     return text
 
 
@@ -168,7 +171,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     rows = when.rows(every)
     text = _text_of(every, when)
     if text is None:
-        raise UsageError(f"this device has no {when.describe()} of {path}: its first one is version {every[0].seq}")
+        raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     lines = blame(rows, text, lambda client: _author_of(folder, client))
     return [
         {"text": line.text, "device": name_of(folder, line.author), "at": line.at, "version": line.seq}
