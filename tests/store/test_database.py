@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
+from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, YpError
 from yp2p.store.database import SCHEMA_VERSION, open_database
@@ -39,6 +44,42 @@ async def test_a_group_is_all_or_nothing_and_a_fault_ends_the_daemon(tmp_path: P
                 await commit.wait()
             assert database.rows("SELECT * FROM start") == []
             await trio.sleep_forever()
+
+
+_KEYS = st.integers(0, 5)
+_STATEMENTS = st.one_of(
+    st.tuples(st.just("INSERT OR REPLACE INTO day VALUES (?, ?)"), st.tuples(_KEYS, _KEYS)),
+    st.tuples(st.just("INSERT OR IGNORE INTO day VALUES (?, ?)"), st.tuples(_KEYS, _KEYS)),
+    st.tuples(st.just("INSERT OR REPLACE INTO start VALUES (?, ?, ?)"), st.tuples(_KEYS, _KEYS, _KEYS)),
+    st.tuples(st.just("DELETE FROM day WHERE day = ?"), st.tuples(_KEYS)),
+    st.tuples(st.just("DELETE FROM start WHERE client IN (SELECT day FROM day)"), st.just(())),
+    st.tuples(st.just("INSERT OR IGNORE INTO day VALUES (?, (SELECT count(*) FROM start))"), st.tuples(_KEYS)),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_STATEMENTS, max_size=30), st.integers(1, 70))
+def test_statements_that_are_executed_together_do_what_they_do_one_by_one(
+    statements: list[tuple[str, tuple[int, ...]]], times: int
+) -> None:
+    """Also where so many rows come that they are added many at a time."""
+    statements = [statement for statement in statements for _ in range(times)]
+
+    def contents(connection: sqlite3.Connection) -> list[list[tuple[int, ...]]]:
+        return [connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in ("day", "start")]
+
+    async def together() -> list[list[tuple[int, ...]]]:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_database(Path(base) / "store.db", make_room=False) as database:
+                await database.submit(statements).wait()
+            with closing(sqlite3.connect(Path(base) / "store.db")) as connection:
+                return contents(connection)
+
+    with closing(sqlite3.connect(":memory:")) as alone:
+        alone.executescript(files("yp2p.store").joinpath("schema.sql").read_text())
+        for sql, parameters in statements:
+            alone.execute(sql, parameters)
+        assert trio.run(together) == contents(alone)
 
 
 async def test_a_damaged_store_is_reported_and_left_alone(tmp_path: Path) -> None:
