@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.errors import MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode
 
@@ -113,6 +114,48 @@ def test_a_document_in_use_does_not_rest() -> None:
     (index,) = updates
     assert not manifest.replicas[index].rest()
     assert manifest.replicas[index].rest()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_entries_are_what_a_manifest_made_anew_says(seed: int) -> None:
+    """Whatever changed at a time, by whomever, in whatever order it came, and whether a document rested meanwhile."""
+    rng = random.Random(seed)
+    stored: list[list[bytes]] = [[], [], []]
+    manifests = [Manifest(number + 1, lambda _, rows=rows: rows) for number, rows in enumerate(stored)]
+    on_their_way: list[list[bytes]] = [[], [], []]
+    entries = [EntryID(bytes(15) + bytes([number])) for number in range(4)]
+    for _ in range(40):
+        writer = rng.randrange(3)
+        changes = [
+            Change(
+                entry,
+                rng.choice([None, "a", "b", "d/c"]),
+                rng.choice([None, TEXT, Content.symlink(b"there")]),
+                rng.choice([None, None, Mode.EXECUTABLE]),
+                rng.choice([None, None, Deletion(TEXT.document, b"\x00")]),
+                revive=rng.random() < 0.3,
+            )
+            for entry in rng.sample(entries, rng.randrange(1, 4))
+        ]
+        for update in manifests[writer].write(changes).values():
+            stored[writer].append(update)
+            for other in {0, 1, 2} - {writer}:
+                on_their_way[other].append(update)
+        reader = rng.randrange(3)
+        while on_their_way[reader] and rng.random() < 0.7:
+            try:
+                news, _ = manifests[reader].receive(0, on_their_way[reader][0])
+            except MissingDependency:
+                break
+            stored[reader] += [news] if news is not None else []
+            on_their_way[reader].pop(0)
+        if rng.random() < 0.2:
+            manifests[reader].rest()
+            manifests[reader].rest()
+        for manifest in manifests:
+            anew = Manifest(9)
+            anew.load(0, [manifest.replicas[0].state()])
+            assert manifest.entries == anew.entries
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _take_manifest_update(data: bytes) -> None:
 
 def _parse_entry(replica: ManifestReplica) -> None:
     """Whatever the registers hold, the entry is shown or hidden."""
-    entry = Manifest._parse(replica, _ENTRY)
+    entry = Manifest._parse(replica, [_ENTRY]).get(_ENTRY)
     if entry is not None:
         assert path_problem(entry.path) is None
         assert entry.deletion is None or entry.deletion.counts(entry.document, {}) in (True, False)

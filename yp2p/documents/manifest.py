@@ -48,6 +48,7 @@ from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
 from yp2p.protocol.ysync import MAX_CLIENT, Parsed, Shape, StateVector, contains, read_state_vector
 
+_UNCOMMON = ("m", "d")  # what the registers of modes and deletes end with
 _FORMAT = 1
 _CLAIM = "@"
 _BOOKMARK = "b"
@@ -185,6 +186,9 @@ class ManifestReplica(Replica):
         self._is_used = True
         self._map: Map[Any] = self._doc.get(Shape.MANIFEST.value, type=Map)
         self._keys: set[str] = set()
+        self._values: dict[str, bytes | None] = {}  # of those of the changed keys of which an event told
+        self._told: dict[str, bytes | None] = {}  # of the keys that were taken last
+        self._uncommon: set[str] = set()  # the keys of modes and deletes: few entries have them
 
     @contextmanager
     def _calling_pycrdt(self) -> Iterator[None]:
@@ -195,6 +199,7 @@ class ManifestReplica(Replica):
             self._map = self._doc.get(Shape.MANIFEST.value, type=Map)
             self.load(updates)
             self._keys.clear()
+            self._told = {}
         self._is_used = True
         with super()._calling_pycrdt():
             yield
@@ -211,7 +216,10 @@ class ManifestReplica(Replica):
     def load(self, updates: Iterable[bytes]) -> None:
         super().load(updates)
         with self._calling_pycrdt():
-            self._keys.update(self._map.keys())
+            keys = set(self._map.keys())
+        self._keys |= keys
+        self._values = {}
+        self._uncommon = {key for key in keys if key.endswith(_UNCOMMON)}
 
     def rest(self) -> bool:
         """Let go of the document, unless it was used since the last time; tells whether it was let go of now.
@@ -232,18 +240,31 @@ class ManifestReplica(Replica):
         return self._resting[1] if self._resting is not None else super().version()
 
     def _on_map(self, event: MapEvent) -> None:
-        self._keys.update(event.keys)  # type: ignore[attr-defined]
+        for key, change in event.keys.items():  # type: ignore[attr-defined]
+            value = change.get("newValue")
+            self._values[key] = bytes(value) if value is not None else None
+            if key.endswith(_UNCOMMON):
+                self._uncommon.add(key)
+        self._keys |= self._values.keys()
 
     def take_changed_keys(self) -> set[str]:
         keys, self._keys = self._keys, set()
+        self._told, self._values = self._values, {}
         return keys
 
-    def registers(self, entry: EntryID) -> list[bytes | None]:
-        """Path, content, mode and delete of an entry."""
-        name = entry.hex()
-        with self._calling_pycrdt():
-            values = [self._map.get(name + register) for register in "pcmd"]
-        return [bytes(value) if value is not None else None for value in values]
+    def registers(self, entries: Iterable[EntryID]) -> dict[EntryID, list[bytes | None]]:
+        """Path, content, mode and delete of each entry."""
+        # In one transaction: each call would make two of its own, which takes longer than what it asks for.
+        with self._calling_pycrdt(), self._doc.transaction():
+            return {entry: [self._register(entry.hex() + letter) for letter in "pcmd"] for entry in entries}
+
+    def _register(self, key: str) -> bytes | None:
+        if key in self._told:
+            return self._told[key]
+        if key.endswith(_UNCOMMON) and key not in self._uncommon:
+            return None
+        value = self._map.get(key)
+        return bytes(value) if value is not None else None
 
     def claim(self, key: str) -> Claim | None:
         """What stands at the key of a claim; None when that is none."""
@@ -318,11 +339,8 @@ class Manifest:
         self.replicas[index].load(updates)
         touched = before | self._refresh(index)
         for entry in before:
-            parsed = self._parse(self.replicas[index], entry)
-            if parsed is None:
-                del self.entries[entry]
-            else:
-                self.entries[entry] = parsed
+            self.entries.pop(entry, None)
+        self.entries |= self._parse(self.replicas[index], before)
         return touched
 
     def rest(self) -> bool:
@@ -371,12 +389,10 @@ class Manifest:
                 self.claims[claim.client] = claim
             if _is_bookmark(key):
                 self._refresh_bookmark(index, key)
-        for entry in touched:
-            parsed = self._parse(self.replicas[index], entry)
-            if parsed is None:
-                self.entries.pop(entry, None)
-            else:
-                self.entries[entry] = parsed
+        parsed = self._parse(self.replicas[index], touched)
+        for entry in touched - parsed.keys():
+            self.entries.pop(entry, None)
+        self.entries |= parsed
         return touched
 
     def _refresh_bookmark(self, index: int, key: str) -> None:
@@ -393,15 +409,19 @@ class Manifest:
     def read(cls, replica: ManifestReplica, index: int) -> list[Entry]:
         """The entries that changed in a document, another one than ours, since this was asked last."""
         entries = {_entry_of(key) for key in replica.take_changed_keys()}
-        return [
-            found
-            for entry in entries
-            if entry is not None and cls.index_of(entry) == index and (found := cls._parse(replica, entry)) is not None
-        ]
+        mine = {entry for entry in entries if entry is not None and cls.index_of(entry) == index}
+        return list(cls._parse(replica, mine).values())
+
+    @classmethod
+    def _parse(cls, replica: ManifestReplica, entries: Iterable[EntryID]) -> dict[EntryID, Entry]:
+        """The entries that can be read."""
+        read = {entry: cls._entry(entry, *values) for entry, values in replica.registers(entries).items()}
+        return {entry: found for entry, found in read.items() if found is not None}
 
     @staticmethod
-    def _parse(replica: ManifestReplica, entry: EntryID) -> Entry | None:
-        path, content, mode, deletion = replica.registers(entry)
+    def _entry(
+        entry: EntryID, path: bytes | None, content: bytes | None, mode: bytes | None, deletion: bytes | None
+    ) -> Entry | None:
         try:
             if not path or path[0] != _FORMAT or content is None:
                 return None

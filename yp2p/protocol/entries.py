@@ -148,4 +148,6 @@ def decode_content(value: bytes) -> Content:
         raise MessageFault("a content register of another format")
     before = tuple(data.raw(BEFORE_BYTES) for _ in range(data.left // BEFORE_BYTES))
     signed = mtime_ns - 2 * _SIGNED_64 if mtime_ns >= _SIGNED_64 else mtime_ns
+    if kind is Kind.TEXT:
+        return Content(kind, mode, content.document, mtime_ns=signed, before=before)
     return replace(content, mtime_ns=signed, before=before).named()
