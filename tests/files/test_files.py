@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from yp2p.errors import FolderError
 from yp2p.files import replace, trash
@@ -18,7 +19,7 @@ from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Filling, Outcome, Temporary
-from yp2p.files.root import Root
+from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import _walk_beneath
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.identity import FolderID
@@ -166,6 +167,21 @@ def test_new_files_never_overwrite(root: Root) -> None:
     assert (root.path / ".yp2p/trash/x/d/e/f").read_text() == "new"
 
 
+def test_a_directory_that_goes_while_files_are_put_into_it_is_made_again(root: Root) -> None:
+    with root.keeping_open() as directories:
+        assert directories.parent("d/one")[1] == "one"
+        (root.path / "d").rmdir()
+        with root.parent(f"{TMP}/x") as (tmp, _):
+            temporary = _ready(root, "new", None)
+            assert replace._put_new(root, tmp, directories, temporary, "d/two").outcome is Outcome.DONE
+    assert (root.path / "d/two").read_text() == "new"
+    made = [(_ready(root, f"{n}", None), path) for n, path in enumerate(("d/two", "e/x", "e/y", "e/x/z", "e/y", "top"))]
+    changed, done, blocked = Outcome.CHANGED, Outcome.DONE, Outcome.BLOCKED
+    outcomes = [result.outcome for result in replace.put_all_new(root, made)]
+    assert outcomes == [changed, done, done, blocked, changed, done]
+    assert [(root.path / name).read_text() for name in ("d/two", "e/x", "e/y", "top")] == ["new", "1", "2", "5"]
+
+
 def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
     temporaries = [replace.create_temporary(root) for _ in range(20)]
     items = [
@@ -268,6 +284,46 @@ async def test_what_happens_is_reported(root: Root) -> None:
         (root.path / ".git").mkdir()
         (root.path / "d" / "seen").write_text("x")
         assert (await _next(watcher)).finished == {"d/seen"}
+
+
+async def test_files_that_are_put_in_place_are_no_news_and_what_others_put_there_is(root: Root) -> None:
+    (root.path / "d").mkdir()
+    (root.path / "other").write_text("theirs")
+    paths = ["d/ours", "d/saved", "d/replaced", "new/deep"]
+    async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
+        items = [(_ready(root, "x", None), path) for path in paths]
+        with watcher.expecting(paths):
+            assert {result.outcome for result in replace.put_all_new(root, items)} == {Outcome.DONE}
+        (root.path / "d" / "saved").write_text("y")
+        (root.path / "other").rename(root.path / "d" / "replaced")
+        batch = await _next(watcher)
+        by_hand = set() if root.capabilities.no_replace else {"d/ours"}
+        assert batch.finished == {"d/saved", "d/replaced", "other"} | by_hand
+        assert batch.new_directories == {"new"}
+        assert watcher.scan("new") == ["new/deep"], "what had no watch is listed"
+        for name in ("d/ours", "new/deep"):  # it is over: the next of these is somebody else's
+            (root.path / name).rename(root.path / "gone")
+            (root.path / "gone").rename(root.path / name)
+            assert name in (await _next(watcher)).finished
+
+
+async def test_many_events_are_taken_many_at_a_time(root: Root, autojump_clock: MockClock) -> None:
+    async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
+        waits: list[float] = []
+        for number in range(100):
+            (root.path / f"f{number}").write_text("x")
+            before = trio.current_time()
+            await watcher.next_batch()
+            waits.append(trio.current_time() - before)
+        assert waits[:10] == [0.0] * 10, "a few are told at once"
+        assert max(waits) > 0
+        await trio.sleep(1)
+        (root.path / "later").write_text("x")
+        before = trio.current_time()
+        assert "later" in (await watcher.next_batch()).finished
+        assert trio.current_time() == before
 
 
 async def test_reading_is_reported_once(root: Root) -> None:

@@ -78,6 +78,15 @@ class Root:
         finally:
             os.close(descriptor)
 
+    @contextmanager
+    def keeping_open(self) -> Iterator[OpenDirectory]:
+        """For many files that go into few directories."""
+        directory = OpenDirectory(self)
+        try:
+            yield directory
+        finally:
+            directory.close()
+
     def lstat(self, path: str) -> os.stat_result | None:
         """The status of `path` itself, or None when there is nothing."""
         try:
@@ -219,3 +228,32 @@ class Root:
                 return FolderID(bytes.fromhex(file.read(64).strip()))
         except (OSError, ValueError):
             return None
+
+
+class OpenDirectory:
+    """The directory that a file went into last, kept open for the next one. Use `Root.keeping_open`."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._path = ""
+        self._descriptor: int | None = None
+
+    def parent(self, path: str) -> tuple[int, str]:
+        """The descriptor of the directory above `path`, which is made where it is missing, and the name in it.
+
+        Raises:
+            OSError: it cannot be made (ENOTDIR: a file is in the way) or opened.
+        """
+        directory, _, name = path.rpartition("/")
+        if not directory:
+            return self._root.descriptor, name
+        if self._descriptor is None or directory != self._path:
+            self.close()
+            self._root.make_parents(path)
+            self._descriptor, self._path = self._root.open(directory, os.O_DIRECTORY | os.O_PATH), directory
+        return self._descriptor, name
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)

@@ -12,10 +12,11 @@ Theory of operation
 from __future__ import annotations
 
 import errno
+import math
 import os
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -29,6 +30,9 @@ _MASK = (
     flags.CLOSE_WRITE | flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
     | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW
 )  # fmt: skip
+
+# A person's saves are far from this, and wait for nothing.
+_FLOOD_EVENTS, _FLOOD_S, _FLOOD_PAUSE_S = 64, 0.1, 0.02
 
 
 @dataclass(slots=True)
@@ -47,6 +51,22 @@ class Batch:
     root_gone: bool = False
 
 
+class _Pace:
+    """Whether so many events come that it is better to take many at a time: each wake-up costs more than an event."""
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._events = 0
+
+    def is_flood(self, now: float) -> bool:
+        if now - self._since > _FLOOD_S:
+            self._since, self._events = now, 0
+        return self._events > _FLOOD_EVENTS
+
+    def add(self, events: int) -> None:
+        self._events += events
+
+
 class Watcher:
     """The watches of one folder. Use `open_watcher`."""
 
@@ -58,6 +78,9 @@ class Watcher:
         self._watch_of: dict[str, int] = {}
         self._reading: dict[int, bytes] = {}
         self._kept = -1  # the watch of `.yp2p/tmp`
+        self._pace = _Pace()
+        self._expected: set[str] = set()  # where somebody puts files: their coming is no news
+        self._over: set[str] = set()  # those of which the kernel has told by now, if it did
         self.exhausted = False
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
 
@@ -137,12 +160,32 @@ class Watcher:
     async def next_batch(self) -> Batch:
         """What to look at, as soon as there is something."""
         await trio.lowlevel.wait_readable(self.fileno())
+        if self._pace.is_flood(trio.current_time()):
+            await trio.sleep(_FLOOD_PAUSE_S)
         batch = Batch()
+        over, self._over = self._over, set()
         events = self._inotify.read(timeout=0)
+        self._pace.add(len(events))
         with self._lock:
             for event in events:
                 self._take(event.wd, event.mask, event.name, batch)
+        self._expected -= over
         return batch
+
+    @contextmanager
+    def expecting(self, paths: Sequence[str]) -> Iterator[None]:
+        """Somebody moves new files to these paths, where nothing may be: of each that is no news.
+
+        Another move to such a path is: the kernel tells of both, in order. Where a directory has no watch yet, it will
+        be listed, and the file with it.
+        """
+        is_one_move = self._root.capabilities.no_replace  # without it other events come of it
+        watched = {path for path in paths if is_one_move and path.rpartition("/")[0] in self._watch_of}
+        self._expected |= watched
+        try:
+            yield
+        finally:
+            self._over |= watched  # the kernel has told all by now: what is read next is the last of it
 
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
@@ -166,6 +209,9 @@ class Watcher:
             return
         path = f"{directory}/{name}" if directory else name
         is_directory = bool(mask & flags.ISDIR)
+        if mask & flags.MOVED_TO and path in self._expected and not is_directory:
+            self._expected.remove(path)
+            return
         if self.ignore.ignores(path, directory=is_directory):
             return
         if mask & (flags.MODIFY | flags.CLOSE_WRITE):

@@ -172,7 +172,7 @@ class Disk:
             )
             self._ingest = ingest
             self._ingest.after_power_cut = self._after_power_cut
-            self._render = Render(folder, root, self._ingest, self._mark)
+            self._render = Render(folder, root, self._ingest, self._mark, watcher.expecting)
             watcher.watch_kept()
             await apply_rules(folder, watcher.ignore)
             await AfterCrash(folder, root, self._ingest).recover()

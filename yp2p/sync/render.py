@@ -26,7 +26,8 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import structlog
@@ -123,11 +124,13 @@ class Render:
         root: Root,
         ingest: Ingest,
         look: Callable[[str], None],
+        expecting: Callable[[Sequence[str]], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self._folder = folder
         self._root = root
         self._ingest = ingest
         self._look = look  # asks for a path to be looked at before it is rendered
+        self._expecting = expecting  # while files are put at paths: the watcher need not tell of that
         self._last: dict[EntryID, float] = {}
         self._later: dict[EntryID, float] = {}
         self.late = Late(folder, root, ingest.saves)
@@ -189,12 +192,14 @@ class Render:
         """Entries to be rendered whose file goes, with its size."""
         folder = self._folder
         return {
-            entry: record.stamp.size
-            for entry in folder.to_render
-            if (record := folder.files.get(entry)) is not None
-            and ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
-            and not folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
+            entry: folder.files[entry].stamp.size
+            for entry in folder.to_render & folder.files.keys()  # of a first sync's ten thousand, none
+            if ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
+            and not self._is_left_out(folder.files[entry])
         }
+
+    def _is_left_out(self, record: FileRecord) -> bool:
+        return self._folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
 
     def _wait_for_flood(self, now: float) -> None:
         """Deletions come in pieces: many are looked at together, when no more of them come."""
@@ -226,7 +231,7 @@ class Render:
                 await self._move(record, path)
             return None
         if not folder.is_alive(found):
-            if record is not None and folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY):
+            if record is not None and self._is_left_out(record):
                 folder.drop_file(entry)  # it is nobody's file now
                 folder.database.submit([record.delete(folder.id)])
             elif record is not None and is_apart(record, found, found.content.hash):
@@ -259,7 +264,7 @@ class Render:
         if record is not None and is_current and folder.is_rendered(record):
             await self._mode(record, found.mode)
             return None
-        if record is None and self._is_taken(entry, path):
+        if record is None and self._is_twin(entry, path):
             return None
         due_at = self._last.get(entry, -1.0) + 1 / MAX_RENDERS_PER_S
         if trio.current_time() < due_at:
@@ -292,7 +297,7 @@ class Render:
             if found.kind is Kind.BLOB:
                 await self._mode(record, found.mode)
             return None
-        if record is None and self._is_taken(found.id, path):
+        if record is None and self._is_twin(found.id, path):
             return None
         put = _Put(
             found.id, found.document, path, found.kind, content.hash, found.mode, record,
@@ -332,36 +337,35 @@ class Render:
         )  # fmt: skip
         await self._base_is(made)
 
-    def _is_taken(self, entry: EntryID, path: str) -> bool:
-        """Whether something stands where a new file should go: it is looked at first, it may be that file already."""
+    def _make_way(self, entry: EntryID, path: str) -> None:
+        """Something stands where a file should go: it is looked at first, it may be that file already."""
         try:
-            if self._is_twin(entry, path):
-                return True
             status = self._root.lstat(path)
-        except OSError:
-            return False  # putting the file there will say why it does not work
-        if status is None:
-            return False
-        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+        except OSError as error:
+            self._wait(entry, error.strerror or str(error), BLOCKED_RETRY_S)
+            return
+        if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
             self._look(path)
             self._later[entry] = trio.current_time() + RETRY_S
         elif stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
-            return False
+            self._folder.to_render.add(entry)
         else:
             self._wait(entry, "something else stands at its place", BLOCKED_RETRY_S)
-        return True
 
     def _is_twin(self, entry: EntryID, path: str) -> bool:
         """Whether the file system takes this name for another one: the entry waits until that is gone."""
-        if not self._root.is_twin(path):
-            return False
+        try:
+            if not self._root.is_twin(path):
+                return False
+        except OSError:
+            return False  # putting the file there will say why it does not work
         self._wait(entry, "the file system here does not hold its name apart from another one", BLOCKED_RETRY_S)
         return True
 
     async def _put_all(self, puts: list[_Put]) -> None:
         folder = self._folder
         ready: list[tuple[_Put, Intent]] = []
-        for put in puts:
+        for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
             try:
                 ready.append((put, put.intent(put.temporary(self._root))))
             except OSError as error:
@@ -391,16 +395,23 @@ class Render:
                 await self._placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
         is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
-        results = (
-            self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
-        )
-        for (put, intent), result in zip(placing, results, strict=True):
-            await self._placed(put, intent, result)
+        with self._expecting([put.path for put, _ in placing if put.record is None]):
+            results = (
+                self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
+            )
+        placed = [(*item, result) for item, result in zip(placing, results, strict=True)]
+        self._new_are_placed([item for item in placed if item[0].record is None and item[2].outcome is Outcome.DONE])
+        for put, intent, result in placed:
+            if put.record is not None or result.outcome is not Outcome.DONE:
+                await self._placed(put, intent, result)
 
     def _put_in_place(self, ready: list[tuple[_Put, Intent]]) -> list[Result]:
         """Blocks: in a worker thread."""
+        new = iter(
+            disk.put_all_new(self._root, [(intent.temporary, put.path) for put, intent in ready if put.record is None])
+        )
         return [
-            disk.put_new(self._root, intent.temporary, put.path)
+            next(new)
             if put.record is None
             else disk.exchange(
                 self._root, intent.temporary, put.path, put.record.content, put.record.stamp, put.record.kind
@@ -417,6 +428,32 @@ class Render:
             for session in folder.sessions.values():
                 session.fetch()
 
+    def _new_are_placed(self, placed: list[tuple[_Put, Intent, Result]]) -> None:
+        """New files are in place: all that is to be stored of that in one go."""
+        folder = self._folder
+        records = [self._record(put, intent, result) for put, intent, result in placed]
+        statements = [record.save(folder.id) for record in records]
+        statements += [
+            unread.save_as_unread(folder.id, put.entry)
+            for put, _, _ in placed
+            if (unread := self._ingest.readers.unread.get(put.entry)) is not None
+        ]
+        statements += [intent.delete(folder.id) for _, intent, _ in placed]
+        if statements:
+            folder.database.submit(statements)
+        folder.all_rendered(record.entry for record in records)
+
+    def _record(self, put: _Put, intent: Intent, result: Result) -> FileRecord:
+        """Take a file that was put in place for what is there."""
+        folder, now = self._folder, trio.current_time()
+        self._last[put.entry] = now
+        folder.progress.files.add(1, now)
+        record = intent.record(result.stamp)
+        folder.waiting.entries.pop(put.entry, None)
+        folder.set_file(record)
+        self._placing_is_over(put)
+        return record
+
     async def _placed(self, put: _Put, intent: Intent, result: Result) -> None:
         folder = self._folder
         if result.outcome is not Outcome.DONE:
@@ -427,33 +464,21 @@ class Render:
             self._placing_is_over(put)
             if put.record is None or self._ingest.readers.unread.get(put.entry) is put.record:
                 self._ingest.readers.was_read(put.entry)  # nothing was put in place that could be unread
-            if result.outcome is Outcome.CHANGED and self._is_file_or_gone(put.path):
-                self._look(put.path)
-                self._later[put.entry] = trio.current_time() + RETRY_S
-            elif result.outcome is Outcome.CHANGED:
-                self._wait(put.entry, "something else stands at its place", BLOCKED_RETRY_S)
+            if result.outcome is Outcome.CHANGED:
+                self._make_way(put.entry, put.path)
             else:
                 retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
                 self._wait(put.entry, result.reason, retry)
                 self._look_above(put.path)
             return
-        now = trio.current_time()
-        self._last[put.entry] = now
-        folder.progress.files.add(1, now)
-        record = intent.record(result.stamp)
-        folder.waiting.entries.pop(put.entry, None)
-        folder.set_file(record)
-        self._placing_is_over(put)
-        statements = [record.save(folder.id)]
-        if put.record is not None:
-            statements += put.record.keep_base(folder.id)
+        assert put.record is not None
+        record = self._record(put, intent, result)
+        statements = [record.save(folder.id), *put.record.keep_base(folder.id)]
         unread = self._ingest.readers.unread.get(put.entry)
         if unread is not None:
             statements.append(unread.save_as_unread(folder.id, put.entry))
-        if put.record is None:
-            statements.append(intent.delete(folder.id))
         folder.database.submit(statements)
-        if put.record is not None and result.came_out is not None:
+        if result.came_out is not None:
             is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:
                 self.late.add(intent.temporary.name, result.came_out, put.record)
@@ -466,7 +491,8 @@ class Render:
 
     async def _mode_that_came_out(self, put: _Put, record: FileRecord, result: Result) -> None:
         """A chmod after the new file was made, and before it was put in place, was made of the one before."""
-        if put.record is None or result.mode is None or put.record.kind not in (Kind.TEXT, Kind.BLOB):
+        assert put.record is not None
+        if result.mode is None or put.record.kind not in (Kind.TEXT, Kind.BLOB):
             return
         mode = told_mode(put.record, result.mode)
         if mode != put.record.mode and record.kind in (Kind.TEXT, Kind.BLOB):
@@ -478,13 +504,6 @@ class Render:
             self._folder.blobs.whole[put.content] = put.whole
         else:
             disk.discard(self._root, temporary)
-
-    def _is_file_or_gone(self, path: str) -> bool:
-        try:
-            status = self._root.lstat(path)
-        except OSError:
-            return False
-        return status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
 
     async def _base_is(self, record: FileRecord) -> None:
         folder = self._folder
