@@ -36,7 +36,7 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import HASH_BYTES, Leaf, ReconcileTree
-from yp2p.protocol.ysync import Insertion, Parsed, parse_update, read_state_vector
+from yp2p.protocol.ysync import Insertion, Parsed, inserted_text, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.blob_index import BlobIndex
 from yp2p.sync.clients import ClientIDs, fresh_client_id
@@ -139,7 +139,7 @@ class Folder:
         self.problem = ""  # why the folder is paused, if it is
         self.settled = False
         self.is_looked_at = False  # whether the files were looked at since the root is open
-        self.changed = trio.Event()  # replaced at each change: for those who wait for any
+        self._changed = trio.Event()
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
@@ -461,8 +461,11 @@ class Folder:
     def head(self, document: DocumentID) -> tuple[int, str]:
         """The last row and the text of a document that is here, without opening it where it is but an import."""
         if document not in self._texts:
-            row = self.unstored.get(document)
-            rows = [row] if row is not None else self.rows(document)
+            seq, update = self.unstored.get(document, (0, b""))
+            text = inserted_text(update) if update else None
+            if text is not None:
+                return seq, text
+            rows = self.rows(document)
             first = read_first_import(rows[0][1]) if len(rows) == 1 else None
             if first is not None:
                 return rows[0][0], first[0]
@@ -788,6 +791,10 @@ class Folder:
             session.on_disk(entry)
         self.touch()
 
+    def all_rendered(self, entries: Iterable[EntryID]) -> None:
+        for entry in entries:
+            self.rendered(entry)
+
     def files_to_go(self) -> int:
         """How many entries have no file yet, or an older one."""
         alive, wanted = self.layout().path_of.keys(), self.blobs.wanted.keys()
@@ -799,7 +806,13 @@ class Folder:
         """Whether some peer is linked, and all that are have been compared with."""
         return bool(self.sessions) and all(session.compared for session in self.sessions.values())
 
+    @property
+    def changed(self) -> trio.Event:
+        """Set at the next change of any kind."""
+        if self._changed.is_set():
+            self._changed = trio.Event()
+        return self._changed
+
     def touch(self) -> None:
         """Something changed: wake whoever waits for that."""
-        event, self.changed = self.changed, trio.Event()
-        event.set()
+        self._changed.set()

@@ -67,6 +67,7 @@ class Imports:
         self._known_file = known_file
         self._moved_away = moved_away
         self._wholes = wholes
+        self._stored = folder.database.pending()  # the batch before
 
     async def take(self, findings: list[Finding]) -> None:
         """Bring new files into the manifest, many at once."""
@@ -103,10 +104,9 @@ class Imports:
             # It may have moved on while it was imported, before anybody knew that it is ours.
             self._look(finding.path)
         if changes:
-            commit = folder.write_manifest(changes, statements)
-            await commit.wait()
-            for entry in imported_entries:
-                folder.rendered(entry)
+            await self._stored.wait()  # one batch is on its way to the store while the next is made, and no more
+            self._stored = folder.write_manifest(changes, statements)
+            self._stored.then(lambda: folder.all_rendered(imported_entries))
             log.info("files_imported", folder=folder.label, count=len(changes))
 
     def _is_in_use(self, entry: EntryID) -> bool:
@@ -118,15 +118,15 @@ class Imports:
     ) -> None:
         """A new entry with a new document. Equal files on two devices give equal bytes throughout."""
         folder = self._folder
-        finding = replace(finding, path=path)
+        if finding.path != path:
+            finding = replace(finding, path=path)
         if finding.kind is Kind.TEXT:
-            record = new_text(folder, entry, document_id_for(entry), finding, statements)
+            record = new_text(folder, entry, document_id_for(entry), finding, statements, is_own=True)
             content = Content.text(record.document, finding.mode, finding.stamp.mtime_ns)
         else:
             content = content_of(finding)
-            record = record_of(entry, content, finding)
+            record = replace(record_of(entry, content, finding), is_own=True)
             statements += save_chunks(finding)
-        record = replace(record, is_own=True)
         statements.append(record.save(folder.id))
         folder.set_file(record)
         before = folder.manifest.entries.get(entry)

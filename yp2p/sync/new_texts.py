@@ -24,7 +24,13 @@ def document_id_for(*parts: bytes) -> DocumentID:
 
 
 def new_text(
-    folder: Folder, entry: EntryID, document: DocumentID, finding: Finding, statements: list[Statement]
+    folder: Folder,
+    entry: EntryID,
+    document: DocumentID,
+    finding: Finding,
+    statements: list[Statement],
+    *,
+    is_own: bool = False,
 ) -> FileRecord:
     """Import a text as a new document; gives the base of its file. `statements` store the document.
 
@@ -33,7 +39,9 @@ def new_text(
     if folder.has_document(document):
         document = DocumentID(os.urandom(16))
     seq = store_first_import(folder, document, finding.text, statements)
-    return FileRecord(entry, finding.path, document, seq, None, finding.content, finding.mode, finding.stamp)
+    return FileRecord(
+        entry, finding.path, document, seq, None, finding.content, finding.mode, finding.stamp, is_own=is_own
+    )
 
 
 def store_first_import(folder: Folder, document: DocumentID, text: str, statements: list[Statement]) -> int:
