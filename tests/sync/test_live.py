@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
@@ -114,3 +115,23 @@ async def test_who_cannot_be_told_is_told_no_more_and_nobody_else_suffers() -> N
         live.applied(update, _PEER, commit)
         commit.finish()
     assert peers.updates == later.updates == [b"1", b"2"]
+
+
+async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None:
+    writer, taken = TextReplica(7), list[bytes]()
+    update = writer.edit([Hunk(0, 0, "text")])
+    large = writer.edit([Hunk(0, 0, "x" * 20_000)])
+    assert update is not None
+    assert large is not None
+
+    def accept(live: LiveDocument, update: bytes, *_: object) -> Commit | None:
+        live.replica.receive(update)
+        taken.append(update)
+        return None
+
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    assert not live.receive_at_once([large], _PEER, {})
+    assert not live.receive_at_once([b"\x01\x01"], _PEER, {}), "whoever has the time says what is wrong"
+    assert live.receive_at_once([update], _PEER, {})
+    assert taken == [update]
+    assert live.text.text() == "text"

@@ -18,7 +18,7 @@ from pycrdt import Provider as StockProvider
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.errors import InvalidUpdate
+from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.protocol import channel as wire
 from yp2p.protocol.messages import ChannelData, Hello
@@ -51,6 +51,15 @@ class Document:
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
         for update in updates:
             await self.receive(update, source, known)
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+        try:
+            for update in updates:
+                if (news := self.replica.receive(update)) is not None:
+                    self._tell(news, source)
+        except (MissingDependency, InvalidUpdate):
+            return False
+        return True
 
     async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
         news = self.replica.receive(update)
@@ -298,6 +307,28 @@ async def _deliver(link: Link, channel: LinkChannel) -> None:
             await channel.deliver(message.payload)
 
 
+async def test_what_is_sent_at_once_and_what_has_to_wait_comes_in_order() -> None:
+    """The peer does not read: the kernel takes a part of a frame, and the rest waits for the writer."""
+    folder, document = FolderID(bytes(16)), DocumentID(b"d" * 16)
+    async with trio.open_nursery() as nursery:
+        left, right = await _link_pair(nursery)
+        payloads = [number.to_bytes(4, "big") * 1000 for number in range(3000)]
+        for number, payload in enumerate(payloads):
+            assert left.try_send(ChannelData(folder, document, payload))
+            if number % 100 == 0:
+                await trio.sleep(0.001)
+        with trio.fail_after(20):
+            for payload in payloads:
+                message = await right.receive()
+                assert isinstance(message, ChannelData)
+                assert message.payload == payload
+            assert left.try_send(ChannelData(folder, document, b"last"))
+            message = await right.receive()
+        assert isinstance(message, ChannelData)
+        assert message.payload == b"last"
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_stock_provider_works_over_our_channel() -> None:
     folder, document = FolderID(bytes(16)), DocumentID(b"d" * 16)
     one: Doc[Text] = Doc(client_id=1)
@@ -337,3 +368,19 @@ async def test_ours_and_the_stock_provider_understand_each_other() -> None:
             await _until(lambda: ours.replica.text() == "theirs ours ")
             await stock.stop()
         nursery.cancel_scope.cancel()
+
+
+async def test_what_is_typed_is_taken_at_once_and_everything_else_is_for_the_task() -> None:
+    one, two = Document(1), Document(2)
+    _, right = pipes()
+    async with Provider(two, right) as provider:
+        first, second = one.replica.edit([Hunk(0, 0, "a")]), one.replica.edit([Hunk(1, 1, "b")])
+        assert first is not None
+        assert second is not None
+        assert not provider.take_at_once(wire.encode(wire.Updates((second,)))), "a gap has to be asked about"
+        assert not provider.take_at_once(wire.encode(wire.Step1(one.state_vector())))
+        assert not provider.take_at_once(wire.encode(wire.Step2(first)))
+        assert not provider.take_at_once(b"\x00\x02\xff")
+        assert two.replica.text() == ""
+        assert provider.take_at_once(wire.encode(wire.Updates((first, second))))
+        assert two.replica.text() == "ab"

@@ -35,7 +35,7 @@ _NOISY_S = 10.0
 _HOUSEKEEPING_S = 5.0
 _SCAN_BATCH = 1000
 # A keystroke goes to the other programs and devices before it goes to the file.
-_KEYSTROKE_S = 0.003
+_KEYSTROKE_S = 0.02
 # Without enough watches the folder is scanned this often.
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0

@@ -144,6 +144,21 @@ class LiveDocument:
         known = known if known is not None else {}
         await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
 
+    def take_at_once(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
+        """`take_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+        if sum(map(len, updates)) >= _SLICED_BYTES or len(self._untold) >= _MAX_UNTOLD:
+            return False
+        try:
+            for update in updates:
+                accept(update, None)
+        except (MissingDependency, InvalidUpdate, DocumentPoisoned):
+            return False
+        return True
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+        return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
+
     async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
         """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None

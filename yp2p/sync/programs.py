@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from yp2p.documents.positions import Position, PositionIndex
@@ -19,6 +20,7 @@ from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, Positi
 from yp2p.identity import EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.ysync import Parsed
 from yp2p.store.database import Commit
 from yp2p.sync.folder import Folder
 from yp2p.sync.live import LiveDocument
@@ -62,15 +64,19 @@ class ProgramDocument:
 
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
         """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, UsageError."""
-        found = self._folder.manifest.entries.get(self._program.entry)
-        if found is None or found.kind is not Kind.TEXT or found.document != self._live.id:
+        if not self._is_its_file():
             raise UsageError("the file is another one by now, or no text any more")
-        await self._live.take_all(
-            updates,
-            lambda update, parsed: self._folder.accept_from_program(
-                self._live, update, source, CAPTURE_S, parsed, self._program.client
-            ),
-        )
+        await self._live.take_all(updates, partial(self._accept, source))
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+        return self._is_its_file() and self._live.take_at_once(updates, partial(self._accept, source))
+
+    def _is_its_file(self) -> bool:
+        found = self._folder.manifest.entries.get(self._program.entry)
+        return found is not None and found.kind is Kind.TEXT and found.document == self._live.id
+
+    def _accept(self, source: object, update: bytes, parsed: Parsed | None) -> Commit | None:
+        return self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed, self._program.client)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self._live.subscribe(listener, at_once=True)

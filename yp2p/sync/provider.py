@@ -29,7 +29,7 @@ from typing import Protocol, Self
 
 import trio
 
-from yp2p.errors import MissingDependency
+from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.ysync import read_state_vector
 
@@ -78,6 +78,9 @@ class SyncedDocument(Protocol):
         Raises:
             MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
         """
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+        """The same without waiting, for what is small; False where that cannot be: `receive_all` says what is wrong."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of every update once it is durable; gives the way to unsubscribe."""
@@ -176,6 +179,19 @@ class Provider:
         """Send step 1 again: the peer is known to differ, whatever was said before."""
         self._restart = True
         self._more.set()
+
+    def take_at_once(self, data: bytes) -> bool:
+        """Take a live update before it could be put into the channel, while `start` waits there; tells whether it was.
+
+        What has to be answered, or waited for, or is at fault, is for `start`.
+        """
+        try:
+            message = decode(data)
+        except InvalidUpdate:
+            return False
+        return isinstance(message, Updates) and self._document.receive_at_once(
+            message.updates, self._source, self._known
+        )
 
     @property
     def is_idle(self) -> bool:

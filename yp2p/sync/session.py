@@ -20,7 +20,6 @@ Invariants
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -158,7 +157,18 @@ class FolderSession:
 
     async def deliver(self, message: FolderMessage) -> None:
         """A message of the peer for this folder; waits while the session has enough to do."""
-        await self._inbox_in.send(message)
+        if not (isinstance(message, ChannelData) and self._take_at_once(message)):
+            await self._inbox_in.send(message)
+
+    def _take_at_once(self, message: ChannelData) -> bool:
+        """What is typed waits for no task to wake, where nothing would be overtaken; tells whether it was taken."""
+        opened = self._channels.get(message.document)
+        if opened is None or not opened.channel.is_waited_for:
+            return False
+        if not self._inbox_in.statistics().tasks_waiting_receive:
+            return False
+        opened.used_at = trio.current_time()
+        return opened.provider.take_at_once(message.payload)
 
     # --- what the folder tells ----------------------------------------------------------------------------------
 
@@ -289,11 +299,12 @@ class FolderSession:
     async def _wait_until_settled(self) -> None:
         """Return when the folder is settled and nothing changed for a moment."""
         while True:
-            changed = self._folder.changed
-            with trio.move_on_after(_SETTLE_S if self._folder.settled else math.inf):
+            changed, is_settled = self._folder.changed, self._folder.settled
+            if not is_settled:
                 await changed.wait()
-                continue
-            return
+            await trio.sleep(_SETTLE_S)  # and not woken by every keystroke meanwhile
+            if is_settled and not changed.is_set():
+                return
 
     def _announce_all_links(self) -> None:
         """Every peer has to know of every link: who has one with the author of an update needs no relay."""

@@ -33,6 +33,11 @@ class LinkChannel:
     def path(self) -> str:
         return f"{self.folder.hex()}/{self.document.hex()}"
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the provider has taken every message and waits for the next one."""
+        return self._send.statistics().tasks_waiting_receive > 0
+
     async def deliver(self, payload: bytes) -> None:
         """A message arrived for this channel."""
         self.on_activity()

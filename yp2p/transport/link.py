@@ -27,6 +27,7 @@ from yp2p.errors import MessageFault
 from yp2p.protocol import messages
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
+from yp2p.transport.at_once import send_at_once
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
@@ -69,6 +70,8 @@ class Link:
         self._decoder = FrameDecoder(secured.transport.receiving)
         self._leftover = secured.leftover
         self._more = trio.Event()
+        self._is_waiting = False  # whether the writer waits for more
+        self._unsent = b""  # of frames that were sent in part
         self._room = trio.Condition()
         self._closing: str | None = None
         self._received: deque[AnyMessage] = deque()
@@ -93,8 +96,25 @@ class Link:
         data = messages.encode(message)
         self._encoder.send(data, lane_for(data), key)
         self.exchanged[type(message).__name__] += len(data)
-        self._more.set()
+        if self._is_idle and len(data) < _BULK_FROM_BYTES:
+            self._send_at_once()
+        else:
+            self._more.set()
         return True
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether the writer sleeps, with nothing to send."""
+        return self._is_waiting and not self._more.is_set()
+
+    def _send_at_once(self) -> None:
+        """What is typed goes out before the writer could wake."""
+        frames = self._next_frames()
+        taken = send_at_once(self._stream, frames)
+        self.sent_bytes += taken
+        self._unsent = frames[taken:]
+        if self._unsent or self._encoder.queued_bytes:
+            self._more.set()
 
     async def send(self, message: Message, key: bytes | None = None, limit: int = MAX_QUEUED_BYTES) -> None:
         """Queue a message, waiting while more than `limit` bytes are queued. Raises LinkClosed."""
@@ -164,7 +184,7 @@ class Link:
     async def _write_until_closed(self) -> None:
         while True:
             # no await between the frames and the Event: nothing queued is overlooked
-            frames = self._next_frames()
+            frames, self._unsent = self._unsent or self._next_frames(), b""
             if frames:
                 await self._stream.send_all(frames)
                 self.sent_bytes += len(frames)
@@ -175,7 +195,9 @@ class Link:
                 return
             else:
                 self._more = trio.Event()
+                self._is_waiting = True
                 await self._more.wait()
+                self._is_waiting = False
 
     async def finish(self, reason: str) -> None:
         """Say goodbye, give it half a second to go out, and close the connection."""
