@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from yp2p.documents.shared import SharedText
@@ -42,3 +44,39 @@ def test_a_transaction_that_fails_holds_nothing_back() -> None:
     with pytest.raises(IndexError):
         write()
     assert str(one) == "theirs"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_edits_count_characters_however_else_the_text_changes(seed: int) -> None:
+    """By hand in the library's text, in transactions, and by what others write in between."""
+    rng = random.Random(seed)
+    one, wrote, two, theirs = _pair()
+
+    def edit() -> None:
+        before = str(one.text)
+        start = rng.randint(0, len(before))
+        stop = min(len(before), start + rng.choice([0, 0, 1, 2]))
+        new = rng.choice(["a", "é", "😀", "", "line\n"])
+        one.edit(start, stop, new)
+        assert str(one.text) == before[:start] + new + before[stop:]
+        assert str(one) == str(one.text)
+
+    def by_hand() -> None:
+        one.text.insert(0, rng.choice(["x", "ü"]))
+        assert str(one) == str(one.text)
+
+    def others() -> None:
+        two.insert(rng.randint(0, len(str(two))), rng.choice(["t", "ß"]))
+        one.receive(theirs.pop())
+
+    def together() -> None:
+        with one.doc.transaction() if rng.random() < 0.5 else one.transaction():
+            for _ in range(3):
+                rng.choice([edit, by_hand])()
+
+    for _ in range(40):
+        rng.choice([edit, edit, by_hand, others, together])()
+        assert str(one) == str(one.text)
+    for update in wrote:
+        two.receive(update)
+    assert str(two) == str(one)

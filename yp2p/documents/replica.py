@@ -60,6 +60,11 @@ def raising_panics() -> Iterator[None]:
         raise
 
 
+def is_being_changed(doc: Doc[Any]) -> bool:
+    """Whether a transaction of a document is open: observers have not been told of what was changed in it."""
+    return doc._txn is not None
+
+
 class Replica:
     """One document of one shape. Not safe to use after `DocumentPoisoned`."""
 
@@ -69,6 +74,7 @@ class Replica:
         self.client_id = client_id
         self._news: list[bytes] = []
         self._poisoned = False
+        self._clocks: dict[int, int] | None = None  # since the last change
         self._is_receiving = False  # what a peer sent has been parsed already
         self.received: Parsed | None = None  # what the last update of a peer contained
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
@@ -77,6 +83,7 @@ class Replica:
     def _on_transaction(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
         self._news.append(update)
+        self._clocks = None
         if not self._is_receiving:
             self._note_halves(update)
         self._changed()
@@ -123,6 +130,7 @@ class Replica:
             for update in updates:
                 self._doc.apply_update(update)
                 self._note_halves(update)
+        self._clocks = None
         self._changed()
 
     def apply(self, update: bytes) -> bytes | None:
@@ -160,7 +168,9 @@ class Replica:
 
     def clocks(self) -> dict[int, int]:
         """The state vector as a mapping of client ID to clock."""
-        return read_state_vector(self.state_vector())
+        if self._clocks is None:
+            self._clocks = read_state_vector(self.state_vector())
+        return dict(self._clocks)
 
     def state(self) -> bytes:
         """The whole document as one update."""

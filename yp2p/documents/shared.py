@@ -14,9 +14,9 @@ from typing import Any
 
 from pycrdt import Doc, Text, TransactionEvent, UndoManager
 
-from yp2p.documents.diff import Hunk, hunks
+from yp2p.documents.diff import Hunk, apply_hunks, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
-from yp2p.documents.replica import raising_panics
+from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
 from yp2p.protocol.ysync import Shape
 
@@ -39,6 +39,7 @@ class SharedText:
         self._transactions = 0
         self._held: list[bytes] = []  # what came while a transaction was open
         self._positions: PositionIndex | None = None
+        self._cached: str | None = None  # the text, since the last change
         self._subscription = self.doc.observe(self._changed)
 
     def close(self) -> None:
@@ -47,13 +48,18 @@ class SharedText:
 
     def _changed(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
+        self._cached = None
         if self._positions is not None:
             self._positions.apply(update)
         if not self._is_receiving:
             self._on_change(update)
 
     def __str__(self) -> str:
-        return str(self.text)
+        if is_being_changed(self.doc):
+            return str(self.text)
+        if self._cached is None:
+            self._cached = str(self.text)
+        return self._cached
 
     def receive(self, update: bytes) -> None:
         """Apply what the daemon sent; after the transaction that is open, if there is one: it is no part of that."""
@@ -103,23 +109,26 @@ class SharedText:
 
     def replace_all(self, text: str) -> None:
         """Make the whole text this one, changing only what differs, as a save would."""
-        self._apply(hunks(str(self.text), text, limit=MAX_HUNKS))
+        self._apply(hunks(str(self), text, limit=MAX_HUNKS))
 
     def _apply(self, changes: Sequence[Hunk]) -> None:
-        before = str(self.text)
+        before = str(self)
         places = [place for hunk in changes for place in (hunk.start, hunk.stop)]
         if any(not 0 <= place <= len(before) for place in places) or any(h.start > h.stop for h in changes):
             raise IndexError(f"{places} is outside a text of {len(before)} characters")
+        is_nested = is_being_changed(self.doc)
         with self.doc.transaction():
             replace_in(self.text, before, changes)
+        if not is_nested:
+            self._cached = apply_hunks(before, changes)  # to ask the library takes longer than everything else
 
     def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
         """The position at code point `index`. Raises PositionInvalid."""
-        return self._index().create(str(self.text), index, assoc)
+        return self._index().create(str(self), index, assoc)
 
     def index_of(self, position: Position) -> int:
         """Where a position is now, in code points. Raises PositionUnknown."""
-        return self._index().resolve(str(self.text), position)
+        return self._index().resolve(str(self), position)
 
     def _index(self) -> PositionIndex:
         if self._positions is None:
