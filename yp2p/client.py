@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,11 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 from pycrdt import Doc, Text, UndoManager
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, RejectConnection, Request
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto import ConnectionType
 
-from yp2p.config import find_paths
+from yp2p.config import documents_socket, find_paths
 from yp2p.control.call import call
+from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
 from yp2p.errors import FileUnavailable, NotRunning
@@ -139,7 +138,8 @@ class File:
         self._undo: UndoManager | None = None
         self._waiting: deque[bytes] = deque()
         self._more = anyio.Event()
-        self._socket: _WebSocket | None = None
+        self._connection: _Connection | None = None
+        self._is_sender_idle = False
         self._is_live = False  # whether step 2 went out: only then are updates sent
         self._own_state: dict[str, Any] = {}
         self._own_clock = 0
@@ -264,9 +264,14 @@ class File:
         event.set()
 
     def _changed(self, update: bytes) -> None:
-        if self._is_live:
+        if not self._is_live or self._connection is None:
+            return  # it is part of step 2, once the daemon says what it has
+        if self._is_sender_idle and not self._more.is_set():
+            # The first of a burst goes at once. The others gather until the sender has woken, and go in one message.
+            self._connection.try_send(channel.encode(channel.Updates((update,))))
+            self._more.set()
+        else:
             self._queue(_Update(update))
-        # Else it is part of step 2, once the daemon says what it has.
 
     def _queue(self, message: bytes) -> None:
         self._waiting.append(message)
@@ -274,7 +279,7 @@ class File:
 
     async def _connect(self) -> None:
         """Raises FileUnavailable, NotRunning."""
-        self._socket = await _WebSocket.open(self._socket_path, self.path, self.doc.client_id)
+        self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id)
 
     async def _until_here(self) -> None:
         """Return when the document is here."""
@@ -288,48 +293,55 @@ class File:
         """Keep in step, over one connection after the other."""
         retry_s, refused = _FIRST_RETRY_S, 0
         while True:
-            if self._socket is not None:
+            if self._connection is not None:
                 retry_s = _FIRST_RETRY_S
                 try:
-                    await self._talk(self._socket)
-                except* (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, RemoteProtocolError):
+                    await self._talk(self._connection)
+                except* (anyio.BrokenResourceError, anyio.ClosedResourceError, WebSocketClosed):
                     pass
-                if self._socket.refusal is not None:
-                    raise FileUnavailable(self._socket.refusal)
-                self._socket = None
+                if self._connection.refusal is not None:
+                    raise FileUnavailable(self._connection.refusal)
+                self._connection = None
             self._is_live = False
             self._touch()
             await anyio.sleep(retry_s)
             retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
             try:
-                self._socket = await _WebSocket.open(self._socket_path, self.path, self.doc.client_id)
-            except (NotRunning, RemoteProtocolError):
+                self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id)
+            except NotRunning:
                 refused = 0
             except FileUnavailable:
                 refused += 1  # a daemon that has just started may not have loaded the folder
                 if refused > _MOST_REFUSALS:
                     raise
 
-    async def _talk(self, socket: _WebSocket) -> None:
+    async def _talk(self, connection: _Connection) -> None:
         self._waiting.clear()
         self._asked = self._answers = 0
-        async with socket, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._send, socket)
+        connection.wake_sender = lambda: self._more.set()
+        async with connection, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send, connection)
             self._asked += 1
             self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
             if self._own_clock:
                 self._queue(self._own_presence())
-            async for data in socket:
+            async for data in connection:
                 self._take(data)
                 self._touch()
             tasks.cancel_scope.cancel()
 
-    async def _send(self, socket: _WebSocket) -> None:
-        while True:
-            while self._waiting:
-                await socket.send(self._next_message())
-            self._more = anyio.Event()
-            await self._more.wait()
+    async def _send(self, connection: _Connection) -> None:
+        try:
+            while True:
+                await connection.send_rest()
+                while self._waiting:
+                    await connection.send(self._next_message())
+                self._more = anyio.Event()
+                self._is_sender_idle = True
+                await self._more.wait()
+                self._is_sender_idle = False
+        finally:
+            self._is_sender_idle = False
 
     def _next_message(self) -> bytes:
         """What waits longest; updates that wait behind each other go in one message, and are stored at once."""
@@ -354,21 +366,21 @@ class File:
                     self._others = list((presence.state or {}).get(_OTHERS, []))
 
 
-class _WebSocket:
-    """A WebSocket over the control socket (RFC 6455)."""
+class _Connection:
+    """A connection to the daemon for one file. Closing it from the other side raises WebSocketClosed."""
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
-        self._protocol = WSConnection(ConnectionType.CLIENT)
-        self._messages: deque[bytes] = deque()
-        self._parts: list[bytes] = []
-        self._is_open = False
-        self._is_talking = False
-        self.refusal: str | None = None
+        self._descriptor = stream.extra(anyio.abc.SocketAttribute.raw_socket).fileno()
+        self._socket = WebSocket(ConnectionType.CLIENT)
+        self._rest = b""  # of what was sent in part
+        self.wake_sender: Callable[[], None] = lambda: None
 
     @classmethod
-    async def open(cls, path: Path, file: str, client: int) -> _WebSocket:
+    async def open(cls, control: Path, file: str, client: int) -> _Connection:
         """Raises NotRunning: no daemon answers. FileUnavailable: there is no such text."""
+        path = documents_socket(control)
+        made: _Connection | None = None
         try:
             directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
             try:
@@ -377,60 +389,69 @@ class _WebSocket:
                 os.close(directory)
             made = cls(stream)
             await made._shake_hands(file, client)
-        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+        except (OSError, anyio.BrokenResourceError, WebSocketClosed) as error:
+            if made is not None:
+                await anyio.aclose_forcefully(made._stream)
+                if made.refusal is not None:
+                    raise FileUnavailable(made.refusal) from None
             raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
         return made
 
     async def _shake_hands(self, file: str, client: int) -> None:
         target = f"/v1/documents?path={quote(os.fsencode(file))}&client={client}"
-        await self._stream.send(self._protocol.send(Request(host="localhost", target=target)))
-        while not self._is_open:
-            await self._read()
-        while not self._messages and self.refusal is None:
-            await self._read()  # the first message, or why there is none
-        if self.refusal is not None:
-            await self._stream.aclose()
-            raise FileUnavailable(self.refusal)
-        self._is_talking = True
+        await self._stream.send(self._socket.ask(target))
+        while not self._socket.is_open or not self._socket.messages:
+            await self._read()  # until the first message came, or why there is none
 
-    async def __aenter__(self) -> _WebSocket:
+    async def __aenter__(self) -> _Connection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with anyio.CancelScope(shield=True):
             await self._stream.aclose()
 
-    async def send(self, message: bytes) -> None:
-        try:
-            await self._stream.send(self._protocol.send(BytesMessage(message)))
-        except LocalProtocolError:
-            raise anyio.ClosedResourceError from None  # the daemon closed it meanwhile
+    @property
+    def refusal(self) -> str | None:
+        """Why the daemon does not serve this file, if that is why it closed."""
+        closed = self._socket.closed
+        return (str(closed) or "there is no such file") if closed is not None and closed.code in _REFUSED else None
 
-    def __aiter__(self) -> _WebSocket:
+    async def send(self, message: bytes) -> None:
+        """Raises WebSocketClosed."""
+        await self._stream.send(self._socket.message(message))
+
+    def try_send(self, message: bytes) -> None:
+        """Send what the kernel takes at once, while nobody is in `send`; `send_rest` has to follow."""
+        try:
+            data = self._rest + self._socket.message(message)
+            self._rest = data
+            self._rest = data[os.write(self._descriptor, data) :]
+        except (OSError, WebSocketClosed):
+            pass  # whoever sends or reads next is told
+
+    async def send_rest(self) -> None:
+        """Send what `try_send` could not."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            await self._stream.send(rest)
+
+    def __aiter__(self) -> _Connection:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._messages:
+        while not self._socket.messages:
             await self._read()
-        return self._messages.popleft()
+        return self._socket.messages.popleft()
 
     async def _read(self) -> None:
-        self._protocol.receive_data(await self._stream.receive(_RECEIVE_BYTES))
-        for event in self._protocol.events():
-            if isinstance(event, AcceptConnection):
-                self._is_open = True
-            elif isinstance(event, BytesMessage):
-                self._parts.append(bytes(event.data))
-                if event.message_finished:
-                    self._messages.append(b"".join(self._parts))
-                    self._parts = []
-            elif isinstance(event, Ping):
-                await self._stream.send(self._protocol.send(event.response()))
-            elif isinstance(event, RejectConnection):
-                raise anyio.EndOfStream
-            elif isinstance(event, CloseConnection):
-                if event.code in _REFUSED:
-                    self.refusal = event.reason or "there is no such file"
-                    if not self._is_talking:
-                        return
-                raise anyio.EndOfStream
+        if self._socket.closed is not None:
+            raise self._socket.closed
+        try:
+            data = await self._stream.receive(_RECEIVE_BYTES)
+        except anyio.EndOfStream:
+            data = b""
+        self._socket.receive(data)
+        self._rest += self._socket.to_send
+        self._socket.to_send = b""
+        if self._rest:
+            self.wake_sender()

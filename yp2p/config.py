@@ -148,6 +148,15 @@ class Paths:
     def socket(self) -> Path:
         return self.runtime / "control.sock"
 
+    @property
+    def documents(self) -> Path:
+        return documents_socket(self.socket)
+
+
+def documents_socket(control: Path) -> Path:
+    """Where live documents are served, beside a control socket."""
+    return control.with_name("documents.sock")
+
 
 def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
     """Everything beneath `YP2P_HOME` when that is set, otherwise the XDG directories."""

@@ -5,6 +5,7 @@ Task tree; nesting is shutdown order, the innermost goes first::
     store writer                     commits last, shielded
     └── device                       folders: one disk actor each; peers: one task per known device
         ├── control socket           the local API
+        ├── documents socket         live documents, for programs: a task each
         └── intake                   what is cancelled first
             ├── listener             handshakes of incoming connections, then their links
             ├── mDNS                 announcing, sightings, interface changes
@@ -28,6 +29,7 @@ import trio
 
 from yp2p.config import DEFAULT_PORT, Config, Paths
 from yp2p.control.app import make_app, serve_control
+from yp2p.control.documents import Documents
 from yp2p.control.socket import bind_control_socket
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
@@ -137,14 +139,15 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
         if not is_first_start and not paths.store.exists():  # noqa: ASYNC240
             log.warning("store_missing", advice="an empty one is made; share or join the folders again")
         listeners = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
-        control = bind_control_socket(paths.socket)
+        control, documents = bind_control_socket(paths.socket), bind_control_socket(paths.documents)
         try:
             async with _open_device(config, identity, paths) as (device, nursery):
                 device.peers.listen_port = listeners[0].socket.getsockname()[1]
-                await _serve(config, device, nursery, listeners, control, identity, share, shared)
+                await _serve(config, device, nursery, listeners, control, documents, identity, share, shared)
         finally:
-            control.close()
-            paths.socket.unlink(missing_ok=True)
+            for sock, path in ((control, paths.socket), (documents, paths.documents)):
+                sock.close()
+                path.unlink(missing_ok=True)
     finally:
         lock.release()
 
@@ -155,6 +158,7 @@ async def _serve(
     outer: trio.Nursery,
     listeners: list[trio.SocketListener],
     control: socket.socket,
+    documents: socket.socket,
     identity: Identity,
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
@@ -170,6 +174,7 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listener.serve, listeners)
         nursery.start_soon(serve_control, make_app(device, stop), control)
+        nursery.start_soon(Documents(device).serve, documents)
         nursery.start_soon(_wait_for_signal, stop)
         nursery.start_soon(_feed_watchdog)
         if config.discovery.mdns:

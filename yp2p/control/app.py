@@ -36,13 +36,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response, request_of
-from yp2p.control.documents import document_routes
 from yp2p.control.history import history_routes
 from yp2p.sync.folder import Folder
-from yp2p.sync.programs import Programs
-
-# A whole document with its history, as between devices.
-_MAX_MESSAGE_BYTES = 64 << 20
 
 
 class Device(Protocol):
@@ -50,13 +45,6 @@ class Device(Protocol):
 
     @property
     def folders(self) -> Iterable[Folder]: ...
-
-    @property
-    def shown_id(self) -> str: ...
-
-    def programs(self, folder: Folder) -> Programs: ...
-
-    def present(self, folder: Folder) -> list[dict[str, Any]]: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -192,7 +180,6 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             Route("/v1/notices", endpoint(notices)),
             Route("/v1/notices/restore", endpoint(bring_back), methods=["POST"]),
             *history_routes(lambda: device.folders),
-            *document_routes(lambda: device.folders, device.programs, device.present, device.shown_id),
             Route("/v1/stop", endpoint(stop_daemon), methods=["POST"]),
         ]
     )
@@ -206,5 +193,4 @@ async def serve_control(app: Starlette, sock: socket.socket) -> None:
     config.errorlog = None
     config.loglevel = "ERROR"
     config.graceful_timeout = 0.2
-    config.websocket_max_message_size = _MAX_MESSAGE_BYTES
     await serve(app, config, shutdown_trigger=trio.sleep_forever, mode="asgi")  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """The local API of live documents: a WebSocket at /v1/documents?path=PATH speaks the protocol of Yjs providers.
 
+It has a socket of its own beside the control socket, and no framework between: a keystroke passes through here.
+
 With `&client=ID` a program says what client ID it writes with.
 
 Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
@@ -9,58 +11,86 @@ client with the state `{"others": [...]}`; what the program says of itself, it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import structlog
 import trio
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from wsproto import ConnectionType
 
+from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
-from yp2p.protocol import awareness, channel
+from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
+from yp2p.protocol.channel import AwarenessUpdate, encode
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
 from yp2p.sync.folder import Folder
 from yp2p.sync.programs import Program, ProgramDocument, Programs, others_in
 from yp2p.sync.provider import Provider
+from yp2p.transport.at_once import send_at_once
 
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
 # WebSocket close codes for applications (RFC 6455, section 7.4.2).
 REFUSED, WRONG = 4000, 4001  # there is no such text (any more); what was sent is in no document
+_TARGET = "/v1/documents"
+_RECEIVE_BYTES = 64 << 10
+_PRESENCE_DELAY_S = 0.05
+_HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
 
 log = structlog.get_logger()
 
 
-class _WebSocketChannel:
-    """The channel of one document over a WebSocket."""
+class _ProgramChannel:
+    """The channel of one document over a connection. Whoever sends waits for those before; `try_send` for nobody."""
 
-    def __init__(self, socket: WebSocket, path: str) -> None:
+    def __init__(self, stream: trio.SocketStream, socket: WebSocket, path: str, nursery: trio.Nursery) -> None:
         self.path = path
+        self._stream = stream
         self._socket = socket
+        self._nursery = nursery
+        self._sending = trio.Lock()
+        self._rest = b""  # of a message that was sent in part
 
     async def send(self, message: bytes) -> None:
-        await self._socket.send_bytes(message)
+        await self._send(self._socket.message(message))
 
-    async def recv(self) -> bytes:
-        return await self._socket.receive_bytes()
+    async def _send(self, data: bytes) -> None:
+        async with self._sending:
+            rest, self._rest = self._rest, b""
+            await self._stream.send_all(rest + data)
 
-    def __aiter__(self) -> _WebSocketChannel:
+    def try_send(self, message: bytes) -> bool:
+        """Send what the kernel takes at once; False when something is being sent."""
+        if self._sending.locked() or self._rest:
+            return False
+        data = self._socket.message(message)
+        self._rest = data[send_at_once(self._stream, data) :]
+        if self._rest:
+            self._nursery.start_soon(self._send, b"")
+        return True
+
+    def __aiter__(self) -> _ProgramChannel:
         return self
 
     async def __anext__(self) -> bytes:
-        try:
-            return await self.recv()
-        except (WebSocketDisconnect, KeyError, TypeError):  # it closed, or sent text
-            raise StopAsyncIteration from None
+        while not self._socket.messages:
+            if self._socket.closed is not None:
+                raise StopAsyncIteration
+            self._socket.receive(await self._stream.receive_some(_RECEIVE_BYTES))
+            if self._socket.to_send:
+                answer, self._socket.to_send = self._socket.to_send, b""
+                await self._send(answer)
+        return self._socket.messages.popleft()
 
 
-def _wanted(socket: WebSocket) -> tuple[str, int | None]:
+def _wanted(target: str) -> tuple[str, int | None]:
     """The path that is asked for (any name, also one that is not UTF-8), and what the program writes with."""
-    query = parse_qs(socket.scope["query_string"].decode("latin-1"), errors="surrogateescape")
+    query = parse_qs(target.partition("?")[2], errors="surrogateescape")
     client = str(query.get("client", [""])[0])
     is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
     return str(query.get("path", [""])[0]), int(client) if is_client else None
@@ -74,20 +104,56 @@ def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
     return found
 
 
-def document_routes(
-    folders: Callable[[], Iterable[Folder]],
-    programs: Callable[[Folder], Programs],
-    present: Callable[[Folder], list[dict[str, Any]]],
-    own: str,
-) -> list[WebSocketRoute]:
-    """The route of live documents.
+class Device(Protocol):
+    """What live documents need of the device."""
 
-    Args:
-        present: the awareness states of all who are in a folder; `own` is the ID in that of this device.
-    """
+    @property
+    def folders(self) -> Iterable[Folder]: ...
 
-    def find(path: str, client: int | None) -> tuple[Folder, Program, ProgramDocument]:
-        folder, inside = history.find(folders(), path)
+    @property
+    def shown_id(self) -> str: ...
+
+    def programs(self, folder: Folder) -> Programs: ...
+
+    def present(self, folder: Folder) -> list[dict[str, Any]]:
+        """The awareness states of all who are in a folder."""
+
+
+class Documents:
+    """Serves the live documents of one device."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve programs until cancelled."""
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
+        await trio.serve_listeners(self._serve_program, [listener])
+
+    async def _serve_program(self, stream: trio.SocketStream) -> None:
+        """One connection, to its end. The one place where a program's fault stops."""
+        program = WebSocket(ConnectionType.SERVER)
+        try:
+            with trio.move_on_after(_HANDSHAKE_LIMIT_S):
+                while program.target is None and program.closed is None:
+                    program.receive(await stream.receive_some(_RECEIVE_BYTES))
+            if program.target is None or program.target.partition("?")[0] != _TARGET:
+                return
+            await stream.send_all(program.accept())
+            await self._serve_document(stream, program, *_wanted(program.target))
+        except* (YpError, DocumentPoisoned) as group:
+            reason = str(_first(group))
+            log.warning("program_refused", reason=reason[:200])
+            await _say(stream, program.close(WRONG, reason[:100]))
+        except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it went while something was sent to it
+        except* Exception:
+            log.exception("program_failed")
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    def _find(self, path: str, client: int | None) -> tuple[Folder, Program, ProgramDocument]:
+        folder, inside = history.find(self._device.folders, path)
         entry = history.entry_at(folder, inside)
         if not folder.is_alive(entry):
             raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
@@ -97,47 +163,48 @@ def document_routes(
         program = Program(entry.id, client)
         return folder, program, ProgramDocument(folder, live, program)
 
-    async def tell_others(folder: Folder, program: Program, socket: WebSocket) -> None:
+    async def _serve_document(
+        self, stream: trio.SocketStream, socket: WebSocket, path: str, client: int | None
+    ) -> None:
+        try:
+            folder, program, document = self._find(path, client)
+        except YpError as error:
+            await stream.send_all(socket.close(REFUSED, str(error)[:100]))
+            return
+        programs = self._device.programs(folder)
+        programs.add(program)
+        try:
+            async with trio.open_nursery() as nursery:
+                channel = _ProgramChannel(stream, socket, path, nursery)
+                provider = Provider(
+                    document,
+                    channel,
+                    source=program,
+                    must_relay=lambda source: True,  # nobody else tells it
+                    on_awareness=lambda data: programs.said(program, data),
+                )
+                nursery.start_soon(self._tell_others, folder, program, channel)
+                await provider.start()
+                nursery.cancel_scope.cancel()
+        finally:
+            programs.remove(program)
+
+    async def _tell_others(self, folder: Folder, program: Program, channel: _ProgramChannel) -> None:
         """Who else has the file open, whenever that changes."""
         clock, told = 0, None
         while True:
             changed = folder.changed
             path = folder.layout().path_of.get(program.entry, "")
-            others = others_in(present(folder), own, path)
+            others = others_in(self._device.present(folder), self._device.shown_id, path)
             if others != told:
                 clock, told = clock + 1, others
                 states = awareness.encode([Presence(_DAEMON_CLIENT, clock, {"others": others})])
-                await socket.send_bytes(channel.encode(channel.AwarenessUpdate(states)))
+                await channel.send(encode(AwarenessUpdate(states)))
             await changed.wait()
+            await trio.sleep(_PRESENCE_DELAY_S)  # and not woken by every keystroke meanwhile
 
-    async def open_document(socket: WebSocket) -> None:
-        await socket.accept()
-        try:
-            path, client = _wanted(socket)
-            folder, program, document = find(path, client)
-        except YpError as error:
-            await socket.close(REFUSED, str(error)[:100])
-            return
-        programs(folder).add(program)
-        provider = Provider(
-            document,
-            _WebSocketChannel(socket, path),
-            source=program,
-            must_relay=lambda source: True,  # nobody else tells it
-            on_awareness=lambda data: programs(folder).said(program, data),
-        )
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(tell_others, folder, program, socket)
-                await provider.start()
-                nursery.cancel_scope.cancel()
-        except* (YpError, DocumentPoisoned) as group:
-            reason = str(_first(group))
-            log.warning("program_refused", reason=reason[:200])
-            await socket.close(WRONG, reason[:100])
-        except* (WebSocketDisconnect, RuntimeError):
-            pass  # it went while something was sent to it
-        finally:
-            programs(folder).remove(program)
 
-    return [WebSocketRoute("/v1/documents", open_document)]
+async def _say(stream: trio.SocketStream, data: bytes) -> None:
+    """The last word, if it can still be said."""
+    with trio.move_on_after(_CLOSE_LIMIT_S, shield=True), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(data)

@@ -1,0 +1,166 @@
+"""The socket of live documents: what is no WebSocket, or says what it may not, ends its own connection and no more."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from lab import Device, devices, eventually
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
+
+from yp2p.control import websocket
+from yp2p.control.websocket import WebSocket
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
+from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+
+TEXT = "a line\n"
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    with devices(tmp_path_factory.mktemp("documents"), "one") as (one,):
+        (one.dir / "a.md").write_text(TEXT)
+        one.cli("share", str(one.dir))
+        one.wait()
+        yield one
+
+
+@contextmanager
+def connected(device: Device) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        directory = os.open(device.home, os.O_PATH | os.O_DIRECTORY)
+        try:
+            sock.connect(f"/proc/self/fd/{directory}/documents.sock")
+        finally:
+            os.close(directory)
+        yield sock
+
+
+class Client:
+    """A connection by hand."""
+
+    def __init__(self, sock: socket.socket, target: str) -> None:
+        self.sock = sock
+        self.ws = WSConnection(ConnectionType.CLIENT)
+        self.say(Request(host="localhost", target=target))
+
+    def say(self, event: Event) -> None:
+        self.sock.sendall(self.ws.send(event))
+
+    def until(self, kind: type) -> object:
+        """The next event of a kind."""
+        while True:
+            for event in self.ws.events():
+                if isinstance(event, kind):
+                    return event
+            self.ws.receive_data(self.sock.recv(4096) or None)
+
+
+def _target(device: Device, name: str = "a.md") -> str:
+    return f"/v1/documents?path={device.dir / name}"
+
+
+def test_any_client_of_the_protocol_can_take_part(device: Device) -> None:
+    with connected(device) as sock:
+        client = Client(sock, _target(device))
+        step = client.until(BytesMessage)
+        assert isinstance(step, BytesMessage)
+        assert isinstance(decode(bytes(step.data)), Step1)
+        asked = encode(Step1(b"\x00"))
+        client.say(BytesMessage(asked[:1], message_finished=False))
+        client.say(Ping(b"still there?"))
+        assert client.until(Pong) is not None
+        client.say(BytesMessage(asked[1:]))
+        while True:
+            answer = client.until(BytesMessage)
+            assert isinstance(answer, BytesMessage)
+            if isinstance(decode(bytes(answer.data)), Step2):
+                break
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "code"),
+    [
+        pytest.param("a.md", TextMessage("text"), 1003, id="text"),
+        pytest.param("a.md", BytesMessage(encode(Updates((b"\xff\xff\xff",)))), 4001, id="nonsense"),
+        pytest.param("nothing.md", None, 4000, id="no file"),
+    ],
+)
+def test_what_may_not_be_said_is_answered_with_the_reason(
+    device: Device, name: str, said: BytesMessage | TextMessage | None, code: int
+) -> None:
+    with connected(device) as sock:
+        client = Client(sock, _target(device, name))
+        if said is not None:
+            client.until(BytesMessage)
+            client.say(said)
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == code
+        assert closed.reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="http"),
+        pytest.param(b"\x00" * 100, id="zeros"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /v1/documents HTTP/1.1\r\nx", id="half"),
+    ],
+)
+def test_what_is_no_websocket_is_hung_up_on(device: Device, said: bytes) -> None:
+    with connected(device) as sock:
+        Client(sock, "/somewhere/else")
+        assert sock.recv(100) == b""
+    with connected(device) as sock:
+        sock.sendall(said)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+    test_any_client_of_the_protocol_can_take_part(device)
+
+
+def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Device) -> None:
+    """More than the kernel takes at once is sent in parts, in order."""
+    writer, reader, size = TextReplica(4711), TextReplica(4712), 60 * 20_000
+    with connected(device) as one, connected(device) as two:
+        slow, quick = Client(one, _target(device)), Client(two, _target(device))
+        for client in (slow, quick):
+            client.until(BytesMessage)
+            client.say(BytesMessage(encode(Step1(b"\x00"))))
+        for _ in range(60):
+            update = writer.edit([Hunk(0, 0, "x" * 20_000)])
+            assert update is not None
+            quick.say(BytesMessage(encode(Updates((update,)))))
+        part = b""
+        while len(reader.text()) < size:
+            message = slow.until(BytesMessage)
+            assert isinstance(message, BytesMessage)
+            part += bytes(message.data)
+            if message.message_finished:
+                whole, part = decode(part), b""
+                for update in whole.updates if isinstance(whole, Updates) else ():
+                    reader.receive(update)
+    assert reader.text() == writer.text()
+    eventually(lambda: len((device.dir / "a.md").read_text()) == size + len(TEXT))
+
+
+def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100)
+    server, client = WebSocket(ConnectionType.SERVER), WSConnection(ConnectionType.CLIENT)
+    server.receive(client.send(Request(host="localhost", target="/")))
+    client.receive_data(server.accept())
+    list(client.events())
+    for _ in range(4):
+        server.receive(client.send(BytesMessage(bytes(30), message_finished=False)))
+    assert server.closed is not None
+    assert server.closed.code == 1009
+    client.receive_data(server.to_send)
+    assert any(isinstance(event, CloseConnection) and event.code == 1009 for event in client.events())
