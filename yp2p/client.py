@@ -371,7 +371,7 @@ class _Connection:
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
-        self._descriptor = stream.extra(anyio.abc.SocketAttribute.raw_socket).fileno()
+        self._raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # its number is -1 once it is closed
         self._socket = WebSocket(ConnectionType.CLIENT)
         self._rest = b""  # of what was sent in part
         self.wake_sender: Callable[[], None] = lambda: None
@@ -425,7 +425,7 @@ class _Connection:
         try:
             data = self._rest + self._socket.message(message)
             self._rest = data
-            self._rest = data[os.write(self._descriptor, data) :]
+            self._rest = data[os.write(self._raw.fileno(), data) :]
         except (OSError, WebSocketClosed):
             pass  # whoever sends or reads next is told
 

@@ -65,8 +65,8 @@ class _ProgramChannel:
             await self._stream.send_all(rest + data)
 
     def try_send(self, message: bytes) -> bool:
-        """Send what the kernel takes at once; False when something is being sent."""
-        if self._sending.locked() or self._rest:
+        """Send what the kernel takes at once; False when something is being sent, or it is over."""
+        if self._sending.locked() or self._rest or self._socket.closed is not None:
             return False
         data = self._socket.message(message)
         self._rest = data[send_at_once(self._stream, data) :]
