@@ -337,7 +337,7 @@ class Render:
         )  # fmt: skip
         await self._base_is(made)
 
-    def _make_way(self, entry: EntryID, path: str) -> None:
+    def _make_way(self, entry: EntryID, path: str, *, is_new: bool) -> None:
         """Something stands where a file should go: it is looked at first, it may be that file already."""
         try:
             status = self._root.lstat(path)
@@ -347,7 +347,7 @@ class Render:
         if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
             self._look(path)
             self._later[entry] = trio.current_time() + RETRY_S
-        elif stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
+        elif is_new and stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
             self._folder.to_render.add(entry)
         else:
             self._wait(entry, "something else stands at its place", BLOCKED_RETRY_S)
@@ -465,7 +465,7 @@ class Render:
             if put.record is None or self._ingest.readers.unread.get(put.entry) is put.record:
                 self._ingest.readers.was_read(put.entry)  # nothing was put in place that could be unread
             if result.outcome is Outcome.CHANGED:
-                self._make_way(put.entry, put.path)
+                self._make_way(put.entry, put.path, is_new=put.record is None)
             else:
                 retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
                 self._wait(put.entry, result.reason, retry)
