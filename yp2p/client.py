@@ -333,9 +333,10 @@ class File:
     async def _send(self, connection: _Connection) -> None:
         try:
             while True:
-                await connection.send_rest()
-                while self._waiting:
-                    await connection.send(self._next_message())
+                while self._waiting or connection.has_rest:
+                    await connection.send_rest()
+                    if self._waiting:
+                        await connection.send(self._next_message())
                 self._more = anyio.Event()
                 self._is_sender_idle = True
                 await self._more.wait()
@@ -428,6 +429,10 @@ class _Connection:
             self._rest = data[os.write(self._raw.fileno(), data) :]
         except (OSError, WebSocketClosed):
             pass  # whoever sends or reads next is told
+
+    @property
+    def has_rest(self) -> bool:
+        return bool(self._rest)
 
     async def send_rest(self) -> None:
         """Send what `try_send` could not."""

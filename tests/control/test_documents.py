@@ -152,6 +152,12 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
     eventually(lambda: len((device.dir / "a.md").read_text()) == size + len(TEXT))
 
 
+def test_an_end_before_any_request_is_one() -> None:
+    server = WebSocket(ConnectionType.SERVER)
+    server.receive(b"")
+    assert server.closed is not None
+
+
 def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100)
     server, client = WebSocket(ConnectionType.SERVER), WSConnection(ConnectionType.CLIENT)

@@ -293,8 +293,9 @@ async def test_files_that_are_put_in_place_are_no_news_and_what_others_put_there
     async with open_watcher(root, IgnoreRules()) as watcher:
         watcher.scan()
         items = [(_ready(root, "x", None), path) for path in paths]
-        with watcher.expecting(paths):
+        with watcher.expecting(paths) as placed:
             assert {result.outcome for result in replace.put_all_new(root, items)} == {Outcome.DONE}
+            placed |= set(paths)
         (root.path / "d" / "saved").write_text("y")
         (root.path / "other").rename(root.path / "d" / "replaced")
         batch = await _next(watcher)
@@ -306,6 +307,29 @@ async def test_files_that_are_put_in_place_are_no_news_and_what_others_put_there
             (root.path / name).rename(root.path / "gone")
             (root.path / "gone").rename(root.path / name)
             assert name in (await _next(watcher)).finished
+
+
+async def test_what_could_not_be_put_or_was_moved_with_its_directory_is_news(root: Root) -> None:
+    for name in ("d", "e"):
+        (root.path / name).mkdir()
+    (root.path / "e" / "f").write_text("theirs")
+    (root.path / "other").write_text("newer")
+    async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
+        with watcher.expecting(["e/f"]) as placed:
+            (result,) = replace.put_all_new(root, [(_ready(root, "x", None), "e/f")])
+            assert result.outcome is Outcome.CHANGED
+            assert not placed
+        (root.path / "other").rename(root.path / "e" / "f")
+        assert (await _next(watcher)).finished == {"other", "e/f"}
+        with watcher.expecting(["d/one", "d/two"]):
+            assert replace.put_new(root, _ready(root, "1", None), "d/one").outcome is Outcome.DONE
+            (root.path / "top").write_text("x")
+            assert (await _next(watcher)).finished >= {"top"}
+            (root.path / "d").rename(root.path / "moved")
+            batch = await _next(watcher)
+        assert batch.removed_directories == {"d"}
+        assert batch.finished == ({"d/one", "d/two"} if root.capabilities.no_replace else set())
 
 
 async def test_many_events_are_taken_many_at_a_time(root: Root, autojump_clock: MockClock) -> None:

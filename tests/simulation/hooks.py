@@ -25,7 +25,7 @@ from yp2p.files import capabilities, inspect, replace, root, syscalls
 from yp2p.store.database import Database
 from yp2p.sync import device as device_module
 from yp2p.sync import imports, ingest, peers, render, wholes
-from yp2p.transport import dialer
+from yp2p.transport import dialer, link
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -142,6 +142,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (os, "urandom", rng.randbytes),
             (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
             (dialer, "connect", connect),
+            (link, "send_at_once", lambda stream, data: stream.take_at_once(data)),
             (device_module, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             (os, "write", _write),
@@ -160,6 +161,7 @@ class SimulatedDatabase(Database):
     """The store with a task for its writer thread, so that a crash can come at any moment of a group commit."""
 
     host: Host
+    delays_s: tuple[float, ...] = (0.0002, 0.001, 0.005)  # from what is submitted to its commit
 
     class _Queue:
         def __init__(self) -> None:
@@ -179,7 +181,7 @@ class SimulatedDatabase(Database):
         while True:
             await queue.more.wait()
             queue.more = trio.Event()
-            await trio.sleep(self.host.rng.choice((0.0002, 0.001, 0.005, 0.1 if self.host.slow_store else 0.001)))
+            await trio.sleep(self.host.rng.choice((*self.delays_s, 0.1 if self.host.slow_store else self.delays_s[0])))
             self.flush()
 
     def flush(self) -> None:

@@ -97,13 +97,26 @@ class SimulatedStream:
             await self._out.room.wait()
         if self._connection.broken or self._closed:
             raise trio.BrokenResourceError("the connection is broken")
+        self._put(bytes(data))
+
+    def _put(self, data: bytes) -> None:
         now = trio.current_time()
         arrives = max(now, self._connection.blocked_until(self._own)) + self._out.latency_s
         if self._out.waiting:
             arrives = max(arrives, self._out.waiting[-1][0])
-        self._out.waiting.append((arrives, bytes(data)))
+        self._out.waiting.append((arrives, data))
         self._out.size += len(data)
         self._out.wake()
+
+    def take_at_once(self, data: bytes) -> int:
+        """As `transport/at_once.py`: what there is room for, and now and then only a part of it."""
+        if self._connection.broken or self._closed or self._out.size > _WINDOW_BYTES:
+            return 0
+        rng = self._connection.network.rng
+        taken = len(data) if rng.random() < 0.8 else rng.randrange(len(data) + 1)
+        if taken:
+            self._put(data[:taken])
+        return taken
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await trio.lowlevel.checkpoint()

@@ -11,7 +11,10 @@ import trio.testing
 from sync.bridge import PEER, Bridge, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
+from yp2p.documents.text import imported
+from yp2p.identity import DocumentID
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.records import log_row
 from yp2p.sync.versions import bring_back
 
 NAME = "a.txt"
@@ -137,3 +140,22 @@ def test_after_a_power_cut_a_save_can_be_of_what_was_saved_before_others_changes
             assert _kinds(bridge) == []
 
     _run(test)
+
+
+def test_a_row_that_nobody_submitted_yet_is_not_forgotten() -> None:
+    """Else whoever opens its document meanwhile finds it empty, and a save of the file would write it all again."""
+    _run(_keep_a_row)
+
+
+async def _keep_a_row(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        folder, document = bridge.folder, DocumentID(b"d" * 16)
+        seq, update = folder.database.next_seq(), imported("text\n")
+        folder.unstored[document] = (seq, update)
+        await folder.database.pending().wait()
+        folder.close_idle_documents()
+        assert folder.rows(document) == [(seq, update)]
+        await folder.database.submit([log_row(folder.id, document, seq, None, update)]).wait()
+        folder.close_idle_documents()
+        assert document not in folder.unstored
+        assert folder.rows(document) == [(seq, update)]

@@ -55,14 +55,17 @@ class _ProgramChannel:
         self._nursery = nursery
         self._sending = trio.Lock()
         self._rest = b""  # of a message that was sent in part
+        self.is_cut = False  # whether a message is out in part
 
     async def send(self, message: bytes) -> None:
         await self._send(self._socket.message(message))
 
     async def _send(self, data: bytes) -> None:
         async with self._sending:
-            rest, self._rest = self._rest, b""
-            await self._stream.send_all(rest + data)
+            data, self._rest = self._rest + data, b""
+            self.is_cut = True
+            await self._stream.send_all(data)
+            self.is_cut = False
 
     def try_send(self, message: bytes) -> bool:
         """Send what the kernel takes at once; False when something is being sent, or it is over."""
@@ -70,6 +73,7 @@ class _ProgramChannel:
             return False
         data = self._socket.message(message)
         self._rest = data[send_at_once(self._stream, data) :]
+        self.is_cut = bool(self._rest)
         if self._rest:
             self._nursery.start_soon(self._send, b"")
         return True
@@ -78,6 +82,8 @@ class _ProgramChannel:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._socket.messages:
+            await trio.lowlevel.checkpoint()
         while not self._socket.messages:
             if self._socket.closed is not None:
                 raise StopAsyncIteration
@@ -141,10 +147,6 @@ class Documents:
                 return
             await stream.send_all(program.accept())
             await self._serve_document(stream, program, *_wanted(program.target))
-        except* (YpError, DocumentPoisoned) as group:
-            reason = str(_first(group))
-            log.warning("program_refused", reason=reason[:200])
-            await _say(stream, program.close(WRONG, reason[:100]))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went while something was sent to it
         except* Exception:
@@ -173,6 +175,7 @@ class Documents:
             return
         programs = self._device.programs(folder)
         programs.add(program)
+        channel: _ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
                 channel = _ProgramChannel(stream, socket, path, nursery)
@@ -186,6 +189,11 @@ class Documents:
                 nursery.start_soon(self._tell_others, folder, program, channel)
                 await provider.start()
                 nursery.cancel_scope.cancel()
+        except* (YpError, DocumentPoisoned) as group:
+            reason = str(_first(group))
+            log.warning("program_refused", reason=reason[:200])
+            if channel is not None and not channel.is_cut:  # behind half a message it would be a part of that
+                await _say(stream, socket.close(WRONG, reason[:100]))
         finally:
             programs.remove(program)
 

@@ -72,6 +72,8 @@ class WebSocket:
                 self._take(event)
         except RemoteProtocolError as error:
             self.closed = self.closed or WebSocketClosed(1006, str(error))
+        if not data and self.closed is None:
+            self.closed = WebSocketClosed(1006, "")
 
     def _take(self, event: object) -> None:
         match event:
@@ -85,7 +87,7 @@ class WebSocket:
                 self._take_part(bytes(event.data), is_last=event.message_finished)
             case TextMessage():
                 self._refuse(_UNSUPPORTED, "messages are binary")
-            case Ping():
+            case Ping() if self.closed is None:
                 self.to_send += self._protocol.send(event.response())
             case CloseConnection():
                 self.closed = self.closed or WebSocketClosed(event.code, event.reason or "")

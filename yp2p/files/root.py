@@ -22,6 +22,8 @@ OURS = ".yp2p"
 TMP = f"{OURS}/tmp"
 TRASH = f"{OURS}/trash"
 _MARKER = f"{OURS}/marker"
+# Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
+_MOST_USES = 16
 _README = """This directory belongs to yp2p, which keeps the folder around it the same on several devices.
 tmp/ holds files on their way in, trash/ what other devices deleted. `marker` says which folder this is:
 without it yp2p pauses the folder, because an empty directory must not look like a deleted folder.
@@ -236,6 +238,7 @@ class OpenDirectory:
     def __init__(self, root: Root) -> None:
         self._root = root
         self._path = ""
+        self._used = 0
         self._descriptor: int | None = None
 
     def parent(self, path: str) -> tuple[int, str]:
@@ -247,13 +250,16 @@ class OpenDirectory:
         directory, _, name = path.rpartition("/")
         if not directory:
             return self._root.descriptor, name
-        if self._descriptor is None or directory != self._path:
+        if self._descriptor is None or directory != self._path or self._used >= _MOST_USES:
+            if directory != self._path:
+                self._root.make_parents(path)
             self.close()
-            self._root.make_parents(path)
             self._descriptor, self._path = self._root.open(directory, os.O_DIRECTORY | os.O_PATH), directory
+        self._used += 1
         return self._descriptor, name
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
+        self._path, self._used = "", 0
         if descriptor is not None:
             os.close(descriptor)

@@ -80,6 +80,7 @@ class Watcher:
         self._kept = -1  # the watch of `.yp2p/tmp`
         self._pace = _Pace()
         self._expected: set[str] = set()  # where somebody puts files: their coming is no news
+        self._swallowed: set[str] = set()  # what was no news, while they are being put
         self._over: set[str] = set()  # those of which the kernel has told by now, if it did
         self.exhausted = False
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
@@ -169,23 +170,30 @@ class Watcher:
         with self._lock:
             for event in events:
                 self._take(event.wd, event.mask, event.name, batch)
+        if batch.removed_directories:
+            # What was put into a directory that went away meanwhile is where nobody expects it.
+            gone = tuple(f"{directory}/" for directory in batch.removed_directories)
+            batch.finished.update(path for path in self._expected | self._swallowed if path.startswith(gone))
         self._expected -= over
         return batch
 
     @contextmanager
-    def expecting(self, paths: Sequence[str]) -> Iterator[None]:
+    def expecting(self, paths: Sequence[str]) -> Iterator[set[str]]:
         """Somebody moves new files to these paths, where nothing may be: of each that is no news.
 
         Another move to such a path is: the kernel tells of both, in order. Where a directory has no watch yet, it will
-        be listed, and the file with it.
+        be listed, and the file with it. Gives a set for the paths where a file was put: of the others nothing will be told.
         """
+        placed: set[str] = set()
         is_one_move = self._root.capabilities.no_replace  # without it other events come of it
         watched = {path for path in paths if is_one_move and path.rpartition("/")[0] in self._watch_of}
         self._expected |= watched
         try:
-            yield
+            yield placed
         finally:
-            self._over |= watched  # the kernel has told all by now: what is read next is the last of it
+            self._swallowed.clear()  # whoever asked for this knows of them now
+            self._expected -= watched - placed
+            self._over |= watched & placed  # the kernel has told of all by now: what is read next is the last of it
 
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
@@ -211,6 +219,7 @@ class Watcher:
         is_directory = bool(mask & flags.ISDIR)
         if mask & flags.MOVED_TO and path in self._expected and not is_directory:
             self._expected.remove(path)
+            self._swallowed.add(path)
             return
         if self.ignore.ignores(path, directory=is_directory):
             return

@@ -32,9 +32,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import structlog
 import trio
 
 from yp2p.errors import DamagedError, YpError
+
+log = structlog.get_logger()
 
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
 _CACHE_KIB = 256
@@ -124,7 +127,11 @@ class Commit:
             self._over.set()
         calls, self._calls = self._calls, []
         for call in calls if error is None else ():
-            call()
+            try:
+                call()
+            except Exception:
+                # What is stored is stored, and others wait for it.
+                log.exception("listener_failed")
 
 
 class Database:

@@ -493,7 +493,7 @@ class Folder:
         """Let go of documents that nobody used for a while, and tell whether there were any: they are in the store."""
         if not self.database.pending().is_done:
             return False
-        self.unstored.clear()
+        self._forget_stored()
         now = trio.current_time()
         closed = False
         if now >= self._manifest_rests_at:
@@ -507,6 +507,13 @@ class Folder:
                 del self._texts[document]
                 closed = True
         return closed
+
+    def _forget_stored(self) -> None:
+        """The rows that are in the store by now; others may be of an import that is not submitted yet."""
+        if self.unstored:
+            first = min(seq for seq, _ in self.unstored.values())
+            stored = {seq for (seq,) in self.database.rows("SELECT seq FROM log WHERE seq >= ?", (first,))}
+            self.unstored = {document: row for document, row in self.unstored.items() if row[0] not in stored}
 
     def forget_document(self, document: DocumentID) -> bool:
         """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""

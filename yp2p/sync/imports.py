@@ -15,6 +15,7 @@ Theory of operation (invariant 5)
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -30,13 +31,16 @@ from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Kind
-from yp2p.store.database import Statement
+from yp2p.store.database import Commit, Statement
 from yp2p.sync.folder import Folder
 from yp2p.sync.new_texts import document_id_for, entry_id_for, new_text
 from yp2p.sync.notices import NoticeKind
 from yp2p.sync.records import FileRecord, save_chunks
 from yp2p.sync.unsettled import BUSY_RETRY_S, Unsettled
 from yp2p.sync.wholes import Wholes, content_of, record_of
+
+# Batches of new files that are made while those before are not in the store yet: they hold all their texts.
+_MOST_ON_THEIR_WAY = 2
 
 log = structlog.get_logger()
 
@@ -67,11 +71,13 @@ class Imports:
         self._known_file = known_file
         self._moved_away = moved_away
         self._wholes = wholes
-        self._stored = folder.database.pending()  # the batch before
+        self._on_their_way: deque[Commit] = deque()  # batches
 
     async def take(self, findings: list[Finding]) -> None:
         """Bring new files into the manifest, many at once."""
         folder = self._folder
+        if len(self._on_their_way) == _MOST_ON_THEIR_WAY:
+            await self._on_their_way.popleft().wait()
         changes: list[Change] = []
         statements: list[Statement] = []
         imported_entries: list[EntryID] = []
@@ -104,9 +110,11 @@ class Imports:
             # It may have moved on while it was imported, before anybody knew that it is ours.
             self._look(finding.path)
         if changes:
-            await self._stored.wait()  # one batch is on its way to the store while the next is made, and no more
-            self._stored = folder.write_manifest(changes, statements)
-            self._stored.then(lambda: folder.all_rendered(imported_entries))
+            # no await since the first of them: of what is not submitted nobody may see a part
+            commit = folder.write_manifest(changes, statements)
+            commit.then(lambda: folder.all_rendered(imported_entries))
+            self._on_their_way.append(commit)
+            await trio.lowlevel.checkpoint()
             log.info("files_imported", folder=folder.label, count=len(changes))
 
     def _is_in_use(self, entry: EntryID) -> bool:

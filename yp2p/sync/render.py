@@ -124,7 +124,7 @@ class Render:
         root: Root,
         ingest: Ingest,
         look: Callable[[str], None],
-        expecting: Callable[[Sequence[str]], AbstractContextManager[None]] = lambda _: nullcontext(),
+        expecting: Callable[[Sequence[str]], AbstractContextManager[set[str]]] = lambda _: nullcontext(set()),
     ) -> None:
         self._folder = folder
         self._root = root
@@ -133,6 +133,7 @@ class Render:
         self._expecting = expecting  # while files are put at paths: the watcher need not tell of that
         self._last: dict[EntryID, float] = {}
         self._later: dict[EntryID, float] = {}
+        self._met_something: set[EntryID] = set()  # new files that found their place taken
         self.late = Late(folder, root, ingest.saves)
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
@@ -264,7 +265,7 @@ class Render:
         if record is not None and is_current and folder.is_rendered(record):
             await self._mode(record, found.mode)
             return None
-        if record is None and self._is_twin(entry, path):
+        if record is None and self._is_taken(entry, path):
             return None
         due_at = self._last.get(entry, -1.0) + 1 / MAX_RENDERS_PER_S
         if trio.current_time() < due_at:
@@ -297,7 +298,7 @@ class Render:
             if found.kind is Kind.BLOB:
                 await self._mode(record, found.mode)
             return None
-        if record is None and self._is_twin(found.id, path):
+        if record is None and self._is_taken(found.id, path):
             return None
         put = _Put(
             found.id, found.document, path, found.kind, content.hash, found.mode, record,
@@ -337,20 +338,30 @@ class Render:
         )  # fmt: skip
         await self._base_is(made)
 
-    def _make_way(self, entry: EntryID, path: str, *, is_new: bool) -> None:
-        """Something stands where a file should go: it is looked at first, it may be that file already."""
+    def _is_taken(self, entry: EntryID, path: str) -> bool:
+        """Whether something stands where a new file should go: it is looked at first, it may be that file already.
+
+        Asked only of an entry that met something before. To put a file there tells as well; but the next one has to be
+        written for that, as long as whatever it is cannot be ingested.
+        """
+        if self._is_twin(entry, path):
+            return True
+        if entry not in self._met_something:
+            return False
         try:
             status = self._root.lstat(path)
-        except OSError as error:
-            self._wait(entry, error.strerror or str(error), BLOCKED_RETRY_S)
-            return
-        if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+        except OSError:
+            return False  # putting the file there will say why it does not work
+        if status is None:
+            return False
+        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
             self._look(path)
             self._later[entry] = trio.current_time() + RETRY_S
-        elif is_new and stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
-            self._folder.to_render.add(entry)
+        elif stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
+            return False
         else:
             self._wait(entry, "something else stands at its place", BLOCKED_RETRY_S)
+        return True
 
     def _is_twin(self, entry: EntryID, path: str) -> bool:
         """Whether the file system takes this name for another one: the entry waits until that is gone."""
@@ -395,10 +406,11 @@ class Render:
                 await self._placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
         is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
-        with self._expecting([put.path for put, _ in placing if put.record is None]):
+        with self._expecting([put.path for put, _ in placing if put.record is None]) as done:
             results = (
                 self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
             )
+            done |= {put.path for (put, _), it in zip(placing, results, strict=True) if it.outcome is Outcome.DONE}
         placed = [(*item, result) for item, result in zip(placing, results, strict=True)]
         self._new_are_placed([item for item in placed if item[0].record is None and item[2].outcome is Outcome.DONE])
         for put, intent, result in placed:
@@ -450,6 +462,7 @@ class Render:
         folder.progress.files.add(1, now)
         record = intent.record(result.stamp)
         folder.waiting.entries.pop(put.entry, None)
+        self._met_something.discard(put.entry)
         folder.set_file(record)
         self._placing_is_over(put)
         return record
@@ -465,7 +478,7 @@ class Render:
             if put.record is None or self._ingest.readers.unread.get(put.entry) is put.record:
                 self._ingest.readers.was_read(put.entry)  # nothing was put in place that could be unread
             if result.outcome is Outcome.CHANGED:
-                self._make_way(put.entry, put.path, is_new=put.record is None)
+                self._make_way(put)
             else:
                 retry = RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S
                 self._wait(put.entry, result.reason, retry)
@@ -497,6 +510,25 @@ class Render:
         mode = told_mode(put.record, result.mode)
         if mode != put.record.mode and record.kind in (Kind.TEXT, Kind.BLOB):
             await self._folder.write_manifest([Change(put.entry, mode=mode)]).wait()
+
+    def _make_way(self, put: _Put) -> None:
+        """At the place of a file is not what was expected there: that is looked at first."""
+        if put.record is None:
+            self._met_something.add(put.entry)
+            if not self._is_taken(put.entry, put.path):
+                self._folder.to_render.add(put.entry)
+        elif self._is_file_or_gone(put.path):
+            self._look(put.path)
+            self._later[put.entry] = trio.current_time() + RETRY_S
+        else:
+            self._wait(put.entry, "something else stands at its place", BLOCKED_RETRY_S)
+
+    def _is_file_or_gone(self, path: str) -> bool:
+        try:
+            status = self._root.lstat(path)
+        except OSError:
+            return False
+        return status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
 
     def _give_up(self, put: _Put, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""

@@ -163,8 +163,8 @@ class FolderSession:
     def _take_at_once(self, message: ChannelData) -> bool:
         """What is typed waits for no task to wake, where nothing would be overtaken; tells whether it was taken."""
         opened = self._channels.get(message.document)
-        if opened is None or not opened.channel.is_waited_for:
-            return False
+        if opened is None or not opened.channel.is_waited_for or self._link.has_received_more:
+            return False  # of many, each behind a checkpoint
         if not self._inbox_in.statistics().tasks_waiting_receive:
             return False
         opened.used_at = trio.current_time()

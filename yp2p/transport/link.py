@@ -144,6 +144,11 @@ class Link:
             raise LinkClosed(f"the peer closed the link: {message.reason}")
         return message
 
+    @property
+    def has_received_more(self) -> bool:
+        """Whether messages are here that `receive` has not given yet."""
+        return bool(self._received)
+
     async def _read(self) -> None:
         data, self._leftover = self._leftover, b""
         if not data:
