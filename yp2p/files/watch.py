@@ -182,7 +182,7 @@ class Watcher:
         """Somebody moves new files to these paths, where nothing may be: of each that is no news.
 
         Another move to such a path is: the kernel tells of both, in order. Where a directory has no watch yet, it will
-        be listed, and the file with it. Gives a set for the paths where a file was put: of the others nothing will be told.
+        be listed, and the file with it. Gives a set for the paths where a file was put: nothing comes of the others.
         """
         placed: set[str] = set()
         is_one_move = self._root.capabilities.no_replace  # without it other events come of it
