@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import weakref
+from array import array
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +36,19 @@ async def test_what_is_waited_for_is_durable_and_in_order(tmp_path: Path) -> Non
     async with open_database(path) as database:
         assert database.next_seq() == 3, "what was submitted last was committed on closing"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_commit_that_is_done_does_not_keep_what_was_stored(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "store.db") as database:
+        update = array("B", bytes(1000))  # bytes that a weak reference can be had of
+        known = weakref.ref(update)
+        commit = database.submit([("INSERT INTO log VALUES (1, x'', x'', x'', 0, ?)", (update,))])
+        del update
+        assert known() is not None
+        await commit.wait()
+        with trio.fail_after(5):
+            while known() is not None:  # the writer's thread still holds its batch until it gets the next
+                await database.submit([]).wait()
 
 
 async def test_a_group_is_all_or_nothing_and_a_fault_ends_the_daemon(tmp_path: Path) -> None:

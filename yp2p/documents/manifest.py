@@ -256,7 +256,9 @@ class ManifestReplica(Replica):
         """Path, content, mode and delete of each entry."""
         # In one transaction: each call would make two of its own, which takes longer than what it asks for.
         with self._calling_pycrdt(), self._doc.transaction():
-            return {entry: [self._register(entry.hex() + letter) for letter in "pcmd"] for entry in entries}
+            found = {entry: [self._register(entry.hex() + letter) for letter in "pcmd"] for entry in entries}
+        self._told = {}
+        return found
 
     def _register(self, key: str) -> bytes | None:
         if key in self._told:

@@ -123,6 +123,7 @@ class Commit:
     def finish(self, error: BaseException | None = None) -> None:
         self._error = error
         self._is_over = True
+        self.statements = []  # whoever keeps the commit need not keep its texts
         if self._over is not None:
             self._over.set()
         calls, self._calls = self._calls, []

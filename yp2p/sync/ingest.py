@@ -64,7 +64,7 @@ from yp2p.sync.wholes import Wholes, told_mode
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
-_IMPORT_BATCH = 1024
+_IMPORT_BATCH = 512
 # A long file that is being written is read again after this long, or ten times as long as that takes.
 _LONG_RETRY_S = 5.0
 _INLINE_PATHS = 4
