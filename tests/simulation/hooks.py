@@ -24,7 +24,7 @@ from simulation.disk import REAL
 from yp2p.files import capabilities, inspect, replace, root, syscalls
 from yp2p.store.database import Database
 from yp2p.sync import device as device_module
-from yp2p.sync import imports, ingest, peers, render, wholes
+from yp2p.sync import imports, ingest, moves, peers, wholes
 from yp2p.transport import dialer, link
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def now_s() -> float:
 
 
 # Who brings a file system to the disk.
-_SYNCING = (replace, root, ingest, render, wholes, imports)
+_SYNCING = (replace, root, ingest, moves, wholes, imports)
 
 
 @contextmanager

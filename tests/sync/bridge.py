@@ -104,13 +104,10 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
             async with open_watcher(root, IgnoreRules()) as watcher:
                 ingest = Ingest(folder, root, 4 << 20, watcher.watch_reading)
                 ingest.after_power_cut = after_power_cut
-                looks: set[str] = set()
-                render = Render(folder, root, ingest, looks.add)
+                render = Render(folder, root, ingest, lambda name: bridge.dirty.add(name))
                 watcher.watch_kept()
                 await AfterCrash(folder, root, ingest).recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
-                bridge.dirty = looks
-                render._look = lambda name: bridge.dirty.add(name)
                 await bridge.scan()
                 ingest.forget_vanished()
                 yield bridge
