@@ -159,7 +159,7 @@ class Documents:
         entry = history.entry_at(folder, inside)
         if not folder.is_alive(entry):
             raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
-        live = folder.live_document(entry.document) if folder.has_document(entry.document) else None
+        live = folder.live_document(entry.document) if entry.document in folder.digests else None
         if live is None:
             raise UsageError(f"the text of {inside} has not come to this device yet")
         program = Program(entry.id, client)

@@ -32,7 +32,7 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
         if (path := path_of.get(entry)) is not None
         and (found := folder.manifest.entries[entry]).kind is Kind.TEXT
         and found.document == leaf.document
-        and not folder.has_document(leaf.document)
+        and leaf.document not in folder.digests
     }
     if not wanted:
         return 0

@@ -175,7 +175,7 @@ class AfterCrash:
                 continue
             if found.kind is not Kind.TEXT:
                 rendered = record_of(base.entry, content_of(found), found)
-            elif there is not None and there.kind is Kind.TEXT and self._folder.has_document(there.document):
+            elif there is not None and there.kind is Kind.TEXT and there.document in self._folder.digests:
                 rendered = FileRecord(
                     base.entry, base.path, there.document, purpose.seq, None, found.content, found.mode, found.stamp
                 )

@@ -91,7 +91,7 @@ class Descent:
             await self._link.send(Membership(folder.id, folder.membership.statements()))
         if state.manifest != folder.manifest_digest():
             await self._sync_manifest()
-        if state.tree != folder.refresh_tree().root():
+        if state.tree != folder.leaves.tree().root():
             await self._compare_trees()
 
     async def _sync_manifest(self) -> None:
@@ -116,7 +116,7 @@ class Descent:
         reply = await self._reply()
         if not isinstance(reply, TreeBuckets):
             return
-        differing = folder.refresh_tree().differing(list(reply.hashes))
+        differing = folder.leaves.tree().differing(list(reply.hashes))
         theirs: dict[EntryID, Leaf] = {}
         masks: dict[int, int] = {}
         asked = await self._branches(differing)
@@ -133,7 +133,7 @@ class Descent:
         self._theirs = theirs
         # What changed here since we asked is not what the peer compared with.
         now = await self._branches(differing)
-        tree = folder.refresh_tree()
+        tree = folder.leaves.tree()
         changed = {bucket for bucket in tree.differing(list(reply.hashes)) if bucket not in asked}
 
         def differs(entry: EntryID) -> bool:
@@ -174,7 +174,7 @@ class Descent:
         """The hashes of the branches of these buckets, each as they are at some moment."""
         found: dict[int, bytes] = {}
         for number, bucket in enumerate(buckets):
-            found[bucket] = self._folder.refresh_tree().branches(bucket)
+            found[bucket] = self._folder.leaves.tree().branches(bucket)
             if number % _BUCKET_SLICE == 0:
                 await trio.lowlevel.checkpoint()
         return found
@@ -209,7 +209,7 @@ class Descent:
             return None
         if ours is not None and ours.content == theirs.content:
             self._folder.equal_contents[(theirs.document, self._peer)] = theirs.content
-        if self._folder.has_document(theirs.document):
+        if theirs.document in self._folder.digests:
             return self._sync_again(theirs.document)
         self._folder.wanted.add(theirs.document)
         return None

@@ -185,7 +185,7 @@ class Disk:
                 nursery.cancel_scope.cancel()
             finally:
                 folder.is_looked_at = False
-                folder.save_digests()
+                folder.digests.save()
                 with trio.move_on_after(1, shield=True):
                     await self._render.late.finish()
 
@@ -406,7 +406,7 @@ class Disk:
             if self._gone or not self._has_marker(root):
                 scope.cancel()
                 return
-            self._folder.save_digests()
+            self._folder.digests.save()
             await self._prune(root)
 
     def _let_go(self) -> None:

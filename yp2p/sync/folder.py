@@ -6,7 +6,7 @@ thread; every method is synchronous unless it says otherwise, so between two awa
 Invariants
     * Every change goes through `_record` (texts) or `write_manifest` / `_accept_manifest`: applied, submitted to the
       store, and only told to others when durable (invariant 1).
-    * `tree` holds a leaf for exactly the live entries whose document, or whose content on the disk, is here.
+    * `leaves` has a leaf for exactly the live entries whose document, or whose content on the disk, is here.
     * `blobs.wanted` holds exactly the live blobs whose content is not on the disk where it belongs.
     * `to_render` holds every entry whose file may differ from what the documents say.
     * `ignored` holds exactly the live entries at paths that this device leaves out.
@@ -35,11 +35,12 @@ from yp2p.files.ignore import IgnoreRules
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.reconcile import HASH_BYTES, Leaf, ReconcileTree
+from yp2p.protocol.reconcile import HASH_BYTES, Leaf
 from yp2p.protocol.ysync import Insertion, Parsed, inserted_text, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.blob_index import BlobIndex
 from yp2p.sync.clients import ClientIDs, fresh_client_id
+from yp2p.sync.digests import Digests, Leaves
 from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import RECENT_S, LiveDocument
 from yp2p.sync.members import Membership
@@ -51,7 +52,6 @@ from yp2p.sync.records import (
     FileRecord,
     Steps,
     Values,
-    load_digests,
     load_files,
     load_log,
     log_row,
@@ -143,11 +143,8 @@ class Folder:
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
-        self.tree = ReconcileTree()
-        self._digests: dict[DocumentID, Digest] = {}
-        self._stale: set[DocumentID] = set()  # documents whose digest is not up to date
-        self._unsaved: dict[DocumentID, Statement] = {}
-        self._tree_stale: set[EntryID] = set()  # entries whose leaf is not
+        self.digests = Digests(folder, database, self.open_text)
+        self.leaves = Leaves(self.leaf)
         self._texts: dict[DocumentID, LiveDocument] = {}
         # Documents of one row that may be on its way to the store, until everything is there.
         self.unstored: dict[DocumentID, tuple[int, bytes]] = {}
@@ -191,9 +188,7 @@ class Folder:
         for entry in self.manifest.entries.values():
             for value in (entry.id, entry.path, entry.document):
                 values.the(value)
-        digests, stale = load_digests(self.database, self.id, values)
-        self._digests = {d: digest for d, digest in digests.items() if d not in _MANIFEST_INDEX}
-        self._stale = stale - set(_MANIFEST_INDEX)
+        self.digests.load(values, _MANIFEST_INDEX)
         for record in load_files(self.database, self.id, values):
             self.set_file(record)
         self._unshared = 0
@@ -229,35 +224,11 @@ class Folder:
             self._manifest_digest = (key, hashlib.sha256(b"".join(self.manifest.versions())).digest())
         return self._manifest_digest[1]
 
-    def has_document(self, document: DocumentID) -> bool:
-        return document in self._digests or document in self._stale
-
-    def digest(self, document: DocumentID) -> Digest | None:
-        """Version, content and clocks of a document that is here."""
-        if document in self._stale:
-            live = self.open_text(document)
-            replica = live.text
-            digest = Digest(replica.version(), replica.content(), replica.state_vector())
-            self._stale.discard(document)
-            self._digests[document] = digest
-            self._unsaved[document] = digest.save(self.id, document, live.last_seq)
-        return self._digests.get(document)
-
-    def save_digests(self) -> None:
-        """Store the digests computed since the last time; a crash only costs computing them again."""
-        if self._unsaved:
-            self.database.submit(self._unsaved.values())
-            self._unsaved = {}
-
-    def learn_digest(self, document: DocumentID, digest: Digest) -> None:
-        """The digest of a document that was just made here."""
-        self._digests[document] = digest
-
     def clocks(self, document: DocumentID) -> dict[int, int]:
         live = self._texts.get(document)
         if live is not None:
             return live.replica.clocks()
-        digest = self.digest(document)
+        digest = self.digests.get(document)
         return read_state_vector(digest.clocks) if digest is not None else {}
 
     def leaf(self, entry: EntryID) -> Leaf | None:
@@ -270,22 +241,8 @@ class Folder:
                 return None
             version = hashlib.sha256(found.content.encode()).digest()
             return Leaf(found.document, version, found.content.hash)
-        digest = self.digest(found.document)
+        digest = self.digests.get(found.document)
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
-
-    def refresh_tree(self) -> ReconcileTree:
-        """The tree with all leaves up to date."""
-        changed, self._tree_stale = self._tree_stale, set()
-        for entry in changed:
-            self._set_leaf(entry)
-        return self.tree
-
-    def _set_leaf(self, entry: EntryID) -> None:
-        leaf = self.leaf(entry)
-        if leaf is None:
-            self.tree.remove(entry)
-        else:
-            self.tree.set(entry, leaf)
 
     # --- entries ------------------------------------------------------------------------------------------------
 
@@ -299,15 +256,15 @@ class Folder:
     def dead_entry_at(self, path: str) -> Entry | None:
         """A deleted text entry that was at `path`, whose document is here."""
         entry = self.manifest.entries.get(self._dead_at.get(path, EntryID(b"")))
-        if entry is None or entry.kind is not Kind.TEXT or not self.has_document(entry.document):
+        if entry is None or entry.kind is not Kind.TEXT or entry.document not in self.digests:
             return None
         return entry
 
     def missing_documents(self) -> list[DocumentID]:
         """Documents that live text entries name and that are not here yet."""
-        self._lacking = {entry: doc for entry, doc in self._lacking.items() if not self.has_document(doc)}
+        self._lacking = {entry: doc for entry, doc in self._lacking.items() if doc not in self.digests}
         named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
-        return [document for document in dict.fromkeys(named) if not self.has_document(document)]
+        return [document for document in dict.fromkeys(named) if document not in self.digests]
 
     async def publish_clients(self) -> None:
         """Tell everybody with which client IDs this device wrote here: so that every operation has an author."""
@@ -382,18 +339,18 @@ class Folder:
         if is_ignored != (entry in self.ignored):
             (self.ignored.add if is_ignored else self.ignored.discard)(entry)
             self._note_blob(entry)
-            self._set_leaf(entry)
+            self.leaves.set(entry)
 
     def _entry_touched(self, entry: EntryID) -> None:
         found = self.manifest.entries.get(entry)
         self._lacking.pop(entry, None)
         if found is not None and found.kind is Kind.TEXT:
             self.entry_of[found.document] = entry
-            if not self.has_document(found.document) and self.is_alive(found):
+            if found.document not in self.digests and self.is_alive(found):
                 self._lacking[entry] = found.document
         self._note_place(entry, found)
         self._note_blob(entry)
-        self._set_leaf(entry)
+        self.leaves.set(entry)
 
     def _note_place(self, entry: EntryID, found: Entry | None) -> None:
         old = self._dead_path.pop(entry, None)
@@ -503,7 +460,7 @@ class Folder:
         for document, live in list(self._texts.items()):
             idle = now - live.used_at
             if not live.is_listened_to and (idle > IDLE_DOCUMENT_S or (crowded and idle > 1)):
-                self.digest(document)
+                self.digests.get(document)
                 del self._texts[document]
                 closed = True
         return closed
@@ -520,9 +477,9 @@ class Folder:
         live = self._texts.get(document)
         if live is not None and live.is_listened_to:
             return False
-        for known in (self._texts, self._digests, self._unsaved, self.unstored):
-            known.pop(document, None)
-        self._stale.discard(document)
+        self._texts.pop(document, None)
+        self.unstored.pop(document, None)
+        self.digests.forget(document)
         where = (self.id, document)
         tables = ("log", "digest", "step", "base")
         commit = self.database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
@@ -597,12 +554,12 @@ class Folder:
         step = self._steps.save(self.id, live.id, live.last_seq, now, gap_s) if gap_s is not None else []
         commit = self.database.submit([log_row(self.id, live.id, live.last_seq, origin, news), *step, *extra])
         live.applied(news, source, commit)
-        self._stale.add(live.id)
+        self.digests.document_changed(live.id)
         entry = self.entry_of.get(live.id)
         if origin is None and self.clients.own not in self.manifest.claims:
             self.to_publish |= self.own_clients
         if entry is not None:
-            self._tree_stale.add(entry)
+            self.leaves.entry_changed(entry)
             if entry not in self.layout().path_of:
                 self._entries_touched({entry})  # an edit beats a delete
             if source is not None:
@@ -641,7 +598,7 @@ class Folder:
         self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None
     ) -> Commit | None:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
-        if document not in self.entry_of or self.has_document(document):
+        if document not in self.entry_of or document in self.digests:
             return None
         first = read_first_import(state) if document not in self._texts else None
         if first is not None:
@@ -660,11 +617,11 @@ class Folder:
         commit = self.database.submit(
             [log_row(self.id, document, seq, source, made.update), digest.save(self.id, document, seq)]
         )
-        self.learn_digest(document, digest)
+        self.digests.learn(document, digest)
         self.unstored[document] = (seq, made.update)
         self.wanted.discard(document)
         entry = self.entry_of[document]
-        self._tree_stale.add(entry)
+        self.leaves.entry_changed(entry)
         if entry not in self.layout().path_of:
             self._entries_touched({entry})  # an edit beats a delete
         self.to_render.add(entry)
@@ -676,7 +633,7 @@ class Folder:
 
     def document_state(self, document: DocumentID) -> bytes:
         """The full state of a document for a peer that has nothing of it; empty when it is not here."""
-        if document not in self.entry_of or not self.has_document(document):
+        if document not in self.entry_of or document not in self.digests:
             return b""
         if document not in self._texts:
             rows = self.rows(document)
@@ -716,7 +673,7 @@ class Folder:
         for number, entry in enumerate(list(self.files)):
             record, found = self.files.get(entry), self.manifest.entries.get(entry)
             if record is not None and found is not None and record.path == found.path:
-                digest = self._digests.get(found.document)
+                digest = self.digests.at_hand(found.document)
                 is_digest = digest is not None and digest.content == record.content
                 self.files[entry] = replace(
                     record,
@@ -744,7 +701,7 @@ class Folder:
         """What is no text is here as long as its file is."""
         if any(record is not None and record.kind is not Kind.TEXT for record in (old, new)):
             self._note_blob(entry)
-            self._tree_stale.add(entry)
+            self.leaves.entry_changed(entry)
 
     def file_by_path(self, path: str) -> FileRecord | None:
         entry = self.file_at.get(path)
@@ -757,9 +714,10 @@ class Folder:
     def is_rendered(self, record: FileRecord) -> bool:
         """Whether the base is all of the document, without loading the document when its digest tells."""
         live = self._texts.get(record.document)
-        if live is None and record.document not in self._stale and record.base_state is None:
-            digest = self._digests.get(record.document)
-            return digest is not None and digest.content == record.content
+        if live is None and record.base_state is None:
+            digest = self.digests.at_hand(record.document)
+            if digest is not None or record.document not in self.digests:
+                return digest is not None and digest.content == record.content
         return self.base_is_head(record, live or self.open_text(record.document))
 
     def fork_at_base(self, record: FileRecord, client_id: int) -> TextReplica:
@@ -789,7 +747,7 @@ class Folder:
             return False
         if found.kind is not Kind.TEXT:
             return self.holds(found)
-        digest = self.digest(found.document)
+        digest = self.digests.get(found.document)
         return record.kind is Kind.TEXT and digest is not None and record.content == digest.content
 
     def rendered(self, entry: EntryID) -> None:

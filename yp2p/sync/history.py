@@ -263,7 +263,7 @@ async def deleted(folder: Folder) -> list[dict[str, Any]]:
         if entry.kind is Kind.TEXT
         and not folder.is_alive(entry)
         and entry.path not in folder.layout().entry_at
-        and folder.has_document(entry.document)
+        and entry.document in folder.digests
     ]
     return sorted(found, key=lambda item: float(str(item["at"])), reverse=True)
 
@@ -297,7 +297,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
             done.append({"path": path, "action": "left alone", "reason": "its text came later to this device"})
             continue
         is_alive = folder.is_alive(now)
-        digest = folder.digest(now.document)
+        digest = folder.digests.get(now.document)
         if is_alive and digest is not None and digest.content == hashlib.sha256(text.encode()).digest():
             continue
         done.append({"path": path, "action": "change" if is_alive else "bring back"})

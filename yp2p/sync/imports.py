@@ -161,7 +161,7 @@ class Imports:
     async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
         """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
         kinds = {occupant.kind, finding.kind}
-        digest = self._folder.digest(occupant.document) if occupant.kind is Kind.TEXT else None
+        digest = self._folder.digests.get(occupant.document) if occupant.kind is Kind.TEXT else None
         content = digest.content if digest is not None else occupant.content.hash
         if kinds != {Kind.TEXT, Kind.BLOB} or not content:
             return finding
@@ -180,7 +180,7 @@ class Imports:
     ) -> None:
         """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
         folder = self._folder
-        digest = folder.digest(occupant.document)
+        digest = folder.digests.get(occupant.document)
         if digest is None:
             return  # its document is on its way; rendering it will look here again
         if digest.content == finding.content and occupant.id not in folder.files:
@@ -196,7 +196,7 @@ class Imports:
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
         copy = folder.manifest.entries.get(entry)
-        if copy is not None and folder.is_alive(copy) and not folder.has_document(copy.document):
+        if copy is not None and folder.is_alive(copy) and copy.document not in folder.digests:
             self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
             return
         if copy is not None and folder.is_alive(copy) and self._holds(copy, finding):
@@ -227,7 +227,7 @@ class Imports:
         log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
 
     def _holds(self, copy: Entry, finding: Finding) -> bool:
-        digest = self._folder.digest(copy.document)
+        digest = self._folder.digests.get(copy.document)
         return digest is not None and digest.content == finding.content
 
     async def _move(self, finding: Finding, target: str) -> Result:

@@ -51,10 +51,10 @@ def _rules_entry(folder: Folder) -> Entry | None:
 def rules_document_is_missing(folder: Folder) -> bool:
     """Whether the folder has rules on what is left out that are not here yet."""
     found = _rules_entry(folder)
-    return found is not None and not folder.has_document(found.document)
+    return found is not None and found.document not in folder.digests
 
 
 def rules_text(folder: Folder) -> str:
     """The folder's rules on what is left out, as its document says; empty when there are none here."""
     found = _rules_entry(folder)
-    return folder.head(found.document)[1] if found is not None and folder.has_document(found.document) else ""
+    return folder.head(found.document)[1] if found is not None and found.document in folder.digests else ""

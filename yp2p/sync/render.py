@@ -176,10 +176,10 @@ class Render:
             elif record is not None:
                 await self._moves.remove(record)
             return None
-        if found.kind is Kind.TEXT and not folder.has_document(found.document):
+        if found.kind is Kind.TEXT and found.document not in folder.digests:
             return None
         path = folder.layout().path_of[entry]
-        digest = folder.digest(found.document) if found.kind is Kind.TEXT else None
+        digest = folder.digests.get(found.document) if found.kind is Kind.TEXT else None
         if record is not None and is_apart(record, found, digest.content if digest else found.content.hash):
             wholes = self._ingest.wholes
             is_later = record.replaces(found.content.hash)
@@ -207,7 +207,7 @@ class Render:
             self._retries.at(entry, due_at)
             return None
         seq, text = folder.head(found.document)
-        digest = folder.digest(found.document)
+        digest = folder.digests.get(found.document)
         assert digest is not None
         if record is not None and record.kind is Kind.TEXT and digest.content == record.content:
             await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))

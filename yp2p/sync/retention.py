@@ -435,7 +435,7 @@ class Retention:
 
     def _forget(self, entry: Entry, ages: Ages) -> bool:
         folder, document = self._folder, entry.document
-        if entry.kind is not Kind.TEXT or folder.is_alive(entry) or not folder.has_document(document):
+        if entry.kind is not Kind.TEXT or folder.is_alive(entry) or document not in folder.digests:
             return False
         query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
         rows = folder.database.rows(query, (folder.id, document))

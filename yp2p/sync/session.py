@@ -182,7 +182,7 @@ class FolderSession:
         if entry in self._folder.blobs.wanted:
             self._fetcher.wake()
         found = self._folder.manifest.entries.get(entry)
-        if found is not None and found.kind is Kind.TEXT and not self._folder.has_document(found.document):
+        if found is not None and found.kind is Kind.TEXT and found.document not in self._folder.digests:
             self._pull_wanted = True
             self._work.set()
 
@@ -267,7 +267,7 @@ class FolderSession:
     def _state(self, nonce: int = 0, answers: int = 0) -> FolderState:
         folder = self._folder
         return FolderState(
-            folder.id, folder.membership.digest(), folder.manifest_digest(), folder.refresh_tree().root(),
+            folder.id, folder.membership.digest(), folder.manifest_digest(), folder.leaves.tree().root(),
             folder.settled, nonce, answers,
         )  # fmt: skip
 
@@ -443,7 +443,7 @@ class FolderSession:
                 await folder.database.pending().wait()
                 await self._link.send(ManifestVersions(folder.id, versions))
             case TreeQuery():
-                buckets = tuple(folder.refresh_tree().buckets())
+                buckets = tuple(folder.leaves.tree().buckets())
                 await folder.database.pending().wait()
                 await self._link.send(TreeBuckets(folder.id, buckets))
             case LeavesQuery(buckets=buckets):
@@ -477,7 +477,7 @@ class FolderSession:
         leaves: list[tuple[EntryID, Leaf]] = []
         branches: list[tuple[int, int]] = []
         for number, (bucket, theirs) in enumerate(buckets.items()):
-            tree = folder.refresh_tree()
+            tree = folder.leaves.tree()
             mask = tree.differing_branches(bucket, theirs)
             branches.append((bucket, mask))
             leaves += [item for item in tree.leaves(bucket).items() if mask >> branch_of(item[0]) & 1]

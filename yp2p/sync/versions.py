@@ -83,7 +83,7 @@ def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int
 def bring_back(folder: Folder, undo: Undo) -> Commit | None:
     """Take back what a save removed; None when nothing of it is left to take back."""
     document = DocumentID(undo.document)
-    if document not in folder.entry_of or not folder.has_document(document):
+    if document not in folder.entry_of or document not in folder.digests:
         return None
     fork = folder.text_at(document, undo.seq).fork(folder.fresh_client())
     update = fork.edit(undo.changes())

@@ -170,7 +170,7 @@ class Wholes:
         )
         is_same = finding.kind is record.kind and finding.content == record.content
         if is_same:
-            digest = self._folder.digest(found.document) if found.kind is Kind.TEXT else None
+            digest = self._folder.digests.get(found.document) if found.kind is Kind.TEXT else None
             replaced = digest.content if digest is not None else found.content.hash
             await self._replace(replace(record, content=replaced), found, finding)
         else:
