@@ -78,7 +78,7 @@ class Store:
         self.written = 0
 
     def save(self, document: DocumentID, text: str) -> None:
-        live = self.folder.open_text(document)
+        live = self.folder.texts.open(document)
         update = live.text.edit(hunks(live.text.text(), text))
         if update is not None:
             self.folder.record_text(live, update, None, undo_gap_s=0.0)
@@ -100,7 +100,7 @@ class Store:
         return int(pages - free) * 4096
 
     def sizes(self) -> int:
-        return sum(len(self.folder.head(document)[1].encode()) for document in self.folder.entry_of)
+        return sum(len(self.folder.texts.head(document)[1].encode()) for document in self.folder.entry_of)
 
 
 async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
@@ -116,7 +116,7 @@ async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
                 moments = sorted((rng.uniform(0, 9 * 3600), document) for document in chosen for _ in range(_SAVES))
                 for number, (at, document) in enumerate(moments):
                     now[0] = morning + day * DAY_S + at
-                    store.save(document, _edited(rng, store.folder.open_text(document).text.text()))
+                    store.save(document, _edited(rng, store.folder.texts.open(document).text.text()))
                     if number % 100 == 0:
                         await database.pending().wait()
                 now[0] = morning + (day + 1) * DAY_S - 1

@@ -15,10 +15,10 @@ from yp2p.documents.text import TextReplica
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.clients import ClientIDs
-from yp2p.sync.folder import Folder
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.provider import Provider
 from yp2p.sync.records import FileRecord
+from yp2p.sync.texts import Texts
 
 
 def _without_persisting_first() -> AbstractContextManager[Any]:
@@ -47,10 +47,10 @@ def _without_persisting_first() -> AbstractContextManager[Any]:
 def _without_forking_at_the_base() -> AbstractContextManager[Any]:
     """Invariant 2: a save is taken to be made of what the document says now."""
 
-    def fork_at_head(folder: Folder, record: FileRecord, client_id: int) -> TextReplica:
-        return folder.open_text(record.document).text.fork(client_id)
+    def fork_at_head(texts: Texts, record: FileRecord, client_id: int) -> TextReplica:
+        return texts.open(record.document).text.fork(client_id)
 
-    return patch.object(Folder, "fork_at_base", fork_at_head)
+    return patch.object(Texts, "fork_at_base", fork_at_head)
 
 
 def _with_echo() -> AbstractContextManager[Any]:

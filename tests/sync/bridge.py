@@ -79,7 +79,7 @@ class Bridge:
     def document(self, path: str) -> LiveDocument:
         record = self.folder.file_by_path(path)
         assert record is not None
-        return self.folder.open_text(record.document)
+        return self.folder.texts.open(record.document)
 
 
 def clock() -> trio.testing.MockClock:

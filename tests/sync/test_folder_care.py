@@ -151,11 +151,11 @@ async def _keep_a_row(base: Path) -> None:
     async with open_bridge(base) as bridge:
         folder, document = bridge.folder, DocumentID(b"d" * 16)
         seq, update = folder.database.next_seq(), imported("text\n")
-        folder.unstored[document] = (seq, update)
+        folder.texts.submitted(document, seq, update)
         await folder.database.pending().wait()
         folder.close_idle_documents()
-        assert folder.rows(document) == [(seq, update)]
+        assert folder.texts.rows(document) == [(seq, update)]
         await folder.database.submit([log_row(folder.id, document, seq, None, update)]).wait()
         folder.close_idle_documents()
-        assert document not in folder.unstored
-        assert folder.rows(document) == [(seq, update)]
+        assert document not in folder.texts._unstored
+        assert folder.texts.rows(document) == [(seq, update)]

@@ -58,7 +58,7 @@ async def _save(bridge: Bridge, path: Path, text: str) -> None:
 
 async def _delete(bridge: Bridge, entry: Entry) -> None:
     """Another device deletes the file, having seen all of it."""
-    seen = Deletion(entry.document, bridge.folder.open_text(entry.document).replica.state_vector())
+    seen = Deletion(entry.document, bridge.folder.texts.open(entry.document).replica.state_vector())
     await bridge.folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
     await bridge.render()
 
@@ -212,13 +212,13 @@ def test_a_stale_editor_still_saves_on_what_it_had_read(seed: int) -> None:
             await _thin(bridge)
             record = bridge.folder.file_by_path(NAME)
             assert record is not None
-            rows = {seq for seq, _ in bridge.folder.rows(record.document)}
+            rows = {seq for seq, _ in bridge.folder.texts.rows(record.document)}
             in_use = {b.base_seq for b in [record, *bridge.ingest.readers.bases()] if b.base_state is None}
             assert in_use <= rows
-            assert bridge.folder.text_at(record.document, record.base_seq).text() == theirs
+            assert bridge.folder.texts.at(record.document, record.base_seq).text() == theirs
             for unread in bridge.ingest.readers.bases():
                 if unread.base_state is None:
-                    assert theirs.endswith(bridge.folder.text_at(record.document, unread.base_seq).text())
+                    assert theirs.endswith(bridge.folder.texts.at(record.document, unread.base_seq).text())
         assert had in theirs
 
     _run(test)
@@ -343,7 +343,7 @@ def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> 
             await _delete(bridge, entry)
             peer.edit([Hunk(0, 0, "edited ")])
             folder.wanted.add(entry.document)
-            assert folder.forget_document(entry.document)
+            assert folder.texts.forget(entry.document)
             if how == "channel":
                 folder.live_document(entry.document)
                 await folder.database.pending().wait()

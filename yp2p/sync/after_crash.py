@@ -150,7 +150,7 @@ class AfterCrash:
             document = found.document if found is not None else base.document
             if document == base.document:
                 self._ingest.readers.unread.setdefault(entry, base)
-            content = folder.text_at(document, seq).content()
+            content = folder.texts.at(document, seq).content()
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
             await folder.database.submit([record.save(folder.id)]).wait()
@@ -190,5 +190,5 @@ class AfterCrash:
         found = self._folder.manifest.entries.get(EntryID(purpose.entry))
         versions = {document, found.document if found is not None else document}
         return any(
-            self._folder.text_at(version, purpose.seq).content().startswith(purpose.content) for version in versions
+            self._folder.texts.at(version, purpose.seq).content().startswith(purpose.content) for version in versions
         )

@@ -12,7 +12,7 @@ from yp2p.sync.folder import Folder
 
 def bookmarks(folder: Folder, entry: Entry) -> list[dict[str, Any]]:
     """The bookmarks of a text, in its order: name, position, and where that is: index, line and column (from 1)."""
-    live = folder.open_text(entry.document)
+    live = folder.texts.open(entry.document)
     text, index = live.text.text(), PositionIndex(live.replica.state())
     found: list[dict[str, Any]] = []
     for bookmark in folder.manifest.bookmarks.get(entry.id, {}).values():
@@ -33,7 +33,7 @@ def bookmarks(folder: Folder, entry: Entry) -> list[dict[str, Any]]:
 
 def position_at(folder: Folder, entry: Entry, line: int, column: int) -> Position:
     """The position at a line and column, counted from 1. Raises UsageError: the text has no such place."""
-    live = folder.open_text(entry.document)
+    live = folder.texts.open(entry.document)
     text = live.text.text()
     lines = text.split("\n")
     if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:

@@ -36,13 +36,13 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import HASH_BYTES, Leaf
-from yp2p.protocol.ysync import Insertion, Parsed, inserted_text, parse_update, read_state_vector
+from yp2p.protocol.ysync import Insertion, Parsed, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.blob_index import BlobIndex
 from yp2p.sync.clients import ClientIDs, fresh_client_id
-from yp2p.sync.digests import Digests, Leaves
+from yp2p.sync.digests import Leaves
 from yp2p.sync.guard import DeletionGuard
-from yp2p.sync.live import RECENT_S, LiveDocument
+from yp2p.sync.live import LiveDocument
 from yp2p.sync.members import Membership
 from yp2p.sync.notices import NoticeKind, Notices
 from yp2p.sync.progress import Progress
@@ -55,14 +55,12 @@ from yp2p.sync.records import (
     load_files,
     load_log,
     log_row,
-    recent_of_others,
 )
+from yp2p.sync.texts import Texts
 from yp2p.sync.waiting import Waiting
 from yp2p.trust.membership import Member
 
-# No document stays in memory longer than this without use, and no more than so many at once.
-IDLE_DOCUMENT_S = 60.0
-# The manifest's are let go of after so much, at most twice as long.
+# The manifest's documents are let go of after so much without use, at most twice as long.
 IDLE_MANIFEST_S = 5.0
 _DEFAULT_TRASH_BYTES = 2 << 30
 
@@ -73,7 +71,6 @@ _SLICE = 256
 _MAX_CLIENTS_OF_PROGRAM = 1
 
 log = structlog.get_logger()
-MAX_OPEN_DOCUMENTS = 1024
 
 
 class Session(Protocol):
@@ -143,12 +140,9 @@ class Folder:
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
-        self.digests = Digests(folder, database, self.open_text)
+        self.texts = Texts(folder, database, clients, self._accept_text)
+        self.digests = self.texts.digests
         self.leaves = Leaves(self.leaf)
-        self._texts: dict[DocumentID, LiveDocument] = {}
-        # Documents of one row that may be on its way to the store, until everything is there.
-        self.unstored: dict[DocumentID, tuple[int, bytes]] = {}
-        self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
         # Contents that a peer announced and that were ours: what both have stays what it is, whatever their histories.
         self.equal_contents: dict[tuple[DocumentID, object], bytes] = {}
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
@@ -225,7 +219,7 @@ class Folder:
         return self._manifest_digest[1]
 
     def clocks(self, document: DocumentID) -> dict[int, int]:
-        live = self._texts.get(document)
+        live = self.texts.in_memory(document)
         if live is not None:
             return live.replica.clocks()
         digest = self.digests.get(document)
@@ -393,41 +387,7 @@ class Folder:
             return self.manifest_documents[index]
         if document not in self.entry_of:
             return None
-        return self.open_text(document)
-
-    def open_text(self, document: DocumentID) -> LiveDocument:
-        """A text document in memory, loaded from the store if need be; empty when it is not here."""
-        live = self._texts.get(document)
-        if live is None:
-            rows = self.rows(document)
-            replica = TextReplica.from_updates(self.clients.own, [data for _, data in rows])
-            live = LiveDocument(document, replica, self._accept_text, self.database.pending)
-            live.last_seq = rows[-1][0] if rows else 0
-            for at, data in recent_of_others(self.database, self.id, document, time.time() - RECENT_S):
-                live.recent.add(at, parse_update(data).sections)
-            self._texts[document] = live
-        live.used_at = trio.current_time()
-        return live
-
-    def rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
-        """The log of a document, with what is on its way to the store."""
-        rows = load_log(self.database, self.id, document) if document not in self._going else []
-        on_its_way = self.unstored.get(document)
-        return rows if rows or on_its_way is None else [on_its_way]
-
-    def head(self, document: DocumentID) -> tuple[int, str]:
-        """The last row and the text of a document that is here, without opening it where it is but an import."""
-        if document not in self._texts:
-            seq, update = self.unstored.get(document, (0, b""))
-            text = inserted_text(update) if update else None
-            if text is not None:
-                return seq, text
-            rows = self.rows(document)
-            first = read_first_import(rows[0][1]) if len(rows) == 1 else None
-            if first is not None:
-                return rows[0][0], first[0]
-        live = self.open_text(document)
-        return live.last_seq, live.text.text()
+        return self.texts.open(document)
 
     @contextmanager
     def reloading(self, live: LiveDocument) -> Iterator[None]:
@@ -436,7 +396,7 @@ class Folder:
             yield
         except DocumentPoisoned:
             # no await: what is applied and not committed yet is in `untold`, everything else in the log
-            rows = [data for _, data in self.rows(live.id)] + live.untold_updates()
+            rows = [data for _, data in self.texts.rows(live.id)] + live.untold_updates()
             index = _MANIFEST_INDEX.get(live.id)
             if index is not None:
                 touched = self.manifest.reload(index, rows)
@@ -450,43 +410,12 @@ class Folder:
         """Let go of documents that nobody used for a while, and tell whether there were any: they are in the store."""
         if not self.database.pending().is_done:
             return False
-        self._forget_stored()
+        closed = self.texts.close_idle()
         now = trio.current_time()
-        closed = False
         if now >= self._manifest_rests_at:
             self._manifest_rests_at = now + IDLE_MANIFEST_S
-            closed = self.manifest.rest()
-        crowded = len(self._texts) > MAX_OPEN_DOCUMENTS
-        for document, live in list(self._texts.items()):
-            idle = now - live.used_at
-            if not live.is_listened_to and (idle > IDLE_DOCUMENT_S or (crowded and idle > 1)):
-                self.digests.get(document)
-                del self._texts[document]
-                closed = True
+            closed = self.manifest.rest() or closed
         return closed
-
-    def _forget_stored(self) -> None:
-        """The rows that are in the store by now; others may be of an import that is not submitted yet."""
-        if self.unstored:
-            first = min(seq for seq, _ in self.unstored.values())
-            stored = {seq for (seq,) in self.database.rows("SELECT seq FROM log WHERE seq >= ?", (first,))}
-            self.unstored = {document: row for document, row in self.unstored.items() if row[0] not in stored}
-
-    def forget_document(self, document: DocumentID) -> bool:
-        """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""
-        live = self._texts.get(document)
-        if live is not None and live.is_listened_to:
-            return False
-        self._texts.pop(document, None)
-        self.unstored.pop(document, None)
-        self.digests.forget(document)
-        where = (self.id, document)
-        tables = ("log", "digest", "step", "base")
-        commit = self.database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
-        # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
-        self._going.add(document)
-        commit.then(lambda: self._going.discard(document))
-        return True
 
     def _accept_text(
         self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
@@ -600,10 +529,10 @@ class Folder:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
         if document not in self.entry_of or document in self.digests:
             return None
-        first = read_first_import(state) if document not in self._texts else None
+        first = read_first_import(state) if self.texts.in_memory(document) is None else None
         if first is not None:
             return self._take_first_import(document, *first, source)
-        live = self.open_text(document)
+        live = self.texts.open(document)
         with self.reloading(live):
             news = live.replica.receive(state, self.own_clients, parsed)
         self.wanted.discard(document)
@@ -618,7 +547,7 @@ class Folder:
             [log_row(self.id, document, seq, source, made.update), digest.save(self.id, document, seq)]
         )
         self.digests.learn(document, digest)
-        self.unstored[document] = (seq, made.update)
+        self.texts.submitted(document, seq, made.update)
         self.wanted.discard(document)
         entry = self.entry_of[document]
         self.leaves.entry_changed(entry)
@@ -635,11 +564,7 @@ class Folder:
         """The full state of a document for a peer that has nothing of it; empty when it is not here."""
         if document not in self.entry_of or document not in self.digests:
             return b""
-        if document not in self._texts:
-            rows = self.rows(document)
-            if len(rows) == 1:
-                return rows[0][1]
-        return self.open_text(document).replica.state()
+        return self.texts.state(document)
 
     def _tell_sessions(self, document: DocumentID, source: object) -> None:
         for session in self.sessions.values():
@@ -706,34 +631,6 @@ class Folder:
     def file_by_path(self, path: str) -> FileRecord | None:
         entry = self.file_at.get(path)
         return self.files.get(entry) if entry is not None else None
-
-    def base_is_head(self, record: FileRecord, live: LiveDocument) -> bool:
-        """Whether the file's base is all of the document."""
-        return record.base_state is None and record.base_seq >= live.last_seq
-
-    def is_rendered(self, record: FileRecord) -> bool:
-        """Whether the base is all of the document, without loading the document when its digest tells."""
-        live = self._texts.get(record.document)
-        if live is None and record.base_state is None:
-            digest = self.digests.at_hand(record.document)
-            if digest is not None or record.document not in self.digests:
-                return digest is not None and digest.content == record.content
-        return self.base_is_head(record, live or self.open_text(record.document))
-
-    def fork_at_base(self, record: FileRecord, client_id: int) -> TextReplica:
-        """A replica that holds what the file held, to apply a save to (invariant 2)."""
-        if record.base_state is not None:
-            return TextReplica.from_updates(client_id, [record.base_state])
-        live = self.open_text(record.document)
-        if self.base_is_head(record, live):
-            return live.text.fork(client_id)
-        fork = self.text_at(record.document, record.base_seq)
-        return fork if client_id == self.clients.fork else fork.fork(client_id)
-
-    def text_at(self, document: DocumentID, seq: int) -> TextReplica:
-        """The document as it was at a row of the log, from the store."""
-        rows = self.rows(document)
-        return TextReplica.from_updates(self.clients.fork, [data for number, data in rows if number <= seq])
 
     def is_on_disk(self, entry: EntryID) -> bool:
         """Whether the file holds exactly what the documents say, as far as we know, or is left out."""

@@ -187,12 +187,12 @@ async def restore(folder: Folder, path: str, when: When) -> Undone:
 
 
 async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone:
-    live = folder.open_text(entry.document)
+    live = folder.texts.open(entry.document)
     before = live.text.text()
     if not folder.is_alive(entry):
         change = Change(entry.id, path=path, revive=True)
         await folder.write_manifest([change]).wait()
-        live = folder.open_text(entry.document)
+        live = folder.texts.open(entry.document)
     try:
         with folder.reloading(live):
             update = live.text.edit(_whole(live.text.text(), text))

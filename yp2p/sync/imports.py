@@ -184,7 +184,7 @@ class Imports:
         if digest is None:
             return  # its document is on its way; rendering it will look here again
         if digest.content == finding.content and occupant.id not in folder.files:
-            seq, _ = folder.head(occupant.document)
+            seq, _ = folder.texts.head(occupant.document)
             record = FileRecord(
                 occupant.id, finding.path, occupant.document, seq, None, finding.content,
                 finding.mode, finding.stamp,
@@ -201,7 +201,7 @@ class Imports:
             return
         if copy is not None and folder.is_alive(copy) and self._holds(copy, finding):
             # Another device had this very file and put it beside already: one copy, not one a device.
-            seq = folder.open_text(copy.document).last_seq
+            seq = folder.texts.open(copy.document).last_seq
             result = await self._move(finding, f"{new_place()}/{finding.path}")
             if result.outcome is Outcome.DONE:
                 self._moved_away(
@@ -245,7 +245,7 @@ class Imports:
     async def _revive(self, entry: Entry, finding: Finding) -> None:
         """A file is back where one was deleted: the same entry lives again, with the difference as an edit."""
         folder = self._folder
-        live = folder.open_text(entry.document)
+        live = folder.texts.open(entry.document)
         record = FileRecord(
             entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.mode,
             NO_STAMP,

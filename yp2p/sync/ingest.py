@@ -261,7 +261,7 @@ class Ingest:
                 await self.wholes.changed(record, finding, first=was_there)
             self.readers.was_read(record.entry)
             return
-        live = self._folder.open_text(record.document)
+        live = self._folder.texts.open(record.document)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
         elif (
@@ -307,7 +307,7 @@ class Ingest:
             is_nothing = finding.is_nul or (finding.found is Found.TEXT and finding.stamp.size == 0)
             return is_nothing and finding.content != record.content
         if finding.found is Found.TEXT and finding.stamp.size == 0:
-            return record.content != _EMPTY and self._folder.open_text(record.document).text.text() != ""
+            return record.content != _EMPTY and self._folder.texts.open(record.document).text.text() != ""
         return finding.found is Found.BLOB and record.kind is Kind.TEXT and finding.has_nul
 
     async def _mend(self, record: FileRecord, finding: Finding) -> None:
@@ -350,7 +350,7 @@ class Ingest:
     async def _already_here(self, record: FileRecord, finding: Finding) -> None:
         """The file holds what the document says: that version is its base now."""
         folder = self._folder
-        live = folder.open_text(record.document)
+        live = folder.texts.open(record.document)
         commit = folder.database.pending()
         updated = FileRecord(
             record.entry, record.path, record.document, live.last_seq, None, finding.content,
@@ -445,7 +445,7 @@ class Ingest:
             return record is not None
         if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
             return False
-        old = self._folder.fork_at_base(record, self._folder.clients.fork).text()
+        old = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
         removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
         return 2 * removed <= len(old)
 
@@ -496,7 +496,7 @@ class Ingest:
         statements: list[Statement] = []
         for record in records:
             is_text = record.kind is Kind.TEXT
-            seen = folder.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
+            seen = folder.texts.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
             folder.drop_file(record.entry)
             if record.kind is not Kind.DIRECTORY:
                 folder.guard.count(record.entry, now)

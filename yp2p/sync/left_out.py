@@ -57,4 +57,4 @@ def rules_document_is_missing(folder: Folder) -> bool:
 def rules_text(folder: Folder) -> str:
     """The folder's rules on what is left out, as its document says; empty when there are none here."""
     found = _rules_entry(folder)
-    return folder.head(found.document)[1] if found is not None and found.document in folder.digests else ""
+    return folder.texts.head(found.document)[1] if found is not None and found.document in folder.digests else ""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 import trio
@@ -35,6 +36,10 @@ _MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
 
 
 log = structlog.get_logger()
+
+# Takes a peer's update, its source, what that peer is known to have and what was parsed of it; applies and submits it,
+# gives the commit (None: no news).
+Accept: TypeAlias = "Callable[[LiveDocument, bytes, object, dict[int, int], Parsed | None], Commit | None]"
 
 
 class Recent:
@@ -80,15 +85,15 @@ class LiveDocument:
     """One document in memory.
 
     Args:
-        accept: takes a peer's update, its source, what that peer is known to have and what was parsed of it; applies
-            and submits it, gives the commit (None: no news).
+        accept: applies and stores what comes from others.
+        pending: gives the commit of what was submitted last.
     """
 
     def __init__(
         self,
         document: DocumentID,
         replica: TextReplica | ManifestReplica,
-        accept: Callable[[LiveDocument, bytes, object, dict[int, int], Parsed | None], Commit | None],
+        accept: Accept,
         pending: Callable[[], Commit],
         last_seq: int = 0,
     ) -> None:

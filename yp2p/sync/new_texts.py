@@ -50,6 +50,6 @@ def store_first_import(folder: Folder, document: DocumentID, text: str, statemen
     seq = folder.database.next_seq()
     digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
     folder.digests.learn(document, digest)
-    folder.unstored[document] = (seq, made.update)
+    folder.texts.submitted(document, seq, made.update)
     statements += [log_row(folder.id, document, seq, None, made.update), digest.save(folder.id, document, seq)]
     return seq

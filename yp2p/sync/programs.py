@@ -125,7 +125,7 @@ def _state(folder: Folder, program: Program) -> dict[str, Any]:
         try:
             position = Position.from_json(cursor)
             entry = folder.manifest.entries[program.entry]
-            live = folder.open_text(entry.document)
+            live = folder.texts.open(entry.document)
             text = live.text.text()
             at = PositionIndex(live.replica.state()).resolve(text, position)
         except (PositionInvalid, PositionUnknown, InvalidUpdate, DocumentPoisoned, KeyError):

@@ -197,7 +197,7 @@ class Render:
                 return None
         # A new generation of the document replaces the file like any other change.
         is_current = record is not None and record.document == found.document and record.kind is Kind.TEXT
-        if record is not None and is_current and folder.is_rendered(record):
+        if record is not None and is_current and folder.texts.is_rendered(record):
             await self._mode(record, found.mode)
             return None
         if record is None and self._puts.is_taken(entry, path):
@@ -206,7 +206,7 @@ class Render:
         if trio.current_time() < due_at:
             self._retries.at(entry, due_at)
             return None
-        seq, text = folder.head(found.document)
+        seq, text = folder.texts.head(found.document)
         digest = folder.digests.get(found.document)
         assert digest is not None
         if record is not None and record.kind is Kind.TEXT and digest.content == record.content:

@@ -67,7 +67,7 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
     folder.notices.add(
         NoticeKind.DIVERGED, path, "two devices had different texts with the same history; both were kept", entry
     )
-    own_text = folder.open_text(ours.document).text.text()
+    own_text = folder.texts.open(ours.document).text.text()
     (content, text), (other, other_text) = sorted([(ours.content, own_text), (theirs.content, their_text)])
     document = next_generation(ours, theirs)
     statements: list[Statement] = []

@@ -441,4 +441,4 @@ class Retention:
         rows = folder.database.rows(query, (folder.id, document))
         if not rows or ages(*rows[0]) < self._max_age_s or self._in_use(document):
             return False
-        return folder.forget_document(document)
+        return folder.texts.forget(document)

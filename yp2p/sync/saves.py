@@ -93,9 +93,9 @@ class Saves:
             other_fork, other_found = await self._changes(record, finding)
             if holds_news(fork.text(), other_fork.text(), found, other_found):
                 base, fork, found = record, other_fork, other_found
-        live = folder.open_text(record.document)
+        live = folder.texts.open(record.document)
         # no await from here: whether the base is the head is decided together with the merge
-        is_head = folder.base_is_head(base, live)
+        is_head = folder.texts.base_is_head(base, live)
         before = live.text.text()
         if not is_head and max(len(before), len(finding.text)) <= _THREAD_DIFF_CHARS:
             carried = carry_over(fork.text(), finding.text, before)
@@ -108,7 +108,7 @@ class Saves:
             news = update = live.text.edit(found)
         else:
             if fork is live.text:
-                fork = folder.fork_at_base(base, folder.clients.fork)
+                fork = folder.texts.fork_at_base(base, folder.clients.fork)
             if look.scanned:
                 # Found by a scan: the same change made on another device while apart becomes the same operations.
                 fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
@@ -153,7 +153,7 @@ class Saves:
     async def _carry_over(self, record: FileRecord, finding: Finding, found: list[Hunk], look: Look) -> None:
         """The document has some of what the file has beyond its base: bring over the rest."""
         folder = self._folder
-        live = folder.open_text(record.document)
+        live = folder.texts.open(record.document)
         parts = (b"scan", live.text.version(), repr(found).encode())
         fork = live.text.fork(client_id_from(*parts) if look.scanned else self._folder.fresh_client())
         update = fork.edit(found)
@@ -189,9 +189,9 @@ class Saves:
 
     async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
         """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
-        live = self._folder.open_text(base.document)
-        is_head = self._folder.base_is_head(base, live)
-        fork = live.text if is_head else self._folder.fork_at_base(base, self._folder.clients.fork)
+        live = self._folder.texts.open(base.document)
+        is_head = self._folder.texts.base_is_head(base, live)
+        fork = live.text if is_head else self._folder.texts.fork_at_base(base, self._folder.clients.fork)
         old = fork.text()
         if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
             return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
@@ -200,7 +200,10 @@ class Saves:
     async def save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
         """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
         folder = self._folder
-        own, was = folder.open_text(record.document).text.text(), folder.fork_at_base(former, fresh_client_id()).text()
+        own, was = (
+            folder.texts.open(record.document).text.text(),
+            folder.texts.fork_at_base(former, fresh_client_id()).text(),
+        )
         removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
         is_alike = len(was) >= _MIN_FORMER_CHARS and 2 * removed <= len(was)
         if not is_alike or is_made_of(own, was, finding.text):
@@ -236,8 +239,8 @@ class Saves:
         if finding.found is not Found.TEXT or finding.content == base.content:
             folder.database.submit(also(base))
             return base
-        fork = folder.fork_at_base(base, folder.fresh_client())
-        live = folder.open_text(base.document)
+        fork = folder.texts.fork_at_base(base, folder.fresh_client())
+        live = folder.texts.open(base.document)
         update = fork.edit(_hunks_beside(live.text, fork, finding.text))
         news = live.replica.apply(update) if update is not None else None
         after = replace(base, base_state=fork.state(), content=finding.content)

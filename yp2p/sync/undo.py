@@ -57,7 +57,7 @@ async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int)
 
 
 async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
-    live = folder.open_text(entry.document)
+    live = folder.texts.open(entry.document)
     before, done = live.text.text(), 0
     while done < steps:
         while not folder.database.pending().is_done:
@@ -66,10 +66,10 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         group = _last_group(folder, entry.document, stack)
         if not group:
             break
-        rows = folder.rows(entry.document)
+        rows = folder.texts.rows(entry.document)
         tracked = _steps_since(folder, entry.document, min(group))
         change = [data for seq, data in rows if seq in tracked]
-        live = folder.open_text(entry.document)
+        live = folder.texts.open(entry.document)
         try:
             update = undone([data for _, data in rows], change, fresh_client_id()) if change else None
             with folder.reloading(live):
@@ -100,7 +100,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             if stack == _UNDO
             else f"there is nothing to redo in {path}: nothing was undone, or it was changed since"
         )
-    return Undone(before, folder.open_text(entry.document).text.text(), done)
+    return Undone(before, folder.texts.open(entry.document).text.text(), done)
 
 
 async def settle(folder: Folder) -> None:
