@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trio
-from lab import Device, devices, eventually
+from lab import Device, devices, eventually, tree
 
 from yp2p.client import connect
 
@@ -128,6 +128,63 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         version = _json(one, "log", str(one.dir / "notes/gone.md"))["versions"][0]["version"]
         one.cli("restore", f"{one.dir}/notes/gone.md@{version}")
         _both_have(one, two, "notes/gone.md", "will be deleted\n")
+
+
+def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        before, after = b"\x00before" * 100, b"\x00after" * 500
+        for name, data in {"changed.png": before, "gone.png": before + b"1", "own.png": before + b"2"}.items():
+            (two.dir / name).write_bytes(data)
+        (one.dir / "twice.png").write_bytes(before + b"3")
+        (two.dir / "link").symlink_to("changed.png")
+        (two.dir / "empty").mkdir()
+        (two.dir / "grows.txt").write_text("a text\n")
+        (two.dir / "gone.png").chmod(0o755)
+        names = ("changed.png", "gone.png", "own.png", "twice.png", "link", "empty", "grows.txt")
+        eventually(lambda: all(os.path.lexists(one.dir / name) for name in names))
+        one.wait()
+        two.wait()
+        moment = _next_second()
+        _next_second()
+        (two.dir / "changed.png").write_bytes(after)
+        (one.dir / "copy.png").write_bytes((one.dir / "twice.png").read_bytes())
+        eventually(lambda: (two.dir / "copy.png").exists())
+        one.wait()
+        two.wait()
+        (one.dir / "twice.png").unlink()
+        for name in ("gone.png", "link"):
+            (two.dir / name).unlink()
+        (two.dir / "empty").rmdir()
+        (two.dir / "grows.txt").write_bytes(after + b"4")
+        (one.dir / "own.png").unlink()
+        left = {"changed.png": after, "copy.png": before + b"3", "grows.txt": after + b"4"}
+        eventually(lambda: tree(one.dir) == tree(two.dir) == left)
+        one.wait()
+        two.wait()
+        plan = _json(one, "restore", str(one.dir), "--at", moment, "--dry-run")
+        reason = "what it held is neither in the trash of this device nor in another file"
+        assert plan["done"] == [
+            {"path": "changed.png", "action": "change"}, {"path": "empty", "action": "bring back"},
+            {"path": "gone.png", "action": "bring back"}, {"path": "grows.txt", "action": "change"},
+            {"path": "link", "action": "bring back"},
+            {"path": "own.png", "action": "left alone", "reason": reason},
+            {"path": "twice.png", "action": "bring back"},
+        ]  # fmt: skip
+        assert tree(one.dir) == left
+        assert _json(one, "restore", str(one.dir), "--at", moment, "--yes") == plan
+        was = {
+            "changed.png": before, "gone.png": before + b"1", "twice.png": before + b"3", "grows.txt": b"a text\n",
+            "copy.png": before + b"3", "link": before,
+        }  # fmt: skip
+        eventually(lambda: tree(one.dir) == tree(two.dir) == was, what="both are what they were")
+        eventually(lambda: os.path.lexists(two.dir / "link") and (two.dir / "empty").is_dir())
+        assert os.readlink(two.dir / "link") == "changed.png"
+        assert (two.dir / "gone.png").stat().st_mode & 0o111
+        in_trash = {item["path"]: item["bytes"] for item in _json(one, "trash", "list")}
+        assert in_trash["changed.png"] == len(after), "what stood there can be taken back"
+        again = _json(one, "restore", str(one.dir), "--at", moment, "--dry-run")
+        assert [item["path"] for item in again["done"]] == ["own.png"]
 
 
 def test_bookmarks_stay_with_their_text_on_every_device(tmp_path: Path) -> None:

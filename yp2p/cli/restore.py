@@ -17,7 +17,7 @@ _SHOWN_LINES = 20
 
 @click.command()
 @click.argument("path", metavar="FILE@WHEN | DIR")
-@click.option("--at", metavar="MOMENT", help="Make the texts beneath DIR what they were at a moment.")
+@click.option("--at", metavar="MOMENT", help="Make what is beneath DIR what it was at a moment.")
 @click.option("--dry-run", is_flag=True, help="With --at: only say what would be done.")
 @click.option("--yes", is_flag=True, help="With --at: do not ask.")
 @json_option
@@ -25,7 +25,9 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     """Make FILE what it was, also when it was deleted; or, with --at, a whole directory.
 
     WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
-    It is an edit of now: `yp2p undo` takes it back, and nothing that is there leaves the history.
+    It is an edit of now: `yp2p undo` takes it back, and nothing that is there leaves the history. With --at, files that
+    are no text come from the trash, or from another file that holds the same, and what stands at their place goes into
+    the trash. What came since that moment stays.
     """
     if at is not None:
         _directory(path, moment(at, datetime.now()), dry_run=dry_run, yes=yes, as_json=as_json)

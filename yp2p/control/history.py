@@ -29,7 +29,7 @@ from yp2p.control.answers import Endpoint, endpoint, request_of
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
-from yp2p.sync import bookmarks, history, undo
+from yp2p.sync import bookmarks, history, past, undo
 from yp2p.sync.folder import Folder
 from yp2p.sync.recovery import choose
 
@@ -111,7 +111,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
 
     async def deleted(wanted: FolderRequest) -> Any:
         chosen = [choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
-        return [item for folder in chosen for item in await history.deleted(folder)]
+        return [item for folder in chosen for item in await past.deleted(folder)]
 
     async def show(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
@@ -131,7 +131,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
 
     async def restore_directory(wanted: MomentRequest) -> Any:
         folder, path = history.find(folders(), wanted.path)
-        done = await history.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
+        done = await past.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
         return {"path": path, "done": done}
 
     async def list_bookmarks(wanted: FileRequest) -> Any:

@@ -6,8 +6,8 @@ Theory of operation
     away came to it as one. The time of a version is when its last row was stored here; the author is who claimed the
     client ID that wrote it (`manifest.Claim`), else the device that the row came from.
 
-    A file that was deleted still has its entry in the manifest, and its document in the log. What the folder was at
-    some moment is what the manifest's log says up to that moment.
+    A file that was deleted still has its entry in the manifest, and its document in the log. Whole directories at a
+    moment are in `past.py`.
 
     Bringing a version back is an edit of today that can be undone, never a rewind: the others get it as they get any
     edit, and whatever was there is in the history. What is no text is in the trash, as long as that keeps it.
@@ -15,23 +15,19 @@ Theory of operation
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import trio
-
 from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.history import Row, blame, versions
-from yp2p.documents.manifest import Change, Entry, ManifestReplica
+from yp2p.documents.manifest import Change, Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.folder import Folder
 from yp2p.sync.undo import Undone, settle
 
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
@@ -90,7 +86,7 @@ def _last_row(folder: Folder, document: DocumentID) -> int:
     return int(rows[0][0] or 0)
 
 
-def _rows(folder: Folder, document: DocumentID) -> list[Row[DeviceID]]:
+def rows_of(folder: Folder, document: DocumentID) -> list[Row[DeviceID]]:
     own = folder.clients.device
     query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
     return [
@@ -115,7 +111,7 @@ async def _stored_rows(folder: Folder, entry: Entry, path: str) -> list[Row[Devi
     await settle(folder)
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
-    rows = _rows(folder, entry.document)
+    rows = rows_of(folder, entry.document)
     if not rows and not folder.is_alive(entry):
         raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
     if not rows:
@@ -143,7 +139,7 @@ async def log(folder: Folder, path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
+def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
     """What a text was; None where there is no such version, or no longer."""
     if when.version is not None and all(row.seq != when.version for row in rows):
         return None
@@ -154,7 +150,7 @@ def _text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
 async def show(folder: Folder, path: str, when: When) -> str:
     """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
     rows = await _stored_rows(folder, entry_at(folder, path), path)
-    text = _text_of(rows, when)
+    text = text_of(rows, when)
     if text is None:
         raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     return text
@@ -169,7 +165,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     """Who touched each line of a version last, and when."""
     every = await _stored_rows(folder, entry_at(folder, path), path)
     rows = when.rows(every)
-    text = _text_of(every, when)
+    text = text_of(every, when)
     if text is None:
         raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     lines = blame(rows, text, lambda client: _author_of(folder, client))
@@ -183,10 +179,11 @@ async def restore(folder: Folder, path: str, when: When) -> Undone:
     """Make a text what it was, also one that was deleted. Raises UsageError."""
     entry = entry_at(folder, path)
     text = await show(folder, path, when)
-    return await _set_text(folder, entry, path, text)
+    return await set_text(folder, entry, path, text)
 
 
-async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone:
+async def set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone:
+    """Make a text, also one that was deleted, this one; as a step that can be undone. Raises YpError."""
     live = folder.texts.open(entry.document)
     before = live.text.text()
     if not folder.is_alive(entry):
@@ -212,95 +209,3 @@ async def _set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undon
 
 def _whole(before: str, after: str) -> list[Hunk]:
     return hunks(before, after, limit=MAX_HUNKS)
-
-
-# --- the folder at a moment -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """An entry as it was."""
-
-    entry: Entry
-    deleted: bool
-
-
-async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _Past], dict[EntryID, float]]:
-    """What the manifest said at a moment, and when each entry was deleted last."""
-    await folder.database.pending().wait()
-    past: dict[EntryID, _Past] = {}
-    deleted_at: dict[EntryID, float] = {}
-    for index in range(MANIFEST_DOCUMENTS):
-        replica = ManifestReplica(1)
-        entries: dict[EntryID, Entry] = {}
-        for number, (received, data) in enumerate(_manifest_rows(folder, index, at)):
-            replica.apply(data)
-            for entry in folder.manifest.read(replica, index):
-                known = entries.get(entry.id)
-                if entry.deletion is not None and (known is None or known.deletion != entry.deletion):
-                    deleted_at[entry.id] = received
-                entries[entry.id] = entry
-            if number % _SLICE == 0:
-                await trio.lowlevel.checkpoint()
-        # A delete that an edit has beaten since did not last.
-        past.update({found.id: _Past(found, not folder.is_alive(found)) for found in entries.values()})
-    return past, deleted_at
-
-
-def _manifest_rows(folder: Folder, index: int, at: float | None) -> Iterator[tuple[float, bytes]]:
-    query = "SELECT received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-    rows = folder.database.rows(query, (folder.id, manifest_document_id(index)))
-    count = max((number for number, (received, _) in enumerate(rows, 1) if at is None or received <= at), default=0)
-    yield from rows[:count]
-
-
-async def deleted(folder: Folder) -> list[dict[str, Any]]:
-    """The texts that were deleted, the last one first."""
-    _, deleted_at = await _folder_at(folder, None)
-    found = [
-        {"path": entry.path, "at": deleted_at.get(entry.id, 0.0), "folder": folder.label}
-        for entry in folder.manifest.entries.values()
-        if entry.kind is Kind.TEXT
-        and not folder.is_alive(entry)
-        and entry.path not in folder.layout().entry_at
-        and entry.document in folder.digests
-    ]
-    return sorted(found, key=lambda item: float(str(item["at"])), reverse=True)
-
-
-async def restore_directory(folder: Folder, directory: str, at: float, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Make the texts beneath a directory what they were at a moment.
-
-    What came since stays. Files that are no text are told and left alone: what was replaced of them is in the trash.
-
-    Raises:
-        UsageError: this device knew nothing of that directory then.
-    """
-    await settle(folder)
-    past, _ = await _folder_at(folder, at)
-    beneath = directory and f"{directory}/"
-    wanted = [was for was in past.values() if was.entry.path.startswith(beneath) and not was.deleted]
-    if not wanted:
-        raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
-    done: list[dict[str, Any]] = []
-    for was in sorted(wanted, key=lambda was: was.entry.path):
-        path, now = was.entry.path, folder.manifest.entries.get(was.entry.id)
-        if now is None or now.kind is not Kind.TEXT or was.entry.kind is not Kind.TEXT:
-            is_same = now is not None and now.content.hash == was.entry.content.hash and folder.is_alive(now)
-            if not is_same:
-                done.append({"path": path, "action": "left alone", "reason": "it is no text; look in the trash"})
-            continue
-        await trio.lowlevel.checkpoint()
-        rows = _rows(folder, was.entry.document)
-        text = _text_of(rows, When(at=at))
-        if text is None:
-            done.append({"path": path, "action": "left alone", "reason": "its text came later to this device"})
-            continue
-        is_alive = folder.is_alive(now)
-        digest = folder.digests.get(now.document)
-        if is_alive and digest is not None and digest.content == hashlib.sha256(text.encode()).digest():
-            continue
-        done.append({"path": path, "action": "change" if is_alive else "bring back"})
-        if not dry_run:
-            await _set_text(folder, now, folder.layout().path_of.get(now.id, path), text)
-    return done

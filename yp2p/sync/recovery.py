@@ -39,7 +39,7 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     raise UsageError(f"{many} called {name!r}; there are: {labels}")
 
 
-async def _on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
+async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
     def run() -> Any:
         root = Root(folder.path)
         try:
@@ -59,7 +59,7 @@ async def _on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
 
 async def list_trash(folder: Folder) -> list[dict[str, Any]]:
     """What is in the trash, the oldest first."""
-    found: list[trash.Item] = await _on_root(folder, trash.items)
+    found: list[trash.Item] = await on_root(folder, trash.items)
     return [{"item": item.name, "path": item.path, "bytes": item.size, "removed_at": item.removed_at} for item in found]
 
 
@@ -95,7 +95,7 @@ async def restore_trash(folder: Folder, names: list[str], *, everything: bool) -
                 skipped.append({"path": item.path, "reason": reason})
         return {"restored": restored, "skipped": skipped}
 
-    answer: dict[str, Any] = await _on_root(folder, work)
+    answer: dict[str, Any] = await on_root(folder, work)
     return answer
 
 
@@ -108,7 +108,7 @@ async def empty_trash(folder: Folder) -> int:
             trash.remove(root, item)
         return len(found)
 
-    count: int = await _on_root(folder, work)
+    count: int = await on_root(folder, work)
     return count
 
 
