@@ -71,6 +71,12 @@ class Client:
             if part.message_finished:
                 return whole
 
+    def answer(self) -> None:
+        """Ask for the document, and read what comes until it is here."""
+        self.say(BytesMessage(encode(Step1(b"\x00"))))
+        while not isinstance(decode(self.message()), Step2):
+            pass
+
 
 def _target(device: Device, name: str = "a.md") -> str:
     return f"/v1/documents?path={device.dir / name}"
@@ -150,6 +156,24 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
                 reader.receive(update)
     assert reader.text() == writer.text()
     eventually(lambda: len((device.dir / "a.md").read_text()) >= size)
+
+
+def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> None:
+    writer = TextReplica(4713)
+    with connected(device) as one, connected(device) as two:
+        slow, quick = Client(one, _target(device)), Client(two, _target(device))
+        for client in (slow, quick):
+            client.message()
+            client.answer()
+        for _ in range(60):
+            update = writer.edit([Hunk(0, 0, "y" * 20_000)])
+            assert update is not None
+            quick.say(BytesMessage(encode(Updates((update,)))))
+        quick.answer()  # the daemon has everything, and has told the other one what that took of it
+        slow.say(BytesMessage(encode(Updates((b"\xff\xff\xff",)))))
+        closed = slow.until(CloseConnection)
+    assert isinstance(closed, CloseConnection)
+    assert closed.code == 4001
 
 
 def test_an_end_before_any_request_is_one() -> None:

@@ -54,27 +54,27 @@ class _ProgramChannel:
         self._socket = socket
         self._nursery = nursery
         self._sending = trio.Lock()
-        self._rest = b""  # of a message that was sent in part
-        self.is_cut = False  # whether a message is out in part
+        self.rest = memoryview(b"")  # what has to go before anything else: a message may be out in part
 
     async def send(self, message: bytes) -> None:
         await self._send(self._socket.message(message))
 
     async def _send(self, data: bytes) -> None:
         async with self._sending:
-            data, self._rest = self._rest + data, b""
-            self.is_cut = True
-            await self._stream.send_all(data)
-            self.is_cut = False
+            self.rest = memoryview(bytes(self.rest) + data)
+            try:
+                while self.rest:
+                    self.rest = self.rest[await self._stream.socket.send(self.rest) :]
+            except OSError as error:
+                raise trio.BrokenResourceError from error
 
     def try_send(self, message: bytes) -> bool:
         """Send what the kernel takes at once; False when something is being sent, or it is over."""
-        if self._sending.locked() or self._rest or self._socket.closed is not None:
+        if self._sending.locked() or self.rest or self._socket.closed is not None:
             return False
         data = self._socket.message(message)
-        self._rest = data[send_at_once(self._stream, data) :]
-        self.is_cut = bool(self._rest)
-        if self._rest:
+        self.rest = memoryview(data)[send_at_once(self._stream, data) :]
+        if self.rest:
             self._nursery.start_soon(self._send, b"")
         return True
 
@@ -192,8 +192,8 @@ class Documents:
         except* (YpError, DocumentPoisoned) as group:
             reason = str(_first(group))
             log.warning("program_refused", reason=reason[:200])
-            if channel is not None and not channel.is_cut:  # behind half a message it would be a part of that
-                await _say(stream, socket.close(WRONG, reason[:100]))
+            if channel is not None:
+                await _say(stream, bytes(channel.rest) + socket.close(WRONG, reason[:100]))
         finally:
             programs.remove(program)
 
