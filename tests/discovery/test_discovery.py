@@ -8,6 +8,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
 from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, make_hints, recognise, to_properties
@@ -47,6 +48,13 @@ def test_addresses() -> None:
     assert own_addresses(["127.0.0.1"]) == ["127.0.0.1"]
     assert own_addresses(["lo"])
     assert own_addresses()
+
+
+async def test_an_interface_that_is_not_there_is_told_and_the_others_are_used() -> None:
+    with capture_logs() as said:
+        async with open_mdns(["no-such0", "lo"]) as (mdns, _):
+            assert mdns.instance
+    assert [line["interfaces"] for line in said if line["event"] == "interfaces_missing"] == [["no-such0"]]
 
 
 async def test_two_devices_see_each_other_on_loopback() -> None:

@@ -59,6 +59,11 @@ def own_addresses(wanted: Iterable[str] = ()) -> list[str]:
     return found if chosen else outside or found
 
 
+def missing(wanted: Iterable[str]) -> list[str]:
+    """Those of the wanted interfaces (names or addresses) that this machine does not have now."""
+    return [name for name in wanted if not own_addresses([name])]
+
+
 async def address_changes() -> AsyncIterator[None]:
     """Yields whenever links or addresses of this machine changed and have settled."""
     with trio.socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE) as netlink:

@@ -27,7 +27,7 @@ import trio
 from zeroconf import Error as ZeroconfError
 from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 
-from yp2p.discovery.addresses import Address, address_changes, own_addresses
+from yp2p.discovery.addresses import Address, address_changes, missing, own_addresses
 from yp2p.discovery.hints import from_properties, make_hints, recognise, to_properties
 from yp2p.identity import DeviceID
 
@@ -167,6 +167,13 @@ class Mdns:
 
     def start(self) -> None:
         """Blocks; where there is no interface to use, `refresh` tries again."""
+        absent = missing(self._wanted)
+        if absent:
+            log.warning(
+                "interfaces_missing",
+                interfaces=absent,
+                advice="discovery.interfaces names what this machine does not have now; `ip address` shows what it has",
+            )
         addresses = self._multicast_addresses()
         if not addresses:
             return
