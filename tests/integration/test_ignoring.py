@@ -8,7 +8,7 @@ import pytest
 from integration.test_entries import full_tree
 from lab import devices, eventually, unexpected_lines
 
-from yp2p.files.ignore import IgnoreRules
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 
 
 def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp_path: Path) -> None:
@@ -49,6 +49,37 @@ def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp
             device.wait()
             assert device.status()["folders"][0]["entries"]["ignored"] == 0
             assert unexpected_lines(device) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "removed", "replaced by a directory", "edited elsewhere"])
+def test_rules_that_were_edited_are_there_after_a_restart(tmp_path: Path, meanwhile: str) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / IGNORE_FILE).write_text("*.tmp\n")
+        two.join(one)
+        eventually((two.dir / IGNORE_FILE).exists)
+        for more in ("*.o\n", "*.log\n"):
+            with (one.dir / IGNORE_FILE).open("a") as file:
+                file.write(more)
+            eventually(lambda: (two.dir / IGNORE_FILE).read_bytes() == (one.dir / IGNORE_FILE).read_bytes())
+            two.wait()
+        two.stop()
+        match meanwhile:
+            case "removed":
+                (two.dir / IGNORE_FILE).unlink()
+            case "replaced by a directory":
+                (two.dir / IGNORE_FILE).unlink()
+                (two.dir / IGNORE_FILE).mkdir()
+            case "edited elsewhere":
+                (one.dir / IGNORE_FILE).write_text("*.o\n*.log\n")
+        (two.dir / "a.log").write_text("left out\n")
+        two.start()
+        (two.dir / "a.txt").write_text("a text\n")
+        eventually(lambda: (one.dir / "a.txt").exists())
+        one.wait()
+        two.wait()
+        is_gone = meanwhile in ("removed", "replaced by a directory")  # and the rules with it
+        eventually(lambda: (one.dir / "a.log").exists() == is_gone)
+        assert two.status()["folders"][0]["problem"] == ""
 
 
 def test_what_one_device_leaves_out_does_not_come_to_it(tmp_path: Path) -> None:

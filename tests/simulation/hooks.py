@@ -102,10 +102,13 @@ def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp
     return cls(status.st_ino, status.st_size, status.st_mtime_ns, at - at % 100_000 + 100_000 + status.st_mode)
 
 
+clock_s = trio.current_time  # of the simulation, also for what stands in for a worker thread
+
+
 def now_s() -> float:
     host = current_host.get()
     try:
-        now = trio.current_time()
+        now = clock_s()
     except RuntimeError:
         now = 0.0
     return EPOCH_S + now + (host.skew_s if host is not None else 0.0)
@@ -119,11 +122,23 @@ _SYNCING = (replace, root, ingest, moves, wholes, imports)
 def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]]) -> Iterator[None]:
     """The world is simulated until this ends."""
 
+    is_in_worker = False
+
+    def time_of_the_loop() -> float:
+        if is_in_worker:  # as trio says in a thread: what lives on the loop is nothing for a worker
+            raise RuntimeError("must be called from async context")
+        return clock_s()
+
     async def run_sync(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        nonlocal is_in_worker
         await trio.lowlevel.checkpoint()
         with trio.CancelScope(shield=True):
             await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
-            result = call(*args)
+            is_in_worker = True
+            try:
+                result = call(*args)
+            finally:
+                is_in_worker = False
             await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
         return result
 
@@ -134,6 +149,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
+            (trio, "current_time", time_of_the_loop),
             (time, "time", now_s),
             (time, "time_ns", lambda: int(now_s() * 1e9)),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 from simulation.disk import REAL, SimulatedDisk, peek
-from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, current_host
+from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, clock_s, current_host
 from simulation.network import SimulatedListener
 
 from yp2p.config import Config
@@ -107,7 +107,7 @@ class Host:
     def stamp(self, descriptor: int) -> None:
         """Somebody wrote to a file: give it a modification time, never the same twice."""
         self._stamps += 1
-        modified_ns = int((EPOCH_S + trio.current_time() + self.skew_s) * 1e9) + self._stamps
+        modified_ns = int((EPOCH_S + clock_s() + self.skew_s) * 1e9) + self._stamps
         status = os.fstat(descriptor)
         # The kernel's own times are later than all of ours: of a new file it must not look as if somebody had read it.
         read_ns = status.st_atime_ns if status.st_ino in self._stamped else modified_ns

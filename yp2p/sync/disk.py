@@ -18,14 +18,13 @@ from yp2p.config import Files, Trash
 from yp2p.documents.manifest import Change
 from yp2p.files import trash
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
-from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import TRASH, Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.memory import give_back
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
-from yp2p.sync.left_out import apply_rules, is_left_alone, rules_document_is_missing, rules_text
+from yp2p.sync.left_out import apply_rules, is_left_alone, read_rules, rules_document_is_missing, rules_text
 from yp2p.sync.records import FileRecord, day_begins, forget_old_bases
 from yp2p.sync.render import Render
 
@@ -130,23 +129,20 @@ class Disk:
         self._gone = f"{folder.path} has lost its marker .yp2p/marker; put the folder's files back, or share it again"
         return False
 
-    def _ignore_rules(self, root: Root) -> IgnoreRules:
-        found = inspect(root, IGNORE_FILE, None, self._settings.max_text_bytes, trust_stamp=False)
+    async def _ignore_rules(self, root: Root) -> IgnoreRules:
         # What others leave out is left out from the start, before the file that says so is put in place.
         is_to_come = self._first_scan or IGNORE_FILE not in self._folder.file_at
-        text = rules_text(self._folder) if is_to_come else ""
-        text = f"{text}\n{found.text}" if found.found is Found.TEXT else text
-        self._folder.ignore_problem = ""
-        try:
-            return IgnoreRules(self._settings.ignore, text)
-        except ValueError as error:
-            log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
-            self._folder.ignore_problem = f"{IGNORE_FILE} is not used: {error}"
-            return IgnoreRules(self._settings.ignore)
+        to_come = rules_text(self._folder) if is_to_come else ""
+        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come)
+        if problem:
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=problem)
+            problem = f"{IGNORE_FILE} is not used: {problem}"
+        self._folder.ignore_problem = problem
+        return rules
 
     async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
         """The file that says what is left out may have changed: that takes effect, and removes nothing."""
-        watcher.ignore = await trio.to_thread.run_sync(self._ignore_rules, root)
+        watcher.ignore = await self._ignore_rules(root)
         await apply_rules(self._folder, watcher.ignore)
         if self._ingest is not None:
             missing = self._ingest.unsettled.missing
@@ -162,7 +158,7 @@ class Disk:
         folder.file_system = root.capabilities
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
-        async with open_watcher(root, self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
+        async with open_watcher(root, await self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
             ingest = Ingest(
                 folder,
                 root,

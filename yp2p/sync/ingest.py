@@ -314,13 +314,17 @@ class Ingest:
         """What the power cut left goes into the trash, and the file is rendered again."""
         folder = self._folder
         target = f"{new_place()}/{record.path}"
+        self.render_anew(record)
+        # First: were its base still known after a crash, a new file in its place would look like an edit of it.
+        await folder.database.pending().wait()
         result = await trio.to_thread.run_sync(
             move_away, self._root, record.path, target, None, finding.stamp, record.kind
         )
         if result.outcome is not Outcome.DONE:
+            folder.set_file(record)
+            folder.database.submit([record.save(folder.id)])
             self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return
-        self.render_anew(record)
         text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
         folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
         log.warning("file_mended", folder=folder.label)

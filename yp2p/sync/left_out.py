@@ -8,11 +8,28 @@ from __future__ import annotations
 
 import trio
 
+from yp2p.config import Files
 from yp2p.documents.manifest import Entry
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.files.inspect import Found, inspect
+from yp2p.files.root import Root
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.sync.folder import Folder
+
+
+def read_rules(root: Root, settings: Files, to_come: str) -> tuple[IgnoreRules, str]:
+    """What the settings and the file on the disk leave out, and why the file is not used if it is not. Blocks.
+
+    Args:
+        to_come: what the file will say besides, once it is put in place.
+    """
+    found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
+    text = f"{to_come}\n{found.text}" if found.found is Found.TEXT else to_come
+    try:
+        return IgnoreRules(settings.ignore, text), ""
+    except ValueError as error:
+        return IgnoreRules(settings.ignore), str(error)
 
 
 async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
