@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import anyio
 import anyio.abc
@@ -52,6 +52,7 @@ _LAST_FLUSH_S = 5.0
 _RECEIVE_BYTES = 1 << 16
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
 _OTHERS = "others"
+_LONGEST_NAME = 100
 
 
 @asynccontextmanager
@@ -129,7 +130,10 @@ class _Update(bytes):
 
 
 class File:
-    """A text file that is open: its document, where it is the same on all devices. Indices count code points."""
+    """A text file that is open: its document, where it is the same on all devices. Indices count code points.
+
+    It stays this file when it is renamed, which `path` follows. After its block it raises FileUnavailable.
+    """
 
     def __init__(self, socket: Path, path: str) -> None:
         self.path = path
@@ -139,6 +143,8 @@ class File:
         self._waiting: deque[bytes] = deque()
         self._more = anyio.Event()
         self._connection: _Connection | None = None
+        self._name = ""  # what the daemon calls this file, whatever becomes of its path
+        self._is_closed = False
         self._is_sender_idle = False
         self._is_live = False  # whether step 2 went out: only then are updates sent
         self._own_state: dict[str, Any] = {}
@@ -165,18 +171,22 @@ class File:
 
     def edit(self, start: int, stop: int, text: str) -> None:
         """Replace the characters `start:stop`. Raises IndexError: they are outside the text."""
+        self._check_open()
         self._shared.edit(start, stop, text)
 
     def insert(self, index: int, text: str) -> None:
         """Insert before a character. Raises IndexError."""
+        self._check_open()
         self._shared.insert(index, text)
 
     def delete(self, start: int, stop: int) -> None:
         """Remove the characters `start:stop`. Raises IndexError."""
+        self._check_open()
         self._shared.delete(start, stop)
 
     def replace_all(self, text: str) -> None:
         """Make the whole text this one, changing only what differs."""
+        self._check_open()
         self._shared.replace_all(text)
 
     def transaction(self, origin: str | None = None) -> Any:
@@ -199,7 +209,7 @@ class File:
         return self._undo
 
     def undo_manager(self, **settings: Any) -> UndoManager:
-        """One more, with settings of its own: `capture_timeout_millis`, `timestamp`."""
+        """One more, with settings of its own: `scopes`, `capture_timeout_millis`, `timestamp`."""
         return self._shared.undo_manager(**settings)
 
     async def bookmarks(self) -> dict[str, Position]:
@@ -224,7 +234,16 @@ class File:
         return tuple(self._others)
 
     def set_awareness(self, name: str | None = None, cursor: Position | None = None) -> None:
-        """Say who edits here, and where their cursor is."""
+        """Say who edits here, and where their cursor is.
+
+        Raises:
+            ValueError: the name is no text of at most 100 characters, or the cursor is no `Position`.
+        """
+        self._check_open()
+        if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
+            raise ValueError(f"a name is a text of at most {_LONGEST_NAME} characters, and not {name!r:.50}")
+        if cursor is not None and not isinstance(cursor, Position):
+            raise ValueError(f"a cursor is a Position, and not {cursor!r:.50}")
         self._own_state = {
             **({"name": name} if name is not None else {}),
             **({"cursor": cursor.to_json()} if cursor is not None else {}),
@@ -247,6 +266,7 @@ class File:
         """Return when everything written here so far is stored by the daemon, which may have to come back first."""
         wanted = None
         while wanted is None or self._answers < wanted:
+            self._check_open()
             if self._is_live and wanted is None:
                 self._asked += 1
                 wanted = self._asked
@@ -257,6 +277,7 @@ class File:
 
     async def changed(self) -> None:
         """Return when the text, or who else has it open, changes next."""
+        self._check_open()
         await self._changed_event.wait()
 
     def _touch(self) -> None:
@@ -279,7 +300,8 @@ class File:
 
     async def _connect(self) -> None:
         """Raises FileUnavailable, NotRunning."""
-        self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id)
+        self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id, self._name)
+        self._name = self._connection.name
 
     async def _until_here(self) -> None:
         """Return when the document is here."""
@@ -287,7 +309,12 @@ class File:
             await self._changed_event.wait()
 
     def _close(self) -> None:
+        self._is_closed, self._is_live = True, False
         self._shared.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise FileUnavailable(f"{self.path} is not open any more: its `async with` block is over")
 
     async def _run(self) -> None:
         """Keep in step, over one connection after the other."""
@@ -307,7 +334,7 @@ class File:
             await anyio.sleep(retry_s)
             retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
             try:
-                self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id)
+                await self._connect()
             except NotRunning:
                 refused = 0
             except FileUnavailable:
@@ -364,7 +391,10 @@ class File:
                     self._shared.receive(update)
             case channel.AwarenessUpdate(states):
                 for presence in awareness.decode(states):
-                    self._others = list((presence.state or {}).get(_OTHERS, []))
+                    state = presence.state or {}
+                    self._others = list(state.get(_OTHERS, []))
+                    if state.get("path"):
+                        self.path = os.fsdecode(unquote_to_bytes(state["path"]))  # it may have been renamed
 
 
 class _Connection:
@@ -378,18 +408,23 @@ class _Connection:
         self.wake_sender: Callable[[], None] = lambda: None
 
     @classmethod
-    async def open(cls, control: Path, file: str, client: int) -> _Connection:
-        """Raises NotRunning: no daemon answers. FileUnavailable: there is no such text."""
-        path = documents_socket(control)
+    async def open(cls, control: Path, path: str, client: int, name: str) -> _Connection:
+        """Connect for the text at a path, or for the one that had this name before, wherever it is.
+
+        Raises:
+            NotRunning: no daemon answers.
+            FileUnavailable: there is no such text.
+        """
+        documents = documents_socket(control)
         made: _Connection | None = None
         try:
-            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+            directory = os.open(documents.parent, os.O_PATH | os.O_DIRECTORY)
             try:
-                stream = await anyio.connect_unix(f"/proc/self/fd/{directory}/{path.name}")
+                stream = await anyio.connect_unix(f"/proc/self/fd/{directory}/{documents.name}")
             finally:
                 os.close(directory)
             made = cls(stream)
-            await made._shake_hands(file, client)
+            await made._shake_hands(path, client, name)
         except (OSError, anyio.BrokenResourceError, WebSocketClosed) as error:
             if made is not None:
                 await anyio.aclose_forcefully(made._stream)
@@ -398,8 +433,12 @@ class _Connection:
             raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
         return made
 
-    async def _shake_hands(self, file: str, client: int) -> None:
-        target = f"/v1/documents?path={quote(os.fsencode(file))}&client={client}"
+    @property
+    def name(self) -> str:
+        return self._socket.headers.get(b"yp2p-file", b"").decode()
+
+    async def _shake_hands(self, path: str, client: int, name: str) -> None:
+        target = f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}"
         await self._stream.send(self._socket.ask(target))
         while not self._socket.is_open or not self._socket.messages:
             await self._read()  # until the first message came, or why there is none

@@ -11,11 +11,12 @@ import anyio
 import pytest
 import trio
 import trio.testing
-from lab import Device, devices, eventually
+from lab import Device, devices, eventually, tree
 from sync.bridge import open_bridge, replica_like
 
 from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
 from yp2p.documents.diff import Hunk
+from yp2p.errors import PositionInvalid
 
 BACKENDS = ["trio", "asyncio"]
 TEXT = "one é😀\ntwo\n"
@@ -108,6 +109,86 @@ def test_a_daemon_that_comes_back_finds_everything(tmp_path: Path, backend: str)
                 )
 
         _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_open_file_stays_itself_when_it_is_renamed_and_the_daemon_comes_back(tmp_path: Path, backend: str) -> None:
+    """Also where another file took its name: each keeps its text."""
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(tmp_path, one, two)
+
+        async def test() -> None:
+            async with connect(_socket(one)) as here, here.open("a.md") as file:
+                (one.dir / "a.md").rename(one.dir / "b.md")
+                await _until(file, lambda: file.path == str(one.dir / "b.md"))
+                await anyio.to_thread.run_sync(partial(eventually, lambda: (two.dir / "b.md").exists()))
+                (one.dir / "a.md").write_text("another one\n")
+                await anyio.to_thread.run_sync(partial(eventually, lambda: (two.dir / "a.md").exists()))
+                await anyio.to_thread.run_sync(one.stop)
+                await _until(file, lambda: not file.is_connected)
+                file.insert(0, "written meanwhile\n")
+                await anyio.to_thread.run_sync(one.start)
+                await file.flush()
+                await file.set_bookmark("here", file.position(3))
+                assert str(file) == "written meanwhile\n" + TEXT
+                wanted = {"a.md": b"another one\n", "b.md": str(file).encode()}
+                await anyio.to_thread.run_sync(
+                    partial(eventually, lambda: tree(one.dir) == tree(two.dir) == wanted, 30)
+                )
+
+        _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_programs_of_one_device_see_each_other(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.md").write_text(TEXT)
+        one.cli("share", str(one.dir))
+        one.wait()
+
+        async def test() -> None:
+            async with connect(_socket(one)) as device, device.open("a.md") as first:
+                async with device.open("a.md") as second:
+                    first.set_awareness("the first", first.position(8))
+                    second.set_awareness("the second")
+                    await _until(second, lambda: any(who.get("name") == "the first" for who in second.awareness))
+                    await _until(first, lambda: any(who.get("name") == "the second" for who in first.awareness))
+                    (who,) = second.awareness
+                    assert (who["device"], who["line"]) == ("one", 2)
+                await _until(first, lambda: not first.awareness)
+
+        _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.md").write_text(TEXT)
+        one.cli("share", str(one.dir))
+        one.wait()
+
+        async def test() -> None:
+            async with connect(_socket(one)) as device:
+                async with device.open("a.md") as file:
+                    for wrong in ({"name": "x" * 200}, {"name": 5}, {"cursor": 5}):
+                        with pytest.raises(ValueError, match="and not"):
+                            file.set_awareness(**wrong)
+                    for index, assoc in ((1.5, Assoc.AFTER), (0, 5)):
+                        with pytest.raises(PositionInvalid, match="no place"):
+                            file.position(index, assoc)  # type: ignore[arg-type]
+                    file.insert(0, "kept ")
+                    manager = file.undo_manager(scopes=[file.text])
+                    assert not manager.can_undo()
+                assert not file.is_connected
+                for use in (lambda: file.insert(0, "x"), lambda: file.replace_all("x"), file.set_awareness):
+                    with pytest.raises(FileUnavailable, match="not open any more"):
+                        use()
+                for wait in (file.flush, file.changed):
+                    with pytest.raises(FileUnavailable, match="not open any more"):
+                        await wait()
+
+        _run(backend, test)
+        eventually(lambda: (one.dir / "a.md").read_text() == "kept " + TEXT)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

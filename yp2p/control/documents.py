@@ -2,7 +2,9 @@
 
 It has a socket of its own beside the control socket, and no framework between: a keystroke passes through here.
 
-With `&client=ID` a program says what client ID it writes with.
+With `&client=ID` a program says what client ID it writes with. The answer has a header `yp2p-file`, which names the
+document that this path is now; with `&file=` of that a program that comes back gets the same one, wherever the file is
+by then, and never another one that took the path.
 
 Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
 provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, of one
@@ -11,21 +13,26 @@ client with the state `{"others": [...]}`; what the program says of itself, it s
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import structlog
 import trio
 from wsproto import ConnectionType
 
 from yp2p.control.websocket import WebSocket, WebSocketClosed
+from yp2p.documents.manifest import Entry
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
+from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
 from yp2p.protocol.channel import AwarenessUpdate, encode
+from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
 from yp2p.sync.folder import Folder
@@ -94,12 +101,25 @@ class _ProgramChannel:
         return self._socket.messages.popleft()
 
 
-def _wanted(target: str) -> tuple[str, int | None]:
-    """The path that is asked for (any name, also one that is not UTF-8), and what the program writes with."""
-    query = parse_qs(target.partition("?")[2], errors="surrogateescape")
-    client = str(query.get("client", [""])[0])
-    is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
-    return str(query.get("path", [""])[0]), int(client) if is_client else None
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a program asks for: a path (any name, also one that is not UTF-8), or the file that it had before."""
+
+    path: str
+    client: int | None  # what it writes with
+    file: str
+
+    @classmethod
+    def of(cls, target: str) -> _Wanted:
+        query = parse_qs(target.partition("?")[2], errors="surrogateescape")
+        client = str(query.get("client", [""])[0])
+        is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
+        return cls(str(query.get("path", [""])[0]), int(client) if is_client else None, str(query.get("file", [""])[0]))
+
+
+def _name_of(entry: Entry) -> str:
+    """What a program calls the file that it has open, whatever becomes of its path."""
+    return (entry.id + entry.document).hex()
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
@@ -145,8 +165,7 @@ class Documents:
                     program.receive(await stream.receive_some(_RECEIVE_BYTES))
             if program.target is None or program.target.partition("?")[0] != _TARGET:
                 return
-            await stream.send_all(program.accept())
-            await self._serve_document(stream, program, *_wanted(program.target))
+            await self._serve_document(stream, program, _Wanted.of(program.target))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went while something was sent to it
         except* Exception:
@@ -154,31 +173,43 @@ class Documents:
         finally:
             await trio.aclose_forcefully(stream)
 
-    def _find(self, path: str, client: int | None) -> tuple[Folder, Program, ProgramDocument]:
-        folder, inside = history.find(self._device.folders, path)
+    def _find(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+        """Raises UsageError."""
+        if wanted.file:
+            return self._find_again(wanted)
+        folder, inside = history.find(self._device.folders, wanted.path)
         entry = history.entry_at(folder, inside)
         if not folder.is_alive(entry):
             raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
-        live = folder.live_document(entry.document) if entry.document in folder.digests else None
-        if live is None:
+        if entry.document not in folder.digests:
             raise UsageError(f"the text of {inside} has not come to this device yet")
-        program = Program(entry.id, client)
-        return folder, program, ProgramDocument(folder, live, program)
+        return folder, entry
 
-    async def _serve_document(
-        self, stream: trio.SocketStream, socket: WebSocket, path: str, client: int | None
-    ) -> None:
+    def _find_again(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+        """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it."""
+        with suppress(ValueError):
+            before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
+            for folder in self._device.folders:
+                entry = folder.manifest.entries.get(before)
+                if entry is not None and entry.kind is Kind.TEXT and _name_of(entry) == wanted.file:
+                    return folder, entry
+        raise UsageError(f"the file that was {wanted.path} is another one by now, or no text any more")
+
+    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: _Wanted) -> None:
         try:
-            folder, program, document = self._find(path, client)
+            folder, entry = self._find(wanted)
         except YpError as error:
-            await stream.send_all(socket.close(REFUSED, str(error)[:100]))
+            await stream.send_all(socket.accept() + socket.close(REFUSED, str(error)[:100]))
             return
+        await stream.send_all(socket.accept([(b"yp2p-file", _name_of(entry).encode())]))
+        program = Program(entry.id, wanted.client)
+        document = ProgramDocument(folder, folder.texts.open(entry.document), program)
         programs = self._device.programs(folder)
         programs.add(program)
         channel: _ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
-                channel = _ProgramChannel(stream, socket, path, nursery)
+                channel = _ProgramChannel(stream, socket, wanted.path, nursery)
                 provider = Provider(
                     document,
                     channel,
@@ -198,15 +229,18 @@ class Documents:
             programs.remove(program)
 
     async def _tell_others(self, folder: Folder, program: Program, channel: _ProgramChannel) -> None:
-        """Who else has the file open, whenever that changes."""
-        clock, told = 0, None
+        """Who else has the file open, and where it is, whenever that changes."""
+        clock = 0
+        told: object = None
         while True:
             changed = folder.changed
             path = folder.layout().path_of.get(program.entry, "")
-            others = others_in(self._device.present(folder), self._device.shown_id, path)
-            if others != told:
-                clock, told = clock + 1, others
-                states = awareness.encode([Presence(_DAEMON_CLIENT, clock, {"others": others})])
+            besides = self._device.programs(folder).besides(program)
+            others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
+            where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
+            if (others, where) != told:
+                clock, told = clock + 1, (others, where)
+                states = awareness.encode([Presence(_DAEMON_CLIENT, clock, {"others": others, "path": where})])
                 await channel.send(encode(AwarenessUpdate(states)))
             await changed.wait()
             await trio.sleep(_PRESENCE_DELAY_S)  # and not woken by every keystroke meanwhile

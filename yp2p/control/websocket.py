@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -38,6 +39,7 @@ class WebSocket:
         self._size = 0
         self.messages: deque[bytes] = deque()
         self.target: str | None = None  # what the client asked for, once it did
+        self.headers: dict[bytes, bytes] = {}  # what the server said beside that it accepts
         self.is_open = False
         self.closed: WebSocketClosed | None = None
         self.to_send = b""  # what the protocol has to say by itself
@@ -46,9 +48,9 @@ class WebSocket:
         """What a client says first."""
         return self._protocol.send(Request(host="localhost", target=target))
 
-    def accept(self) -> bytes:
+    def accept(self, headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
         self.is_open = True
-        return self._protocol.send(AcceptConnection())
+        return self._protocol.send(AcceptConnection(extra_headers=list(headers)))
 
     def message(self, data: bytes) -> bytes:
         """One message as it goes on the wire. Raises WebSocketClosed."""
@@ -80,6 +82,7 @@ class WebSocket:
             case Request():
                 self.target = event.target
             case AcceptConnection():
+                self.headers = {bytes(name).lower(): bytes(value) for name, value in event.extra_headers}
                 self.is_open = True
             case RejectConnection():
                 self.closed = WebSocketClosed(1006, "the connection was refused")

@@ -18,6 +18,7 @@ from yp2p.documents.diff import Hunk, apply_hunks, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
+from yp2p.errors import PositionInvalid
 from yp2p.protocol.ysync import Shape
 
 # The origin of changes that came from the daemon, which are never undone here.
@@ -123,7 +124,9 @@ class SharedText:
             self._cached = apply_hunks(before, changes)  # to ask the library takes longer than everything else
 
     def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
-        """The position at code point `index`. Raises PositionInvalid."""
+        """The position at code point `index`. Raises PositionInvalid: it is no index, or no association."""
+        if not isinstance(index, int) or assoc not in tuple(Assoc):
+            raise PositionInvalid(f"{index!r} with {assoc!r} is no place in a text")
         return self._index().create(str(self), index, assoc)
 
     def index_of(self, position: Position) -> int:
@@ -139,6 +142,6 @@ class SharedText:
         """Undo what this process did, and nothing that came from the daemon (`pycrdt.UndoManager`).
 
         Args:
-            settings: `capture_timeout_millis`, `timestamp`.
+            settings: `scopes` (the text, unless others are named), `capture_timeout_millis`, `timestamp`.
         """
-        return UndoManager(scopes=[self.text], **settings)
+        return UndoManager(**{"scopes": [self.text], **settings})

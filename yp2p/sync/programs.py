@@ -105,6 +105,12 @@ class Programs:
         program.state = states[-1] if states else {}
         self._on_change()
 
+    def besides(self, program: Program) -> list[dict[str, Any]]:
+        """The other programs of this device that have the same file open, as `describe` tells of them."""
+        same = sorted((p for p in self._open if p.entry == program.entry and p is not program), key=lambda p: p.since)
+        path = self._folder.layout().path_of.get(program.entry, "")
+        return [{"path": path, "since": p.since, **_state(self._folder, p)} for p in same[:_MAX_PROGRAMS_TOLD]]
+
     def describe(self) -> list[dict[str, Any]]:
         """What this device's presence tells of them."""
         paths = self._folder.layout().path_of
@@ -158,13 +164,18 @@ def _is_file(item: object) -> bool:
     return is_time and type(line) is int and isinstance(name, str) and "device" not in item
 
 
-def others_in(present: Iterable[dict[str, Any]], own: str, path: str) -> list[dict[str, Any]]:
-    """Who else has a file open, of the awareness states of a folder, `cleaned`; as many as fit in one."""
+def others_in(
+    present: Iterable[dict[str, Any]], own: str, path: str, besides: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Who else has a file open, of the awareness states of a folder, `cleaned`; as many as fit in one.
+
+    Args:
+        besides: what other programs of this device have open.
+    """
     found = [
         {"device": state["device"], **item}
         for state in present
-        if state["id"] != own
-        for item in state["files"]
+        for item in (besides if state["id"] == own else state["files"])
         if item["path"] == path
     ]
     return list(fitting({"files": found})["files"])
