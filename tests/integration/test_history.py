@@ -123,11 +123,48 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         _both_have(one, two, "notes/kept.md", "as it was\n")
         _both_have(one, two, "notes/gone.md", "will be deleted\n")
         _both_have(one, two, "notes/new.md", "came later\n")
+        assert "notes/kept.md was a file then" in one.fails("restore", str(one.dir / "notes/kept.md"), "--at", moment)
+        assert "go with --at" in one.fails("restore", f"{one.dir}/notes/kept.md@1", "--dry-run")
+        (one.dir / "notes/kept.md").rename(one.dir / "elsewhere.md")
+        eventually((two.dir / "elsewhere.md").exists)
+        _save(two, one, "elsewhere.md", "written after the move\n")
+        plan = _json(one, "restore", str(one.dir / "notes"), "--at", moment, "--yes")
+        assert plan["done"] == [{"path": "notes/kept.md", "action": "left alone", "reason": "it is elsewhere.md now"}]
+        _both_have(one, two, "elsewhere.md", "written after the move\n")
         (two.dir / "notes/gone.md").unlink()
         eventually(lambda: not (one.dir / "notes/gone.md").exists())
         version = _json(one, "log", str(one.dir / "notes/gone.md"))["versions"][0]["version"]
-        one.cli("restore", f"{one.dir}/notes/gone.md@{version}")
+        assert "brought back: notes/gone.md" in one.cli("restore", f"{one.dir}/notes/gone.md@{version}")
         _both_have(one, two, "notes/gone.md", "will be deleted\n")
+        assert "deleted again" in one.cli("undo", str(one.dir / "notes/gone.md"))
+        assert not (one.dir / "notes/gone.md").exists()
+        eventually(lambda: not (two.dir / "notes/gone.md").exists())
+        for device in (one, two):
+            device.wait()
+            device.stop()
+            device.start()
+            device.wait()
+        assert "was deleted" in one.fails("undo", str(one.dir / "notes/gone.md"))
+        assert "brought back" in one.cli("redo", str(one.dir / "notes/gone.md"))
+        _both_have(one, two, "notes/gone.md", "will be deleted\n")
+        _save(one, two, "notes/gone.md", "will be deleted\nand more\n")
+        assert "-and more" in one.cli("undo", str(one.dir / "notes/gone.md"))
+        assert (one.dir / "notes/gone.md").read_text() == "will be deleted\n", "it is on the disk by then"
+        assert "deleted again" in one.cli("undo", str(one.dir / "notes/gone.md"))
+
+
+def test_several_steps_are_on_the_disk_when_the_command_is_over(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.md", "base\n")
+        for more in ("1", "12", "123"):
+            _save(one, two, "a.md", f"base\n{more}\n")
+        for _ in range(3):
+            one.cli("undo", str(one.dir / "a.md"), "--steps", "3")
+            assert (one.dir / "a.md").read_text() == "base\n"
+            one.cli("redo", str(one.dir / "a.md"), "--steps", "3")
+            assert (one.dir / "a.md").read_text() == "base\n123\n"
+        assert "only 3 changes" in one.cli("undo", str(one.dir / "a.md"), "--steps", "9")
 
 
 def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path) -> None:

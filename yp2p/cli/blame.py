@@ -9,7 +9,7 @@ from yp2p.cli.when import file_and_when, shown
 
 
 @click.command()
-@click.argument("file", metavar="FILE[@WHEN]")
+@click.argument("file", metavar="FILE[@WHEN]", type=click.Path())
 @json_option
 def command(file: str, as_json: bool) -> None:
     """Show which device touched each line of FILE last, and when that came here."""

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option, plain, print_json
 from yp2p.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def command(file: str, name: str | None, line: int | None, column: int, remove: 
             print_json(found)
             return
         for item in found:
-            click.echo(f"{item['line']:>5}:{item['column']:<4} {item['name']}")
+            click.echo(f"{item['line']:>5}:{item['column']:<4} {plain(item['name'])}")
         return
     if remove == (line is not None):
         raise UsageError("say where the bookmark is to be, with --line, or give --remove")

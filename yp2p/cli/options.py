@@ -76,3 +76,8 @@ def size_text(count: int) -> str:
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
     return f"{size:.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"
+
+
+def plain(text: str) -> str:
+    """What comes from elsewhere, a name too, without what would move the cursor or colour the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

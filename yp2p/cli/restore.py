@@ -16,7 +16,7 @@ _SHOWN_LINES = 20
 
 
 @click.command()
-@click.argument("path", metavar="FILE@WHEN | DIR")
+@click.argument("path", metavar="FILE@WHEN | DIR", type=click.Path())
 @click.option("--at", metavar="MOMENT", help="Make what is beneath DIR what it was at a moment.")
 @click.option("--dry-run", is_flag=True, help="With --at: only say what would be done.")
 @click.option("--yes", is_flag=True, help="With --at: do not ask.")
@@ -25,13 +25,17 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     """Make FILE what it was, also when it was deleted; or, with --at, a whole directory.
 
     WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
-    It is an edit of now: `yp2p undo` takes it back, and nothing that is there leaves the history. With --at, files that
-    are no text come from the trash, or from another file that holds the same, and what stands at their place goes into
-    the trash. What came since that moment stays.
+    It is an edit of now: `yp2p undo` takes it back; a file that was brought back is deleted again by that. With --at,
+    files that are no text come from the trash, or from another file that holds the same, and what stands at their place
+    goes into the trash. What came since that moment stays, and what was moved elsewhere.
     """
     if at is not None:
         _directory(path, moment(at, datetime.now()), dry_run=dry_run, yes=yes, as_json=as_json)
         return
+    if dry_run or yes:
+        raise UsageError(
+            "--dry-run and --yes go with --at; `yp2p diff FILE WHEN` shows what restoring a file would undo"
+        )
     name, when = file_and_when(path)
     if not when:
         raise UsageError(f"say which version of {path} is meant: `yp2p restore {path}@WHEN`; `yp2p log` lists them")
@@ -39,6 +43,8 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     if as_json:
         print_json(answer)
         return
+    if answer["revived"]:
+        click.echo(f"brought back: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
 
 
@@ -52,11 +58,13 @@ def _directory(path: str, at: float, *, dry_run: bool, yes: bool, as_json: bool)
         plan = call("POST", "/v1/history/restore-directory", request | {"dry_run": False})
     if as_json:
         print_json(plan)
-    elif dry_run:
+    elif dry_run or yes or not plan["done"]:
         _print(plan)
 
 
 def _print(plan: dict[str, list[dict[str, str]]]) -> None:
+    if not plan["done"]:
+        click.echo("nothing to do: everything that was there is what it was")
     for item in plan["done"]:
         reason = f" ({item['reason']})" if "reason" in item else ""
         click.echo(f"{item['action']}: {item['path']}{reason}")

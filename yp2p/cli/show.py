@@ -11,7 +11,7 @@ from yp2p.cli.when import file_and_when
 
 
 @click.command()
-@click.argument("file", metavar="FILE[@WHEN]")
+@click.argument("file", metavar="FILE[@WHEN]", type=click.Path())
 @json_option
 def command(file: str, as_json: bool) -> None:
     """Print FILE as it was.

@@ -46,4 +46,8 @@ def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
+    if answer["removed"] or answer["revived"]:
+        click.echo(f"{'deleted again' if answer['removed'] else 'brought back'}: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
+    if not answer["removed"] and answer["steps"] < steps:
+        click.echo(f"There were only {answer['steps']} changes to take.")

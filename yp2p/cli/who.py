@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option, plain, print_json
 from yp2p.cli.when import shown
 
 _INTERVAL_S = 1.0
@@ -46,13 +46,9 @@ def _present() -> list[dict[str, Any]]:
 def _lines(present: list[dict[str, Any]]) -> list[str]:
     lines: list[str] = []
     for device in present:
-        lines.append(f"{device['folder']}  {_plain(device.get('device', '?'))}")
+        lines.append(f"{device['folder']}  {plain(device.get('device', '?'))}")
         for item in device.get("files", []):
             line = f", line {item['line']}" if "line" in item else ""
-            lines.append(f"    {_plain(item['path'])}{line}  since {shown(item['since'])}")
+            name = f"  ({plain(item['name'])})" if "name" in item else ""
+            lines.append(f"    {plain(item['path'])}{line}  since {shown(item['since'])}{name}")
     return lines
-
-
-def _plain(text: str) -> str:
-    """What another device says of itself, without what would move the cursor or colour the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,13 +1,13 @@
 """The local API of undo, history and bookmarks.
 
 =====================================  =====================================================
-POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff}
+POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff, revived, removed}
 POST    /v1/history/log                {path}                    -> {path, deleted, versions}
 POST    /v1/history/deleted            {folder?}                 -> [{path, at, folder}]
 POST    /v1/history/show               {path, when?}             -> {path, text}
 POST    /v1/history/diff               {path, one, two?}         -> {path, diff}
 POST    /v1/history/blame              {path, when?}             -> {path, lines}
-POST    /v1/history/restore            {path, when}              -> {path, steps, diff}
+POST    /v1/history/restore            {path, when}              -> {path, steps, diff, revived, removed}
 POST    /v1/history/restore-directory  {path, at, dry_run}       -> {path, done}
 POST    /v1/bookmarks                  {path}                    -> [{name, position, index...}]
 POST    /v1/bookmarks/set              {path, name, position? | place?}
@@ -94,10 +94,11 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
 
     async def turn(wanted: UndoRequest, *, back: bool) -> dict[str, Any]:
         if not 1 <= wanted.steps <= _MAX_STEPS:
-            raise UsageError(f"{wanted.steps} is no number of steps; it is 1 or more")
+            raise UsageError(f"{wanted.steps} is no number of steps; it is from 1 to {_MAX_STEPS}")
         folder, path = find(wanted.path)
         entry = history.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
+        await undo.on_disk(folder, entry.id)
         return _undone(path, done)
 
     async def undo_(wanted: UndoRequest) -> Any:
@@ -127,7 +128,9 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
 
     async def restore(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
-        return _undone(path, await history.restore(folder, path, wanted.when.value()))
+        done = await history.restore(folder, path, wanted.when.value())
+        await undo.on_disk(folder, history.entry_at(folder, path).id)
+        return _undone(path, done)
 
     async def restore_directory(wanted: MomentRequest) -> Any:
         folder, path = history.find(folders(), wanted.path)
@@ -163,7 +166,9 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
 
 
 def _undone(path: str, done: undo.Undone) -> dict[str, Any]:
-    return {"path": path, "steps": done.steps, "diff": unified(done.before, done.after)}
+    change = unified(done.before, done.after)
+    went = {"revived": done.came_or_went and done.is_there, "removed": done.came_or_went and not done.is_there}
+    return {"path": path, "steps": done.steps, "diff": change, **went}
 
 
 def _route(path: str, kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]]) -> Route:

@@ -129,10 +129,10 @@ CREATE TABLE base (
 
 -- What can be undone: the rows of the log that this device's own changes are. Those of one group are undone together.
 CREATE TABLE step (
-    seq      INTEGER PRIMARY KEY,      -- a row of the log
+    seq      INTEGER PRIMARY KEY,      -- a row of the log; or taken like one, where a file was brought back or taken away
     folder   BLOB NOT NULL,
     document BLOB NOT NULL,
-    grp      INTEGER NOT NULL,         -- the first row of its group
+    grp      INTEGER NOT NULL,         -- the first row of its group, negative where the file itself came or went
     at       REAL NOT NULL,
     stack    INTEGER NOT NULL          -- 0 can be undone, 1 can be redone, 2 neither: undone or redone since
 ) STRICT;

@@ -26,7 +26,7 @@ import structlog
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
-from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
+from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
 from yp2p.documents.meeting import Merged, receive_from_peer
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
@@ -507,6 +507,22 @@ class Folder:
         if self.to_render:
             self.disk_work.set()
         self.touch()
+
+    def bring_back(self, entry: Entry, path: str, stack: int = 0, extra: Iterable[Statement] = ()) -> Commit:
+        """Make a deleted text live again, as a step that can be undone (or on another stack, see `undo.py`)."""
+        return self._come_or_go(Change(entry.id, path=path, revive=True), entry, stack, extra)
+
+    def take_away(self, entry: Entry, stack: int, extra: Iterable[Statement] = ()) -> Commit:
+        """Delete a text, as a step on a stack. What others write meanwhile revives it."""
+        deletion = Deletion(entry.document, self.texts.open(entry.document).state_vector())
+        return self._come_or_go(Change(entry.id, deletion=deletion), entry, stack, extra)
+
+    def _come_or_go(self, change: Change, entry: Entry, stack: int, extra: Iterable[Statement]) -> Commit:
+        seq = (
+            self.database.next_seq()
+        )  # less than the rows of the manifest, which are committed with it: never used again
+        step = self._steps.file_moved(self.id, entry.document, seq, time.time(), stack)
+        return self.write_manifest([change], [*extra, step])
 
     def steps_end(self, document: DocumentID) -> None:
         """What is written next is undone by itself."""

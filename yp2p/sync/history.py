@@ -22,7 +22,7 @@ from typing import Any
 
 from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.history import Row, blame, versions
-from yp2p.documents.manifest import Change, Entry
+from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
@@ -33,7 +33,8 @@ from yp2p.sync.undo import Undone, settle
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
 _GAP_S = 120.0
 _LONGEST_S = 3600.0
-_SLICE = 64
+# What a restored file holds is undone together with its coming back.
+_ONE_STEP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class When:
         return [row for row in rows if row.seq <= last]
 
     def describe(self) -> str:
-        return f"version {self.version}" if self.version is not None else "that moment"
+        return f"no version {self.version}" if self.version is not None else "nothing that is so old"
 
 
 def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
@@ -75,7 +76,10 @@ def entry_at(folder: Folder, path: str) -> Entry:
         ]
         found = max(dead, key=lambda entry: _last_row(folder, entry.document), default=None)
     if found is None:
-        raise UsageError(f"there is no file {path!r} in {folder.path}, and there was none that this device knows of")
+        raise UsageError(
+            f"there is no file {path!r} in {folder.path}, and none of that name was deleted; what was renamed has its "
+            "history under its name of now"
+        )
     if found.kind is not Kind.TEXT:
         raise UsageError(f"{path} is no text; of other files the trash has what was replaced: `yp2p trash list`")
     return found
@@ -152,7 +156,7 @@ async def show(folder: Folder, path: str, when: When) -> str:
     rows = await _stored_rows(folder, entry_at(folder, path), path)
     text = text_of(rows, when)
     if text is None:
-        raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
+        raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     return text
 
 
@@ -167,7 +171,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     rows = when.rows(every)
     text = text_of(every, when)
     if text is None:
-        raise UsageError(f"this device has no {when.describe()} of {path}; `yp2p log {path}` shows those it has")
+        raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
     lines = blame(rows, text, lambda client: _author_of(folder, client))
     return [
         {"text": line.text, "device": name_of(folder, line.author), "at": line.at, "version": line.seq}
@@ -186,9 +190,10 @@ async def set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone
     """Make a text, also one that was deleted, this one; as a step that can be undone. Raises YpError."""
     live = folder.texts.open(entry.document)
     before = live.text.text()
-    if not folder.is_alive(entry):
-        change = Change(entry.id, path=path, revive=True)
-        await folder.write_manifest([change]).wait()
+    folder.steps_end(entry.document)
+    is_revived = not folder.is_alive(entry)
+    if is_revived:
+        await folder.bring_back(entry, path).wait()
         live = folder.texts.open(entry.document)
     try:
         with folder.reloading(live):
@@ -198,13 +203,12 @@ async def set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone
             f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
         ) from panic
     if update is not None:
-        folder.steps_end(entry.document)
-        commit = folder.record_text(live, update, None, undo_gap_s=0.0)
-        folder.steps_end(entry.document)
+        commit = folder.record_text(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
         folder.to_render.add(entry.id)
         folder.disk_work.set()
         await commit.wait()
-    return Undone(before, text, int(update is not None))
+    folder.steps_end(entry.document)
+    return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)
 
 
 def _whole(before: str, after: str) -> list[Hunk]:

@@ -116,6 +116,8 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     await settle(folder)
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
+    if any(was.entry.path == directory and was.entry.kind is not Kind.DIRECTORY for was in past.values()):
+        raise UsageError(f"{directory} was a file then; `yp2p restore {directory}@WHEN` restores one")
     wanted = [was.entry for was in past.values() if was.entry.path.startswith(beneath) and not was.deleted]
     if not wanted:
         raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
@@ -126,7 +128,9 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
         path = folder.layout().path_of.get(was.id, was.path)
         text = text_of(rows_of(folder, was.document), When(at=at)) if was.kind is Kind.TEXT else ""
         now = folder.manifest.entries.get(was.id, was)
-        if text is None:
+        if not path.startswith(beneath):
+            done.append(_told(was.path, "", f"it is {path} now"))
+        elif text is None:
             done.append(_told(path, "", "its text came later to this device"))
         elif was.kind is now.kind is Kind.TEXT:
             done += await _restore_text(folder, now, path, text, dry_run=dry_run)

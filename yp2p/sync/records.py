@@ -274,6 +274,11 @@ class Steps:
             ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
         ]
 
+    def file_moved(self, folder: FolderID, document: DocumentID, seq: int, now: float, stack: int) -> Statement:
+        """A step that brought a deleted file back, or took it away again; the next one may be part of it."""
+        self._last[document] = -seq, now
+        return ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", (seq, folder, document, -seq, now, stack))
+
     def end(self, document: DocumentID) -> None:
         """The next step begins a group."""
         self._last.pop(document, None)

@@ -7,11 +7,15 @@ row on the other one, from which it can be redone; whatever is written next empt
 What undoing brings back has new operations, so a group is never taken back by itself: with it go all steps, undos and
 redos that came after it, which amount to nothing by then. Together they are the change between the text before the
 group and the text as this device left it.
+
+That a deleted file was brought back is a group as well, with what was written into it at once: undoing it deletes the
+file again, redoing brings it back. Nobody loses by that: what others write meanwhile makes the file live.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import trio
@@ -19,14 +23,17 @@ import trio
 from yp2p.documents.manifest import Entry
 from yp2p.documents.undo import undone
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
-from yp2p.identity import DocumentID
+from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.ysync import parse_update
+from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 
 _UNDO, _REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
 _SETTLE_S = 1.0
+# A file that cannot be written now is not waited for.
+_RENDER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Undone:
     before: str
     after: str
     steps: int
+    is_there: bool = True  # whether the file is there now
+    came_or_went: bool = False  # whether it was brought back, or went
 
 
 async def undo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
@@ -50,21 +59,44 @@ async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
 
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     await settle(folder)
-    if not folder.is_alive(entry):
-        raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
     async with folder.undoing:
-        return await _turn_alone(folder, entry, path, steps, stack)
+        await _all_stored(folder)
+        group, _ = _last_group(folder, entry.document, stack)
+        if not folder.is_alive(entry) and (stack == _UNDO or group >= 0):
+            raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
+        return await (_come_or_go if group < 0 else _turn_alone)(folder, entry, path, steps, stack)
+
+
+async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
+    """Undo or redo that a file was brought back; what was written before that is for the next time."""
+    _, group = _last_group(folder, entry.document, stack)
+    text = folder.texts.open(entry.document).text.text()
+    spent = _spent(folder, group)
+    if stack == _UNDO:
+        await folder.take_away(entry, _REDO, spent).wait()
+    else:
+        await folder.bring_back(entry, path, _UNDO, spent).wait()
+    folder.steps_end(entry.document)
+    return Undone(text, text, 1, is_there=stack == _REDO, came_or_went=True)
+
+
+async def _all_stored(folder: Folder) -> None:
+    while not folder.database.pending().is_done:
+        await folder.database.pending().wait()
+
+
+def _spent(folder: Folder, group: Iterable[int]) -> list[Statement]:
+    return [("UPDATE step SET stack = ? WHERE folder = ? AND seq = ?", (_SPENT, folder.id, old)) for old in group]
 
 
 async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     live = folder.texts.open(entry.document)
     before, done = live.text.text(), 0
     while done < steps:
-        while not folder.database.pending().is_done:
-            await folder.database.pending().wait()
+        await _all_stored(folder)
         # no await until the change is applied: the log is what the document says
-        group = _last_group(folder, entry.document, stack)
-        if not group:
+        number, group = _last_group(folder, entry.document, stack)
+        if not group or number < 0:
             break
         rows = folder.texts.rows(entry.document)
         tracked = _steps_since(folder, entry.document, min(group))
@@ -78,7 +110,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             raise YpError(
                 f"{path} could not be taken back: the CRDT library failed ({panic}); nothing was changed"
             ) from panic
-        spent = [("UPDATE step SET stack = ? WHERE folder = ? AND seq = ?", (_SPENT, folder.id, old)) for old in group]
+        spent = _spent(folder, group)
         if news is None:
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
             folder.database.submit(spent)
@@ -110,13 +142,21 @@ async def settle(folder: Folder) -> None:
             await folder.changed.wait()
 
 
-def _last_group(folder: Folder, document: DocumentID, stack: int) -> set[int]:
+async def on_disk(folder: Folder, entry: EntryID) -> None:
+    """Wait a moment for what was changed to be in the file: whoever asked for it looks there next."""
+    with trio.move_on_after(_RENDER_S):
+        while not folder.trouble and not folder.is_on_disk(entry):
+            await folder.changed.wait()
+
+
+def _last_group(folder: Folder, document: DocumentID, stack: int) -> tuple[int, set[int]]:
+    """The number of the last group, and its steps; none when nothing is on that stack."""
     rows = folder.database.rows(
-        "SELECT seq FROM step WHERE folder = ? AND document = ? AND stack = ? AND grp = (SELECT grp FROM step"
+        "SELECT grp, seq FROM step WHERE folder = ? AND document = ? AND stack = ? AND grp = (SELECT grp FROM step"
         " WHERE folder = ? AND document = ? AND stack = ? ORDER BY seq DESC LIMIT 1)",
         (folder.id, document, stack, folder.id, document, stack),
     )
-    return {seq for (seq,) in rows}
+    return (rows[0][0] if rows else 0), {seq for _, seq in rows}
 
 
 def _steps_since(folder: Folder, document: DocumentID, seq: int) -> set[int]:
