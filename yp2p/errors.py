@@ -162,3 +162,11 @@ EXIT_CODES: dict[int, str] = {
     8: "the directory cannot be shared or joined",
     9: "pairing did not succeed",
 }
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What is at the bottom of a group: the first of those that are no groups."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -40,11 +40,12 @@ def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp
         }
         assert "build/new.txt" not in tree
         assert not (one.dir / "a.log").exists()
-        # and back again: what was changed meanwhile is a change
+        # and back again: what was changed meanwhile is a change, and what is gone is no deletion
         (one.dir / ".yp2pignore").write_text("*.log\n")
         eventually(lambda: (two.dir / "build/new.txt").exists())
         eventually(lambda: (two.dir / "build/blob").read_bytes() == b"\0 two")
-        eventually(lambda: not (two.dir / "build/out.txt").exists())
+        eventually(lambda: (one.dir / "build/out.txt").exists())
+        assert (two.dir / "build/out.txt").read_text() == "made once\n"
         for device in (one, two):
             device.wait()
             assert device.status()["folders"][0]["entries"]["ignored"] == 0
@@ -159,6 +160,78 @@ def test_who_joins_does_not_publish_what_the_folder_leaves_out(tmp_path: Path) -
         assert set(full_tree(one.dir)) == {".yp2pignore", "notes.txt", "own.txt"}
         assert one.status()["folders"][0]["entries"]["total"] == 3
         assert (two.dir / "secret/words").exists()
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        pytest.param("# caf\xe9\n*.priv\n".encode("latin-1"), "", id="a byte that is no UTF-8"),
+        pytest.param(b"*.priv\na*b*c*d*e\n", "'a*e' is used for it", id="a pattern that takes too long"),
+        pytest.param(b"[z-a]\n*.priv\n", "it is not used", id="a pattern that cannot be read"),
+        pytest.param(b"*.priv\x00\n*.priv\n", "", id="a byte 0"),
+    ],
+)
+def test_what_cannot_be_used_takes_nothing_else_with_it(tmp_path: Path, rules: bytes, told: str) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / IGNORE_FILE).write_bytes(rules)
+        (one.dir / "before.priv").write_text("a secret\n")
+        (one.dir / "aXbXcXdXe").write_text("left out by a pattern that takes too long\n")
+        (one.dir / "a.txt").write_text("a text\n")
+        two.join(one)
+        eventually((two.dir / "a.txt").exists)
+        (one.dir / "after.priv").write_text("another secret\n")
+        (two.dir / "theirs.priv").write_text("a secret of the other\n")
+        (one.dir / "b.txt").write_text("another text\n")
+        eventually((two.dir / "b.txt").exists)
+        for device in (one, two):
+            device.wait()
+            assert told in device.status()["folders"][0]["problem"]
+        slow = {"aXbXcXdXe"} if "a*e" not in told else set()
+        assert {path.name for path in two.dir.iterdir()} - {".yp2p"} == {
+            IGNORE_FILE, "a.txt", "b.txt", "theirs.priv", *slow,
+        }  # fmt: skip
+        assert not (one.dir / "theirs.priv").exists()
+
+
+def test_what_is_left_out_is_kept_when_the_rules_cannot_be_read_any_more(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / IGNORE_FILE).write_text("*.priv\n")
+        two.join(one)
+        (one.dir / IGNORE_FILE).write_text("x\n" * 3000)
+        eventually(lambda: "more than" in one.status()["folders"][0]["problem"])
+        (one.dir / "a.priv").write_text("a secret\n")
+        (one.dir / "a.txt").write_text("a text\n")
+        eventually((two.dir / "a.txt").exists)
+        assert not (two.dir / "a.priv").exists()
+        one.stop()
+        one.start()
+        eventually(lambda: "nothing is synced until that is mended" in one.status()["folders"][0]["problem"])
+        (one.dir / IGNORE_FILE).write_text("*.priv\n# mended\n")
+        (one.dir / "b.txt").write_text("another text\n")
+        eventually((two.dir / "b.txt").exists)
+        assert not (two.dir / "a.priv").exists()
+        assert one.status()["folders"][0]["problem"] == ""
+
+
+def test_what_went_while_it_was_left_out_comes_back_with_the_rule(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "build").mkdir()
+        (one.dir / "build/o").write_text("made\n")
+        (one.dir / "build/b").write_bytes(b"\x00made\n")
+        two.join(one)
+        eventually((two.dir / "build/b").exists)
+        one.wait()
+        (one.dir / IGNORE_FILE).write_text("build/\n")
+        eventually(lambda: all(d.status()["folders"][0]["entries"]["ignored"] == 2 for d in (one, two)))
+        for name in ("build/o", "build/b"):
+            (two.dir / name).unlink()
+        (two.dir / "build").rmdir()
+        (one.dir / IGNORE_FILE).write_text("nothing/\n")
+        eventually(lambda: (two.dir / "build/o").exists() and (two.dir / "build/b").exists())
+        one.wait()
+        two.wait()
+        assert full_tree(one.dir) == full_tree(two.dir)
+        assert (one.dir / "build/o").read_text() == "made\n"
 
 
 def test_patterns_that_would_take_too_long_are_refused() -> None:

@@ -27,7 +27,7 @@ from wsproto import ConnectionType
 
 from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.manifest import Entry
-from yp2p.errors import DocumentPoisoned, UsageError, YpError
+from yp2p.errors import DocumentPoisoned, UsageError, YpError, first_of
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
@@ -122,14 +122,6 @@ def _name_of(entry: Entry) -> str:
     return (entry.id + entry.document).hex()
 
 
-def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
-    """What is at the bottom of a group of one."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
-
-
 class Device(Protocol):
     """What live documents need of the device."""
 
@@ -221,7 +213,7 @@ class Documents:
                 await provider.start()
                 nursery.cancel_scope.cancel()
         except* (YpError, DocumentPoisoned) as group:
-            reason = str(_first(group))
+            reason = str(first_of(group))
             log.warning("program_refused", reason=reason[:200])
             if channel is not None:
                 await _say(stream, bytes(channel.rest) + socket.close(WRONG, reason[:100]))

@@ -6,6 +6,9 @@ reserved names, which nothing lifts.
 
 What a folder leaves out stays as it is on every device: it is not read, not written, not fetched and not removed,
 whoever made it, and whether or not it was an entry of the folder before.
+
+What was left out once may be a secret. So a pattern of `.yp2pignore` that would take too long leaves out more than it
+says, and one that cannot be read takes nothing with it; `problem` tells of both.
 """
 
 from __future__ import annotations
@@ -47,17 +50,59 @@ MAX_PATTERNS = 2000
 _MAX_REMEMBERED = 10_000
 
 
+def _is_slow(pattern: str) -> bool:
+    return any(part.count("*") > MAX_STARS for part in pattern.replace("**", "").split("/"))
+
+
 def _check(patterns: list[str]) -> None:
     """Raises ValueError for what would take too long."""
     if len(patterns) > MAX_PATTERNS:
         raise ValueError(f"there are {len(patterns)} patterns, more than {MAX_PATTERNS}")
     for pattern in patterns:
-        if any(part.count("*") > MAX_STARS for part in pattern.replace("**", "").split("/")):
+        if _is_slow(pattern):
             raise ValueError(f"the pattern {pattern!r} has more than {MAX_STARS} stars in one name")
 
 
+def _wider(pattern: str) -> str:
+    """A pattern that takes no time and leaves out all that this one does; of an exception, none."""
+    if pattern.startswith("!"):
+        return ""
+    names = [
+        f"{name[: name.index('*')]}*{name[name.rindex('*') + 1 :]}" if name != "**" and "*" in name else name
+        for name in pattern.split("/")
+    ]
+    return "/".join(names)
+
+
+def readable(text: str) -> tuple[list[str], str]:
+    """The patterns of a `.yp2pignore` that can be used, and what is to be told of the others.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    patterns: list[str] = []
+    problem = ""
+    for line in text.splitlines():
+        try:
+            _check([line])
+            GitIgnoreSpec.from_lines([line])
+        except (ValueError, re.error) as error:
+            too_long = _wider(line) if _is_slow(line) else ""
+            what = f"{too_long!r} is used for it" if too_long else "it is not used"
+            problem = problem or f"{line!r:.80} cannot be used as it is ({error}); {what}"
+            line = too_long
+        patterns.append(line)
+    _check(patterns)
+    return patterns, problem
+
+
 class IgnoreRules:
-    """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax."""
+    """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax.
+
+    Args:
+        local: patterns from the settings.
+        synced: the text of the folder's own file.
+    """
 
     def __init__(self, local: Iterable[str] = (), synced: str = "") -> None:
         self._directories: dict[str, bool] = {}

@@ -16,6 +16,7 @@ import trio
 
 from yp2p.config import Files, Trash
 from yp2p.documents.manifest import Change
+from yp2p.errors import FolderError, first_of
 from yp2p.files import trash
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.root import TRASH, Root
@@ -110,9 +111,12 @@ class Disk:
         try:
             if self._has_marker(root):
                 await self._run_on(root)
-        except* OSError as group:
+        except* FolderError as group:
+            self._gone = str(first_of(group))
+        except* OSError as failed:
             log.exception("folder_failed", folder=self._folder.label)
-            self._gone = f"{self._folder.path} cannot be used: {group.exceptions[0]}"
+            reason = first_of(failed)
+            self._gone = f"{self._folder.path} cannot be used: {getattr(reason, 'strerror', None) or reason}"
         finally:
             root.close()
 
@@ -136,14 +140,19 @@ class Disk:
         rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come)
         if problem:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=problem)
-            problem = f"{IGNORE_FILE} is not used: {problem}"
+            problem = f"{IGNORE_FILE}: {problem}"
         self._folder.ignore_problem = problem
         return rules
 
     async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
         """The file that says what is left out may have changed: that takes effect, and removes nothing."""
-        watcher.ignore = await self._ignore_rules(root)
-        await apply_rules(self._folder, watcher.ignore)
+        try:
+            watcher.ignore = await self._ignore_rules(root)
+        except FolderError as error:  # what was left out so far still is
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
+            self._folder.ignore_problem = str(error)
+            return
+        await apply_rules(self._folder, root, watcher.ignore)
         if self._ingest is not None:
             missing = self._ingest.unsettled.missing
             for path in [path for path in missing if is_left_alone(self._folder, path)]:
@@ -170,7 +179,7 @@ class Disk:
             self._ingest.after_power_cut = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._mark, watcher.expecting)
             watcher.watch_kept()
-            await apply_rules(folder, watcher.ignore)
+            await apply_rules(folder, root, watcher.ignore)
             await AfterCrash(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)

@@ -6,49 +6,101 @@ the folder like any other, so they may come later than the files that they are a
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import trio
 
 from yp2p.config import Files
 from yp2p.documents.manifest import Entry
-from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
-from yp2p.files.inspect import Found, inspect
+from yp2p.errors import FolderError
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
+from yp2p.files.inspect import Found, inspect, read_whole
 from yp2p.files.root import Root
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.sync.folder import Folder
 
+# A text may be longer; rules that long would take minutes.
+_MAX_RULES_BYTES = 1 << 20
 
-def read_rules(root: Root, settings: Files, to_come: str) -> tuple[IgnoreRules, str]:
-    """What the settings and the file on the disk leave out, and why the file is not used if it is not. Blocks.
+
+def read_rules(root: Root, settings: Files, to_come: str = "") -> tuple[IgnoreRules, str]:
+    """What the settings and the file on the disk leave out, and what of the file cannot be used. Blocks.
 
     Args:
         to_come: what the file will say besides, once it is put in place.
+
+    Raises:
+        FolderError: what is left out is not known, so nothing may be sent.
     """
-    found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
-    text = f"{to_come}\n{found.text}" if found.found is Found.TEXT else to_come
     try:
-        return IgnoreRules(settings.ignore, text), ""
+        on_disk = _text_on(root, settings)
+        texts, problem = [f"{to_come}\n{on_disk}", on_disk], ""
     except ValueError as error:
-        return IgnoreRules(settings.ignore), str(error)
+        texts, problem = [], str(error)
+    for text in texts:
+        try:
+            patterns, unused = readable(text)
+            return IgnoreRules([*settings.ignore, *patterns]), unused
+        except ValueError as error:
+            problem = str(error)
+    if to_come:
+        with suppress(ValueError):
+            patterns, _ = readable(to_come)
+            return IgnoreRules([*settings.ignore, *patterns]), f"{problem}; what it said before is used"
+    raise FolderError(f"{IGNORE_FILE} cannot be used: {problem}; nothing is synced until that is mended")
 
 
-async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
-    """From now on these paths are left out."""
+def _text_on(root: Root, settings: Files) -> str:
+    """What the file says, byte for byte as names are: it may be no UTF-8."""
+    found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
+    match found.found:
+        case Found.TEXT:
+            return found.text
+        case Found.BLOB if found.stamp.size <= _MAX_RULES_BYTES:
+            descriptor = root.open(IGNORE_FILE, os.O_RDONLY)
+            try:
+                return read_whole(descriptor, _MAX_RULES_BYTES).decode("utf-8", "surrogateescape")
+            finally:
+                os.close(descriptor)
+        case Found.BLOB:
+            raise ValueError(f"it has {found.stamp.size} bytes, more than {_MAX_RULES_BYTES}")
+        case Found.DENIED | Found.BUSY:
+            raise ValueError(found.reason)
+    return ""
+
+
+async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:
+    """From now on these paths are left out. What is left out no more, and is not there, comes back."""
     folder.rules = rules
+    before = {entry: record.path for entry in folder.ignored if (record := folder.files.get(entry)) is not None}
     places = dict(folder.layout().path_of)
     entries = folder.manifest.entries
     directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
 
-    def ignored() -> set[EntryID]:
-        return {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
+    def look() -> tuple[set[EntryID], set[EntryID]]:
+        ignored = {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
+        return ignored, {entry for entry in before.keys() - ignored if _is_gone(root, before[entry])}
 
-    found = await trio.to_thread.run_sync(ignored)
+    found, gone = await trio.to_thread.run_sync(look)
     for entry in found ^ folder.ignored:
         if folder.layout().path_of.get(entry) == places.get(entry):
+            record = folder.files.get(entry)
+            if entry in gone and record is not None and record.path == before[entry]:
+                folder.drop_file(entry)  # it was removed while nobody looked after it: that is no deletion
+                folder.database.submit([record.delete(folder.id)])
             folder.note_ignored(entry, entry in found)
             folder.to_render.add(entry)
             folder.rendered(entry)
     folder.disk_work.set()
+
+
+def _is_gone(root: Root, path: str) -> bool:
+    try:
+        return root.lstat(path) is None
+    except OSError:
+        return False
 
 
 def is_left_alone(folder: Folder, path: str) -> bool:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from yp2p.config import Files
-from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
 from yp2p.files.walk import walk
 from yp2p.protocol.entries import Kind
 from yp2p.sync.folder import Folder
+from yp2p.sync.left_out import read_rules
 from yp2p.trust.pairing import Listed
 
 
@@ -55,7 +55,7 @@ def compare(directory: Path, entries: Iterable[Listed], settings: Files) -> Prev
     try:
         there = {entry.path: entry for entry in entries}
         needed = {parent for path in there for parent in _parents(path)}
-        rules = _rules(root, settings)
+        rules = read_rules(root, settings)[0]
         here = set(walk(root, lambda: rules))
         for path in here:
             entry = there.get(path)
@@ -92,14 +92,6 @@ def _parents(path: str) -> Iterator[str]:
     while cut := path.rfind("/") + 1:
         path = path[: cut - 1]
         yield path
-
-
-def _rules(root: Root, settings: Files) -> IgnoreRules:
-    found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
-    try:
-        return IgnoreRules(settings.ignore, found.text if found.found is Found.TEXT else "")
-    except ValueError:
-        return IgnoreRules(settings.ignore)
 
 
 def summary(shown: Sequence[Listed], preview: Preview) -> dict[str, object]:

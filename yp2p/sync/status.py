@@ -82,7 +82,7 @@ class Status:
             "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
             "waiting": [
-                {"path": folder.layout().path_of.get(entry, ""), "reason": reason}
+                {"path": _path_of(folder, entry), "reason": reason}
                 for entry, reason in waiting.entries.items()
             ],
             "conflicts": _conflicts(folder),
@@ -110,6 +110,12 @@ class Status:
             "in_sync": session is not None and folder.settled and session.in_sync,
             "behind": len(session.behind) if session is not None else None,
         }
+
+
+def _path_of(folder: Folder, entry: EntryID) -> str:
+    """Where an entry belongs, or where its file still is."""
+    record = folder.files.get(entry)
+    return folder.layout().path_of.get(entry) or (record.path if record is not None else "")
 
 
 def _conflicts(folder: Folder) -> list[str]:
