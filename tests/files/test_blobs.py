@@ -53,14 +53,14 @@ def test_chunks_are_read_from_the_very_file(root: Root) -> None:
 
 def test_an_assembly_goes_on_where_it_was(root: Root) -> None:
     first = Assembly(root, BLOB, len(DATA), HASHES)
-    first.find("")
+    first.find()
     assert first.missing == {0, 1, 2, 3}
     assert first.put(2, CHUNKS[2])
     assert not first.put(1, CHUNKS[0])
     assert not first.put(3, b"")
     first.close()
     second = Assembly(root, BLOB, len(DATA), HASHES)
-    second.find("")
+    second.find()
     assert second.missing == {0, 1, 3}
     assert second.put_all([(0, CHUNKS[0]), (1, CHUNKS[1]), (2, b"not looked at"), (3, CHUNKS[3])])
     second.close()
@@ -70,12 +70,14 @@ def test_an_assembly_goes_on_where_it_was(root: Root) -> None:
 def test_an_assembly_takes_what_the_file_before_has(root: Root) -> None:
     (root.path / "old").write_bytes(CHUNKS[3] + b"x" + DATA[: 2 * CHUNK_BYTES])  # nothing where a chunk begins
     moved = Assembly(root, BLOB, len(DATA), HASHES)
-    moved.find("old")
+    moved.find()
+    moved.copy_from("old")
     assert moved.missing == {0, 1, 2, 3}
     moved.close()
     (root.path / "old").write_bytes(CHUNKS[1] + CHUNKS[0] + b"changed" + CHUNKS[2][7:])
     swapped = Assembly(root, BLOB, len(DATA), HASHES)
-    swapped.find("old")
+    swapped.find()
+    swapped.copy_from("old")
     assert swapped.missing == {2, 3}
     swapped.close()
 
@@ -143,7 +145,7 @@ def test_a_long_one_is_put_together_past_the_page_cache(
     monkeypatch.setattr(root, "open", opened)
     monkeypatch.setattr(os, "pwrite", write)
     assembly = Assembly(root, BLOB, len(DATA), HASHES)
-    assembly.find("")
+    assembly.find()
     assert assembly.put_all([(3, CHUNKS[3]), (1, CHUNKS[1]), (0, CHUNKS[0])])
     assert assembly.missing == {2}
     assert assembly.put_all([(2, CHUNKS[2])])

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from lab import Device, devices, eventually, unexpected_lines
 
+from yp2p.protocol.names import points_outside
+
 
 def full_tree(root: Path) -> dict[str, tuple[object, ...]]:
     """All entries beneath `root` but ours: kind, permissions of files, content."""
@@ -336,3 +338,93 @@ def test_a_name_that_is_used_again_by_what_was_there_is_another_file(pair: list[
     tree = _settled(one, two)
     assert set(tree) == {"photo.jpg", "backup.jpg", "link", "old link"}
     assert tree["photo.jpg"][2] == b"\0 a photo"
+
+
+def test_a_symlink_that_points_outside_is_kept_and_told_on_every_device(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "d").mkdir()
+        for name, target in {
+            "absolute": "/etc/passwd",
+            "above": "..",
+            "d/above": "../../x",
+            "d/inside": "../a",
+        }.items():
+            (one.dir / name).symlink_to(target)
+        two.join(one)
+        eventually(lambda: (two.dir / "d/above").is_symlink() and (two.dir / "d/inside").is_symlink())
+        (two.dir / "later").symlink_to("/nowhere")
+        eventually(lambda: (one.dir / "later").is_symlink())
+        for device in (one, two):
+            device.wait()
+            notices = json.loads(device.cli("notices", "--json"))
+            told = [notice["path"] for notice in notices if notice["kind"] == "points-outside"]
+            assert sorted(told) == ["above", "absolute", "d/above", "later"]
+        assert os.readlink(two.dir / "above") == ".."
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "outside"),
+    [
+        ("a", b"b", False), ("a", b"..", True), ("d/a", b"..", False), ("d/a", b"../..", True), ("a", b"/", True),
+        ("a", b"d/../../x", True), ("a", b"./d/..", False), ("d/a", b"../d//.././b", False), ("a", b"", False),
+    ],
+)  # fmt: skip
+def test_what_points_outside_is_told_by_words_alone(path: str, target: bytes, outside: bool) -> None:
+    assert points_outside(path, target) is outside
+
+
+def _received(device: Device) -> int:
+    return sum(int(peer["received_bytes"]) for peer in device.status()["devices"])
+
+
+def test_of_a_copy_that_was_changed_only_the_change_travels(pair: list[Device]) -> None:
+    one, two = pair
+    data = bytearray(random.Random(5).randbytes(12 << 20))
+    (one.dir / "original").write_bytes(data)
+    (one.dir / "unlike").write_bytes(random.Random(6).randbytes(12 << 20))
+    _settled(one, two)
+    before = _received(two)
+    data[5 << 20] ^= 1
+    (one.dir / "copy").write_bytes(data)
+    _settled(one, two)
+    assert (two.dir / "copy").read_bytes() == data
+    assert _received(two) - before < 1 << 20
+    data[7 << 20] ^= 1
+    before = _received(two)
+    (one.dir / "original").rename(one.dir / "renamed")
+    (one.dir / "renamed").write_bytes(data)
+    _settled(one, two)
+    assert (two.dir / "renamed").read_bytes() == data
+    assert _received(two) - before < 2 << 20
+
+
+def test_what_is_written_by_another_name_of_a_file_is_seen(pair: list[Device]) -> None:
+    one, two = pair
+    for name, data in {"a.txt": b"a text\n", "blob": b"\0 a blob"}.items():
+        (one.dir / name).write_bytes(data)
+        os.link(one.dir / name, one.dir / f"link to {name}")
+    _settled(one, two)
+    for name in ("a.txt", "blob"):
+        with (one.dir / f"link to {name}").open("ab") as file:
+            file.write(b"written by the other name\n")
+        eventually(lambda name=name: (two.dir / name).read_bytes() == (one.dir / name).read_bytes())  # type: ignore[misc]
+    _settled(one, two)
+
+
+def test_a_path_that_is_too_long_is_told(pair: list[Device]) -> None:
+    one, _ = pair
+    (one.dir / "a.txt").write_text("a text\n")
+    directory = os.open(one.dir, os.O_DIRECTORY)
+    for number in range(13):
+        name = f"{number:02}{'x' * 250}"
+        os.mkdir(name, dir_fd=directory)
+        below = os.open(name, os.O_DIRECTORY, dir_fd=directory)
+        os.close(directory)
+        directory = below
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=directory))
+    os.close(directory)
+    one.stop()
+    one.start()
+    one.wait()
+    told = one.status()["folders"][0]["not_synced"]
+    assert ["more than 3072 bytes" in item["reason"] for item in told] == [True]

@@ -125,16 +125,18 @@ class Assembly:
         """Bring what was written to the disk, so that nobody has to wait for that when it is put in place."""
         os.fdatasync(self._descriptor)
 
-    def find(self, old: str) -> None:
-        """Take what is here already: of an assembly that was broken off, and of the file at `old`, if that is given."""
+    def find(self) -> None:
+        """Take what is here already of an assembly that was broken off."""
         for index, found in enumerate(read_chunk_hashes(self._descriptor)):
             if index < len(self._hashes) and found == self._hashes[index]:
                 self.missing.discard(index)
         os.ftruncate(self._descriptor, self._size)
-        if old and self.missing:
-            self._copy_from(old)
 
-    def _copy_from(self, old: str) -> None:
+    def missing_hashes(self) -> set[bytes]:
+        return {self._hashes[index] for index in self.missing}
+
+    def copy_from(self, old: str) -> None:
+        """Take what is missing, as far as another file has it, wherever it has it."""
         try:
             source = self._root.open(old, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:

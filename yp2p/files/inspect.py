@@ -17,7 +17,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from yp2p.files.root import Root
@@ -91,6 +91,7 @@ class Finding:
     is_nul: bool = False  # nothing but NUL bytes
     chunks: tuple[bytes, ...] = ()
     target: bytes = b""
+    is_linked: bool = False  # whether the same file has other names
 
     @property
     def kind(self) -> Kind | None:
@@ -203,7 +204,8 @@ def inspect(
             after = Stamp.of(os.fstat(descriptor))
         if after != stamp or len(data) != stamp.size:
             return Finding(path, Found.BUSY, stamp, reason="it is being written")
-        return _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
+        found = _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
+        return replace(found, is_linked=True) if status.st_nlink > 1 else found
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
     except OSError as error:

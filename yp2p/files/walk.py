@@ -7,16 +7,22 @@ from collections.abc import Callable, Iterator
 
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
+from yp2p.protocol.names import length_problem
 
 
 def walk(
-    root: Root, rules: Callable[[], IgnoreRules], path: str = "", entered: Callable[[str, int], None] | None = None
+    root: Root,
+    rules: Callable[[], IgnoreRules],
+    path: str = "",
+    entered: Callable[[str, int], None] | None = None,
+    too_long: Callable[[str, str], None] = lambda path, reason: None,
 ) -> Iterator[str]:
     """The files beneath `path`, and the directories with nothing in them. What cannot be read is passed over.
 
     Args:
         rules: what is left out, as it is now.
         entered: is told of each directory, with a descriptor, before it is listed.
+        too_long: is told of what no folder can hold, and how.
     """
     waiting = [path]
     while waiting:
@@ -36,6 +42,9 @@ def walk(
                     below = f"{directory}/{item.name}" if directory else item.name
                     is_directory = item.is_dir(follow_symlinks=False)
                     if rules().ignores(below, directory=is_directory):
+                        reason = length_problem(below)
+                        if reason is not None:
+                            too_long(below, reason)
                         continue
                     if is_directory:
                         waiting.append(below)

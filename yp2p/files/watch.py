@@ -83,6 +83,7 @@ class Watcher:
         self._swallowed: set[str] = set()  # what was no news, while they are being put
         self._over: set[str] = set()  # those of which the kernel has told by now, if it did
         self.exhausted = False
+        self.too_long: dict[str, str] = {}  # paths that no folder can hold, and how, as of the last scan
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
 
     def close(self) -> None:
@@ -102,7 +103,9 @@ class Watcher:
 
         Blocks; belongs in a worker thread.
         """
-        return list(walk(self._root, lambda: self.ignore, path, self._watch))
+        if not path:
+            self.too_long.clear()
+        return list(walk(self._root, lambda: self.ignore, path, self._watch, self.too_long.__setitem__))
 
     def _watch(self, path: str, descriptor: int) -> None:
         try:

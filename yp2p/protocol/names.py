@@ -35,19 +35,36 @@ def is_reserved(name: str) -> bool:
     return name.casefold() in RESERVED_NAMES
 
 
+def points_outside(path: str, target: bytes) -> bool:
+    """Whether a symlink at `path` with this target names something outside of the folder, by its words alone."""
+    if target.startswith(b"/"):
+        return True
+    depth = path.count("/")
+    for name in target.split(b"/"):
+        depth += {b"..": -1, b".": 0, b"": 0}.get(name, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+def length_problem(path: str) -> str | None:
+    """Say how a path is too long for a folder, or None when it is not."""
+    if len(encode_path(path)) > MAX_PATH_BYTES:
+        return f"its path has more than {MAX_PATH_BYTES} bytes"
+    if any(len(encode_path(name)) > MAX_NAME_BYTES for name in path.split("/")):
+        return f"a name in it has more than {MAX_NAME_BYTES} bytes"
+    return None
+
+
 def path_problem(path: str) -> str | None:
     """Say why a path may not enter a folder, or None when it may."""
     if not path:
         return "it is empty"
-    if len(encode_path(path)) > MAX_PATH_BYTES:
-        return f"it has more than {MAX_PATH_BYTES} bytes"
     for name in path.split("/"):
         if name in ("", ".", ".."):
             return "it is not in normal form"
         if "\x00" in name:
             return "it has a NUL byte"
-        if len(encode_path(name)) > MAX_NAME_BYTES:
-            return f"a name in it has more than {MAX_NAME_BYTES} bytes"
         if is_reserved(name):
             return f"{name!r} is a reserved name"
-    return None
+    return length_problem(path)

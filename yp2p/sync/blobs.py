@@ -20,6 +20,7 @@ Invariants
 from __future__ import annotations
 
 import errno
+import heapq
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -57,6 +58,8 @@ _CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
 _QUEUED_BYTES = 2 << 20
 # Messages that are written to the disk together.
 _REPLIES_AT_ONCE = 4
+# For a blob this long it is worth while to look for one that is like it, among so many that are about as long.
+_ALIKE_BYTES, _MOST_ALIKE = 4 << 20, 32
 MAX_REQUESTS_WAITING = 2 * _WINDOW
 
 
@@ -277,8 +280,8 @@ class BlobFetcher:
         try:
             assembly = Assembly(root, blob, content.size, hashes)
             try:
-                old = folder.files.get(entry)
-                await trio.to_thread.run_sync(assembly.find, old.path if old is not None else "")
+                await trio.to_thread.run_sync(assembly.find)
+                await self._copy_alike(content, entry, assembly)
                 is_whole = await self._assemble(blob, assembly)
                 if is_whole:
                     await trio.to_thread.run_sync(assembly.force)
@@ -290,6 +293,22 @@ class BlobFetcher:
             self._came([blob])
         else:
             self._ask_later([blob])
+
+    async def _copy_alike(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
+        """Take the chunks that files here have: the one that is replaced, and the one that shares most with it."""
+        folder = self._folder
+        old = folder.files.get(entry)
+        if old is not None and assembly.missing:
+            await trio.to_thread.run_sync(assembly.copy_from, old.path)
+        if content.size < _ALIKE_BYTES or not assembly.missing:
+            return
+        blobs = [record for record in folder.files.values() if record.kind is Kind.BLOB and record is not old]
+        near = heapq.nsmallest(_MOST_ALIKE, blobs, key=lambda record: abs(record.stamp.size - content.size))
+        wanted = assembly.missing_hashes()
+        shared = {record.path: len(wanted.intersection(folder.chunk_hashes(record.content))) for record in near}
+        best = max(shared, key=lambda path: shared[path], default=None)
+        if best is not None and shared[best]:
+            await trio.to_thread.run_sync(assembly.copy_from, best)
 
     def _check_room(self, content: Content) -> None:
         """Raises OSError when the disk cannot hold it: then not a byte is asked for."""

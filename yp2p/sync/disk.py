@@ -317,6 +317,7 @@ class Disk:
         there = set(present)
         for path in set(folder.waiting.skipped) - there:
             del folder.waiting.skipped[path]
+        folder.waiting.skipped.update(watcher.too_long)
         known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):

@@ -135,6 +135,8 @@ class Imports:
             content = content_of(finding)
             record = replace(record_of(entry, content, finding), is_own=True)
             statements += save_chunks(finding)
+            if content.kind is Kind.SYMLINK:
+                folder.notices.tell_symlink(path, content.target, entry)
         statements.append(record.save(folder.id))
         folder.set_file(record)
         before = folder.manifest.entries.get(entry)

@@ -224,6 +224,8 @@ class Ingest:
                     record = None
                 if record is not None:
                     folder.waiting.entries.pop(record.entry, None)
+                    if finding.is_linked and finding.content != record.content:
+                        self._look_at_links(finding)
                     await self._known_file(record, finding)
                 elif finding.found is not Found.DIRECTORY or self._needs_entry(path):
                     old = self.unsettled.fresh.get(path)
@@ -240,6 +242,11 @@ class Ingest:
     def _needs_entry(self, path: str) -> bool:
         """Whether a directory is there only if an entry says so."""
         return path not in self._folder.layout().entry_at and self._root.is_empty_directory(path)
+
+    def _look_at_links(self, finding: Finding) -> None:
+        """The other names of a file that changed: inotify tells of the one only that it was written by."""
+        inode = finding.stamp.inode
+        self.look_again |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {finding.path}
 
     def _look_at_parent(self, path: str) -> None:
         """Where nothing is left in a directory it needs an entry of its own."""

@@ -6,6 +6,7 @@ it was right after (a row of the log), and the replacements that turn that into 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import structlog
 
 from yp2p.documents.diff import Hunk
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.protocol.names import encode_path
+from yp2p.protocol.names import encode_path, points_outside
 from yp2p.store.database import Database, Statement
 
 MAX_AGE_S = 7 * 86400.0
@@ -36,6 +37,7 @@ class NoticeKind(StrEnum):
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"
     DIVERGED = "diverged"
+    POINTS_OUTSIDE = "points-outside"
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -94,6 +96,12 @@ class Notices:
 
     def count(self, kind: NoticeKind) -> int:
         return sum(1 for notice in self._notices.values() if notice.kind is kind)
+
+    def tell_symlink(self, path: str, target: bytes, entry: EntryID) -> None:
+        """Tell of a symlink that points out of the folder, once: it is synced as it is, and never followed."""
+        text = f"the symlink points outside of the folder: {os.fsdecode(target)!r:.{_MAX_TEXT - 60}}"
+        if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
+            self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
 
     def is_done(self, notice: Notice) -> None:
         """What a notice told of was brought back: it cannot be brought back twice."""

@@ -229,6 +229,8 @@ class Puts:
         folder.waiting.entries.pop(put.entry, None)
         self._met_something.discard(put.entry)
         folder.set_file(record)
+        if put.kind is Kind.SYMLINK:
+            folder.notices.tell_symlink(put.path, put.target, put.entry)
         self._placing_is_over(put)
         return record
 

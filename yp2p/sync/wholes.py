@@ -147,6 +147,8 @@ class Wholes:
             content = Content.text(updated.document, mode, finding.stamp.mtime_ns)
         else:
             content = replace(content_of(finding), mode=mode)
+            if content.kind is Kind.SYMLINK:
+                folder.notices.tell_symlink(record.path, content.target, found.id)
             updated = record_of(found.id, content, finding)
         before = found.content.before if found.kind is not Kind.TEXT else ()
         content = content.after(record.content, before)
