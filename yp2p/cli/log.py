@@ -6,7 +6,7 @@ import os
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, print_json
+from yp2p.cli.options import call, folder_option, json_option, plain, print_json
 from yp2p.cli.when import shown
 from yp2p.errors import UsageError
 
@@ -30,7 +30,7 @@ def command(file: str | None, deleted: bool, folder: str | None, as_json: bool) 
             print_json(gone)
             return
         for item in gone:
-            click.echo(f"{shown(item['at'])}  {item['path']}")
+            click.echo(f"{shown(item['at'])}  {plain(item['path'])}")
         return
     answer = call("POST", "/v1/history/log", {"path": os.path.abspath(file or "")})
     if as_json:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option, plain, print_json
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(number: int | None, as_json: bool) -> None:
         return
     for notice in notices:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(notice["at"]))
-        click.echo(f"{notice['number']:>5}  {when}  {notice['path']}")
-        click.echo(f"       {notice['kind']}: {notice['text']}")
+        click.echo(f"{notice['number']:>5}  {when}  {plain(notice['path'])}")
+        click.echo(f"       {notice['kind']}: {plain(notice['text'])}")
         if notice["can_be_brought_back"]:
             click.echo(f"       yp2p notices --bring-back {notice['number']}")

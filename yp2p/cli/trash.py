@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, print_json
+from yp2p.cli.options import call, folder_option, json_option, plain, print_json
 from yp2p.errors import FolderError, UsageError
 
 
@@ -24,7 +24,7 @@ def list_(folder: str | None, as_json: bool) -> None:
         return
     for item in items:
         day, _, time = item["removed_at"].partition("T")
-        click.echo(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
+        click.echo(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {plain(item['path'])}")
 
 
 @command.command()
