@@ -159,9 +159,12 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
 
 
 def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> None:
-    writer = TextReplica(4713)
+    writer, name = TextReplica(4713), "half.md"
+    (device.dir / name).write_text(TEXT)
+    device.wait()
+    eventually(lambda: device.run("log", str(device.dir / name)).returncode == 0)
     with connected(device) as one, connected(device) as two:
-        slow, quick = Client(one, _target(device)), Client(two, _target(device))
+        slow, quick = Client(one, _target(device, name)), Client(two, _target(device, name))
         for client in (slow, quick):
             client.message()
             client.answer()

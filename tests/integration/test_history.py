@@ -150,7 +150,9 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         _save(one, two, "notes/gone.md", "will be deleted\nand more\n")
         assert "-and more" in one.cli("undo", str(one.dir / "notes/gone.md"))
         assert (one.dir / "notes/gone.md").read_text() == "will be deleted\n", "it is on the disk by then"
-        assert "deleted again" in one.cli("undo", str(one.dir / "notes/gone.md"))
+        _save(two, one, "notes/gone.md", "will be deleted\nnot by one any more\n")
+        assert "others have changed notes/gone.md" in one.fails("undo", str(one.dir / "notes/gone.md"))
+        _both_have(one, two, "notes/gone.md", "will be deleted\nnot by one any more\n")
 
 
 def test_several_steps_are_on_the_disk_when_the_command_is_over(tmp_path: Path) -> None:

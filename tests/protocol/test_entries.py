@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from yp2p.errors import MessageFault
-from yp2p.identity import DocumentID
+from yp2p.identity import ID_BYTES, DocumentID
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_count, chunk_hash, chunk_size
 from yp2p.protocol.entries import MAX_BEFORE, Content, Kind, Mode, decode_content
 
@@ -37,6 +37,9 @@ def test_round_trip(content: Content, before: list[bytes]) -> None:
 def test_what_is_cut_off_or_longer_is_refused_or_something_else(value: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(value) - 1))
     whole = decode_content(value)
+    assume(
+        at != 2 + ID_BYTES or whole != Content.text(whole.document, whole.mode)
+    )  # without a time it is the same text
     for other in (value[:at], value + b"\x00", bytes([0]) + value[1:], bytes([5]) + value[1:]):
         try:
             assert decode_content(other) != whole

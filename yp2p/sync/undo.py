@@ -9,7 +9,7 @@ redos that came after it, which amount to nothing by then. Together they are the
 group and the text as this device left it.
 
 That a deleted file was brought back is a group as well, with what was written into it at once: undoing it deletes the
-file again, redoing brings it back. Nobody loses by that: what others write meanwhile makes the file live.
+file again, redoing brings it back. Once others have changed the file it is theirs as well, and not to be taken away.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack
     text = folder.texts.open(entry.document).text.text()
     spent = _spent(folder, group)
     if stack == _UNDO:
+        if _others_wrote_since(folder, entry.document, min(group)):
+            raise UsageError(f"others have changed {path} since it was brought back; delete it if nobody needs it")
         await folder.take_away(entry, _REDO, spent).wait()
     else:
         await folder.bring_back(entry, path, _UNDO, spent).wait()
@@ -157,6 +159,11 @@ def _last_group(folder: Folder, document: DocumentID, stack: int) -> tuple[int, 
         (folder.id, document, stack, folder.id, document, stack),
     )
     return (rows[0][0] if rows else 0), {seq for _, seq in rows}
+
+
+def _others_wrote_since(folder: Folder, document: DocumentID, seq: int) -> bool:
+    query = "SELECT count(*) FROM log WHERE folder = ? AND document = ? AND seq > ? AND origin != x''"
+    return bool(folder.database.rows(query, (folder.id, document, seq))[0][0])
 
 
 def _steps_since(folder: Folder, document: DocumentID, seq: int) -> set[int]:
