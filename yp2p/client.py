@@ -279,6 +279,7 @@ class File:
         """Return when the text, or who else has it open, changes next."""
         self._check_open()
         await self._changed_event.wait()
+        self._check_open()
 
     def _touch(self) -> None:
         event, self._changed_event = self._changed_event, anyio.Event()
@@ -311,6 +312,7 @@ class File:
     def _close(self) -> None:
         self._is_closed, self._is_live = True, False
         self._shared.close()
+        self._touch()  # whoever still waits is told
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -176,17 +176,22 @@ def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path)
         for name, data in {"changed.png": before, "gone.png": before + b"1", "own.png": before + b"2"}.items():
             (two.dir / name).write_bytes(data)
         (one.dir / "twice.png").write_bytes(before + b"3")
+        swapped = {"x.png": before + b"5", "y.png": before + b"6"}
+        for name, data in swapped.items():
+            (two.dir / name).write_bytes(data)
         (two.dir / "link").symlink_to("changed.png")
         (two.dir / "empty").mkdir()
         (two.dir / "grows.txt").write_text("a text\n")
         (two.dir / "gone.png").chmod(0o755)
-        names = ("changed.png", "gone.png", "own.png", "twice.png", "link", "empty", "grows.txt")
+        names = ("x.png", "y.png", "changed.png", "gone.png", "own.png", "twice.png", "link", "empty", "grows.txt")
         eventually(lambda: all(os.path.lexists(one.dir / name) for name in names))
         one.wait()
         two.wait()
         moment = _next_second()
         _next_second()
         (two.dir / "changed.png").write_bytes(after)
+        for name, data in zip(swapped, reversed(swapped.values()), strict=True):
+            (two.dir / name).write_bytes(data)
         (one.dir / "copy.png").write_bytes((one.dir / "twice.png").read_bytes())
         eventually(lambda: (two.dir / "copy.png").exists())
         one.wait()
@@ -197,7 +202,13 @@ def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path)
         (two.dir / "empty").rmdir()
         (two.dir / "grows.txt").write_bytes(after + b"4")
         (one.dir / "own.png").unlink()
-        left = {"changed.png": after, "copy.png": before + b"3", "grows.txt": after + b"4"}
+        left = {
+            "x.png": before + b"6",
+            "y.png": before + b"5",
+            "changed.png": after,
+            "copy.png": before + b"3",
+            "grows.txt": after + b"4",
+        }
         eventually(lambda: tree(one.dir) == tree(two.dir) == left)
         one.wait()
         two.wait()
@@ -208,13 +219,15 @@ def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path)
             {"path": "gone.png", "action": "bring back"}, {"path": "grows.txt", "action": "change"},
             {"path": "link", "action": "bring back"},
             {"path": "own.png", "action": "left alone", "reason": reason},
-            {"path": "twice.png", "action": "bring back"},
+            {"path": "twice.png", "action": "bring back"}, {"path": "x.png", "action": "change"},
+            {"path": "y.png", "action": "change"},
         ]  # fmt: skip
         assert tree(one.dir) == left
-        assert _json(one, "restore", str(one.dir), "--at", moment, "--yes") == plan
+        done = _json(one, "restore", str(one.dir), "--at", moment, "--yes")
+        assert sorted(done["done"], key=lambda item: str(item["path"])) == plan["done"]
         was = {
             "changed.png": before, "gone.png": before + b"1", "twice.png": before + b"3", "grows.txt": b"a text\n",
-            "copy.png": before + b"3", "link": before,
+            "copy.png": before + b"3", "link": before, **swapped,
         }  # fmt: skip
         eventually(lambda: tree(one.dir) == tree(two.dir) == was, what="both are what they were")
         eventually(lambda: os.path.lexists(two.dir / "link") and (two.dir / "empty").is_dir())

@@ -8,7 +8,11 @@ import pytest
 from integration.test_entries import full_tree
 from lab import devices, eventually, unexpected_lines
 
-from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.config import Files
+from yp2p.errors import FolderError
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
+from yp2p.files.root import Root
+from yp2p.sync.left_out import read_rules
 
 
 def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp_path: Path) -> None:
@@ -168,7 +172,7 @@ def test_who_joins_does_not_publish_what_the_folder_leaves_out(tmp_path: Path) -
         pytest.param("# caf\xe9\n*.priv\n".encode("latin-1"), "", id="a byte that is no UTF-8"),
         pytest.param(b"*.priv\na*b*c*d*e\n", "'a*e' is used for it", id="a pattern that takes too long"),
         pytest.param(b"[z-a]\n*.priv\n", "it is not used", id="a pattern that cannot be read"),
-        pytest.param(b"*.priv\x00\n*.priv\n", "", id="a byte 0"),
+        pytest.param(b"\xef\xbb\xbf*.priv\n", "", id="a byte order mark"),
     ],
 )
 def test_what_cannot_be_used_takes_nothing_else_with_it(tmp_path: Path, rules: bytes, told: str) -> None:
@@ -191,6 +195,45 @@ def test_what_cannot_be_used_takes_nothing_else_with_it(tmp_path: Path, rules: b
             IGNORE_FILE, "a.txt", "b.txt", "theirs.priv", *slow,
         }  # fmt: skip
         assert not (one.dir / "theirs.priv").exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("a*b*c*d*e", "a1b2c3d4e"), ("\\*a*b*c*d*e", "*a1b2c3d4e"), ("[*]a*b*c*d*e", "*a1b2c3d4e"),
+        ("x*a*b*c[*]q", "x1a2b3c*q"), ("a*b*c*d*[*x]", "a1b2c3d4x"), ("d/**/a*b*c*d*e", "d/x/a1b2c3d4e"),
+    ],
+)  # fmt: skip
+def test_what_is_used_for_a_pattern_that_takes_too_long_leaves_out_as_much(pattern: str, name: str) -> None:
+    patterns, problem = readable(pattern)
+    assert "is used for it" in problem
+    assert IgnoreRules(patterns).ignores(name)
+    assert readable("!" + pattern)[0] == [""]
+
+
+def test_rules_to_come_are_never_dropped(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    try:
+        for here, to_come in ((1500, 1500), (0, 3), (3, 0)):
+            (tmp_path / IGNORE_FILE).write_text("x\n" * here)
+            rules, problem = read_rules(root, Files(), "x\n" * to_come)
+            assert problem == ""
+        (tmp_path / IGNORE_FILE).write_text("x\n" * 1500)
+        with pytest.raises(FolderError, match="nothing is synced"):
+            read_rules(root, Files(), "y\n" * 1499 + "secret.txt\n")
+        for unreadable in ("*.priv\n".encode("utf-16"), b"x\n" * (1 << 20)):
+            (tmp_path / IGNORE_FILE).write_bytes(unreadable)
+            with pytest.raises(FolderError, match="nothing is synced"):
+                read_rules(root, Files())
+            rules, problem = read_rules(root, Files(), "secret.txt\n")
+            assert rules.ignores("secret.txt")
+            assert "what it said before is used" in problem
+        (tmp_path / IGNORE_FILE).unlink()
+        (tmp_path / IGNORE_FILE).symlink_to("elsewhere")
+        with pytest.raises(FolderError, match="nothing is synced"):
+            read_rules(root, Files())
+    finally:
+        root.close()
 
 
 def test_what_is_left_out_is_kept_when_the_rules_cannot_be_read_any_more(tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ def write_blobs(root: Root, blobs: Sequence[tuple[bytes, bytes]]) -> None:
             os.close(descriptor)
 
 
+def _hashes_that_can_be_read(descriptor: int) -> Iterator[bytes]:
+    """Those of the chunks up to where a file cannot be read: the others come from elsewhere."""
+    with suppress(OSError):
+        yield from read_chunk_hashes(descriptor)
+
+
 def _write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
     view = memoryview(data)
     while view:
@@ -145,7 +151,7 @@ class Assembly:
             place: dict[bytes, list[int]] = {}
             for index in self.missing:
                 place.setdefault(self._hashes[index], []).append(index)
-            for number, found in enumerate(read_chunk_hashes(source)):
+            for number, found in enumerate(_hashes_that_can_be_read(source)):
                 if found in place:
                     data = _read_at(source, number * CHUNK_BYTES, CHUNK_BYTES)
                     for index in place[found]:

@@ -67,11 +67,15 @@ def _wider(pattern: str) -> str:
     """A pattern that takes no time and leaves out all that this one does; of an exception, none."""
     if pattern.startswith("!"):
         return ""
-    names = [
-        f"{name[: name.index('*')]}*{name[name.rindex('*') + 1 :]}" if name != "**" and "*" in name else name
-        for name in pattern.split("/")
-    ]
-    return "/".join(names)
+    return "/".join(_wider_name(name) for name in pattern.split("/"))
+
+
+def _wider_name(name: str) -> str:
+    if name == "**" or "*" not in name:
+        return name
+    if "[" in name or "\\" in name:
+        return "*"  # not every star in it stands for something else
+    return f"{name[: name.index('*')]}*{name[name.rindex('*') + 1 :]}"
 
 
 def readable(text: str) -> tuple[list[str], str]:
@@ -82,7 +86,10 @@ def readable(text: str) -> tuple[list[str], str]:
     """
     patterns: list[str] = []
     problem = ""
-    for line in text.splitlines():
+    lines = text.splitlines()
+    if len(lines) > MAX_PATTERNS:
+        raise ValueError(f"there are {len(lines)} patterns, more than {MAX_PATTERNS}")
+    for line in lines:
         try:
             _check([line])
             GitIgnoreSpec.from_lines([line])
@@ -92,7 +99,6 @@ def readable(text: str) -> tuple[list[str], str]:
             problem = problem or f"{line!r:.80} cannot be used as it is ({error}); {what}"
             line = too_long
         patterns.append(line)
-    _check(patterns)
     return patterns, problem
 
 

@@ -35,6 +35,7 @@ from yp2p.identity import EntryID
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.reconcile import HASH_BYTES
 from yp2p.sync.folder import Folder
 from yp2p.sync.records import save_chunks
 from yp2p.transport.link import Link
@@ -304,11 +305,21 @@ class BlobFetcher:
             return
         blobs = [record for record in folder.files.values() if record.kind is Kind.BLOB and record is not old]
         near = heapq.nsmallest(_MOST_ALIKE, blobs, key=lambda record: abs(record.stamp.size - content.size))
-        wanted = assembly.missing_hashes()
-        shared = {record.path: len(wanted.intersection(folder.chunk_hashes(record.content))) for record in near}
-        best = max(shared, key=lambda path: shared[path], default=None)
-        if best is not None and shared[best]:
+        best = await trio.to_thread.run_sync(self._most_alike, [(r.path, r.content) for r in near], assembly)
+        if best:
             await trio.to_thread.run_sync(assembly.copy_from, best)
+
+    def _most_alike(self, near: list[tuple[str, bytes]], assembly: Assembly) -> str:
+        """Which file shares most chunks with what is missing; empty where none does. Blocks."""
+        wanted, best, most = assembly.missing_hashes(), "", 0
+        with self._folder.database.reader() as read:
+            for path, blob in near:
+                rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
+                packed = rows[0][0] if rows else b""
+                has = {packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)}
+                if len(has & wanted) > most:
+                    best, most = path, len(has & wanted)
+        return best
 
     def _check_room(self, content: Content) -> None:
         """Raises OSError when the disk cannot hold it: then not a byte is asked for."""

@@ -160,14 +160,16 @@ class Disk:
 
     async def _run_on(self, root: Root) -> None:
         folder = self._folder
-        folder.problem = ""
-        folder.settled = False
         root.make_own_directories()
         root.probe()
+        self._first_scan = True
+        rules = await self._ignore_rules(root)
+        folder.problem = ""
+        folder.settled = False
         folder.file_system = root.capabilities
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
-        async with open_watcher(root, await self._ignore_rules(root)) as watcher, trio.open_nursery() as nursery:
+        async with open_watcher(root, rules) as watcher, trio.open_nursery() as nursery:
             ingest = Ingest(
                 folder,
                 root,

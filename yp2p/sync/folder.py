@@ -510,7 +510,8 @@ class Folder:
 
     def bring_back(self, entry: Entry, path: str, stack: int = 0, extra: Iterable[Statement] = ()) -> Commit:
         """Make a deleted text live again, as a step that can be undone (or on another stack, see `undo.py`)."""
-        return self._come_or_go(Change(entry.id, path=path, revive=True), entry, stack, extra)
+        forget_redo = self._steps.cannot_be_redone(self.id, entry.document)
+        return self._come_or_go(Change(entry.id, path=path, revive=True), entry, stack, [forget_redo, *extra])
 
     def take_away(self, entry: Entry, stack: int, extra: Iterable[Statement] = ()) -> Commit:
         """Delete a text, as a step on a stack. What others write meanwhile revives it."""

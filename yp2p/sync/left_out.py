@@ -7,7 +7,6 @@ the folder like any other, so they may come later than the files that they are a
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 import trio
 
@@ -34,41 +33,60 @@ def read_rules(root: Root, settings: Files, to_come: str = "") -> tuple[IgnoreRu
     Raises:
         FolderError: what is left out is not known, so nothing may be sent.
     """
+    on_disk, problem = "", ""
     try:
         on_disk = _text_on(root, settings)
-        texts, problem = [f"{to_come}\n{on_disk}", on_disk], ""
     except ValueError as error:
-        texts, problem = [], str(error)
-    for text in texts:
-        try:
-            patterns, unused = readable(text)
-            return IgnoreRules([*settings.ignore, *patterns]), unused
-        except ValueError as error:
-            problem = str(error)
-    if to_come:
-        with suppress(ValueError):
-            patterns, _ = readable(to_come)
-            return IgnoreRules([*settings.ignore, *patterns]), f"{problem}; what it said before is used"
-    raise FolderError(f"{IGNORE_FILE} cannot be used: {problem}; nothing is synced until that is mended")
+        problem = str(error)
+    both = on_disk if to_come in ("", on_disk) else f"{to_come}\n{on_disk}"
+    why_not = {text: _why_not(text) for text in (both, on_disk, to_come)}
+    if problem:
+        text = to_come  # what it said before
+    elif why_not[both] and to_come and why_not[to_come]:
+        text = on_disk  # what is to come cannot be used, and never could
+    elif why_not[both] and why_not[on_disk]:
+        text, problem = to_come, why_not[on_disk]
+    else:
+        text = both
+    if (problem and not text) or why_not[text]:
+        reason = problem or why_not[text]
+        raise FolderError(f"{IGNORE_FILE} cannot be used: {reason}; nothing is synced until that is mended")
+    patterns, unused = readable(text)
+    return IgnoreRules([*settings.ignore, *patterns]), f"{problem}; what it said before is used" if problem else unused
+
+
+def _why_not(text: str) -> str:
+    try:
+        readable(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _text_on(root: Root, settings: Files) -> str:
-    """What the file says, byte for byte as names are: it may be no UTF-8."""
+    """What the file says, byte for byte as names are: it may be no UTF-8. Raises ValueError: that cannot be told."""
     found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
-    match found.found:
-        case Found.TEXT:
-            return found.text
-        case Found.BLOB if found.stamp.size <= _MAX_RULES_BYTES:
-            descriptor = root.open(IGNORE_FILE, os.O_RDONLY)
-            try:
-                return read_whole(descriptor, _MAX_RULES_BYTES).decode("utf-8", "surrogateescape")
-            finally:
-                os.close(descriptor)
-        case Found.BLOB:
-            raise ValueError(f"it has {found.stamp.size} bytes, more than {_MAX_RULES_BYTES}")
-        case Found.DENIED | Found.BUSY:
-            raise ValueError(found.reason)
-    return ""
+    if found.found in (Found.MISSING, Found.DIRECTORY):
+        return ""
+    if found.found not in (Found.TEXT, Found.BLOB):
+        raise ValueError(found.reason or "it is no file")
+    if found.stamp.size > _MAX_RULES_BYTES:
+        raise ValueError(f"it has {found.stamp.size} bytes, more than {_MAX_RULES_BYTES}")
+    text = found.text if found.found is Found.TEXT else _read(root).decode("utf-8", "surrogateescape")
+    if "\x00" in text:
+        raise ValueError("it has a byte 0, so it is no text, or one in UTF-16")
+    return text.removeprefix("\ufeff")
+
+
+def _read(root: Root) -> bytes:
+    try:
+        descriptor = root.open(IGNORE_FILE, os.O_RDONLY)
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    try:
+        return read_whole(descriptor, _MAX_RULES_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:

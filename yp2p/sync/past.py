@@ -10,18 +10,19 @@ Theory of operation
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import trio
 
 from yp2p.documents.manifest import Entry, ManifestReplica
-from yp2p.errors import UsageError
+from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
 from yp2p.files import trash
-from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
+from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Filling, Outcome, Result, Temporary
 from yp2p.files.root import TRASH, Root
 from yp2p.identity import EntryID
@@ -34,7 +35,6 @@ from yp2p.sync.recovery import on_root
 from yp2p.sync.undo import settle
 
 _SLICE = 64
-_BRING_BACK, _CHANGE, _LEFT_ALONE = "bring back", "change", "left alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,8 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
         FolderError: the folder is paused, or its trash cannot be used.
     """
     await settle(folder)
+    if not folder.is_looked_at:
+        raise FolderError(f"{folder.path} was not looked at yet since the start; try again in a moment")
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
     if any(was.entry.path == directory and was.entry.kind is not Kind.DIRECTORY for was in past.values()):
@@ -158,40 +160,48 @@ def _restore_files(root: Root, files: Sequence[_File], *, dry_run: bool) -> list
     for known in reversed(trash.items(root)):
         in_trash[known.size].append(known)
     done: list[dict[str, str]] = []
+    ready: list[tuple[_File, Temporary | None]] = []  # made before anything moves: one may be what another needs
+    taken: set[str] = set()
     for file in sorted(files, key=lambda file: file.path):
-        item = _find(root, file, in_trash[file.content.size]) if file.content.kind is Kind.BLOB else None
-        if file.content.kind is Kind.BLOB and item is None and file.copy_of is None:
-            done.append(file.told("what it held is neither in the trash of this device nor in another file"))
+        is_blob = file.content.kind is Kind.BLOB
+        item = _find(root, file, in_trash[file.content.size], taken) if is_blob else None
+        reason = ""
+        if is_blob and item is None and file.copy_of is None:
+            reason = "what it held is neither in the trash of this device nor in another file"
         elif file.stands_there is not None and file.stands_there.kind is Kind.DIRECTORY:
-            done.append(file.told("a directory stands at its place"))
-        else:
-            done.append(file.told("" if dry_run else _restore_file(root, file, item)))
-            if item is not None:
-                in_trash[item.size].remove(item)
+            reason = "a directory stands at its place"
+        elif not dry_run:
+            try:
+                ready.append((file, _make(root, file, item, is_taken=item is not None and item.name in taken)))
+            except OSError as error:
+                reason = error.strerror or str(error)
+        if reason or dry_run:
+            done.append(file.told(reason))
+        if item is not None:
+            taken.add(item.name)
+    done += [file.told(_put(root, file, temporary)) for file, temporary in ready]
     return done
 
 
-def _find(root: Root, file: _File, items: Sequence[trash.Item]) -> trash.Item | None:
+def _find(root: Root, file: _File, items: Sequence[trash.Item], taken: Set[str]) -> trash.Item | None:
     """What holds a content, of files in the trash with that size: most likely the one that was at the same path."""
     base = (Kind.BLOB, file.content.hash)
-    for item in sorted(items, key=lambda item: item.path != file.path):
+    for item in sorted(items, key=lambda item: (item.name in taken, item.path != file.path)):
         found = inspect(root, f"{TRASH}/{item.name}", None, MAX_TEXT_BYTES, trust_stamp=False, base=base)
         if found.found is Found.BLOB and found.content == file.content.hash:
             return item
     return None
 
 
-def _restore_file(root: Root, file: _File, item: trash.Item | None) -> str:
+def _put(root: Root, file: _File, temporary: Temporary | None) -> str:
     """Put a file in place, and what stands there into the trash; tells why not, if it cannot."""
-    there = file.stands_there
-    aside = f"{trash.new_place()}/{file.path}"
-    try:
-        if file.content.kind is Kind.DIRECTORY:
+    if temporary is None:
+        try:
             root.make_directory(file.path)
-            return ""
-        temporary = _make(root, file, item)
-    except OSError as error:
-        return error.strerror or str(error)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+    there, aside = file.stands_there, f"{trash.new_place()}/{file.path}"
     result = Result(Outcome.DONE)
     if there is not None:
         result = disk.move_away(root, there.path, aside, there.content, there.stamp, there.kind)
@@ -199,21 +209,26 @@ def _restore_file(root: Root, file: _File, item: trash.Item | None) -> str:
         result = disk.put_new(root, temporary, file.path)
         if result.outcome is not Outcome.DONE and there is not None:
             disk.move_away(root, aside, there.path, None, NO_STAMP)
-    if item is not None:
+    if temporary.name.startswith(TRASH):
         root.remove_empty_parents(temporary.name, keep=TRASH)
     elif result.outcome is not Outcome.DONE:
         disk.discard(root, temporary.name)
     return "" if result.outcome is Outcome.DONE else result.reason or "it is being changed just now"
 
 
-def _make(root: Root, file: _File, item: trash.Item | None) -> Temporary:
-    """A file with the content, durable. Raises OSError."""
-    if item is not None:
+def _make(root: Root, file: _File, item: trash.Item | None, *, is_taken: bool) -> Temporary | None:
+    """A file with the content, durable; None for a directory. Raises OSError."""
+    if file.content.kind is Kind.DIRECTORY:
+        return None
+    if item is not None and not is_taken:
         return disk.take_over(root, f"{TRASH}/{item.name}")
     if file.content.kind is Kind.SYMLINK:
         return disk.make_symlink(root, file.content.target)
-    temporary = disk.create_temporary(root)
     copy = (file.copy_of.path, file.copy_of.stamp) if file.copy_of is not None else None
+    if item is not None:
+        with root.parent(f"{TRASH}/{item.name}") as (directory, name):
+            copy = f"{TRASH}/{item.name}", Stamp.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
+    temporary = disk.create_temporary(root)
     data = file.text.encode() if file.content.kind is Kind.TEXT else None
     [failure] = disk.fill_temporaries(root, [Filling(temporary, None, data, file.content.mode, copy_of=copy)])
     if failure is not None:

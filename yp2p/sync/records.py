@@ -270,9 +270,13 @@ class Steps:
         else:
             self._last.pop(document, None)
         return [
-            ("UPDATE step SET stack = 2 WHERE folder = ? AND document = ? AND stack = 1", (folder, document)),
+            self.cannot_be_redone(folder, document),
             ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
         ]
+
+    def cannot_be_redone(self, folder: FolderID, document: DocumentID) -> Statement:
+        """What was undone before is no step to be redone any more."""
+        return ("UPDATE step SET stack = 2 WHERE folder = ? AND document = ? AND stack = 1", (folder, document))
 
     def file_moved(self, folder: FolderID, document: DocumentID, seq: int, now: float, stack: int) -> Statement:
         """A step that brought a deleted file back, or took it away again; the next one may be part of it."""

@@ -64,7 +64,8 @@ async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int)
         group, _ = _last_group(folder, entry.document, stack)
         if not folder.is_alive(entry) and (stack == _UNDO or group >= 0):
             raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
-        return await (_come_or_go if group < 0 else _turn_alone)(folder, entry, path, steps, stack)
+        is_coming_or_going = group < 0 and folder.is_alive(entry) == (stack == _UNDO)
+        return await (_come_or_go if is_coming_or_going else _turn_alone)(folder, entry, path, steps, stack)
 
 
 async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
