@@ -46,6 +46,12 @@ def _shared(tmp_path: Path, one: Device, two: Device) -> None:
         device.wait()
 
 
+def _shared_alone(one: Device) -> None:
+    (one.dir / "a.md").write_text(TEXT)
+    one.cli("share", str(one.dir))
+    one.wait()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
@@ -142,9 +148,7 @@ def test_an_open_file_stays_itself_when_it_is_renamed_and_the_daemon_comes_back(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_programs_of_one_device_see_each_other(tmp_path: Path, backend: str) -> None:
     with devices(tmp_path, "one") as (one,):
-        (one.dir / "a.md").write_text(TEXT)
-        one.cli("share", str(one.dir))
-        one.wait()
+        _shared_alone(one)
 
         async def test() -> None:
             async with connect(_socket(one)) as device, device.open("a.md") as first:
@@ -163,9 +167,7 @@ def test_programs_of_one_device_see_each_other(tmp_path: Path, backend: str) -> 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> None:
     with devices(tmp_path, "one") as (one,):
-        (one.dir / "a.md").write_text(TEXT)
-        one.cli("share", str(one.dir))
-        one.wait()
+        _shared_alone(one)
 
         async def test() -> None:
             async with connect(_socket(one)) as device:

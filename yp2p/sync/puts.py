@@ -24,6 +24,7 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import trio
 
@@ -91,12 +92,12 @@ class Put:
         )
 
 
-class Puts:
-    """Puts the files of one folder in place.
+# Used while files are put at these paths: the watcher need not tell of those that are named in the set by the end.
+Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]]]
 
-    Args:
-        expecting: used while files are put at paths: the watcher need not tell of that.
-    """
+
+class Puts:
+    """Puts the files of one folder in place."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class Puts:
         ingest: Ingest,
         late: Late,
         retries: Retries,
-        expecting: Callable[[Sequence[str]], AbstractContextManager[set[str]]],
+        expecting: Expecting,
     ) -> None:
         self._folder = folder
         self._root = root

@@ -13,8 +13,8 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import structlog
@@ -34,7 +34,7 @@ from yp2p.sync.ingest import Ingest
 from yp2p.sync.late import Late
 from yp2p.sync.left_out import is_left_alone
 from yp2p.sync.moves import Moves
-from yp2p.sync.puts import Put, Puts
+from yp2p.sync.puts import Expecting, Put, Puts
 from yp2p.sync.records import FileRecord
 from yp2p.sync.retries import Retries
 from yp2p.sync.unsettled import FLOOD_S, GRACE_S
@@ -54,7 +54,7 @@ class Render:
 
     Args:
         look: asks for a path to be looked at before it is rendered.
-        expecting: used while files are put at paths: the watcher need not tell of that.
+        expecting: see `puts.py`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Render:
         root: Root,
         ingest: Ingest,
         look: Callable[[str], None],
-        expecting: Callable[[Sequence[str]], AbstractContextManager[set[str]]] = lambda _: nullcontext(set()),
+        expecting: Expecting = lambda _: nullcontext(set()),
     ) -> None:
         self._folder = folder
         self._root = root
