@@ -1,0 +1,93 @@
+"""Three texts by lines, as git does it: what is clean, and where it would ask.
+
+Both sides are compared with the base. A change of one side alone is taken; changes of both that overlap or touch are
+one *place*. A place where both made the same of it is clean, and in any other the lines that both have are
+taken out of it, as far as they are the same lines of the base (git's "zealous" level).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from yp2p.threeway.sequences import Block, blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Lines of the result."""
+
+    lines: Sequence[str]
+    changed: bool  # whether any side changed them
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where git would ask: the lines of the three texts, and where they begin in the base."""
+
+    base: Sequence[str]
+    ours: Sequence[str]
+    theirs: Sequence[str]
+    base_at: int
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends; only a line feed ends a line."""
+    lines = text.split("\n")
+    last = lines.pop()
+    result = [line + "\n" for line in lines]
+    if last:
+        result.append(last)
+    return result
+
+
+def merge_lines(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[Clean | Place]:
+    """The parts of the result, in order."""
+    parts: list[Clean | Place] = []
+    at = 0  # how far the base is used
+    for lines_of_base, by_ours, by_theirs in _groups(blocks(base, ours), blocks(base, theirs)):
+        start, stop = lines_of_base
+        if at < start:
+            parts.append(Clean(base[at:start], changed=False))
+        at = stop
+        here, there = _text_of(ours, by_ours, start, stop), _text_of(theirs, by_theirs, start, stop)
+        if not by_theirs or here == there:
+            parts.append(Clean(here, changed=True))
+        elif not by_ours:
+            parts.append(Clean(there, changed=True))
+        else:
+            parts.append(Place(base[start:stop], here, there, start))
+    if at < len(base):
+        parts.append(Clean(base[at:], changed=False))
+    return parts
+
+
+def _groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, int], list[Block], list[Block]]]:
+    """Blocks of both that overlap or touch in the base, together, with the rows of the base that they span."""
+    i = j = 0
+    while i < len(ours) or j < len(theirs):
+        of_ours = j >= len(theirs) or (i < len(ours) and ours[i].old_start <= theirs[j].old_start)
+        first = ours[i] if of_ours else theirs[j]
+        start, stop = first.old_start, first.old_stop
+        by_ours: list[Block] = []
+        by_theirs: list[Block] = []
+        while True:
+            if i < len(ours) and ours[i].old_start <= stop:
+                by_ours.append(ours[i])
+                stop = max(stop, ours[i].old_stop)
+                i += 1
+            elif j < len(theirs) and theirs[j].old_start <= stop:
+                by_theirs.append(theirs[j])
+                stop = max(stop, theirs[j].old_stop)
+                j += 1
+            else:
+                break
+        yield (start, stop), by_ours, by_theirs
+
+
+def _text_of(side: Sequence[str], changes: list[Block], start: int, stop: int) -> Sequence[str]:
+    """What a side has for rows `start:stop` of the base."""
+    if not changes:
+        return ()
+    first, last = changes[0], changes[-1]
+    return side[first.new_start - (first.old_start - start) : last.new_stop + (stop - last.old_stop)]
