@@ -1,111 +1,123 @@
-"""Merging where both sides may have worked apart (theory: `merge.py`)."""
+"""Where two histories of one text meet that were made apart: what becomes of it.
+
+Theory of operation
+    Yjs merges operations, character by character: where two people changed one line apart, that makes lines that nobody
+    wrote. So devices that meet look at three texts: what both had, what we have, what they have (`joined.py`). What
+    stands afterwards is decided of the texts (`threeway/merge.py`), and where the union of the operations says something
+    else, a *repair* is applied to it: an update that is nobody's edit.
+
+    Keystrokes of programs that cross are no histories apart: they are merged as Yjs does, and cost what they change.
+    Everything else that a daemon writes is known by its client ID (`protocol/clients.py`). With each such update a device
+    says what it had then (`Have`, docs/protocol.md), so whoever gets it knows all three texts.
+
+    Among many. Each device that sees two histories meet repairs them by itself, at once. Two devices that saw the same
+    make the same update, to the byte, so it comes once. Two that saw different parts of what was written at a time make
+    different ones, and those meet as well:
+
+    * A side that has all edits of the other one, and more, is right about what the other's repairs touched.
+    * Where both have all edits of the other, the side with the repair of the highest client ID is right.
+    * Where both have edits that the other lacks, the three texts decide as ever, with what was repaired on either side.
+
+    So every meeting is decided by the texts and the sets of operations alone, the same wherever it happens. After the last
+    edit no device makes a text that did not stand on some device already: it only takes one side or the other, by an
+    order that all agree on. With each exchange at least one of the texts is gone.
+
+Invariants
+    * Repairs are made for the exact union of two histories that were seen whole; whoever cannot see them makes none.
+    * What decides: three texts, the name's ending, sets of operations. Not time, place, or who is who.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from yp2p.documents.diff import Hunk
-from yp2p.documents.merge import look_at_merge
-from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import MAX_HUNKS, TextReplica
-from yp2p.protocol.labels import MAX_PIECES, Side, labelled
-from yp2p.protocol.ysync import Parsed, check_update, contains, deleted_ranges
+from yp2p.documents.diff import hunks
+from yp2p.documents.joined import Joined, Side, join, repair
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import StateVector, contains
+from yp2p.threeway import merge as threeway
+from yp2p.threeway.lines import Clean, merge_lines, split_lines
 
-# Looking at a merge costs as much as loading the text. In a large one a few keystrokes are not worth that: the changes
-# that come twice there, a formatter's or a pull's, are larger.
-_LARGE_CHARS = 200_000
-_KEYSTROKES_BYTES = 1024
-_MARK = "|"
+__all__ = ["Decision", "Joined", "Meeting", "Side", "decide", "join", "meeting_of", "repair_for"]
+
+
+class Meeting(Enum):
+    """How two histories meet: who is right where both changed something."""
+
+    THREE_TEXTS = auto()
+    OURS = auto()
+    THEIRS = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What a merge brought: `news`, the update that takes out what it doubled, and lines that both sides changed."""
+class Decision:
+    """What stands, and the places where a person would have been asked."""
 
-    news: bytes | None
-    repair: bytes | None = None
-    lines: tuple[str, ...] = ()
+    text: str
+    told: Sequence[threeway.Told] = ()
 
 
-def receive_from_peer(
-    replica: TextReplica,
-    update: bytes,
-    own_clients: Set[int],
-    known: dict[int, int],
-    parsed: Parsed | None = None,
-    *,
-    is_equal: bool = False,
-) -> Merged:
-    """Apply a peer's update, and take out again what was there already.
+def meeting_of(ours: StateVector, theirs: StateVector, *, apart: bool) -> Meeting | None:
+    """How two histories meet; None where one of them has all of the other, or only keystrokes cross.
 
     Args:
-        known: the state vector that the peer is known to have had; brought up to date.
-        parsed: as in `Replica.receive`.
-        is_equal: whether the peer announced the content that we have.
+        apart: whether the devices did not see each other: then keystrokes count as well.
+    """
+    only_ours = {client for client, clock in ours.items() if clock > theirs.get(client, 0)}
+    only_theirs = {client for client, clock in theirs.items() if clock > ours.get(client, 0)}
+    kinds = {Writer.of(client) for client in only_ours | only_theirs}
+    if not only_ours or not only_theirs or (kinds == {Writer.TYPED} and not apart):
+        return None
+    edits = [{client for client in side if Writer.of(client) is not Writer.REPAIR} for side in (only_ours, only_theirs)]
+    if edits[0] and edits[1]:
+        return Meeting.THREE_TEXTS
+    if edits[0] or edits[1]:
+        return Meeting.OURS if edits[0] else Meeting.THEIRS
+    return Meeting.OURS if max(only_ours) > max(only_theirs) else Meeting.THEIRS
+
+
+def decide(path: str, joined: Joined, meeting: Meeting) -> Decision:
+    """What stands after a meeting. `path` is the name of the file; its ending tells the language."""
+    if meeting is Meeting.THREE_TEXTS:
+        merged = threeway.merge(path, joined.base, joined.ours, joined.theirs)
+        return Decision(merged.text, merged.told)
+    parts = merge_lines(*map(split_lines, (joined.base, joined.ours, joined.theirs)))
+    right = [
+        part.lines if isinstance(part, Clean) else part.ours if meeting is Meeting.OURS else part.theirs
+        for part in parts
+    ]
+    return Decision("".join("".join(lines) for lines in right))
+
+
+def repair_for(joined: Joined, text: str) -> bytes | None:
+    """The update that makes `text` of the union; None where it is that already."""
+    if joined.text == text:
+        return None
+    return repair(joined, hunks(joined.text, text, limit=10_000), threeway.VERSION)
+
+
+def are_whole(ours: StateVector, theirs: StateVector, union: StateVector) -> bool:
+    """Whether two histories are all that there is in their union, and are in it."""
+    either = {client: max(ours.get(client, 0), theirs.get(client, 0)) for client in {*ours, *theirs}}
+    return contains(either, union) and contains(union, either)
+
+
+def meet(
+    path: str, updates: Iterable[bytes], ours: Side, theirs: Side, *, apart: bool = True
+) -> tuple[bytes | None, Decision | None]:
+    """The repair of a meeting, and what was decided; None and None where nothing is to be decided, or cannot be.
+
+    Args:
+        updates: all of both histories, with the content of what was deleted.
 
     Raises:
-        InvalidUpdate, MissingDependency, DocumentPoisoned: as `Replica.receive`.
+        DocumentPoisoned: the library panicked.
     """
-    ours = replica.clocks()
-    if parsed is None:
-        parsed = check_update(update, replica.shape, ours, own_clients, replica.halves)
-    for client in _surprises(parsed, known):
-        known[client] = max(ours.get(client, 0), known.get(client, 0))
-    for client, clock in parsed.vector().items():
-        known[client] = max(known.get(client, 0), clock)
-    apart = not contains(known, ours) and (len(update) >= _KEYSTROKES_BYTES or len(replica.text()) <= _LARGE_CHARS)
-    side = Side(ours, replica.deleted()) if apart else None
-    before = replica.text() if is_equal else None
-    news = replica.receive(update, own_clients, parsed)
-    if news is None or side is None:
-        return Merged(news)
-    return settle(replica, news, side, Side(known, deleted_ranges(update)), before)
-
-
-def _surprises(parsed: Parsed, known: dict[int, int]) -> set[int]:
-    """Client IDs of which the sender has had more than we knew: as channels are ordered, then all that there is."""
-    return {
-        client
-        for needs in (parsed.origins, parsed.deletes)
-        for client, clock in needs.items()
-        if clock > known.get(client, 0) and (client not in parsed.sections or clock <= parsed.sections[client][0])
-    }
-
-
-def settle(replica: TextReplica, news: bytes, ours: Side, theirs: Side, wanted: str | None = None) -> Merged:
-    """Look at what was just merged into `replica`, and repair it.
-
-    Args:
-        ours, theirs: what each side had; where something else is in the document, nobody can tell and nothing is done.
-        wanted: the text of both sides, where both had the same.
-    """
-    now = replica.clocks()
-    either = {client: max(ours.vector.get(client, 0), theirs.vector.get(client, 0)) for client in now}
-    if contains(ours.vector, now) or not contains(either, now):
-        return Merged(news)
-    update, sides = labelled(replica.state(), ours, theirs)
-    if len(sides) > MAX_PIECES:
-        return Merged(news)
-    letters = TextReplica.from_updates(replica.client_id, [update]).text()
-    meeting = look_at_merge(replica.text(), letters, sides, wanted)
-    repair = _update_for(replica, meeting.repair) if meeting.repair else None
-    return Merged(news, replica.apply(repair) if repair is not None else None, tuple(meeting.lines))
-
-
-def _update_for(replica: TextReplica, repair: list[Hunk]) -> bytes:
-    """The update that makes these replacements: the same on every device that sees this document (invariant 5).
-
-    Taking out a second copy leaves a mark behind the first one, a character that is there and gone at once. Whoever
-    gets the update sees by what the mark follows that its maker had both copies; else the rest of a run could look
-    like one more twin.
-    """
-    fork = replica.fork(client_id_from(b"twins", replica.version(), repr(repair).encode()))
-    for stop in range(len(repair), 0, -MAX_HUNKS):  # from the end, so that places before stay what they are
-        part = repair[max(0, stop - MAX_HUNKS) : stop]
-        if any(hunk.text for hunk in part):
-            fork.edit(part)
-        else:
-            fork.edit([Hunk(hunk.start, hunk.start, _MARK) for hunk in part])
-            fork.edit([Hunk(hunk.start + n, hunk.stop + n + 1, "") for n, hunk in enumerate(part)])
-    return fork.update_since(replica.state_vector())
+    meeting = meeting_of(ours.vector, theirs.vector, apart=apart)
+    joined = join(updates, ours, theirs) if meeting is not None else None
+    if meeting is None or joined is None:
+        return None, None
+    decision = decide(path, joined, meeting)
+    return repair_for(joined, decision.text), decision

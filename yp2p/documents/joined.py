@@ -1,0 +1,331 @@
+"""Two histories of a text, joined: what each side had, and the update that makes another text of the union.
+
+Theory of operation
+    The union is loaded from updates that still have the content of what was deleted. Its blocks are put into the order
+    of the document by a shadow, as everywhere (`ysync.relabelled`): a document whose every block is a letter, and in
+    which nothing is deleted. State vectors and delete sets then tell of each part of a block which side had it, and
+    whether it stood there: that gives the text of either side, and of what both had (the *base*).
+
+    A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each piece
+    of text that it puts in is an item of its own, between the two characters of the union that it stands between. Its
+    client ID is derived from those two, the text and the version of the rules. So every device that puts the same
+    text in the same place makes the same operation, whatever else it knows: it comes once, whoever meets whom.
+
+Invariants
+    * A text is given only where every character of it is known here; else there is nothing to decide with.
+    * The operations of a repair depend on the union alone, not on who makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pycrdt import Doc, Text
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.replica import raising_panics
+from yp2p.protocol import delete_sets
+from yp2p.protocol.clients import Writer, client_id_from
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Cursor, DeletedRange, Shape, StateVector, UpdateParser
+
+# Letters of one UTF-16 unit, below the surrogates; a block has one of them in each of two shadows.
+_FIRST_LETTER, _LETTERS = 0x100, 0xD000
+_DELETED, _STRING = 1, 4
+_ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
+
+Place = tuple[int, int]  # client ID and clock of one UTF-16 unit
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side had: its state vector, and what was deleted there."""
+
+    vector: StateVector
+    deleted: Iterable[DeletedRange]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Units of one block that one side had like the other: `clock` and after; `text` is None where it is not known."""
+
+    client: int
+    clock: int
+    length: int
+    text: str | None
+    ours: bool
+    theirs: bool
+    base: bool
+    standing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The union, and the three texts that met in it."""
+
+    base: str
+    ours: str
+    theirs: str
+    text: str
+    parts: Sequence[_Part]
+
+
+class _Ranges:
+    """Deleted ranges, to be asked."""
+
+    def __init__(self, ranges: Iterable[DeletedRange]) -> None:
+        self._starts: dict[int, list[int]] = {}
+        self._stops: dict[int, list[int]] = {}
+        for client, start, length in delete_sets.in_order(ranges):
+            self._starts.setdefault(client, []).append(start)
+            self._stops.setdefault(client, []).append(start + length)
+
+    def has(self, client: int, clock: int) -> bool:
+        starts = self._starts.get(client)
+        if starts is None:
+            return False
+        at = bisect_right(starts, clock) - 1
+        return at >= 0 and clock < self._stops[client][at]
+
+    def edges(self, client: int, start: int, stop: int) -> Iterator[int]:
+        """Where ranges begin or end between two clocks."""
+        starts, stops = self._starts.get(client, ()), self._stops.get(client, ())
+        at = max(0, bisect_right(starts, start) - 1)
+        while at < len(starts) and starts[at] < stop:
+            yield from (edge for edge in (starts[at], stops[at]) if start < edge < stop)
+            at += 1
+
+
+def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
+    """The union of two histories; None where a character that one side had is not known here.
+
+    Args:
+        updates: all of both, with the content of what was deleted as far as it is there.
+        ours, theirs: what each side had; together all that there is.
+
+    Raises:
+        DocumentPoisoned: the library panicked.
+    """
+    blocks = _in_order(updates)
+    if blocks is None:
+        return None
+    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted)
+    parts = [part for block in blocks for part in _parts(block, (ours.vector, theirs.vector), gone)]
+    texts: list[str] = []
+    for visible in ("base", "ours", "theirs", "standing"):
+        found = [part.text for part in parts if getattr(part, visible)]
+        if None in found:
+            return None
+        texts.append("".join(filter(None, found)))
+    return Joined(*texts, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    client: int
+    clock: int
+    length: int
+    text: str | None
+
+
+class _Shadow(UpdateParser):
+    """Reads the blocks of a whole document, and copies it twice, with letters for their numbers."""
+
+    def __init__(self, state: bytes) -> None:
+        super().__init__(state, Shape.TEXT)
+        self._data = state
+        self.blocks: list[_Block] = []
+        self.copies: tuple[list[bytes], list[bytes]] = ([], [])
+
+    def copy(self) -> None:
+        cursor = self._cursor
+        number = cursor.count(4)
+        self._put(write_varint(number))
+        for _ in range(number):
+            begin = cursor.at
+            blocks, client, clock = self._section()
+            self._put(self._data[begin : cursor.at])
+            for _ in range(blocks):
+                begin = cursor.at
+                length = self._block(client, clock)
+                self._copy_block(self._data[begin : cursor.at], client, clock, length)
+                clock += length
+        self._put(b"\x00")  # nothing is deleted
+
+    def _put(self, data: bytes) -> None:
+        for copy in self.copies:
+            copy.append(data)
+
+    def _copy_block(self, block: bytes, client: int, clock: int, length: int) -> None:
+        content = Cursor(block)
+        content.at = 1
+        for flag in (_ORIGIN, _RIGHT_ORIGIN):
+            if block[0] & flag:
+                content.client()
+                content.varint()
+        if not block[0] & (_ORIGIN | _RIGHT_ORIGIN):
+            content.varint()
+            content.text()
+        head = bytes([block[0] & ~0x1F | _STRING]) + block[1 : content.at]
+        number = len(self.blocks)
+        self.blocks.append(
+            _Block(client, clock, length, content.text() if block[0] & 0x1F == _STRING else None)
+        )  # fmt: skip
+        for copy, digit in zip(self.copies, divmod(number, _LETTERS), strict=True):
+            letters = (chr(_FIRST_LETTER + digit) * length).encode()
+            copy.append(head + write_varint(len(letters)) + letters)
+
+
+def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
+    """All blocks that ever were, in the order of the document."""
+    with raising_panics():
+        doc: Doc[Any] = Doc(client_id=1, skip_gc=True)
+        doc.get(Shape.TEXT.value, type=Text)
+        with doc.transaction():
+            for update in updates:
+                doc.apply_update(update)
+        shadow = _Shadow(doc.get_update())
+        shadow.copy()
+        high, low = (_text_of(b"".join(copy)) for copy in shadow.copies)
+    found: list[_Block] = []
+    at = 0
+    while at < len(low):
+        number = (ord(high[at]) - _FIRST_LETTER) * _LETTERS + ord(low[at]) - _FIRST_LETTER
+        block = shadow.blocks[number]
+        found.append(block)
+        at += block.length
+    return found if len(found) == len(shadow.blocks) else None
+
+
+def _text_of(update: bytes) -> str:
+    doc: Doc[Any] = Doc(client_id=1)
+    text = doc.get(Shape.TEXT.value, type=Text)
+    doc.apply_update(update)
+    return str(text)
+
+
+def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges]) -> Iterator[_Part]:
+    client, start, stop = block.client, block.clock, block.clock + block.length
+    reached = [vector.get(client, 0) for vector in vectors]
+    edges = {start, stop, *(clock for clock in reached if start < clock < stop)}
+    for ranges in gone:
+        edges.update(ranges.edges(client, start, stop))
+    ordered = sorted(edges)
+    units = block.text.encode("utf-16-le") if block.text is not None and not block.text.isascii() else None
+    for first, last in zip(ordered, ordered[1:], strict=False):
+        had = [first < clock for clock in reached]
+        took = [ranges.has(client, first) for ranges in gone]
+        if block.text is None:
+            text = None
+        elif units is None:
+            text = block.text[first - start : last - start]
+        else:
+            text = units[2 * (first - start) : 2 * (last - start)].decode("utf-16-le")
+        yield _Part(
+            client, first, last - first, text,
+            ours=had[0] and not took[0], theirs=had[1] and not took[1],
+            base=all(had) and not all(took), standing=any(had) and not any(took),
+        )  # fmt: skip
+
+
+def repair(joined: Joined, changes: Sequence[Hunk], rules: int) -> bytes:
+    """The update that makes these replacements in the text of the union.
+
+    Args:
+        changes: in code points of `joined.text`, in order and without overlap.
+        rules: the version of the rules that decided them.
+    """
+    units = _Units(joined)
+    deleted: list[DeletedRange] = []
+    sections: dict[int, bytes] = {}
+    for hunk in changes:
+        deleted += units.ranges(hunk.start, hunk.stop)
+        if hunk.text:
+            left, right = units.neighbours(hunk.start)
+            client = client_id_from(
+                Writer.REPAIR, b"repair", str(rules).encode(), repr((left, right)).encode(), hunk.text.encode()
+            )
+            sections[client] = _item(client, left, right, hunk.text)
+    body = [sections[client] for client in sorted(sections, reverse=True)]
+    return write_varint(len(body)) + b"".join(body) + delete_sets.encode(deleted)
+
+
+class _Units:
+    """Which operations the code points of the standing text are."""
+
+    def __init__(self, joined: Joined) -> None:
+        self._parts = joined.parts
+        self._standing = [number for number, part in enumerate(joined.parts) if part.standing]
+        self._starts: list[int] = []
+        at = 0
+        for number in self._standing:
+            self._starts.append(at)
+            at += len(joined.parts[number].text or "")
+
+    def _locate(self, place: int) -> tuple[int, int]:
+        """The part that code point `place` is in, and how many UTF-16 units of it are before."""
+        at = bisect_right(self._starts, place) - 1
+        number = self._standing[at]
+        text = (self._parts[number].text or "")[: place - self._starts[at]]
+        return number, len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+    def ranges(self, start: int, stop: int) -> Iterator[DeletedRange]:
+        if start == stop:
+            return
+        first, skip = self._locate(start)
+        last, keep = self._locate(stop - 1)
+        text = self._parts[last].text or ""
+        whole = [number for number in self._standing if first <= number <= last]
+        for number in whole:
+            part = self._parts[number]
+            begin = skip if number == first else 0
+            end = part.length
+            if number == last:
+                width = _width_at(text, keep)
+                end = keep + width
+            yield part.client, part.clock + begin, end - begin
+
+    def neighbours(self, place: int) -> tuple[Place | None, Place | None]:
+        """The unit before a code point, and the one right after it in the document, standing or not."""
+        if place == 0:
+            first = self._parts[0] if self._parts else None
+            return None, (first.client, first.clock) if first is not None else None
+        number, units = self._locate(place - 1)
+        part = self._parts[number]
+        last = units + _width_at(part.text or "", units) - 1
+        left = part.client, part.clock + last
+        if last + 1 < part.length:
+            return left, (part.client, part.clock + last + 1)
+        following = self._parts[number + 1] if number + 1 < len(self._parts) else None
+        return left, (following.client, following.clock) if following is not None else None
+
+
+def _width_at(text: str, unit: int) -> int:
+    """How many UTF-16 units the character has that begins at one."""
+    if text.isascii():
+        return 1
+    pair = text.encode("utf-16-le")[2 * unit : 2 * unit + 2]
+    return 2 if 0xD8 <= pair[1] <= 0xDB else 1
+
+
+def _item(client: int, left: Place | None, right: Place | None, text: str) -> bytes:
+    """A section of an update that has one item (the format of Yjs v1)."""
+    info = _STRING | (_ORIGIN if left is not None else 0) | (_RIGHT_ORIGIN if right is not None else 0)
+    out = [b"\x01", write_varint(client), b"\x00", bytes([info])]
+    for place in (left, right):
+        if place is not None:
+            out += [write_varint(place[0]), write_varint(place[1])]
+    if left is None and right is None:
+        root = Shape.TEXT.value.encode()
+        out += [b"\x01", write_varint(len(root)), root]
+    data = text.encode()
+    return b"".join([*out, write_varint(len(data)), data])
+
+
+def clocks_of(writer: Writer, vector: Mapping[int, int]) -> dict[int, int]:
+    """The part of a state vector that one kind of writer wrote."""
+    return {client: clock for client, clock in vector.items() if clock and Writer.of(client) is writer}
