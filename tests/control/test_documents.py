@@ -16,7 +16,7 @@ from yp2p.control import websocket
 from yp2p.control.websocket import WebSocket
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+from yp2p.protocol.channel import Step1, Step2, Unrecognised, Updates, decode, encode
 
 TEXT = "a line\n"
 
@@ -82,6 +82,11 @@ def _target(device: Device, name: str = "a.md") -> str:
     return f"/v1/documents?path={device.dir / name}"
 
 
+def _new_file(device: Device, name: str, text: str = TEXT) -> None:
+    (device.dir / name).write_text(text)
+    eventually(lambda: device.run("log", str(device.dir / name)).returncode == 0)
+
+
 def test_any_client_of_the_protocol_can_take_part(device: Device) -> None:
     with connected(device) as sock:
         client = Client(sock, _target(device))
@@ -138,11 +143,15 @@ def test_what_is_no_websocket_is_hung_up_on(device: Device, said: bytes) -> None
     test_any_client_of_the_protocol_can_take_part(device)
 
 
-def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Device) -> None:
-    """More than the kernel takes at once is sent in parts, in order."""
-    writer, reader, size = TextReplica(4711), TextReplica(4712), 60 * 20_000
+@pytest.mark.parametrize("batch", ["", "&batch=1"])
+def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Device, batch: str) -> None:
+    """More than the kernel takes at once is sent in parts, in order; as lists only to who asks for them."""
+    name = f"late{len(batch)}.md"
+    _new_file(device, name)
+    writer, reader, size = TextReplica(4711 + 10 * len(batch)), TextReplica(4712), 60 * 20_000
+    most = 0
     with connected(device) as one, connected(device) as two:
-        slow, quick = Client(one, _target(device)), Client(two, _target(device))
+        slow, quick = Client(one, _target(device, name) + batch), Client(two, _target(device, name))
         for client in (slow, quick):
             client.message()
             client.say(BytesMessage(encode(Step1(b"\x00"))))
@@ -152,17 +161,19 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
             quick.say(BytesMessage(encode(Updates((update,)))))
         while len(reader.text()) < size:
             message = decode(slow.message())
-            for update in message.updates if isinstance(message, Updates) else ():
+            assert not isinstance(message, Unrecognised)
+            updates = message.updates if isinstance(message, Updates) else ()
+            most = max(most, len(updates))
+            for update in updates:
                 reader.receive(update)
     assert reader.text() == writer.text()
-    eventually(lambda: len((device.dir / "a.md").read_text()) >= size)
+    assert (most > 1) == bool(batch)
+    eventually(lambda: len((device.dir / name).read_text()) >= size)
 
 
 def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> None:
     writer, name = TextReplica(4713), "half.md"
-    (device.dir / name).write_text(TEXT)
-    device.wait()
-    eventually(lambda: device.run("log", str(device.dir / name)).returncode == 0)
+    _new_file(device, name)
     with connected(device) as one, connected(device) as two:
         slow, quick = Client(one, _target(device, name)), Client(two, _target(device, name))
         for client in (slow, quick):

@@ -136,6 +136,24 @@ async def test_both_ends_converge_and_nothing_is_echoed() -> None:
     assert not any(isinstance(m, wire.Updates) for m in right.sent), "no echo"
 
 
+@pytest.mark.parametrize("batches", [True, False])
+async def test_updates_that_waited_go_as_a_list_only_to_who_reads_lists(batches: bool) -> None:
+    writer, reader = Document(1), Document(2)
+    left, right = pipes(capacity=0)  # the reader is behind all the time
+    async with trio.open_nursery() as nursery:
+        provider = Provider(writer, left, batches=batches)
+        nursery.start_soon(provider.start)
+        nursery.start_soon(Provider(reader, right).start)
+        await provider.synced.wait()
+        for number in range(50):
+            writer.edit(0, 0, f"{number} ")
+        await _until(lambda: reader.replica.version() == writer.replica.version())
+        nursery.cancel_scope.cancel()
+    sizes = [len(message.updates) for message in left.sent if isinstance(message, wire.Updates)]
+    assert sum(sizes) == 50
+    assert (max(sizes) > 1) == batches
+
+
 async def test_random_edits_on_both_sides() -> None:
     rng = random.Random(5)
     one, two = Document(1), Document(2)

@@ -108,13 +108,19 @@ class _Wanted:
     path: str
     client: int | None  # what it writes with
     file: str
+    takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
 
     @classmethod
     def of(cls, target: str) -> _Wanted:
         query = parse_qs(target.partition("?")[2], errors="surrogateescape")
         client = str(query.get("client", [""])[0])
         is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
-        return cls(str(query.get("path", [""])[0]), int(client) if is_client else None, str(query.get("file", [""])[0]))
+        return cls(
+            str(query.get("path", [""])[0]),
+            int(client) if is_client else None,
+            str(query.get("file", [""])[0]),
+            query.get("batch") == ["1"],
+        )
 
 
 def _name_of(entry: Entry) -> str:
@@ -208,6 +214,7 @@ class Documents:
                     source=program,
                     must_relay=lambda source: True,  # nobody else tells it
                     on_awareness=lambda data: programs.said(program, data),
+                    batches=wanted.takes_lists,
                 )
                 nursery.start_soon(self._tell_others, folder, program, channel)
                 await provider.start()

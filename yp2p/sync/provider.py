@@ -98,6 +98,7 @@ class Provider:
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
+        batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Provider:
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
+        batches: bool = True,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self.started = trio.Event()
@@ -118,6 +120,7 @@ class Provider:
         self._source = source if source is not None else self
         self._must_relay = must_relay
         self._on_awareness = on_awareness
+        self._batches = batches
         self._live = False
         self._sending = False
         self._held: list[bytes] = []
@@ -222,6 +225,8 @@ class Provider:
         try_send = getattr(self._channel, "try_send", None)
         if try_send is None or not self._live or self._sending or not self.is_idle:
             return False
+        if len(updates) > 1 and not self._batches:
+            return False  # the channel takes one message at once
         return bool(try_send(encode(Updates(updates))))
 
     async def _send_updates(self) -> None:
@@ -238,7 +243,8 @@ class Provider:
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
-                await self._channel.send(encode(Updates(updates)))
+                for batch in [updates] if self._batches else [(update,) for update in updates]:
+                    await self._channel.send(encode(Updates(batch)))
                 self._sending = False
 
     async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
