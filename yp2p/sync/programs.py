@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from yp2p.documents.positions import Position, PositionIndex
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown, UsageError
+from yp2p.errors import DocumentPoisoned, FileGone, InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.identity import EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.entries import Kind
@@ -63,9 +63,9 @@ class ProgramDocument:
         return self._live.cut(state_vector)
 
     async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
-        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, UsageError."""
+        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, FileGone."""
         if not self._is_its_file():
-            raise UsageError("the file is another one by now, or no text any more")
+            raise FileGone("the file is another one by now, or no text any more")
         await self._live.take_all(updates, partial(self._accept, source))
 
     def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
