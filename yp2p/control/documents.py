@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
@@ -33,12 +35,13 @@ from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_o
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
-from yp2p.protocol.channel import AwarenessUpdate, encode
+from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
 from yp2p.sync.folder import Folder
-from yp2p.sync.programs import Program, ProgramDocument, Programs, others_in
+from yp2p.sync.program_document import ProgramDocument
+from yp2p.sync.programs import Program, Programs, others_in
 from yp2p.sync.provider import Provider
 
 # The client ID under which the daemon says who else is there: no document has it.
@@ -46,6 +49,8 @@ _DAEMON_CLIENT = 0
 _TARGET = "/v1/documents"
 _PRESENCE_DELAY_S = 0.05
 _HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
+# A new file has to rest for 0.2 s before it is looked at, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.0
 
 log = structlog.get_logger()
 
@@ -121,6 +126,28 @@ class Documents:
         finally:
             await trio.aclose_forcefully(stream)
 
+    async def _find_soon(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+        """The text that a program asks for; a file that was just made is waited for until it was looked at.
+
+        Raises:
+            UsageError, FileGone: there is no such text.
+        """
+        with trio.move_on_after(_LOOK_LIMIT_S):
+            while (folder := self._about_to_look(wanted)) is not None:
+                await folder.changed.wait()
+        if self._about_to_look(wanted) is not None:
+            raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
+        return self._find(wanted)
+
+    def _about_to_look(self, wanted: _Wanted) -> Folder | None:
+        """The folder in which there is a file at this path that has no entry yet."""
+        with suppress(UsageError, OSError):
+            folder, inside = history.find(self._device.folders, wanted.path)
+            is_new = inside not in folder.layout().entry_at and not folder.trouble
+            if is_new and not folder.rules.ignores(inside, directory=False):
+                return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
+        return None
+
     def _find(self, wanted: _Wanted) -> tuple[Folder, Entry]:
         """Raises UsageError."""
         if wanted.file:
@@ -148,19 +175,27 @@ class Documents:
 
     async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: _Wanted) -> None:
         try:
-            folder, entry = self._find(wanted)
+            folder, entry = await self._find_soon(wanted)
         except YpError as error:
             await stream.send_all(socket.accept() + refusal(socket, error))
             return
         await stream.send_all(socket.accept([(b"yp2p-file", _name_of(entry).encode())]))
-        program = Program(entry.id, wanted.client)
-        document = ProgramDocument(folder, folder.texts.open(entry.document), program)
+        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         programs = self._device.programs(folder)
         programs.add(program)
         channel: ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
                 channel = ProgramChannel(stream, socket, wanted.path, nursery)
+                document = ProgramDocument(
+                    folder,
+                    folder.texts.open(entry.document),
+                    program,
+                    programs.max_text_bytes,
+                    programs.displaced_in(entry.document),
+                    is_synced=lambda: provider.synced.is_set(),
+                    tell=partial(programs.refused, program),
+                )
                 provider = Provider(
                     document,
                     channel,
@@ -188,6 +223,9 @@ class Documents:
         told: object = None
         while True:
             changed = folder.changed
+            if program.refusals:
+                reasons, program.refusals = dict.fromkeys(program.refusals), []
+                await channel.send(encode(Denied("; ".join(reasons))))
             path = folder.layout().path_of.get(program.entry, "")
             besides = self._device.programs(folder).besides(program)
             others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
