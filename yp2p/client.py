@@ -20,6 +20,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,7 +37,7 @@ from wsproto import ConnectionType
 
 from yp2p.config import documents_socket, find_paths
 from yp2p.control.call import call
-from yp2p.control.websocket import WebSocket, WebSocketClosed
+from yp2p.control.websocket import Close, WebSocket, WebSocketClosed
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
 from yp2p.errors import FileUnavailable, NotRunning
@@ -45,14 +46,14 @@ from yp2p.protocol.awareness import Presence
 
 __all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
 
-# The close codes with which the daemon says that there is no such file, and that it does not take what was written.
-_REFUSED = (4000, 4001)
 _MOST_REFUSALS = 8
 _LAST_FLUSH_S = 5.0
 _RECEIVE_BYTES = 1 << 16
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
 _OTHERS = "others"
 _LONGEST_NAME = 100
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -391,6 +392,10 @@ class File:
             case channel.Updates(updates):
                 for update in updates:
                     self._shared.receive(update)
+            case channel.Denied(reason):
+                log.warning("%s: %s", self.path, reason)  # and the text is what it was: an update says so
+                if self._connection is not None:
+                    self._connection.denied = reason
             case channel.AwarenessUpdate(states):
                 for presence in awareness.decode(states):
                     state = presence.state or {}
@@ -407,6 +412,7 @@ class _Connection:
         self._raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # its number is -1 once it is closed
         self._socket = WebSocket(ConnectionType.CLIENT)
         self._rest = b""  # of what was sent in part
+        self.denied = ""  # why something was refused
         self.wake_sender: Callable[[], None] = lambda: None
 
     @classmethod
@@ -430,8 +436,8 @@ class _Connection:
         except (OSError, anyio.BrokenResourceError, WebSocketClosed) as error:
             if made is not None:
                 await anyio.aclose_forcefully(made._stream)
-                if made.refusal is not None:
-                    raise FileUnavailable(made.refusal) from None
+                if made.denied or made.refusal is not None:
+                    raise FileUnavailable(made.denied or made.refusal or "") from None
             raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
         return made
 
@@ -440,10 +446,13 @@ class _Connection:
         return self._socket.headers.get(b"yp2p-file", b"").decode()
 
     async def _shake_hands(self, path: str, client: int, name: str) -> None:
-        target = f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}"
+        target = f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}&batch=1"
         await self._stream.send(self._socket.ask(target))
         while not self._socket.is_open or not self._socket.messages:
             await self._read()  # until the first message came, or why there is none
+        if self._is_denial(self._socket.messages[0]):
+            while True:
+                await self._read()  # raises WebSocketClosed, now or soon
 
     async def __aenter__(self) -> _Connection:
         return self
@@ -456,7 +465,18 @@ class _Connection:
     def refusal(self) -> str | None:
         """Why the daemon does not serve this file, if that is why it closed."""
         closed = self._socket.closed
-        return (str(closed) or "there is no such file") if closed is not None and closed.code in _REFUSED else None
+        if closed is None or not Close.is_final(closed.code):
+            return None
+        return self.denied or str(closed) or "there is no such file"
+
+    def _is_denial(self, message: bytes) -> bool:
+        """Whether a message tells that something was refused; the reason is whole in there only."""
+        match channel.decode(message):
+            case channel.Denied(reason):
+                self.denied = reason
+                return True
+            case _:
+                return False
 
     async def send(self, message: bytes) -> None:
         """Raises WebSocketClosed."""

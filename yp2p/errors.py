@@ -13,6 +13,8 @@
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
     ├── WaitTimeout              1  `yp2p wait` ran out of time
     ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
+    ├── FileGone                 8  the file that a program has open is another one by now, or no text any more
+    ├── OtherFile                8  what a program holds is the text of another file
     ├── PositionInvalid          2  what is no position in a text of a file
     ├── PositionUnknown          1  a position beside what a text does not have (yet)
     └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
@@ -95,6 +97,18 @@ class WaitTimeout(YpError):
 
 class FileUnavailable(YpError):
     """A program asked for a file that is no text of a folder here."""
+
+    exit_code = 8
+
+
+class FileGone(YpError):
+    """The file that a program has open is another one by now, or no text any more."""
+
+    exit_code = 8
+
+
+class OtherFile(YpError):
+    """What a program holds is the text of another file than the one that it asked for."""
 
     exit_code = 8
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import pytest
 from lab import Device, devices, eventually
@@ -16,7 +17,7 @@ from yp2p.control import websocket
 from yp2p.control.websocket import WebSocket
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+from yp2p.protocol.channel import Denied, Step1, Step2, Unrecognised, Updates, decode, encode
 
 TEXT = "a line\n"
 
@@ -71,6 +72,12 @@ class Client:
             if part.message_finished:
                 return whole
 
+    def denial(self) -> str:
+        """Read until something is refused; gives the reason."""
+        while not isinstance(message := decode(self.message()), Denied):
+            pass
+        return message.reason
+
     def answer(self) -> None:
         """Ask for the document, and read what comes until it is here."""
         self.say(BytesMessage(encode(Step1(b"\x00"))))
@@ -79,7 +86,12 @@ class Client:
 
 
 def _target(device: Device, name: str = "a.md") -> str:
-    return f"/v1/documents?path={device.dir / name}"
+    return f"/v1/documents?path={quote(str(device.dir / name))}"
+
+
+def _new_file(device: Device, name: str, text: str = TEXT) -> None:
+    (device.dir / name).write_text(text)
+    eventually(lambda: device.run("log", str(device.dir / name)).returncode == 0)
 
 
 def test_any_client_of_the_protocol_can_take_part(device: Device) -> None:
@@ -98,9 +110,10 @@ def test_any_client_of_the_protocol_can_take_part(device: Device) -> None:
 @pytest.mark.parametrize(
     ("name", "said", "code"),
     [
-        pytest.param("a.md", TextMessage("text"), 1003, id="text"),
-        pytest.param("a.md", BytesMessage(encode(Updates((b"\xff\xff\xff",)))), 4001, id="nonsense"),
-        pytest.param("nothing.md", None, 4000, id="no file"),
+        pytest.param("a.md", TextMessage("text"), 4415, id="text"),
+        pytest.param("a.md", BytesMessage(encode(Updates((b"\xff\xff\xff",)))), 4400, id="nonsense"),
+        pytest.param("nothing.md", None, 4404, id="no file"),
+        pytest.param("a" * 200 + " b" * 100 + ".md", None, 4404, id="a long name"),
     ],
 )
 def test_what_may_not_be_said_is_answered_with_the_reason(
@@ -111,38 +124,57 @@ def test_what_may_not_be_said_is_answered_with_the_reason(
         if said is not None:
             client.message()
             client.say(said)
+        reason = client.denial()
         closed = client.until(CloseConnection)
         assert isinstance(closed, CloseConnection)
         assert closed.code == code
         assert closed.reason
+        if closed.reason != reason:
+            assert len(closed.reason.encode()) <= 123
+            assert reason.startswith(closed.reason.removesuffix(" ...") + " "), "whole words"
+        assert name == "a.md" or name in reason
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "status", "word"),
     [
-        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="http"),
-        pytest.param(b"\x00" * 100, id="zeros"),
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"GET /v1/documents HTTP/1.1\r\nx", id="half"),
+        pytest.param(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 404, b"/v1/documents?path=PATH", id="wrong URL"),
+        pytest.param(WSConnection(ConnectionType.CLIENT).send(Request(host="a", target="/v1/document?path=x")), 404,
+                     b"/v1/document?path=x", id="wrong URL of a WebSocket"),
+        pytest.param(b"POST /v1/documents HTTP/1.1\r\nhost: a\r\n\r\n", 405, b"GET", id="POST"),
+        pytest.param(b"GET /v1/documents HTTP/1.1\r\nhost: a\r\n\r\n", 400, b"WebSocket", id="no WebSocket"),
+        pytest.param(b"GET /v1/documents HTTP/1.1\r\nhost: a..b\r\n\r\n", 400, b"WebSocket", id="a host that is none"),
+        pytest.param(b"\x00" * 100, 400, b"HTTP", id="zeros"),
+        pytest.param(b"", 0, b"", id="nothing"),
+        pytest.param(b"GET /v1/documents HTTP/1.1\r\nx", 400, b"WebSocket", id="half"),
     ],
-)
-def test_what_is_no_websocket_is_hung_up_on(device: Device, said: bytes) -> None:
-    with connected(device) as sock:
-        Client(sock, "/somewhere/else")
-        assert sock.recv(100) == b""
+)  # fmt: skip
+def test_what_is_no_websocket_is_answered_and_hung_up_on(device: Device, said: bytes, status: int, word: bytes) -> None:
     with connected(device) as sock:
         sock.sendall(said)
         sock.shutdown(socket.SHUT_WR)
-        while sock.recv(4096):
-            pass
+        answer = b""
+        while part := sock.recv(4096):
+            answer += part
+    if status:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert f"content-length: {len(body)}".encode() in head
+        assert word in body
+    else:
+        assert answer == b""
     test_any_client_of_the_protocol_can_take_part(device)
 
 
-def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Device) -> None:
-    """More than the kernel takes at once is sent in parts, in order."""
-    writer, reader, size = TextReplica(4711), TextReplica(4712), 60 * 20_000
+@pytest.mark.parametrize("batch", ["", "&batch=1"])
+def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Device, batch: str) -> None:
+    """More than the kernel takes at once is sent in parts, in order; as lists only to who asks for them."""
+    name = f"late{len(batch)}.md"
+    _new_file(device, name)
+    writer, reader, size = TextReplica(4711 + 10 * len(batch)), TextReplica(4712), 60 * 20_000
+    most = 0
     with connected(device) as one, connected(device) as two:
-        slow, quick = Client(one, _target(device)), Client(two, _target(device))
+        slow, quick = Client(one, _target(device, name) + batch), Client(two, _target(device, name))
         for client in (slow, quick):
             client.message()
             client.say(BytesMessage(encode(Step1(b"\x00"))))
@@ -152,17 +184,19 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
             quick.say(BytesMessage(encode(Updates((update,)))))
         while len(reader.text()) < size:
             message = decode(slow.message())
-            for update in message.updates if isinstance(message, Updates) else ():
+            assert not isinstance(message, Unrecognised)
+            updates = message.updates if isinstance(message, Updates) else ()
+            most = max(most, len(updates))
+            for update in updates:
                 reader.receive(update)
     assert reader.text() == writer.text()
-    eventually(lambda: len((device.dir / "a.md").read_text()) >= size)
+    assert (most > 1) == bool(batch)
+    eventually(lambda: len((device.dir / name).read_text()) >= size)
 
 
 def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> None:
     writer, name = TextReplica(4713), "half.md"
-    (device.dir / name).write_text(TEXT)
-    device.wait()
-    eventually(lambda: device.run("log", str(device.dir / name)).returncode == 0)
+    _new_file(device, name)
     with connected(device) as one, connected(device) as two:
         slow, quick = Client(one, _target(device, name)), Client(two, _target(device, name))
         for client in (slow, quick):
@@ -176,7 +210,60 @@ def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> No
         slow.say(BytesMessage(encode(Updates((b"\xff\xff\xff",)))))
         closed = slow.until(CloseConnection)
     assert isinstance(closed, CloseConnection)
-    assert closed.code == 4001
+    assert closed.code == 4400
+
+
+def test_a_file_that_was_just_made_is_waited_for(device: Device) -> None:
+    (device.dir / "new.md").write_text(TEXT)
+    with connected(device) as sock:
+        assert isinstance(decode(Client(sock, _target(device, "new.md")).message()), Step1)
+
+
+def test_a_file_that_is_not_looked_at_within_a_second_is_asked_for_again(device: Device) -> None:
+    """An empty one: somebody is about to write it."""
+    (device.dir / "empty.md").touch()
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "empty.md"))
+        assert "try again" in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4503
+    with connected(device) as sock:
+        (device.dir / "empty.md").write_text(TEXT)
+        assert isinstance(decode(Client(sock, _target(device, "empty.md")).message()), Step1)
+
+
+def test_a_client_that_comes_back_to_a_path_of_another_file_is_refused(device: Device) -> None:
+    """Its text is not merged into the file that took the path."""
+    writer = TextReplica(4714)
+    _new_file(device, "was.md")
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "was.md"))
+        client.message()
+        client.say(BytesMessage(encode(Step1(b"\x00"))))
+        while not isinstance(message := decode(client.message()), Step2):
+            pass
+        writer.receive(message.update)
+        typed = writer.edit([Hunk(0, 0, "typed ")])
+        assert typed is not None
+        client.say(BytesMessage(encode(Updates((typed,)))))
+        client.answer()
+    (device.dir / "was.md").rename(device.dir / "is.md")
+    eventually(lambda: device.run("log", str(device.dir / "is.md")).returncode == 0)
+    (device.dir / "was.md").write_text("another one\n")
+    eventually(lambda: device.run("show", str(device.dir / "was.md")).stdout == "another one\n")
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "was.md"))
+        client.message()
+        client.say(BytesMessage(encode(Step1(writer.state_vector()))))
+        client.say(BytesMessage(encode(Step2(writer.state()))))
+        assert "is.md" in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4409
+    device.wait()
+    assert (device.dir / "was.md").read_text() == "another one\n"
+    assert (device.dir / "is.md").read_text() == "typed " + TEXT
 
 
 def test_an_end_before_any_request_is_one() -> None:
@@ -193,7 +280,7 @@ def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     list(client.events())
     for _ in range(4):
         server.receive(client.send(BytesMessage(bytes(30), message_finished=False)))
-    assert server.closed is not None
-    assert server.closed.code == 1009
-    client.receive_data(server.to_send)
-    assert any(isinstance(event, CloseConnection) and event.code == 1009 for event in client.events())
+    assert server.fault is not None
+    assert server.fault.code == 4413
+    client.receive_data(server.close(server.fault.code, str(server.fault)))
+    assert any(isinstance(event, CloseConnection) and event.code == 4413 for event in client.events())

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 from pycrdt import Doc, Text
 from pycrdt import Provider as StockProvider
 
@@ -134,6 +135,45 @@ async def test_both_ends_converge_and_nothing_is_echoed() -> None:
     assert one.replica.text() == two.replica.text()
     assert sum(isinstance(m, wire.Updates) for m in left.sent) == 20
     assert not any(isinstance(m, wire.Updates) for m in right.sent), "no echo"
+
+
+@pytest.mark.parametrize("batches", [True, False])
+async def test_updates_that_waited_go_as_a_list_only_to_who_reads_lists(batches: bool) -> None:
+    writer, reader = Document(1), Document(2)
+    left, right = pipes(capacity=0)  # the reader is behind all the time
+    async with trio.open_nursery() as nursery:
+        provider = Provider(writer, left, batches=batches)
+        nursery.start_soon(provider.start)
+        nursery.start_soon(Provider(reader, right).start)
+        await provider.synced.wait()
+        for number in range(50):
+            writer.edit(0, 0, f"{number} ")
+        await _until(lambda: reader.replica.version() == writer.replica.version())
+        nursery.cancel_scope.cancel()
+    sizes = [len(message.updates) for message in left.sent if isinstance(message, wire.Updates)]
+    assert sum(sizes) == 50
+    assert (max(sizes) > 1) == batches
+
+
+async def test_the_last_gap_is_closed_however_soon_after_another_it_came(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    writer, reader = Document(1), Document(2)
+    lost = [writer.replica.edit([Hunk(0, 0, text)]) for text in "ab"]
+    gaps = [writer.replica.edit([Hunk(0, 0, text)]) for text in "cd"]
+    left, right = pipes()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Provider(reader, right).start)
+        assert isinstance(wire.decode(await left.recv()), wire.Step1)
+        for update in gaps:
+            assert update is not None
+            await left.send(wire.encode(wire.Updates((update,))))
+        with trio.fail_after(3):
+            for _ in gaps:
+                assert isinstance(wire.decode(await left.recv()), wire.Step1)
+        assert trio.current_time() >= 1
+        nursery.cancel_scope.cancel()
+    assert all(lost)
 
 
 async def test_random_edits_on_both_sides() -> None:

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
@@ -25,80 +27,32 @@ import structlog
 import trio
 from wsproto import ConnectionType
 
+from yp2p.control.program_channel import RECEIVE_BYTES, ProgramChannel
+from yp2p.control.refusals import NotHereYet, refusal, rejection
 from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.manifest import Entry
-from yp2p.errors import DocumentPoisoned, UsageError, YpError, first_of
+from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
-from yp2p.protocol.channel import AwarenessUpdate, encode
+from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
 from yp2p.sync.folder import Folder
-from yp2p.sync.programs import Program, ProgramDocument, Programs, others_in
+from yp2p.sync.program_document import ProgramDocument
+from yp2p.sync.programs import Program, Programs, others_in
 from yp2p.sync.provider import Provider
-from yp2p.transport.at_once import send_at_once
 
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
-# WebSocket close codes for applications (RFC 6455, section 7.4.2).
-REFUSED, WRONG = 4000, 4001  # there is no such text (any more); what was sent is in no document
 _TARGET = "/v1/documents"
-_RECEIVE_BYTES = 64 << 10
 _PRESENCE_DELAY_S = 0.05
 _HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
+# A new file has to rest for 0.2 s before it is looked at, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.0
 
 log = structlog.get_logger()
-
-
-class _ProgramChannel:
-    """The channel of one document over a connection. Whoever sends waits for those before; `try_send` for nobody."""
-
-    def __init__(self, stream: trio.SocketStream, socket: WebSocket, path: str, nursery: trio.Nursery) -> None:
-        self.path = path
-        self._stream = stream
-        self._socket = socket
-        self._nursery = nursery
-        self._sending = trio.Lock()
-        self.rest = memoryview(b"")  # what has to go before anything else: a message may be out in part
-
-    async def send(self, message: bytes) -> None:
-        await self._send(self._socket.message(message))
-
-    async def _send(self, data: bytes) -> None:
-        async with self._sending:
-            self.rest = memoryview(bytes(self.rest) + data)
-            try:
-                while self.rest:
-                    self.rest = self.rest[await self._stream.socket.send(self.rest) :]
-            except OSError as error:
-                raise trio.BrokenResourceError from error
-
-    def try_send(self, message: bytes) -> bool:
-        """Send what the kernel takes at once; False when something is being sent, or it is over."""
-        if self._sending.locked() or self.rest or self._socket.closed is not None:
-            return False
-        data = self._socket.message(message)
-        self.rest = memoryview(data)[send_at_once(self._stream, data) :]
-        if self.rest:
-            self._nursery.start_soon(self._send, b"")
-        return True
-
-    def __aiter__(self) -> _ProgramChannel:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._socket.messages:
-            await trio.lowlevel.checkpoint()
-        while not self._socket.messages:
-            if self._socket.closed is not None:
-                raise StopAsyncIteration
-            self._socket.receive(await self._stream.receive_some(_RECEIVE_BYTES))
-            if self._socket.to_send:
-                answer, self._socket.to_send = self._socket.to_send, b""
-                await self._send(answer)
-        return self._socket.messages.popleft()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +62,19 @@ class _Wanted:
     path: str
     client: int | None  # what it writes with
     file: str
+    takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
 
     @classmethod
     def of(cls, target: str) -> _Wanted:
         query = parse_qs(target.partition("?")[2], errors="surrogateescape")
         client = str(query.get("client", [""])[0])
         is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
-        return cls(str(query.get("path", [""])[0]), int(client) if is_client else None, str(query.get("file", [""])[0]))
+        return cls(
+            str(query.get("path", [""])[0]),
+            int(client) if is_client else None,
+            str(query.get("file", [""])[0]),
+            query.get("batch") == ["1"],
+        )
 
 
 def _name_of(entry: Entry) -> str:
@@ -154,8 +114,9 @@ class Documents:
         try:
             with trio.move_on_after(_HANDSHAKE_LIMIT_S):
                 while program.target is None and program.closed is None:
-                    program.receive(await stream.receive_some(_RECEIVE_BYTES))
+                    program.receive(await stream.receive_some(RECEIVE_BYTES))
             if program.target is None or program.target.partition("?")[0] != _TARGET:
+                await _say(stream, rejection(program, _TARGET))
                 return
             await self._serve_document(stream, program, _Wanted.of(program.target))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -164,6 +125,28 @@ class Documents:
             log.exception("program_failed")
         finally:
             await trio.aclose_forcefully(stream)
+
+    async def _find_soon(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+        """The text that a program asks for; a file that was just made is waited for until it was looked at.
+
+        Raises:
+            UsageError, FileGone: there is no such text.
+        """
+        with trio.move_on_after(_LOOK_LIMIT_S):
+            while (folder := self._about_to_look(wanted)) is not None:
+                await folder.changed.wait()
+        if self._about_to_look(wanted) is not None:
+            raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
+        return self._find(wanted)
+
+    def _about_to_look(self, wanted: _Wanted) -> Folder | None:
+        """The folder in which there is a file at this path that has no entry yet."""
+        with suppress(UsageError, OSError):
+            folder, inside = history.find(self._device.folders, wanted.path)
+            is_new = inside not in folder.layout().entry_at and not folder.trouble
+            if is_new and not folder.rules.ignores(inside, directory=False):
+                return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
+        return None
 
     def _find(self, wanted: _Wanted) -> tuple[Folder, Entry]:
         """Raises UsageError."""
@@ -174,58 +157,75 @@ class Documents:
         if not folder.is_alive(entry):
             raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
         if entry.document not in folder.digests:
-            raise UsageError(f"the text of {inside} has not come to this device yet")
+            raise NotHereYet(f"the text of {inside} has not come to this device yet")
         return folder, entry
 
     def _find_again(self, wanted: _Wanted) -> tuple[Folder, Entry]:
-        """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it."""
+        """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
+
+        Raises FileGone.
+        """
         with suppress(ValueError):
             before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
             for folder in self._device.folders:
                 entry = folder.manifest.entries.get(before)
                 if entry is not None and entry.kind is Kind.TEXT and _name_of(entry) == wanted.file:
                     return folder, entry
-        raise UsageError(f"the file that was {wanted.path} is another one by now, or no text any more")
+        raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
 
     async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: _Wanted) -> None:
         try:
-            folder, entry = self._find(wanted)
+            folder, entry = await self._find_soon(wanted)
         except YpError as error:
-            await stream.send_all(socket.accept() + socket.close(REFUSED, str(error)[:100]))
+            await stream.send_all(socket.accept() + refusal(socket, error))
             return
         await stream.send_all(socket.accept([(b"yp2p-file", _name_of(entry).encode())]))
-        program = Program(entry.id, wanted.client)
-        document = ProgramDocument(folder, folder.texts.open(entry.document), program)
+        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         programs = self._device.programs(folder)
         programs.add(program)
-        channel: _ProgramChannel | None = None
+        channel: ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
-                channel = _ProgramChannel(stream, socket, wanted.path, nursery)
+                channel = ProgramChannel(stream, socket, wanted.path, nursery)
+                document = ProgramDocument(
+                    folder,
+                    folder.texts.open(entry.document),
+                    program,
+                    programs.max_text_bytes,
+                    programs.displaced_in(entry.document),
+                    is_synced=lambda: provider.synced.is_set(),
+                    tell=partial(programs.refused, program),
+                )
                 provider = Provider(
                     document,
                     channel,
                     source=program,
                     must_relay=lambda source: True,  # nobody else tells it
                     on_awareness=lambda data: programs.said(program, data),
+                    batches=wanted.takes_lists,
                 )
                 nursery.start_soon(self._tell_others, folder, program, channel)
                 await provider.start()
                 nursery.cancel_scope.cancel()
-        except* (YpError, DocumentPoisoned) as group:
-            reason = str(first_of(group))
-            log.warning("program_refused", reason=reason[:200])
+        except* (YpError, DocumentPoisoned, WebSocketClosed) as group:
+            fault = first_of(group)
+            if isinstance(fault, WebSocketClosed) and fault is not socket.fault:
+                raise  # the program went
+            log.warning("program_refused", reason=str(fault)[:200])
             if channel is not None:
-                await _say(stream, bytes(channel.rest) + socket.close(WRONG, reason[:100]))
+                await _say(stream, bytes(channel.rest) + refusal(socket, fault))
         finally:
             programs.remove(program)
 
-    async def _tell_others(self, folder: Folder, program: Program, channel: _ProgramChannel) -> None:
+    async def _tell_others(self, folder: Folder, program: Program, channel: ProgramChannel) -> None:
         """Who else has the file open, and where it is, whenever that changes."""
         clock = 0
         told: object = None
         while True:
             changed = folder.changed
+            if program.refusals:
+                reasons, program.refusals = dict.fromkeys(program.refusals), []
+                await channel.send(encode(Denied("; ".join(reasons))))
             path = folder.layout().path_of.get(program.entry, "")
             besides = self._device.programs(folder).besides(program)
             others = others_in(self._device.present(folder), self._device.shown_id, path, besides)

@@ -1,9 +1,14 @@
-"""The messages of a WebSocket (RFC 6455), without I/O: bytes that came go in, messages come out."""
+"""The messages of a WebSocket (RFC 6455), without I/O: bytes that came go in, messages come out.
+
+What the other end may not say is a `fault`: whoever has the connection tells the reason and closes it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from enum import IntEnum
+from http import HTTPStatus
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -19,7 +24,28 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 # Without it a client fills the memory with one message that never ends: a whole document with its history has room.
 MAX_MESSAGE_BYTES = 64 << 20
-_UNSUPPORTED, _TOO_LARGE = 1003, 1009  # close codes, section 7.4.1
+# Where the request line did not end by then, it is none.
+_MAX_REQUEST_LINE = 8 << 10
+_MAX_REASON_BYTES = 123  # section 5.5: a control frame has 125 bytes, two of them are the code
+
+
+class Close(IntEnum):
+    """Close codes for applications (section 7.4.2), as the clients of Yjs read them: the same numbers as in HTTP.
+
+    With 4400 to 4499 a client does not come back; with any other it tries again, a few times a second.
+    """
+
+    WRONG = 4400  # what was sent is in no document of a file
+    NO_SUCH_TEXT = 4404
+    OTHER_FILE = 4409  # what the client holds is the text of another file
+    GONE = 4410  # the file that it had open is another one by now, or no text any more
+    TOO_LARGE = 4413
+    NOT_BINARY = 4415
+    LATER = 4503  # the text is about to come
+
+    @classmethod
+    def is_final(cls, code: int) -> bool:
+        return 4400 <= code < 4500
 
 
 class WebSocketClosed(Exception):
@@ -39,6 +65,8 @@ class WebSocket:
         self._size = 0
         self.messages: deque[bytes] = deque()
         self.target: str | None = None  # what the client asked for, once it did
+        self.fault: WebSocketClosed | None = None  # why this end has to close
+        self._head = b""  # the beginning of a request, as it came
         self.headers: dict[bytes, bytes] = {}  # what the server said beside that it accepts
         self.is_open = False
         self.closed: WebSocketClosed | None = None
@@ -60,19 +88,48 @@ class WebSocket:
             raise self.closed or WebSocketClosed(1006, "") from None
 
     def close(self, code: int, reason: str) -> bytes:
-        """The end, as it goes on the wire; nothing where the end was said already."""
+        """The end, as it goes on the wire; nothing where the end was said already. A long reason is cut off."""
         try:
-            return self._protocol.send(CloseConnection(code, reason))
+            return self._protocol.send(CloseConnection(code, _short(reason)))
         except LocalProtocolError:
             return b""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came."""
+        return bool(self._head)
+
+    @property
+    def request(self) -> tuple[str, str] | None:
+        """Method and target of an HTTP request, also of one that asks for no WebSocket; None for other bytes."""
+        match self._head.partition(b"\r\n")[0].split(b" "):
+            case [method, target, version] if version.startswith(b"HTTP/") and method.isalpha():
+                return method.decode("ascii", "replace"), target.decode("ascii", "replace")
+            case _:
+                return None
+
+    def reject(self, status: HTTPStatus, reason: str) -> bytes:
+        """An answer of HTTP in place of a WebSocket, as it goes on the wire; the connection is to be closed then."""
+        body = f"{reason}\n".encode(errors="replace")
+        extra = {
+            HTTPStatus.METHOD_NOT_ALLOWED: "allow: GET\r\n",
+            HTTPStatus.UPGRADE_REQUIRED: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
+        }.get(status, "")
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n{extra}\r\n"
+        )
+        return head.encode() + body
+
     def receive(self, data: bytes) -> None:
         """Take what came; no bytes are the end."""
+        if self.target is None and len(self._head) < _MAX_REQUEST_LINE:
+            self._head += data
         try:
             self._protocol.receive_data(data or None)
             for event in self._protocol.events():
                 self._take(event)
-        except RemoteProtocolError as error:
+        except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: of a host that is no name
             self.closed = self.closed or WebSocketClosed(1006, str(error))
         if not data and self.closed is None:
             self.closed = WebSocketClosed(1006, "")
@@ -89,7 +146,7 @@ class WebSocket:
             case BytesMessage():
                 self._take_part(bytes(event.data), is_last=event.message_finished)
             case TextMessage():
-                self._refuse(_UNSUPPORTED, "messages are binary")
+                self._refuse(Close.NOT_BINARY, "messages are binary, and a text came")
             case Ping() if self.closed is None:
                 self.to_send += self._protocol.send(event.response())
             case CloseConnection():
@@ -98,7 +155,7 @@ class WebSocket:
     def _take_part(self, part: bytes, *, is_last: bool) -> None:
         self._size += len(part)
         if self._size > MAX_MESSAGE_BYTES:
-            self._refuse(_TOO_LARGE, f"a message has more than {MAX_MESSAGE_BYTES} bytes")
+            self._refuse(Close.TOO_LARGE, f"a message has at most {MAX_MESSAGE_BYTES} bytes, and a longer one came")
             return
         self._parts.append(part)
         if is_last:
@@ -107,5 +164,12 @@ class WebSocket:
 
     def _refuse(self, code: int, reason: str) -> None:
         if self.closed is None:
-            self.to_send += self.close(code, reason)
-            self.closed = WebSocketClosed(code, reason)
+            self.closed = self.fault = WebSocketClosed(code, reason)
+
+
+def _short(reason: str) -> str:
+    """As many whole words as a close frame has room for."""
+    if len(reason.encode(errors="replace")) <= _MAX_REASON_BYTES:
+        return reason
+    start = reason.encode(errors="replace")[: _MAX_REASON_BYTES - 4].decode(errors="ignore")
+    return (start.rpartition(" ")[0] or start) + " ..."

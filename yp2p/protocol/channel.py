@@ -1,8 +1,7 @@
 """What a provider says over the channel of one document.
 
-The first three kinds are those of y-protocols, so that any Yjs provider can take part; `UPDATES` is ours: a list
-of updates in one message, in the order in which they were received. They are never merged into one, because
-merging may leave gaps.
+The kinds 00 to 02 are those of y-protocols, so that any Yjs provider can take part; 40 is ours: a list of updates in
+one message, in the order in which they were received. They are never merged into one, because merging may leave gaps.
 
 ======================  ================================================
 bytes                   meaning
@@ -11,6 +10,7 @@ bytes                   meaning
 00 01 length update     step 2: what you lack
 00 02 length update     a live update
 01 length states        awareness
+02 00 length reason     what you sent, or asked for, was refused (UTF-8); only to programs
 40 count (length upd.)  live updates, oldest first
 ======================  ================================================
 """
@@ -23,7 +23,8 @@ from yp2p.errors import InvalidUpdate
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
 
-_SYNC, _AWARENESS, _UPDATES = 0x00, 0x01, 0x40
+_SYNC, _AWARENESS, _AUTH, _UPDATES = 0x00, 0x01, 0x02, 0x40
+_PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
 MAX_UPDATES = 1024
@@ -50,13 +51,20 @@ class AwarenessUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """Why something was refused. Stock clients write it into their log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecognised:
     """A kind of message that we do not speak: to be ignored."""
 
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Updates | AwarenessUpdate | Unrecognised
+ProviderMessage = Step1 | Step2 | Updates | AwarenessUpdate | Denied | Unrecognised
 
 
 def _sized(data: bytes) -> bytes:
@@ -75,6 +83,8 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_UPDATES]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
         case AwarenessUpdate(data):
             return bytes([_AWARENESS]) + _sized(data)
+        case Denied(reason):
+            return bytes([_AUTH, _PERMISSION_DENIED]) + _sized(reason.encode(errors="replace"))
         case Unrecognised(kind):
             raise ValueError(f"message kind {kind} cannot be sent")
 
@@ -106,6 +116,10 @@ def decode(data: bytes) -> ProviderMessage:
             raise InvalidUpdate(f"sync message {step} does not exist", 1)
     elif kind == _AWARENESS:
         message = AwarenessUpdate(_take(cursor))
+    elif kind == _AUTH:
+        if cursor.varint() != _PERMISSION_DENIED:
+            return Unrecognised(kind)
+        message = Denied(cursor.text())
     elif kind == _UPDATES:
         count = cursor.count(1)
         if count > MAX_UPDATES:

@@ -179,7 +179,8 @@ class Device:
     def programs(self, folder: Folder) -> Programs:
         """The programs of this device that have files of a folder open."""
         if folder.id not in self._programs:
-            self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set())
+            limit = self._config.files.max_text_bytes
+            self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set(), limit)
         return self._programs[folder.id]
 
     @property

@@ -12,24 +12,19 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from yp2p.documents.positions import Position, PositionIndex
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown, UsageError
-from yp2p.identity import EntryID
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import awareness
-from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import Parsed
-from yp2p.store.database import Commit
+from yp2p.protocol.mending import Moved
 from yp2p.sync.folder import Folder
-from yp2p.sync.live import LiveDocument
-from yp2p.sync.provider import Listener
 
-# Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
-CAPTURE_S = 0.5
 # What programs say of themselves goes into one awareness state of a few kilobytes.
 _MAX_PROGRAMS_TOLD = 16
+# A program that is refused faster than it reads hears the last reasons.
+_MAX_REFUSALS = 8
 # Others end the session with a device whose state has more than 8 KiB (`awareness.MAX_STATE_BYTES`).
 _MAX_STATE_BYTES = 6 << 10
 _END_OF_TIME = 1 << 33  # in the year 2242
@@ -40,55 +35,30 @@ class Program:
     """One program that has one file open; the source of its updates.
 
     `client` is the client ID that it says it writes with; what it brings of others' is then not taken for its own.
+    `is_this_file` tells whether it named the file, and not only a path.
     """
 
     entry: EntryID
     client: int | None = None
+    is_this_file: bool = False
     since: float = field(default_factory=lambda: round(time.time()))
     state: dict[str, Any] = field(default_factory=dict)
-
-
-class ProgramDocument:
-    """The document of a file as a program sees it."""
-
-    def __init__(self, folder: Folder, live: LiveDocument, program: Program) -> None:
-        self._folder = folder
-        self._live = live
-        self._program = program
-
-    def state_vector(self) -> bytes:
-        return self._live.state_vector()
-
-    def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
-        return self._live.cut(state_vector)
-
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
-        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, UsageError."""
-        if not self._is_its_file():
-            raise UsageError("the file is another one by now, or no text any more")
-        await self._live.take_all(updates, partial(self._accept, source))
-
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
-        return self._is_its_file() and self._live.take_at_once(updates, partial(self._accept, source))
-
-    def _is_its_file(self) -> bool:
-        found = self._folder.manifest.entries.get(self._program.entry)
-        return found is not None and found.kind is Kind.TEXT and found.document == self._live.id
-
-    def _accept(self, source: object, update: bytes, parsed: Parsed | None) -> Commit | None:
-        return self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed, self._program.client)
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._live.subscribe(listener, at_once=True)
+    refusals: list[str] = field(default_factory=list)  # sentences that it has not been told
 
 
 class Programs:
-    """The programs that have files of one folder open; `on_change` is told when that or what they say changes."""
+    """The programs that have files of one folder open; `on_change` is told when that or what they say changes.
 
-    def __init__(self, folder: Folder, on_change: Callable[[], None]) -> None:
+    Args:
+        max_text_bytes: how large a text may become by what a program writes.
+    """
+
+    def __init__(self, folder: Folder, on_change: Callable[[], None], max_text_bytes: int = 4 << 20) -> None:
+        self.max_text_bytes = max_text_bytes
         self._folder = folder
         self._on_change = on_change
         self._open: set[Program] = set()
+        self._displaced: dict[DocumentID, list[Moved]] = {}
 
     def add(self, program: Program) -> None:
         self._open.add(program)
@@ -96,7 +66,18 @@ class Programs:
 
     def remove(self, program: Program) -> None:
         self._open.discard(program)
+        if not any(other.entry == program.entry for other in self._open):
+            self._displaced.pop(self._folder.manifest.entries[program.entry].document, None)
         self._on_change()
+
+    def displaced_in(self, document: DocumentID) -> list[Moved]:
+        """What stands for items of a document that are at another place here (`protocol/mending.py`)."""
+        return self._displaced.setdefault(document, [])
+
+    def refused(self, program: Program, reason: str) -> None:
+        """Have a program told that something of what it wrote was not taken."""
+        program.refusals = [*program.refusals[-_MAX_REFUSALS:], reason]
+        self._folder.touch()
 
     def said(self, program: Program, data: bytes) -> None:
         """Take what a program says of itself, as an awareness update. Raises InvalidUpdate."""

@@ -10,7 +10,8 @@ Theory of operation
     whoever it came from has no link with this peer (`must_relay`); or nowhere, when the peer turns out to have it
     (`agreed`). With n devices in a full mesh an edit so costs n - 1 messages (invariant 16).
 
-    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second.
+    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second, and always
+    after the last gap: who dropped something does not rest before it came.
 
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
@@ -22,6 +23,7 @@ Invariants
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -98,6 +100,7 @@ class Provider:
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
+        batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Provider:
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
+        batches: bool = True,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self.started = trio.Event()
@@ -118,6 +122,7 @@ class Provider:
         self._source = source if source is not None else self
         self._must_relay = must_relay
         self._on_awareness = on_awareness
+        self._batches = batches
         self._live = False
         self._sending = False
         self._held: list[bytes] = []
@@ -127,7 +132,8 @@ class Provider:
         self._peer_vector = b"\x00"
         self._known: dict[int, int] = {}  # what the peer is known to have
         self._more = trio.Event()
-        self._last_resync = -_RESYNC_INTERVAL_S
+        self._last_resync = -math.inf
+        self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
         self._scope = trio.CancelScope()
         self._stopped = trio.Event()
         self._exit_stack = AsyncExitStack()
@@ -222,15 +228,18 @@ class Provider:
         try_send = getattr(self._channel, "try_send", None)
         if try_send is None or not self._live or self._sending or not self.is_idle:
             return False
+        if len(updates) > 1 and not self._batches:
+            return False  # the channel takes one message at once
         return bool(try_send(encode(Updates(updates))))
 
     async def _send_updates(self) -> None:
         while True:
-            await self._more.wait()
+            with trio.move_on_at(self._resync_at):
+                await self._more.wait()
             self._more = trio.Event()
-            if self._restart:
+            if self._restart or trio.current_time() >= self._resync_at:
                 self._restart = False
-                await self._channel.send(encode(Step1(self._document.state_vector())))
+                await self._resync()
             if not self._live:
                 continue
             if self._overrun:
@@ -238,7 +247,8 @@ class Provider:
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
-                await self._channel.send(encode(Updates(updates)))
+                for batch in [updates] if self._batches else [(update,) for update in updates]:
+                    await self._channel.send(encode(Updates(batch)))
                 self._sending = False
 
     async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
@@ -277,7 +287,12 @@ class Provider:
             await self._document.receive_all(updates, self._source, self._known)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
-            now = trio.current_time()
-            if now - self._last_resync >= _RESYNC_INTERVAL_S:
-                self._last_resync = now
-                await self._channel.send(encode(Step1(self._document.state_vector())))
+            if trio.current_time() - self._last_resync >= _RESYNC_INTERVAL_S:
+                await self._resync()
+            else:
+                self._resync_at = self._last_resync + _RESYNC_INTERVAL_S
+                self._more.set()
+
+    async def _resync(self) -> None:
+        self._last_resync, self._resync_at = trio.current_time(), math.inf
+        await self._channel.send(encode(Step1(self._document.state_vector())))
