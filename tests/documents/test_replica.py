@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
-from yp2p.documents.replica import client_id_from
 from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, removed_by, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Insertion, Shape, check_update, document_version, inserted_text, read_state_vector
 
@@ -194,7 +194,7 @@ def test_only_the_news_comes_out() -> None:
 def test_equal_imports_are_equal_updates() -> None:
     assert imported("text\n") == imported("text\n")
     assert imported("text\n") != imported("text")
-    assert client_id_from(b"a") == client_id_from(b"a") != client_id_from(b"b")
+    assert client_id_from(Writer.SAVED, b"a") == client_id_from(Writer.SAVED, b"a") != client_id_from(Writer.SAVED, b"b")
 
 
 def test_versions_do_not_depend_on_the_order_of_arrival() -> None:

@@ -16,7 +16,7 @@ import trio.testing
 from sync.test_provider import Document, pipes
 
 from yp2p.errors import MissingDependency
-from yp2p.sync.provider import Provider
+from yp2p.sync.provider import PeerState, Provider
 
 _TEXTS = ("a", "bc", "é", "😀", "line\n", "word ")
 
@@ -80,11 +80,11 @@ class _Counting(Document):
         super().__init__(client_id)
         self._mesh = mesh
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         for update in updates:
-            await self.receive(update, source, known)
+            await self.receive(update, source)
 
-    async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
+    async def receive(self, update: bytes, source: object) -> None:
         self._mesh.taken += 1
         try:
             news = self.replica.receive(update)

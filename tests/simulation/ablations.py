@@ -35,7 +35,7 @@ def _without_persisting_first() -> AbstractContextManager[Any]:
 
     def tell(live: LiveDocument, update: bytes, source: object, commit: Commit) -> None:
         for listener in list(live._listeners.values()):
-            listener(update, source)
+            listener(update, source, None)
 
     stack = ExitStack()
     stack.enter_context(patch.object(Commit, "wait", go_on))

@@ -134,11 +134,18 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
         await trio.lowlevel.checkpoint()
         with trio.CancelScope(shield=True):
             await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
+            host = current_host.get()
             is_in_worker = True
+            if host is not None:
+                host.is_in_worker = True
             try:
                 result = call(*args)
             finally:
                 is_in_worker = False
+                if host is not None:
+                    host.is_in_worker = False
+                    if host.is_dead:
+                        host.end()
             await trio.sleep(rng.choice((0.0, 0.0001, 0.001)))
         return result
 

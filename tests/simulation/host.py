@@ -48,6 +48,7 @@ class Host:
         self.boot_id = f"{name}-0"
         self.device: Device | None = None
         self.is_dead = False
+        self.is_in_worker = False  # whether what runs now stands for a worker thread
         self.has_joined = False
         self._has_watched = False
         self._points_left: int | None = None
@@ -97,8 +98,13 @@ class Host:
                 self.world.note(f"{self.name} crashes at: {kind}")
                 self.world.crashed_at[kind] += 1
                 self.is_dead = True
-                self._scope.cancel()
+                if not self.is_in_worker:  # a worker thread cannot; whoever waits for it does
+                    self._scope.cancel()
                 raise Crash
+
+    def end(self) -> None:
+        """The device crashed in a worker thread: end its tasks."""
+        self._scope.cancel()
 
     def crash_after(self, points: int, kind: str = "") -> None:
         """Let the device end after so many steps, of one kind or of any."""

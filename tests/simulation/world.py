@@ -20,7 +20,7 @@ import trio
 import trio._core._run as trio_run
 import trio.testing
 from simulation import hooks
-from simulation.hooks import current_host, installed
+from simulation.hooks import clock_s, current_host, installed
 from simulation.host import Host
 from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_blob, same_change, same_file, tokens_in
@@ -84,7 +84,7 @@ class World:
 
     def note(self, text: str) -> None:
         """Something happened."""
-        line = f"{trio.current_time():9.4f} {text}"
+        line = f"{clock_s():9.4f} {text}"
         self.events.append(line)
         if self._say is not None:
             self._say(line)

@@ -19,6 +19,7 @@ from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
 from yp2p.identity import DeviceID, FolderID
+from yp2p.protocol.clients import Writer
 from yp2p.store.database import open_database
 from yp2p.sync.after_crash import AfterCrash
 from yp2p.sync.clients import ClientIDs
@@ -119,4 +120,4 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
 
 def replica_like(bridge: Bridge, path: str, client: int) -> TextReplica:
     """Another device's replica of a file's document."""
-    return TextReplica.from_updates(client, [bridge.document(path).replica.state()])
+    return TextReplica.from_updates(Writer.SAVED.client_id(client), [bridge.document(path).replica.state()])

@@ -14,6 +14,7 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.provider import PeerState
 from yp2p.sync.records import log_row
 from yp2p.sync.versions import bring_back
 
@@ -31,7 +32,7 @@ async def _remote(bridge: Bridge, before: str, after: str) -> None:
     assert peer.text() == before
     update = peer.edit(hunks(before, after))
     assert update is not None
-    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
 
 
 def _kinds(bridge: Bridge) -> list[NoticeKind]:

@@ -15,6 +15,7 @@ from sync.bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.files import replace
+from yp2p.sync.provider import PeerState
 
 OLD, REMOTE, SAVED = "one\ntwo\n", "one\ntwo\nfrom elsewhere\n", "saved here\none\ntwo\n"
 
@@ -35,7 +36,7 @@ def test_what_is_saved_into_a_replaced_file_is_merged_as_soon_as_it_is_closed(mo
             peer = replica_like(bridge, "a.txt", 77)
             update = peer.edit(hunks(OLD, REMOTE))
             assert update is not None
-            await bridge.document("a.txt").receive(update, PEER, peer.clocks())
+            await bridge.document("a.txt").receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
             monkeypatch.setattr(replace, "read_lease", opened_meanwhile)
             await bridge.render()
             monkeypatch.undo()

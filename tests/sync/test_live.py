@@ -19,7 +19,7 @@ class _Heard:
     def __init__(self) -> None:
         self.updates: list[bytes] = []
 
-    def __call__(self, update: bytes, source: object) -> None:
+    def __call__(self, update: bytes, source: object, vector: bytes | None) -> None:
         self.updates.append(update)
 
 
@@ -104,7 +104,7 @@ async def test_who_asks_to_be_called_is_called_once(is_done: bool) -> None:
 async def test_who_cannot_be_told_is_told_no_more_and_nobody_else_suffers() -> None:
     live, peers, _ = _live()
 
-    def fails(update: bytes, source: object) -> None:
+    def fails(update: bytes, source: object, vector: bytes | None) -> None:
         raise ValueError(update)
 
     live.subscribe(fails)
@@ -130,8 +130,8 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
         return None
 
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
-    assert not live.receive_at_once([large], _PEER, {})
-    assert not live.receive_at_once([b"\x01\x01"], _PEER, {}), "whoever has the time says what is wrong"
-    assert live.receive_at_once([update], _PEER, {})
+    assert not live.receive_at_once([large], _PEER)
+    assert not live.receive_at_once([b"\x01\x01"], _PEER), "whoever has the time says what is wrong"
+    assert live.receive_at_once([update], _PEER)
     assert taken == [update]
     assert live.text.text() == "text"

@@ -58,7 +58,7 @@ class Stock:
             is_synced=lambda: is_synced,
             tell=self.told.append,
         )
-        self.document.subscribe(lambda update, source: self.sent.append(update) if source is not self else None)
+        self.document.subscribe(lambda update, source, _: self.sent.append(update) if source is not self else None)
         self._clock = 0
 
     @property
@@ -86,7 +86,7 @@ class Stock:
     async def send(self, blocks: bytes, *deleted: tuple[int, int]) -> None:
         ranges = b"".join(write_varint(start) + write_varint(length) for start, length in deleted)
         of_base = b"\x01" + write_varint(self.base) + write_varint(len(deleted)) + ranges
-        await self.document.receive_all([blocks + (of_base if deleted else b"\x00")], self, {})
+        await self.document.receive_all([blocks + (of_base if deleted else b"\x00")], self, None)
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def _program(base: Path, **settings: bool) -> AsyncIterator[tuple[Bridge, 
     async with open_bridge(base) as bridge:
         peer = replica_like(bridge, "a.txt", 4711)
         stock = Stock(bridge, **settings)
-        stock.live.subscribe(lambda update, source: peer.receive(update) and None)
+        stock.live.subscribe(lambda update, source, _: peer.receive(update) and None)
         yield bridge, stock, peer
         await bridge.folder.database.pending().wait()
         await trio.testing.wait_all_tasks_blocked()
@@ -188,7 +188,7 @@ async def test_a_text_that_is_too_large_already_may_become_smaller(tmp_path: Pat
         await stock.live.receive(large, "a peer")
         smaller = own.edit([Hunk(0, 10, "y")])
         assert smaller is not None
-        await stock.document.receive_all([smaller], stock, {})
+        await stock.document.receive_all([smaller], stock, None)
         assert stock.text == own.text()
         assert stock.told == []
 
@@ -229,13 +229,13 @@ async def test_a_client_of_another_document_is_refused_and_a_new_one_is_not(tmp_
         with pytest.raises(OtherFile, match=r"a\.txt"):
             new.document.cut(vector)
         with pytest.raises(OtherFile):
-            await new.document.receive_all([old.live.replica.state()], new, {})
+            await new.document.receive_all([old.live.replica.state()], new, None)
         # Something was typed before the daemon was there: nobody has it.
         own = TextReplica.from_updates(4712, [new.live.replica.state()])
         typed = own.edit([Hunk(0, 0, "new ")])
         assert typed is not None
         new.document.cut(own.state_vector())
-        await new.document.receive_all([typed], new, {})
+        await new.document.receive_all([typed], new, None)
         assert new.text == "new another text\n"
         # What this device wrote here last was lost after a program heard of it; elsewhere it wrote as well.
         await folder.record_text(old.live, old.live.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()

@@ -23,7 +23,7 @@ from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.protocol import channel as wire
 from yp2p.protocol.messages import ChannelData, Hello
-from yp2p.sync.provider import MAX_WAITING_UPDATES, Listener, Provider
+from yp2p.sync.provider import MAX_WAITING_UPDATES, Listener, PeerState, Provider
 from yp2p.transport.channel import LinkChannel
 from yp2p.transport.handshake import HandshakeType, Secured, initiate, respond
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -49,11 +49,11 @@ class Document:
     def cut(self, state_vector: bytes) -> tuple[bytes, _Durable]:
         return self.replica.update_since(state_vector), _Durable()
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         for update in updates:
-            await self.receive(update, source, known)
+            await self.receive(update, source)
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
         try:
             for update in updates:
                 if (news := self.replica.receive(update)) is not None:
@@ -62,7 +62,7 @@ class Document:
             return False
         return True
 
-    async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
+    async def receive(self, update: bytes, source: object) -> None:
         news = self.replica.receive(update)
         await trio.lowlevel.checkpoint()
         if news is not None:
@@ -79,7 +79,7 @@ class Document:
 
     def _tell(self, update: bytes, source: object) -> None:
         for listener in list(self._listeners):
-            listener(update, source)
+            listener(update, source, None)
 
 
 class Pipe:

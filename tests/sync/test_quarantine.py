@@ -57,12 +57,12 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             first, second = peer.edit([Hunk(0, 0, "one ")]), peer.edit([Hunk(0, 0, "two ")])
             assert first is not None
             assert second is not None
-            await live.receive(first, PEER, {})
+            await live.receive(first, PEER)
             _poison(live.replica)
             with pytest.raises(DocumentPoisoned):
-                await live.receive(second, PEER, {})
+                await live.receive(second, PEER)
             assert live.text.text() == "one text\n", "what was there before is still there"
-            await live.receive(second, PEER, {})
+            await live.receive(second, PEER)
             assert live.text.text() == "two one text\n"
             # The manifest as well, with all its entries.
             (entry,) = bridge.folder.manifest.entries
@@ -72,9 +72,9 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             state = manifest.replica.state()
             _poison(manifest.replica)
             with pytest.raises(DocumentPoisoned):
-                await manifest.receive(state, PEER, {})
+                await manifest.receive(state, PEER)
             assert set(bridge.folder.manifest.entries) == {entry}
-            await manifest.receive(state, PEER, {})
+            await manifest.receive(state, PEER)
 
     with tempfile.TemporaryDirectory() as base:
         trio.run(run, Path(base), clock=trio.testing.MockClock())

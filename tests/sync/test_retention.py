@@ -31,6 +31,7 @@ from yp2p.sync.disk import Disk
 from yp2p.sync.folder import Folder
 from yp2p.sync.history import When, blame_lines, log, show
 from yp2p.sync.past import deleted
+from yp2p.sync.provider import PeerState
 from yp2p.sync.retention import DAY_S, HOUR_S, Ages, Retention, Row, senders, versions_that_stay
 from yp2p.sync.undo import undo
 
@@ -154,7 +155,7 @@ def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
                     peer = replica_like(bridge, NAME, 1000 + number)
                     update = peer.edit([Hunk(0, 0, f"theirs {number}\n")])
                     assert update is not None
-                    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+                    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
                     await bridge.render()
             await folder.publish_clients()
             newest = folder.database.last_seq
@@ -201,7 +202,7 @@ def test_a_stale_editor_still_saves_on_what_it_had_read(seed: int) -> None:
                 peer = replica_like(bridge, NAME, 1000 + number)
                 update = peer.edit([Hunk(0, 0, f"theirs {number}\n")])
                 assert update is not None
-                await bridge.document(NAME).receive(update, PEER, peer.clocks())
+                await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
                 if rng.random() < 0.7:
                     await bridge.render()
             await bridge.folder.database.pending().wait()

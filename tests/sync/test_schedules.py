@@ -14,6 +14,7 @@ from sync.bridge import PEER, Bridge, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.text import TextReplica
+from yp2p.sync.provider import PeerState
 
 NAME = "a.txt"
 # RAM where there is some: the schedules test the order of things, the power cuts test the disk.
@@ -31,8 +32,7 @@ class Schedule:
         self.buffer = ""
         self.style = self.rng.choice(("in place", "rename"))
         self.peer: TextReplica | None = None
-        self.queue: list[bytes] = []
-        self.known: dict[int, int] = {}
+        self.queue: list[tuple[bytes, dict[int, int]]] = []
 
     def token(self, who: str) -> str:
         self.tokens.append(f"<{who}{len(self.tokens)}>")
@@ -69,12 +69,12 @@ class Schedule:
         text = self.peer.text()
         update = self.peer.edit(hunks(text, self.insert(text, "r")))
         if update is not None:
-            self.queue.append(update)
+            self.queue.append((update, self.peer.clocks()))
 
     async def deliver(self, bridge: Bridge) -> None:
         """What the peer made arrives here, in order."""
-        for update in self.queue:
-            await bridge.document(NAME).receive(update, PEER, self.known)
+        for update, clocks in self.queue:
+            await bridge.document(NAME).receive(update, PEER, PeerState(clocks, is_answer=False))
         self.queue.clear()
 
     async def send(self, bridge: Bridge) -> None:

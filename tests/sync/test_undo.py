@@ -15,6 +15,7 @@ from sync.bridge import PEER, Bridge, open_bridge, replica_like
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Entry
 from yp2p.errors import UsageError
+from yp2p.sync.provider import PeerState
 from yp2p.sync.undo import redo, undo
 
 NAME = "a.txt"
@@ -47,7 +48,7 @@ async def _remote(bridge: Bridge, line: str, client: int) -> None:
     peer = replica_like(bridge, NAME, client)
     update = peer.edit([Hunk(0, 0, line)])
     assert update is not None
-    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
     await bridge.render()
 
 

@@ -6,10 +6,11 @@ Theory of operation
     which nothing is deleted. State vectors and delete sets then tell of each part of a block which side had it, and
     whether it stood there: that gives the text of either side, and of what both had (the *base*).
 
-    A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each piece
-    of text that it puts in is an item of its own, between the two characters of the union that it stands between. Its
-    client ID is derived from those two, the text and the version of the rules. So every device that puts the same
-    text in the same place makes the same operation, whatever else it knows: it comes once, whoever meets whom.
+    A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each
+    piece of text that it puts in is an item of its own, between the two characters of the union that it stands
+    between. Its client ID is derived from those two, the text and the version of the rules. So every device that puts
+    the same text in the same place makes the same operation, whatever else it knows: it comes once, whoever meets
+    whom.
 
 Invariants
     * A text is given only where every character of it is known here; else there is nothing to decide with.
@@ -18,10 +19,10 @@ Invariants
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pycrdt import Doc, Text
@@ -121,7 +122,8 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
         if None in found:
             return None
         texts.append("".join(filter(None, found)))
-    return Joined(*texts, parts)
+    base, of_ours, of_theirs, text = texts
+    return Joined(base, of_ours, of_theirs, text, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges
         edges.update(ranges.edges(client, start, stop))
     ordered = sorted(edges)
     units = block.text.encode("utf-16-le") if block.text is not None and not block.text.isascii() else None
-    for first, last in zip(ordered, ordered[1:], strict=False):
+    for first, last in pairwise(ordered):
         had = [first < clock for clock in reached]
         took = [ranges.has(client, first) for ranges in gone]
         if block.text is None:

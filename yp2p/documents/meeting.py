@@ -1,14 +1,14 @@
 """Where two histories of one text meet that were made apart: what becomes of it.
 
 Theory of operation
-    Yjs merges operations, character by character: where two people changed one line apart, that makes lines that nobody
-    wrote. So devices that meet look at three texts: what both had, what we have, what they have (`joined.py`). What
-    stands afterwards is decided of the texts (`threeway/merge.py`), and where the union of the operations says something
-    else, a *repair* is applied to it: an update that is nobody's edit.
+    Yjs merges operations, character by character: where two people changed one line apart, that makes lines that
+    nobody wrote. So devices that meet look at three texts: what both had, what we have, what they have (`joined.py`).
+    What stands afterwards is decided of the texts (`threeway/merge.py`), and where the union of the operations says
+    something else, a *repair* is applied to it: an update that is nobody's edit.
 
     Keystrokes of programs that cross are no histories apart: they are merged as Yjs does, and cost what they change.
-    Everything else that a daemon writes is known by its client ID (`protocol/clients.py`). With each such update a device
-    says what it had then (`Have`, docs/protocol.md), so whoever gets it knows all three texts.
+    Everything else that a daemon writes is known by its client ID (`protocol/clients.py`). With each such update a
+    device says what it had then (`Have`, docs/protocol.md), so whoever gets it knows all three texts.
 
     Among many. Each device that sees two histories meet repairs them by itself, at once. Two devices that saw the same
     make the same update, to the byte, so it comes once. Two that saw different parts of what was written at a time make
@@ -18,9 +18,9 @@ Theory of operation
     * Where both have all edits of the other, the side with the repair of the highest client ID is right.
     * Where both have edits that the other lacks, the three texts decide as ever, with what was repaired on either side.
 
-    So every meeting is decided by the texts and the sets of operations alone, the same wherever it happens. After the last
-    edit no device makes a text that did not stand on some device already: it only takes one side or the other, by an
-    order that all agree on. With each exchange at least one of the texts is gone.
+    So every meeting is decided by the texts and the sets of operations alone, the same wherever it happens. After the
+    last edit no device makes a text that did not stand on some device already: it only takes one side or the other,
+    by an order that all agree on. With each exchange at least one of the texts is gone.
 
 Invariants
     * Repairs are made for the exact union of two histories that were seen whole; whoever cannot see them makes none.

@@ -18,7 +18,6 @@ Invariants
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
@@ -40,12 +39,6 @@ from yp2p.protocol.ysync import (
 )
 
 _FOUR_BYTES = re.compile(rb"[\xf0-\xf4]")
-
-
-def client_id_from(*parts: bytes) -> int:
-    """A 32-bit client ID derived from content, never 0: equal content makes equal operations (invariant 5)."""
-    digest = hashlib.sha256(b"yp2p client id v1" + b"".join(parts)).digest()
-    return int.from_bytes(digest[:4], "big") or 1
 
 
 @contextmanager

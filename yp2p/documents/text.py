@@ -14,7 +14,8 @@ from typing import Any, Self
 from pycrdt import Doc, Subscription, Text
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.replica import Replica, client_id_from
+from yp2p.documents.replica import Replica
+from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.ysync import Insertion, Shape, inserted_text
 
 # More edits than this in one transaction make pycrdt slow (0.9 k/s at 250,000, 20 k/s at 1,000).
@@ -79,7 +80,15 @@ class TextReplica(Replica):
         before = self.text()
         with self._changing(), self._doc.transaction():
             replace_in(self._text, before, hunks)
+            if Writer.of(self.client_id) is Writer.SAVED and hunks and not any(hunk.text for hunk in hunks):
+                self._leave_mark(before, hunks[0].start)
         return self._take_news()
+
+    def _leave_mark(self, before: str, place: int) -> None:
+        """Write a character and remove it: a save that only removes text would not show in a state vector."""
+        (offset,) = _byte_offsets(before, [place])
+        self._text.insert(offset, "|")
+        del self._text[offset : offset + 1]
 
 
 def first_import(text: str) -> Insertion:
@@ -87,7 +96,7 @@ def first_import(text: str) -> Insertion:
 
     Made without the library, which takes longer to make an empty document than all else that an import takes.
     """
-    return Insertion.of(client_id_from(b"import", text.encode()), text)
+    return Insertion.of(client_id_from(Writer.SAVED, b"import", text.encode()), text)
 
 
 def imported(text: str) -> bytes:

@@ -12,6 +12,7 @@ bytes                   meaning
 01 length states        awareness
 02 00 length reason     what you sent, or asked for, was refused (UTF-8); only to programs
 40 count (length upd.)  live updates, oldest first
+41 length vector        what I have with the step 2 or the updates that follow; only between devices
 ======================  ================================================
 """
 
@@ -23,7 +24,7 @@ from yp2p.errors import InvalidUpdate
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
 
-_SYNC, _AWARENESS, _AUTH, _UPDATES = 0x00, 0x01, 0x02, 0x40
+_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE = 0x00, 0x01, 0x02, 0x40, 0x41
 _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
@@ -46,6 +47,13 @@ class Updates:
 
 
 @dataclass(frozen=True, slots=True)
+class Have:
+    """The state vector of the sender, as of the last of the updates in the message that follows."""
+
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
     data: bytes
 
@@ -64,7 +72,7 @@ class Unrecognised:
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Updates | AwarenessUpdate | Denied | Unrecognised
+ProviderMessage = Step1 | Step2 | Updates | Have | AwarenessUpdate | Denied | Unrecognised
 
 
 def _sized(data: bytes) -> bytes:
@@ -81,6 +89,8 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_SYNC, _UPDATE]) + _sized(update)
         case Updates(updates):
             return bytes([_UPDATES]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
+        case Have(vector):
+            return bytes([_HAVE]) + _sized(vector)
         case AwarenessUpdate(data):
             return bytes([_AWARENESS]) + _sized(data)
         case Denied(reason):
@@ -120,6 +130,8 @@ def decode(data: bytes) -> ProviderMessage:
         if cursor.varint() != _PERMISSION_DENIED:
             return Unrecognised(kind)
         message = Denied(cursor.text())
+    elif kind == _HAVE:
+        message = Have(_take(cursor))
     elif kind == _UPDATES:
         count = cursor.count(1)
         if count > MAX_UPDATES:

@@ -1,9 +1,9 @@
 """Client IDs say what kind of writer they are.
 
-Yjs takes client IDs up to 2**53. Those that a daemon draws or derives itself are in a range of their own, with the kind of
-writer above 32 random or derived bits; in an update they take the five bytes that 32 bits take as well. All other IDs
-belong to programs, which choose their own. A program whose random ID happens to be in the range (one of 260,000) is
-looked at more often than it needs to be, and nothing worse.
+Yjs takes client IDs up to 2**53. Those that a daemon draws or derives itself are in a range of their own, with the
+kind of writer above 32 random or derived bits; in an update they take the five bytes that 32 bits take as well. All
+other IDs belong to programs, which choose their own. A program whose random ID happens to be in the range (one of
+260,000) is looked at more often than it needs to be, and nothing worse.
 
 ======  ========  ===================================================================================
 kind    IDs from  what

@@ -1,4 +1,4 @@
-"""The client IDs that this process start writes with (invariant 6): fresh random 32-bit numbers, never used again."""
+"""The client IDs that this process start writes with (invariant 6): fresh random numbers, never used again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from yp2p.identity import DeviceID
+from yp2p.protocol.clients import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +23,4 @@ class ClientIDs:
 
 
 def fresh_client_id() -> int:
-    return secrets.randbelow(2**32 - 1) + 1
+    return Writer.SAVED.client_id(secrets.randbelow(2**32 - 1) + 1)

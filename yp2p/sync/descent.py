@@ -207,8 +207,6 @@ class Descent:
         found = self._folder.manifest.entries.get(entry)
         if theirs is None or found is None or found.kind is not Kind.TEXT or found.document != theirs.document:
             return None
-        if ours is not None and ours.content == theirs.content:
-            self._folder.equal_contents[(theirs.document, self._peer)] = theirs.content
         if theirs.document in self._folder.digests:
             return self._sync_again(theirs.document)
         self._folder.wanted.add(theirs.document)

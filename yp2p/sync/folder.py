@@ -27,7 +27,7 @@ import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
-from yp2p.documents.meeting import Merged, receive_from_peer
+from yp2p.documents.meeting import Decision
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
@@ -43,8 +43,9 @@ from yp2p.sync.clients import ClientIDs, fresh_client_id
 from yp2p.sync.digests import Leaves
 from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import LiveDocument
+from yp2p.sync.meetings import Meetings
 from yp2p.sync.members import Membership
-from yp2p.sync.notices import NoticeKind, Notices
+from yp2p.sync.notices import Notices
 from yp2p.sync.progress import Progress
 from yp2p.sync.quarantine import Quarantine
 from yp2p.sync.records import (
@@ -140,11 +141,10 @@ class Folder:
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
-        self.texts = Texts(folder, database, clients, self._accept_text)
+        self.meetings = Meetings(self)
+        self.texts = Texts(folder, database, clients, self.accept_text, self.meetings.receive)
         self.digests = self.texts.digests
         self.leaves = Leaves(self.leaf)
-        # Contents that a peer announced and that were ours: what both have stays what it is, whatever their histories.
-        self.equal_contents: dict[tuple[DocumentID, object], bytes] = {}
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
         self.wanted: set[DocumentID] = set()  # documents that a peer has and that may revive an entry
         self._layout = LayoutIndex()
@@ -293,7 +293,7 @@ class Folder:
         return commit
 
     def _accept_manifest(
-        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
+        self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None
     ) -> Commit | None:
         index = _MANIFEST_INDEX[live.id]
         with self.reloading(live):
@@ -417,19 +417,15 @@ class Folder:
             closed = self.manifest.rest() or closed
         return closed
 
-    def _accept_text(
-        self, live: LiveDocument, update: bytes, source: object, known: dict[int, int], parsed: Parsed | None
-    ) -> Commit | None:
-        announced = self.equal_contents.pop((live.id, source), None)
-        is_equal = announced is not None and announced == live.text.content()
+    def accept_text(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
+        """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
         with self.reloading(live):
-            merged = receive_from_peer(live.text, update, self.own_clients, known, parsed, is_equal=is_equal)
-        if merged.news is None:
+            news = live.replica.receive(update, self.own_clients, parsed)
+        if news is None:
             return None
         if live.replica.received is not None:
             live.recent.add(time.time(), live.replica.received.sections)
-        commit = self.record_text(live, merged.news, source)
-        return self.tell_merge(live, merged) or commit
+        return self.record_text(live, news, source)
 
     def accept_from_program(
         self,
@@ -535,16 +531,17 @@ class Folder:
         """What is written next is undone by itself."""
         self._steps.end(document)
 
-    def tell_merge(self, live: LiveDocument, merged: Merged) -> Commit | None:
-        """Tell what met in one line, and store what repaired the merge, if anything did."""
+    def settle_meeting(self, live: LiveDocument, repair: bytes | None, decision: Decision | None) -> Commit | None:
+        """Apply what repairs a meeting of two histories, and tell where a person would have been asked."""
         entry = self.entry_of.get(live.id, EntryID(b""))
-        for line in merged.lines:
-            path = self.layout().path_of.get(entry, "")
-            self.notices.add(NoticeKind.MERGED_IN_ONE_LINE, path, line, entry)
-        if merged.repair is None:
+        path = self.layout().path_of.get(entry, "")
+        for told in decision.told if decision is not None else ():
+            self.notices.tell_meeting(path, entry, told)
+        news = live.replica.apply(repair) if repair is not None else None
+        if news is None:
             return None
         self.to_render.add(entry)
-        return self.record_text(live, merged.repair, None)
+        return self.record_text(live, news, None)
 
     def take_pulled(
         self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None

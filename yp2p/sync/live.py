@@ -12,7 +12,7 @@ durable, as everybody does: after a crash that is found again, as other operatio
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,9 +23,11 @@ from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
-from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.delete_sets import without
+from yp2p.protocol.ysync import DeletedRange, Parsed, Shape, StateVector, UpdateParser, contains, deleted_ranges
 from yp2p.store.database import Commit
-from yp2p.sync.provider import Listener
+from yp2p.sync.provider import Listener, PeerState
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0
@@ -33,13 +35,16 @@ RECENT_S = 600.0
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
 _MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
+# Saves that a peer may not have seen when it wrote; more than these cross only where devices did not see each other.
+_MAX_RECENT_SAVES = 64
 
 
 log = structlog.get_logger()
 
-# Takes a peer's update, its source, what that peer is known to have and what was parsed of it; applies and submits it,
-# gives the commit (None: no news).
-Accept: TypeAlias = "Callable[[LiveDocument, bytes, object, dict[int, int], Parsed | None], Commit | None]"
+# Takes a peer's update, its source and what was parsed of it; applies and submits it, gives the commit (None: no news).
+Accept: TypeAlias = "Callable[[LiveDocument, bytes, object, Parsed | None], Commit | None]"
+# Takes updates of a peer whose history may have gone apart from ours, and what that peer has; False: it has not.
+Meet: TypeAlias = "Callable[[LiveDocument, Sequence[bytes], object, PeerState], Awaitable[bool]]"
 
 
 class Recent:
@@ -87,6 +92,7 @@ class LiveDocument:
     Args:
         accept: applies and stores what comes from others.
         pending: gives the commit of what was submitted last.
+        meet: takes what comes from peers whose history may have gone apart from ours.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class LiveDocument:
         accept: Accept,
         pending: Callable[[], Commit],
         last_seq: int = 0,
+        meet: Meet | None = None,
     ) -> None:
         self.id = document
         self.replica = replica
@@ -103,6 +110,11 @@ class LiveDocument:
         self.used_at = 0.0
         self._accept = accept
         self._pending = pending
+        self._meet = meet
+        self.changes = 0  # how often it was changed since it is in memory
+        # Updates that were no keystrokes, and the clocks that they reached: others may not have them yet.
+        self._recent_saves: deque[tuple[dict[int, int], bytes]] = deque(maxlen=_MAX_RECENT_SAVES)
+        self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._listeners: dict[int, Listener] = {}
         self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
         self._next_listener = 0
@@ -134,20 +146,22 @@ class LiveDocument:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
         return self.replica.update_since(state_vector), self._pending()
 
-    async def receive(self, update: bytes, source: object, known: dict[int, int] | None = None) -> None:
-        """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate.
-
-        Args:
-            known: the state vector that the peer is known to have; brought up to date.
-        """
-        await self.receive_all([update], source, known)
+    async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
+        """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
+        await self.receive_all([update], source, theirs)
         if self._untold:
             await self._untold[-1].commit.wait()
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int] | None = None) -> None:
-        """Take a peer's updates, in order; returns when they are applied. Raises MissingDependency, InvalidUpdate."""
-        known = known if known is not None else {}
-        await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
+    async def receive_all(
+        self, updates: Sequence[bytes], source: object, theirs: PeerState | None = None
+    ) -> None:  # fmt: skip
+        """Take a peer's updates, in order; returns when they are applied. Raises MissingDependency, InvalidUpdate.
+
+        Args:
+            theirs: what the peer has with them, where it says so.
+        """
+        if theirs is None or self._meet is None or not await self._meet(self, updates, source, theirs):
+            await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, parsed))
 
     def take_at_once(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
         """`take_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
@@ -160,9 +174,19 @@ class LiveDocument:
             return False
         return True
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
-        return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, known, parsed))
+        return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, parsed))
+
+    def deleted_there(self, vector: StateVector) -> list[DeletedRange]:
+        """What is deleted at whoever has this state vector, of what is deleted here: all but what recent saves
+        removed.
+        """
+        gone = self.replica.deleted()
+        for clocks, update in self._recent_saves:
+            if not contains(vector, clocks):
+                gone = without(gone, deleted_ranges(update))
+        return gone
 
     async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
         """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
@@ -193,19 +217,32 @@ class LiveDocument:
 
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
         """An update was applied and will be durable with `commit`: tell the listeners."""
+        self.changes += 1
+        vector = self._vector_of_save(update)
         # What was applied before and is not told yet may be what this depends on.
         is_early = source is not None and not self._untold
         if is_early:
-            _tell(self._at_once, update, source)
-        self._untold.append(_Untold(update, source, commit, is_early))
+            _tell(self._at_once, update, source, vector)
+        self._untold.append(_Untold(update, source, commit, is_early, vector))
         commit.then(self._tell_durable)
+
+    def _vector_of_save(self, update: bytes) -> bytes | None:
+        """The state vector, where what was just applied is no keystroke; None where it is."""
+        if self._meet is None:
+            return None
+        saved, before = _saved(self.replica.clocks()), self._saved_clocks
+        if saved == before:
+            return None
+        self._saved_clocks = saved
+        self._recent_saves.append(({c: clock for c, clock in saved.items() if clock != before.get(c)}, update))
+        return self.replica.state_vector()
 
     def _tell_durable(self) -> None:
         while self._untold and self._untold[0].commit.is_done:
             untold = self._untold.popleft()
-            _tell(self._listeners, untold.update, untold.source)
+            _tell(self._listeners, untold.update, untold.source, untold.vector)
             if not untold.was_early:
-                _tell(self._at_once, untold.update, untold.source)
+                _tell(self._at_once, untold.update, untold.source, untold.vector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +253,18 @@ class _Untold:
     source: object
     commit: Commit
     was_early: bool  # whether the programs have it
+    vector: bytes | None  # the state vector right after it, where it is no keystroke
 
 
-def _tell(listeners: dict[int, Listener], update: bytes, source: object) -> None:
+def _saved(clocks: StateVector) -> dict[int, int]:
+    """The part of a state vector that programs did not type."""
+    return {client: clock for client, clock in clocks.items() if Writer.of(client) is not Writer.TYPED}
+
+
+def _tell(listeners: dict[int, Listener], update: bytes, source: object, vector: bytes | None) -> None:
     for number, listener in list(listeners.items()):
         try:
-            listener(update, source)
+            listener(update, source, vector)
         except Exception:
             # It is told no more. Its fault is not that of who wrote this; digests will tell what its peer lacks.
             log.exception("listener_failed")

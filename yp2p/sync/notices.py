@@ -19,6 +19,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.names import encode_path, points_outside
 from yp2p.store.database import Database, Statement
+from yp2p.threeway.merge import Told
 
 MAX_AGE_S = 7 * 86400.0
 # The list is for people; a flood of notices is read by nobody.
@@ -32,12 +33,21 @@ class NoticeKind(StrEnum):
     """What happened."""
 
     REMOVED_OTHERS_TEXT = "removed-others-text"
-    MERGED_IN_ONE_LINE = "merged-in-one-line"
+    BOTH_CHANGED = "both-changed"
     KEPT_BESIDE = "kept-beside"
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"
     DIVERGED = "diverged"
     POINTS_OUTSIDE = "points-outside"
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """A place that two devices changed apart: the line where it begins, what stands there, and what either had."""
+
+    line: int
+    stands: str
+    ours: str
+    theirs: str
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -46,6 +56,7 @@ class Undo(msgspec.Struct, frozen=True):
     document: bytes
     seq: int
     hunks: list[tuple[int, int, str]]
+    versions: Versions | None = None
 
     @classmethod
     def of(cls, document: DocumentID, seq: int, changes: Sequence[Hunk]) -> Undo:
@@ -102,6 +113,16 @@ class Notices:
         text = f"the symlink points outside of the folder: {os.fsdecode(target)!r:.{_MAX_TEXT - 60}}"
         if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
             self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
+
+    def tell_meeting(self, path: str, entry: EntryID, told: Told) -> None:
+        """Tell of a place that two devices changed apart, with both versions; once, however often they meet."""
+        versions = Versions(told.line, told.stands, told.ours, told.theirs)
+        known = [notice.undo.versions for notice in self if notice.entry == entry and notice.undo is not None]
+        if any(v is not None and {v.ours, v.theirs} == {told.ours, told.theirs} for v in known):
+            return
+        shown = [part.strip().partition("\n")[0][:60] for part in (told.ours, told.theirs)]
+        text = f"both changed line {told.line}: here {shown[0]!r}, there {shown[1]!r}"
+        self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions))
 
     def is_done(self, notice: Notice) -> None:
         """What a notice told of was brought back: it cannot be brought back twice."""

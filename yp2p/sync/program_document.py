@@ -29,7 +29,7 @@ from yp2p.sync.folder import Folder
 from yp2p.sync.foreign_clients import check_clients
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.programs import Program
-from yp2p.sync.provider import Listener
+from yp2p.sync.provider import Listener, PeerState
 
 # Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
 CAPTURE_S = 0.5
@@ -86,7 +86,7 @@ class ProgramDocument:
         self._is_known = True
         return self._live.cut(state_vector)
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         """Take what the program wrote.
 
         Raises:
@@ -101,7 +101,7 @@ class ProgramDocument:
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
         return False  # the channel of a program does not ask
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

@@ -24,15 +24,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 import trio
 
 from yp2p.errors import InvalidUpdate, MissingDependency
-from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol.channel import AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.ysync import read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
@@ -61,7 +62,25 @@ class Channel(Protocol):
     async def __anext__(self) -> bytes: ...
 
 
-Listener = Callable[[bytes, object], None]
+# Takes an update, its source, and the state vector right after it where it is no keystroke (None where it is).
+Listener = Callable[[bytes, object, bytes | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """What a peer had when it sent something, which comes with it: its state vector.
+
+    `is_answer`: it answers our step 1, and names all that is deleted there.
+    """
+
+    vector: dict[int, int]
+    is_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    data: bytes
+    vector: bytes | None
 
 
 class SyncedDocument(Protocol):
@@ -72,24 +91,28 @@ class SyncedDocument(Protocol):
     def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
         """What a holder of `state_vector` lacks now, and when that is durable."""
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         """Validate and apply updates, in order; they become durable later, those of one call in one commit.
 
-        `known` is the state vector that the sender is known to have; it is brought up to date.
+        `theirs` is what the sender has with these updates, where it says so.
 
         Raises:
             MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
         """
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
         """The same without waiting, for what is small; False where that cannot be: `receive_all` says what is wrong."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of every update once it is durable; gives the way to unsubscribe."""
 
 
-def _is_too_much(updates: Sequence[bytes]) -> bool:
-    return len(updates) > MAX_WAITING_UPDATES or sum(map(len, updates)) > MAX_WAITING_BYTES
+def _size(updates: Sequence[_Update]) -> int:
+    return sum(len(update.data) for update in updates)
+
+
+def _is_too_much(updates: Sequence[_Update]) -> bool:
+    return len(updates) > MAX_WAITING_UPDATES or _size(updates) > MAX_WAITING_BYTES
 
 
 class Provider:
@@ -101,6 +124,7 @@ class Provider:
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
         batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own.
+        tells_state: whether the peer is told what we have with what we send (kind 41).
     """
 
     def __init__(
@@ -113,6 +137,7 @@ class Provider:
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
         batches: bool = True,
+        tells_state: bool = False,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self.started = trio.Event()
@@ -123,14 +148,15 @@ class Provider:
         self._must_relay = must_relay
         self._on_awareness = on_awareness
         self._batches = batches
+        self._tells_state = tells_state
         self._live = False
         self._sending = False
-        self._held: list[bytes] = []
-        self._waiting: list[bytes] = []
+        self._held: list[_Update] = []
+        self._waiting: list[_Update] = []
         self._overrun = False
         self._restart = False
         self._peer_vector = b"\x00"
-        self._known: dict[int, int] = {}  # what the peer is known to have
+        self._have: dict[int, int] | None = None  # what the peer has with its next message
         self._more = trio.Event()
         self._last_resync = -math.inf
         self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
@@ -179,7 +205,6 @@ class Provider:
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""
         self._held.clear()
-        self._known = read_state_vector(self._document.state_vector())
 
     def restart(self) -> None:
         """Send step 1 again: the peer is known to differ, whatever was said before."""
@@ -195,21 +220,20 @@ class Provider:
             message = decode(data)
         except InvalidUpdate:
             return False
-        return isinstance(message, Updates) and self._document.receive_at_once(
-            message.updates, self._source, self._known
-        )
+        return isinstance(message, Updates) and self._document.receive_at_once(message.updates, self._source)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent."""
         return not self._waiting and not self._overrun
 
-    def _on_update(self, update: bytes, source: object) -> None:
+    def _on_update(self, data: bytes, source: object, vector: bytes | None) -> None:
         if source is self._source or source == self._source:
             return
+        update = _Update(data, vector if self._tells_state else None)
         if source is not None and not self._must_relay(source):
             self._held.append(update)
-        elif sum(map(len, (*self._held, update))) > MAX_WAITING_BYTES:
+        elif _size((*self._held, update)) > MAX_WAITING_BYTES:
             self._waiting += (*self._held, update)
         else:
             updates = (*self._held, update)
@@ -223,14 +247,26 @@ class Provider:
             self._overrun = True
             self._more.set()
 
-    def _send_now(self, updates: tuple[bytes, ...]) -> bool:
+    def _send_now(self, updates: tuple[_Update, ...]) -> bool:
         """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
         try_send = getattr(self._channel, "try_send", None)
         if try_send is None or not self._live or self._sending or not self.is_idle:
             return False
-        if len(updates) > 1 and not self._batches:
-            return False  # the channel takes one message at once
-        return bool(try_send(encode(Updates(updates))))
+        messages = list(self._messages(updates))
+        return len(messages) == 1 and bool(try_send(messages[0]))  # the channel takes one message at once
+
+    def _messages(self, updates: Sequence[_Update]) -> Iterator[bytes]:
+        """What says these updates, and what we have with the last of those for which it matters."""
+        if not self._batches:
+            yield from (encode(Updates((update.data,))) for update in updates)
+            return
+        marked = [number for number, update in enumerate(updates) if update.vector is not None]
+        stop = marked[-1] + 1 if marked else 0
+        if marked:
+            yield encode(Have(updates[stop - 1].vector or b""))
+        for part in (updates[:stop], updates[stop:]):
+            if part:
+                yield encode(Updates(tuple(update.data for update in part)))
 
     async def _send_updates(self) -> None:
         while True:
@@ -247,19 +283,22 @@ class Provider:
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
-                for batch in [updates] if self._batches else [(update,) for update in updates]:
-                    await self._channel.send(encode(Updates(batch)))
+                for message in self._messages(updates):
+                    await self._channel.send(message)
                 self._sending = False
 
     async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         # no await between cut and clear: what comes later is a live update
         update, durable = self._document.cut(state_vector)
+        have = self._document.state_vector()
         self._waiting.clear()
         self._held.clear()
         self._overrun = False
         self._sending = True
         await durable.wait()
+        if self._tells_state:
+            await self._channel.send(encode(Have(have)))
         await self._channel.send(encode(message(update)))
         self._sending = False
         self._live = True
@@ -269,22 +308,26 @@ class Provider:
     async def _take(self, data: bytes) -> None:
         match decode(data):
             case Step1(state_vector):
-                self._known = read_state_vector(state_vector)
+                read_state_vector(state_vector)
                 self._peer_vector = state_vector
                 await self._answer(state_vector)
+            case Have(state_vector):
+                self._have = read_state_vector(state_vector)
             case Step2(update):
-                await self._receive([update])
+                await self._receive([update], is_answer=True)
                 self.synced.set()
             case Updates(updates):
-                await self._receive(updates)
+                await self._receive(updates, is_answer=False)
             case AwarenessUpdate(states):
                 self._on_awareness(states)
             case Unrecognised(kind):
                 self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
 
-    async def _receive(self, updates: Sequence[bytes]) -> None:
+    async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
+        have, self._have = self._have, None
+        theirs = PeerState(have, is_answer) if have is not None else None
         try:
-            await self._document.receive_all(updates, self._source, self._known)
+            await self._document.receive_all(updates, self._source, theirs)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
             if trio.current_time() - self._last_resync >= _RESYNC_INTERVAL_S:

@@ -3,8 +3,8 @@
 Theory of operation
     A save is diffed against the base that its writer can have read (`readers.py`), the operations are applied to a fork
     of that base, and the fork's update is merged. Where the base is all of the document there is nothing to fork: the
-    save is an edit of the document itself. Where the document has some of what the file has beyond its base, only the
-    rest is brought over (`documents/carry.py`).
+    save is an edit of the document itself. Where the document has moved on since, the save and what it got meanwhile
+    are two histories that meet (`meetings.py`).
 
 Invariants
     * The base advances in the same transaction that stores the update.
@@ -22,18 +22,17 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
-from yp2p.documents.carry import carry_over
-from yp2p.documents.diff import Hunk, extent, holds_news, hunks, split_lines, word_hunks
-from yp2p.documents.meeting import Merged, settle
-from yp2p.documents.replica import client_id_from
-from yp2p.documents.text import MAX_HUNKS, TextReplica, removed_by
+from yp2p.documents.diff import Hunk, extent, holds_news, hunks, split_lines
+from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.identity import EntryID
-from yp2p.protocol.labels import Side
+from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.ysync import deleted_ranges
 from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
+from yp2p.sync.live import LiveDocument
+from yp2p.sync.meetings import Settled
 from yp2p.sync.notices import NoticeKind, Undo
 from yp2p.sync.readers import Readers
 from yp2p.sync.records import FileRecord
@@ -46,6 +45,8 @@ _NOTHING = TextReplica(1).state()
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _RECENT_S = 60.0
+# A document that is typed into while a save is looked at has changed by then.
+_TRIES = 5
 
 log = structlog.get_logger()
 
@@ -94,29 +95,13 @@ class Saves:
             if holds_news(fork.text(), other_fork.text(), found, other_found):
                 base, fork, found = record, other_fork, other_found
         live = folder.texts.open(record.document)
-        # no await from here: whether the base is the head is decided together with the merge
-        is_head = folder.texts.base_is_head(base, live)
+        fork, update, is_head, settled = await self._made_on(live, base, fork, found, look)
+        # no await from here: whether the base is the head, and what met, is decided together with the merge
         before = live.text.text()
-        if not is_head and max(len(before), len(finding.text)) <= _THREAD_DIFF_CHARS:
-            carried = carry_over(fork.text(), finding.text, before)
-            if carried is not None:
-                await self._carry_over(record, finding, carried, look)
-                return
-            found = _hunks_beside(live.text, fork, finding.text)
-        merged = Merged(None)
         if is_head and not look.scanned:
             news = update = live.text.edit(found)
         else:
-            if fork is live.text:
-                fork = folder.texts.fork_at_base(base, folder.clients.fork)
-            if look.scanned:
-                # Found by a scan: the same change made on another device while apart becomes the same operations.
-                fork = fork.fork(client_id_from(b"scan", fork.version(), repr(found).encode()))
-            update = fork.edit(found)
-            ours = Side(live.replica.clocks(), live.replica.deleted())
             news = live.replica.apply(update) if update is not None else None
-            if news is not None:
-                merged = settle(live.text, news, ours, Side(fork.clocks(), fork.deleted()))
         if news is None or update is None:
             # Nothing of its own in it: a writer that had not read wrote back what it had.
             back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
@@ -130,14 +115,14 @@ class Saves:
             record.mode, finding.stamp, is_own=True,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        after = live.text.text() if merged.repair is None else ""
+        after = live.text.text() if settled.repair is None else ""
         commit = folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
         folder.set_file(updated)
         self._is_edited(record.entry)
         if not is_head:
             folder.to_render.add(record.entry)
-        commit = folder.tell_merge(live, merged) or commit
+        commit = folder.settle_meeting(live, settled.repair, settled.decision) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await commit.wait()
         log.debug(
@@ -150,32 +135,31 @@ class Saves:
         if removed:
             await self._tell_removal(record, removed, seq, before, after)
 
-    async def _carry_over(self, record: FileRecord, finding: Finding, found: list[Hunk], look: Look) -> None:
-        """The document has some of what the file has beyond its base: bring over the rest."""
+    async def _made_on(
+        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], look: Look
+    ) -> tuple[TextReplica, bytes | None, bool, Settled]:
+        """Make a save on its base: the fork with it, its update, whether it is an edit of the document itself, and what
+        settles its meeting with what the document has got since. When this returns, the document is as it was looked
+        at.
+        """
         folder = self._folder
-        live = folder.texts.open(record.document)
-        parts = (b"scan", live.text.version(), repr(found).encode())
-        fork = live.text.fork(client_id_from(*parts) if look.scanned else self._folder.fresh_client())
-        update = fork.edit(found)
-        news = live.replica.apply(update) if update is not None else None
-        # What the writer had not seen is not in the base. Taking it out there makes no operation that anybody needs.
-        fork.edit([Hunk(hunk.start, hunk.stop, "") for hunk in word_hunks(fork.text(), finding.text)][:MAX_HUNKS])
-        seq = folder.database.last_seq + 1 if news is not None else live.last_seq
-        updated = FileRecord(
-            record.entry, record.path, record.document, seq, fork.state(), finding.content, record.mode,
-            finding.stamp, is_own=True,
-        )  # fmt: skip
-        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        folder.set_file(updated)
-        folder.to_render.add(record.entry)
-        self._is_edited(record.entry)
-        log.debug("file_carried_over", path=record.path, hunks=len(found))
-        if news is None:
-            folder.database.submit(extra)
-        else:
-            await folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0).wait()
-        if told_mode(record, finding.mode) != record.mode:
-            await self._only_status(replace(updated, mode=record.mode), finding)
+        for attempt in range(_TRIES + 1):
+            is_head = folder.texts.base_is_head(base, live)
+            if is_head and not look.scanned:
+                return live.text, None, True, Settled()
+            if attempt or fork is live.text:
+                fork = folder.texts.fork_at_base(base, folder.clients.fork)
+            if look.scanned:
+                # Found by a scan: the same change made on another device while apart becomes the same operations.
+                fork = fork.fork(client_id_from(Writer.SAVED, b"scan", fork.version(), repr(found).encode()))
+            update = fork.edit(found)
+            if update is None:
+                return fork, None, False, Settled()
+            changes = live.changes
+            settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
+        return fork, update, False, settled
 
     async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
         """A save took out what another device wrote a moment ago: say so, with what brings it back."""
@@ -239,24 +223,28 @@ class Saves:
         if finding.found is not Found.TEXT or finding.content == base.content:
             folder.database.submit(also(base))
             return base
-        fork = folder.texts.fork_at_base(base, folder.fresh_client())
         live = folder.texts.open(base.document)
-        update = fork.edit(_hunks_beside(live.text, fork, finding.text))
+        client = folder.fresh_client()
+        for attempt in range(_TRIES + 1):
+            fork = folder.texts.fork_at_base(base, client)
+            update = fork.edit(hunks(fork.text(), finding.text))
+            changes = live.changes
+            settled = Settled()
+            if update is not None:
+                settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
         news = live.replica.apply(update) if update is not None else None
         after = replace(base, base_state=fork.state(), content=finding.content)
         if news is None:
             folder.database.submit(also(after))
             return after
         commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
+        commit = folder.settle_meeting(live, settled.repair, settled.decision) or commit
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await commit.wait()
         return after
-
-
-def _hunks_beside(live: TextReplica, fork: TextReplica, new: str) -> list[Hunk]:
-    """What turns a fork's text into `new`, where the document may have moved on since."""
-    return hunks(fork.text(), new, removed=removed_by(fork, live.state()))
 
 
 def is_made_of(own: str, was: str, text: str) -> bool:

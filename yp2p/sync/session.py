@@ -214,7 +214,7 @@ class FolderSession:
         if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
-        provider = Provider(live, channel, source=self._peer, must_relay=self._must_relay)
+        provider = Provider(live, channel, source=self._peer, must_relay=self._must_relay, tells_state=True)
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
         self._channels[document] = opened

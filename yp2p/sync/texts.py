@@ -19,7 +19,7 @@ from yp2p.protocol.ysync import inserted_text, parse_update
 from yp2p.store.database import Database
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.digests import Digests
-from yp2p.sync.live import RECENT_S, Accept, LiveDocument
+from yp2p.sync.live import RECENT_S, Accept, LiveDocument, Meet
 from yp2p.sync.records import FileRecord, load_log, recent_of_others
 
 IDLE_DOCUMENT_S = 60.0
@@ -30,14 +30,15 @@ class Texts:
     """The text documents of one folder.
 
     Args:
-        accept: applies and stores what comes from others for a document in memory.
+        accept, meet: take what comes from others for a document in memory (`LiveDocument`).
     """
 
-    def __init__(self, folder: FolderID, database: Database, clients: ClientIDs, accept: Accept) -> None:
+    def __init__(self, folder: FolderID, database: Database, clients: ClientIDs, accept: Accept, meet: Meet) -> None:
         self._folder = folder
         self._database = database
         self._clients = clients
         self._accept = accept
+        self._meet = meet
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
         # Documents of one row that may be on its way to the store, until everything is there.
@@ -58,7 +59,7 @@ class Texts:
         if live is None:
             rows = self.rows(document)
             replica = TextReplica.from_updates(self._clients.own, [data for _, data in rows])
-            live = LiveDocument(document, replica, self._accept, self._database.pending)
+            live = LiveDocument(document, replica, self._accept, self._database.pending, meet=self._meet)
             live.last_seq = rows[-1][0] if rows else 0
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
                 live.recent.add(at, parse_update(data).sections)

@@ -1,0 +1,134 @@
+"""Histories that meet: a peer's updates, or a save made of an older version, are looked at before they are applied.
+
+Theory of operation
+    `documents/meeting.py` decides; this module gathers what it needs, and sees to it that nothing happens meanwhile.
+    What came is applied together with its repair, so no document and no file ever shows the union without it.
+    Deciding may take a while (a worker process parses), so the document may have changed by then: then it is decided
+    anew. After some tries it is decided on the spot, as a text of no language.
+
+Invariants
+    * What came has passed the wall before the library sees it, here as everywhere.
+    * Update and repair are applied and submitted to the store between two awaits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
+from yp2p.documents.text import TextReplica
+from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
+from yp2p.sync.live import LiveDocument, parse_in_slices
+from yp2p.sync.merger import InlineMerger, Merger
+from yp2p.sync.provider import PeerState
+
+if TYPE_CHECKING:
+    from yp2p.sync.folder import Folder
+
+# A program that types while a meeting is decided changes the document now and then.
+_TRIES = 5
+# Joining less than this takes a few milliseconds.
+_INLINE_LOG_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is to be applied beside what came: nothing, where nothing met."""
+
+    repair: bytes | None = None
+    decision: Decision | None = None
+
+
+class Meetings:
+    """The meetings of one folder's texts."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self.merger: Merger = InlineMerger()
+
+    async def receive(self, live: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState) -> bool:
+        """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
+
+        Raises:
+            InvalidUpdate, MissingDependency, DocumentPoisoned: as `LiveDocument.receive_all`.
+        """
+        parsed = [await parse_in_slices(update, live.replica.shape) or parse_update(update) for update in updates]
+        for attempt in range(_TRIES + 1):
+            ours, union = live.replica.clocks(), self._union(live, parsed)
+            meeting = meeting_of(ours, theirs.vector, apart=theirs.is_answer)
+            if meeting is None or not are_whole(ours, theirs.vector, union):
+                return False
+            there = [item for update in updates for item in deleted_ranges(update)]
+            if not theirs.is_answer:
+                there += live.deleted_there(theirs.vector)
+            sides = Side(ours, live.replica.deleted()), Side(theirs.vector, there)
+            changes = live.changes
+            settled = await self.settle(live, updates, *sides, meeting, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
+        # no await: what came and its repair are one step
+        for update, found in zip(updates, parsed, strict=True):
+            self._folder.accept_text(live, update, source, found)
+        self.apply(live, settled)
+        return True
+
+    def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> StateVector:
+        """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""
+        clocks = live.replica.clocks()
+        for found in parsed:
+            check_dependencies(found, clocks, self._folder.own_clients, live.replica.halves)
+            for client, (_, stop) in found.sections.items():
+                clocks[client] = max(clocks.get(client, 0), stop)
+        return clocks
+
+    async def settle(
+        self, live: LiveDocument, updates: Sequence[bytes], ours: Side, theirs: Side, meeting: Meeting,
+        *, in_time: bool = False,
+    ) -> Settled:  # fmt: skip
+        """Decide a meeting of a document with a history that these updates add to it.
+
+        Args:
+            in_time: on the spot, without any await.
+        """
+        log = [*(data for _, data in self._folder.texts.rows(live.id)), *live.untold_updates(), *updates]
+        entry = self._folder.entry_of.get(live.id)
+        path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
+        if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:
+            joined = join(log, ours, theirs)
+        else:
+            joined = await trio.to_thread.run_sync(join, log, ours, theirs)
+        if joined is None:
+            return Settled()
+        decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
+        return Settled(repair_for(joined, decision.text), decision)
+
+    async def meet_save(
+        self, live: LiveDocument, update: bytes, fork: TextReplica, *, in_time: bool = False
+    ) -> Settled:
+        """Look at a save that was made on an older version of the document, before it is applied.
+
+        Args:
+            update: the save.
+            fork: the older version with it.
+            in_time: on the spot, without any await.
+        """
+        ours, theirs = live.replica.clocks(), fork.clocks()
+        meeting = meeting_of(ours, theirs, apart=True)
+        if meeting is None:
+            return Settled()
+        sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
+        return await self.settle(live, [update], *sides, meeting, in_time=in_time)
+
+    async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
+        if meeting is not Meeting.THREE_TEXTS:
+            return decide(path, joined, meeting)
+        merged = await self.merger.merge(path, joined.base, joined.ours, joined.theirs)
+        return Decision(merged.text, merged.told)
+
+    def apply(self, live: LiveDocument, settled: Settled) -> None:
+        """Apply what settles a meeting, once what met is applied."""
+        self._folder.settle_meeting(live, settled.repair, settled.decision)

@@ -1,0 +1,65 @@
+"""A process that decides what becomes of texts that met: `python -m yp2p.threeway.worker`.
+
+Parsers are native code, and the bytes are chosen by members: should one of them end the process, it is this one.
+It reads requests from its standard input and answers each on its standard output; every message has its length (four
+bytes, big-endian) in front, and is msgpack.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import msgspec
+
+from yp2p.threeway.merge import Merged, Told, merge
+
+# A merge of texts of 4 MB takes a third of this.
+_MAX_MEMORY_BYTES = 2 << 30
+_LENGTH_BYTES = 4
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """Three texts, and the name of the file."""
+
+    path: str
+    base: str
+    ours: str
+    theirs: str
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The merged text, and of each place where a person would have been asked: line, what stands, ours, theirs."""
+
+    text: str
+    told: list[tuple[int, str, str, str]]
+
+    def merged(self) -> Merged:
+        return Merged(self.text, tuple(Told(*place) for place in self.told))
+
+
+def framed(message: Request | Answer) -> bytes:
+    """A message as it goes through the pipe."""
+    data = msgspec.msgpack.encode(message)
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
+
+
+def answer(request: Request) -> Answer:
+    """Decide."""
+    merged = merge(request.path, request.base, request.ours, request.theirs)
+    return Answer(merged.text, [(told.line, told.stands, told.ours, told.theirs) for told in merged.told])
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while head := requests.read(_LENGTH_BYTES):
+        request = msgspec.msgpack.decode(requests.read(int.from_bytes(head, "big")), type=Request)
+        answers.write(framed(answer(request)))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
