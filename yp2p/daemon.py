@@ -38,6 +38,7 @@ from yp2p.identity import Identity, format_device_id
 from yp2p.memory import share_one_arena
 from yp2p.store.database import open_database
 from yp2p.sync.device import Device
+from yp2p.sync.merger import open_merger
 from yp2p.sync.roots import check_directory
 from yp2p.transport.listener import Listener, open_listeners
 from yp2p.trust.keyfile import load_identity
@@ -102,9 +103,9 @@ def _own_places(paths: Paths) -> tuple[Path, ...]:
 
 @asynccontextmanager
 async def _open_device(config: Config, identity: Identity, paths: Paths) -> AsyncIterator[tuple[Device, trio.Nursery]]:
-    async with open_database(paths.store) as database:
+    async with open_database(paths.store) as database, open_merger() as merger:
         database.check_owner(identity.device_id, paths.key)
-        device = Device(config, identity, database, _own_places(paths))
+        device = Device(config, identity, database, _own_places(paths), merger)
         async with trio.open_nursery() as nursery:
             await nursery.start(device.run)
             yield device, nursery

@@ -32,7 +32,7 @@ from yp2p.documents.replica import raising_panics
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor, DeletedRange, Shape, StateVector, UpdateParser
+from yp2p.protocol.ysync import Cursor, DeletedRange, Shape, StateVector, UpdateParser, contains
 
 # Letters of one UTF-16 unit, below the surrogates; a block has one of them in each of two shadows.
 _FIRST_LETTER, _LETTERS = 0x100, 0xD000
@@ -111,10 +111,11 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     Raises:
         DocumentPoisoned: the library panicked.
     """
+    updates = list(updates)
     blocks = _in_order(updates)
     if blocks is None:
         return None
-    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted)
+    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted), _Ranges(_gone_before(updates, ours, theirs))
     parts = [part for block in blocks for part in _parts(block, (ours.vector, theirs.vector), gone)]
     texts: list[str] = []
     for visible in ("base", "ours", "theirs", "standing"):
@@ -124,6 +125,19 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
         texts.append("".join(filter(None, found)))
     base, of_ours, of_theirs, text = texts
     return Joined(base, of_ours, of_theirs, text, parts)
+
+
+def _gone_before(updates: Iterable[bytes], ours: Side, theirs: Side) -> Iterator[DeletedRange]:
+    """What was deleted before the two went apart: by updates of which both have everything.
+
+    What both deleted by themselves is not among it: both changed that.
+    """
+    for update in updates:
+        parser = UpdateParser(update, Shape.TEXT)
+        sections = parser.parse().sections
+        reached = {client: stop for client, (_, stop) in sections.items()}
+        if contains(ours.vector, reached) and contains(theirs.vector, reached):
+            yield from parser.ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +244,7 @@ def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges
         yield _Part(
             client, first, last - first, text,
             ours=had[0] and not took[0], theirs=had[1] and not took[1],
-            base=all(had) and not all(took), standing=any(had) and not any(took),
+            base=all(had) and not all(took), standing=any(had) and not any(took[:2]),
         )  # fmt: skip
 
 

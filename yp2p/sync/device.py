@@ -26,6 +26,7 @@ from yp2p.sync.clients import ClientIDs
 from yp2p.sync.disk import Disk
 from yp2p.sync.folder import Folder
 from yp2p.sync.guard import DeletionGuard
+from yp2p.sync.merger import InlineMerger, Merger
 from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDesk
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
@@ -54,11 +55,19 @@ log = structlog.get_logger()
 class Device:
     """Everything one daemon does, without the control socket. `run` does the work."""
 
-    def __init__(self, config: Config, identity: Identity, database: Database, own_places: Iterable[Path]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        identity: Identity,
+        database: Database,
+        own_places: Iterable[Path],
+        merger: Merger | None = None,
+    ) -> None:
         self._config = config
         self._own_places = tuple(own_places)
         self._identity = identity
         self._database = database
+        self._merger = merger or InlineMerger()
         self._name = config.device_name
         self._clients = ClientIDs.fresh(identity.device_id)
         self._folders: dict[FolderID, Folder] = {}
@@ -127,7 +136,7 @@ class Device:
                 await self._run_folder(
                     Folder(
                         FolderID(folder_id), label, Path(root), DeviceID(founder), database=self._database,
-                        clients=self._clients, adopted=bool(adopted), held=held,
+                        clients=self._clients, merger=self._merger, adopted=bool(adopted), held=held,
                     )
                 )  # fmt: skip
             nursery.start_soon(self.peers.run)
@@ -295,7 +304,14 @@ class Device:
         statement = sign_statement(own, folder_id, own.public, Role.ADMINISTRATOR, 1, self._name)
         await self._store_folder(path, label, folder_id, own.device_id, (statement.encode(),), adopted=True)
         folder = Folder(
-            folder_id, label, path, own.device_id, database=self._database, clients=self._clients, adopted=True
+            folder_id,
+            label,
+            path,
+            own.device_id,
+            database=self._database,
+            clients=self._clients,
+            merger=self._merger,
+            adopted=True,
         )
         await self._run_folder(folder)
         log.info("folder_shared", folder=label)
@@ -387,7 +403,7 @@ class Device:
         await self._run_folder(
             Folder(
                 grant.folder, grant.label, path, grant.founder, database=self._database, clients=self._clients,
-                adopted=False,
+                adopted=False, merger=self._merger,
             )
         )  # fmt: skip
 

@@ -45,6 +45,7 @@ from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.meetings import Meetings
 from yp2p.sync.members import Membership
+from yp2p.sync.merger import InlineMerger, Merger
 from yp2p.sync.notices import Notices
 from yp2p.sync.progress import Progress
 from yp2p.sync.quarantine import Quarantine
@@ -113,6 +114,7 @@ class Folder:
         clients: ClientIDs,
         adopted: bool,
         held: str = "",
+        merger: Merger | None = None,
     ) -> None:
         self.id = folder
         self.held = held  # why it waits for a person's word, if it does
@@ -141,7 +143,7 @@ class Folder:
         self.disk_work = trio.Event()
         self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
-        self.meetings = Meetings(self)
+        self.meetings = Meetings(self, merger or InlineMerger())
         self.texts = Texts(folder, database, clients, self.accept_text, self.meetings.receive)
         self.digests = self.texts.digests
         self.leaves = Leaves(self.leaf)

@@ -23,7 +23,7 @@ from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, d
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
 from yp2p.sync.live import LiveDocument, parse_in_slices
-from yp2p.sync.merger import InlineMerger, Merger
+from yp2p.sync.merger import Merger
 from yp2p.sync.provider import PeerState
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Settled:
 class Meetings:
     """The meetings of one folder's texts."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, merger: Merger) -> None:
         self._folder = folder
-        self.merger: Merger = InlineMerger()
+        self._merger = merger
 
     async def receive(self, live: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState) -> bool:
         """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
@@ -126,7 +126,7 @@ class Meetings:
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
         if meeting is not Meeting.THREE_TEXTS:
             return decide(path, joined, meeting)
-        merged = await self.merger.merge(path, joined.base, joined.ours, joined.theirs)
+        merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs)
         return Decision(merged.text, merged.told)
 
     def apply(self, live: LiveDocument, settled: Settled) -> None:
