@@ -32,7 +32,7 @@ from yp2p.documents.replica import raising_panics
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor, DeletedRange, Shape, StateVector, UpdateParser, contains
+from yp2p.protocol.ysync import Cursor, DeletedRange, Parsed, Shape, StateVector, UpdateParser, contains
 
 # Letters of one UTF-16 unit, below the surrogates; a block has one of them in each of two shadows.
 _FIRST_LETTER, _LETTERS = 0x100, 0xD000
@@ -115,8 +115,11 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     blocks = _in_order(updates)
     if blocks is None:
         return None
-    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted), _Ranges(_gone_before(updates, ours, theirs))
-    parts = [part for block in blocks for part in _parts(block, (ours.vector, theirs.vector), gone)]
+    common = _Common.of(updates, ours, theirs)
+    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted), _Ranges(common.deleted)
+    parts = [
+        part for block in blocks for part in _parts(block, (ours.vector, theirs.vector, common.vector), gone)
+    ]  # fmt: skip
     texts: list[str] = []
     for visible in ("base", "ours", "theirs", "standing"):
         found = [part.text for part in parts if getattr(part, visible)]
@@ -127,17 +130,39 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     return Joined(base, of_ours, of_theirs, text, parts)
 
 
-def _gone_before(updates: Iterable[bytes], ours: Side, theirs: Side) -> Iterator[DeletedRange]:
-    """What was deleted before the two went apart: by updates of which both have everything.
+@dataclass(slots=True)
+class _Common:
+    """What both had before they went apart; with repairs of it that one side has made since."""
 
-    What both deleted by themselves is not among it: both changed that.
-    """
-    for update in updates:
-        parser = UpdateParser(update, Shape.TEXT)
-        sections = parser.parse().sections
-        reached = {client: stop for client, (_, stop) in sections.items()}
-        if contains(ours.vector, reached) and contains(theirs.vector, reached):
-            yield from parser.ranges
+    vector: dict[int, int]
+    deleted: list[DeletedRange]
+
+    @classmethod
+    def of(cls, updates: Iterable[bytes], ours: Side, theirs: Side) -> _Common:
+        """What was deleted by updates of which both have everything was deleted before. What both deleted by themselves
+        is not among it: both changed that.
+
+        Where what both had was repaired on one side or on either, its text is one that nobody wrote; repaired it is
+        what they went on from.
+        """
+        both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
+        found = cls({client: clock for client, clock in both.items() if clock}, [])
+        repairs: list[tuple[UpdateParser, Parsed]] = []
+        for update in updates:
+            parser = UpdateParser(update, Shape.TEXT)
+            parsed = parser.parse()
+            if found.has({client: stop for client, (_, stop) in parsed.sections.items()}):
+                found.deleted += parser.ranges
+            elif all(Writer.of(client) is Writer.REPAIR for client in parsed.sections):
+                repairs.append((parser, parsed))
+        for parser, parsed in repairs:
+            if found.has(parsed.origins) and found.has(parsed.deletes):
+                found.deleted += parser.ranges
+                found.vector |= {client: stop for client, (_, stop) in parsed.sections.items()}
+        return found
+
+    def has(self, clocks: Mapping[int, int]) -> bool:
+        return contains(self.vector, clocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +269,7 @@ def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges
         yield _Part(
             client, first, last - first, text,
             ours=had[0] and not took[0], theirs=had[1] and not took[1],
-            base=all(had) and not all(took), standing=any(had) and not any(took[:2]),
+            base=had[2] and not took[2], standing=any(had[:2]) and not any(took[:2]),
         )  # fmt: skip
 
 
@@ -258,7 +283,7 @@ def repair(joined: Joined, changes: Sequence[Hunk], rules: int) -> bytes:
     units = _Units(joined)
     deleted: list[DeletedRange] = []
     sections: dict[int, bytes] = {}
-    for hunk in changes:
+    for hunk in _apart(changes):
         deleted += units.ranges(hunk.start, hunk.stop)
         if hunk.text:
             left, right = units.neighbours(hunk.start)
@@ -268,6 +293,20 @@ def repair(joined: Joined, changes: Sequence[Hunk], rules: int) -> bytes:
             sections[client] = _item(client, left, right, hunk.text)
     body = [sections[client] for client in sorted(sections, reverse=True)]
     return write_varint(len(body)) + b"".join(body) + delete_sets.encode(deleted)
+
+
+def _apart(changes: Sequence[Hunk]) -> Iterator[Hunk]:
+    """The same replacements, with those that touch each other made one: their texts would have the same neighbours."""
+    last: Hunk | None = None
+    for hunk in changes:
+        if last is not None and last.stop == hunk.start:
+            last = Hunk(last.start, hunk.stop, last.text + hunk.text)
+            continue
+        if last is not None:
+            yield last
+        last = hunk
+    if last is not None:
+        yield last
 
 
 class _Units:

@@ -14,8 +14,8 @@ Theory of operation
     make the same update, to the byte, so it comes once. Two that saw different parts of what was written at a time make
     different ones, and those meet as well:
 
-    * A side that has all edits of the other one, and more, is right about what the other's repairs touched.
-    * Where both have all edits of the other, the side with the repair of the highest client ID is right.
+    * A side that has all edits of the other one, and more, is right.
+    * Where both have all edits of the other, one of both texts stands, by an order of texts that all agree on.
     * Where both have edits that the other lacks, the three texts decide as ever, with what was repaired on either side.
 
     So every meeting is decided by the texts and the sets of operations alone, the same wherever it happens. After the
@@ -38,7 +38,7 @@ from yp2p.documents.joined import Joined, Side, join, repair
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import StateVector, contains
 from yp2p.threeway import merge as threeway
-from yp2p.threeway.lines import Clean, merge_lines, split_lines
+from yp2p.threeway.lines import split_lines
 
 __all__ = ["Decision", "Joined", "Meeting", "Side", "decide", "join", "meeting_of", "repair_for"]
 
@@ -49,6 +49,7 @@ class Meeting(Enum):
     THREE_TEXTS = auto()
     OURS = auto()
     THEIRS = auto()
+    ONE_OF_BOTH = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def meeting_of(ours: StateVector, theirs: StateVector, *, apart: bool) -> Meetin
         return Meeting.THREE_TEXTS
     if edits[0] or edits[1]:
         return Meeting.OURS if edits[0] else Meeting.THEIRS
-    return Meeting.OURS if max(only_ours) > max(only_theirs) else Meeting.THEIRS
+    return Meeting.ONE_OF_BOTH
 
 
 def decide(path: str, joined: Joined, meeting: Meeting) -> Decision:
@@ -83,12 +84,14 @@ def decide(path: str, joined: Joined, meeting: Meeting) -> Decision:
     if meeting is Meeting.THREE_TEXTS:
         merged = threeway.merge(path, joined.base, joined.ours, joined.theirs)
         return Decision(merged.text, merged.told)
-    parts = merge_lines(*map(split_lines, (joined.base, joined.ours, joined.theirs)))
-    right = [
-        part.lines if isinstance(part, Clean) else part.ours if meeting is Meeting.OURS else part.theirs
-        for part in parts
-    ]
-    return Decision("".join("".join(lines) for lines in right))
+    if meeting is Meeting.ONE_OF_BOTH:
+        return Decision(max(joined.ours, joined.theirs, key=_rank))
+    return Decision(joined.ours if meeting is Meeting.OURS else joined.theirs)
+
+
+def _rank(text: str) -> tuple[int, int, str]:
+    """An order of texts that all agree on: the one with the most different lines, and then the shortest one."""
+    return len(set(split_lines(text))), -len(text), text
 
 
 def repair_for(joined: Joined, text: str) -> bytes | None:

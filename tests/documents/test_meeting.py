@@ -1,0 +1,153 @@
+"""Histories of one text that meet: what was made apart is merged as three texts, the same on every device, once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from meetings import Author, Node, come_to_rest, exchange, run
+
+from yp2p.documents.diff import Hunk, hunks
+from yp2p.documents.joined import Side, join, repair
+from yp2p.documents.meeting import Meeting, meeting_of
+from yp2p.documents.text import TextReplica, imported
+from yp2p.protocol.clients import Writer, client_id_from
+from yp2p.protocol.ysync import check_update
+
+
+def _nodes(text: str, *changes: str) -> list[Node]:
+    nodes = [Node(number, text) for number in range(len(changes))]
+    for node, change in zip(nodes, changes, strict=True):
+        node.save(change)
+    return nodes
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_same_change_made_apart_comes_once(count: int) -> None:
+    for seed in range(60):
+        rng = random.Random(seed)
+        author = Author(rng)
+        text = author.text()
+        new = author.change(text)
+        nodes = _nodes(text, *[new] * count)
+        come_to_rest(nodes, rng)
+        assert nodes[0].text() == new, seed
+
+
+def test_of_two_values_of_one_number_one_stands() -> None:
+    one, two = _nodes('{"run": 3, "list": [4]}\n', '{"run": 4, "list": [5]}\n', '{"run": 5, "list": [7]}\n')
+    exchange(one, two)
+    assert one.text() == two.text() == '{"run": 5, "list": [7]}\n'
+    assert one.replica.version() == two.replica.version()
+    assert len(one.told) == len(two.told) == 1
+
+
+def test_a_line_that_was_changed_here_and_removed_there_stands_whole() -> None:
+    text = "write report\ncall bank\nbuy milk\n"
+    one, two = _nodes(text, "x done write report\ncall bank\nbuy milk\n", "call bank\nbuy milk\n")
+    exchange(one, two)
+    assert one.text() == two.text() == "x done write report\ncall bank\nbuy milk\n"
+
+
+def test_a_side_that_only_removed_lines_is_seen() -> None:
+    one, two = _nodes("a one\nb two\nc three\n", "a one\nc three\n", "a one\nb two and more\nc three\n")
+    exchange(one, two)
+    assert one.text() == two.text() == "a one\nb two and more\nc three\n"
+
+
+def test_both_devices_make_the_same_repair_to_the_byte() -> None:
+    one, two = _nodes("the old line\n", "one wrote this here\n", "and that is of the other 😀\n")
+    exchange(one, two)
+    assert one.repairs + two.repairs == 0 or one.log[-1] == two.log[-1]
+    assert sorted(one.text().splitlines()) == ["and that is of the other 😀", "one wrote this here"]
+
+
+def test_an_edit_that_is_on_its_way_while_both_repair() -> None:
+    """One sends its first edit; the other makes a second one before it comes; both repair what they see."""
+    one, two = _nodes("timeout = 1200\nlast line\n", "timeout = 1800\nlast line\n", "timeout = 2400\nlast line\n")
+    first, early = one.answer(two), two.answer(one)
+    two.save("timeout = 2400\nlast line, and more\n")
+    one.receive(early)
+    two.receive(first)
+    assert come_to_rest([one, two], random.Random(1)) <= 2
+    assert one.text() == "timeout = 2400\nlast line, and more\n"
+
+
+def test_three_change_one_line_and_all_links_come_up_at_once() -> None:
+    for seed in range(20):
+        nodes = _nodes("a\ntimeout = 1\nb\n", *(f"a\ntimeout = {number}\nb\n" for number in (1800, 2400, 900)))
+        assert come_to_rest(nodes, random.Random(seed)) <= 3
+        assert nodes[0].text() == "a\ntimeout = 2400\nb\n", seed
+
+
+def test_the_work_of_one_comes_through_another() -> None:
+    one, two, three = _nodes("a\nb\nc\n", "a one\nb\nc\n", "a two\nb\nc\n", "a\nb\nc three\n")
+    exchange(two, three)
+    exchange(one, three)
+    exchange(one, two)
+    assert come_to_rest([one, two, three], random.Random(1)) <= 3
+    assert one.text().count("a ") == 1
+    assert one.text().endswith("b\nc three\n")
+
+
+def test_somebody_types_inside_a_line_that_a_repair_replaces() -> None:
+    one, two, three = _nodes(
+        "a\nthe line\nb\n", "a\nthe line of one\nb\n", "a\nthe other line\nb\n", "a\nthe line\nb\n"
+    )
+    exchange(one, three)
+    three.type(3, "t")
+    exchange(one, two)
+    come_to_rest([one, two, three], random.Random(1))
+    assert one.text().count("line") == 1
+    assert "one" in one.text()
+    assert "other" in one.text()
+
+
+@pytest.mark.parametrize("devices", [3, 4])
+def test_devices_that_meet_in_any_order_come_to_rest(devices: int) -> None:
+    for seed in range(25):
+        rounds, twice = run(seed, devices)
+        assert rounds <= devices, seed
+        assert devices > 3 or not twice, seed
+
+
+def test_keystrokes_that_cross_are_no_meeting() -> None:
+    typed, saved = 7, Writer.SAVED.client_id(7)
+    repaired = client_id_from(Writer.REPAIR, b"one")
+    assert meeting_of({typed: 3}, {8: 1}, apart=False) is None
+    assert meeting_of({typed: 3}, {8: 1}, apart=True) is Meeting.THREE_TEXTS
+    assert meeting_of({typed: 3}, {saved: 1}, apart=False) is Meeting.THREE_TEXTS
+    assert meeting_of({typed: 3, saved: 1}, {saved: 1}, apart=True) is None
+    assert meeting_of({typed: 3}, {repaired: 1}, apart=False) is Meeting.OURS
+    assert meeting_of({repaired: 1}, {typed: 1}, apart=False) is Meeting.THEIRS
+    assert meeting_of({repaired: 1}, {client_id_from(Writer.REPAIR, b"two"): 1}, apart=False) is Meeting.ONE_OF_BOTH
+
+
+def test_a_repair_passes_the_wall_and_says_what_it_should() -> None:
+    """Any text of any union, with characters of every size."""
+    for seed in range(200):
+        rng = random.Random(seed)
+        author = Author(rng)
+        text = author.text()
+        one, two = _nodes(text, author.change(text), author.change(text))
+        update = two.answer(one).update
+        log = [*one.log, update]
+        joined = join(log, one.side(), two.side())
+        assert joined is not None
+        assert (joined.base, joined.ours, joined.theirs) == (text, one.text(), two.text())
+        union = TextReplica.from_updates(9, log)
+        assert joined.text == union.text()
+        wanted = author.change(author.text())
+        made = repair(joined, hunks(joined.text, wanted), 1)
+        check_update(made, union.shape, union.clocks(), frozenset(), union.halves)
+        union.receive(made)
+        assert union.text() == wanted, seed
+
+
+def test_a_character_that_is_not_known_here_leaves_the_union_as_it_is() -> None:
+    text = imported("what was removed\n")
+    other = TextReplica.from_updates(Writer.SAVED.client_id(5), [text])
+    other.edit([Hunk(0, 5, "")])
+    forgotten = other.state()  # it has let go of what was removed
+    ours = Side(TextReplica.from_updates(1, [text]).clocks(), [])
+    assert join([forgotten], ours, Side(other.clocks(), other.deleted())) is None
