@@ -7,16 +7,19 @@ document that this path is now; with `&file=` of that a program that comes back 
 by then, and never another one that took the path.
 
 Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
-provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, of one
-client with the state `{"others": [...]}`; what the program says of itself, it says as awareness.
+provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, each a
+client of its own; with `&others=1` of one client, with the state `{"others": [...]}`. What the program says of itself,
+it says as awareness.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -33,15 +36,14 @@ from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.manifest import Entry
 from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
 from yp2p.identity import ID_BYTES, EntryID
-from yp2p.protocol import awareness
-from yp2p.protocol.awareness import Presence
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
+from yp2p.sync.awareness_feed import RENEWED_S, AwarenessFeed
 from yp2p.sync.folder import Folder
 from yp2p.sync.program_document import ProgramDocument
-from yp2p.sync.programs import Program, Programs, others_in
+from yp2p.sync.programs import Program, Programs, others_in, states_for
 from yp2p.sync.provider import Provider
 
 # The client ID under which the daemon says who else is there: no document has it.
@@ -56,16 +58,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """What a program asks for: a path (any name, also one that is not UTF-8), or the file that it had before."""
 
     path: str
     client: int | None  # what it writes with
     file: str
     takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
+    takes_others: bool  # and who is there as a list in one state
 
     @classmethod
-    def of(cls, target: str) -> _Wanted:
+    def of(cls, target: str) -> Wanted:
         query = parse_qs(target.partition("?")[2], errors="surrogateescape")
         client = str(query.get("client", [""])[0])
         is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
@@ -74,6 +77,7 @@ class _Wanted:
             int(client) if is_client else None,
             str(query.get("file", [""])[0]),
             query.get("batch") == ["1"],
+            query.get("others") == ["1"],
         )
 
 
@@ -118,7 +122,7 @@ class Documents:
             if program.target is None or program.target.partition("?")[0] != _TARGET:
                 await _say(stream, rejection(program, _TARGET))
                 return
-            await self._serve_document(stream, program, _Wanted.of(program.target))
+            await self._serve_document(stream, program, Wanted.of(program.target))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went while something was sent to it
         except* Exception:
@@ -126,7 +130,7 @@ class Documents:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _find_soon(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+    async def _find_soon(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """The text that a program asks for; a file that was just made is waited for until it was looked at.
 
         Raises:
@@ -139,7 +143,7 @@ class Documents:
             raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
         return self._find(wanted)
 
-    def _about_to_look(self, wanted: _Wanted) -> Folder | None:
+    def _about_to_look(self, wanted: Wanted) -> Folder | None:
         """The folder in which there is a file at this path that has no entry yet."""
         with suppress(UsageError, OSError):
             folder, inside = history.find(self._device.folders, wanted.path)
@@ -148,7 +152,7 @@ class Documents:
                 return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
         return None
 
-    def _find(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+    def _find(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """Raises UsageError."""
         if wanted.file:
             return self._find_again(wanted)
@@ -160,7 +164,7 @@ class Documents:
             raise NotHereYet(f"the text of {inside} has not come to this device yet")
         return folder, entry
 
-    def _find_again(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+    def _find_again(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
 
         Raises FileGone.
@@ -173,7 +177,7 @@ class Documents:
                     return folder, entry
         raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
 
-    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: _Wanted) -> None:
+    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: Wanted) -> None:
         try:
             folder, entry = await self._find_soon(wanted)
         except YpError as error:
@@ -204,7 +208,7 @@ class Documents:
                     on_awareness=lambda data: programs.said(program, data),
                     batches=wanted.takes_lists,
                 )
-                nursery.start_soon(self._tell_others, folder, program, channel)
+                nursery.start_soon(self._tell, folder, program, channel, wanted)
                 await provider.start()
                 nursery.cancel_scope.cancel()
         except* (YpError, DocumentPoisoned, WebSocketClosed) as group:
@@ -217,25 +221,38 @@ class Documents:
         finally:
             programs.remove(program)
 
-    async def _tell_others(self, folder: Folder, program: Program, channel: ProgramChannel) -> None:
-        """Who else has the file open, and where it is, whenever that changes."""
-        clock = 0
-        told: object = None
+    async def _tell(self, folder: Folder, program: Program, channel: ProgramChannel, wanted: Wanted) -> None:
+        """What was refused, and who else has the file open and where it is, whenever that changes."""
+        feed = AwarenessFeed()
+        last = -math.inf
         while True:
             changed = folder.changed
             if program.refusals:
                 reasons, program.refusals = dict.fromkeys(program.refusals), []
                 await channel.send(encode(Denied("; ".join(reasons))))
-            path = folder.layout().path_of.get(program.entry, "")
-            besides = self._device.programs(folder).besides(program)
-            others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
-            where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
-            if (others, where) != told:
-                clock, told = clock + 1, (others, where)
-                states = awareness.encode([Presence(_DAEMON_CLIENT, clock, {"others": others, "path": where})])
-                await channel.send(encode(AwarenessUpdate(states)))
-            await changed.wait()
+            states = (self._as_list if wanted.takes_others else self._as_states)(folder, program)
+            is_due = not wanted.takes_others and trio.current_time() - last >= RENEWED_S
+            if (news := feed.news(states, time.time_ns() // 1_000_000, renew=is_due)) is not None:
+                program.told = set(states)
+                last = trio.current_time()
+                await channel.send(encode(AwarenessUpdate(news)))
+            with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
+                await changed.wait()
             await trio.sleep(_PRESENCE_DELAY_S)  # and not woken by every keystroke meanwhile
+
+    def _as_list(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+        """One awareness state with all others in it."""
+        path = folder.layout().path_of.get(program.entry, "")
+        besides = self._device.programs(folder).besides(program)
+        others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
+        where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
+        return {_DAEMON_CLIENT: {"others": others, "path": where}}
+
+    def _as_states(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+        """Each of the others as an awareness client."""
+        path = folder.layout().path_of.get(program.entry, "")
+        carets = self._device.programs(folder).carets_besides(program)
+        return states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
 
 
 async def _say(stream: trio.SocketStream, data: bytes) -> None:

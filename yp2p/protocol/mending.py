@@ -38,6 +38,9 @@ Moved = tuple[int, int, int, ID]  # client, first clock and the one after the la
 
 _ORIGIN, _RIGHT_ORIGIN, _KEYED = 0x80, 0x40, 0x20
 _DELETED, _STRING, _EMBED, _FORMAT = 1, 4, 5, 6
+# An edit has a few pieces, what a client brings after days away some thousand. Each takes a hundred bytes and some
+# microseconds: without the cap one message of 64 MiB would hold up the loop for a minute.
+_MAX_PIECES = 1 << 16
 _HALF = "\ufffd"  # what Yjs leaves of each half of a pair
 _ROOT = Shape.TEXT.value
 
@@ -102,10 +105,12 @@ class _Reader:
     def read(self) -> None:
         """Raises InvalidUpdate."""
         cursor = self._cursor
+        pieces = 0
         for _ in range(cursor.count(4)):
             blocks, client, clock = cursor.count(2), cursor.client(), cursor.varint()
-            if client in self.sections:
-                raise InvalidUpdate(f"client {client} has two sections", cursor.at)
+            pieces = self._counted(pieces + blocks)
+            if client in self.sections or blocks == 0:
+                raise InvalidUpdate(f"client {client} has two sections, or an empty one", cursor.at)
             section = self.sections[client] = []
             for _ in range(blocks):
                 section.append(self._block(client, clock))
@@ -113,9 +118,15 @@ class _Reader:
                 if clock > MAX_CLOCK:
                     raise InvalidUpdate(f"clock {clock} is too large", cursor.at)
         for _ in range(cursor.count(2)):
-            client = cursor.client()
-            self.ranges += ((client, cursor.varint(), cursor.varint()) for _ in range(cursor.count(2)))
+            client, number = cursor.client(), cursor.count(2)
+            pieces = self._counted(pieces + number)
+            self.ranges += ((client, cursor.varint(), cursor.varint()) for _ in range(number))
         cursor.finish()
+
+    def _counted(self, pieces: int) -> int:
+        if pieces > _MAX_PIECES:
+            raise InvalidUpdate(f"more than {_MAX_PIECES} pieces, of which one cannot be taken", self._cursor.at)
+        return pieces
 
     def _block(self, client: int, clock: int) -> _Block:
         cursor = self._cursor

@@ -38,6 +38,8 @@ _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a program that is faster than the disk fills the memory.
 _MAX_UNTOLD = 512
 _NUL = "\x00"
+# A client has heard of what was displaced long before that many others were.
+_MAX_MOVED = 256
 
 log = structlog.get_logger()
 
@@ -141,7 +143,7 @@ class ProgramDocument:
             if self._is_synced() and not self._is_resync(parser.parsed):
                 return self._undo(update, reason)
             raise InvalidUpdate(reason)  # what was written meanwhile stays where it is
-        if parser.has_replacement:
+        if parser.has_replacement or self._is_beside_moved(parser.parsed):
             return self._put_right(update, lambda text: False)
         try:
             return self._accept(source, update, parser.parsed)
@@ -226,6 +228,13 @@ class ProgramDocument:
             (to for client, start, stop, to in self._moved if client == place[0] and start <= place[1] < stop), None
         )
 
+    def _is_beside_moved(self, parsed: Parsed) -> bool:
+        """Whether something was written beside an item that is at another place here."""
+        if not self._moved:
+            return False
+        places = ((client, clock - behind) for client, clock in parsed.cuts for behind in (0, 1))
+        return any(self._stands_for(place) is not None for place in places)
+
     def _put_shields(self, displaced: Sequence[Displaced], index: PositionIndex) -> dict[ID, ID]:
         """Put a deleted item behind what was displaced; gives those items by what they are behind."""
         places = {one.anchor: one.before for one in displaced}
@@ -255,6 +264,8 @@ class ProgramDocument:
         self._moved += (
             (one.id[0], one.id[1], one.id[1] + one.length, stands_for[one.anchor]) for one in displaced
         )  # fmt: skip
+
+        del self._moved[:-_MAX_MOVED]
 
     def _was_refused(self, reason: str) -> None:
         self._folder.to_render.add(self._program.entry)
