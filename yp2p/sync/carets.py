@@ -122,7 +122,7 @@ class Lines:
         self.seq = 0  # another one after each change of the text
         self.close: Callable[[], None] = live.subscribe(self._take, at_once=True)
 
-    def _take(self, update: bytes, _: object) -> None:
+    def _take(self, update: bytes, source: object, vector: bytes | None) -> None:
         self._unseen.append(update)
         self._found.clear()
         self.seq += 1

@@ -1,0 +1,180 @@
+"""Two programs type in one text on two devices at a time (bar: p95 at most 3 times, CPU a key at most 1.5 times that of one
+typist alone in the same text), and many programs with cursors (bar: every letter there, p95 250 ms, 40 % of a core).
+
+The text has 45 kB, and scattered edits behind it: `--edits 200 20000`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import trio
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import Device, devices
+
+from yp2p.client import File, connect
+
+_TEXT = "some words in a line of a text\n" * 1450
+_TICKS_A_S = 100.0
+
+
+def _cpu_s(device: Device) -> float:
+    fields = Path(f"/proc/{device.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_A_S
+
+
+async def _scatter(file: File, edits: int) -> None:
+    rng = random.Random(1)
+    for _ in range(edits):
+        at = rng.randrange(len(str(file)))
+        if rng.random() < 0.5:
+            file.insert(at, rng.choice("abcdefg "))
+        else:
+            file.delete(at, min(at + 1, len(str(file))))
+    await file.flush()
+
+
+class _Arrivals:
+    """When keys that one program typed are seen by another one. Each is a character of its own."""
+
+    def __init__(self) -> None:
+        self.typed: dict[str, float] = {}
+        self.took_ms: list[float] = []
+
+    async def watch(self, file: File) -> None:
+        while True:
+            text = str(file)
+            for key in [key for key in self.typed if key in text]:
+                self.took_ms.append((time.perf_counter() - self.typed.pop(key)) * 1000)
+            await file.changed()
+
+
+async def _type(file: File, arrivals: _Arrivals, first: int, keys: int, interval_s: float) -> None:
+    rng = random.Random(first)
+    at = file.position(rng.randrange(len(str(file))))
+    for number in range(keys):
+        key = chr(0x4E00 + first + number)
+        arrivals.typed[key] = time.perf_counter()
+        file.insert(file.index_of(at), key)
+        await trio.sleep(interval_s)
+
+
+async def _round(one: Device, two: Device, typists: int, keys: int, first: int) -> dict[str, float]:
+    async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:
+        async with here.open("a.txt") as left, there.open("a.txt") as right:
+            while str(left) != str(right):
+                await right.changed()
+            arrivals = [_Arrivals(), _Arrivals()]
+            before = _cpu_s(one) + _cpu_s(two)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(arrivals[0].watch, right)
+                nursery.start_soon(arrivals[1].watch, left)
+                async with trio.open_nursery() as typing:
+                    typing.start_soon(_type, left, arrivals[0], first, keys, 0.2)
+                    if typists == 2:
+                        typing.start_soon(_type, right, arrivals[1], first + keys, keys, 0.2)
+                with trio.move_on_after(30):
+                    while arrivals[0].typed or arrivals[1].typed:
+                        await trio.sleep(0.05)
+                nursery.cancel_scope.cancel()
+            cpu_s = _cpu_s(one) + _cpu_s(two) - before
+            took = sorted(arrivals[0].took_ms + arrivals[1].took_ms)
+            return {
+                "keys": typists * keys, "lost": len(arrivals[0].typed) + len(arrivals[1].typed),
+                "p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)],
+                "cpu_ms_a_key": cpu_s * 1000 / (typists * keys),
+            }  # fmt: skip
+
+
+async def _crowd(one: Device, two: Device, programs: int, seconds: float) -> dict[str, float]:
+    """So many programs on two devices, five keys and five cursor moves a second each."""
+    keys = int(seconds * 5)
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(connect(device.home / "control.sock")) for device in (one, two)]
+        files = [
+            await stack.enter_async_context(connections[number % 2].open("crowd.txt")) for number in range(programs)
+        ]
+        arrivals = _Arrivals()
+        before = [_cpu_s(device) for device in (one, two)]
+        started = time.perf_counter()
+
+        async def work(number: int, file: File) -> None:
+            rng = random.Random(number)
+            for key in range(keys):
+                letter = chr(0x4E00 + number * keys + key)
+                if number < 2:
+                    arrivals.typed[letter] = time.perf_counter()
+                file.insert(rng.randrange(len(str(file)) + 1), letter)
+                file.set_awareness(f"program {number}", file.position(rng.randrange(len(str(file)) + 1)))
+                await trio.sleep(0.2)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(arrivals.watch, files[-1])
+            async with trio.open_nursery() as typing:
+                for number, file in enumerate(files):
+                    typing.start_soon(work, number, file)
+            took_s = time.perf_counter() - started
+            cores = [(_cpu_s(device) - cpu) / took_s for device, cpu in zip((one, two), before, strict=True)]
+            wanted = {chr(0x4E00 + number) for number in range(programs * keys)}
+            with trio.move_on_after(30):
+                while not all(wanted <= set(str(file)) for file in files):
+                    await trio.sleep(0.1)
+            nursery.cancel_scope.cancel()
+        took = sorted(arrivals.took_ms)
+        return {
+            "programs": programs, "lost": max(len(wanted - set(str(file))) for file in files),
+            "p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)],
+            "core_one_%": 100 * cores[0], "core_two_%": 100 * cores[1],
+        }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--edits", type=int, nargs="*", default=[200, 20_000])
+    parser.add_argument("--keys", type=int, default=100)
+    parser.add_argument("--programs", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text(_TEXT)
+        (one.dir / "crowd.txt").write_text(_TEXT)
+        two.join(one)
+        one.wait()
+        two.wait()
+        behind = 0
+        for number, edits in enumerate(chosen.edits):
+
+            async def fill(count: int = edits - behind) -> None:
+                async with connect(one.home / "control.sock") as device, device.open("a.txt") as file:
+                    await _scatter(file, count)
+
+            trio.run(fill)
+            behind = edits
+            one.wait(120)
+            two.wait(120)
+            for typists in (1, 2):
+                first = 1000 * (2 * number + typists)
+                found.append({"edits": edits, "typists": typists}
+                             | trio.run(_round, one, two, typists, chosen.keys, first))  # fmt: skip
+        if chosen.programs:
+            found.append({"crowd": True} | trio.run(_crowd, one, two, chosen.programs, chosen.seconds))
+    for row in found:
+        print(json.dumps(row) if chosen.json else "  ".join(
+            f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
