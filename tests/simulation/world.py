@@ -84,7 +84,7 @@ class World:
 
     def note(self, text: str) -> None:
         """Something happened."""
-        line = f"{trio.current_time():9.4f} {text}"
+        line = f"{hooks.clock_s():9.4f} {text}"  # also in what stands for a worker thread
         self.events.append(line)
         if self._say is not None:
             self._say(line)
