@@ -32,6 +32,7 @@ class NoticeKind(StrEnum):
     """What happened."""
 
     REMOVED_OTHERS_TEXT = "removed-others-text"
+    OLDER_SAVE_MERGED = "older-save-merged"
     MERGED_IN_ONE_LINE = "merged-in-one-line"
     KEPT_BESIDE = "kept-beside"
     DAMAGED = "damaged"
