@@ -334,7 +334,7 @@ class World:
                 path = saved.name.replace("%", "/")
                 if path in before and before[path] != saved.read_bytes() and path not in self.moved:
                     people._write(path, saved.read_bytes(), in_place=False)
-            self.oracle.power_was_cut(host, before)
+            self.oracle.files_were_put_back(host, before)
         del self._backups[host.name]
         if was_up or files_went_back:
             await host.start()

@@ -428,7 +428,7 @@ class Disk:
                 return
             self._folder.digests.save()
             if self._ingest is not None:
-                self._ingest.readers.opened.forget_old()
+                self._ingest.readers.forget_old()
             await self._prune(root)
 
     def _let_go(self) -> None:

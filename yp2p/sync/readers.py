@@ -119,6 +119,14 @@ class Readers:
         found = [one.base for one in self._candidates.get(record.entry, []) if one.base.document == record.document]
         return found[0] if found else record
 
+    def forget_old(self) -> None:
+        """Forget what does not matter any more."""
+        self.opened.forget_old()
+        now = trio.current_time()
+        for entry, found in list(self._candidates.items()):
+            if any(now - one.opened_at > OPEN_S for one in found):
+                self._keep(entry, [one for one in found if now - one.opened_at <= OPEN_S])
+
     def is_unread(self, entry: EntryID) -> bool:
         """Whether it matters when somebody reads this file."""
         return entry in self._foreign or (entry in self._candidates and entry not in self._were_read)
