@@ -61,9 +61,9 @@ systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, system
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (90 s)
-	$(TEST_VENV)/bin/pytest -q -m long -p no:randomly tests/integration
+	$(TEST_VENV)/bin/pytest -q -m long -p no:randomly tests/integration tests/sync
 
-editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed)
+editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
 
 power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)

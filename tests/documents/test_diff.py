@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yp2p.documents.diff import Hunk, apply_hunks, holds_news, hunks
+from yp2p.documents.diff import Hunk, apply_hunks, hunks
 from yp2p.documents.text import TextReplica, imported, removed_by
 
 texts = st.text(alphabet="ab \n\r😀é1_", max_size=60)
@@ -95,24 +95,6 @@ def test_a_rewrite_is_cut_to_the_limit() -> None:
     found = hunks(old, new)
     assert len(found) <= 1000
     assert apply_hunks(old, found) == new
-
-
-@pytest.mark.parametrize(
-    ("older", "newer", "saved", "held"),
-    [
-        ("one\n", "far two\none\n", "far two\none\nmine\n", True),
-        ("one\n", "far two\none\n", "near two\none\n", False),  # alike, but of who had not read it
-        ("one\n", "far two\none\n", "far more two\none\n", True),
-        ("limit = 1200\n", "limit = 1800\n", "limit = 2400\n", False),
-        ("limit = 1200\n", "limit = 1800\n", "limit = 1800\nmine\n", True),
-        ("one\n", "one\nfar away, far away\nto\n", "one\nfar away, far away\n", True),
-        ("one\nfar\n", "one\n", "one\nmine\n", True),
-        ("one\nfar\n", "one\n", "one\nfar\nmine\n", False),
-        ("one\nfar two\n", "one\n", "one\nnear two\nmine\n", True),  # not an edit of the line that is gone
-    ],
-)
-def test_whether_a_save_holds_what_came_in_between(older: str, newer: str, saved: str, held: bool) -> None:
-    assert holds_news(older, newer, hunks(older, saved), hunks(newer, saved)) is held
 
 
 def test_an_edit_inside_a_line_that_others_took_out_is_a_whole_line() -> None:

@@ -103,6 +103,20 @@ def vim_backup(path: Path, token: str, arrive: Arrival) -> None:
     _vim(path, f"7Gcc{token}\x1b:w!\r", arrive, "--cmd", "set backup backupcopy=no")
 
 
+def vim_unchanged(path: Path, arrive: Arrival) -> None:
+    """`:wq` in a vim that nobody typed into."""
+    terminal = Terminal("vim", "-u", "NONE", "-N", path.name, directory=path.parent)
+    terminal.expect(path.name)
+    arrive()
+    terminal.send(":w\r")
+    if terminal.expect("WARNING", "written") == "WARNING":
+        terminal.expect("(y/n)")
+        terminal.send("y")
+        terminal.expect("written")
+    terminal.send(":q\r")
+    terminal.end()
+
+
 def nano(path: Path, token: str, arrive: Arrival) -> None:
     """^O, Enter, and `y` where it asks about a file that changed on disk."""
     terminal = Terminal("nano", "--ignorercfiles", path.name, directory=path.parent)
@@ -200,8 +214,7 @@ def test_saving_over_what_arrived_meanwhile(tmp_path: Path, program: Callable[..
             arriving, token = f"arrived-{number}", f"typed-{number}"
 
             def arrive(arriving: str = arriving) -> None:
-                other.write_text(TEXT.replace("line 30 of the file", f"line 30 {arriving}"))
-                _wait_unread(path, arriving)
+                _arrive_at(path, other, arriving)
 
             program(path, token, arrive)
             eventually(
@@ -212,6 +225,89 @@ def test_saving_over_what_arrived_meanwhile(tmp_path: Path, program: Callable[..
             assert path.read_text() == other.read_text()
             assert path.read_text().count("line 35 of the file") == 1
         assert {name for name in tree(one.dir) if not name.endswith("~")} == {NAME}
+
+
+def cp(path: Path) -> None:
+    subprocess.run(["cp", "../old.txt", path.name], cwd=path.parent, check=True)
+
+
+def git(path: Path) -> None:
+    subprocess.run(["git", "checkout", "--quiet", "--force", "HEAD"], cwd=path.parent, check=True)
+
+
+def rsync(path: Path) -> None:
+    """A directory of many files is put back."""
+    subprocess.run(["rsync", "--archive", "../old/", "./"], cwd=path.parent, check=True)
+
+
+@pytest.mark.parametrize("program", [cp, git, rsync], ids=lambda program: program.__name__)
+def test_what_replaces_a_file_replaces_what_arrived(tmp_path: Path, program: Callable[[Path], None]) -> None:
+    with pair(tmp_path) as (one, two):
+        path, other = one.dir / NAME, two.dir / NAME
+        (path.parent.parent / "old.txt").write_text(TEXT)
+        commands = ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm old")
+        for words in commands:
+            subprocess.run(["git", *words.split()], cwd=one.dir, check=True)
+        old = path.parent.parent / "old"
+        old.mkdir()
+        changed = TEXT.replace("line 3 of the file", "line 3 of an old copy")
+        for name in ("a", "b", "c", "d", "e", "f", "g", "h", "i"):
+            (old / name).write_text(f"{name}\n")
+        (old / NAME).write_text(changed)
+        expected = changed if program is rsync else TEXT
+        for number in range(ROUNDS):
+            assert path.read_text().startswith("line 0")  # some program has it open
+            _arrive_at(path, other, f"arrived-{number}")
+            program(path)
+            eventually(
+                lambda: path.read_text() == other.read_text() == expected,
+                what=f"round {number} of {program.__name__}: {path.read_text()!r} {other.read_text()!r}",
+            )
+            for device in (one, two):
+                device.wait()
+            other.write_text(TEXT)
+            eventually(lambda: path.read_text() == TEXT, what="a fresh start")
+
+
+def test_vim_that_saves_what_it_opened_changes_nothing(tmp_path: Path) -> None:
+    with pair(tmp_path) as (one, two):
+        path, other = one.dir / NAME, two.dir / NAME
+        for number in range(ROUNDS):
+            vim_unchanged(path, lambda: _arrive_at(path, other, f"arrived-{number}"))  # noqa: B023
+            arrived = TEXT.replace("line 30 of the file", f"line 30 arrived-{number}")
+            eventually(lambda: path.read_text() == other.read_text() == arrived, what=f"round {number}")  # noqa: B023
+            for device in (one, two):
+                device.wait()
+            other.write_text(TEXT)
+            eventually(lambda: path.read_text() == TEXT, what="a fresh start")
+
+
+def test_vim_keeps_both_although_something_else_reads_what_arrives(tmp_path: Path) -> None:
+    """Its swap file stands: that an indexer has read what arrived says nothing about the editor."""
+    with pair(tmp_path) as (one, two):
+        path, other = one.dir / NAME, two.dir / NAME
+        for number in range(ROUNDS):
+            arriving, token = f"arrived-{number}", f"typed-{number}"
+
+            def arrive(arriving: str = arriving) -> None:
+                _arrive_at(path, other, arriving)
+                assert arriving in path.read_text()
+                one.wait()
+
+            vim(path, token, arrive)
+            eventually(
+                lambda: _once(path, arriving, token) and _once(other, arriving, token),  # noqa: B023
+                what=f"round {number}: {path.read_text()!r} {other.read_text()!r}",
+            )
+            for device in (one, two):
+                device.wait()
+            other.write_text(TEXT)
+            eventually(lambda: path.read_text() == TEXT, what="a fresh start")
+
+
+def _arrive_at(path: Path, other: Path, arriving: str) -> None:
+    other.write_text(TEXT.replace("line 30 of the file", f"line 30 {arriving}"))
+    _wait_unread(path, arriving)
 
 
 def _wait_unread(path: Path, arriving: str) -> None:
@@ -279,4 +375,4 @@ def test_a_shell_that_appends(tmp_path: Path) -> None:
 
 
 def test_the_programs_are_there() -> None:
-    assert [name for name in ("vim", "nano", "ed", "sed") if shutil.which(name) is None] == []
+    assert [name for name in ("vim", "nano", "ed", "sed", "git", "rsync") if shutil.which(name) is None] == []

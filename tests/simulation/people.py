@@ -82,6 +82,12 @@ class Oracle:
         for token in self._recent.pop(host.name, set()):
             self.tokens[token] = State.EITHER
 
+    def files_were_put_back(self, host: Host, before: dict[str, bytes]) -> None:
+        """Somebody put old versions of files in place while no daemon ran: an edit, that takes out and brings back."""
+        old, new = (tokens_in(b"\n".join(files.values())) for files in (before, host.disk.contents()))
+        for token in old ^ new:
+            self.tokens[token] = State.EITHER  # what was changed elsewhere meanwhile is merged with it
+
     def store_went_back(self) -> None:
         """A device forgot what it knew: what its files hold, or held a moment ago, looks new to it."""
         for token, state in self.tokens.items():

@@ -20,7 +20,7 @@ import trio
 import trio._core._run as trio_run
 import trio.testing
 from simulation import hooks
-from simulation.hooks import clock_s, current_host, installed
+from simulation.hooks import current_host, installed
 from simulation.host import Host
 from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_blob, same_change, same_file, tokens_in
@@ -84,7 +84,7 @@ class World:
 
     def note(self, text: str) -> None:
         """Something happened."""
-        line = f"{clock_s():9.4f} {text}"
+        line = f"{hooks.clock_s():9.4f} {text}"  # also in what stands for a worker thread
         self.events.append(line)
         if self._say is not None:
             self._say(line)
@@ -334,7 +334,7 @@ class World:
                 path = saved.name.replace("%", "/")
                 if path in before and before[path] != saved.read_bytes() and path not in self.moved:
                     people._write(path, saved.read_bytes(), in_place=False)
-            self.oracle.power_was_cut(host, before)
+            self.oracle.files_were_put_back(host, before)
         del self._backups[host.name]
         if was_up or files_went_back:
             await host.start()

@@ -136,8 +136,15 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE day")
-    connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    connection.execute("DROP TABLE unread")
+    connection.execute(
+        "CREATE TABLE unread (folder BLOB NOT NULL, entry BLOB NOT NULL, base_seq INTEGER NOT NULL, base_state BLOB,"
+        " content BLOB NOT NULL, before BLOB, PRIMARY KEY (folder, entry)) STRICT, WITHOUT ROWID"
+    )
+    connection.execute("INSERT INTO unread VALUES (x'01', x'03', 7, NULL, x'04', NULL)")
+    if version < 6:
+        connection.execute("DROP TABLE day")
+        connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     if version < 5:
         connection.execute("DROP TABLE step")
     if version < 4:
@@ -156,6 +163,7 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
     connection.close()
     async with open_database(old) as database:
         assert database.rows("SELECT label, held FROM folder") == [("label", "")]
+        assert database.rows("SELECT * FROM unread") == [(b"\x01", b"\x03", b"\x04", 7, None, None, b"", 0, 0)]
     shapes = []
     for path in (new, old):
         connection = sqlite3.connect(path)

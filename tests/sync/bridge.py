@@ -55,7 +55,7 @@ class Bridge:
         while select.select([self._watcher.fileno()], [], [], 0)[0]:
             batch = await self._watcher.next_batch()
             self.dirty |= batch.finished
-            self.ingest.readers.take(batch.read, batch.written)
+            self.ingest.readers.take(batch)
             self.render_actor.late.written(batch.kept)
 
     async def look(self) -> None:
@@ -103,7 +103,7 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
             root.prepare(FOLDER)
             root.probe()
             async with open_watcher(root, IgnoreRules()) as watcher:
-                ingest = Ingest(folder, root, 4 << 20, watcher.watch_reading)
+                ingest = Ingest(folder, root, 4 << 20, watcher)
                 ingest.after_power_cut = after_power_cut
                 render = Render(folder, root, ingest, lambda name: bridge.dirty.add(name))
                 watcher.watch_kept()

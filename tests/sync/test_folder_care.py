@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 from sync.bridge import PEER, Bridge, open_bridge, replica_like
@@ -66,7 +67,8 @@ def test_removing_what_another_device_wrote_a_moment_ago_is_told_and_can_be_undo
     _run(test)
 
 
-def test_a_file_that_holds_an_older_version_at_a_start_is_no_edit() -> None:
+@pytest.mark.parametrize("after_power_cut", [False, True])
+def test_a_former_version_found_at_a_start_is_an_edit_unless_the_power_was_cut(after_power_cut: bool) -> None:
     async def test(base: Path) -> None:
         path = base / "dir" / NAME
         path.write_text("one\n")
@@ -74,14 +76,28 @@ def test_a_file_that_holds_an_older_version_at_a_start_is_no_edit() -> None:
             for text in ("one\ntwo\n", "one\ntwo\nthree\n"):
                 path.write_text(text)
                 await bridge.look()
-        path.write_text("one\ntwo\n")
+        path.write_text("one\ntwo\n")  # somebody put it back; or that is what the disk came back with
+        async with open_bridge(base, after_power_cut=after_power_cut) as bridge:
+            await bridge.render()
+            assert path.read_text() == ("one\ntwo\nthree\n" if after_power_cut else "one\ntwo\n")
+            assert bridge.document(NAME).text.text() == path.read_text()
+            assert _kinds(bridge) == [NoticeKind.OLDER_VERSION] * after_power_cut
+
+    _run(test)
+
+
+def test_a_version_that_a_rolled_back_store_learns_of_again_is_no_edit() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("one\n")
+        async with open_bridge(base) as bridge:
+            await _remote(bridge, "one\n", "one\ntwo\n")
+            await _remote(bridge, "one\ntwo\n", "one\n2\nthree\n")
+        path.write_text("one\ntwo\n")  # as it was rendered before the store went back to before that
         async with open_bridge(base) as bridge:
             await bridge.render()
-            assert path.read_text() == "one\ntwo\nthree\n"
-            assert _kinds(bridge) == [NoticeKind.OLDER_VERSION]
-            path.write_text("one\ntwo\n")  # with the daemon running it is an edit
-            await bridge.look()
-            assert bridge.document(NAME).text.text() == "one\ntwo\n"
+            assert path.read_text() == "one\n2\nthree\n"
+            assert _kinds(bridge) == []
 
     _run(test)
 

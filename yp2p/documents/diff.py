@@ -248,55 +248,6 @@ def apply_hunks(old: str, changes: Sequence[Hunk]) -> str:
     return "".join([*parts, old[at:]])
 
 
-def holds_news(older: str, newer: str, from_older: Sequence[Hunk], from_newer: Sequence[Hunk]) -> bool:
-    """Whether a save was made of `newer` rather than of `older`: whether it holds what came in between.
-
-    A line that came in between and lost a part counts as not held: a person who had not read it may have written one
-    that is alike, and to take that for an edit of the line would lose it. Where lines were only taken out in between,
-    the save was made of `older` when it has most of them unchanged.
-
-    Args:
-        from_older, from_newer: what the save changed, seen from either.
-    """
-    at = 0
-    fresh: list[tuple[int, int]] = []
-    gone: list[tuple[int, int]] = []
-    for hunk in hunks(older, newer):
-        gone += _lines_at(hunk.start, older[hunk.start : hunk.stop])
-        fresh += _lines_at(at + hunk.start, hunk.text)
-        at += len(hunk.text) - (hunk.stop - hunk.start)
-    if sum(_letters(newer[start:stop]) for start, stop in fresh):
-        return _share_touched(newer, fresh, from_newer) < 0.5
-    if sum(_letters(older[start:stop]) for start, stop in gone):
-        return _share_touched(older, gone, from_older) >= 0.5
-    return extent(from_newer) <= extent(from_older)
-
-
-def _lines_at(place: int, text: str) -> Iterator[tuple[int, int]]:
-    """From where to where each line of a text is that stands at `place`."""
-    for line in split_lines(text):
-        yield place, place + len(line)
-        place += len(line)
-
-
-def _share_touched(text: str, parts: Sequence[tuple[int, int]], changes: Sequence[Hunk]) -> float:
-    """How much of these parts, by letters, is in parts that the changes of the text take letters out of."""
-    sizes = [_letters(text[start:stop]) for start, stop in parts]
-    touched = sum(
-        size for (start, stop), size in zip(parts, sizes, strict=True) if _takes_letters(text, start, stop, changes)
-    )
-    return touched / sum(sizes)
-
-
-def _takes_letters(text: str, start: int, stop: int, changes: Sequence[Hunk]) -> bool:
-    """Whether these changes of a text take letters out of a part of it."""
-    return any(_letters(text[max(start, hunk.start) : min(stop, hunk.stop)]) for hunk in changes)
-
-
-def _letters(text: str) -> int:
-    return sum(map(str.isalnum, text))
-
-
 def extent(found: Sequence[Hunk]) -> int:
     """How many code points were taken out and put in."""
     return sum(hunk.stop - hunk.start + len(hunk.text) for hunk in found)

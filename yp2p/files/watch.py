@@ -22,7 +22,10 @@ from dataclasses import dataclass, field
 import trio
 from inotify_simple import INotify, flags
 
+from yp2p.files.editor_locks import locked_names
+from yp2p.files.git_locks import GIT, GitLocks
 from yp2p.files.ignore import IgnoreRules
+from yp2p.files.reads import ReadWatcher
 from yp2p.files.root import TMP, Root
 from yp2p.files.walk import walk
 
@@ -44,6 +47,9 @@ class Batch:
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
     new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
     written: set[str] = field(default_factory=set)  # paths that somebody wrote to
+    in_git: set[str] = field(default_factory=set)  # of these and those that are finished: last by a git command
+    # Locks of editors that are gone: the file's path, the lock's name, and whether the file was saved before.
+    released: list[tuple[str, str, bool]] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # what was closed in `.yp2p/tmp`: ours, or a save that came late
     # Keys given to `watch_reading`: somebody has read the file; with the paths that had been written to before.
     read: dict[bytes, frozenset[str]] = field(default_factory=dict)
@@ -77,6 +83,8 @@ class Watcher:
         self._path_of: dict[int, str] = {}
         self._watch_of: dict[str, int] = {}
         self._reading: dict[int, bytes] = {}
+        self.reads = ReadWatcher()
+        self._git = GitLocks(self._inotify)
         self._kept = -1  # the watch of `.yp2p/tmp`
         self._pace = _Pace()
         self._expected: set[str] = set()  # where somebody puts files: their coming is no news
@@ -88,6 +96,7 @@ class Watcher:
 
     def close(self) -> None:
         self._inotify.close()
+        self.reads.close()
 
     def fileno(self) -> int:
         """What becomes readable when there is something to look at."""
@@ -105,21 +114,33 @@ class Watcher:
         """
         if not path:
             self.too_long.clear()
+            self._git.watch_above(self._root.path)
         return list(walk(self._root, lambda: self.ignore, path, self._watch, self.too_long.__setitem__))
 
     def _watch(self, path: str, descriptor: int) -> None:
         try:
-            watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", _MASK & ~flags.DONT_FOLLOW)
+            watch = self._add_watch(f"/proc/self/fd/{descriptor}")
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 self.exhausted = True
             return
+        self.reads.watch(path, descriptor)
+        self._git.watch(path, descriptor)
         with self._lock:
             old = self._path_of.get(watch)
             if old is not None and old != path:
                 self._watch_of.pop(old, None)
             self._path_of[watch] = path
             self._watch_of[path] = watch
+
+    def _add_watch(self, path: str) -> int:
+        mask = _MASK & ~flags.DONT_FOLLOW
+        try:
+            return int(self._inotify.add_watch(path, mask))
+        except OSError as error:
+            if error.errno != errno.ENOSPC or not self.reads.give_up():
+                raise
+        return int(self._inotify.add_watch(path, mask))  # to see what is saved matters more than to see what is read
 
     def watch_kept(self) -> None:
         """Tell from now on what is written to replaced files, by those who had opened them before."""
@@ -150,6 +171,15 @@ class Watcher:
             os.close(descriptor)
         self._reading[watch] = key
         return True
+
+    def _watch_repository(self, path: str) -> None:
+        """A repository was made in a directory that is watched."""
+        try:
+            descriptor = self._root.open(path, os.O_PATH | os.O_DIRECTORY) if path else os.dup(self._root.descriptor)
+        except OSError:
+            return
+        self._git.watch(path, descriptor)
+        os.close(descriptor)
 
     def _forget(self, path: str) -> None:
         prefix = path + "/"
@@ -201,6 +231,7 @@ class Watcher:
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
             batch.overflow = True
+            self._git.forget()
             return
         if watch == self._kept:
             batch.kept.add(f"{TMP}/{name}")
@@ -213,6 +244,7 @@ class Watcher:
             return
         directory = self._path_of.get(watch)
         if directory is None:
+            self._git.take(watch, mask, name)
             return
         if mask & (flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED | flags.UNMOUNT):
             if directory == "":
@@ -224,8 +256,18 @@ class Watcher:
             self._expected.remove(path)
             self._swallowed.add(path)
             return
+        if name == GIT and mask & (flags.CREATE | flags.MOVED_TO):
+            self._watch_repository(directory)
+        if mask & (flags.DELETE | flags.MOVED_FROM):
+            for locked in locked_names(name):
+                beside = f"{directory}/{locked}" if directory else locked
+                batch.released.append((beside, name, beside in batch.written or beside in batch.finished))
         if self.ignore.ignores(path, directory=is_directory):
             return
+        if self._git.covers(path):
+            batch.in_git.add(path)
+        else:
+            batch.in_git.discard(path)
         if mask & (flags.MODIFY | flags.CLOSE_WRITE):
             batch.written.add(path)
         if is_directory:

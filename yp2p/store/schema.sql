@@ -97,16 +97,19 @@ CREATE TABLE chunks (
     hashes  BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The base before, for files that were rendered with others' changes and that nobody was seen reading since: a save that
--- turns up may have been made of it, also when it turns up after a restart.
+-- What saves that turn up may have been made of, beside what the files are known to hold: versions that were opened here
+-- before others' changes were rendered over them. A restart does not forget them.
 CREATE TABLE unread (
     folder     BLOB NOT NULL,
     entry      BLOB NOT NULL,
+    content    BLOB NOT NULL,
     base_seq   INTEGER NOT NULL,
     base_state BLOB,
-    content    BLOB NOT NULL,
     before     BLOB,                   -- the entry that had this path before, where the base is one of its versions
-    PRIMARY KEY (folder, entry)
+    lock_name  BLOB NOT NULL DEFAULT x'', -- the lock of an editor that stood beside it when the newer version came
+    lock_inode INTEGER NOT NULL DEFAULT 0,
+    is_read    INTEGER NOT NULL DEFAULT 0, -- whether somebody has read, or saved over, what was rendered since
+    PRIMARY KEY (folder, entry, content)
 ) STRICT, WITHOUT ROWID;
 
 -- One row per process start: which client IDs this device wrote with, and when.

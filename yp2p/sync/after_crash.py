@@ -15,16 +15,18 @@ import trio
 from yp2p.documents.manifest import Entry
 from yp2p.files import replace as disk
 from yp2p.files.blobs import PREFIX, name_of
+from yp2p.files.editor_locks import lock_of
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
 from yp2p.files.replace import Purpose, Temporary
 from yp2p.files.root import TMP, Root
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.blobs import chunk_count
 from yp2p.protocol.entries import Kind
+from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
 from yp2p.sync.ingest import Ingest
 from yp2p.sync.late import keep_in_trash
-from yp2p.sync.records import FileRecord, Intent, load_intents, load_unread
+from yp2p.sync.records import Candidate, FileRecord, Intent, load_intents, load_unread
 from yp2p.sync.versions import older_version
 from yp2p.sync.wholes import content_of, record_of
 
@@ -47,8 +49,11 @@ class AfterCrash:
         folder = self._folder
         folder.blobs.start_over()
         document_of = lambda entry: e.document if (e := folder.manifest.entries.get(entry)) is not None else None  # noqa: E731
-        for entry, base in load_unread(folder.database, folder.id, folder.files, document_of).items():
-            self._recover_unread(entry, base)
+        readers = self._ingest.readers
+        for entry, candidate, is_read in load_unread(folder.database, folder.id, folder.files, document_of):
+            readers.recovered(entry, candidate, is_read=is_read)
+        for entry in [entry for entry in folder.files if readers.is_unread(entry)]:
+            self._recover_unread(entry)
         for intent in load_intents(folder.database, folder.id):
             if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
                 record = intent.record()
@@ -100,10 +105,9 @@ class AfterCrash:
             return True
         return status is None or (self._ingest.after_power_cut and status.st_ino != intent.temporary.inode)
 
-    def _recover_unread(self, entry: EntryID, base: FileRecord) -> None:
+    def _recover_unread(self, entry: EntryID) -> None:
         """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
         folder = self._folder
-        self._ingest.readers.unread[entry] = base
         record = folder.files[entry]
         try:
             status = self._root.lstat(record.path)
@@ -148,12 +152,15 @@ class AfterCrash:
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
             found = folder.manifest.entries.get(entry)
             document = found.document if found is not None else base.document
+            statements: list[Statement] = []
             if document == base.document:
-                self._ingest.readers.unread.setdefault(entry, base)
+                candidate = Candidate(base, 0.0, lock_of(self._root, base.path))
+                self._ingest.readers.recovered(entry, candidate, is_read=False)
+                statements = self._ingest.readers.statements(entry)
             content = folder.texts.at(document, seq).content()
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.set_file(record)
-            await folder.database.submit([record.save(folder.id)]).wait()
+            await folder.database.submit([record.save(folder.id), *statements]).wait()
             if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
                 await self._ingest.saves.save_against(base, came_out)
                 came_out = replace(came_out, found=Found.UNCHANGED)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 
 import structlog
 import trio
@@ -28,6 +29,7 @@ from yp2p.sync.ingest import Ingest
 from yp2p.sync.left_out import apply_rules, is_left_alone, read_rules, rules_document_is_missing, rules_text
 from yp2p.sync.records import FileRecord, day_begins, forget_old_bases
 from yp2p.sync.render import Render
+from yp2p.sync.save_base import WAVE_WAIT_S
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
 _QUIET_S = 1.0
@@ -174,8 +176,9 @@ class Disk:
                 folder,
                 root,
                 self._settings.max_text_bytes,
-                watcher.watch_reading,
+                watcher,
                 lambda path: nursery.start_soon(ingest.read_long, path),
+                partial(trio.sleep, WAVE_WAIT_S),
             )
             self._ingest = ingest
             self._ingest.after_power_cut = self._after_power_cut
@@ -184,6 +187,7 @@ class Disk:
             await apply_rules(folder, root, watcher.ignore)
             await AfterCrash(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
+            nursery.start_soon(self._watch_reads, watcher)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
             self._report_started()
             try:
@@ -313,7 +317,7 @@ class Disk:
             log.warning(
                 "watches_exhausted",
                 folder=folder.label,
-                advice=f"set fs.inotify.max_user_watches to more than {2 * watcher.watched_directories}; "
+                advice=f"set fs.inotify.max_user_watches to more than {4 * watcher.watched_directories}; "
                 f"until then the folder is scanned every {_POLL_S:.0f} s",
             )
         there = set(present)
@@ -363,9 +367,17 @@ class Disk:
             self._listing = bool(batch.new_directories)
             for directory in batch.new_directories:
                 found = await trio.to_thread.run_sync(watcher.scan, directory)
+                if self._ingest is not None:
+                    self._ingest.readers.opened.may_be(found)
                 self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
             self._listing = False
             self._folder.disk_work.set()
+
+    async def _watch_reads(self, watcher: Watcher) -> None:
+        while True:
+            await watcher.reads.wait()
+            if self._ingest is not None:
+                await self._ingest.readers.opened.take_pending()
 
     def _take(self, batch: Batch) -> None:
         now = trio.current_time()
@@ -376,7 +388,7 @@ class Disk:
             first, _ = self._modified.get(path, (now, now))
             self._modified[path] = (first, now)
         if self._ingest is not None:
-            self._ingest.readers.take(batch.read, batch.written)
+            self._ingest.readers.take(batch)
         if self._render is not None:
             self._render.late.written(batch.kept)
         if batch.overflow:
@@ -415,6 +427,8 @@ class Disk:
                 scope.cancel()
                 return
             self._folder.digests.save()
+            if self._ingest is not None:
+                self._ingest.readers.forget_old()
             await self._prune(root)
 
     def _let_go(self) -> None:

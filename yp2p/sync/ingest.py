@@ -9,11 +9,11 @@ Theory of operation
     document there is nothing to fork: the save is an edit of the document itself.
 
     What the document had got meanwhile may be the very change that the save brings, or meet it in one line:
-    `documents/merge.py` looks at every merge of work done apart.
+    `meetings.py` looks at what was made apart before it is merged.
 
     A start is another matter. What a scan finds was changed while nobody looked, maybe the same on every device: its
-    operations get a client ID derived from base and change. A file that holds an earlier version, as from a backup, is
-    that version. After a power cut the disk can be older than the store: a file that is empty, NUL-filled, gone, or no
+    operations get a client ID derived from base and change. After a power cut the disk can be older than the store: a
+    file that holds an earlier version is that version, a file that is empty, NUL-filled, gone, or no
     younger than what the store knows is damage, and what was saved since then was made of whichever version is nearest.
 
     What happened is decided by looking, never by the kind of an event: a path is there or not, its content is the
@@ -26,9 +26,9 @@ Theory of operation
 
 Invariants
     * A file whose content is what the document already says is that version, not an edit.
-    * The base of a save is the newest version its writer can have read: a save of a file that nobody has read since it
-      was rendered (inotify's IN_ACCESS tells, `readers.py`) was made of the base before. An editor that had the file
-      open would otherwise take out what others wrote.
+    * A save replaces what was on the disk, unless there is evidence that its writer had an older version open
+      (`evidence.py`): then it is a change of that version. An editor that had the file open would otherwise take out
+      what others wrote.
     * Deletions are decided together and pass the guard (`guard.py`).
     * What becomes or ceases to be text, and what never was, is taken by `wholes.py`.
 """
@@ -36,7 +36,7 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 import structlog
@@ -49,6 +49,7 @@ from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
+from yp2p.files.watch import Watcher
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store.database import Statement
@@ -57,9 +58,10 @@ from yp2p.sync.imports import Imports
 from yp2p.sync.notices import NoticeKind
 from yp2p.sync.readers import Readers
 from yp2p.sync.records import FileRecord
+from yp2p.sync.save_base import SaveBases
 from yp2p.sync.saves import Look, Saves
 from yp2p.sync.unsettled import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
-from yp2p.sync.versions import older_version
+from yp2p.sync.versions import version_found
 from yp2p.sync.wholes import Wholes, told_mode
 
 # Below this a diff takes less than a worker thread's round trip.
@@ -79,8 +81,9 @@ class Ingest:
     """Looks at paths of one folder and brings what changed into the documents.
 
     Args:
-        watch: watches for who reads a file that was rendered.
+        watcher: tells who reads the files; None: nobody does.
         start_reading: starts `read_long` for a path, beside everything else.
+        wait: lets `WAVE_WAIT_S` pass.
     """
 
     def __init__(
@@ -88,16 +91,18 @@ class Ingest:
         folder: Folder,
         root: Root,
         max_text_bytes: int,
-        watch: Callable[[str, bytes], bool] = lambda *_: False,
+        watcher: Watcher | None = None,
         start_reading: Callable[[str], None] = lambda _: None,
+        wait: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     ) -> None:
         self._folder = folder
         self._root = root
         self._max_text_bytes = max_text_bytes
         self._start_reading = start_reading
         self.unsettled = Unsettled()
-        self.readers = Readers(folder, watch)
-        self.saves = Saves(folder, self.readers, self._only_status)
+        watch = watcher.watch_reading if watcher is not None else lambda *_: False
+        self.readers = Readers(folder, root, watch, watcher.reads if watcher is not None else None)
+        self.saves = Saves(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
         self.wholes = Wholes(folder, root, self.unsettled, self._look_soon)
         self._imports = Imports(
             folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away, self.wholes
@@ -127,16 +132,20 @@ class Ingest:
                 known.append((path, None, False))
             else:
                 # Reading a file that nobody has read yet would look as if its next writer had read it.
-                known.append((path, record.stamp, trust_stamp or record.entry in self.readers.unread))
+                known.append((path, record.stamp, trust_stamp or self.readers.is_unread(record.entry)))
         if self.after_power_cut:
             known = [(path, None, False) for path, _, _ in known]
         looked_at = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
-            findings = inspect_all(self._root, known, self._max_text_bytes, self._bases_of(known), self._read_beside)
+            with self.readers.opened.reading_ourselves({path for path, _, _ in known}):
+                findings = inspect_all(
+                    self._root, known, self._max_text_bytes, self._bases_of(known), self._read_beside
+                )
         else:
             findings = await self._inspect(known)
         self._scanning, self._first = trust_stamp, settled
+        self.readers.found(findings)
         try:
             for finding in findings:
                 await self._sort(finding, settled)
@@ -266,26 +275,27 @@ class Ingest:
             else:
                 was_there = self._first or finding.path in self._long_at_start
                 await self.wholes.changed(record, finding, first=was_there)
-            self.readers.was_read(record.entry)
+            self.readers.was_saved(record.entry)
             return
         live = self._folder.texts.open(record.document)
         if finding.content == live.text.content():
             await self._already_here(record, finding)
-        elif (
-            self._first
-            and (old := older_version(self._folder, record, finding.content, finding.stamp.size)) is not None
-        ):
-            self._is_older(old, finding)
+        elif self._first and (old := self._version_found(record, finding)) is not None:
+            self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
         elif self.after_power_cut and self._is_no_younger(record, finding):
             await self._mend(record, finding)
             return
         else:
-            base = self.readers.base_of(record)
-            if base.entry != record.entry and await self.saves.save_of_former(record, base, finding):
+            former = self.readers.foreign_base(record)
+            if former is not None and await self.saves.save_of_former(record, former, finding):
                 return
-            base = base if base.entry == record.entry else record
-            await self.saves.save(record, base, finding, Look(self._scanning, self.after_power_cut))
-        self.readers.was_read(record.entry)
+            made_of = await self.saves.take(record, finding, Look(self._scanning, self.after_power_cut))
+            self.readers.was_saved(record.entry, made_of)
+            return
+        self.readers.was_saved(record.entry)
+
+    def _version_found(self, record: FileRecord, finding: Finding) -> FileRecord | None:
+        return version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
 
     def _is_no_younger(self, record: FileRecord, finding: Finding) -> bool:
         """Whether a file was written before its record, by this device's clock.
@@ -299,13 +309,19 @@ class Ingest:
         found = self._folder.manifest.entries.get(record.entry)
         return found is not None and found.kind is not Kind.TEXT
 
-    def _is_older(self, old: FileRecord, finding: Finding) -> None:
-        """Files older than the store, as from a backup, are no edit: the newest version comes back."""
+    def _holds_version(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
+        """A file that holds another version than the store says is no edit: the newest version comes back.
+
+        Args:
+            is_older: whether it is older than what the file is known to have held; that is told.
+        """
         folder = self._folder
         base = replace(old, stamp=finding.stamp)
         folder.set_file(base)
         folder.database.submit([base.save(folder.id)])
         folder.to_render.add(old.entry)
+        if not is_older:
+            return
         text = "the file held an older version; the newest was put back"
         folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
 
@@ -340,7 +356,7 @@ class Ingest:
         """Forget that the file was there, so that it is made again."""
         folder = self._folder
         self.unsettled.missing.pop(record.path, None)
-        self.readers.was_read(record.entry)
+        self.readers.forget(record.entry)
         folder.drop_file(record.entry)
         folder.database.submit([record.delete(folder.id)])
         folder.to_render.add(record.entry)

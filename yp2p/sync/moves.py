@@ -76,7 +76,7 @@ class Moves:
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             await self._force()
             self._readers.moved_away(record)
-            self._readers.was_read(record.entry)
+            self._readers.forget(record.entry)
             folder.drop_file(record.entry)
             folder.guard.count(record.entry, trio.current_time(), record.stamp.size)
             folder.database.submit([record.delete(folder.id)])

@@ -34,6 +34,7 @@ class NoticeKind(StrEnum):
 
     REMOVED_OTHERS_TEXT = "removed-others-text"
     BOTH_CHANGED = "both-changed"
+    OLDER_SAVE_MERGED = "older-save-merged"
     KEPT_BESIDE = "kept-beside"
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"

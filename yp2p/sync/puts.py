@@ -163,8 +163,7 @@ class Puts:
         await self._not_placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
 
     async def _place(self, placing: Sequence[tuple[Put, Intent]]) -> list[Result]:
-        for put, intent in placing:
-            self._watch_for_readers(put, intent)
+        await self._watch_for_readers(placing)
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
         is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
         with self._expecting([put.path for put, _ in placing if put.record is None]) as done:
@@ -172,16 +171,20 @@ class Puts:
                 self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
             )
             done |= {put.path for (put, _), it in zip(placing, results, strict=True) if it.outcome is Outcome.DONE}
+        placed = {put.entry for put, _ in placing if put.path in done}
+        self._ingest.readers.were_put(placed, {put.entry for put, _ in placing} - placed)
         return results
 
-    def _watch_for_readers(self, put: Put, intent: Intent) -> None:
-        """Until somebody has read the new file, a save over it was made of the text before."""
+    async def _watch_for_readers(self, placing: Sequence[tuple[Put, Intent]]) -> None:
+        """A save may turn out to be made of what was there before: remember that, and see who reads the new file."""
         readers = self._ingest.readers
-        base = put.record if put.is_next_version else readers.former(put.path)
-        if put.kind is not Kind.TEXT or base is None or base.kind is not Kind.TEXT:
-            return
-        if readers.watch_rendered(put.entry, intent.temporary.name):
-            readers.unread.setdefault(put.entry, base)
+        replaced: list[tuple[EntryID, FileRecord]] = []
+        for put, intent in placing:
+            base = put.record if put.is_next_version else readers.former(put.path)
+            if put.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
+                replaced.append((put.entry, base))
+                readers.watch_rendered(put.entry, intent.temporary.name)
+        await readers.will_replace(replaced)
 
     def _put_in_place(self, ready: Sequence[tuple[Put, Intent]]) -> list[Result]:
         """Blocks: in a worker thread."""
@@ -211,11 +214,7 @@ class Puts:
         folder = self._folder
         records = [self._record(put, intent, result) for put, intent, result in placed]
         statements = [record.save(folder.id) for record in records]
-        statements += [
-            unread.save_as_unread(folder.id, put.entry)
-            for put, _, _ in placed
-            if (unread := self._ingest.readers.unread.get(put.entry)) is not None
-        ]
+        statements += [row for put, _, _ in placed for row in self._ingest.readers.statements(put.entry)]
         statements += [intent.delete(folder.id) for _, intent, _ in placed]
         if statements:
             folder.database.submit(statements)
@@ -241,9 +240,8 @@ class Puts:
             await self._folder.database.submit([intent.delete(self._folder.id)]).wait()
         self._give_up(put, intent.temporary.name)
         self._placing_is_over(put)
-        readers = self._ingest.readers
-        if put.record is None or readers.unread.get(put.entry) is put.record:
-            readers.was_read(put.entry)  # nothing was put in place that could be unread
+        if put.record is None:
+            self._ingest.readers.forget(put.entry)  # nothing was put in place that could be unread
         if result.outcome is Outcome.CHANGED:
             self._make_way(put)
         else:
@@ -254,10 +252,7 @@ class Puts:
         folder = self._folder
         record = self._record(put, intent, result)
         statements = [record.save(folder.id), *before.keep_base(folder.id)]
-        unread = self._ingest.readers.unread.get(put.entry)
-        if unread is not None:
-            statements.append(unread.save_as_unread(folder.id, put.entry))
-        folder.database.submit(statements)
+        folder.database.submit([*statements, *self._ingest.readers.statements(put.entry)])
         if result.came_out is not None:
             is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from yp2p.files.editor_locks import EditorLock
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
 from yp2p.files.replace import Temporary
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
@@ -80,13 +82,33 @@ class FileRecord:
         row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
         return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
 
-    def save_as_unread(self, folder: FolderID, entry: EntryID) -> Statement:
-        """Remember this as the base before, of the file of `entry` that nobody has read since it was rendered."""
-        before = self.entry if self.entry != entry else None
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that a save of a file may have been made of, beside the one that the file is known to hold.
+
+    It was opened here last at `opened_at`, by trio's clock; `lock` is an editor's that stood when the newer one came.
+    The base is another entry's where its file had the path before.
+    """
+
+    base: FileRecord
+    opened_at: float
+    lock: EditorLock | None = None
+
+    def save(self, folder: FolderID, entry: EntryID, *, is_read: bool) -> Statement:
+        """Remember it for the file of `entry`, and whether somebody has read what was rendered since."""
+        base, lock = self.base, self.lock or _NO_LOCK
+        before = base.entry if base.entry != entry else None
         return (
-            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?)",
-            (folder, entry, self.base_seq, self.base_state, self.content, before),
-        )
+            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, entry, base.content, base.base_seq, base.base_state, before,
+                os.fsencode(lock.name), lock.inode, is_read,
+            ),
+        )  # fmt: skip
+
+
+_NO_LOCK = EditorLock("", 0)
 
 
 def forget_unread(folder: FolderID, entry: EntryID) -> Statement:
@@ -98,17 +120,22 @@ def load_unread(
     folder: FolderID,
     files: Mapping[EntryID, FileRecord],
     document_of: Callable[[EntryID], DocumentID | None],
-) -> dict[EntryID, FileRecord]:
-    """The bases before, of the files that are known: their own, or that of the file that was there before."""
-    found: dict[EntryID, FileRecord] = {}
-    for entry, seq, state, content, before in database.rows(
-        "SELECT entry, base_seq, base_state, content, before FROM unread WHERE folder = ?", (folder,)
+) -> list[tuple[EntryID, Candidate, bool]]:
+    """What saves of the files that are known may have been made of, the oldest first of each; and whether somebody has
+    read since what was rendered."""
+    found: list[tuple[EntryID, Candidate, bool]] = []
+    for entry, seq, state, content, before, name, inode, is_read in database.rows(
+        "SELECT entry, base_seq, base_state, content, before, lock_name, lock_inode, is_read FROM unread"
+        " WHERE folder = ? ORDER BY entry, base_seq",
+        (folder,),
     ):
         owner = EntryID(before or entry)
         document = document_of(owner)
         if entry in files and document is not None:
             base = replace(files[EntryID(entry)], base_seq=seq, base_state=state, content=content)
-            found[EntryID(entry)] = replace(base, entry=owner, document=document) if before else base
+            base = replace(base, entry=owner, document=document) if before else base
+            lock = EditorLock(os.fsdecode(name), inode) if name else None
+            found.append((EntryID(entry), Candidate(base, 0.0, lock), bool(is_read)))
     return found
 
 

@@ -1,8 +1,8 @@
 """Saves: what somebody wrote into a file becomes operations of its document.
 
 Theory of operation
-    A save is diffed against the base that its writer can have read (`readers.py`), the operations are applied to a fork
-    of that base, and the fork's update is merged. Where the base is all of the document there is nothing to fork: the
+    A save is diffed against the version that it was made of (`save_base.py`), the operations are applied to a fork of
+    that base, and the fork's update is merged. Where the base is all of the document there is nothing to fork: the
     save is an edit of the document itself. Where the document has moved on since, the save and what it got meanwhile
     are two histories that meet (`meetings.py`).
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
-from yp2p.documents.diff import Hunk, extent, holds_news, hunks, split_lines
+from yp2p.documents.diff import Hunk, extent, hunks, split_lines
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.identity import EntryID
@@ -35,7 +35,8 @@ from yp2p.sync.live import LiveDocument
 from yp2p.sync.meetings import Settled
 from yp2p.sync.notices import NoticeKind, Undo
 from yp2p.sync.readers import Readers
-from yp2p.sync.records import FileRecord
+from yp2p.sync.records import Candidate, FileRecord
+from yp2p.sync.save_base import SaveBases
 from yp2p.sync.versions import nearest_version
 from yp2p.sync.wholes import told_mode
 
@@ -47,6 +48,8 @@ _THREAD_DIFF_CHARS = 200_000
 _RECENT_S = 60.0
 # A document that is typed into while a save is looked at has changed by then.
 _TRIES = 5
+# An editor that does not load what came saves again and again.
+_TELL_AGAIN_S = 600.0
 
 log = structlog.get_logger()
 
@@ -63,15 +66,21 @@ class Saves:
     """Takes the saves of one folder.
 
     Args:
+        bases: finds out what saves were made of.
         only_status: takes a file whose content is its base, for its mode and stamp.
     """
 
     def __init__(
-        self, folder: Folder, readers: Readers, only_status: Callable[[FileRecord, Finding], Awaitable[None]]
+        self,
+        folder: Folder,
+        readers: Readers,
+        bases: SaveBases,
+        only_status: Callable[[FileRecord, Finding], Awaitable[None]],
     ) -> None:
         self._folder = folder
         self._readers = readers
         self._only_status = only_status
+        self.bases = bases
         self._edited: dict[EntryID, tuple[float, float]] = {}  # since when (1970), and when last (trio)
 
     def recently_edited(self) -> dict[EntryID, float]:
@@ -83,17 +92,46 @@ class Saves:
     def _is_edited(self, entry: EntryID) -> None:
         self._edited[entry] = self.recently_edited().get(entry, round(time.time())), trio.current_time()
 
-    async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
-        """A person or program saved what was made of `base`, or of `record`: fork there, apply, merge."""
-        folder = self._folder
+    async def take(self, record: FileRecord, finding: Finding, look: Look) -> Candidate | None:
+        """A person or program saved a file: merge that, as a change of what it was made of (`save_base.py`).
+
+        Returns:
+            The older version that it was made of, where it was not made of `record`.
+        """
         if look.after_power_cut:
-            record = base = nearest_version(folder, record, base, finding.text)
+            record = nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
+            await self.save(record, record, finding, look)
+            return None
+        made_of = await self.bases.find(record, finding)
+        if not made_of.is_edit:
+            self._is_unchanged(record, made_of.record, finding)
+            return made_of.older
+        await self.save(record, made_of.record, finding, look)
+        if made_of.older is not None:
+            self._tell_older(record)
+        return made_of.older
+
+    def _is_unchanged(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
+        """The file holds an older version, and nobody changed that: the newer one comes back."""
+        folder = self._folder
+        back = replace(base, path=record.path, mode=record.mode, content=finding.content, stamp=finding.stamp)
+        folder.set_file(back)
+        folder.database.submit([back.save(folder.id)])
+        folder.to_render.add(record.entry)
+
+    def _tell_older(self, record: FileRecord) -> None:
+        """Tell that a save was merged which was made of an older version; of many saves in a row, once."""
+        notices = self._folder.notices
+        earliest = time.time() - _TELL_AGAIN_S
+        kind = NoticeKind.OLDER_SAVE_MERGED
+        if not any(one.kind is kind and one.entry == record.entry and one.at > earliest for one in notices):
+            text = "a save that was made of an older version was merged with what other devices had changed since"
+            notices.add(kind, record.path, text, record.entry)
+
+    async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
+        """A person or program saved what was made of `base`: fork there, apply, merge."""
+        folder = self._folder
         fork, found = await self._changes(base, finding)
-        if base is not record:
-            # Nobody was seen reading; but an appender need not read, and reading through mmap is not seen.
-            other_fork, other_found = await self._changes(record, finding)
-            if holds_news(fork.text(), other_fork.text(), found, other_found):
-                base, fork, found = record, other_fork, other_found
         live = folder.texts.open(record.document)
         fork, update, is_head, settled = await self._made_on(live, base, fork, found, look)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
@@ -103,11 +141,7 @@ class Saves:
         else:
             news = live.replica.apply(update) if update is not None else None
         if news is None or update is None:
-            # Nothing of its own in it: a writer that had not read wrote back what it had.
-            back = replace(base, path=record.path, content=finding.content, stamp=finding.stamp)
-            folder.set_file(back)
-            folder.database.submit([back.save(folder.id)])
-            folder.to_render.add(record.entry)
+            self._is_unchanged(record, base, finding)
             return
         seq = folder.database.last_seq + 1
         updated = FileRecord(
@@ -127,7 +161,7 @@ class Saves:
         await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
-            unread=record.entry in self._readers.unread,
+            unread=self._readers.is_unread(record.entry),
         )  # fmt: skip
         folder.rendered(record.entry)
         if told_mode(record, finding.mode) != record.mode:
@@ -203,7 +237,7 @@ class Saves:
         base = await self.save_against(
             former,
             finding,
-            lambda after: [back.save(folder.id), after.save_as_unread(folder.id, record.entry)],
+            lambda after: [back.save(folder.id), Candidate(after, 0.0).save(folder.id, record.entry, is_read=False)],
         )
         self._readers.keep_foreign(record.entry, base)
         return True

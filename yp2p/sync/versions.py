@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from yp2p.documents.diff import extent, hunks
 from yp2p.documents.text import TextReplica
+from yp2p.files.inspect import Finding
 from yp2p.identity import DocumentID
 from yp2p.store.database import Commit
 from yp2p.sync.folder import Folder
@@ -32,6 +33,20 @@ def older_version(folder: Folder, record: FileRecord, content: bytes, size: int)
         return replace(record, base_state=state, content=content)
     seq = _row_with(folder.texts.rows(record.document), content, size)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
+
+
+def version_found(folder: Folder, record: FileRecord, finding: Finding, *, after_power_cut: bool) -> FileRecord | None:
+    """The version of its document that a file holds which changed while nobody looked, if that is no edit.
+
+    After a stop in order a former version is an edit: somebody put it back. After a power cut it is what the disk came
+    back with. And a version that is newer than what the store knew the file to hold has been rendered: the store was
+    brought back from a backup, and has learned of that version from the other devices again.
+    """
+    live = folder.texts.open(record.document)
+    if not after_power_cut and live.last_seq <= record.base_seq:
+        return None
+    old = older_version(folder, record, finding.content, finding.stamp.size)
+    return old if old is not None and (after_power_cut or old.base_seq > record.base_seq) else None
 
 
 def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> int | None:

@@ -1,0 +1,92 @@
+"""How much of a newer version of a text is in a save, and whether the save looks like a change of an older one.
+
+All of it is counted in letters and digits of whole lines, so that an added brace or blank line weighs nothing beside a
+sentence; where a change has none (only braces, only blank lines), its characters count instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from yp2p.documents.diff import Hunk, hunks, line_blocks, split_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What a save has of two versions.
+
+    Attributes:
+        lacks: share (0 to 1) of what the newer version changed that the save does not have: lines that it added or
+            rewrote and that are missing or cut in the save, and lines that it removed and that are there.
+        keeps: share (0 to 1) of the lines that both versions have that the save has as well; 1 where there is none.
+        covers: whether the save changed every line that the newer version changed. Lines that the newer version only
+            added are not covered.
+    """
+
+    lacks: float
+    keeps: float
+    covers: bool
+
+
+def overlap(older: str, newer: str, save: str) -> Overlap:
+    """Compare a save with two versions that it may have been made of.
+
+    Two diffs with the save by words and one of the versions by lines; of texts of more than 200,000 characters this
+    belongs in a worker thread.
+    """
+    old, new = _Lines(older), _Lines(newer)
+    in_old, in_new = old.cut_by(hunks(older, save)), new.cut_by(hunks(newer, save))
+    blocks = line_blocks(old.lines, new.lines)
+    replaced = {row for block in blocks for row in range(block.old_start, block.old_stop)}
+    added = {row for block in blocks for row in range(block.new_start, block.new_stop)}
+    removed = {
+        row for block in blocks if block.new_start == block.new_stop for row in range(block.old_start, block.old_stop)
+    }
+    common = set(range(len(old.lines))) - replaced
+    use_letters = bool(new.letters(added) + old.letters(removed))
+    total = new.weight(added, use_letters) + old.weight(removed, use_letters)
+    lacking = new.weight(added & in_new, use_letters) + old.weight(removed - in_old, use_letters)
+    common_letters = bool(old.letters(common))
+    all_common = old.weight(common, common_letters)
+    return Overlap(
+        lacks=lacking / total if total else 0.0,
+        keeps=old.weight(common - in_old, common_letters) / all_common if all_common else 1.0,
+        covers=bool(blocks) and all(block.old_start < block.old_stop for block in blocks) and replaced <= in_old,
+    )
+
+
+class _Lines:
+    """The lines of a text, and where they are."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = split_lines(text)
+        self._starts = [0]
+        for line in self.lines:
+            self._starts.append(self._starts[-1] + len(line))
+        self._text = text
+
+    def cut_by(self, changes: Sequence[Hunk]) -> set[int]:
+        """The rows that these changes take something out of: letters, or all there is in a line without letters."""
+        cut: set[int] = set()
+        row = 0
+        for hunk in changes:
+            while self._starts[row + 1 : row + 2] and self._starts[row + 1] <= hunk.start:
+                row += 1
+            at = row
+            while at < len(self.lines) and self._starts[at] < hunk.stop:
+                start, stop = max(self._starts[at], hunk.start), min(self._starts[at + 1], hunk.stop)
+                if _letters(self._text[start:stop]) or (not _letters(self.lines[at]) and start < stop):
+                    cut.add(at)
+                at += 1
+        return cut
+
+    def letters(self, rows: Iterable[int]) -> int:
+        return sum(_letters(self.lines[row]) for row in rows)
+
+    def weight(self, rows: Iterable[int], use_letters: bool) -> int:
+        return self.letters(rows) if use_letters else sum(len(self.lines[row]) for row in rows)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
