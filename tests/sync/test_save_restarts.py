@@ -13,6 +13,7 @@ from sync.bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.provider import PeerState
 from yp2p.sync.undo import undo
 
 NAME = "notes.txt"
@@ -28,7 +29,7 @@ async def _arrive(bridge: Bridge, text: str = ARRIVED) -> None:
     peer = replica_like(bridge, NAME, 77)
     update = peer.edit(hunks(peer.text(), text))
     assert update is not None
-    await bridge.document(NAME).receive(update, PEER, peer.clocks())
+    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
     await bridge.render()
 
 

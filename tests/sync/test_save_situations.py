@@ -29,6 +29,7 @@ from yp2p.documents.diff import hunks
 from yp2p.files.reads import Reads
 from yp2p.sync.evidence import WAVE_FILES
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.provider import PeerState
 
 NAME = "notes.txt"
 TEXT = "".join(f"line {number} of the file\n" for number in range(12))
@@ -74,7 +75,7 @@ class Scene:
         text = peer.text()
         update = peer.edit(hunks(text, text.replace(before, after) if before != TEXT else after))
         assert update is not None
-        await self.bridge.document(NAME).receive(update, PEER, peer.clocks())
+        await self.bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
         await self.bridge.render()
         assert self.bridge.document(NAME).text.content() == self.bridge.folder.file_by_path(NAME).content  # type: ignore[union-attr]
 

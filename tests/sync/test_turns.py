@@ -16,6 +16,7 @@ import trio.testing
 from sync.bridge import OWN, PEER, Bridge, clock, open_bridge
 
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.provider import PeerState
 
 NAME = "state.txt"
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -62,7 +63,8 @@ class Pair:
         documents = [bridge.document(NAME) for bridge in self.bridges]
         update = documents[device].replica.update_since(documents[1 - device].replica.state_vector())
         source = (OWN, PEER)[device]
-        await documents[1 - device].receive(update, source, documents[device].replica.clocks())
+        theirs = PeerState(documents[device].replica.clocks(), is_answer=True)
+        await documents[1 - device].receive(update, source, theirs)
 
     def told(self, kind: NoticeKind) -> int:
         return sum(bridge.folder.notices.count(kind) for bridge in self.bridges)

@@ -130,6 +130,23 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     return Joined(base, of_ours, of_theirs, text, parts)
 
 
+def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[DeletedRange]) -> list[DeletedRange]:
+    """What is deleted at whoever has this state vector, of what is deleted here: all but what updates removed that are not
+    there. (An update that a program made, and that only removes, does not show in a state vector: it counts as there.)
+
+    Args:
+        log: all updates of the document.
+        deleted: what is deleted in it.
+    """
+    unknown: list[DeletedRange] = []
+    for update in log:
+        parser = UpdateParser(update, Shape.TEXT)
+        sections = parser.parse().sections
+        if parser.ranges and not contains(vector, {client: stop for client, (_, stop) in sections.items()}):
+            unknown += parser.ranges
+    return delete_sets.without(deleted, unknown)
+
+
 @dataclass(slots=True)
 class _Common:
     """What both had before they went apart; with repairs of it that one side has made since."""
@@ -142,8 +159,8 @@ class _Common:
         """What was deleted by updates of which both have everything was deleted before. What both deleted by themselves
         is not among it: both changed that.
 
-        Where what both had was repaired on one side or on either, its text is one that nobody wrote; repaired it is
-        what they went on from.
+        Where what both had was repaired on either side, and differently, its text is one that nobody wrote; with a
+        repair it is what they went on from.
         """
         both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
         found = cls({client: clock for client, clock in both.items() if clock}, [])
@@ -155,7 +172,11 @@ class _Common:
                 found.deleted += parser.ranges
             elif all(Writer.of(client) is Writer.REPAIR for client in parsed.sections):
                 repairs.append((parser, parsed))
-        for parser, parsed in repairs:
+        are_both_repaired = all(
+            Writer.REPAIR in {Writer.of(client) for client, clock in one.items() if clock > other.get(client, 0)}
+            for one, other in ((ours.vector, theirs.vector), (theirs.vector, ours.vector))
+        )
+        for parser, parsed in repairs if are_both_repaired else ():
             if found.has(parsed.origins) and found.has(parsed.deletes):
                 found.deleted += parser.ranges
                 found.vector |= {client: stop for client, (_, stop) in parsed.sections.items()}

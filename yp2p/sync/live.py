@@ -24,8 +24,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.delete_sets import without
-from yp2p.protocol.ysync import DeletedRange, Parsed, Shape, StateVector, UpdateParser, contains, deleted_ranges
+from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser
 from yp2p.store.database import Commit
 from yp2p.sync.provider import Listener, PeerState
 
@@ -35,8 +34,6 @@ RECENT_S = 600.0
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
 _MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
-# Saves that a peer may not have seen when it wrote; more than these cross only where devices did not see each other.
-_MAX_RECENT_SAVES = 64
 
 
 log = structlog.get_logger()
@@ -112,8 +109,6 @@ class LiveDocument:
         self._pending = pending
         self._meet = meet
         self.changes = 0  # how often it was changed since it is in memory
-        # Updates that were no keystrokes, and the clocks that they reached: others may not have them yet.
-        self._recent_saves: deque[tuple[dict[int, int], bytes]] = deque(maxlen=_MAX_RECENT_SAVES)
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._listeners: dict[int, Listener] = {}
         self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
@@ -178,16 +173,6 @@ class LiveDocument:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
         return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, parsed))
 
-    def deleted_there(self, vector: StateVector) -> list[DeletedRange]:
-        """What is deleted at whoever has this state vector, of what is deleted here: all but what recent saves
-        removed.
-        """
-        gone = self.replica.deleted()
-        for clocks, update in self._recent_saves:
-            if not contains(vector, clocks):
-                gone = without(gone, deleted_ranges(update))
-        return gone
-
     async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
         """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
@@ -218,7 +203,7 @@ class LiveDocument:
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
         """An update was applied and will be durable with `commit`: tell the listeners."""
         self.changes += 1
-        vector = self._vector_of_save(update)
+        vector = self._vector_of_save()
         # What was applied before and is not told yet may be what this depends on.
         is_early = source is not None and not self._untold
         if is_early:
@@ -226,15 +211,14 @@ class LiveDocument:
         self._untold.append(_Untold(update, source, commit, is_early, vector))
         commit.then(self._tell_durable)
 
-    def _vector_of_save(self, update: bytes) -> bytes | None:
+    def _vector_of_save(self) -> bytes | None:
         """The state vector, where what was just applied is no keystroke; None where it is."""
         if self._meet is None:
             return None
-        saved, before = _saved(self.replica.clocks()), self._saved_clocks
-        if saved == before:
+        saved = _saved(self.replica.clocks())
+        if saved == self._saved_clocks:
             return None
         self._saved_clocks = saved
-        self._recent_saves.append(({c: clock for c, clock in saved.items() if clock != before.get(c)}, update))
         return self.replica.state_vector()
 
     def _tell_durable(self) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from yp2p.documents.joined import deleted_at
 from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
@@ -62,10 +63,11 @@ class Meetings:
             meeting = meeting_of(ours, theirs.vector, apart=theirs.is_answer)
             if meeting is None or not are_whole(ours, theirs.vector, union):
                 return False
+            gone = live.replica.deleted()
             there = [item for update in updates for item in deleted_ranges(update)]
             if not theirs.is_answer:
-                there += live.deleted_there(theirs.vector)
-            sides = Side(ours, live.replica.deleted()), Side(theirs.vector, there)
+                there += deleted_at(theirs.vector, self._log(live), gone)
+            sides = Side(ours, gone), Side(theirs.vector, there)
             changes = live.changes
             settled = await self.settle(live, updates, *sides, meeting, in_time=attempt == _TRIES)
             if live.changes == changes:
@@ -85,6 +87,10 @@ class Meetings:
                 clocks[client] = max(clocks.get(client, 0), stop)
         return clocks
 
+    def _log(self, live: LiveDocument) -> list[bytes]:
+        """All updates of a document: what the store has, and what is on its way there."""
+        return [*(data for _, data in self._folder.texts.rows(live.id)), *live.untold_updates()]
+
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], ours: Side, theirs: Side, meeting: Meeting,
         *, in_time: bool = False,
@@ -94,7 +100,7 @@ class Meetings:
         Args:
             in_time: on the spot, without any await.
         """
-        log = [*(data for _, data in self._folder.texts.rows(live.id)), *live.untold_updates(), *updates]
+        log = [*self._log(live), *updates]
         entry = self._folder.entry_of.get(live.id)
         path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
         if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:
