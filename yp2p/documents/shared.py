@@ -30,12 +30,14 @@ class SharedText:
 
     Args:
         on_change: takes every update that was made here.
+        on_receive: is called after each change that came from others.
     """
 
-    def __init__(self, on_change: Callable[[bytes], None]) -> None:
+    def __init__(self, on_change: Callable[[bytes], None], on_receive: Callable[[], None] = lambda: None) -> None:
         self.doc: Doc[Any] = Doc(client_id=secrets.randbelow(2**32 - 1) + 1)
         self.text: Text = self.doc.get(Shape.TEXT.value, type=Text)
         self._on_change = on_change
+        self._on_receive = on_receive
         self._is_receiving = False
         self._transactions = 0
         self._held: list[bytes] = []  # what came while a transaction was open
@@ -52,7 +54,9 @@ class SharedText:
         self._cached = None
         if self._positions is not None:
             self._positions.apply(update)
-        if not self._is_receiving:
+        if self._is_receiving:
+            self._on_receive()
+        else:
             self._on_change(update)
 
     def __str__(self) -> str:
