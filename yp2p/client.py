@@ -35,13 +35,14 @@ from urllib.parse import unquote_to_bytes
 
 import anyio
 import anyio.to_thread
-from pycrdt import Doc, Text, UndoManager
 
 from yp2p.config import find_paths
 from yp2p.control.call import call
 from yp2p.control.changes import ChangeCount, NextChange
 from yp2p.control.connection import Connection
+from yp2p.control.names import is_file_name, is_text
 from yp2p.control.websocket import WebSocketClosed
+from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
 from yp2p.errors import FileUnavailable, NotRunning, ungrouped
@@ -102,12 +103,14 @@ class Device:
                 the daemon refuses what was written.
             NotRunning: no daemon answers; at the end of the block: what was written is not stored.
         """
-        file = File(self._socket, await self._absolute(os.fspath(path)))
+        file = File(self._socket, await self._absolute(os.fsdecode(path)))
         await file._connect()
         async with file._kept_in_step():
             yield file
 
     async def _absolute(self, path: str) -> str:
+        if not is_file_name(path):
+            raise FileUnavailable(f"{path!r} is the name of no file")
         if os.path.isabs(path):
             return path
         folders = (await self.status())["folders"]
@@ -120,7 +123,7 @@ class _Update(bytes):
     """An update among the messages that wait."""
 
 
-class File:
+class File(EditableText):
     """A text file that is open: its document, where it is the same on all devices. Indices count code points.
 
     It stays this file when it is renamed, which `path` follows. After its block it raises FileUnavailable.
@@ -129,8 +132,7 @@ class File:
     def __init__(self, socket: Path, path: str) -> None:
         self.path = path
         self._socket_path = socket
-        self._shared = SharedText(self._changed, self._tell)
-        self._undo: UndoManager | None = None
+        super().__init__(SharedText(self._changed, self._tell, self._check_open))
         self._waiting: deque[bytes] = deque()
         self._more = anyio.Event()
         self._connection: Connection | None = None
@@ -149,63 +151,7 @@ class File:
         self._progress = anyio.Event()
         self._changes = ChangeCount(self._check_open)
 
-    # --- the document -------------------------------------------------------------------------------------------
-
-    @property
-    def doc(self) -> Doc[Any]:
-        """The live document; its root `Text` is `source`, which counts UTF-8 bytes."""
-        return self._shared.doc
-
-    @property
-    def text(self) -> Text:
-        """The root of the document. Its indices count UTF-8 bytes: `edit`, `insert` and `delete` do not."""
-        return self._shared.text
-
-    def __str__(self) -> str:
-        return str(self._shared)
-
-    def edit(self, start: int, stop: int, text: str) -> None:
-        """Replace the characters `start:stop`. Raises IndexError: they are outside the text."""
-        self._check_open()
-        self._shared.edit(start, stop, text)
-
-    def insert(self, index: int, text: str) -> None:
-        """Insert before a character. Raises IndexError."""
-        self._check_open()
-        self._shared.insert(index, text)
-
-    def delete(self, start: int, stop: int) -> None:
-        """Remove the characters `start:stop`. Raises IndexError."""
-        self._check_open()
-        self._shared.delete(start, stop)
-
-    def replace_all(self, text: str) -> None:
-        """Make the whole text this one, changing only what differs."""
-        self._check_open()
-        self._shared.replace_all(text)
-
-    def transaction(self, origin: str | None = None) -> Any:
-        """A context in which several changes are one, for the others and for undo."""
-        return self._shared.transaction(origin)
-
-    def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
-        """The position at an index, which stays there while the text changes. Raises PositionInvalid."""
-        return self._shared.position(index, assoc)
-
-    def index_of(self, position: Position) -> int:
-        """Where a position is now. Raises PositionUnknown: it is beside what is not here (yet)."""
-        return self._shared.index_of(position)
-
-    @property
-    def undo(self) -> UndoManager:
-        """Undoes what this program did since this was asked first, and nothing of others (`pycrdt.UndoManager`)."""
-        if self._undo is None:
-            self._undo = self._shared.undo_manager()
-        return self._undo
-
-    def undo_manager(self, **settings: Any) -> UndoManager:
-        """One more, with settings of its own: `scopes`, `capture_timeout_millis`, `timestamp`."""
-        return self._shared.undo_manager(**settings)
+    # --- bookmarks ----------------------------------------------------------------------------------------------
 
     async def bookmarks(self) -> dict[str, Position]:
         """The named positions of this file, on all devices. Raises NotRunning."""
@@ -235,7 +181,7 @@ class File:
             ValueError: the name is no text of at most 100 characters, or the cursor is no `Position`.
         """
         self._check_open()
-        if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
+        if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME and is_text(name)):
             raise ValueError(f"a name is a text of at most {_LONGEST_NAME} characters, and not {name!r:.50}")
         if cursor is not None and not isinstance(cursor, Position):
             raise ValueError(f"a cursor is a Position, and not {cursor!r:.50}")
