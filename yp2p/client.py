@@ -16,6 +16,10 @@ Theory of operation
     the other side when it is made. Should the daemon go, edits go on here; when it is back, both sides say again what
     they have. Updates are idempotent, so nothing is lost or doubled. `flush` is a step 1 whose answer comes after all
     that was sent before it was stored.
+
+    However the block of `open` is left, by its end, an exception, `sys.exit`, Ctrl-C or a cancellation, a last flush
+    follows. What keeps the file in step is shielded, so that it outlives the cancellation of the block, and ends when
+    that flush has ended or its time is over.
 """
 
 from __future__ import annotations
@@ -23,32 +27,33 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import anyio
-import anyio.abc
 import anyio.to_thread
-from pycrdt import Doc, Text, UndoManager
-from wsproto import ConnectionType
 
-from yp2p.config import documents_socket, find_paths
+from yp2p.config import find_paths
 from yp2p.control.call import call
-from yp2p.control.websocket import Close, WebSocket, WebSocketClosed
+from yp2p.control.changes import ChangeCount, NextChange
+from yp2p.control.connection import Connection
+from yp2p.control.names import is_file_name, is_text
+from yp2p.control.websocket import WebSocketClosed
+from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
-from yp2p.errors import FileUnavailable, NotRunning
+from yp2p.errors import FileUnavailable, NotRunning, ungrouped
 from yp2p.protocol import awareness, channel
 from yp2p.protocol.awareness import Presence
 
 __all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
 
 _MOST_REFUSALS = 8
+# How long the end of a block waits for a daemon: longer than a restart takes, shorter than a person waits after Ctrl-C.
 _LAST_FLUSH_S = 5.0
-_RECEIVE_BYTES = 1 << 16
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
 _OTHERS = "others"
 _LONGEST_NAME = 100
@@ -89,35 +94,23 @@ class Device:
         Args:
             path: absolute, or in the one folder that this device has.
 
+        What was written in the block is stored when the block is left, also by an exception, by `sys.exit`, by Ctrl-C
+        or by a cancellation; this takes up to five seconds where the daemon is gone. Where it cannot be stored, the
+        caller is told how much was not: by NotRunning, or, where an `Exception` left the block, by a note on that.
+
         Raises:
             FileUnavailable: there is no such text, with the reason; also out of the block, when it is none any more, or
                 the daemon refuses what was written.
-            NotRunning: no daemon answers; at the end of the block: what was written since it went is not stored.
+            NotRunning: no daemon answers; at the end of the block: what was written is not stored.
         """
-        file = File(self._socket, await self._absolute(os.fspath(path)))
+        file = File(self._socket, await self._absolute(os.fsdecode(path)))
         await file._connect()
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(file._run)
-                await file._until_here()
-                yield file
-                with anyio.move_on_after(_LAST_FLUSH_S) as scope:
-                    await file.flush()
-                if scope.cancelled_caught:
-                    raise NotRunning(
-                        f"the daemon did not come back within {_LAST_FLUSH_S:.0f} s: what was written into {file.path} "
-                        "since it went is not stored"
-                    )
-                tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            # What was raised in the caller's block is theirs: it is not to come out in a group.
-            if len(group.exceptions) == 1:
-                raise group.exceptions[0] from None  # noqa: ASYNC123 (the group is of our own making)
-            raise
-        finally:
-            file._close()
+        async with file._kept_in_step():
+            yield file
 
     async def _absolute(self, path: str) -> str:
+        if not is_file_name(path):
+            raise FileUnavailable(f"{path!r} is the name of no file")
         if os.path.isabs(path):
             return path
         folders = (await self.status())["folders"]
@@ -130,7 +123,7 @@ class _Update(bytes):
     """An update among the messages that wait."""
 
 
-class File:
+class File(EditableText):
     """A text file that is open: its document, where it is the same on all devices. Indices count code points.
 
     It stays this file when it is renamed, which `path` follows. After its block it raises FileUnavailable.
@@ -139,13 +132,15 @@ class File:
     def __init__(self, socket: Path, path: str) -> None:
         self.path = path
         self._socket_path = socket
-        self._shared = SharedText(self._changed)
-        self._undo: UndoManager | None = None
+        super().__init__(SharedText(self._changed, self._tell, self._check_open))
         self._waiting: deque[bytes] = deque()
         self._more = anyio.Event()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._name = ""  # what the daemon calls this file, whatever becomes of its path
         self._is_closed = False
+        self._runner: anyio.CancelScope | None = None  # of what keeps this file in step, while that runs
+        self._failure: FileUnavailable | None = None  # why it does not any more
+        self._made = self._stored = 0  # edits: how many were made here, and how many of them are known to be stored
         self._is_sender_idle = False
         self._is_live = False  # whether step 2 went out: only then are updates sent
         self._own_state: dict[str, Any] = {}
@@ -153,65 +148,10 @@ class File:
         self._others: list[dict[str, Any]] = []
         self._answers = 0  # how many answers to our step 1 came, and how many we asked for
         self._asked = 0
-        self._changed_event = anyio.Event()
+        self._progress = anyio.Event()
+        self._changes = ChangeCount(self._check_open)
 
-    # --- the document -------------------------------------------------------------------------------------------
-
-    @property
-    def doc(self) -> Doc[Any]:
-        """The live document; its root `Text` is `source`, which counts UTF-8 bytes."""
-        return self._shared.doc
-
-    @property
-    def text(self) -> Text:
-        """The root of the document. Its indices count UTF-8 bytes: `edit`, `insert` and `delete` do not."""
-        return self._shared.text
-
-    def __str__(self) -> str:
-        return str(self._shared)
-
-    def edit(self, start: int, stop: int, text: str) -> None:
-        """Replace the characters `start:stop`. Raises IndexError: they are outside the text."""
-        self._check_open()
-        self._shared.edit(start, stop, text)
-
-    def insert(self, index: int, text: str) -> None:
-        """Insert before a character. Raises IndexError."""
-        self._check_open()
-        self._shared.insert(index, text)
-
-    def delete(self, start: int, stop: int) -> None:
-        """Remove the characters `start:stop`. Raises IndexError."""
-        self._check_open()
-        self._shared.delete(start, stop)
-
-    def replace_all(self, text: str) -> None:
-        """Make the whole text this one, changing only what differs."""
-        self._check_open()
-        self._shared.replace_all(text)
-
-    def transaction(self, origin: str | None = None) -> Any:
-        """A context in which several changes are one, for the others and for undo."""
-        return self._shared.transaction(origin)
-
-    def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
-        """The position at an index, which stays there while the text changes. Raises PositionInvalid."""
-        return self._shared.position(index, assoc)
-
-    def index_of(self, position: Position) -> int:
-        """Where a position is now. Raises PositionUnknown: it is beside what is not here (yet)."""
-        return self._shared.index_of(position)
-
-    @property
-    def undo(self) -> UndoManager:
-        """Undoes what this program did since this was asked first, and nothing of others (`pycrdt.UndoManager`)."""
-        if self._undo is None:
-            self._undo = self._shared.undo_manager()
-        return self._undo
-
-    def undo_manager(self, **settings: Any) -> UndoManager:
-        """One more, with settings of its own: `scopes`, `capture_timeout_millis`, `timestamp`."""
-        return self._shared.undo_manager(**settings)
+    # --- bookmarks ----------------------------------------------------------------------------------------------
 
     async def bookmarks(self) -> dict[str, Position]:
         """The named positions of this file, on all devices. Raises NotRunning."""
@@ -241,7 +181,7 @@ class File:
             ValueError: the name is no text of at most 100 characters, or the cursor is no `Position`.
         """
         self._check_open()
-        if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME):
+        if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME and is_text(name)):
             raise ValueError(f"a name is a text of at most {_LONGEST_NAME} characters, and not {name!r:.50}")
         if cursor is not None and not isinstance(cursor, Position):
             raise ValueError(f"a cursor is a Position, and not {cursor!r:.50}")
@@ -263,30 +203,49 @@ class File:
         """Whether the daemon is there and has what is here."""
         return self._is_live
 
+    @property
+    def unstored(self) -> int:
+        """How many edits were made here that are not known to be stored: since a flush, or since the block was left."""
+        return self._made - self._stored
+
     async def flush(self) -> None:
         """Return when everything written here so far is stored by the daemon, which may have to come back first."""
-        wanted = None
+        wanted, made = None, self._made
         while wanted is None or self._answers < wanted:
             self._check_open()
             if self._is_live and wanted is None:
                 self._asked += 1
-                wanted = self._asked
+                wanted, made = self._asked, self._made
                 self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
             elif not self._is_live:
                 wanted = None
-            await self._changed_event.wait()
+            await self._progress.wait()
+        self._stored = max(self._stored, made)
 
-    async def changed(self) -> None:
-        """Return when the text, or who else has it open, changes next."""
-        self._check_open()
-        await self._changed_event.wait()
-        self._check_open()
+    def changed(self) -> NextChange:
+        """What others change: the text, who else has it open, its path, and whether the daemon is there.
+
+        `await file.changed()` returns when something changes next, and at once where something did since it last
+        returned to the same task. `async for _ in file.changed():` begins a round after each change, however long a
+        round takes: changes of that time are one more round.
+
+        Raises:
+            FileUnavailable: the block is over; also while it is waited for.
+        """
+        return self._changes.next()
 
     def _touch(self) -> None:
-        event, self._changed_event = self._changed_event, anyio.Event()
+        """Something came or went: whoever waits looks whether it was that."""
+        event, self._progress = self._progress, anyio.Event()
         event.set()
 
+    def _tell(self) -> None:
+        """Something changed that others can see."""
+        self._changes.add()
+        self._touch()
+
     def _changed(self, update: bytes) -> None:
+        self._made += 1
         if not self._is_live or self._connection is None:
             return  # it is part of step 2, once the daemon says what it has
         if self._is_sender_idle and not self._more.is_set():
@@ -302,24 +261,98 @@ class File:
 
     async def _connect(self) -> None:
         """Raises FileUnavailable, NotRunning."""
-        self._connection = await _Connection.open(self._socket_path, self.path, self.doc.client_id, self._name)
+        self._connection = await Connection.open(self._socket_path, self.path, self.doc.client_id, self._name)
         self._name = self._connection.name
 
     async def _until_here(self) -> None:
         """Return when the document is here."""
         while not self._is_live or not self._answers:
-            await self._changed_event.wait()
+            await self._progress.wait()
 
     def _close(self) -> None:
         self._is_closed, self._is_live = True, False
         self._shared.close()
-        self._touch()  # whoever still waits is told
+        self._tell()  # whoever still waits is told
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise FileUnavailable(f"{self.path} is not open any more: its `async with` block is over")
 
-    async def _run(self) -> None:
+    @asynccontextmanager
+    async def _kept_in_step(self) -> AsyncIterator[None]:
+        """Keep in step while the block runs, and until what was written in it is stored. Raises as `Device.open`."""
+        try:
+            with ungrouped():
+                async with self._running():
+                    await self._until_here()
+                    try:
+                        yield
+                    except BaseException as error:
+                        await self._store_last(error)  # noqa: ASYNC102 (it shields itself, for a limited time)
+                        raise
+                    await self._store_last()
+        finally:
+            self._close()
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        """Run what keeps this file in step, until the block is left: no other cancellation reaches it."""
+        runner = anyio.CancelScope(shield=True)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run, runner)
+            try:
+                yield
+            finally:
+                runner.cancel()
+
+    async def _store_last(self, left_by: BaseException | None = None) -> None:
+        """Store what was written in a block that is left, or tell how much is not stored.
+
+        Raises:
+            NotRunning: it is not; where an `Exception` left the block, that has a note instead.
+        """
+        if self._failure is None and self.unstored:
+            with anyio.move_on_after(_LAST_FLUSH_S, shield=True):
+                if isinstance(left_by, Exception | None):
+                    await self.flush()
+                else:
+                    await self._flush_anew()
+        if self._failure is not None or not self.unstored:
+            return
+        away = "answer" if self._is_live else "come back"
+        what = f"the daemon did not {away} within {_LAST_FLUSH_S:g} s: {self._not_stored()}"
+        if isinstance(left_by, Exception):
+            left_by.add_note(what)
+        else:
+            raise NotRunning(what) from left_by
+
+    def _not_stored(self) -> str:
+        return f"{self.unstored} edits of {self.path} are not known to be stored"
+
+    async def _flush_anew(self) -> None:
+        """Flush over another connection: asyncio cancels every task when a program ends, also what keeps in step."""
+        while self._runner is not None:
+            self._runner.cancel()
+            await self._progress.wait()
+        async with self._running():
+            await self.flush()
+
+    async def _run(self, runner: anyio.CancelScope) -> None:
+        """Keep in step until `runner` is cancelled. Raises FileUnavailable."""
+        self._runner = runner
+        try:
+            with runner:
+                await self._stay_connected()
+        except FileUnavailable as error:
+            self._failure = error
+            if self.unstored:
+                error.add_note(self._not_stored())
+            raise
+        finally:
+            self._runner, self._connection, self._is_live = None, None, False
+            self._tell()
+
+    async def _stay_connected(self) -> None:
         """Keep in step, over one connection after the other."""
         retry_s, refused = _FIRST_RETRY_S, 0
         while True:
@@ -333,7 +366,7 @@ class File:
                     raise FileUnavailable(self._connection.refusal)
                 self._connection = None
             self._is_live = False
-            self._touch()
+            self._tell()
             await anyio.sleep(retry_s)
             retry_s = min(_LONGEST_RETRY_S, 2 * retry_s)
             try:
@@ -345,7 +378,7 @@ class File:
                 if refused > _MOST_REFUSALS:
                     raise
 
-    async def _talk(self, connection: _Connection) -> None:
+    async def _talk(self, connection: Connection) -> None:
         self._waiting.clear()
         self._asked = self._answers = 0
         connection.wake_sender = lambda: self._more.set()
@@ -360,7 +393,7 @@ class File:
                 self._touch()
             tasks.cancel_scope.cancel()
 
-    async def _send(self, connection: _Connection) -> None:
+    async def _send(self, connection: Connection) -> None:
         try:
             while True:
                 while self._waiting or connection.has_rest:
@@ -385,7 +418,9 @@ class File:
         match channel.decode(data):
             case channel.Step1(state_vector):
                 self._queue(channel.encode(channel.Step2(self._shared.update_since(state_vector))))
-                self._is_live = True
+                if not self._is_live:
+                    self._is_live = True
+                    self._tell()
             case channel.Step2(update):
                 self._shared.receive(update)
                 self._answers += 1
@@ -397,129 +432,11 @@ class File:
                 if self._connection is not None:
                     self._connection.denied = reason
             case channel.AwarenessUpdate(states):
+                before = self._others, self.path
                 for presence in awareness.decode(states):
                     state = presence.state or {}
                     self._others = list(state.get(_OTHERS, []))
                     if state.get("path"):
                         self.path = os.fsdecode(unquote_to_bytes(state["path"]))  # it may have been renamed
-
-
-class _Connection:
-    """A connection to the daemon for one file. Closing it from the other side raises WebSocketClosed."""
-
-    def __init__(self, stream: anyio.abc.SocketStream) -> None:
-        self._stream = stream
-        self._raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # its number is -1 once it is closed
-        self._socket = WebSocket(ConnectionType.CLIENT)
-        self._rest = b""  # of what was sent in part
-        self.denied = ""  # why something was refused
-        self.wake_sender: Callable[[], None] = lambda: None
-
-    @classmethod
-    async def open(cls, control: Path, path: str, client: int, name: str) -> _Connection:
-        """Connect for the text at a path, or for the one that had this name before, wherever it is.
-
-        Raises:
-            NotRunning: no daemon answers.
-            FileUnavailable: there is no such text.
-        """
-        documents = documents_socket(control)
-        made: _Connection | None = None
-        try:
-            directory = os.open(documents.parent, os.O_PATH | os.O_DIRECTORY)
-            try:
-                stream = await anyio.connect_unix(f"/proc/self/fd/{directory}/{documents.name}")
-            finally:
-                os.close(directory)
-            made = cls(stream)
-            await made._shake_hands(path, client, name)
-        except (OSError, anyio.BrokenResourceError, WebSocketClosed) as error:
-            if made is not None:
-                await anyio.aclose_forcefully(made._stream)
-                if made.denied or made.refusal is not None:
-                    raise FileUnavailable(made.denied or made.refusal or "") from None
-            raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
-        return made
-
-    @property
-    def name(self) -> str:
-        return self._socket.headers.get(b"yp2p-file", b"").decode()
-
-    async def _shake_hands(self, path: str, client: int, name: str) -> None:
-        target = (
-            f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}&batch=1&others=1"
-        )
-        await self._stream.send(self._socket.ask(target))
-        while not self._socket.is_open or not self._socket.messages:
-            await self._read()  # until the first message came, or why there is none
-        if self._is_denial(self._socket.messages[0]):
-            while True:
-                await self._read()  # raises WebSocketClosed, now or soon
-
-    async def __aenter__(self) -> _Connection:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._stream.aclose()
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the daemon does not serve this file, if that is why it closed."""
-        closed = self._socket.closed
-        if closed is None or not Close.is_final(closed.code):
-            return None
-        return self.denied or str(closed) or "there is no such file"
-
-    def _is_denial(self, message: bytes) -> bool:
-        """Whether a message tells that something was refused; the reason is whole in there only."""
-        match channel.decode(message):
-            case channel.Denied(reason):
-                self.denied = reason
-                return True
-            case _:
-                return False
-
-    async def send(self, message: bytes) -> None:
-        """Raises WebSocketClosed."""
-        await self._stream.send(self._socket.message(message))
-
-    def try_send(self, message: bytes) -> None:
-        """Send what the kernel takes at once, while nobody is in `send`; `send_rest` has to follow."""
-        try:
-            data = self._rest + self._socket.message(message)
-            self._rest = data
-            self._rest = data[os.write(self._raw.fileno(), data) :]
-        except (OSError, WebSocketClosed):
-            pass  # whoever sends or reads next is told
-
-    @property
-    def has_rest(self) -> bool:
-        return bool(self._rest)
-
-    async def send_rest(self) -> None:
-        """Send what `try_send` could not."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            await self._stream.send(rest)
-
-    def __aiter__(self) -> _Connection:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while not self._socket.messages:
-            await self._read()
-        return self._socket.messages.popleft()
-
-    async def _read(self) -> None:
-        if self._socket.closed is not None:
-            raise self._socket.closed
-        try:
-            data = await self._stream.receive(_RECEIVE_BYTES)
-        except anyio.EndOfStream:
-            data = b""
-        self._socket.receive(data)
-        self._rest += self._socket.to_send
-        self._socket.to_send = b""
-        if self._rest:
-            self.wake_sender()
+                if before != (self._others, self.path):
+                    self._tell()

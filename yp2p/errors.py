@@ -32,6 +32,8 @@ A message says what happened, with the values, and what to do about it. The CLI 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -184,3 +186,23 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Raise what is alone in a group as it was raised, with its own cause and context.
+
+    A nursery puts what leaves its block into a group. Around a nursery that a caller does not see, this takes it out
+    again: one level, because a group that the caller raised is the caller's.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) != 1:
+            raise
+        alone = group.exceptions[0]
+        context = alone.__context__
+        try:
+            raise alone  # noqa: ASYNC123 (the group is of our own making)
+        finally:
+            alone.__context__ = context

@@ -6,7 +6,9 @@ import random
 
 import pytest
 
+from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
+from yp2p.errors import PositionInvalid
 
 
 def _pair() -> tuple[SharedText, list[bytes], SharedText, list[bytes]]:
@@ -80,3 +82,55 @@ def test_edits_count_characters_however_else_the_text_changes(seed: int) -> None
     for update in wrote:
         two.receive(update)
     assert str(two) == str(one)
+
+
+@pytest.mark.parametrize("was_asked_before", [False, True])
+@pytest.mark.parametrize("opened_by", ["file", "document"])
+def test_positions_are_right_within_a_transaction(was_asked_before: bool, opened_by: str) -> None:
+    """As an editor types: where the cursor is, an insertion there, and the cursor behind it."""
+    one, _, two, _ = _pair()
+    one.insert(0, "é😀 begin end")
+    end = one.position(9)
+    if was_asked_before:
+        assert one.index_of(end) == 9
+    with one.transaction() if opened_by == "file" else one.doc.transaction():
+        one.insert(0, "abc😀")
+        assert one.index_of(end) == 13
+        cursor = one.position(13, Assoc.BEFORE)
+        for letter in "漢字":
+            one.insert(one.index_of(cursor), letter)
+            cursor = one.position(one.index_of(cursor) + 1, Assoc.BEFORE)
+        one.text.insert(0, ">")  # by hand
+        one.delete(1, 4)
+        assert str(one)[one.index_of(cursor) :] == "end"
+        assert one.index_of(end) == one.index_of(cursor) == 13
+    assert str(one) == ">😀é😀 begin 漢字end"
+    assert one.index_of(end) == one.index_of(cursor) == 13
+    two.receive(one.doc.get_update())
+    assert two.index_of(end) == two.index_of(cursor) == 13
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_positions_within_transactions_are_those_of_a_fresh_document(seed: int) -> None:
+    rng = random.Random(seed)
+    one, _, _, _ = _pair()
+    one.insert(0, "one 😀 two é three")
+    kept: list[Position] = []
+    for _ in range(6):
+        with one.transaction():
+            for _ in range(8):
+                size = len(str(one))
+                start = rng.randint(0, size)
+                one.edit(start, min(size, start + rng.choice([0, 0, 1, 3])), rng.choice(["x", "😀", "é漢", ""]))
+                at = rng.randint(0, len(str(one)))
+                kept.append(one.position(at, rng.choice(list(Assoc))))
+                assert one.index_of(kept[-1]) == at
+                fresh, _, _, _ = _pair()
+                fresh.receive(one.doc.get_update())
+                assert [one.index_of(position) for position in kept] == [fresh.index_of(place) for place in kept]
+
+
+def test_what_is_no_position_is_refused() -> None:
+    one, _, _, _ = _pair()
+    with pytest.raises(PositionInvalid, match="is no Position"):
+        one.index_of(5)  # type: ignore[arg-type]

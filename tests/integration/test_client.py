@@ -172,7 +172,7 @@ def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> N
         async def test() -> None:
             async with connect(_socket(one)) as device:
                 async with device.open("a.md") as file:
-                    for wrong in ({"name": "x" * 200}, {"name": 5}, {"cursor": 5}):
+                    for wrong in ({"name": "x" * 200}, {"name": 5}, {"name": "\ud83d"}, {"cursor": 5}):
                         with pytest.raises(ValueError, match="and not"):
                             file.set_awareness(**wrong)
                     for index, assoc in ((1.5, Assoc.AFTER), (0, 5)):
@@ -182,7 +182,10 @@ def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> N
                     manager = file.undo_manager(scopes=[file.text])
                     assert not manager.can_undo()
                 assert not file.is_connected
-                for use in (lambda: file.insert(0, "x"), lambda: file.replace_all("x"), file.set_awareness):
+                for use in (
+                    lambda: file.insert(0, "x"), lambda: file.replace_all("x"), file.set_awareness,
+                    lambda: file.text.insert(0, "x"), lambda: file.transaction().__enter__(),
+                ):  # fmt: skip
                     with pytest.raises(FileUnavailable, match="not open any more"):
                         use()
                 for wait in (file.flush, file.changed):
@@ -255,6 +258,8 @@ def test_errors_are_typed(tmp_path: Path) -> None:
                     ("nothing.md", "there is no file 'nothing.md'"),
                     ("blob", "blob is no text"),
                     ("/nowhere/a.md", "is in no folder of this device"),
+                    ("half \ud83d.md", "is the name of no file"),
+                    ("a\0.md", "is the name of no file"),
                 ):
                     with pytest.raises(FileUnavailable, match=reason):
                         async with here.open(path):

@@ -135,6 +135,10 @@ class PositionIndex:
             self._doc.apply_update(relabelled(update, lambda _: _LETTER))
         self._clocks = None
 
+    def state_vector(self) -> bytes:
+        """What `apply` has taken so far."""
+        return self._doc.get_state()
+
     def create(self, text: str, index: int, assoc: Assoc) -> Position:
         """The position at an index of the text, which is what the document says now.
 

@@ -2,7 +2,12 @@
 
 `pycrdt` counts texts in UTF-8 bytes, and an index inside a character corrupts the document on other devices. So edits
 go through `edit`, `insert` and `delete`, which count code points as Python does. The document itself is there for
-whatever else a program wants of it.
+whatever else a program wants of it; it is guarded (`guarded.py`).
+
+Invariants
+    * Where an edit fails, nothing has changed; where a transaction fails, the text is what it was before it.
+    * What comes from the daemon while a transaction is open is applied after it, whoever opened it.
+    * Positions are right at any time, in a transaction as well: what that has done so far is brought to their index.
 """
 
 from __future__ import annotations
@@ -12,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pycrdt import Doc, Text, TransactionEvent, UndoManager
+from pycrdt import Text, TransactionEvent
 
 from yp2p.documents.diff import Hunk, apply_hunks, hunks
+from yp2p.documents.guarded import FileDoc, check_place, check_text
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
-from yp2p.errors import PositionInvalid
-from yp2p.protocol.ysync import Shape
+from yp2p.documents.undo_stack import UndoManager
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid
 
 # The origin of changes that came from the daemon, which are never undone here.
 FROM_DAEMON = "yp2p daemon"
@@ -30,16 +36,27 @@ class SharedText:
 
     Args:
         on_change: takes every update that was made here.
+        on_receive: is called after each change that came from others.
+        check_open: raises when nothing may be written any more.
     """
 
-    def __init__(self, on_change: Callable[[bytes], None]) -> None:
-        self.doc: Doc[Any] = Doc(client_id=secrets.randbelow(2**32 - 1) + 1)
-        self.text: Text = self.doc.get(Shape.TEXT.value, type=Text)
+    def __init__(
+        self,
+        on_change: Callable[[bytes], None],
+        on_receive: Callable[[], None] = lambda: None,
+        check_open: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._check_open = check_open
+        self.doc = FileDoc(
+            secrets.randbelow(2**32 - 1) + 1, edit=self.edit, check=check_open, on_end=self._receive_held
+        )
+        self.text: Text = self.doc.text
         self._on_change = on_change
+        self._on_receive = on_receive
         self._is_receiving = False
-        self._transactions = 0
         self._held: list[bytes] = []  # what came while a transaction was open
         self._positions: PositionIndex | None = None
+        self._brought: tuple[bytes, str] | None = None  # state vector and text that a transaction was asked at
         self._cached: str | None = None  # the text, since the last change
         self._subscription = self.doc.observe(self._changed)
 
@@ -50,29 +67,38 @@ class SharedText:
     def _changed(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
         self._cached = None
-        if self._positions is not None:
-            self._positions.apply(update)
-        if not self._is_receiving:
+        if self._is_receiving:
+            self._on_receive()
+        else:
             self._on_change(update)
+        if self._positions is not None:
+            try:
+                self._positions.apply(update)
+            except (DocumentPoisoned, InvalidUpdate):
+                self._positions = None  # made again from the document when it is asked for
 
     def __str__(self) -> str:
         if is_being_changed(self.doc):
-            return str(self.text)
+            return str(self.doc.library_text)
         if self._cached is None:
-            self._cached = str(self.text)
+            self._cached = str(self.doc.library_text)
         return self._cached
 
     def receive(self, update: bytes) -> None:
         """Apply what the daemon sent; after the transaction that is open, if there is one: it is no part of that."""
-        if self._transactions:
+        if is_being_changed(self.doc):
             self._held.append(update)
             return
         self._is_receiving = True
         try:
             with raising_panics(), self.doc.transaction(origin=FROM_DAEMON):
-                self.doc.apply_update(update)
+                self.doc.receive(update)
         finally:
             self._is_receiving = False
+
+    def _receive_held(self) -> None:
+        while self._held and not is_being_changed(self.doc):
+            self.receive(self._held.pop(0))
 
     def state_vector(self) -> bytes:
         return self.doc.get_state()
@@ -82,44 +108,51 @@ class SharedText:
 
     @contextmanager
     def transaction(self, origin: str | None = None) -> Iterator[None]:
-        """Changes that belong together, for the others and for undo.
+        """Changes that belong together, for the others and for undo. When its block fails, the text is what it was.
 
         Args:
             origin: whose changes these are, for `undo_manager`.
         """
-        self._transactions += 1
-        try:
-            with self.doc.transaction(origin=origin) if origin is not None else self.doc.transaction():
+        self._check_open()
+        before = str(self)
+        with self.doc.transaction(origin=origin):
+            try:
                 yield
-        finally:
-            self._transactions -= 1
-            while self._held and not self._transactions:
-                self.receive(self._held.pop(0))
+            except BaseException:
+                self._apply(hunks(str(self), before, limit=MAX_HUNKS))
+                raise
 
     def edit(self, start: int, stop: int, text: str) -> None:
-        """Replace the code points `start:stop` by `text`. Raises IndexError: they are outside the text."""
-        self._apply([Hunk(start, stop, text)])
+        """Replace the code points `start:stop` by `text`. Where it raises, nothing has changed.
+
+        Raises:
+            IndexError: they are outside the text.
+            TypeError, ValueError: a file cannot hold this (`check_text`).
+        """
+        self._check_open()
+        start, stop, size = check_place(start), check_place(stop), len(str(self))
+        if not 0 <= start <= stop <= size:
+            raise IndexError(f"{start}:{stop} is outside a text of {size} characters")
+        self._apply([Hunk(start, stop, check_text(text))])
 
     def insert(self, index: int, text: str) -> None:
-        """Insert before code point `index`. Raises IndexError."""
+        """Insert before code point `index`. Raises as `edit`."""
         self.edit(index, index, text)
 
     def delete(self, start: int, stop: int) -> None:
-        """Remove the code points `start:stop`. Raises IndexError."""
+        """Remove the code points `start:stop`. Raises as `edit`."""
         self.edit(start, stop, "")
 
     def replace_all(self, text: str) -> None:
-        """Make the whole text this one, changing only what differs, as a save would."""
-        self._apply(hunks(str(self), text, limit=MAX_HUNKS))
+        """Make the whole text this one, changing only what differs, as a save would. Raises as `edit`."""
+        self._check_open()
+        self._apply(hunks(str(self), check_text(text), limit=MAX_HUNKS))
 
     def _apply(self, changes: Sequence[Hunk]) -> None:
-        before = str(self)
-        places = [place for hunk in changes for place in (hunk.start, hunk.stop)]
-        if any(not 0 <= place <= len(before) for place in places) or any(h.start > h.stop for h in changes):
-            raise IndexError(f"{places} is outside a text of {len(before)} characters")
-        is_nested = is_being_changed(self.doc)
+        """Make changes that were checked."""
+        before, is_nested = str(self), is_being_changed(self.doc)
         with self.doc.transaction():
-            replace_in(self.text, before, changes)
+            replace_in(self.doc.library_text, before, changes)
         if not is_nested:
             self._cached = apply_hunks(before, changes)  # to ask the library takes longer than everything else
 
@@ -130,18 +163,23 @@ class SharedText:
         return self._index().create(str(self), index, assoc)
 
     def index_of(self, position: Position) -> int:
-        """Where a position is now, in code points. Raises PositionUnknown."""
+        """Where a position is now, in code points. Raises PositionInvalid: it is none; PositionUnknown."""
+        if not isinstance(position, Position):
+            raise PositionInvalid(f"{position!r:.80} is no Position")
         return self._index().resolve(str(self), position)
 
     def _index(self) -> PositionIndex:
         if self._positions is None:
             self._positions = PositionIndex(self.doc.get_update())
+        elif is_being_changed(self.doc) and self._brought != (now := (self.doc.get_state(), str(self))):
+            self._positions.apply(self.doc.get_update(self._positions.state_vector()))
+            self._brought = now
         return self._positions
 
     def undo_manager(self, **settings: Any) -> UndoManager:
-        """Undo what this process did, and nothing that came from the daemon (`pycrdt.UndoManager`).
+        """Undo what this process did, and nothing that came from the daemon.
 
         Args:
-            settings: `scopes` (the text, unless others are named), `capture_timeout_millis`, `timestamp`.
+            settings: those of `UndoManager`; its `scopes` are the text, unless others are named.
         """
         return UndoManager(**{"scopes": [self.text], **settings})
