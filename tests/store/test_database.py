@@ -136,8 +136,10 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE day")
-    connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    connection.execute("DROP TABLE pack")
+    if version < 6:
+        connection.execute("DROP TABLE day")
+        connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     if version < 5:
         connection.execute("DROP TABLE step")
     if version < 4:
