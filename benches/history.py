@@ -1,7 +1,9 @@
-"""What the past costs: a month of work on 1,000 files, one file rewritten 200 times, and how long `yp2p log` takes.
+"""What the past costs: a month of work on 1,000 files, one file rewritten 200 times, and a text of 260,000 keystrokes.
 
 The month passes in the store, by the daemon's own parts and another clock: every day some files are saved some times
-each, and once a day the log is thinned. Then a daemon starts on it.
+each, and once a day the log is thinned. The keystrokes come one an update, five a second, as a program makes them, in
+words at one place and then at another; three of ten are deletions. Then a daemon starts on it, and the commands that
+look back are measured from outside.
 """
 
 from __future__ import annotations
@@ -27,17 +29,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from lab import Device, devices, eventually
 
 from yp2p.config import History
-from yp2p.documents.diff import hunks
+from yp2p.documents.diff import Hunk, hunks
 from yp2p.identity import DeviceID, DocumentID, FolderID
 from yp2p.store.database import Database, open_database
+from yp2p.sync.ages import DAY_S
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
+from yp2p.sync.packing import Packing
+from yp2p.sync.programs import CAPTURE_S
 from yp2p.sync.records import day_begins
-from yp2p.sync.retention import DAY_S, Retention
+from yp2p.sync.retention import Retention
 
-BARS = {"log_ms": 200.0, "times_the_files": 4.0, "rewritten_kib": 1100.0}
+BARS = {
+    "log_ms": 200.0, "times_the_files": 4.0, "rewritten_kib": 1100.0,
+    "typed_store_mib": 20.0, "typed_log_ms": 1000.0, "typed_undo_ms": 1000.0, "typed_redo_ms": 1000.0,
+    "typed_show_ms": 1000.0, "typed_diff_ms": 1000.0, "typed_blame_ms": 1000.0, "typed_bookmark_ms": 1000.0,
+    "typed_restore_ms": 1000.0,
+}  # fmt: skip
 _WORDS = ("a", "line", "of", "some", "words", "that", "people", "write", "into", "notes", "every", "day", "later")
 _SAVES = 6
+_KEY_S = 0.2
 _SHARE = 0.2
 
 
@@ -158,6 +169,89 @@ async def _rewrites(path: Path, rng: random.Random) -> dict[str, float]:
             }
 
 
+class Typist:
+    """Somebody who writes a text in a program, with a cursor that goes on for a while and then is elsewhere."""
+
+    def __init__(self, rng: random.Random, text: str) -> None:
+        self._rng = rng
+        self._size = self._at = len(text)
+        self._left = 0
+        self._deletes = False
+
+    def next_key(self) -> Hunk:
+        rng = self._rng
+        if not self._left:
+            self._left = rng.randint(5, 60)
+            near = min(self._size, max(0, self._at + int(rng.gauss(0, 80))))
+            self._at = near if rng.random() < 0.75 else rng.randint(0, self._size)
+            self._deletes = rng.random() < 0.3
+        self._left -= 1
+        if self._deletes and self._at:
+            self._at -= 1
+            self._size -= 1
+            return Hunk(self._at, self._at + 1, "")
+        self._at += 1
+        self._size += 1
+        return Hunk(self._at - 1, self._at - 1, rng.choice("abcdefghijklmnopqrstuvwxyz      \n"))
+
+
+async def _typed(path: Path, rng: random.Random, keys: int) -> dict[str, float]:
+    now = [time.time() - keys * _KEY_S]
+    with _clock_on_the_wall(now):
+        async with open_database(path, make_room=False) as database:
+            store = Store(database, now)
+            folder = store.folder
+            [document] = folder.entry_of
+            live, packing, program = folder.texts.open(document), Packing(folder), object()
+            typist, before = Typist(rng, live.text.text()), store.used_bytes()
+            seconds = 0.0
+            for number in range(1, keys + 1):
+                now[0] += _KEY_S
+                update = live.text.edit([typist.next_key()])
+                assert update is not None
+                folder.record_text(live, update, program, undo_gap_s=CAPTURE_S)
+                if number % 1000 == 0:
+                    await database.pending().wait()
+                    started = time.perf_counter()
+                    await packing.pack()
+                    seconds += time.perf_counter() - started
+            await database.pending().wait()
+            rows = database.rows("SELECT count(*) FROM log WHERE document = ?", (document,))[0][0]
+            return {
+                "typed_keys": keys,
+                "typed_text_kib": live.text.size() // 1024,
+                "typed_rows": rows,
+                "typed_packing_s": round(seconds, 1),
+                "typed_store_mib": round((store.used_bytes() - before) / 2**20, 2),
+            }
+
+
+def _looking_back(device: Device, runs: int) -> dict[str, float]:
+    """How long each command takes on the text that was typed, the median of some runs."""
+    path = str(device.dir / "0.txt")
+    version = json.loads(device.cli("log", path, "--json"))["versions"][-1]["version"]
+    device.cli("bookmark", path, "here", "--line", "5")
+    commands = {
+        "log": [["log", path]],
+        "show": [["show", path]],
+        "diff": [["diff", path, str(version - 1000)]],
+        "blame": [["blame", path]],
+        "undo": [["undo", path]],
+        "redo": [["redo", path]],
+        "bookmark": [["bookmark", path]],
+        "restore": [["restore", f"{path}@{version - 1000}"], ["undo", path]],
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, (command, *after) in commands.items():
+            started = time.perf_counter()
+            device.cli(*command)
+            times[name].append((time.perf_counter() - started) * 1000)
+            for one in after:
+                device.cli(*one)
+    return {f"typed_{name}_ms": round(statistics.median(found), 1) for name, found in times.items()}
+
+
 def _log_ms(device: Device, runs: int) -> dict[str, float]:
     """How long the history of the file with the longest one takes."""
     names = sorted(path.name for path in device.dir.iterdir() if path.suffix == ".txt")
@@ -185,6 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--keys", type=int, default=260_000)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -193,10 +288,12 @@ def main() -> None:
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", YP2P_LOG__LEVEL="warning") as (one,),
         devices(Path(base), "two", YP2P_LOG__LEVEL="warning") as (two,),
+        devices(Path(base), "three", YP2P_LOG__LEVEL="warning") as (three,),
     ):
         _imported(one, options.files, rng)
         _imported(two, 1, rng)
-        for device in (one, two):
+        _imported(three, 1, rng)
+        for device in (one, two, three):
             device.stop()
         clock = partial(trio.testing.MockClock, autojump_threshold=0.01)
         result = trio.run(_month, one.home / "store.db", rng, options.days, clock=clock())
@@ -205,6 +302,10 @@ def main() -> None:
         result |= _log_ms(one, options.runs)
         result |= trio.run(_rewrites, two.home / "store.db", rng, clock=clock())
         two.start()
+        result |= trio.run(_typed, three.home / "store.db", rng, options.keys, clock=clock())
+        three.start()
+        three.wait(120)
+        result |= _looking_back(three, options.runs)
     if options.json:
         print(json.dumps(result))
         return

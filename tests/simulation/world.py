@@ -29,8 +29,9 @@ from yp2p.config import History
 from yp2p.identity import Identity
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
+from yp2p.sync.ages import DAY_S
 from yp2p.sync.folder import manifest_document_id
-from yp2p.sync.retention import DAY_S, Retention
+from yp2p.sync.retention import Retention
 from yp2p.sync.session import FolderSession
 from yp2p.transport.link import Link
 

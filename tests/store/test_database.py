@@ -142,6 +142,7 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         " content BLOB NOT NULL, before BLOB, PRIMARY KEY (folder, entry)) STRICT, WITHOUT ROWID"
     )
     connection.execute("INSERT INTO unread VALUES (x'01', x'03', 7, NULL, x'04', NULL)")
+    connection.execute("DROP TABLE pack")
     if version < 6:
         connection.execute("DROP TABLE day")
         connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")

@@ -26,13 +26,14 @@ from yp2p.errors import DamagedError, UsageError
 from yp2p.identity import DeviceID
 from yp2p.protocol.ysync import Shape
 from yp2p.store.database import open_database
+from yp2p.sync.ages import DAY_S, HOUR_S, Ages, versions_that_stay
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.disk import Disk
 from yp2p.sync.folder import Folder
 from yp2p.sync.history import When, blame_lines, log, show
 from yp2p.sync.past import deleted
 from yp2p.sync.provider import PeerState
-from yp2p.sync.retention import DAY_S, HOUR_S, Ages, Retention, Row, senders, versions_that_stay
+from yp2p.sync.retention import Retention, Row, senders
 from yp2p.sync.undo import undo
 
 NAME = "a.txt"

@@ -34,13 +34,16 @@ class Row(Generic[Author]):
     """One update of a document.
 
     `author` says who wrote with a client ID, as far as that is known; `sender` is the device it came from. `at` is in
-    seconds since 1970.
+    seconds since 1970. It may be the sum of several that were written since `since`; then `removers` are those who only
+    removed something, and everybody else is known by a client ID.
     """
 
     seq: int
     at: float
     sender: Author
     data: bytes
+    since: float | None = None
+    removers: tuple[Author, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def versions(
     for row in rows:
         parser = UpdateParser(row.data, Shape.TEXT)
         parsed = parser.parse()
-        authors = tuple(_authors(row, parsed.sections, author_of))
+        authors = tuple(dict.fromkeys((*_authors(row, parsed.sections, author_of), *row.removers)))
+        since = row.since if row.since is not None else row.at
         added = parser.inserted_units
         removed = sum(length for _, _, length in parser.ranges)
         last = found[-1] if found else None
@@ -97,14 +101,14 @@ def versions(
             and len(found) > 1
             and last.authors == authors
             and len(authors) == 1
-            and row.at - last.at <= gap_s
+            and since - last.at <= gap_s
             and row.at - last.since <= longest_s
         ):
             found[-1] = Version(
                 row.seq, row.at, last.since, authors, last.added + added, last.removed + removed
             )  # fmt: skip
         else:
-            found.append(Version(row.seq, row.at, row.at, authors, added, removed))
+            found.append(Version(row.seq, row.at, since, authors, added, removed))
     return found
 
 

@@ -44,6 +44,20 @@ CREATE TABLE log (
 ) STRICT;
 CREATE INDEX log_document ON log (folder, document, seq);
 
+-- Rows of the log that were written close together, as they were (sync/packs.py). The log has their sum instead, as
+-- the last of them, so that a document of many keystrokes loads quickly and takes little room.
+CREATE TABLE pack (
+    seq      INTEGER PRIMARY KEY,      -- the row of the log that is their sum, and the last of them
+    folder   BLOB NOT NULL,
+    document BLOB NOT NULL,
+    first    INTEGER NOT NULL,         -- the first of them
+    since    REAL NOT NULL,            -- when that was stored
+    alike    INTEGER NOT NULL,         -- whether all came from one device, and all of them or none can be undone here
+    removers BLOB NOT NULL,            -- where they came from different devices: which of those only removed something
+    rows     BLOB NOT NULL             -- the rows, compressed
+) STRICT;
+CREATE INDEX pack_document ON pack (folder, document, seq);
+
 -- What each document amounts to, so that a start need not load them all.
 CREATE TABLE digest (
     folder   BLOB NOT NULL,

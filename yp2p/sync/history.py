@@ -2,9 +2,10 @@
 
 Theory of operation
     The store keeps every update of every document, so a version is the sum of the rows up to some row, and the number
-    of that row is the name of the version. Each device shows the versions that *it* had: what others typed while it was
-    away came to it as one. The time of a version is when its last row was stored here; the author is who claimed the
-    client ID that wrote it (`manifest.Claim`), else the device that the row came from.
+    of that row is the name of the version. What was typed within a minute is one row (`packs.py`); its single rows are
+    read where somebody asks for a version in the middle of it. Each device shows the versions that *it* had: what
+    others typed while it was away came to it as one. The time of a version is when its last row was stored here; the
+    author is who claimed the client ID that wrote it (`manifest.Claim`), else the device that the row came from.
 
     A file that was deleted still has its entry in the manifest, and its document in the log. Whole directories at a
     moment are in `past.py`.
@@ -27,7 +28,9 @@ from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
 from yp2p.protocol.entries import Kind
+from yp2p.store.database import Statement
 from yp2p.sync.folder import Folder
+from yp2p.sync.packs import NOTHING, around, at_moment, removers_of, stored_rows
 from yp2p.sync.undo import Undone, settle
 
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
@@ -50,6 +53,13 @@ class When:
             return [row for row in rows if row.seq <= self.version]
         last = max((row.seq for row in rows if self.at is None or row.at <= self.at), default=0)
         return [row for row in rows if row.seq <= last]
+
+    @property
+    def unpack(self) -> Statement:
+        """The packs that the version is in the middle of."""
+        if self.version is not None:
+            return around(self.version)
+        return at_moment(self.at) if self.at is not None else NOTHING
 
     def describe(self) -> str:
         return f"no version {self.version}" if self.version is not None else "nothing that is so old"
@@ -90,13 +100,21 @@ def _last_row(folder: Folder, document: DocumentID) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_of(folder: Folder, document: DocumentID) -> list[Row[DeviceID]]:
-    own = folder.clients.device
-    query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-    return [
-        Row(seq, received, DeviceID(origin) if origin else own, data)
-        for seq, received, origin, data in folder.database.rows(query, (folder.id, document))
-    ]
+def rows_of(folder: Folder, document: DocumentID, when: When | None = None) -> list[Row[DeviceID]]:
+    """The log of a text. Keystrokes that were packed together are one row, but where a version is in the middle."""
+    unpack = when.unpack if when is not None else NOTHING
+    rows: list[Row[DeviceID]] = []
+    for stored in stored_rows(folder.database.rows, folder.id, document, unpack):
+        if stored.rows is not None:
+            rows += [Row(one.seq, one.at, _device(folder, one.origin), one.data) for one in stored.singles()]
+        else:
+            removers = tuple(_device(folder, origin) for origin in removers_of(stored))
+            rows.append(Row(stored.seq, stored.at, _device(folder, stored.origin), stored.data, stored.since, removers))
+    return rows
+
+
+def _device(folder: Folder, origin: bytes) -> DeviceID:
+    return DeviceID(origin) if origin else folder.clients.device
 
 
 def _author_of(folder: Folder, client: int) -> DeviceID | None:
@@ -111,11 +129,13 @@ def name_of(folder: Folder, device: DeviceID) -> str:
     return member.name if member is not None else format_device_id(device)[:8]
 
 
-async def _stored_rows(folder: Folder, entry: Entry, path: str) -> list[Row[DeviceID]]:
+async def _stored_rows(
+    folder: Folder, entry: Entry, path: str, when: When | None = None
+) -> list[Row[DeviceID]]:  # fmt: skip
     await settle(folder)
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
-    rows = rows_of(folder, entry.document)
+    rows = rows_of(folder, entry.document, when)
     if not rows and not folder.is_alive(entry):
         raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
     if not rows:
@@ -153,7 +173,7 @@ def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
 
 async def show(folder: Folder, path: str, when: When) -> str:
     """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
-    rows = await _stored_rows(folder, entry_at(folder, path), path)
+    rows = await _stored_rows(folder, entry_at(folder, path), path, when)
     text = text_of(rows, when)
     if text is None:
         raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
@@ -167,7 +187,7 @@ async def diff(folder: Folder, path: str, one: When, two: When) -> list[str]:
 
 async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, Any]]:
     """Who touched each line of a version last, and when."""
-    every = await _stored_rows(folder, entry_at(folder, path), path)
+    every = await _stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
     text = text_of(every, when)
     if text is None:

@@ -128,7 +128,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     for was in wanted:
         await trio.lowlevel.checkpoint()
         path = folder.layout().path_of.get(was.id, was.path)
-        text = text_of(rows_of(folder, was.document), When(at=at)) if was.kind is Kind.TEXT else ""
+        text = text_of(rows_of(folder, was.document, When(at=at)), When(at=at)) if was.kind is Kind.TEXT else ""
         now = folder.manifest.entries.get(was.id, was)
         if not path.startswith(beneath):
             done.append(_told(was.path, "", f"it is {path} now"))

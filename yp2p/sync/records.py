@@ -15,6 +15,7 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database, Statement
+from yp2p.sync.packs import COLUMNS, Stored
 
 _Value = TypeVar("_Value", bound="bytes | str")
 
@@ -341,12 +342,20 @@ def load_log(database: Database, folder: FolderID, document: DocumentID) -> list
 def recent_of_others(
     database: Database, folder: FolderID, document: DocumentID, since: float
 ) -> list[tuple[float, bytes]]:
-    """Updates of other devices since a time (seconds since 1970), but the one that brought the document."""
-    return [
-        (received, data)
-        for received, data in database.rows(
-            "SELECT received, data FROM log WHERE folder = ? AND document = ? AND origin != x'' AND received > ?"
-            " AND seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY seq",
-            (folder, document, since, folder, document),
-        )
-    ]
+    """Updates of other devices since a time (seconds since 1970), but the one that brought the document.
+
+    Of those that are packed together with all of a minute some can be older.
+    """
+    found: list[tuple[float, bytes]] = []
+    query = (
+        f"SELECT {COLUMNS}, CASE WHEN p.alike = 0 THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
+        " WHERE l.folder = ? AND l.document = ? AND l.origin != x'' AND l.received > ?"
+        " AND l.seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY l.seq"
+    )
+    for row in database.rows(query, (folder, document, since, folder, document)):
+        stored = Stored.of(row)
+        if stored.rows is None:
+            found.append((stored.at, stored.data))
+        else:
+            found += [(single.at, single.data) for single in stored.singles() if single.origin and single.at > since]
+    return found

@@ -10,12 +10,15 @@ Theory of operation
     `history.max_bytes`, all of these spans are halved (every version of half a day, one each half hour for half a
     week...), and halved again, down to a 64th: what came within the last twenty minutes always stays.
 
+    Of a pack (`packs.py`) the single rows are as many versions: they go when not all of its age stay, and the pack is
+    one version from then on.
+
     The work is done in a thread, a document at a time, beside everything else. Only putting the result into the store
     is done on the loop: there, and not before, is it looked at which rows are in use.
 
 Invariants
     * A row that something in the store or in memory refers to stays the end of a version: the base of a file, also the
-      one before it, and the version that a notice can bring back.
+      one before it, and the version that a notice can bring back. Where it is in a pack, that pack stays as it is.
     * The last row that is older than all that stay whole stays as well. So every row that was the newest of its
       document within the last twenty minutes is there: whoever is at work with one finds it.
     * Only when all files have been looked at since the folder is open, and while the disk actor rests, are rows
@@ -29,12 +32,9 @@ Invariants
 
 from __future__ import annotations
 
-import bisect
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import structlog
@@ -48,14 +48,12 @@ from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
-from yp2p.store.database import GIVE_BACK_ROOM, Statement
+from yp2p.store.database import Statement
+from yp2p.sync.ages import DAY_S, HOUR_S, Ages, versions_that_stay, width_at
 from yp2p.sync.folder import Folder, manifest_document_id
+from yp2p.sync.packing import Packing, give_back_room
 from yp2p.sync.records import FileRecord
 
-DAY_S, HOUR_S = 86400.0, 3600.0
-# Younger than the first: every version stays. Younger than the second: the last one of so many seconds.
-_STAGES = ((DAY_S, 0.0), (7 * DAY_S, HOUR_S), (30 * DAY_S, DAY_S))
-_LAST_STAGE_S = 7 * DAY_S
 # A 64th of a day is twenty minutes.
 _MOST_SQUEEZED = 64
 _YOUNG_S = DAY_S / _MOST_SQUEEZED
@@ -71,7 +69,6 @@ _WRITTEN_BYTES = 16 << 20
 _MANIFEST = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 
 _AT_ONCE = 64
-_ROOM_PAUSE_S = 0.05
 _FAULTS = (YpError, DocumentPoisoned, InvalidUpdate, MissingDependency, OSError)
 
 # A row that stays: its number, its update, and the device that it is said to come from.
@@ -92,54 +89,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Ages:
-    """How old a row is: by the clock, but no older than the days on which a daemon ran since allow.
+class Mark:
+    """A row of the log without its update; `packed` bytes hold those from `first` on that it is the sum of."""
 
-    `days` has for each of those days the last row that there was when it began, in order; `now` is in seconds since
-    1970.
-    """
+    seq: int
+    at: float
+    first: int
+    packed: int = 0
 
-    now: float
-    days: Sequence[int] = ()
-
-    def __call__(self, seq: int, at: float) -> float:
-        seen = len(self.days) - bisect.bisect_left(self.days, seq)
-        return min(max(0.0, self.now - at), (seen + 1) * DAY_S)
-
-
-def _width(age_s: float, max_age_s: float, squeeze: int) -> float:
-    """Of how many seconds the last version is kept, at this age; 0: all of them are."""
-    if age_s * squeeze >= max_age_s:
-        return math.inf
-    return next((width_s for until_s, width_s in _STAGES if age_s * squeeze < until_s), _LAST_STAGE_S) / squeeze
-
-
-def versions_that_stay(
-    rows: Sequence[tuple[int, float]],
-    ages: Callable[[int, float], float],
-    max_age_s: float,
-    *,
-    squeeze: int = 1,
-    young: float = math.inf,
-    in_use: Set[int] = frozenset(),
-) -> set[int]:
-    """Of rows (number and time, in order) those whose versions stay.
-
-    Args:
-        squeeze: by what all spans are divided.
-        young: rows with a larger number than this stay, whatever their time says.
-    """
-    widths = [_width(ages(seq, at), max_age_s, squeeze) if seq <= young else 0.0 for seq, at in rows]
-    stay = {rows[-1][0]} if rows else set()
-    for number, ((seq, at), (_, next_at)) in enumerate(pairwise(rows)):
-        width, next_width = widths[number], widths[number + 1]
-        if width == math.inf:
-            is_last = next_width < math.inf
-        else:
-            is_last = width == 0 or next_width == 0 or at // width != next_at // width
-        if is_last or seq in in_use:
-            stay.add(seq)
-    return stay
+    def holds(self, seq: int) -> bool:
+        """Whether a row is in the pack and not its end."""
+        return self.first <= seq < self.seq
 
 
 def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]) -> dict[int, bytes]:
@@ -172,12 +132,15 @@ class _Plan:
 
     document: DocumentID
     removed: Set[int]
+    unpackable: Sequence[Mark]  # packs whose rows go
     bytes_gained: int
     statements: list[Statement]
 
     @classmethod
-    def of(cls, folder: FolderID, document: DocumentID, old: list[Row], new: list[Joined]) -> _Plan:
-        """Args: `new` with the devices that its rows are said to come from."""
+    def of(
+        cls, folder: FolderID, document: DocumentID, old: list[Row], new: list[Joined], going: Sequence[Mark]
+    ) -> _Plan:
+        """Args: `new` with the devices that its rows are said to come from; `going` are packs whose rows go."""
         where = (folder, document)
         statements: list[Statement] = []
         last = at = 0
@@ -193,12 +156,19 @@ class _Plan:
                     ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", span),
                     ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, origin, seq)),
                 ]
+        for pack in going:
+            last = max(last, pack.seq)
+            statements.append(("DELETE FROM pack WHERE seq = ?", (pack.seq,)))
         # A group of steps is undone as a whole, and needs all of its rows and what they removed.
         steps = "DELETE FROM step WHERE folder = ? AND document = ? AND grp IN (SELECT grp FROM step"
         statements.append((f"{steps} WHERE folder = ? AND document = ? AND seq <= ?)", (*where, *where, last)))
         removed = {row.seq for row in old} - {seq for seq, _, _ in new}
-        gained = _cost(row.data for row in old) - _cost(data for _, data, _ in new)
-        return cls(document, removed, gained, statements)
+        gained = _cost(row.data for row in old) - _cost(data for _, data, _ in new) + sum(p.packed for p in going)
+        return cls(document, removed, going, gained, statements)
+
+    def needs(self, used: Set[int]) -> bool:
+        """Whether something that is in use goes."""
+        return bool(used & self.removed) or any(pack.holds(seq) for pack in self.unpackable for seq in used)
 
 
 @dataclass(slots=True)
@@ -206,8 +176,8 @@ class _Work:
     """One document to be thinned, with what a thread needs to know: see `versions_that_stay` and `senders`."""
 
     document: DocumentID
-    size: int  # of its log, in bytes
-    limit: int  # what that may be
+    size: int  # of its log, in bytes, without the rows of packs
+    limit: int  # what that may be, with them
     ages: Ages
     squeeze: int
     young: int
@@ -217,6 +187,11 @@ class _Work:
     @property
     def shape(self) -> Shape:
         return Shape.MANIFEST if self.document in _MANIFEST else Shape.TEXT
+
+
+def _is_held(mark: Mark, work: _Work) -> bool:
+    """Whether something refers to a row in the middle of a pack."""
+    return any(mark.holds(seq) for seq in work.in_use)
 
 
 def _cost(updates: Iterable[bytes]) -> int:
@@ -238,7 +213,12 @@ class Retention:
         self._marks = [(trio.current_time(), folder.database.last_seq)]  # the last row there was, at some moments
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; keystrokes are packed beside."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Packing(self._folder).run)
+            await self._run()
+
+    async def _run(self) -> None:
         due = trio.current_time() + _YOUNG_S + _LOOK_S
         size = self._store_bytes()
         while True:
@@ -272,11 +252,14 @@ class Retention:
             used, candidates = await trio.to_thread.run_sync(self._candidates, young, abandon_on_cancel=True)
             in_round = 0
             for start in range(0, len(candidates), _AT_ONCE):
-                works = [self._work(*one, ages, squeeze, young) for one in candidates[start : start + _AT_ONCE]]
-                for plan in await trio.to_thread.run_sync(self._plans, works, abandon_on_cancel=True):
-                    if await self._replace(plan):
-                        count += len(plan.removed)
-                        in_round += plan.bytes_gained
+                async with folder.texts.rewriting:
+                    await folder.database.pending().wait()
+                    works = [self._work(*one, ages, squeeze, young) for one in candidates[start : start + _AT_ONCE]]
+                    for plan in await trio.to_thread.run_sync(self._plans, works, abandon_on_cancel=True):
+                        if await self._replace(plan):
+                            count += len(plan.removed) + len(plan.unpackable)
+                            in_round += plan.bytes_gained
+                    await folder.database.pending().wait()
             gained += in_round
             if squeeze == _MOST_SQUEEZED or used - in_round <= self._max_bytes:
                 break
@@ -285,18 +268,8 @@ class Retention:
         forgotten = await self._forget_deleted(ages)
         if count or forgotten:
             log.info("history_thinned", folder=folder.label, count=count, bytes=gained, forgotten=forgotten)
-            await self._give_back_room()
+            await give_back_room(folder.database)
         return count
-
-    async def _give_back_room(self) -> None:
-        """Piece by piece, so that nobody's commit waits for it."""
-        database = self._folder.database
-        await database.pending().wait()
-        free, before = database.rows("PRAGMA freelist_count")[0][0], math.inf
-        while 0 < free < before:
-            await database.submit([GIVE_BACK_ROOM]).wait()
-            await trio.sleep(_ROOM_PAUSE_S)
-            free, before = database.rows("PRAGMA freelist_count")[0][0], free
 
     def mark(self) -> None:
         """Remember what there is now: in twenty minutes it is not young any more."""
@@ -316,8 +289,9 @@ class Retention:
         )
         with self._folder.database.reader() as read:
             rows = read(query, (self._folder.id,))
+            packed = read("SELECT coalesce(sum(length(rows)), 0) FROM pack WHERE folder = ?", (self._folder.id,))[0][0]
         several = [(DocumentID(document), size) for document, count, size in rows if count > 1]
-        return sum(size for _, _, size in rows), several
+        return sum(size for _, _, size in rows) + packed, several
 
     def _work(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> _Work:
         folder = self._folder
@@ -333,7 +307,7 @@ class Retention:
         if not await self._rests():
             return False
         # no await: nobody refers to another row until the rows are replaced
-        if self._in_use(plan.document) & plan.removed:
+        if plan.needs(self._in_use(plan.document)):
             return False
         folder.database.submit(plan.statements)
         return True
@@ -374,32 +348,57 @@ class Retention:
                         folder=self._folder.label, document=work.document.hex(), error=str(error),
                     )  # fmt: skip
                     continue
-                if plan is not None and plan.removed:
+                if plan is not None and (plan.removed or plan.unpackable):
                     found.append(plan)
         return found
 
     def _plan(self, work: _Work, read: Read) -> _Plan | None:
         where = (self._folder.id, work.document)
-        times = read("SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq", where)
+        query = (
+            "SELECT l.seq, l.received, coalesce(p.first, l.seq), coalesce(length(p.rows), 0) FROM log l"
+            " LEFT JOIN pack p ON p.seq = l.seq WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
+        )
+        marks = [Mark(*row) for row in read(query, where)]
         rows: list[Row] = []
         new: list[Joined] = []
         size, before = work.size, -1
         while True:
-            stay = self._stay(work, times)
-            if len(stay) < len(times) and len(stay) != before:
+            stay = self._stay(work, marks)
+            if len(stay) < len(marks) and len(stay) != before:
                 query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
                 rows = rows or [Row(*row) for row in read(query, where)]
                 new, before = self._joined(work, rows, stay), len(stay)
                 size = _cost(data for _, data, _ in new)
-            if size <= work.limit or work.squeeze >= _MOST_SQUEEZED or work.shape is Shape.MANIFEST:
+            going = self._going(work, marks, {seq for seq, _, _ in new} if new else {mark.seq for mark in marks})
+            packed = sum(mark.packed for mark in marks) - sum(mark.packed for mark in going)
+            if size + packed <= work.limit or work.squeeze >= _MOST_SQUEEZED or work.shape is Shape.MANIFEST:
                 break
             work.squeeze *= 2
-        return _Plan.of(self._folder.id, work.document, rows, new) if new else None
+        return _Plan.of(self._folder.id, work.document, rows, new, going) if new or going else None
 
-    def _stay(self, work: _Work, times: Sequence[tuple[int, float]]) -> set[int]:
+    def _stay(self, work: _Work, marks: Sequence[Mark]) -> set[int]:
+        in_use = set(work.in_use)
+        for number, mark in enumerate(marks):
+            if _is_held(mark, work):
+                in_use |= {mark.seq, marks[max(0, number - 1)].seq}  # so that it is joined with nothing
+        times = [(mark.seq, mark.at) for mark in marks]
         return versions_that_stay(
-            times, work.ages, self._max_age_s, squeeze=work.squeeze, young=work.young, in_use=work.in_use
+            times, work.ages, self._max_age_s, squeeze=work.squeeze, young=work.young, in_use=in_use
         )  # fmt: skip
+
+    def _going(self, work: _Work, marks: Sequence[Mark], stay: Set[int]) -> list[Mark]:
+        """The packs that are joined with something, and those of an age of which not every version stays."""
+        found: list[Mark] = []
+        is_alone = True
+        for mark in marks:
+            is_alone = is_alone and mark.seq in stay
+            is_old = (
+                mark.seq <= work.young and width_at(work.ages(mark.seq, mark.at), self._max_age_s, work.squeeze) > 0
+            )
+            if mark.first != mark.seq and (not is_alone or (is_old and not _is_held(mark, work))):
+                found.append(mark)
+            is_alone = mark.seq in stay
+        return found
 
     def _joined(self, work: _Work, rows: list[Row], stay: Set[int]) -> list[Joined]:
         origins = senders(rows, stay, work.shape, work.claimed)

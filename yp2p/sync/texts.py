@@ -20,7 +20,8 @@ from yp2p.store.database import Database
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.digests import Digests
 from yp2p.sync.live import RECENT_S, Accept, LiveDocument, Meet
-from yp2p.sync.records import FileRecord, load_log, recent_of_others
+from yp2p.sync.packs import rows_until
+from yp2p.sync.records import FileRecord, recent_of_others
 
 IDLE_DOCUMENT_S = 60.0
 MAX_OPEN_DOCUMENTS = 1024
@@ -44,6 +45,7 @@ class Texts:
         # Documents of one row that may be on its way to the store, until everything is there.
         self._unstored: dict[DocumentID, tuple[int, bytes]] = {}
         self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
+        self.rewriting = trio.Lock()  # held by whoever puts other rows in the place of those of the log
 
     def in_memory(self, document: DocumentID) -> LiveDocument | None:
         """A document, if it is in memory."""
@@ -67,9 +69,14 @@ class Texts:
         live.used_at = trio.current_time()
         return live
 
-    def rows(self, document: DocumentID) -> list[tuple[int, bytes]]:
-        """The log of a document, with what is on its way to the store."""
-        rows = load_log(self._database, self._folder, document) if document not in self._going else []
+    def rows(self, document: DocumentID, seq: int | None = None, *, singly: int = 0) -> list[tuple[int, bytes]]:
+        """The log of a document, with what is on its way to the store.
+
+        Args:
+            seq, singly: as in `packs.rows_until`.
+        """
+        going = document in self._going
+        rows = rows_until(self._database.rows, self._folder, document, seq, singly=singly) if not going else []
         on_its_way = self._unstored.get(document)
         return rows if rows or on_its_way is None else [on_its_way]
 
@@ -112,7 +119,7 @@ class Texts:
 
     def at(self, document: DocumentID, seq: int) -> TextReplica:
         """The document as it was at a row of the log, from the store."""
-        rows = self.rows(document)
+        rows = self.rows(document, seq)
         return TextReplica.from_updates(self._clients.fork, [data for number, data in rows if number <= seq])
 
     def close_idle(self) -> bool:
@@ -157,7 +164,7 @@ class Texts:
         self._unstored.pop(document, None)
         self.digests.forget(document)
         where = (self._folder, document)
-        tables = ("log", "digest", "step", "base")
+        tables = ("log", "pack", "digest", "step", "base")
         commit = self._database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
         # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
         self._going.add(document)

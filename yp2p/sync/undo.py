@@ -28,6 +28,7 @@ from yp2p.protocol.ysync import parse_update
 from yp2p.store.database import Statement
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
+from yp2p.sync.packs import around, behind, stored_rows
 
 _UNDO, _REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
@@ -101,12 +102,10 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         number, group = _last_group(folder, entry.document, stack)
         if not group or number < 0:
             break
-        rows = folder.texts.rows(entry.document)
-        tracked = _steps_since(folder, entry.document, min(group))
-        change = [data for seq, data in rows if seq in tracked]
+        rows, change = _log_and_change(folder, entry.document, number)
         live = folder.texts.open(entry.document)
         try:
-            update = undone([data for _, data in rows], change, fresh_client_id()) if change else None
+            update = undone(rows, change, fresh_client_id()) if change else None
             with folder.reloading(live):
                 news = live.replica.apply(update) if update is not None else None
         except DocumentPoisoned as panic:
@@ -163,10 +162,20 @@ def _last_group(folder: Folder, document: DocumentID, stack: int) -> tuple[int, 
 
 
 def _others_wrote_since(folder: Folder, document: DocumentID, seq: int) -> bool:
-    query = "SELECT count(*) FROM log WHERE folder = ? AND document = ? AND seq > ? AND origin != x''"
-    return bool(folder.database.rows(query, (folder.id, document, seq))[0][0])
+    rows = stored_rows(folder.database.rows, folder.id, document, around(seq))
+    return any(single.origin and single.seq > seq for stored in rows if stored.seq > seq for single in stored.singles())
 
 
-def _steps_since(folder: Folder, document: DocumentID, seq: int) -> set[int]:
+def _log_and_change(folder: Folder, document: DocumentID, first: int) -> tuple[list[bytes], list[bytes]]:
+    """The log of a document, and those of its updates that are steps of this device from a row on."""
     query = "SELECT seq FROM step WHERE folder = ? AND document = ? AND seq >= ?"
-    return {found for (found,) in folder.database.rows(query, (folder.id, document, seq))}
+    steps = {seq for (seq,) in folder.database.rows(query, (folder.id, document, first))}
+    log: list[bytes] = []
+    change: list[bytes] = []
+    for stored in stored_rows(folder.database.rows, folder.id, document, behind(first)):
+        log.append(stored.data)
+        if stored.rows is None or (stored.alike and stored.first >= first):
+            change += [stored.data] if stored.seq in steps else []
+        else:
+            change += [single.data for single in stored.singles() if single.group and single.seq >= first]
+    return log, change

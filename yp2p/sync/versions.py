@@ -31,7 +31,7 @@ def older_version(folder: Folder, record: FileRecord, content: bytes, size: int)
     state = kept_base(folder.database, folder.id, record, content)
     if state is not None:
         return replace(record, base_state=state, content=content)
-    seq = _row_with(folder.texts.rows(record.document), content, size)
+    seq = _row_with(folder.texts.rows(record.document, singly=_VERSIONS_LOOKED_AT), content, size)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
 
 
@@ -85,7 +85,9 @@ def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int
     for version in aside:
         if version.base_state is not None:
             yield version, TextReplica.from_updates(1, [version.base_state]).text()
-    rows = [row for row in folder.texts.rows(record.document) if row[0] <= record.base_seq]
+    rows = [
+        row for row in folder.texts.rows(record.document, record.base_seq, singly=limit) if row[0] <= record.base_seq
+    ]
     replica = TextReplica(1)
     for number, (seq, data) in enumerate(rows):
         replica.load([data])
