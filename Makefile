@@ -90,7 +90,7 @@ hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates again
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
 
 YJS := .yjs
-yjs: $(TEST_VENV)/.wheel ## Positions against the real Yjs (node and npm)
+yjs: $(TEST_VENV)/.wheel ## The real Yjs: positions, and y-websocket clients of a daemon (node and npm)
 	sh tests/yjs/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(YJS)
 
 SECONDS ?= 60

@@ -213,6 +213,59 @@ def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> No
     assert closed.code == 4400
 
 
+def test_a_file_that_was_just_made_is_waited_for(device: Device) -> None:
+    (device.dir / "new.md").write_text(TEXT)
+    with connected(device) as sock:
+        assert isinstance(decode(Client(sock, _target(device, "new.md")).message()), Step1)
+
+
+def test_a_file_that_is_not_looked_at_within_a_second_is_asked_for_again(device: Device) -> None:
+    """An empty one: somebody is about to write it."""
+    (device.dir / "empty.md").touch()
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "empty.md"))
+        assert "try again" in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4503
+    with connected(device) as sock:
+        (device.dir / "empty.md").write_text(TEXT)
+        assert isinstance(decode(Client(sock, _target(device, "empty.md")).message()), Step1)
+
+
+def test_a_client_that_comes_back_to_a_path_of_another_file_is_refused(device: Device) -> None:
+    """Its text is not merged into the file that took the path."""
+    writer = TextReplica(4714)
+    _new_file(device, "was.md")
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "was.md"))
+        client.message()
+        client.say(BytesMessage(encode(Step1(b"\x00"))))
+        while not isinstance(message := decode(client.message()), Step2):
+            pass
+        writer.receive(message.update)
+        typed = writer.edit([Hunk(0, 0, "typed ")])
+        assert typed is not None
+        client.say(BytesMessage(encode(Updates((typed,)))))
+        client.answer()
+    (device.dir / "was.md").rename(device.dir / "is.md")
+    eventually(lambda: device.run("log", str(device.dir / "is.md")).returncode == 0)
+    (device.dir / "was.md").write_text("another one\n")
+    eventually(lambda: device.run("show", str(device.dir / "was.md")).stdout == "another one\n")
+    with connected(device) as sock:
+        client = Client(sock, _target(device, "was.md"))
+        client.message()
+        client.say(BytesMessage(encode(Step1(writer.state_vector()))))
+        client.say(BytesMessage(encode(Step2(writer.state()))))
+        assert "is.md" in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4409
+    device.wait()
+    assert (device.dir / "was.md").read_text() == "another one\n"
+    assert (device.dir / "is.md").read_text() == "typed " + TEXT
+
+
 def test_an_end_before_any_request_is_one() -> None:
     server = WebSocket(ConnectionType.SERVER)
     server.receive(b"")

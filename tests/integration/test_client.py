@@ -198,6 +198,25 @@ def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> N
         eventually(lambda: (one.dir / "a.md").read_text() == "kept " + TEXT)
 
 
+def test_an_edit_that_no_file_can_hold_is_taken_back_with_a_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with devices(tmp_path, "one") as (one,):
+        _shared_alone(one)
+
+        async def test() -> None:
+            async with connect(_socket(one)) as device, device.open("a.md") as file:
+                file.edit(0, 3, "NUL: \x00")
+                await _until(file, lambda: str(file) == TEXT)
+                await _until(file, lambda: "NUL" in caplog.text)
+                file.insert(0, "fine ")
+                await file.flush()
+                assert str(file) == "fine " + TEXT
+
+        _run("trio", test)
+        eventually(lambda: (one.dir / "a.md").read_text() == "fine " + TEXT)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_undo_takes_back_what_this_program_did(tmp_path: Path, backend: str) -> None:
     with devices(tmp_path, "one", "two") as (one, two):

@@ -156,6 +156,27 @@ async def test_updates_that_waited_go_as_a_list_only_to_who_reads_lists(batches:
     assert (max(sizes) > 1) == batches
 
 
+async def test_the_last_gap_is_closed_however_soon_after_another_it_came(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    writer, reader = Document(1), Document(2)
+    lost = [writer.replica.edit([Hunk(0, 0, text)]) for text in "ab"]
+    gaps = [writer.replica.edit([Hunk(0, 0, text)]) for text in "cd"]
+    left, right = pipes()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Provider(reader, right).start)
+        assert isinstance(wire.decode(await left.recv()), wire.Step1)
+        for update in gaps:
+            assert update is not None
+            await left.send(wire.encode(wire.Updates((update,))))
+        with trio.fail_after(3):
+            for _ in gaps:
+                assert isinstance(wire.decode(await left.recv()), wire.Step1)
+        assert trio.current_time() >= 1
+        nursery.cancel_scope.cancel()
+    assert all(lost)
+
+
 async def test_random_edits_on_both_sides() -> None:
     rng = random.Random(5)
     one, two = Document(1), Document(2)

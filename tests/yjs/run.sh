@@ -1,16 +1,18 @@
 #!/bin/sh
-# Compares positions with the real Yjs from npm. Says why where it cannot; with YP2P_YJS_OPTIONAL that is no failure.
+# Positions against the real Yjs from npm, and unmodified y-websocket clients against a daemon. Says why where it cannot;
+# with YP2P_YJS_OPTIONAL that is no failure.
 set -eu
 pytest=$1
 place=$2
 cannot() {
-  echo "make yjs: $1; positions were not compared with the real Yjs"
+  echo "make yjs: $1; nothing was compared with the real Yjs"
   if [ -n "${YP2P_YJS_OPTIONAL:-}" ]; then exit 0; fi
   exit 1
 }
 command -v node >/dev/null || cannot "needs Node.js"
 command -v npm >/dev/null || cannot "needs npm"
-if [ ! -d "$place/node_modules/yjs" ]; then
-  npm install --silent --no-save --no-package-lock --prefix "$place" yjs@13.6.33 || cannot "npm cannot fetch yjs"
+if [ ! -d "$place/node_modules/y-websocket" ]; then
+  npm install --silent --no-save --no-package-lock --prefix "$place" yjs@13.6.33 y-websocket@3.1.0 ws@8 ||
+    cannot "npm cannot fetch yjs, y-websocket and ws"
 fi
 YP2P_YJS=$place exec "$pytest" -q -m yjs -p no:randomly tests/yjs

@@ -63,7 +63,9 @@ class Connection:
         return self._socket.headers.get(b"yp2p-file", b"").decode()
 
     async def _shake_hands(self, path: str, client: int, name: str) -> None:
-        target = f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}&batch=1"
+        target = (
+            f"/v1/documents?path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}&batch=1&others=1"
+        )
         await self._stream.send(self._socket.ask(target))
         while not self._socket.is_open or not self._socket.messages:
             await self._read()  # until the first message came, or why there is none

@@ -7,17 +7,22 @@ document that this path is now; with `&file=` of that a program that comes back 
 by then, and never another one that took the path.
 
 Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
-provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, of one
-client with the state `{"others": [...]}`; what the program says of itself, it says as awareness.
+provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, each a
+client of its own; with `&others=1` of one client, with the state `{"others": [...]}`. What the program says of itself,
+it says as awareness.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
-from collections.abc import Iterable
+import stat
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
@@ -31,14 +36,14 @@ from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.manifest import Entry
 from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
 from yp2p.identity import ID_BYTES, EntryID
-from yp2p.protocol import awareness
-from yp2p.protocol.awareness import Presence
-from yp2p.protocol.channel import AwarenessUpdate, encode
+from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
 from yp2p.sync import history
+from yp2p.sync.awareness_feed import RENEWED_S, AwarenessFeed
 from yp2p.sync.folder import Folder
-from yp2p.sync.programs import Program, ProgramDocument, Programs, others_in
+from yp2p.sync.program_document import ProgramDocument
+from yp2p.sync.programs import Program, Programs, others_in, states_for
 from yp2p.sync.provider import Provider
 
 # The client ID under which the daemon says who else is there: no document has it.
@@ -46,21 +51,24 @@ _DAEMON_CLIENT = 0
 _TARGET = "/v1/documents"
 _PRESENCE_DELAY_S = 0.05
 _HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
+# A new file has to rest for 0.2 s before it is looked at, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.0
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """What a program asks for: a path (any name, also one that is not UTF-8), or the file that it had before."""
 
     path: str
     client: int | None  # what it writes with
     file: str
     takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
+    takes_others: bool  # and who is there as a list in one state
 
     @classmethod
-    def of(cls, target: str) -> _Wanted:
+    def of(cls, target: str) -> Wanted:
         query = parse_qs(target.partition("?")[2], errors="surrogateescape")
         client = str(query.get("client", [""])[0])
         is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
@@ -69,6 +77,7 @@ class _Wanted:
             int(client) if is_client else None,
             str(query.get("file", [""])[0]),
             query.get("batch") == ["1"],
+            query.get("others") == ["1"],
         )
 
 
@@ -113,7 +122,7 @@ class Documents:
             if program.target is None or program.target.partition("?")[0] != _TARGET:
                 await _say(stream, rejection(program, _TARGET))
                 return
-            await self._serve_document(stream, program, _Wanted.of(program.target))
+            await self._serve_document(stream, program, Wanted.of(program.target))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went while something was sent to it
         except* Exception:
@@ -121,7 +130,29 @@ class Documents:
         finally:
             await trio.aclose_forcefully(stream)
 
-    def _find(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+    async def _find_soon(self, wanted: Wanted) -> tuple[Folder, Entry]:
+        """The text that a program asks for; a file that was just made is waited for until it was looked at.
+
+        Raises:
+            UsageError, FileGone: there is no such text.
+        """
+        with trio.move_on_after(_LOOK_LIMIT_S):
+            while (folder := self._about_to_look(wanted)) is not None:
+                await folder.changed.wait()
+        if self._about_to_look(wanted) is not None:
+            raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
+        return self._find(wanted)
+
+    def _about_to_look(self, wanted: Wanted) -> Folder | None:
+        """The folder in which there is a file at this path that has no entry yet."""
+        with suppress(UsageError, OSError):
+            folder, inside = history.find(self._device.folders, wanted.path)
+            is_new = inside not in folder.layout().entry_at and not folder.trouble
+            if is_new and not folder.rules.ignores(inside, directory=False):
+                return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
+        return None
+
+    def _find(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """Raises UsageError."""
         if wanted.file:
             return self._find_again(wanted)
@@ -133,7 +164,7 @@ class Documents:
             raise NotHereYet(f"the text of {inside} has not come to this device yet")
         return folder, entry
 
-    def _find_again(self, wanted: _Wanted) -> tuple[Folder, Entry]:
+    def _find_again(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
 
         Raises FileGone.
@@ -146,21 +177,29 @@ class Documents:
                     return folder, entry
         raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
 
-    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: _Wanted) -> None:
+    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: Wanted) -> None:
         try:
-            folder, entry = self._find(wanted)
+            folder, entry = await self._find_soon(wanted)
         except YpError as error:
             await stream.send_all(socket.accept() + refusal(socket, error))
             return
         await stream.send_all(socket.accept([(b"yp2p-file", _name_of(entry).encode())]))
-        program = Program(entry.id, wanted.client)
-        document = ProgramDocument(folder, folder.texts.open(entry.document), program)
+        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         programs = self._device.programs(folder)
         programs.add(program)
         channel: ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
                 channel = ProgramChannel(stream, socket, wanted.path, nursery)
+                document = ProgramDocument(
+                    folder,
+                    folder.texts.open(entry.document),
+                    program,
+                    programs.max_text_bytes,
+                    programs.displaced_in(entry.document),
+                    is_synced=lambda: provider.synced.is_set(),
+                    tell=partial(programs.refused, program),
+                )
                 provider = Provider(
                     document,
                     channel,
@@ -169,7 +208,7 @@ class Documents:
                     on_awareness=lambda data: programs.said(program, data),
                     batches=wanted.takes_lists,
                 )
-                nursery.start_soon(self._tell_others, folder, program, channel)
+                nursery.start_soon(self._tell, folder, program, channel, wanted)
                 await provider.start()
                 nursery.cancel_scope.cancel()
         except* (YpError, DocumentPoisoned, WebSocketClosed) as group:
@@ -182,22 +221,38 @@ class Documents:
         finally:
             programs.remove(program)
 
-    async def _tell_others(self, folder: Folder, program: Program, channel: ProgramChannel) -> None:
-        """Who else has the file open, and where it is, whenever that changes."""
-        clock = 0
-        told: object = None
+    async def _tell(self, folder: Folder, program: Program, channel: ProgramChannel, wanted: Wanted) -> None:
+        """What was refused, and who else has the file open and where it is, whenever that changes."""
+        feed = AwarenessFeed()
+        last = -math.inf
         while True:
             changed = folder.changed
-            path = folder.layout().path_of.get(program.entry, "")
-            besides = self._device.programs(folder).besides(program)
-            others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
-            where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
-            if (others, where) != told:
-                clock, told = clock + 1, (others, where)
-                states = awareness.encode([Presence(_DAEMON_CLIENT, clock, {"others": others, "path": where})])
-                await channel.send(encode(AwarenessUpdate(states)))
-            await changed.wait()
+            if program.refusals:
+                reasons, program.refusals = dict.fromkeys(program.refusals), []
+                await channel.send(encode(Denied("; ".join(reasons))))
+            states = (self._as_list if wanted.takes_others else self._as_states)(folder, program)
+            is_due = not wanted.takes_others and trio.current_time() - last >= RENEWED_S
+            if (news := feed.news(states, time.time_ns() // 1_000_000, renew=is_due)) is not None:
+                program.told = set(states)
+                last = trio.current_time()
+                await channel.send(encode(AwarenessUpdate(news)))
+            with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
+                await changed.wait()
             await trio.sleep(_PRESENCE_DELAY_S)  # and not woken by every keystroke meanwhile
+
+    def _as_list(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+        """One awareness state with all others in it."""
+        path = folder.layout().path_of.get(program.entry, "")
+        besides = self._device.programs(folder).besides(program)
+        others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
+        where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
+        return {_DAEMON_CLIENT: {"others": others, "path": where}}
+
+    def _as_states(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+        """Each of the others as an awareness client."""
+        path = folder.layout().path_of.get(program.entry, "")
+        carets = self._device.programs(folder).carets_besides(program)
+        return states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
 
 
 async def _say(stream: trio.SocketStream, data: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLOCK, Cursor
+from yp2p.protocol.ysync import MAX_CLIENT, Cursor
 
 # A state is a name and a few dozen paths. Without these caps one device could fill the memory of all others
 # with invented clients.
@@ -69,7 +69,7 @@ def decode(data: bytes) -> list[Presence]:
     presences: list[Presence] = []
     for _ in range(count):
         client, clock = cursor.client(), cursor.varint()
-        if clock > MAX_CLOCK:
+        if clock > MAX_CLIENT:  # what a number of JavaScript counts to
             raise InvalidUpdate(f"awareness clock {clock} is too large", cursor.at)
         presences.append(Presence(client, clock, _decode_state(cursor.text(), cursor.at)))
     cursor.finish()
@@ -81,6 +81,7 @@ class AwarenessStates:
 
     def __init__(self) -> None:
         self._states: dict[int, Presence] = {}
+        self.revision = 0  # another one after each change of who is here
 
     def present(self) -> list[Presence]:
         return [presence for presence in self._states.values() if presence.state is not None]
@@ -100,6 +101,7 @@ class AwarenessStates:
             if held is None and (presence.state is None or not self._has_room()):
                 continue
             self._states[presence.client] = presence
+            self.revision += 1
             news.append(presence)
         return news
 
@@ -116,6 +118,7 @@ class AwarenessStates:
         # Clock 0 is ignored by every implementation.
         presence = Presence(client, held.clock + 1 if held else 1, state)
         self._states[client] = presence
+        self.revision += 1
         return presence
 
     def leave(self, clients: Iterable[int]) -> list[Presence]:
@@ -125,5 +128,6 @@ class AwarenessStates:
             held = self._states.get(client)
             if held is not None and held.state is not None:
                 self._states[client] = Presence(client, held.clock, None)
+                self.revision += 1
                 gone.append(self._states[client])
         return gone

@@ -156,7 +156,8 @@ class Parsed:
 class UpdateParser:
     """Reads one update of one shape.
 
-    Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, and `inserted_units` what a text got.
+    Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got, and
+    `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair.
     """
 
     def __init__(self, data: bytes, shape: Shape) -> None:
@@ -165,6 +166,7 @@ class UpdateParser:
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
+        self.has_nul = self.has_replacement = False
         self.deletes_at = 0
         self.parsed = Parsed({}, {}, {}, [], [], set())
         self._at = (0, 0)  # client and clock of the block that is being read
@@ -273,6 +275,8 @@ class UpdateParser:
                 raise InvalidUpdate("an empty string", self._cursor.at)
             length = _utf16_length(text)
             self.inserted_units += length
+            self.has_nul = self.has_nul or "\x00" in text
+            self.has_replacement = self.has_replacement or "\ufffd" in text
             if length != len(text):
                 self._astral.append((*self._at, text))
             return length

@@ -65,6 +65,7 @@ class Device:
         self._disks: dict[FolderID, Disk] = {}
         self._presences: dict[FolderID, FolderPresence] = {}
         self._programs: dict[FolderID, Programs] = {}
+        self._present: dict[FolderID, tuple[int, list[dict[str, Any]]]] = {}  # as of a revision
         self._presence_news = trio.Event()  # what programs say of themselves changed
         self._windows_seen: dict[str, Sighting] = {}
         self._sighted = trio.Event()
@@ -174,12 +175,18 @@ class Device:
 
     def present(self, folder: Folder) -> list[dict[str, Any]]:
         """The awareness states of all who are in a folder."""
-        return [cleaned(state) for state in self._presence_of(folder).present()]
+        presence = self._presence_of(folder)
+        revision, states = self._present.get(folder.id, (-1, []))
+        if revision != presence.revision:
+            states = [cleaned(state) for state in presence.present()]
+            self._present[folder.id] = presence.revision, states
+        return states
 
     def programs(self, folder: Folder) -> Programs:
         """The programs of this device that have files of a folder open."""
         if folder.id not in self._programs:
-            self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set())
+            limit = self._config.files.max_text_bytes
+            self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set(), limit)
         return self._programs[folder.id]
 
     @property

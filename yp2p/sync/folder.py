@@ -36,7 +36,7 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.reconcile import HASH_BYTES, Leaf
-from yp2p.protocol.ysync import Insertion, Parsed, read_state_vector
+from yp2p.protocol.ysync import Insertion, Parsed, check_dependencies, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
 from yp2p.sync.blob_index import BlobIndex
 from yp2p.sync.clients import ClientIDs, fresh_client_id
@@ -440,12 +440,18 @@ class Folder:
         parsed: Parsed | None,
         client: int | None = None,
     ) -> Commit | None:
-        """Take what a program of this device wrote into a text. Raises InvalidUpdate, MissingDependency.
+        """Take what a program of this device wrote into a text.
 
         Args:
             client: what it says it writes with. Operations of others it may have heard of before they were stored here.
+
+        Raises:
+            InvalidUpdate, MissingDependency, HistoriesDiffer: the wall refused it, and nothing was changed.
+            DocumentPoisoned: the library panicked; the document was loaded anew.
         """
         before = live.replica.clocks()
+        parsed = parsed if parsed is not None else parse_update(update)
+        check_dependencies(parsed, before, self.own_clients, live.replica.halves)  # a refusal is no reason to load anew
         with self.reloading(live):
             news = live.replica.receive(update, self.own_clients, parsed)
         if news is None:

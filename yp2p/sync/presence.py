@@ -135,6 +135,11 @@ class FolderPresence:
         """The states of all who are here, this device among them."""
         return [presence.state for presence in self._states.present() if presence.state is not None]
 
+    @property
+    def revision(self) -> int:
+        """Another one after each change of `present`."""
+        return self._states.revision
+
     def _taken(self, peer: DeviceID, presences: Iterable[Presence]) -> Iterator[Presence]:
         """What of it this peer may say."""
         linked = {format_device_id(device): device for device in self._sessions}

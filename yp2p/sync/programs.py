@@ -8,31 +8,33 @@ Where a program's cursor is, and whatever else it says of itself, is part of thi
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from yp2p.documents.positions import Position, PositionIndex
-from yp2p.errors import DocumentPoisoned, FileGone, InvalidUpdate, PositionInvalid, PositionUnknown
-from yp2p.identity import EntryID
-from yp2p.protocol import awareness
-from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import Parsed
-from yp2p.store.database import Commit
-from yp2p.sync.folder import Folder
-from yp2p.sync.live import LiveDocument
-from yp2p.sync.provider import Listener
+import structlog
 
-# Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
-CAPTURE_S = 0.5
+from yp2p.errors import InvalidUpdate
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol import awareness
+from yp2p.protocol.mending import Moved
+from yp2p.sync.carets import Caret, Lines, client_of
+from yp2p.sync.folder import Folder
+
 # What programs say of themselves goes into one awareness state of a few kilobytes.
 _MAX_PROGRAMS_TOLD = 16
+# A program may speak for several people, as a gateway does; without the cap one could take everybody's place.
+_MAX_CARETS = 16
+# A program that is refused faster than it reads hears the last reasons.
+_MAX_REFUSALS = 8
 # Others end the session with a device whose state has more than 8 KiB (`awareness.MAX_STATE_BYTES`).
 _MAX_STATE_BYTES = 6 << 10
 _END_OF_TIME = 1 << 33  # in the year 2242
+
+log = structlog.get_logger()
 
 
 @dataclass(eq=False, slots=True)
@@ -40,104 +42,131 @@ class Program:
     """One program that has one file open; the source of its updates.
 
     `client` is the client ID that it says it writes with; what it brings of others' is then not taken for its own.
+    `is_this_file` tells whether it named the file, and not only a path.
     """
 
     entry: EntryID
     client: int | None = None
+    is_this_file: bool = False
+    number: int = 0  # in the order in which they came
     since: float = field(default_factory=lambda: round(time.time()))
-    state: dict[str, Any] = field(default_factory=dict)
-
-
-class ProgramDocument:
-    """The document of a file as a program sees it."""
-
-    def __init__(self, folder: Folder, live: LiveDocument, program: Program) -> None:
-        self._folder = folder
-        self._live = live
-        self._program = program
-
-    def state_vector(self) -> bytes:
-        return self._live.state_vector()
-
-    def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
-        return self._live.cut(state_vector)
-
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
-        """Take what the program wrote. Raises MissingDependency, InvalidUpdate, DocumentPoisoned, FileGone."""
-        if not self._is_its_file():
-            raise FileGone("the file is another one by now, or no text any more")
-        await self._live.take_all(updates, partial(self._accept, source))
-
-    def receive_at_once(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> bool:
-        return self._is_its_file() and self._live.take_at_once(updates, partial(self._accept, source))
-
-    def _is_its_file(self) -> bool:
-        found = self._folder.manifest.entries.get(self._program.entry)
-        return found is not None and found.kind is Kind.TEXT and found.document == self._live.id
-
-    def _accept(self, source: object, update: bytes, parsed: Parsed | None) -> Commit | None:
-        return self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed, self._program.client)
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._live.subscribe(listener, at_once=True)
+    carets: dict[int, Caret] = field(default_factory=dict)  # what it says of itself, by awareness client
+    told: set[int] = field(default_factory=set)  # awareness clients of others: it says again what it hears of them
+    refusals: list[str] = field(default_factory=list)  # sentences that it has not been told
 
 
 class Programs:
-    """The programs that have files of one folder open; `on_change` is told when that or what they say changes."""
+    """The programs that have files of one folder open; `on_change` is told when that or what they say changes.
 
-    def __init__(self, folder: Folder, on_change: Callable[[], None]) -> None:
+    Args:
+        max_text_bytes: how large a text may become by what a program writes.
+    """
+
+    def __init__(self, folder: Folder, on_change: Callable[[], None], max_text_bytes: int = 4 << 20) -> None:
+        self.max_text_bytes = max_text_bytes
         self._folder = folder
         self._on_change = on_change
         self._open: set[Program] = set()
+        self.revision = 0  # another one after each change of what programs say
+        self._lines: dict[EntryID, Lines] = {}
+        self._told: dict[EntryID, tuple[object, list[tuple[Program, dict[str, Any]]]]] = {}
+        self._numbers = itertools.count(1)
+        self._displaced: dict[DocumentID, list[Moved]] = {}
 
     def add(self, program: Program) -> None:
+        program.number = next(self._numbers)
         self._open.add(program)
-        self._on_change()
+        self._changed()
 
     def remove(self, program: Program) -> None:
         self._open.discard(program)
-        self._on_change()
+        if not any(other.entry == program.entry for other in self._open):
+            self._displaced.pop(self._folder.manifest.entries[program.entry].document, None)
+            self._told.pop(program.entry, None)
+            if (lines := self._lines.pop(program.entry, None)) is not None:
+                lines.close()
+        self._changed()
+
+    def displaced_in(self, document: DocumentID) -> list[Moved]:
+        """What stands for items of a document that are at another place here (`protocol/mending.py`)."""
+        return self._displaced.setdefault(document, [])
+
+    def refused(self, program: Program, reason: str) -> None:
+        """Have a program told that something of what it wrote was not taken."""
+        program.refusals = [*program.refusals[-_MAX_REFUSALS:], reason]
+        self._folder.touch()
 
     def said(self, program: Program, data: bytes) -> None:
-        """Take what a program says of itself, as an awareness update. Raises InvalidUpdate."""
-        presences = awareness.decode(data)
-        states = [presence.state for presence in presences if presence.state is not None]
-        program.state = states[-1] if states else {}
+        """Take what a program says of itself and of those who it speaks for, as an awareness update.
+
+        What is none, or too large, costs the program nothing but being seen.
+        """
+        try:
+            presences = awareness.decode(data)
+        except InvalidUpdate as error:
+            log.debug("awareness_refused", reason=str(error))
+            return
+        before = dict(program.carets)
+        for presence in presences:
+            if presence.client in program.told and presence.client != program.client:
+                continue
+            if presence.state is None:
+                program.carets.pop(presence.client, None)
+            elif presence.client in program.carets or len(program.carets) < _MAX_CARETS:
+                program.carets[presence.client] = Caret.of_state(presence.state)
+        if program.carets != before:
+            self._changed()
+
+    def _changed(self) -> None:
+        self.revision += 1
+        self._folder.touch()
         self._on_change()
 
     def besides(self, program: Program) -> list[dict[str, Any]]:
         """The other programs of this device that have the same file open, as `describe` tells of them."""
-        same = sorted((p for p in self._open if p.entry == program.entry and p is not program), key=lambda p: p.since)
-        path = self._folder.layout().path_of.get(program.entry, "")
-        return [{"path": path, "since": p.since, **_state(self._folder, p)} for p in same[:_MAX_PROGRAMS_TOLD]]
+        items = [item for other, item in self._items(program.entry) if other is not program]
+        return items[:_MAX_PROGRAMS_TOLD]
 
     def describe(self) -> list[dict[str, Any]]:
         """What this device's presence tells of them."""
         paths = self._folder.layout().path_of
-        told = sorted((p for p in self._open if p.entry in paths), key=lambda p: (paths[p.entry], p.since))
-        return [
-            {"path": paths[program.entry], "since": program.since, **_state(self._folder, program)}
-            for program in told[:_MAX_PROGRAMS_TOLD]
-        ]  # fmt: skip
+        entries = sorted({p.entry for p in self._open if p.entry in paths}, key=lambda entry: paths[entry])
+        return [item for entry in entries for _, item in self._items(entry)][:_MAX_PROGRAMS_TOLD]
 
+    def carets_besides(self, program: Program) -> dict[int, Caret]:
+        """What other programs that have the same file open say, by awareness client; the last to come is believed."""
+        same = [p for p in self._open if p.entry == program.entry and p is not program]
+        same.sort(key=lambda p: p.number)
+        found = {client: caret for other in same for client, caret in other.carets.items()}
+        return {client: caret for client, caret in found.items() if client not in program.carets}
 
-def _state(folder: Folder, program: Program) -> dict[str, Any]:
-    """A program's own words, and the line its cursor is in."""
-    found: dict[str, Any] = {}
-    if isinstance(name := program.state.get("name"), str):
-        found["name"] = name[:100]
-    cursor = program.state.get("cursor")
-    if isinstance(cursor, dict):
-        try:
-            position = Position.from_json(cursor)
-            entry = folder.manifest.entries[program.entry]
-            live = folder.texts.open(entry.document)
-            text = live.text.text()
-            at = PositionIndex(live.replica.state()).resolve(text, position)
-        except (PositionInvalid, PositionUnknown, InvalidUpdate, DocumentPoisoned, KeyError):
-            return found
-        found |= {"line": text.count("\n", 0, at) + 1, "cursor": position.to_json()}
-    return found
+    def _items(self, entry: EntryID) -> list[tuple[Program, dict[str, Any]]]:
+        """Of each person or program that has a file open; made anew when one says something or the text changes."""
+        path = self._folder.layout().path_of.get(entry, "")
+        lines = self._lines.get(entry)
+        state = self.revision, path, lines.seq if lines is not None else 0
+        if entry not in self._told or self._told[entry][0] != state:
+            same = sorted((p for p in self._open if p.entry == entry), key=lambda p: (p.since, p.number))
+            found = [(p, {"path": path, "since": p.since, **more}) for p in same for more in self._words(p)]
+            self._told[entry] = state, found[: 2 * _MAX_PROGRAMS_TOLD]
+        return self._told[entry][1]
+
+    def _words(self, program: Program) -> Iterator[dict[str, Any]]:
+        """A program's own words, and the line a cursor is in."""
+        if not program.carets:
+            yield {}
+        for client, caret in program.carets.items():
+            words = {**caret.item(), "client": client}
+            if caret.head is not None:
+                line = self._lines_of(program.entry).line_of(caret.head)
+                words |= {"line": line} if line is not None else {}
+            yield words
+
+    def _lines_of(self, entry: EntryID) -> Lines:
+        if entry not in self._lines:
+            document = self._folder.manifest.entries[entry].document
+            self._lines[entry] = Lines(self._folder.texts.open(document))
+        return self._lines[entry]
 
 
 def fitting(state: dict[str, Any]) -> dict[str, Any]:
@@ -179,3 +208,24 @@ def others_in(
         if item["path"] == path
     ]
     return list(fitting({"files": found})["files"])
+
+
+def states_for(
+    program: Program, carets: Mapping[int, Caret], present: Iterable[dict[str, Any]], own: str, path: str
+) -> dict[int, Mapping[str, Any]]:
+    """Who else has a file open, as awareness states for a stock client.
+
+    Args:
+        carets: what other programs of this device say.
+        present: the awareness states of a folder, `cleaned`.
+        own: the ID of this device, of which `carets` says more.
+    """
+    device = next((state["device"] for state in present if state["id"] == own), "")
+    found = {client: caret.stock_state(client, device) for client, caret in carets.items()}
+    for state in present:
+        for item in state["files"]:
+            client = client_of(item, state["id"])
+            is_other = client not in found and client not in program.carets and client != program.client
+            if state["id"] != own and item["path"] == path and is_other and len(found) < awareness.MAX_CLIENTS:
+                found[client] = Caret.of_item(item).stock_state(client, state["device"])
+    return found

@@ -10,7 +10,8 @@ Theory of operation
     whoever it came from has no link with this peer (`must_relay`); or nowhere, when the peer turns out to have it
     (`agreed`). With n devices in a full mesh an edit so costs n - 1 messages (invariant 16).
 
-    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second.
+    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second, and always
+    after the last gap: who dropped something does not rest before it came.
 
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
@@ -22,6 +23,7 @@ Invariants
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -145,7 +147,8 @@ class Provider:
         if self._overrun:
             self._more.set()
         self._went = trio.Event()  # set when something was sent, and then another one
-        self._last_resync = -_RESYNC_INTERVAL_S
+        self._last_resync = -math.inf
+        self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
 
     async def start(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until the channel ends or `stop` is called. It can be started again afterwards.
@@ -268,11 +271,12 @@ class Provider:
 
     async def _send_updates(self) -> None:
         while True:
-            await self._more.wait()
+            with trio.move_on_at(self._resync_at):
+                await self._more.wait()
             self._more = trio.Event()
-            if self._restart:
+            if self._restart or trio.current_time() >= self._resync_at:
                 self._restart = False
-                await self._channel.send(encode(Step1(self._document.state_vector())))
+                await self._resync()
             if not self._live:
                 continue
             if self._overrun:
@@ -325,7 +329,12 @@ class Provider:
             await self._document.receive_all(updates, self._source, self._known)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
-            now = trio.current_time()
-            if now - self._last_resync >= _RESYNC_INTERVAL_S:
-                self._last_resync = now
-                await self._channel.send(encode(Step1(self._document.state_vector())))
+            if trio.current_time() - self._last_resync >= _RESYNC_INTERVAL_S:
+                await self._resync()
+            else:
+                self._resync_at = self._last_resync + _RESYNC_INTERVAL_S
+                self._more.set()
+
+    async def _resync(self) -> None:
+        self._last_resync, self._resync_at = trio.current_time(), math.inf
+        await self._channel.send(encode(Step1(self._document.state_vector())))
