@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -225,11 +227,11 @@ def test_undo_takes_back_what_this_program_did(tmp_path: Path, backend: str) -> 
                 connect(_socket(one)) as here, connect(_socket(two)) as there,
                 here.open("a.md") as mine, there.open("a.md") as theirs,
             ):  # fmt: skip
-                undo = mine.undo
                 mine.insert(0, "mine ")
                 await _until(theirs, lambda: str(theirs).startswith("mine "))
                 theirs.insert(5, "theirs ")
                 await _until(mine, lambda: str(mine).startswith("mine theirs "))
+                undo = mine.undo
                 assert undo.can_undo()
                 undo.undo()
                 assert str(mine) == "theirs " + TEXT
@@ -243,6 +245,33 @@ def test_undo_takes_back_what_this_program_did(tmp_path: Path, backend: str) -> 
         # The daemon's own undo knows what programs did as well.
         two.cli("undo", str(two.dir / "a.md"))
         eventually(lambda: (one.dir / "a.md").read_text() == "mine " + TEXT)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_example_of_the_readme_does_what_it_says(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.partition("## For programs")[2].partition("```python\n")[2].partition("```")[0]
+    text = "twelve char|acters\n"
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "notes").mkdir()
+        (one.dir / "notes" / "a.md").write_text(text)
+        one.cli("share", str(one.dir))
+        one.wait()
+        monkeypatch.setenv("YP2P_HOME", str(one.home))
+        names: dict[str, Any] = {}
+
+        async def test() -> None:
+            await eval(compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+
+        _run(backend, test)
+        assert capsys.readouterr().out == f"20 # Title\n{text}\n"
+        assert str(names["file"]) == text
+        assert names["file"].undo.can_redo()
+        assert not names["file"].undo.can_undo()
+        assert names["file"].unstored == 0
+        eventually(lambda: (one.dir / "notes" / "a.md").read_text() == text)
 
 
 def test_errors_are_typed(tmp_path: Path) -> None:

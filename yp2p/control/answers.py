@@ -1,22 +1,20 @@
-"""What the endpoints of the local API share: reading a request, and answering with JSON or with an error."""
+"""What the endpoints of the local API share: answering with JSON, or with an error, which is never without a reason."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from yp2p.errors import DocumentPoisoned, YpError
-
-# A request is a path and a code; more is a mistake.
-_MAX_BODY_BYTES = 64 << 10
+from yp2p.errors import DocumentPoisoned, YpError, first_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+
+log = structlog.get_logger()
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -29,37 +27,36 @@ def endpoint(handle: Callable[[Request], Awaitable[Any]]) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             value = await handle(request)
-        except YpError as error:
-            return json_response({"error": str(error), "exit_code": error.exit_code}, 422)
-        except DocumentPoisoned as panic:
-            return json_response(
-                {"error": f"the CRDT library failed: {panic}; nothing was changed", "exit_code": 1}, 422
-            )
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            return json_response({"error": f"the request is not valid: {error}", "exit_code": 2}, 400)
-        return value if isinstance(value, Response) else json_response(value)
+            return value if isinstance(value, Response) else json_response(value)
+        except Exception as error:
+            return _refusal(first_of(error) if isinstance(error, ExceptionGroup) else error, request)
 
     return answer
 
 
-async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
-    """The body of a request. Raises msgspec.ValidationError."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            raise msgspec.ValidationError(f"it has more than {_MAX_BODY_BYTES} bytes")
-    try:
-        # The library's own decoder knows names that are not UTF-8 as well, as `\\udcXX` escapes.
-        return msgspec.convert(json.loads(body or b"{}"), kind)
-    except ValueError as error:
-        raise msgspec.ValidationError(str(error)) from None
+def _refusal(error: BaseException, request: Request) -> Response:
+    """The answer to a request that failed. The one place where a fault of ours in a request stops, and is logged."""
+    match error:
+        case YpError():
+            return _error(str(error), error.exit_code, 422)
+        case DocumentPoisoned():
+            return _error(f"the CRDT library failed: {error}; nothing was changed", 1, 422)
+        case msgspec.ValidationError() | msgspec.DecodeError():
+            return _error(f"the request is not valid: {error}", 2, 400)
+        case _:
+            log.error("request_failed", request=request.url.path, exc_info=error)
+            fault = f"{type(error).__name__}: {error}"
+            return _error(f"the daemon failed at {request.url.path}, and its log says where: {fault}", 1, 500)
+
+
+def _error(text: str, exit_code: int, status: int) -> Response:
+    return json_response({"error": text, "exit_code": exit_code}, status)
 
 
 def _printable(value: Any) -> Any:
     """File names are bytes: what is not UTF-8 in them is shown as `\\udcXX` escapes."""
     if isinstance(value, dict):
-        return {key: _printable(item) for key, item in value.items()}
+        return {_printable(key): _printable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_printable(item) for item in value]
     if isinstance(value, str):

@@ -15,8 +15,8 @@ POST    /v1/notices/restore   {number}                 -> {path}
 POST    /v1/stop
 ======  ====================  =============================================
 
-Undo and history are in `history.py`. An error is {error, exit_code} with status 422 (the request cannot be carried out)
-or 400 (it is no request).
+Undo and history are in `history.py`. An error is {error, exit_code} with status 422 (the request cannot be carried
+out), 400 (it is no request) or 500 (a fault of the daemon, which its log has).
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.routing import Route
 
-from yp2p.control.answers import endpoint, json_response, request_of
+from yp2p.control.answers import endpoint, json_response
 from yp2p.control.history import history_routes
+from yp2p.control.requests import FileName, request_of
 from yp2p.sync.folder import Folder
 
 
@@ -70,13 +71,13 @@ class Device(Protocol):
 
 
 class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     label: str | None = None
 
 
 class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
     code: str
-    path: str
+    path: FileName
     timeout_s: float | None = None
 
 
@@ -86,17 +87,17 @@ class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     accept: bool
-    folder: str | None = None
+    folder: FileName | None = None
 
 
 class TrashRequest(msgspec.Struct, forbid_unknown_fields=True):
-    folder: str | None = None
+    folder: FileName | None = None
 
 
 class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
-    names: list[str] = []
+    names: list[FileName] = []
     all: bool = False
-    folder: str | None = None
+    folder: FileName | None = None
 
 
 class NoticeRequest(msgspec.Struct, forbid_unknown_fields=True):

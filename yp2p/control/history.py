@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.routing import Route
 
-from yp2p.control.answers import Endpoint, endpoint, request_of
+from yp2p.control.answers import Endpoint, endpoint
+from yp2p.control.requests import FileName, request_of
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
@@ -46,21 +47,21 @@ class When(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UndoRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     steps: int = 1
 
 
 class FolderRequest(msgspec.Struct, forbid_unknown_fields=True):
-    folder: str | None = None
+    folder: FileName | None = None
 
 
 class FileRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     when: When = msgspec.field(default_factory=When)
 
 
 class DiffRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     one: When
     two: When = msgspec.field(default_factory=When)
 
@@ -71,14 +72,14 @@ class Place(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BookmarkRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     name: str
     position: dict[str, Any] | None = None
     place: Place | None = None
 
 
 class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: str
+    path: FileName
     at: float
     dry_run: bool
 

@@ -24,15 +24,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 import trio
 
-from yp2p.errors import InvalidUpdate, MissingDependency
+from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.ysync import read_state_vector
 
@@ -41,6 +41,8 @@ MAX_WAITING_UPDATES = 256
 # A message of a link can have 64 MiB; a few large saves are more than what the peer lacks in the end.
 MAX_WAITING_BYTES = 8 << 20
 _RESYNC_INTERVAL_S = 1.0
+# How long the end of a block waits for a peer to read: a slow one gets what is left with its next step 1.
+_LAST_SEND_S = 5.0
 
 
 class Durable(Protocol):
@@ -140,8 +142,6 @@ class Provider:
         tells_state: bool = False,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
-        self.started = trio.Event()
-        self.synced = trio.Event()
         self._document = document
         self._channel = channel
         self._source = source if source is not None else self
@@ -149,27 +149,43 @@ class Provider:
         self._on_awareness = on_awareness
         self._batches = batches
         self._tells_state = tells_state
+        self._scope = trio.CancelScope()
+        self._is_running = False
+        self._stopped = trio.Event()
         self._live = False
+        self._peer_vector = b"\x00"
+        self._reset()
+
+    def _reset(self) -> None:
+        """Make ready to start, also again.
+
+        A peer that went on meanwhile does not say step 1 again. What it lacks by the last one that it said goes first.
+        """
+        self.started = trio.Event()
+        self.synced = trio.Event()
         self._sending = False
         self._held: list[_Update] = []
         self._waiting: list[_Update] = []
-        self._overrun = False
+        self._overrun = self._live
         self._restart = False
-        self._peer_vector = b"\x00"
         self._have: dict[int, int] | None = None  # what the peer has with its next message
         self._more = trio.Event()
+        if self._overrun:
+            self._more.set()
+        self._went = trio.Event()  # set when something was sent, and then another one
         self._last_resync = -math.inf
         self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
-        self._scope = trio.CancelScope()
-        self._stopped = trio.Event()
-        self._exit_stack = AsyncExitStack()
 
     async def start(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run until the channel ends or `stop` is called.
+        """Run until the channel ends or `stop` is called. It can be started again afterwards.
 
         Raises:
             InvalidUpdate: the peer sent what no honest device sends.
+            RuntimeError: it runs already.
         """
+        if self._is_running:
+            raise RuntimeError(f"the provider of {self._channel.path} runs already; stop it first")
+        self._is_running, self._scope, self._stopped = True, trio.CancelScope(), trio.Event()
         unsubscribe = self._document.subscribe(self._on_update)
         try:
             with self._scope:
@@ -183,24 +199,45 @@ class Provider:
                     nursery.cancel_scope.cancel()
         finally:
             unsubscribe()
+            self._is_running = False
+            self._went.set()
+            self._reset()
             self._stopped.set()
 
     async def stop(self) -> None:
-        """End `start`; returns when it has ended."""
-        self._scope.cancel()
-        if self.started.is_set():
+        """End `start`; returns when it has ended, at once where it does not run."""
+        if self._is_running:
+            self._scope.cancel()
             await self._stopped.wait()
 
     async def __aenter__(self) -> Provider:
-        nursery = await self._exit_stack.enter_async_context(trio.open_nursery())
-        await nursery.start(self.start)
-        return self
+        """Start; `started` is set then.
+
+        When the block ends, what waits is sent, for a limited time; an exception ends the provider at once. What the
+        provider raises comes out of the block as it was raised, where it is alone.
+        """
+        self._block = self._open_block()
+        return await self._block.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        self._scope.cancel()
-        return await self._exit_stack.__aexit__(kind, error, trace)  # noqa: ASYNC102 (it only ends our own task)
+        return await self._block.__aexit__(kind, error, trace)  # noqa: ASYNC102 (it only ends our own tasks)
+
+    @asynccontextmanager
+    async def _open_block(self) -> AsyncIterator[Provider]:
+        with ungrouped():
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._start_alone)
+                yield self
+                with trio.move_on_after(_LAST_SEND_S):
+                    while self._is_running and self._live and (self._sending or not self.is_idle):
+                        await self._went.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _start_alone(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 (`start` does)
+        with ungrouped():
+            await self.start(task_status=task_status)
 
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""
@@ -285,7 +322,12 @@ class Provider:
                 self._sending = True
                 for message in self._messages(updates):
                     await self._channel.send(message)
-                self._sending = False
+                self._note_sent()
+
+    def _note_sent(self) -> None:
+        self._sending = False
+        self._went.set()
+        self._went = trio.Event()
 
     async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
@@ -300,7 +342,7 @@ class Provider:
         if self._tells_state:
             await self._channel.send(encode(Have(have)))
         await self._channel.send(encode(message(update)))
-        self._sending = False
+        self._note_sent()
         self._live = True
         if self._waiting:
             self._more.set()

@@ -1,0 +1,197 @@
+"""The local API: what is no request is answered with the reason, and what fails here is logged as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import structlog.testing
+import trio
+import trio.testing
+from starlette.applications import Starlette
+from sync.bridge import Bridge, open_bridge
+
+from yp2p.control.app import make_app
+from yp2p.errors import PairingError
+
+WHEN = {"version": 1, "at": 2.5}
+# A body of every request, with everything that it can have.
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/share": {"path": "/d", "label": "l"},
+    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0},
+    "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0},
+    "/v1/wait": {"timeout_s": 1.0},
+    "/v1/resume": {"accept": True, "folder": "f"},
+    "/v1/trash": {"folder": "f"},
+    "/v1/trash/restore": {"folder": "f", "names": ["n"], "all": False},
+    "/v1/trash/empty": {"folder": "f"},
+    "/v1/notices/restore": {"number": 1},
+    "/v1/undo": {"path": "/d/a", "steps": 1},
+    "/v1/redo": {"path": "/d/a", "steps": 1},
+    "/v1/history/log": {"path": "/d/a", "when": WHEN},
+    "/v1/history/deleted": {"folder": "f"},
+    "/v1/history/show": {"path": "/d/a", "when": WHEN},
+    "/v1/history/diff": {"path": "/d/a", "one": WHEN, "two": WHEN},
+    "/v1/history/blame": {"path": "/d/a", "when": WHEN},
+    "/v1/history/restore": {"path": "/d/a", "when": WHEN},
+    "/v1/history/restore-directory": {"path": "/d", "at": 2.5, "dry_run": True},
+    "/v1/bookmarks": {"path": "/d/a", "when": WHEN},
+    "/v1/bookmarks/set": {
+        "path": "/d/a", "name": "n", "position": {"tname": "source", "assoc": 0}, "place": {"line": 1, "column": 1},
+    },
+    "/v1/stop": {},
+}  # fmt: skip
+FILE_NAMES = {"path", "folder", "names"}
+
+
+class _NoDevice:
+    """A device that must not be asked, because no request is valid."""
+
+    @property
+    def folders(self) -> Any:
+        raise AssertionError("a request that is not valid was carried out")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError("a request that is not valid was carried out")
+
+
+async def _ask(app: Starlette, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """One request, without a server; gives the status and the answer."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [],
+        "http_version": "1.1", "scheme": "http", "root_path": "",
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return sent[0]["status"], json.loads(sent[1]["body"])
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every string and number in a body: its field, where to put another one, and under which key."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        field = key if isinstance(value, dict) else name
+        if isinstance(value[key], (dict, list)):
+            yield from _leaves(value[key], field)
+        elif not isinstance(value[key], bool):
+            yield field, value, key
+
+
+def _wrong(field: str, value: Any) -> list[Any]:
+    if not isinstance(value, str):
+        return [float("nan"), float("inf"), -float("inf"), 10**30, -(2**63) - 1]
+    return ["\ud83d", "x\ude00", "a\0b" if field in FILE_NAMES else "\udcff"]
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_strings_and_numbers_that_are_none_are_refused_with_a_sentence(path: str) -> None:
+    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    with structlog.testing.capture_logs() as logs:
+        for number, (field, right, key) in enumerate(_leaves(BODIES[path])):
+            for wrong in _wrong(field, right[key]):
+                body = json.loads(json.dumps(BODIES[path]))
+                list(_leaves(body))[number][1][key] = wrong
+                status, answer = await _ask(app, path, json.dumps(body).encode())
+                assert status == 400, (field, wrong, answer)
+                assert answer["exit_code"] == 2
+                assert answer["error"].startswith("the request is not valid: ")
+    assert logs == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff", b"{", b"[]", b"5", b'"\\ud83d"', b"[" * 60_000, b'{"\\ud83d": 1}', b"x" * 70_000, b"9" * 5000],
+    ids=["bytes", "half", "list", "number", "surrogate", "nested", "key", "long", "many digits"],
+)
+async def test_what_is_no_request_is_refused_with_a_sentence(body: bytes) -> None:
+    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    for path in BODIES:
+        status, answer = await _ask(app, path, body)
+        assert (status, answer["exit_code"]) == (400, 2), answer
+
+
+def test_the_table_has_every_request() -> None:
+    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    posts = {route.path for route in app.routes if "POST" in route.methods}  # type: ignore[attr-defined]
+    assert posts == BODIES.keys()
+
+
+class _Failing(_NoDevice):
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def join(self, *_: object) -> Any:
+        raise self._error
+
+    preview = join
+
+    @property
+    def folders(self) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("path", ["/v1/join", "/v1/history/log"])
+@pytest.mark.parametrize("is_in_a_group", [False, True])
+async def test_a_fault_of_ours_is_answered_and_logged_with_its_reason(path: str, is_in_a_group: bool) -> None:
+    fault: Exception = OverflowError("a fault")
+    if is_in_a_group:
+        fault = ExceptionGroup("a group", [ExceptionGroup("another", [fault])])
+    app = make_app(_Failing(fault), trio.Event())
+    with structlog.testing.capture_logs() as logs:
+        status, answer = await _ask(app, path, json.dumps(BODIES[path]).encode())
+    assert status == 500
+    assert answer["exit_code"] == 1
+    assert "OverflowError: a fault" in answer["error"]
+    (logged,) = logs
+    assert (logged["event"], logged["log_level"], logged["request"]) == ("request_failed", "error", path)
+    assert isinstance(logged["exc_info"], OverflowError)
+
+
+async def test_an_error_that_a_nursery_put_in_a_group_is_told_as_what_it_is() -> None:
+    app = make_app(_Failing(ExceptionGroup("a group", [PairingError("no such code")])), trio.Event())
+    with structlog.testing.capture_logs() as logs:
+        status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
+    assert (status, answer) == (422, {"error": "no such code", "exit_code": 9})
+    assert logs == []
+
+
+def test_a_bookmark_is_found_by_a_name_of_text_only(tmp_path: Path) -> None:
+    """The name of the file may be any bytes."""
+
+    async def test() -> None:
+        async with open_bridge(tmp_path) as bridge:
+            app = make_app(_With(bridge), trio.Event())  # type: ignore[arg-type]
+            file = {"path": str(bridge.folder.path / "caf\udce9.txt")}
+            for name, wanted in (("\udcff", 400), ("\ud83d", 400), ("é😀", 200)):
+                body = {**file, "name": name, "place": {"line": 1}}
+                status, answer = await _ask(app, "/v1/bookmarks/set", json.dumps(body).encode())
+                assert status == wanted, answer
+                if wanted == 400:
+                    assert "`name` is" in answer["error"]
+                    assert "no text in UTF-8" in answer["error"]
+            status, found = await _ask(app, "/v1/bookmarks", json.dumps(file).encode())
+            assert status == 200
+            assert [item["name"] for item in found] == ["é😀"]  # type: ignore[index]
+
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "caf\udce9.txt").write_text("text\n")
+    trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0.01))
+
+
+class _With(_NoDevice):
+    def __init__(self, bridge: Bridge) -> None:
+        self._folders = [bridge.folder]
+
+    @property
+    def folders(self) -> Any:
+        return self._folders

@@ -1,0 +1,80 @@
+"""Reading a request of the local API: JSON of a known shape, in which every string and number is one that there is.
+
+JSON can say what no text has, half a surrogate pair, and numbers that nothing here can count. Behind this check a
+string is text, unless its field is a `FileName`, which is any name that a file can have.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from starlette.requests import Request
+
+from yp2p.control.names import is_file_name, is_text
+
+# A request is a path and a code; more is a mistake.
+_MAX_BODY_BYTES = 64 << 10
+# What SQLite, clocks and files count with; beyond it each of them fails in its own way.
+_LARGEST_NUMBER = (1 << 63) - 1
+
+# The name of a file or a directory, or what may be one. Bytes that are no UTF-8 are `\udcXX` escapes, as in Python.
+FileName = Annotated[str, msgspec.Meta(extra={"is_file_name": True})]
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+
+
+async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
+    """The body of a request.
+
+    Raises:
+        msgspec.ValidationError: it is no request of this kind, with the reason.
+    """
+    body = b""
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > _MAX_BODY_BYTES:
+                raise msgspec.ValidationError(f"it has more than {_MAX_BODY_BYTES} bytes")
+    try:
+        # The library's own decoder knows names that are not UTF-8 as well, as `\\udcXX` escapes.
+        found = msgspec.convert(json.loads(body or b"{}"), kind)
+    except RecursionError:
+        raise msgspec.ValidationError("it is nested too deeply") from None
+    except ValueError as error:
+        raise msgspec.ValidationError(str(error)) from None
+    for fault in _faults(found, kind, "it"):
+        raise msgspec.ValidationError(fault)
+    return found
+
+
+def _faults(value: Any, hint: Any, where: str) -> Iterator[str]:
+    """What is wrong with the strings and numbers in a value that has the shape of its type."""
+    match value:
+        case msgspec.Struct():
+            hints = get_type_hints(type(value), include_extras=True)
+            for name in value.__struct_fields__:
+                yield from _faults(getattr(value, name), hints[name], f"`{name}`")
+        case dict():
+            for key, item in value.items():
+                yield from _faults(key, str, f"a key of {where}")
+                yield from _faults(item, str, where)
+        case list():
+            for item in value:
+                yield from _faults(item, hint, where)
+        case str() if _is_of_names(hint):
+            if not is_file_name(value):
+                yield f"{where} is {value!r:.100}, which is the name of no file"
+        case str():
+            if not is_text(value):
+                yield f"{where} is {value!r:.100}, which is no text in UTF-8"
+        case int() | float():
+            if not (math.isfinite(value) and abs(value) <= _LARGEST_NUMBER):
+                yield f"{where} is {value!r:.40}, which is a number without meaning here"
+
+
+def _is_of_names(hint: Any) -> bool:
+    return hint == FileName or any(_is_of_names(part) for part in get_args(hint))
