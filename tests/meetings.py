@@ -1,5 +1,4 @@
-"""Devices that edit one text apart and meet in random order: only their replicas, so that thousands of runs are quick.
-"""
+"""Devices that edit one text apart and meet in random order: only their replicas, so that many runs are quick."""
 
 from __future__ import annotations
 
@@ -77,8 +76,7 @@ def exchange(one: Node, other: Node) -> None:
 
 
 def come_to_rest(nodes: list[Node], rng: random.Random, most: int = 20) -> int:
-    """All links come up in one moment, again and again until all is equal; gives in how many rounds repairs were made.
-    """
+    """All links come up at once, again and again until all is equal; gives in how many rounds repairs were made."""
     rounds = 0
     for _ in range(most):
         if len({node.replica.version() for node in nodes}) == 1:

@@ -194,7 +194,9 @@ def test_only_the_news_comes_out() -> None:
 def test_equal_imports_are_equal_updates() -> None:
     assert imported("text\n") == imported("text\n")
     assert imported("text\n") != imported("text")
-    assert client_id_from(Writer.SAVED, b"a") == client_id_from(Writer.SAVED, b"a") != client_id_from(Writer.SAVED, b"b")
+    assert (
+        client_id_from(Writer.SAVED, b"a") == client_id_from(Writer.SAVED, b"a") != client_id_from(Writer.SAVED, b"b")
+    )
 
 
 def test_versions_do_not_depend_on_the_order_of_arrival() -> None:

@@ -66,6 +66,33 @@ def test_a_person_undoes_only_their_own_changes_also_after_a_restart(tmp_path: P
         _both_have(one, two, "a.md", "TITLE\nfrom two é😀\n")
 
 
+@pytest.mark.long
+def test_two_devices_that_undo_deletions_that_overlap_apart(tmp_path: Path) -> None:
+    lines = [f"{number}\n" for number in range(1, 7)]
+    rest = {A: [lines[0], *lines[3:]], B: [*lines[:2], *lines[4:]]}
+
+    def act(device: Device, action: str) -> None:
+        file = device.dir / "a.txt"
+        if action == "delete":
+            file.write_text("".join(rest[device.name]))
+            device.wait()
+            eventually(lambda: len(_json(device, "log", str(file))["versions"]) > 1)
+        else:
+            device.cli(action, str(file))
+
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        _save(one, two, "a.txt", "".join(lines))
+        for action in ("delete", "undo", "redo", "undo"):
+            two.stop()
+            act(one, action)
+            one.stop()
+            two.start()
+            act(two, action)
+            one.start()
+            _both_have(one, two, "a.txt", "".join(lines if action == "undo" else [lines[0], *lines[4:]]))
+
+
 def test_versions_are_shown_compared_and_brought_back(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)

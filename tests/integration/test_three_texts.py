@@ -20,7 +20,10 @@ OWN = [
         "todo2.txt", TODO, "(D) fix bike\n" + TODO.replace("(D) fix bike\n", ""), TODO.replace("bike", "bike and lamp"),
         "(D) fix bike and lamp\n" + TODO.replace("(D) fix bike\n", ""),
     ),
-    ("state.json", '{"run": 3, "list": [4]}\n', '{"run": 4, "list": [5]}\n', '{"run": 5, "list": [7]}\n', '{"run": 5, "list": [7]}\n'),
+    (
+        "state.json", '{"run": 3, "list": [4]}\n', '{"run": 4, "list": [5]}\n', '{"run": 5, "list": [7]}\n',
+        '{"run": 5, "list": [7]}\n',
+    ),
     ("same.md", "old\n", "old\nnew line of both\n", "old\nnew line of both\n", "old\nnew line of both\n"),
 ]  # fmt: skip
 

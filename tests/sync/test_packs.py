@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from yp2p.config import History
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Claim, Entry
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DamagedError, UsageError
+from yp2p.errors import DamagedError, UsageError, YpError
 from yp2p.sync import packing, packs
 from yp2p.sync.ages import DAY_S, HOUR_S
 from yp2p.sync.history import When, blame_lines, log, restore, show
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.packing import Packing
-from yp2p.sync.packs import ALL, MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
+from yp2p.sync.packs import ALL, MAX_ROWS, MIN_ROWS, SPAN_S, Read, Single, packs_of, stored_rows
 from yp2p.sync.retention import Retention
 from yp2p.sync.undo import redo, undo
 from yp2p.sync.versions import older_version
@@ -393,5 +394,55 @@ def test_thinning_and_packing_never_work_on_the_same_rows() -> None:
             assert _counts(bridge)[0] == 121
         assert _counts(bridge)[0] < 10
         assert ((await _again(bridge)).text(), _live(bridge).text.version()) == (text, version)
+
+    _run(test)
+
+
+def test_it_goes_on_while_somebody_types_and_when_they_pause() -> None:
+    async def test(bridge: Bridge) -> None:
+        program, working = Program(bridge), Packing(bridge.folder)
+        await bridge.folder.publish_clients()
+        done = [await working.pack()]
+        for count in (120, 20, 30):
+            program.type("x" * count)
+            done.append(await working.pack())
+        assert done == [0, 2, 0, 1]  # 20 and 40 are left over, then 20 of 170
+        program.type("y" * 20)
+        assert await working.pack() == 0
+        database = bridge.folder.database
+        await database.submit([("UPDATE log SET received = received - 70", ())]).wait()
+        clock().jump(61)
+        assert await working.pack() == 1  # a minute later 40 are worth it
+        assert _counts(bridge) == (1 + 4, 4, 4)
+        assert await working.pack() == 0
+        assert (await _again(bridge)).text() == "first\n" + "x" * 170 + "y" * 20
+
+    _run(test)
+
+
+def test_a_store_that_cannot_be_read_is_tried_again_later(capsys: pytest.CaptureFixture[str]) -> None:
+    async def test(bridge: Bridge) -> None:
+        Program(bridge).type("abc" * 30)
+        await bridge.folder.publish_clients()
+        await bridge.folder.database.pending().wait()
+        database, began = bridge.folder.database, trio.current_time()
+        read = database.reader
+
+        @contextmanager
+        def reader() -> Iterator[Read]:
+            if trio.from_thread.run_sync(trio.current_time) < began + 30:
+                raise YpError("the store could not be read: a test")
+            with read() as found:
+                yield found
+
+        database.reader = reader  # type: ignore[method-assign]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Packing(bridge.folder).run)
+            until = time.monotonic() + 20
+            while not _counts(bridge)[2] and time.monotonic() < until:
+                await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert _counts(bridge) == (42, 41, 1)
+        assert capsys.readouterr().out.count("rows_not_packed") == 1
 
     _run(test)

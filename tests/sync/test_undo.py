@@ -15,6 +15,7 @@ from sync.bridge import PEER, Bridge, open_bridge, replica_like
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Entry
 from yp2p.errors import UsageError
+from yp2p.sync.history import When, restore
 from yp2p.sync.provider import PeerState
 from yp2p.sync.undo import redo, undo
 
@@ -151,5 +152,56 @@ def test_several_at_a_time_undo_each_step_once() -> None:
                     nursery.start_soon(undo, bridge.folder, _entry(bridge), NAME, 1)
             await bridge.render()
             assert path.read_text() == "2\n"
+
+    _run(test)
+
+
+async def _meet(bridges: list[Bridge]) -> None:
+    """What each of two devices has comes to the other one, as over a link."""
+    documents = [bridge.document(NAME) for bridge in bridges]
+    vectors = [document.replica.clocks() for document in documents]
+    updates = [
+        documents[1].replica.update_since(documents[0].state_vector()),
+        documents[0].replica.update_since(documents[1].state_vector()),
+    ]
+    for document, update, known in zip(documents, updates, reversed(vectors), strict=True):
+        await document.receive(update, PEER, known)
+    for bridge in bridges:
+        await bridge.render()
+
+
+@pytest.mark.parametrize("how", ["undo", "redo", "restore", "replace"])
+def test_two_devices_that_bring_back_the_same_apart_have_it_once(how: str) -> None:
+    lines = [f"{number}\n" for number in range(1, 7)]
+    own, other_own = (["ours\n"], ["theirs\n"]) if how == "replace" else ([], [])
+
+    async def test(base: Path) -> None:
+        bases = [base / "one", base / "two"]
+        for one in bases:
+            (one / "dir").mkdir(parents=True)
+            (one / "dir" / NAME).write_text("".join(lines))
+        paths = [one / "dir" / NAME for one in bases]
+        async with open_bridge(bases[0]) as one, open_bridge(bases[1]) as other:
+            version = one.folder.texts.rows(one.document(NAME).id)[-1][0]
+            await _save(one, paths[0], "".join([*lines[:1], *own, *lines[3:]]))
+            await _save(other, paths[1], "".join([*lines[:2], *other_own, *lines[4:]]))
+            await _meet([one, other])
+            assert not set(lines[1:4]) & set(_read(paths[0]).splitlines(keepends=True))
+            rounds = 2 if how == "redo" else 1
+            for number in range(rounds):
+                await _undo(one)
+                if how == "restore":
+                    other.folder.settled = True
+                    await restore(other.folder, NAME, When(version=version))
+                    await other.render()
+                else:
+                    await _undo(other)
+                await _meet([one, other])
+                assert [_read(path) for path in paths] == ["".join(lines)] * 2
+                if number < rounds - 1:
+                    await _redo(one)
+                    await _redo(other)
+                    await _meet([one, other])
+                    assert [_read(path) for path in paths] == ["".join([lines[0], *lines[4:]])] * 2
 
     _run(test)

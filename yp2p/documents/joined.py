@@ -131,7 +131,7 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
 
 
 def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """What is deleted at whoever has this state vector, of what is deleted here: all but what updates removed that are not
+    """What is deleted at whoever has this state vector, of what is deleted here: not what updates removed that are not
     there. (An update that a program made, and that only removes, does not show in a state vector: it counts as there.)
 
     Args:

@@ -2,23 +2,28 @@
 
 Theory of operation
     The log has every update of a document, so what is to be undone need not be watched while it is made: a change *is*
-    the operations and deletions of its rows. To undo it, the whole log is loaded into a document that keeps what was
-    deleted (`skip_gc`), a stack item is made of those operations, and the library's undo manager takes it back: it
-    removes what the change inserted and inserts again what it removed, where that was. The update that this makes is an
-    ordinary edit to everybody, and undoing *it* is the redo.
+    the operations and deletions of its rows. To undo it, what it inserted is deleted and what it deleted is brought
+    back where that was (`restoring.py`): by operations that another device makes as well when it brings back the same.
+    The update is an ordinary edit to everybody, and undoing *it* is the redo.
+
+    In a log with a gap, or of a text with too many pieces to be put in order here, the library's undo manager does it,
+    on a document that keeps what was deleted (`skip_gc`); its operations are nobody else's.
 
 Sources: `UndoManager` of Yjs 13.6; `StackItem` and `IdSet` of pycrdt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
 
+from yp2p.documents.order import Order
 from yp2p.documents.replica import raising_panics
-from yp2p.protocol.delete_sets import encode
+from yp2p.documents.restoring import brought_back
+from yp2p.protocol.delete_sets import encode, without
+from yp2p.protocol.update_merge import UpdateMerge
 from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
 
 
@@ -38,8 +43,41 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
     for update in change:
         parser = UpdateParser(update, Shape.TEXT)
         parsed = parser.parse()
-        inserted += [(writer, start, stop - start) for writer, (start, stop) in parsed.sections.items()]
+        inserted += _operations(parsed.sections)
         deleted += parser.ranges
+    log = list(log)
+    order = Order.of(log)
+    if order is None:
+        return _undone_by_library(log, inserted, deleted, client)
+    return brought_back(order, deleted, inserted, client)
+
+
+def returned(log: Iterable[bytes], then: Iterable[bytes], client: int) -> bytes | None:
+    """The update that makes a text what it was, of what was there then; None where that cannot be told or is nothing.
+
+    Args:
+        log: all updates of the document, in order.
+        then: those that there were by then.
+        client: as for `undone`.
+
+    Raises:
+        DocumentPoisoned: the library panicked.
+    """
+    order, was = Order.of(log), UpdateMerge()
+    if order is None or not all(was.add(update) for update in then):
+        return None
+    there_then = without(_operations(was.sections), was.ranges)
+    there_now = without(_operations(order.sections), order.ranges)
+    return brought_back(order, without(there_then, there_now), without(there_now, there_then), client)
+
+
+def _operations(sections: Mapping[int, tuple[int, int]]) -> list[DeletedRange]:
+    return [(client, start, stop - start) for client, (start, stop) in sections.items()]
+
+
+def _undone_by_library(
+    log: Iterable[bytes], inserted: Iterable[DeletedRange], deleted: Iterable[DeletedRange], client: int
+) -> bytes | None:
     news: list[bytes] = []
 
     def note(event: TransactionEvent) -> None:

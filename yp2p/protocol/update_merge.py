@@ -19,39 +19,75 @@ Sources: `Item.mergeWith`, `splitItem` and `mergeUpdates` of Yjs 13.6.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from yp2p.protocol.delete_sets import encode
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
 
-_STRING, _ORIGIN, _RIGHT_ORIGIN = 4, 0x80, 0x40
+_DELETED, _STRING, _ORIGIN, _RIGHT_ORIGIN, _ROOT = 1, 4, 0x80, 0x40, 1
 
-_Place = tuple[int, int]  # client and clock
+Place = tuple[int, int]  # client and clock
 
 
 @dataclass(slots=True)
-class _Block:
-    """A block of one client: its bytes up to the content, and the content, in pieces."""
+class Block:
+    """Operations of one client that were written one behind the other: `length` UTF-16 units from `clock` on.
 
-    head: bytes
+    `origin` and `right` are what was on their left and right when they were written. The content of a string is in
+    pieces; that of deleted content, of which nothing is known, is its length as Yjs writes it.
+    """
+
+    client: int
+    clock: int
+    length: int
+    origin: Place | None
+    right: Place | None
     is_string: bool
-    right: _Place | None
-    content: list[bytes]  # of a string without its length
+    content: list[bytes]
+
+    @classmethod
+    def of_text(cls, client: int, origin: Place | None, right: Place | None, text: str) -> Block:
+        """The first operations of a client: a text between two neighbours."""
+        return cls(client, 0, len(text.encode("utf-16-le")) // 2, origin, right, True, [text.encode()])
+
+    def text(self) -> str | None:
+        """What was written; None where nobody knows that any more."""
+        return b"".join(self.content).decode() if self.is_string else None
 
     def encode(self) -> bytes:
+        """As Yjs writes it."""
+        info = (_ORIGIN if self.origin is not None else 0) | (_RIGHT_ORIGIN if self.right is not None else 0)
+        out = [bytes([info | (_STRING if self.is_string else _DELETED)])]
+        out += [write_varint(number) for place in (self.origin, self.right) if place is not None for number in place]
+        if not info:
+            root = Shape.TEXT.value.encode()
+            out += [write_varint(_ROOT), write_varint(len(root)), root]
         data = b"".join(self.content)
-        return self.head + write_varint(len(data)) + data if self.is_string else self.head + data
+        return b"".join((*out, write_varint(len(data)), data)) if self.is_string else b"".join((*out, data))
 
 
-class _Blocks(UpdateParser):
+def encode_update(blocks: Iterable[Block], deleted: Iterable[DeletedRange]) -> bytes:
+    """An update of these operations and deletions. Args: `blocks` of each client in order and without gaps."""
+    sections: dict[int, list[Block]] = {}
+    for block in blocks:
+        sections.setdefault(block.client, []).append(block)
+    out = [write_varint(len(sections))]
+    for client, found in sections.items():
+        out += [write_varint(len(found)), write_varint(client), write_varint(found[0].clock)]
+        out += [block.encode() for block in found]
+    return b"".join(out) + encode(deleted)
+
+
+class _BlockReader(UpdateParser):
     """Reads the blocks of an update one by one."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data, Shape.TEXT)
         self._data = data
         self._content_at = 0
-        self.found: list[tuple[int, int, _Place | None, _Block]] = []  # client, clock, left neighbour, block
+        self.found: list[Block] = []
 
     def _text_content(self, kind: int) -> int:
         self._content_at = self._cursor.at
@@ -63,11 +99,11 @@ class _Blocks(UpdateParser):
         info, neighbours = self._data[begin], self.parsed.cuts[cuts:]
         origin = (neighbours[0][0], neighbours[0][1] - 1) if info & _ORIGIN else None
         right = neighbours[-1] if info & _RIGHT_ORIGIN else None
-        is_string, content_at = info & 0x1F == _STRING, self._content_at
-        content = self._data[content_at : self._cursor.at]
+        is_string = info & 0x1F == _STRING
+        content = self._data[self._content_at : self._cursor.at]
         if is_string:
             content = content[_varint_bytes(content) :]
-        self.found.append((client, clock, origin, _Block(self._data[begin:content_at], is_string, right, [content])))
+        self.found.append(Block(client, clock, length, origin, right, is_string, [content]))
         return length
 
 
@@ -78,14 +114,15 @@ def _varint_bytes(data: bytes) -> int:
 class UpdateMerge:
     """Puts updates of a text together, in the order of their log.
 
-    `inserted_units` and `sections` are of what was added so far, as in `UpdateParser` and `Parsed`.
+    `inserted_units` and `sections` are of what was added so far, as in `UpdateParser` and `Parsed`, and so are the
+    `blocks` of each client and the deleted `ranges`.
     """
 
     def __init__(self) -> None:
         self.inserted_units = 0
         self.sections: dict[int, tuple[int, int]] = {}
-        self._blocks: dict[int, list[_Block]] = {}
-        self._ranges: list[DeletedRange] = []
+        self.blocks: dict[int, list[Block]] = {}
+        self.ranges: list[DeletedRange] = []
 
     def add(self, update: bytes) -> bool:
         """Add the next update; False when it does not continue what is there, which then stays as it is.
@@ -93,37 +130,38 @@ class UpdateMerge:
         Raises:
             InvalidUpdate: it is no update of a text.
         """
-        parser = _Blocks(update)
-        sections = parser.parse().sections
+        reader = _BlockReader(update)
+        sections = reader.parse().sections
         if any(
             client in self.sections and self.sections[client][1] != start for client, (start, _) in sections.items()
         ):
             return False
         for client, (start, stop) in sections.items():
             self.sections[client] = (self.sections.get(client, (start, stop))[0], stop)
-        for client, clock, origin, block in parser.found:
-            blocks = self._blocks.setdefault(client, [])
+        for block in reader.found:
+            blocks = self.blocks.setdefault(block.client, [])
             last = blocks[-1] if blocks else None
-            is_rest = last is not None and last.is_string and block.is_string and origin == (client, clock - 1)
-            if last is not None and is_rest and last.right == block.right:
+            is_text = last is not None and last.is_string and block.is_string
+            if (
+                last is not None
+                and is_text
+                and block.origin == (block.client, block.clock - 1)
+                and last.right == block.right
+            ):
                 last.content += block.content
+                last.length += block.length
             else:
                 blocks.append(block)
-        self._ranges += parser.ranges
-        self.inserted_units += parser.inserted_units
+        self.ranges += reader.ranges
+        self.inserted_units += reader.inserted_units
         return True
 
     def update(self) -> bytes:
         """The sum of what was added."""
-        out = [write_varint(len(self.sections))]
-        for client, (start, _) in self.sections.items():
-            blocks = self._blocks[client]
-            out += [write_varint(len(blocks)), write_varint(client), write_varint(start)]
-            out += [block.encode() for block in blocks]
-        return b"".join(out) + encode(self._ranges)
+        return encode_update((block for blocks in self.blocks.values() for block in blocks), self.ranges)
 
 
-def merged_updates(updates: list[bytes]) -> bytes | None:
+def merged_updates(updates: Iterable[bytes]) -> bytes | None:
     """The sum of updates that follow one another in a log; None where one does not continue those before it.
 
     Raises:

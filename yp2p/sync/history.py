@@ -25,13 +25,16 @@ from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.history import Row, blame, versions
 from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.documents.undo import returned
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.store.database import Statement
+from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
+from yp2p.sync.live import LiveDocument
 from yp2p.sync.packs import NOTHING, around, at_moment, removers_of, stored_rows
-from yp2p.sync.undo import Undone, settle
+from yp2p.sync.undo import Undone, all_stored, clients_to_publish, settle
 
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
 _GAP_S = 120.0
@@ -202,22 +205,30 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
 async def restore(folder: Folder, path: str, when: When) -> Undone:
     """Make a text what it was, also one that was deleted. Raises UsageError."""
     entry = entry_at(folder, path)
-    text = await show(folder, path, when)
-    return await set_text(folder, entry, path, text)
+    rows = await _stored_rows(folder, entry, path, when)
+    return await set_text(folder, entry, path, await show(folder, path, when), when.rows(rows))
 
 
-async def set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone:
-    """Make a text, also one that was deleted, this one; as a step that can be undone. Raises YpError."""
+async def set_text(
+    folder: Folder, entry: Entry, path: str, text: str, then: Sequence[Row[DeviceID]] = ()
+) -> Undone:  # fmt: skip
+    """Make a text, also one that was deleted, this one; as a step that can be undone. Raises YpError.
+
+    Args:
+        then: the rows of its log that the text is of: what was deleted since comes back as that.
+    """
     live = folder.texts.open(entry.document)
     before = live.text.text()
     folder.steps_end(entry.document)
     is_revived = not folder.is_alive(entry)
     if is_revived:
         await folder.bring_back(entry, path).wait()
-        live = folder.texts.open(entry.document)
+    await all_stored(folder)
+    # no await until the change is applied: the log is what the document says
+    live = folder.texts.open(entry.document)
     try:
         with folder.reloading(live):
-            update = live.text.edit(_whole(live.text.text(), text))
+            update = _return(folder, live, text, then) or live.text.edit(_whole(live.text.text(), text))
     except DocumentPoisoned as panic:
         raise YpError(
             f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
@@ -229,6 +240,17 @@ async def set_text(folder: Folder, entry: Entry, path: str, text: str) -> Undone
         await commit.wait()
     folder.steps_end(entry.document)
     return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)
+
+
+def _return(folder: Folder, live: LiveDocument, text: str, then: Sequence[Row[DeviceID]]) -> bytes | None:
+    """Bring back what was deleted since; None where that does not make the text what it was, and nothing was done."""
+    rows = [data for _, data in folder.texts.rows(live.id)] if then and live.text.text() != text else []
+    update = returned(rows, [row.data for row in then], fresh_client_id()) if rows else None
+    if update is None or TextReplica.from_updates(1, [live.replica.state(), update]).text() != text:
+        return None
+    news = live.replica.apply(update)
+    folder.to_publish |= clients_to_publish(news) if news is not None else set()
+    return news
 
 
 def _whole(before: str, after: str) -> list[Hunk]:

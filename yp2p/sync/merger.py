@@ -23,7 +23,7 @@ import structlog
 import trio
 
 from yp2p.threeway import syntax
-from yp2p.threeway.lines import Clean, merge_lines, split_lines
+from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.merge import Merged, merge
 from yp2p.threeway.worker import Answer, Request, framed
 
@@ -142,7 +142,7 @@ class WorkerMerger:
 
 
 def _is_clean(base: str, ours: str, theirs: str) -> bool:
-    return all(isinstance(part, Clean) for part in merge_lines(*map(split_lines, (base, ours, theirs))))
+    return all(isinstance(part, Clean) for part in merge_lines(Three(*map(split_lines, (base, ours, theirs)))))
 
 
 @asynccontextmanager

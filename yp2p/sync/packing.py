@@ -22,7 +22,7 @@ from yp2p.sync.folder import Folder, manifest_document_id
 from yp2p.sync.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Pack, Single, packs_of
 
 # How many rows have not been packed by then costs whoever looks back a few milliseconds.
-_LOOK_S = 1.0
+_LOOK_S, _RETRY_S = 1.0, 60.0
 # Rows that are read at a time: of a store of before a text can have any number.
 _AT_ONCE = 10 * MAX_ROWS
 # Free pages of 4 KiB; fewer are filled again by what is typed next.
@@ -51,12 +51,15 @@ class Packing:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        pause_s = _LOOK_S
         while True:
-            await trio.sleep(_LOOK_S)
+            await trio.sleep(pause_s)
             try:
                 await self.pack()
+                pause_s = _LOOK_S
             except YpError as error:
                 log.warning("rows_not_packed", folder=self._folder.label, error=str(error))
+                pause_s = _RETRY_S
 
     async def pack(self) -> int:
         """Pack what is due; gives the number of packs. Raises YpError: the store cannot be read."""
@@ -115,11 +118,12 @@ class Packing:
                         database.submit(pack.statements(folder.id, document))
                         done += 1
                 await database.pending().wait()
-            until = decided[-1][0] if decided else 0
-            left = len([row for row in rows if row.seq > until]) if len(rows) < _AT_ONCE or not decided else _AT_ONCE
-            self._decided_until[document] = max(until, self._decided_until.get(document, 0))
+            left = len(rows)
             if not decided:
                 break
+            self._decided_until[document] = until = decided[-1][0]
+            if len(rows) < _AT_ONCE:
+                left = sum(row.seq > until for row in rows)
         self._tails[document] = _Tail(left, trio.current_time())
         return done
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import trio
 
+from yp2p.documents.history import Row
 from yp2p.documents.manifest import Entry, ManifestReplica
 from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
@@ -25,7 +26,7 @@ from yp2p.files import trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Filling, Outcome, Result, Temporary
 from yp2p.files.root import TRASH, Root
-from yp2p.identity import EntryID
+from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.sync.folder import Folder, manifest_document_id
@@ -128,14 +129,15 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     for was in wanted:
         await trio.lowlevel.checkpoint()
         path = folder.layout().path_of.get(was.id, was.path)
-        text = text_of(rows_of(folder, was.document, When(at=at)), When(at=at)) if was.kind is Kind.TEXT else ""
+        rows = rows_of(folder, was.document, When(at=at)) if was.kind is Kind.TEXT else []
+        text = text_of(rows, When(at=at)) if was.kind is Kind.TEXT else ""
         now = folder.manifest.entries.get(was.id, was)
         if not path.startswith(beneath):
             done.append(_told(was.path, "", f"it is {path} now"))
         elif text is None:
             done.append(_told(path, "", "its text came later to this device"))
         elif was.kind is now.kind is Kind.TEXT:
-            done += await _restore_text(folder, now, path, text, dry_run=dry_run)
+            done += await _restore_text(folder, now, path, text, When(at=at).rows(rows), dry_run=dry_run)
         elif not folder.is_alive(now) or (now.kind, now.content.hash) != (was.kind, was.content.hash):
             source = folder.blobs.file_with(was.content.hash) if was.kind is Kind.BLOB else None
             copy_of = folder.files[source] if source is not None else None
@@ -145,12 +147,14 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     return sorted(done, key=lambda item: item["path"])
 
 
-async def _restore_text(folder: Folder, now: Entry, path: str, text: str, *, dry_run: bool) -> list[dict[str, str]]:
+async def _restore_text(
+    folder: Folder, now: Entry, path: str, text: str, rows: Sequence[Row[DeviceID]], *, dry_run: bool
+) -> list[dict[str, str]]:
     is_alive, digest = folder.is_alive(now), folder.digests.get(now.document)
     if is_alive and digest is not None and digest.content == hashlib.sha256(text.encode()).digest():
         return []
     if not dry_run:
-        await set_text(folder, now, path, text)
+        await set_text(folder, now, path, text, rows)
     return [_told(path, "change" if is_alive else "bring back")]
 
 

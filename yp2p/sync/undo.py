@@ -4,9 +4,9 @@ Every row of the log that a save or a program of this device made is a step. A s
 program typed without a pause is one group, and is undone together. Undoing takes a group off the stack and puts its own
 row on the other one, from which it can be redone; whatever is written next empties that other one.
 
-What undoing brings back has new operations, so a group is never taken back by itself: with it go all steps, undos and
-redos that came after it, which amount to nothing by then. Together they are the change between the text before the
-group and the text as this device left it.
+What undoing brings back has new operations (the same ones on every device that brings it back), so a group is never
+taken back by itself: with it go all steps, undos and redos that came after it, which amount to nothing by then.
+Together they are the change between the text before the group and the text as this device left it.
 
 That a deleted file was brought back is a group as well, with what was written into it at once: undoing it deletes the
 file again, redoing brings it back. Once others have changed the file it is theirs as well, and not to be taken away.
@@ -33,6 +33,8 @@ from yp2p.sync.packs import around, behind, stored_rows
 _UNDO, _REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
 _SETTLE_S = 1.0
+# A claim is 50 bytes of the manifest for ever, and each line that comes back has a client ID of its own.
+_MAX_CLAIMS = 8
 # A file that cannot be written now is not waited for.
 _RENDER_S = 2.0
 
@@ -61,7 +63,7 @@ async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     await settle(folder)
     async with folder.undoing:
-        await _all_stored(folder)
+        await all_stored(folder)
         group, _ = _last_group(folder, entry.document, stack)
         if not folder.is_alive(entry) and (stack == _UNDO or group >= 0):
             raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
@@ -84,9 +86,16 @@ async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack
     return Undone(text, text, 1, is_there=stack == _REDO, came_or_went=True)
 
 
-async def _all_stored(folder: Folder) -> None:
+async def all_stored(folder: Folder) -> None:
+    """Return when the log is what the documents say."""
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
+
+
+def clients_to_publish(news: bytes) -> set[int]:
+    """With which client IDs an undo wrote, for everybody to know; of many it is told by who sent them."""
+    clients = set(parse_update(news).sections)
+    return clients if len(clients) <= _MAX_CLAIMS else set()
 
 
 def _spent(folder: Folder, group: Iterable[int]) -> list[Statement]:
@@ -97,7 +106,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
     live = folder.texts.open(entry.document)
     before, done = live.text.text(), 0
     while done < steps:
-        await _all_stored(folder)
+        await all_stored(folder)
         # no await until the change is applied: the log is what the document says
         number, group = _last_group(folder, entry.document, stack)
         if not group or number < 0:
@@ -117,7 +126,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
             folder.database.submit(spent)
             continue
-        folder.to_publish |= parse_update(news).sections.keys()
+        folder.to_publish |= clients_to_publish(news)
         seq = folder.database.last_seq + 1
         row = (seq, folder.id, entry.document, seq, time.time(), 1 - stack)
         extra = [*spent, ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]

@@ -1,0 +1,143 @@
+"""Every character that a text ever had, in order, with who wrote it as which operation: also what is deleted.
+
+Theory of operation
+    Where deleted characters are is known to nobody but the library's document, which does not tell. But it puts items
+    in order by their operations, whatever they say. So a *shadow* is made: an update with a letter of its own for each
+    block of the log and without deletions. The text of the shadow then spells the blocks in their order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from pycrdt import Doc, Text
+
+from yp2p.documents.replica import raising_panics
+from yp2p.protocol.delete_sets import in_order
+from yp2p.protocol.update_merge import Place, UpdateMerge, encode_update
+from yp2p.protocol.ysync import DeletedRange, Shape
+
+# Letters of one UTF-16 unit that are no surrogates. A text with more blocks is a text of millions of keystrokes.
+_FIRST_LETTER, _SURROGATES = 0x100, range(0xD800, 0xE000)
+MAX_BLOCKS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters that stand one behind the other: `length` UTF-16 units, operations of one client from `clock` on."""
+
+    client: int
+    clock: int
+    length: int
+
+    def cut(self, start: int, stop: int) -> Span:
+        """A part, by clocks."""
+        return Span(self.client, start, stop - start)
+
+
+class Ranges:
+    """Ranges of operations, to be asked."""
+
+    def __init__(self, ranges: Iterable[DeletedRange]) -> None:
+        self._starts: dict[int, list[int]] = {}
+        self._stops: dict[int, list[int]] = {}
+        for client, start, length in in_order(ranges):
+            self._starts.setdefault(client, []).append(start)
+            self._stops.setdefault(client, []).append(start + length)
+
+    def parts(self, span: Span) -> Iterator[tuple[Span, bool]]:
+        """A span in parts, of which each is in the ranges or is not."""
+        starts, stops = self._starts.get(span.client, []), self._stops.get(span.client, [])
+        at, end = span.clock, span.clock + span.length
+        number = max(0, bisect_right(starts, at) - 1)
+        while at < end:
+            while number < len(starts) and stops[number] <= at:
+                number += 1
+            start = min(end, starts[number]) if number < len(starts) else end
+            if at < start:
+                yield span.cut(at, start), False
+            if start < end:
+                stop = min(end, stops[number])
+                yield span.cut(max(at, start), stop), True
+                at = stop
+            else:
+                at = end
+
+    def __contains__(self, place: Place) -> bool:
+        return all(inside for _, inside in self.parts(Span(*place, 1)))
+
+
+class Order:
+    """All characters of a text in order.
+
+    `sections` are the operations of each client, from the first to behind the last; `ranges`, also as `deleted`, those
+    that are not there any more.
+    """
+
+    def __init__(self, merge: UpdateMerge, spans: list[Span]) -> None:
+        self.sections = merge.sections
+        self.spans = spans
+        self.ranges = merge.ranges
+        self.deleted = Ranges(merge.ranges)
+        self.blocks = merge.blocks
+        self._block_at = {client: [block.clock for block in blocks] for client, blocks in merge.blocks.items()}
+        self._texts: dict[Place, bytes | None] = {}  # of blocks, as UTF-16
+
+    @classmethod
+    def of(cls, log: Iterable[bytes]) -> Order | None:
+        """The order of a text with this log; None where a row is missing in it, or it has too many blocks.
+
+        Raises:
+            DocumentPoisoned: the library panicked.
+            InvalidUpdate: a row is no update of a text.
+        """
+        merge = UpdateMerge()
+        if not all(merge.add(update) for update in log):
+            return None
+        blocks = [block for found in merge.blocks.values() for block in found]
+        if len(blocks) > MAX_BLOCKS:
+            return None
+        shadow = [
+            replace(block, is_string=True, content=[(_letter(number) * block.length).encode()])
+            for number, block in enumerate(blocks)
+        ]
+        with raising_panics():
+            doc: Doc[Any] = Doc(client_id=1)
+            text = doc.get(Shape.TEXT.value, type=Text)
+            doc.apply_update(encode_update(shadow, []))
+            spelled = str(text)
+        if len(spelled) != sum(block.length for block in blocks):
+            return None  # something waits for a row that is missing
+        spans: list[Span] = []
+        taken = [0] * len(blocks)
+        for letter, group in groupby(spelled):
+            number, length = _number(letter), sum(1 for _ in group)
+            block = blocks[number]
+            spans.append(Span(block.client, block.clock + taken[number], length))
+            taken[number] += length
+        return cls(merge, spans)
+
+    def text(self, span: Span) -> str | None:
+        """What a span says, which is in one block; None where that is not known."""
+        blocks, starts = self.blocks[span.client], self._block_at[span.client]
+        block = blocks[bisect_right(starts, span.clock) - 1]
+        place = block.client, block.clock
+        if place not in self._texts:
+            text = block.text()
+            self._texts[place] = text.encode("utf-16-le") if text is not None else None
+        units, at = self._texts[place], 2 * (span.clock - block.clock)
+        return units[at : at + 2 * span.length].decode("utf-16-le") if units is not None else None
+
+
+def _letter(number: int) -> str:
+    code = _FIRST_LETTER + number
+    return chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
+
+
+def _number(letter: str) -> int:
+    code = ord(letter)
+    return (code if code < _SURROGATES.start else code - len(_SURROGATES)) - _FIRST_LETTER
