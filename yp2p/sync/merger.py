@@ -22,7 +22,7 @@ import msgspec
 import structlog
 import trio
 
-from yp2p.threeway import syntax
+from yp2p.threeway.languages import language_of
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.merge import Merged, merge
 from yp2p.threeway.worker import Answer, Request, framed
@@ -33,6 +33,7 @@ _IDLE_S = 30.0
 # The budgets of a merge are steps; on the slowest machine that we know they take five seconds.
 _LIMIT_S = 30.0
 _RECEIVE_BYTES = 1 << 20
+_STOP_LIMIT_S = 1.0  # it is killed
 
 log = structlog.get_logger()
 
@@ -67,7 +68,7 @@ class WorkerMerger:
 
     async def merge(self, path: str, base: str, ours: str, theirs: str) -> Merged:
         is_small = max(len(base), len(ours), len(theirs)) <= _INLINE_CHARS
-        if is_small and (syntax.language_of(path) is None or _is_clean(base, ours, theirs)):
+        if is_small and (language_of(path) is None or _is_clean(base, ours, theirs)):
             await trio.lowlevel.checkpoint()
             return merge(path, base, ours, theirs)
         try:
@@ -79,6 +80,7 @@ class WorkerMerger:
 
     async def _ask(self, request: Request) -> Merged:
         self._used.set()
+        is_answered = False
         try:
             process = await self._started()
             assert process.stdin is not None
@@ -86,15 +88,16 @@ class WorkerMerger:
             with trio.fail_after(_LIMIT_S):
                 await process.stdin.send_all(framed(request))
                 data = await self._message(process.stdout)
-            return msgspec.msgpack.decode(data, type=Answer).merged()
+            merged = msgspec.msgpack.decode(data, type=Answer).merged()
+            is_answered = True
+            return merged
         except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError, msgspec.DecodeError, OSError):
             raise _WorkerDied from None
-        except trio.Cancelled:
-            await self.stop()
-            raise
         finally:
-            if self._process is not None and self._process.returncode is not None:
-                await self.stop()
+            # What was not answered whole may still be answered: the next request needs a worker of its own.
+            if not is_answered:
+                with trio.move_on_after(_STOP_LIMIT_S, shield=True):
+                    await self.stop()
 
     async def _started(self) -> trio.Process:
         if self._process is None:
@@ -123,8 +126,7 @@ class WorkerMerger:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with trio.CancelScope(shield=True):
-                await process.wait()
+            await process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     await trio.aclose_forcefully(stream)
@@ -155,5 +157,5 @@ async def open_merger() -> AsyncIterator[WorkerMerger]:
             yield merger
         finally:
             nursery.cancel_scope.cancel()
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(_STOP_LIMIT_S, shield=True):
                 await merger.stop()
