@@ -1,14 +1,14 @@
 """Three texts by lines, as git does it: what is clean, and where it would ask.
 
 Both sides are compared with the base. A change of one side alone is taken; changes of both that overlap or touch are
-one *place*. A place where both made the same of it is clean, and in any other the lines that both have are
-taken out of it, as far as they are the same lines of the base (git's "zealous" level).
+one *place*, which is clean where both made the same of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from yp2p.threeway.sequences import Block, blocks
 
@@ -23,12 +23,29 @@ class Clean:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where git would ask: the lines of the three texts, and where they begin in the base."""
+    """Where git would ask: the lines of the three texts, and the row of ours that they begin at."""
 
     base: Sequence[str]
     ours: Sequence[str]
     theirs: Sequence[str]
-    base_at: int
+    ours_at: int
+
+
+@dataclass(frozen=True)
+class Three:
+    """The lines of three texts, and what each side changed of the base."""
+
+    base: Sequence[str]
+    ours: Sequence[str]
+    theirs: Sequence[str]
+
+    @cached_property
+    def by_ours(self) -> list[Block]:
+        return blocks(self.base, self.ours)
+
+    @cached_property
+    def by_theirs(self) -> list[Block]:
+        return blocks(self.base, self.theirs)
 
 
 def split_lines(text: str) -> list[str]:
@@ -41,12 +58,12 @@ def split_lines(text: str) -> list[str]:
     return result
 
 
-def merge_lines(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[Clean | Place]:
+def merge_lines(three: Three) -> list[Clean | Place]:
     """The parts of the result, in order."""
+    base, ours, theirs = three.base, three.ours, three.theirs
     parts: list[Clean | Place] = []
     at = 0  # how far the base is used
-    for lines_of_base, by_ours, by_theirs in _groups(blocks(base, ours), blocks(base, theirs)):
-        start, stop = lines_of_base
+    for (start, stop), by_ours, by_theirs in _groups(three.by_ours, three.by_theirs):
         if at < start:
             parts.append(Clean(base[at:start], changed=False))
         at = stop
@@ -56,10 +73,22 @@ def merge_lines(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str])
         elif not by_ours:
             parts.append(Clean(there, changed=True))
         else:
-            parts.append(Place(base[start:stop], here, there, start))
+            first = by_ours[0]
+            parts.append(Place(base[start:stop], here, there, first.new_start - (first.old_start - start)))
     if at < len(base):
         parts.append(Clean(base[at:], changed=False))
     return parts
+
+
+def places(parts: Sequence[Clean | Place]) -> list[Place]:
+    """The places where git would ask."""
+    return [part for part in parts if isinstance(part, Place)]
+
+
+def joined(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> str:
+    """The text, given what stands at each place."""
+    at = iter(chosen)
+    return "".join("".join(part.lines) if isinstance(part, Clean) else next(at) for part in parts)
 
 
 def _groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, int], list[Block], list[Block]]]:

@@ -1,47 +1,49 @@
 """The merge of three texts: a base, and what two sides made of it apart.
 
 Theory of operation
-    By lines first, as git does it (`lines.py`): where that is clean, the result is that, exactly, and nothing is told.
-    Where git would ask there are *places*. A block that one side moved and the other changed is changed where it went
-    (`moves.py`); line ends that one side changed are changed in the whole text; notebooks merge by cells
-    (`notebooks.py`). Every other place is resolved by words, then by whole lines (`places.py`).
-
-    *What parsed still parses.* Where all three texts parse and the result does not, the merge begins anew with one side's
-    text at every place, which parses, and takes back place by place what it can of the other: what was decided first,
-    else both in either order, with a comma between, else the other side. What did not go in is in the notice.
+    By lines first, as git does it (`lines.py`): where that is clean, the result is that, exactly, and nothing is
+    told. Where git would ask there are *places*. Line ends that one side changed are changed in the whole text; a
+    block that one side moved and the other changed is changed where it went (`moves.py`); notebooks merge by cells
+    (`notebooks.py`). Every other place is resolved by words, then by whole lines (`places.py`), and where the whole
+    then does not parse though all three texts did, otherwise (`parsing.py`).
 
 Invariants
     * `ours` and `theirs` can change places: the text is the same.
-    * The answer depends on the three texts and the name's ending alone: budgets count steps, never seconds. `VERSION`
+    * The answer depends on the three texts and the name alone: budgets count steps, never seconds. `VERSION`
       changes whenever the answer to any three texts does.
-    * Each place is told once, with both versions. Nothing is told where git would not ask.
+    * Each place where git would ask is told once, with both versions; nothing else is told.
     * No marker of a conflict is written.
+
+The texts come from members of a folder, who may be hostile: time and memory are bounded in all that is called here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from yp2p.threeway import notebooks, syntax
-from yp2p.threeway.lines import Clean, Place, merge_lines, split_lines
+from yp2p.threeway.lines import Clean, Place, Three, joined, merge_lines, places, split_lines
 from yp2p.threeway.moves import follow_moves
-from yp2p.threeway.places import Texts, alternatives, resolve
+from yp2p.threeway.notebooks import merge_notebooks
+from yp2p.threeway.order import NEAR_LINES, Neighbours
+from yp2p.threeway.parsing import Checker, parsing
+from yp2p.threeway.places import Around, Piece, resolve
+from yp2p.threeway.sequences import Block, differences
+from yp2p.threeway.syntax import language_of
 
 VERSION = 1
-# Characters that are parsed for one merge at most, tries included: half a second of a worker's time.
-_PARSE_BUDGET_CHARS = 4_000_000
-# Ways to resolve one place that are tried until the text parses.
-_MAX_TRIES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """A place where git would ask.
 
-    `line` is where it begins in the result, from 1; `stands` is the text that stands there, and `ours` and `theirs` are what either
-    side had.
+    Attributes:
+        line: where it begins in the result, from 1.
+        stands: the text that stands there; it may be empty.
+        ours: what one side had there.
+        theirs: what the other side had there.
     """
 
     line: int
@@ -58,7 +60,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged text, and the places where git would ask."""
+    """The merged text, and the places where git would ask, in order."""
 
     text: str
     told: tuple[Told, ...] = ()
@@ -68,42 +70,40 @@ def merge(path: str, base: str, ours: str, theirs: str) -> Merged:
     """Merge what two sides made of a text.
 
     Args:
-        path: the name of the file; its ending tells the language.
+        path: the name of the file; it tells the language.
     """
     if ours == theirs or theirs == base:
         return Merged(ours)
     if ours == base:
         return Merged(theirs)
-    if ours > theirs:
+    if ours > theirs:  # an order that does not depend on who is who
         swapped = merge(path, base, theirs, ours)
-        return Merged(swapped.text, tuple(Told(t.line, t.stands, t.theirs, t.ours) for t in swapped.told))
-    parts = merge_lines(split_lines(base), split_lines(ours), split_lines(theirs))
-    if not _places(parts):
-        return Merged(_text(parts, []))
-    return _with_line_ends(path, base, ours, theirs) or _asked(path, base, ours, theirs, parts)
+        return replace(swapped, told=tuple(replace(t, ours=t.theirs, theirs=t.ours) for t in swapped.told))
+    three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
+    parts = merge_lines(three)
+    if not places(parts):
+        return Merged(joined(parts, ()))
+    end = _new_line_end(base, ours, theirs)
+    if end is None:
+        return _decided(path, three, parts)
+    plain = _plain(path, *(text.replace("\r\n", "\n") for text in (base, ours, theirs)))
+    text = plain.replace("\n", end)
+    return Merged(text, _located(three, parts, text))
 
 
-def _places(parts: Sequence[Clean | Place]) -> list[Place]:
-    return [part for part in parts if isinstance(part, Place)]
+def _plain(path: str, base: str, ours: str, theirs: str) -> str:
+    """The merge of texts as they are, line ends included."""
+    three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
+    parts = merge_lines(three)
+    return _decided(path, three, parts).text if places(parts) else joined(parts, ())
 
 
-def _text(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> str:
-    at = iter(chosen)
-    return "".join("".join(part.lines) if isinstance(part, Clean) else next(at) for part in parts)
-
-
-def _with_line_ends(path: str, base: str, ours: str, theirs: str) -> Merged | None:
-    """The merge where one side changed the ends of all lines: without them, and then with them."""
-    ends = [_line_end(text) for text in (base, ours, theirs)]
-    if None in ends or ends[1] == ends[2] == ends[0] or (ends[1] != ends[0] and ends[2] not in (ends[0], ends[1])):
+def _new_line_end(base: str, ours: str, theirs: str) -> str | None:
+    """What ends all lines of the result, where one side changed that of all lines, or both the same way; else None."""
+    end, end_ours, end_theirs = map(_line_end, (base, ours, theirs))
+    if end is None or end_ours is None or end_theirs is None or end == end_ours == end_theirs:
         return None
-    new = (ends[1] if ends[1] != ends[0] else ends[2]) or "\n"
-    plain = merge(path, *(text.replace("\r\n", "\n") for text in (base, ours, theirs)))
-    told = plain.told or (Told(1, "", "", ""),)
-    return Merged(
-        plain.text.replace("\n", new),
-        tuple(Told(t.line, *(part.replace("\n", new) for part in (t.stands, t.ours, t.theirs))) for t in told),
-    )
+    return end_ours if end_ours != end else end_theirs
 
 
 def _line_end(text: str) -> str | None:
@@ -112,111 +112,112 @@ def _line_end(text: str) -> str | None:
     return "\n" if not returns else "\r\n" if returns == feeds else None
 
 
-def _asked(path: str, base: str, ours: str, theirs: str, parts: Sequence[Clean | Place]) -> Merged:
+def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
     """The merge where git would ask."""
-    language = syntax.language_of(path)
-    if language == "notebook":
-        book = notebooks.merge_notebooks(base, ours, theirs, lambda *cell: merge("cell.py", *cell).text)
+    texts = ["".join(lines) for lines in (three.base, three.ours, three.theirs)]
+    if language_of(path) == "notebook":
+        base, ours, theirs = texts
+        book = merge_notebooks(base, ours, theirs, lambda *cell: merge("cell.py", *cell).text)
         if book is not None:
-            return Merged(book, _told(parts, [_side(place, ours=True) for place in _places(parts)], book))
-    followed = merge_lines(*follow_moves(*map(split_lines, (base, ours, theirs))))
-    moved = () if len(_places(followed)) == len(_places(parts)) else _told(parts, ["" for _ in _places(parts)], None)
-    if len(_places(followed)) < len(_places(parts)):
-        parts = followed
-    texts = [Texts("".join(p.base), "".join(p.ours), "".join(p.theirs)) for p in _places(parts)]
-    chosen = [resolve(text) for text in texts]
-    if language is not None:
-        checked = _Checker.of(language, (base, ours, theirs))
-        if checked is not None and not checked(_text(parts, chosen)):
-            parsing = _parsing(parts, texts, chosen, checked)
-            if parsing is None:
-                whole = max(ours, theirs)
-                return Merged(whole, (Told(1, whole, ours, theirs),))
-            chosen = parsing
-    return Merged(_text(parts, chosen), _told(parts, chosen, None) or moved)
+            return Merged(book, _located(three, parts, book))
+    followed = follow_moves(three)
+    used = merge_lines(followed) if followed is not None else parts
+    if len(places(used)) >= len(places(parts)):
+        followed, used = None, parts
+    sizes = _extent(three.by_ours), _extent(three.by_theirs)
+    chosen = _chosen(path, texts, used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
+    if chosen is None:
+        whole = max(texts[1:])
+        return Merged(whole, _located(three, parts, whole))
+    text = joined(used, chosen)
+    return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
 
 
-def _told(parts: Sequence[Clean | Place], chosen: Sequence[str], whole: str | None) -> tuple[Told, ...]:
+def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
+    """What stands at each place; None where nothing that parses was found."""
+    resolved = [
+        resolve(
+            "".join(part.base),
+            "".join(part.ours),
+            "".join(part.theirs),
+            Around(_neighbours(parts, number), is_ours),
+        )
+        for number, part in enumerate(parts)
+        if isinstance(part, Place)
+    ]
+    wanted = ["".join(piece.stands for piece in pieces) for pieces in resolved]
+    parses = Checker(path, whole)
+    if not parses.is_needed or parses([joined(parts, wanted)]):
+        return wanted
+    pieces: list[Piece] = []
+    numbers: list[int] = []  # of the place that each piece belongs to
+    at = enumerate(resolved)
+    for part in parts:
+        number, found = (-1, [_clean("".join(part.lines))]) if isinstance(part, Clean) else next(at)
+        pieces += found
+        numbers += [number] * len(found)
+    chosen = parsing(pieces, parses)
+    if chosen is None:
+        return None
+    return ["".join(text for text, of in zip(chosen, numbers, strict=True) if of == n) for n in range(len(resolved))]
+
+
+def _neighbours(parts: Sequence[Clean | Place], number: int) -> Neighbours:
+    """The lines around a part, as far as nobody need decide on them."""
+    before = parts[number - 1] if number else None
+    behind = parts[number + 1] if number + 1 < len(parts) else None
+    return Neighbours(
+        before.lines[: -NEAR_LINES - 1 : -1] if isinstance(before, Clean) else (),
+        behind.lines[:NEAR_LINES] if isinstance(behind, Clean) else (),
+    )
+
+
+def _extent(changes: Sequence[Block]) -> int:
+    return sum(block.old_stop - block.old_start + block.new_stop - block.new_start for block in changes)
+
+
+def _clean(text: str) -> Piece:
+    return Piece(text, text, text, text)
+
+
+def _told(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> tuple[Told, ...]:
     told: list[Told] = []
     line = 1
     at = iter(chosen)
     for part in parts:
         if isinstance(part, Clean):
             line += len(part.lines)
-            continue
-        stands = next(at)
-        told.append(Told(1 if whole is not None else line, stands, "".join(part.ours), "".join(part.theirs)))
-        line += stands.count("\n")
+        else:
+            stands = next(at)
+            told.append(Told(line, stands, "".join(part.ours), "".join(part.theirs)))
+            line += stands.count("\n")
     return tuple(told)
 
 
-class _Checker:
-    """Whether texts parse, while the budget lasts."""
+def _located(three: Three, parts: Sequence[Clean | Place], result: str) -> tuple[Told, ...]:
+    """The places, as far as each can be found in a result that was not made place by place."""
+    rows = split_lines(result)
+    changes = differences(three.ours, rows)
 
-    def __init__(self, language: str, allowed: dict[str, int]) -> None:
-        self._language = language
-        self._allowed = allowed
-        self._left = _PARSE_BUDGET_CHARS
+    starts = [change.old_start for change in changes]
 
-    @classmethod
-    def of(cls, language: str, texts: Sequence[str]) -> _Checker | None:
-        """None where one of these texts does not parse, or is too large to try."""
-        if not all(map(syntax.is_parsable_size, texts)):
-            return None
-        syntax.begin()
-        allowed: dict[str, int] = {}
-        for text in texts:
-            twice = syntax.check(language, text)
-            if twice is None:
-                return None
-            allowed |= {key: max(count, allowed.get(key, 0)) for key, count in twice.items()}
-        return cls(language, allowed)
+    def row_of(row: int, *, is_end: bool) -> int:
+        """Where a row of ours is in the result, or where what it became begins or ends."""
+        number = bisect_right(starts, row) - 1
+        if is_end and number >= 0 and changes[number].old_start == row < changes[number].old_stop:
+            number -= 1  # this one is behind the end
+        if number < 0:
+            return row
+        change = changes[number]
+        if is_end and row <= change.old_stop:
+            return change.new_stop
+        if not is_end and (row < change.old_stop or row == change.old_start):
+            return change.new_start
+        return row + change.new_stop - change.old_stop
 
-    def __call__(self, text: str) -> bool:
-        """Whether a text parses; no, once the budget is used."""
-        self._left -= len(text)
-        if self._left < 0:
-            return False
-        twice = syntax.check(self._language, text)
-        return twice is not None and all(count <= self._allowed.get(key, 0) for key, count in twice.items())
-
-
-def _side(place: Place, *, ours: bool) -> str:
-    return "".join(place.ours if ours else place.theirs)
-
-
-def _parsing(
-    parts: Sequence[Clean | Place], texts: Sequence[Texts], wanted: Sequence[str], parses: Callable[[str], bool]
-) -> list[str] | None:
-    """What stands at each place so that the whole parses; None where that cannot be found."""
-    for sides in ([t.ours for t in texts], [t.theirs for t in texts]):
-        if parses(_text(parts, sides)):
-            break
-    else:
-        return None
-    chosen = list(sides)
-
-    def take(first: int, stop: int) -> None:
-        """Take what was wanted at these places, all at once where that parses, else half by half."""
-        before = chosen[first:stop]
-        chosen[first:stop] = wanted[first:stop]
-        if chosen[first:stop] == before or parses(_text(parts, chosen)):
-            return
-        chosen[first:stop] = before
-        if stop - first > 1:
-            middle = (first + stop) // 2
-            take(first, middle)
-            take(middle, stop)
-            return
-        for other in islice(alternatives(texts[first]), _MAX_TRIES):
-            chosen[first] = other
-            if other == before[0] or parses(_text(parts, chosen)):
-                return
-        chosen[first] = before[0]
-
-    if len(texts) == 1:
-        take(0, 1)
-    else:
-        take(0, len(texts) // 2)
-        take(len(texts) // 2, len(texts))
-    return chosen
+    told: list[Told] = []
+    for place in places(parts):
+        start = row_of(place.ours_at, is_end=False)
+        stop = max(start, row_of(place.ours_at + len(place.ours), is_end=True))
+        told.append(Told(start + 1, "".join(rows[start:stop]), "".join(place.ours), "".join(place.theirs)))
+    return tuple(told)

@@ -10,37 +10,49 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from yp2p.threeway.sequences import Block, blocks
+from yp2p.threeway.lines import Three
+from yp2p.threeway.sequences import Block
 
 # Fewer letters in all lines of a block are chance: a brace, `return`, `else:`.
 _DISTINCT_LETTERS = 6
 
 
-def follow_moves(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
-) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """The three texts, in which what one side changed of a block that the other one moved is changed where it went."""
-    base, ours = _follow(base, ours, theirs)
-    base, theirs = _follow(base, theirs, ours)
-    return base, ours, theirs
+def follow_moves(three: Three) -> Three | None:
+    """The three texts, in which what one side changed of a block that the other one moved is changed where it went.
+
+    Returns:
+        None where there is no such block.
+    """
+    base, ours = _follow(three.base, three.ours, three.theirs, three.by_ours, three.by_theirs)
+    followed = three if base is three.base else Three(base, ours, three.theirs)
+    base, theirs = _follow(followed.base, followed.theirs, followed.ours, followed.by_theirs, followed.by_ours)
+    if base is not followed.base:
+        followed = Three(base, followed.ours, theirs)
+    return followed if followed is not three else None
 
 
-def _follow(base: Sequence[str], mover: Sequence[str], editor: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    by_editor = blocks(base, editor)
-    found = sorted(_moved(base, mover), reverse=True) if by_editor else []
-    edited = [(start, to, size, _version(editor, by_editor, start, start + size)) for start, to, size in found]
-    edited = [item for item in edited if item[3] is not None]
+def _follow(
+    base: Sequence[str],
+    mover: Sequence[str],
+    editor: Sequence[str],
+    by_mover: Sequence[Block],
+    by_editor: Sequence[Block],
+) -> tuple[Sequence[str], Sequence[str]]:
+    found = sorted(_moved(base, mover, by_mover), reverse=True) if by_editor else []
+    versions = [(start, to, size, _version(editor, by_editor, start, start + size)) for start, to, size in found]
+    edited = [(start, to, size, version) for start, to, size, version in versions if version is not None]
+    if not edited:
+        return base, mover
     base, mover = list(base), list(mover)
     for start, _, size, version in edited:
-        base[start : start + size] = version or ()
+        base[start : start + size] = version
     for _, to, size, version in sorted(edited, key=lambda item: -item[1]):
-        mover[to : to + size] = version or ()
+        mover[to : to + size] = version
     return base, mover
 
 
-def _moved(base: Sequence[str], side: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+def _moved(base: Sequence[str], side: Sequence[str], changes: Sequence[Block]) -> Iterator[tuple[int, int, int]]:
     """Blocks that moved: where in the base, where in the side, and of how many lines."""
-    changes = blocks(base, side)
     gone = {row for change in changes for row in range(change.old_start, change.old_stop)}
     come = {row for change in changes for row in range(change.new_start, change.new_stop)}
     count_base, count_side = Counter(base), Counter(side)
@@ -62,7 +74,7 @@ def _moved(base: Sequence[str], side: Sequence[str]) -> Iterator[tuple[int, int,
 
 
 def _version(editor: Sequence[str], changes: Sequence[Block], start: int, stop: int) -> Sequence[str] | None:
-    """What the editor made of rows `start:stop` of the base; None where that is nothing, the same, or more than them."""
+    """What the editor made of rows `start:stop` of the base; None where that is nothing, the same, or more of it."""
     shift = inside = 0
     for change in changes:
         if change.old_stop <= start:

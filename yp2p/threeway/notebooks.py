@@ -1,7 +1,7 @@
 """Notebooks merge by cells (nbformat 4), where git would ask.
 
-Cells are the same cell by their `id`, else by what they say. Of each cell its source merges like a text; what running it left
-(outputs and execution count) belongs together and is one side's, the one that ran it last. Everything else
+Cells are the same cell by their `id`, else by what they say. Of each cell its source merges like a text; what running
+it left (outputs and execution count) belongs together and is one side's, the one that ran it last. Everything else
 merges key by key.
 """
 
@@ -31,8 +31,9 @@ def merge_notebooks(base: str, ours: str, theirs: str, merge_text: Callable[[str
     indent = next((i for i in (1, 2, 4, None) if _written(books[0], i) == base), 0)
     if indent == 0 or _written(books[1], indent) != ours or _written(books[2], indent) != theirs:
         return None
-    merged = _merge_values(*books, ("cells",))
-    merged["cells"] = _merge_cells(*(book["cells"] for book in books), merge_text)
+    merged = _merge_values(books[0], books[1], books[2], ("cells",))
+    base_cells, cells_ours, cells_theirs = (book["cells"] for book in books)
+    merged["cells"] = _merge_cells(base_cells, cells_ours, cells_theirs, merge_text)
     return _written({key: merged[key] for key in sorted(merged)} if _is_sorted(books[0]) else merged, indent)
 
 

@@ -18,10 +18,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 from yp2p.threeway.lines import split_lines
+from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
 from yp2p.threeway.sequences import blocks, differences
 from yp2p.threeway.words import MAX_WORDS, Clash, Words, merge_words
 
@@ -31,43 +33,88 @@ _KEPT = 0.4
 _ALIKE = 0.6
 # Lines times lines that are compared with each other; beyond it lines are paired only where they are equal.
 _MAX_PAIRINGS = 4096
+# A version, with what may be around it.
+_VERSION = re.compile(r"[^\w]*v?\d+(?:\.\d+)+[^\w]*")
 # Words of one value: `2.0.1-rc1`, a date, an address.
 _MAX_VALUE_WORDS = 8
+# What is between members of a list, or words.
+_SEPARATORS = frozenset(" \t\n,;|&")
 _NUMBER = re.compile(r"\d+|\D+")
 _WORD = re.compile(r"\w+")
 _PARTS = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """The three texts of a place."""
+class Piece:
+    """A place or a part of one: its three texts, and what stands there."""
 
     base: str
     ours: str
     theirs: str
+    stands: str
 
 
-def resolve(place: Texts) -> str:
-    """The text that stands at a place."""
-    base, ours, theirs = place.base, place.ours, place.theirs
-    if ours > theirs:  # an order that does not depend on who is who
-        ours, theirs = theirs, ours
-    return _resolve(base, ours, theirs)
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of a place besides its texts.
+
+    Attributes:
+        lines: the lines around it.
+        is_ours: whose value stands where both changed one: that of the side which changed more of the text, so that
+            values which belong together stay together. None where they changed as much: then the greater one. A later
+            version always stands.
+    """
+
+    lines: Neighbours
+    is_ours: bool | None
 
 
-def alternatives(place: Texts) -> Iterator[str]:
-    """What else could stand there, what loses least first: both in either order, then one of them."""
-    first, second = sorted((place.ours, place.theirs))
-    yield _both(first, second)
-    yield _both(second, first)
-    yield _stacked(first, second)
-    yield _stacked(second, first)
-    yield _separated(first, second, ",")
-    yield _separated(second, first, ",")
-    yield from sorted((first, second), key=lambda text: (-_letters(text), text))
+def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
+    """What stands at a place, in the pieces that were decided by themselves."""
+    by_words = _whole(base, ours, theirs)
+    if by_words is not None:
+        return [Piece(base, ours, theirs, by_words)]
+    cut = list(_cut(split_lines(base), split_lines(ours), split_lines(theirs)))
+    if len(cut) == 1:
+        in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
+        stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line
+        return [Piece(base, ours, theirs, stands)]
+    pieces: list[Piece] = []
+    before = list(around.lines.before)
+    for number, lines in enumerate(cut):
+        texts = "".join(lines[0]), "".join(lines[1]), "".join(lines[2])
+        known = _whole(*texts)
+        if known is not None:
+            found = [Piece(*texts, known)]
+        else:
+            later = islice(cut, number + 1, number + 1 + NEAR_LINES)
+            behind = [*(line for _, lines_ours, _ in later for line in lines_ours), *around.lines.behind]
+            found = resolve(*texts, replace(around, lines=Neighbours(before, behind[:NEAR_LINES])))
+        pieces += found
+        written = [line for piece in found for line in split_lines(piece.stands)]
+        before = [*written[: -NEAR_LINES - 1 : -1], *before][:NEAR_LINES]
+    return pieces
 
 
-def _resolve(base: str, ours: str, theirs: str) -> str:
+def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
+    return _both(theirs, ours) if is_in_order(ours, theirs, lines) is False else _both(ours, theirs)
+
+
+def alternatives(piece: Piece) -> Iterator[str]:
+    """What else could stand there: both in either order, then one of them."""
+    first, second = sorted((piece.ours, piece.theirs))
+    if first and second:
+        yield _both(first, second)
+        yield _both(second, first)
+        yield _stacked(first, second)
+        yield _stacked(second, first)
+        yield _separated(first, second, ",")
+        yield _separated(second, first, ",")
+    yield from sorted((first, second), key=lambda text: (-letters(text), text))
+
+
+def _whole(base: str, ours: str, theirs: str) -> str | None:
+    """What stands, where that is decided without a look at the lines."""
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
@@ -80,13 +127,7 @@ def _resolve(base: str, ours: str, theirs: str) -> str:
         return by_words
     if not ours or not theirs:
         return ours or theirs
-    if covering is not None:
-        return covering
-    cut = list(_cut(split_lines(base), split_lines(ours), split_lines(theirs)))
-    if len(cut) > 1:
-        return "".join(_resolve("".join(b), "".join(o), "".join(t)) for b, o, t in cut)
-    in_line = _in_line(base, ours, theirs)
-    return in_line if in_line is not None else _both(ours, theirs)
+    return covering
 
 
 @lru_cache(4096)
@@ -124,7 +165,7 @@ def _covering(base: str, ours: str, theirs: str) -> str | None:
     if new_theirs <= new_ours and new_ours != new_theirs:
         return ours
     if new_ours == new_theirs and new_ours:
-        return max(ours, theirs, key=lambda text: (_letters(text), len(text), text))
+        return max(ours, theirs, key=lambda text: (letters(text), len(text), text))
     return None
 
 
@@ -134,7 +175,7 @@ def _are_nearer(base: str, ours: str, theirs: str) -> bool:
 
 
 def _likeness(old: str, new: str) -> float:
-    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 where it is below `_ALIKE`."""
+    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `_ALIKE`."""
     words_old, words_new = _parts(old), _parts(new)
     size_old, size_new = sum(map(len, words_old)), sum(map(len, words_new))
     needed = _ALIKE * (size_old + size_new) / 2
@@ -154,7 +195,7 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     if rows * columns > _MAX_PAIRINGS:
         pairs: dict[int, int] = {}
         at = shift = 0
-        for block in blocks(old, new):
+        for block in differences(old, new, is_anchored=True):
             pairs |= {row: row + shift for row in range(at, block.old_start)}
             at, shift = block.old_stop, block.new_stop - block.old_stop
         return pairs | {row: row + shift for row in range(at, rows)}
@@ -195,7 +236,7 @@ def _cut(
         yield base[i:], ours[j:], theirs[k:]
 
 
-def _in_line(base: str, ours: str, theirs: str) -> str | None:
+def _in_line(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
     """A line that both edited: both by words, and of two values of one word one."""
     words = Words.of(base), Words.of(ours), Words.of(theirs)
     if max(len(text.words) for text in words) > MAX_WORDS:
@@ -207,22 +248,29 @@ def _in_line(base: str, ours: str, theirs: str) -> str | None:
         if isinstance(part, str):
             parts.append(part)
             continue
-        decided = _decided(part)
+        decided = _decided(part, is_ours=is_ours)
         if decided is None:
             return None
         parts.append(decided)
     return "".join(parts)
 
 
-def _decided(clash: Clash) -> str | None:
+def _decided(clash: Clash, *, is_ours: bool | None) -> str | None:
     """What stands where both changed the same words; None where it is more than a value."""
-    if not clash.base.strip():
-        return clash.ours + clash.theirs  # both inserted
+    if not clash.base.strip() and _are_apart(clash.ours, clash.theirs):
+        return clash.ours + clash.theirs
     if not clash.ours.strip() or not clash.theirs.strip():
         return clash.ours if clash.ours.strip() else clash.theirs
     if max(len(Words.of(text).words) for text in (clash.base, clash.ours, clash.theirs)) > _MAX_VALUE_WORDS:
         return None
-    return max(clash.ours, clash.theirs, key=value_key)
+    if is_ours is None or (_VERSION.fullmatch(clash.ours) and _VERSION.fullmatch(clash.theirs)):
+        return max(clash.ours, clash.theirs, key=value_key)
+    return clash.ours if is_ours else clash.theirs
+
+
+def _are_apart(first: str, second: str) -> bool:
+    """Whether two insertions at one point remain two side by side: not `.1` and `.2`, nor `a` and `b`."""
+    return first[-1:] in _SEPARATORS or second[:1] in _SEPARATORS
 
 
 def value_key(text: str) -> list[tuple[int, int, str]]:
@@ -237,9 +285,9 @@ def _both(ours: str, theirs: str) -> str:
     """The lines of both: those that both have once, where that is most of one of them."""
     lines_ours, lines_theirs = split_lines(_ended(ours)), split_lines(_ended(theirs))
     changes = blocks(lines_ours, lines_theirs)
-    letters = min(_letters(ours), _letters(theirs))
-    shared = _letters(ours) - sum(_letters("".join(lines_ours[c.old_start : c.old_stop])) for c in changes)
-    if not shared or 2 * shared < letters:
+    smaller = min(letters(ours), letters(theirs))
+    shared = letters(ours) - sum(letters("".join(lines_ours[c.old_start : c.old_stop])) for c in changes)
+    if not shared or 2 * shared < smaller:
         return _stacked(ours, theirs)
     parts: list[str] = []
     at = 0
@@ -265,5 +313,6 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _letters(text: str) -> int:
+def letters(text: str) -> int:
+    """How many letters and digits a text has."""
     return sum(map(str.isalnum, text))

@@ -51,23 +51,37 @@ class Clash:
 def merge_words(base: Words, ours: Words, theirs: Words) -> list[str | Clash]:
     """The parts of the result, in order: texts, and clashes."""
     by_ours, by_theirs = differences(base.words, ours.words), differences(base.words, theirs.words)
+    of_ours, of_theirs = _layout_of(base, ours, by_ours), _layout_of(base, theirs, by_theirs)
     layout = _merged_layout(base, ours, theirs, by_ours, by_theirs)
     parts: list[str | Clash] = []
     at = at_ours = at_theirs = 0
+    last: _Change | None = None
     for change in _changes(by_ours, by_theirs):
         parts += map("".join, zip(layout[at : change.start], base.words[at : change.start], strict=True))
         at_ours += change.start - at
         at_theirs += change.start - at
         stop_ours, stop_theirs = change.stop_in(change.ours, at_ours), change.stop_in(change.theirs, at_theirs)
         here, there = ours.text(at_ours, stop_ours), theirs.text(at_theirs, stop_theirs)
+        is_next = last is not None and last.stop == change.start < change.stop
         if not change.theirs or here == there:
+            if is_next and last is not None and last.theirs and not change.theirs:
+                here = _relaid(here, base.layout[change.start], of_theirs[change.start])
             parts.append(here)
         elif not change.ours:
+            if is_next and last is not None and last.ours:
+                there = _relaid(there, base.layout[change.start], of_ours[change.start])
             parts.append(there)
         else:
             parts.append(Clash(base.text(change.start, change.stop), here, there))
         at, at_ours, at_theirs = change.stop, stop_ours, stop_theirs
+        last = change
     return [*parts, *map("".join, zip(layout[at:], base.words[at:], strict=True))]
+
+
+def _relaid(text: str, old: str, new: str | None) -> str:
+    """What one side made of a word, behind what the other side changed: with the white space that the other one has."""
+    word = text.lstrip()
+    return new + word if new is not None and word and text[: len(text) - len(word)] == old else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +123,15 @@ def _merged_layout(
 ) -> list[str]:
     """The white space before each word of the base: of whoever changed it.
 
-    Where both wrapped or indented anew, each in a way of its own, half of either is neither: then that of the side which
-    changed more of the words, for all of them.
+    Where both wrapped or indented anew, each in a way of its own, half of either is neither: then that of the side
+    which changed more of the words, for all of them.
     """
     of_ours, of_theirs = _layout_of(base, ours, by_ours), _layout_of(base, theirs, by_theirs)
     places = [row for row in range(len(base.words)) if of_ours[row] is not None and of_theirs[row] is not None]
     merged = list(base.layout)
     # What is before a word that follows a change goes with that change.
-    behind = {b.old_stop: of_ours for b in by_ours} | {b.old_stop: of_theirs for b in by_theirs}
+    ends_ours, ends_theirs = {change.old_stop for change in by_ours}, {change.old_stop for change in by_theirs}
+    behind = dict.fromkeys(ends_ours - ends_theirs, of_ours) | dict.fromkeys(ends_theirs - ends_ours, of_theirs)
     for row, side in behind.items():
         if row < len(merged) and side[row] is not None:
             merged[row] = side[row] or ""

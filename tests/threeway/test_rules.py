@@ -1,0 +1,154 @@
+"""What stands where two sides met: a table of places, each with what is right, from either side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from yp2p.threeway.merge import Merged, merge
+
+
+@dataclass(frozen=True)
+class Case:
+    """Three texts and what is made of them."""
+
+    name: str
+    base: str
+    ours: str
+    theirs: str
+    right: str
+    path: str = "notes.txt"
+    told: int = 1
+
+
+TASKS = "write report\ncall bank\nbuy milk\nfix bike\nread book\n"
+LOG = "started\n"
+RELEASES = "Changes\n=======\n\n{}Version 8.0\n-----------\n\n- first\n"
+FUNCTION = "def load(path):\n{0}with open(path) as f:\n{0}{0}return f.{1}\n"
+
+CASES = [
+    Case("one side alone", "a\nb\nc\n", "a\nB\nc\n", "a\nb\nc\n", "a\nB\nc\n", told=0),
+    Case("both the same", "a\nb\nc\n", "a\nB\nc\n", "a\nB\nc\n", "a\nB\nc\n", told=0),
+    Case("far apart", "a\nb\nc\nd\ne\n", "A\nb\nc\nd\ne\n", "a\nb\nc\nd\nE\n", "A\nb\nc\nd\nE\n", told=0),
+    Case(
+        "changed here, removed there",
+        TASKS,
+        TASKS.replace("write report", "x 2026-11-28 write report"),
+        TASKS.replace("write report\n", ""),
+        TASKS.replace("write report", "x 2026-11-28 write report"),
+    ),
+    Case(
+        "a line that moved is changed where it went",
+        TASKS,
+        "fix bike\nwrite report\ncall bank\nbuy milk\nread book\n",
+        TASKS.replace("fix bike", "fix bike and lamp"),
+        "fix bike and lamp\nwrite report\ncall bank\nbuy milk\nread book\n",
+    ),
+    Case(
+        "indented here, a word there",
+        FUNCTION.format("\t", "read()"),
+        FUNCTION.format("    ", "read()"),
+        FUNCTION.format("\t", "read().strip()"),
+        FUNCTION.format("    ", "read().strip()"),
+        path="io.py",
+    ),
+    Case(
+        "wrapped here, a word there",
+        "We keep the folders of every device the same,\nand nobody loses a word.\n",
+        "We keep the folders of every device\nthe same, and nobody loses a word.\n",
+        "We keep the folders of every device the same,\nand nobody loses a letter.\n",
+        "We keep the folders of every device\nthe same, and nobody loses a letter.\n",
+    ),
+    Case(
+        "other line ends here, a word there",
+        "line number one\nline number two\nline number three\n",
+        "line number one\r\nline number two\r\nline number three\r\n",
+        "line number one\nline number 2\nline number three\n",
+        "line number one\r\nline number 2\r\nline number three\r\n",
+    ),
+    Case(
+        "two words of one line",
+        "meet ann on monday at nine\n",
+        "meet ann on friday at nine\n",
+        "meet bob on monday at nine\n",
+        "meet bob on friday at nine\n",
+    ),
+    Case("two values of one word", "timeout = 1200 # s\n", "timeout = 1800 # s\n", "timeout = 2400 # s\n",
+         "timeout = 2400 # s\n"),
+    Case("two values, one digit each", "retries: 1 each\n", "retries: 2 each\n", "retries: 3 each\n",
+         "retries: 3 each\n"),
+    Case("the later of two versions", "needs trio 0.9.0 or later\n", "needs trio 0.31.0 or later\n",
+         "needs trio 0.30.0 or later\n", "needs trio 0.31.0 or later\n"),
+    Case("what both put between brackets is not glued", "result = call() # once\n", "result = call(a) # once\n",
+         "result = call(b) # once\n", "result = call(b) # once\n"),
+    Case("members that both add at one point", "from things import one\n", "from things import one, two\n",
+         "from things import one, three\n", "from things import one, three, two\n"),
+    Case(
+        "unlike lines for one line",
+        "title\nsummary: tbd\nend\n",
+        "title\nabstract = We study sheep.\nend\n",
+        "title\nThis page is about goats\nend\n",
+        "title\nThis page is about goats\nabstract = We study sheep.\nend\n",
+    ),
+    Case("both append to a log", LOG, LOG + "10:00 up\n10:05 hot\n", LOG + "10:01 seen\n",
+         LOG + "10:00 up\n10:05 hot\n10:01 seen\n"),
+    Case("both append, no line end at the end", "one", "one\ntwo", "one\nthree", "one\nthree\ntwo"),
+    Case("both write a new file", "", "ours\n", "theirs\n", "ours\ntheirs\n"),
+    Case("one empties the file", "one\ntwo\n", "", "one\nTWO\n", "one\nTWO\n"),
+    Case("versions descend as below", RELEASES.format(""),
+         RELEASES.format("Version 8.0.1\n-------------\n\n- mended\n\n"),
+         RELEASES.format("Version 8.1.0\n-------------\n\n- new\n\n"),
+         RELEASES.format("Version 8.1.0\n-------------\n\n- new\n\nVersion 8.0.1\n-------------\n\n- mended\n\n")),
+    Case("sorted as around", "apple\nplum\n", "apple\npear\nplum\n", "apple\nlemon\nplum\n",
+         "apple\nlemon\npear\nplum\n"),
+    Case("beside what is like it", "import os\nfrom math import inf\n",
+         "import os\nfrom collections import deque\nfrom math import inf\n",
+         "import os\nimport weakref\nfrom math import inf\n",
+         "import os\nimport weakref\nfrom collections import deque\nfrom math import inf\n", path="clock.py"),
+    Case(
+        "white space of one side before a word of the other",
+        "  left: `4`, not right\n",
+        "  left: 4, not right\n",
+        "  left: `5`, not right\n",
+        "  left: 5, not right\n",
+    ),
+    Case(
+        "each adds a last member",
+        '{\n  "a": "1.0.0",\n  "b": "2.0.0"\n}\n',
+        '{\n  "a": "1.0.0",\n  "b": "2.0.0",\n  "c": "3.0.0"\n}\n',
+        '{\n  "a": "1.0.0",\n  "b": "2.0.0",\n  "d": "4.0.0"\n}\n',
+        '{\n  "a": "1.0.0",\n  "b": "2.0.0",\n  "c": "3.0.0",\n  "d": "4.0.0"\n}\n',
+        path="package.json",
+    ),
+    Case(
+        "one key, two values",
+        "name: app\nport: 80\n",
+        "name: app\nport: 80\nuser: ann the first of her name\n",
+        "name: app\nport: 80\nuser: bob\n",
+        "name: app\nport: 80\nuser: ann the first of her name\n",
+        path="service.yaml",
+    ),
+    Case(
+        "bodies of two kinds under one head",
+        "def area(r):\n    pass\n",
+        "def area(r):\n    return 3 * r * r\n",
+        "def area(r):\n    raise ValueError(\n        r\n    )\n",
+        "def area(r):\n    raise ValueError(\n        r\n    )\n    return 3 * r * r\n",
+        path="shapes.py",
+    ),
+]  # fmt: skip
+
+
+def exchanged(merged: Merged) -> Merged:
+    return Merged(
+        merged.text, tuple(type(told)(told.line, told.stands, told.theirs, told.ours) for told in merged.told)
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_stands(case: Case) -> None:
+    merged = merge(case.path, case.base, case.ours, case.theirs)
+    assert merged.text == case.right
+    assert len(merged.told) == case.told
+    assert merge(case.path, case.base, case.theirs, case.ours) == exchanged(merged)

@@ -1,0 +1,127 @@
+"""What parsed still parses: how the pieces where two sides met are resolved until the whole does.
+
+The text with all pieces as they were resolved does not parse. So the search begins with one side's text, which does,
+and takes piece by piece what was resolved: as many as still parse, and at the first one that does not fit what else
+parses there, what loses least first. It is done from either side, and the way that leaves out the fewest letters is
+taken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from yp2p.threeway import syntax
+from yp2p.threeway.places import Piece, alternatives, letters
+
+# What parsing may cost in one merge, in hundredths of a microsecond: half a second of a worker's time, and as many
+# tries.
+_BUDGET = 50_000_000
+_MAX_TRIES = 100
+# A try costs less than the first text does in Python, where only what differs is parsed.
+_PYTHON_SHARE = 8
+
+
+class Checker:
+    """Whether texts parse as those of a merge do, while the budget lasts.
+
+    Attributes:
+        is_needed: whether the result is to parse, since all three texts do.
+    """
+
+    def __init__(self, path: str, texts: Sequence[str]) -> None:
+        """Parse the three texts of a merge."""
+        self._left, self._tries = _BUDGET, _MAX_TRIES
+        self._allowed: Counter[str] = Counter()
+        self.is_needed = False
+        language = syntax.language_of(path)
+        if language is None or not all(syntax.is_parsable(language, text) for text in texts):
+            return
+        self._language = language
+        self._grammar = syntax.Grammar(language)
+        for text in texts:
+            twice = self._grammar.twice([text])
+            if twice is None:
+                return
+            self._allowed |= twice
+        self.is_needed = True
+
+    def __call__(self, pieces: Sequence[str]) -> bool:
+        """Whether a text parses, and no key is twice in it that was not before; no, once the budget is used."""
+        size = sum(map(len, pieces))
+        self._left -= syntax.cost(self._language, size) // (_PYTHON_SHARE if self._language == "python" else 1)
+        self._tries -= 1
+        if self._left < 0 or self._tries < 0:
+            return False
+        twice = self._grammar.twice(pieces)
+        return twice is not None and twice <= self._allowed
+
+
+def parsing(pieces: Sequence[Piece], parses: Callable[[Sequence[str]], bool]) -> list[str] | None:
+    """What stands at each piece so that the whole parses; None where that was not found.
+
+    Args:
+        pieces: the whole text, in order; what nobody need decide on is the same on both sides.
+    """
+    sides = [
+        [piece.ours for piece in pieces],
+        [piece.theirs for piece in pieces],
+    ]
+    ways = [_from_side(pieces, side, parses) for side in sides if parses(side)]
+    return min(ways, key=lambda way: (sum(map(_lost, pieces, way)), way)) if ways else None
+
+
+def _lost(piece: Piece, stands: str) -> int:
+    """Letters of lines that a side brought in and that do not stand, beyond what was resolved without the whole."""
+    if stands == piece.stands:
+        return 0
+    known = _lines(piece.base) + _lines(stands)
+    brought = (_lines(piece.ours) | _lines(piece.theirs)) - known
+    return sum(letters(line) * count for line, count in brought.items())
+
+
+def _lines(text: str) -> Counter[str]:
+    """The lines of a text; a comma more or less at their end is none that a side brought."""
+    return Counter(line.strip().removesuffix(",") for line in text.split("\n"))
+
+
+def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Callable[[Sequence[str]], bool]) -> list[str]:
+    """One side's text, and of the other what can be taken; the side parses."""
+    chosen = list(side)
+    wanted = [piece.stands for piece in pieces]
+    open_rows = [row for row, text in enumerate(side) if text != wanted[row]]
+
+    def take(rows: Sequence[int]) -> bool:
+        before = [chosen[row] for row in rows]
+        for row in rows:
+            chosen[row] = wanted[row]
+        if parses(chosen):
+            return True
+        for row, text in zip(rows, before, strict=True):
+            chosen[row] = text
+        return False
+
+    while open_rows:
+        if take(open_rows):
+            break
+        # The most that can be taken in order: `low` fit, `high` do not.
+        low, high = 0, len(open_rows)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if take(open_rows[:middle][low:]):
+                low = middle
+            else:
+                high = middle
+        fault = open_rows[low]
+        piece = pieces[fault]
+        stands = chosen[fault]
+        loss = _lost(piece, stands)
+        for other in sorted(dict.fromkeys(alternatives(piece)), key=lambda text: _lost(piece, text)):
+            if _lost(piece, other) >= loss:
+                break
+            chosen[fault] = other
+            if parses(chosen):
+                break
+            chosen[fault] = stands
+        open_rows = open_rows[low + 1 :]
+    return chosen
