@@ -131,10 +131,14 @@ def _merged_layout(
     merged = list(base.layout)
     # What is before a word that follows a change goes with that change.
     ends_ours, ends_theirs = {change.old_stop for change in by_ours}, {change.old_stop for change in by_theirs}
-    behind = dict.fromkeys(ends_ours - ends_theirs, of_ours) | dict.fromkeys(ends_theirs - ends_ours, of_theirs)
-    for row, side in behind.items():
-        if row < len(merged) and side[row] is not None:
-            merged[row] = side[row] or ""
+    behind = {
+        row: side[row] or ""
+        for rows, side in ((ends_ours - ends_theirs, of_ours), (ends_theirs - ends_ours, of_theirs))
+        for row in rows
+        if row < len(merged) and side[row] not in (None, base.layout[row])
+    }
+    for row, space in behind.items():
+        merged[row] = space
     new_ours = {row for row in places if row not in behind and of_ours[row] != base.layout[row]}
     new_theirs = {row for row in places if row not in behind and of_theirs[row] != base.layout[row]}
     differ = sorted(row for row in new_ours | new_theirs if of_ours[row] != of_theirs[row])
