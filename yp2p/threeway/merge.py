@@ -23,14 +23,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from yp2p.threeway.languages import language_of
 from yp2p.threeway.lines import Clean, Place, Three, joined, merge_lines, places, split_lines
 from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
-from yp2p.threeway.parsing import Checker, parsing
 from yp2p.threeway.places import Around, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
-from yp2p.threeway.syntax import language_of
 
 VERSION = 1
 
@@ -146,6 +145,10 @@ def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_
         if isinstance(part, Place)
     ]
     wanted = ["".join(piece.stands for piece in pieces) for pieces in resolved]
+    if language_of(path) is None:
+        return wanted
+    from yp2p.threeway.parsing import Checker, parsing  # the parsers take memory: only who parses loads them
+
     parses = Checker(path, whole)
     if not parses.is_needed or parses([joined(parts, wanted)]):
         return wanted

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from yp2p.threeway import syntax
+from yp2p.threeway.languages import language_of
 from yp2p.threeway.places import Piece, alternatives, letters
 
 # What parsing may cost in one merge, in hundredths of a microsecond: half a second of a worker's time, and as many
@@ -34,7 +35,7 @@ class Checker:
         self._left, self._tries = _BUDGET, _MAX_TRIES
         self._allowed: Counter[str] = Counter()
         self.is_needed = False
-        language = syntax.language_of(path)
+        language = language_of(path)
         if language is None or not all(syntax.is_parsable(language, text) for text in texts):
             return
         self._language = language

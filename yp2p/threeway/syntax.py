@@ -44,42 +44,10 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"([{}])"))
 _LONG_NUMBER = re.compile(r"\d[\d_]{4000}")
 # Parts of a dotted key of TOML: the parser takes time quadratic in them.
 _MAX_DOTS = 40
-_LANGUAGES = {
-    ".py": "python",
-    ".pyi": "python",
-    ".json": "json",
-    ".webmanifest": "json",
-    ".geojson": "json",
-    ".ipynb": "notebook",
-    ".toml": "toml",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".xml": "xml",
-    ".svg": "xml",
-    ".xhtml": "xml",
-    ".plist": "xml",
-}
-_NAMES = {
-    "pipfile": "toml",
-    "cargo.lock": "toml",
-    "poetry.lock": "toml",
-    "uv.lock": "toml",
-    "pipfile.lock": "json",
-    "composer.lock": "json",
-    "flake.lock": "json",
-    ".clang-format": "yaml",
-}
 # Characters of one text at most, and what a character costs to parse, in hundredths of a microsecond (measured).
 _COSTS = {"python": 20, "json": 5, "notebook": 5, "toml": 100, "yaml": 200, "xml": 2}
 # What one text may cost: 0.4 s, or 2 MB of Python.
 _MAX_COST = 40_000_000
-
-
-def language_of(path: str) -> str | None:
-    """The language of a file, by its name; None where its syntax is not checked."""
-    name = path.rpartition("/")[2].lower()
-    found = _NAMES.get(name)
-    return found or (_LANGUAGES.get("." + name.rpartition(".")[2]) if "." in name else None)
 
 
 def cost(language: str, size: int) -> int:
