@@ -8,22 +8,23 @@ Theory of operation
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any
 
 from pycrdt import Doc, Text
 
 from yp2p.documents.replica import raising_panics
 from yp2p.protocol.delete_sets import in_order
-from yp2p.protocol.update_merge import Place, UpdateMerge, encode_update
+from yp2p.protocol.update_merge import Block, Place, UpdateMerge, encode_update
 from yp2p.protocol.ysync import DeletedRange, Shape
 
 # Letters of one UTF-16 unit that are no surrogates. A text with more blocks is a text of millions of keystrokes.
 _FIRST_LETTER, _SURROGATES = 0x100, range(0xD800, 0xE000)
 MAX_BLOCKS = 60_000
+_SAME = re.compile(r"(.)\1*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +97,18 @@ class Order:
             InvalidUpdate: a row is no update of a text.
         """
         merge = UpdateMerge()
-        if not all(merge.add(update) for update in log):
-            return None
+        return cls.of_sum(merge) if all(merge.add(update) for update in log) else None
+
+    @classmethod
+    def of_sum(cls, merge: UpdateMerge) -> Order | None:
+        """`of`, where the log has been put together already."""
         blocks = [block for found in merge.blocks.values() for block in found]
         if len(blocks) > MAX_BLOCKS:
             return None
-        shadow = [
-            replace(block, is_string=True, content=[(_letter(number) * block.length).encode()])
-            for number, block in enumerate(blocks)
-        ]
+        shadow = (
+            Block(b.client, b.clock, b.length, b.origin, b.right, True, [(_letter(number) * b.length).encode()])
+            for number, b in enumerate(blocks)
+        )
         with raising_panics():
             doc: Doc[Any] = Doc(client_id=1)
             text = doc.get(Shape.TEXT.value, type=Text)
@@ -114,8 +118,8 @@ class Order:
             return None  # something waits for a row that is missing
         spans: list[Span] = []
         taken = [0] * len(blocks)
-        for letter, group in groupby(spelled):
-            number, length = _number(letter), sum(1 for _ in group)
+        for found in _SAME.finditer(spelled):
+            number, length = _number(found[1]), found.end() - found.start()
             block = blocks[number]
             spans.append(Span(block.client, block.clock + taken[number], length))
             taken[number] += length

@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 from yp2p.documents.diff import split_lines
 from yp2p.documents.order import Order, Ranges, Span
 from yp2p.protocol.delete_sets import in_order, without
-from yp2p.protocol.update_merge import Block, Place, encode_update
+from yp2p.protocol.update_merge import Block, Place, UpdateMerge, encode_update
 from yp2p.protocol.ysync import DeletedRange
 
 # Client IDs of 53 bits, which is what Yjs allows; those that are drawn at random have 32.
@@ -90,6 +90,17 @@ def brought_back(
     if not pieces and not going:
         return None
     return encode_update(_blocks(order, pieces, client), going)
+
+
+def taken_out(log: UpdateMerge, inserted: Iterable[DeletedRange]) -> bytes | None:
+    """The update that takes out what was inserted, which needs no order; None when nothing of it is left."""
+    going = [(s.client, s.clock, s.length) for s in _not_in(Ranges(log.ranges), in_order(inserted))]
+    return encode_update([], going) if going else None
+
+
+def has_copies(log: UpdateMerge) -> bool:
+    """Whether anything in a text may have been brought back."""
+    return any(client >= _FIRST_CLIENT for client in log.sections)
 
 
 def _blocks(order: Order, pieces: Sequence[_Piece], client: int) -> Iterator[Block]:
@@ -219,7 +230,7 @@ def _pieces(order: Order, missing: Ranges) -> Iterator[list[_Piece]]:
         for span, is_missing in missing.parts(whole):
             if is_missing and (text := order.text(span)) is not None:
                 run.append((left, span, text))
-            elif any(not gone for _, gone in order.deleted.parts(span)) and run:
+            elif run and any(not gone for _, gone in order.deleted.parts(span)):
                 yield _divided(run)
                 run = []
             left = (span.client, span.clock + span.length - 1)

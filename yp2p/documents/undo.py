@@ -21,7 +21,7 @@ from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
 
 from yp2p.documents.order import Order
 from yp2p.documents.replica import raising_panics
-from yp2p.documents.restoring import brought_back
+from yp2p.documents.restoring import brought_back, has_copies, taken_out
 from yp2p.protocol.delete_sets import encode, without
 from yp2p.protocol.update_merge import UpdateMerge
 from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
@@ -46,7 +46,13 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
         inserted += _operations(parsed.sections)
         deleted += parser.ranges
     log = list(log)
-    order = Order.of(log)
+    merge = UpdateMerge()
+    if all(merge.add(update) for update in log):
+        if not without(deleted, inserted) and not has_copies(merge):
+            return taken_out(merge, inserted)
+        order = Order.of_sum(merge)
+    else:
+        order = None
     if order is None:
         return _undone_by_library(log, inserted, deleted, client)
     return brought_back(order, deleted, inserted, client)

@@ -102,7 +102,7 @@ class _BlockReader(UpdateParser):
         is_string = info & 0x1F == _STRING
         content = self._data[self._content_at : self._cursor.at]
         if is_string:
-            content = content[_varint_bytes(content) :]
+            content = content[1 if content[0] < 0x80 else _varint_bytes(content) :]
         self.found.append(Block(client, clock, length, origin, right, is_string, [content]))
         return length
 

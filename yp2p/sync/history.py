@@ -176,7 +176,10 @@ def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
 
 async def show(folder: Folder, path: str, when: When) -> str:
     """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
-    rows = await _stored_rows(folder, entry_at(folder, path), path, when)
+    return _text_of(path, await _stored_rows(folder, entry_at(folder, path), path, when), when)
+
+
+def _text_of(path: str, rows: Sequence[Row[DeviceID]], when: When) -> str:
     text = text_of(rows, when)
     if text is None:
         raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
@@ -192,9 +195,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     """Who touched each line of a version last, and when."""
     every = await _stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
-    text = text_of(every, when)
-    if text is None:
-        raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
+    text = _text_of(path, every, when)
     lines = blame(rows, text, lambda client: _author_of(folder, client))
     return [
         {"text": line.text, "device": name_of(folder, line.author), "at": line.at, "version": line.seq}
@@ -206,7 +207,7 @@ async def restore(folder: Folder, path: str, when: When) -> Undone:
     """Make a text what it was, also one that was deleted. Raises UsageError."""
     entry = entry_at(folder, path)
     rows = await _stored_rows(folder, entry, path, when)
-    return await set_text(folder, entry, path, await show(folder, path, when), when.rows(rows))
+    return await set_text(folder, entry, path, _text_of(path, rows, when), when.rows(rows))
 
 
 async def set_text(
