@@ -6,9 +6,6 @@ Theory of operation
     distinct line is one symbol, and the diff runs over symbols. Where a removed line and an added line are at
     least 60 % alike, the line was edited: inside it the symbols are words (`\\w+`) and single other characters.
     No hunk begins or ends inside a word, and nothing is trimmed except at line ends.
-
-    fast-diff-match-patch works on code points, so a symbol is a code point: `_SYMBOLS` of them, without the
-    surrogates. Its `cleanup` must stay off, because it joins hunks over lines that did not change.
 """
 
 from __future__ import annotations
@@ -18,11 +15,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from fast_diff_match_patch import diff as _diff
+from yp2p.threeway.sequences import Block, differences
 
-_SURROGATES = range(0xD800, 0xE000)
-_SYMBOLS = 0x110000 - len(_SURROGATES) - 1
-_TIME_LIMIT_S = 1
 _ALIKE = 0.6
 # Pairing the lines of one block costs rows x columns comparisons; beyond this the block is replaced whole.
 _MAX_PAIRINGS = 4096
@@ -40,16 +34,6 @@ class Hunk:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LineBlock:
-    """Rows `old_start:old_stop` became rows `new_start:new_stop`."""
-
-    old_start: int
-    old_stop: int
-    new_start: int
-    new_stop: int
-
-
 def split_lines(text: str) -> list[str]:
     """Lines with their ends; only a line feed ends a line."""
     lines = text.split("\n")
@@ -60,52 +44,6 @@ def split_lines(text: str) -> list[str]:
     return result
 
 
-def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[LineBlock]:
-    """The blocks of rows that differ, where each distinct row is one symbol."""
-    low, high_old, high_new = 0, len(old), len(new)
-    while low < high_old and low < high_new and old[low] == new[low]:
-        low += 1
-    while high_old > low and high_new > low and old[high_old - 1] == new[high_new - 1]:
-        high_old -= 1
-        high_new -= 1
-    if low == high_old and low == high_new:
-        return
-    if low == high_old or low == high_new:
-        yield LineBlock(low, high_old, low, high_new)
-        return
-    symbols: dict[str, str] = {}
-    for row in (*old[low:high_old], *new[low:high_new]):
-        if row not in symbols:
-            number = len(symbols) + 1
-            symbols[row] = chr(number if number < _SURROGATES.start else number + len(_SURROGATES))
-            if len(symbols) >= _SYMBOLS:
-                yield LineBlock(low, high_old, low, high_new)
-                return
-    yield from _runs(
-        "".join(map(symbols.__getitem__, old[low:high_old])),
-        "".join(map(symbols.__getitem__, new[low:high_new])),
-        low,
-    )
-
-
-def _runs(old: str, new: str, at: int) -> Iterator[LineBlock]:
-    old_at = new_at = at
-    start_old, start_new = old_at, new_at
-    for operation, size in _diff(old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"):
-        if operation == "=":
-            if start_old < old_at or start_new < new_at:
-                yield LineBlock(start_old, old_at, start_new, new_at)
-            old_at += size
-            new_at += size
-            start_old, start_new = old_at, new_at
-        elif operation == "-":
-            old_at += size
-        else:
-            new_at += size
-    if start_old < old_at or start_new < new_at:
-        yield LineBlock(start_old, old_at, start_new, new_at)
-
-
 def _likeness(old: str, new: str) -> float:
     """0 to 1: twice the characters in words that both lines share, by the length of both."""
     total = len(old) + len(new)
@@ -113,7 +51,7 @@ def _likeness(old: str, new: str) -> float:
         return 0.0
     words_old, words_new = _WORDS.findall(old), _WORDS.findall(new)
     kept = len(old) - sum(
-        len(word) for block in _blocks(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
+        len(word) for block in differences(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
     )
     return 2 * kept / total
 
@@ -149,7 +87,7 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
     starts = [0]
     for word in words_old:
         starts.append(starts[-1] + len(word))
-    for block in _blocks(words_old, words_new):
+    for block in differences(words_old, words_new):
         yield Hunk(
             at + starts[block.old_start],
             at + starts[block.old_stop],
@@ -187,7 +125,7 @@ def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, in
     starts = [0]
     for line in lines_old:
         starts.append(starts[-1] + len(line))
-    blocks = list(_blocks(lines_old, lines_new))
+    blocks = differences(lines_old, lines_new)
     gone = _rows_gone(lines_old, starts, removed)
     found = [
         hunk
@@ -211,9 +149,9 @@ def _rows_gone(lines: Sequence[str], starts: Sequence[int], removed: Sequence[tu
     return {row for row, size in left.items() if size == 0}
 
 
-def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[LineBlock]:
+def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[Block]:
     """Which lines became which, in order."""
-    return list(_blocks(old, new))
+    return differences(old, new)
 
 
 def word_hunks(old: str, new: str) -> list[Hunk]:
@@ -256,8 +194,8 @@ def extent(found: Sequence[Hunk]) -> int:
 def unified(old: str, new: str, context: int = 3) -> list[str]:
     """What became of a text as the hunks of a unified diff, without the lines that name the files."""
     lines_old, lines_new = split_lines(old), split_lines(new)
-    groups: list[list[LineBlock]] = []
-    for block in _blocks(lines_old, lines_new):
+    groups: list[list[Block]] = []
+    for block in differences(lines_old, lines_new):
         if groups and block.old_start - groups[-1][-1].old_stop <= 2 * context:
             groups[-1].append(block)
         else:

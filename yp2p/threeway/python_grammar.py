@@ -10,7 +10,7 @@ Theory of operation
     every line: it reads what differs, and on until it is in the same state before the same line.
 
     Accepted though Python refuses it: what needs names and scopes (`return` outside of a function, one parameter name
-    twice). Measured in docs/decisions/0016-merging-three-texts.md.
+    twice). Measured in docs/decisions/0018-merging-three-texts.md.
 """
 
 from __future__ import annotations

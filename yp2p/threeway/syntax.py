@@ -12,7 +12,7 @@ XML         expat                        a document type of its own is not looke
 ==========  ===========================  ===================================================================
 
 The standard library's parsers of these formats accept the same texts in all Pythons that are supported; `ast` does
-not, and deep nesting can end its process. Why these: docs/decisions/0016-merging-three-texts.md.
+not, and deep nesting can end its process. Why these: docs/decisions/0018-merging-three-texts.md.
 
 A member of a folder chooses these bytes. `is_parsable` is a plain scan that bounds size, depth and what a parser would
 take long for; nothing is parsed before it.
