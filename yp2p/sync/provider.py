@@ -27,6 +27,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -109,8 +110,11 @@ class SyncedDocument(Protocol):
         """Be told of every update once it is durable; gives the way to unsubscribe."""
 
 
+_DATA = attrgetter("data")
+
+
 def _size(updates: Sequence[_Update]) -> int:
-    return sum(len(update.data) for update in updates)
+    return sum(map(len, map(_DATA, updates)))
 
 
 def _is_too_much(updates: Sequence[_Update]) -> bool:
@@ -264,7 +268,7 @@ class Provider:
         """Whether nothing waits to be sent."""
         return not self._waiting and not self._overrun
 
-    def _on_update(self, data: bytes, source: object, vector: bytes | None) -> None:
+    def _on_update(self, data: bytes, source: object, vector: bytes | None = None) -> None:
         if source is self._source or source == self._source:
             return
         update = _Update(data, vector if self._tells_state else None)
