@@ -223,7 +223,7 @@ class File(EditableText):
         self._stored = max(self._stored, made)
 
     def changed(self) -> NextChange:
-        """What others change: the text, who else has it open, its path, and whether the daemon is there.
+        """What others change: the text, who else has it open, its path; whether the daemon is there; a refused edit.
 
         `await file.changed()` returns when something changes next, and at once where something did since it last
         returned to the same task. `async for _ in file.changed():` begins a round after each change, however long a
@@ -431,6 +431,7 @@ class File(EditableText):
                 log.warning("%s: %s", self.path, reason)  # and the text is what it was: an update says so
                 if self._connection is not None:
                     self._connection.denied = reason
+                self._tell()
             case channel.AwarenessUpdate(states):
                 before = self._others, self.path
                 for presence in awareness.decode(states):
