@@ -45,11 +45,25 @@ from yp2p.control.websocket import WebSocketClosed
 from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
+from yp2p.documents.undo_stack import UndoManager
+from yp2p.documents.updates import get_state, get_update, merge_updates
 from yp2p.errors import FileUnavailable, NotRunning, ungrouped
 from yp2p.protocol import awareness, channel
 from yp2p.protocol.awareness import Presence
 
-__all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
+__all__ = [
+    "Assoc",
+    "Device",
+    "File",
+    "FileUnavailable",
+    "NotRunning",
+    "Position",
+    "UndoManager",
+    "connect",
+    "get_state",
+    "get_update",
+    "merge_updates",
+]
 
 _MOST_REFUSALS = 8
 # How long the end of a block waits for a daemon: longer than a restart takes, shorter than a person waits after Ctrl-C.
