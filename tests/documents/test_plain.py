@@ -11,18 +11,12 @@ import trio
 import trio.testing
 from pycrdt import Array, Doc, Map, Text, UndoManager
 from pycrdt import Provider as StockProvider
-from sync.test_provider import Document, Pipe, pipes
+from sync.test_provider import Document, Pipe, pipes, until
 
 from yp2p.documents.shared import SharedText
 from yp2p.errors import InvalidUpdate, UsageError
 from yp2p.protocol import channel as wire
 from yp2p.sync.provider import Provider
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(10):
-        while not condition():
-            await trio.sleep(0.001)
 
 
 def _made(client: int, name: str = "content") -> tuple[Doc[Any], Text]:
@@ -51,13 +45,13 @@ async def test_two_documents_of_the_library_converge(other: Callable[[Doc[Any], 
             text.insert(at, rng.choice(["a", "é", "😀", "line\n"]))
             if rng.random() < 0.3:
                 await trio.lowlevel.checkpoint()
-        await _until(lambda: str(text_one) == str(text_two))
+        await until(lambda: str(text_one) == str(text_two))
         assert "begun by one" in str(text_one)
         assert "begun by two" in str(text_one)
         while undo.can_undo():
             undo.undo()
         assert "begun by two" in str(text_one), "what a peer wrote is not undone"
-        await _until(lambda: str(text_one) == str(text_two))
+        await until(lambda: str(text_one) == str(text_two))
 
 
 async def test_one_of_the_library_and_one_of_ours_converge_without_echo() -> None:
@@ -65,11 +59,11 @@ async def test_one_of_the_library_and_one_of_ours_converge_without_echo() -> Non
     two.edit(0, 0, "ours ")
     left, right = pipes()
     async with Provider(one, left), Provider(two, right):
-        await _until(lambda: str(text) == "ours ")
+        await until(lambda: str(text) == "ours ")
         text.insert(0, "theirs ")
-        await _until(lambda: two.replica.text() == "theirs ours ")
+        await until(lambda: two.replica.text() == "theirs ours ")
         two.edit(0, 0, "more ")
-        await _until(lambda: str(text) == "more theirs ours ")
+        await until(lambda: str(text) == "more theirs ours ")
     assert [len(m.updates) for m in left.sent if isinstance(m, wire.Updates)] == [1], "no echo"
 
 
@@ -83,7 +77,7 @@ async def test_a_text_that_is_made_later_gets_what_came_before(autojump_clock: t
         text_two += "and after; "
         await trio.sleep(0.1)
         text_one = one.get("content", type=Text)
-        await _until(lambda: str(text_one) == "written before; and after; ")
+        await until(lambda: str(text_one) == "written before; and after; ")
 
 
 async def test_what_comes_while_a_transaction_is_open_is_not_lost() -> None:
@@ -94,8 +88,8 @@ async def test_what_comes_while_a_transaction_is_open_is_not_lost() -> None:
         with one.transaction(origin="mine"):
             text_one += "mine "
             text_two += "theirs "
-            await _until(lambda: "theirs" in str(text_one))
-        await _until(lambda: str(text_one) == str(text_two))
+            await until(lambda: "theirs" in str(text_one))
+        await until(lambda: str(text_one) == str(text_two))
     assert sorted(str(text_one).split()) == ["mine", "theirs"]
 
 
@@ -104,9 +98,9 @@ async def test_a_live_file_can_be_on_another_channel_as_well() -> None:
     left, right = pipes()
     async with Provider(shared.doc, left), Provider(two, right):
         shared.insert(0, "é😀")
-        await _until(lambda: str(text) == "é😀")
+        await until(lambda: str(text) == "é😀")
         text += "back"
-        await _until(lambda: str(shared) == "é😀back")
+        await until(lambda: str(shared) == "é😀back")
 
 
 @pytest.mark.parametrize(
