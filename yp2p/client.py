@@ -45,11 +45,25 @@ from yp2p.control.websocket import WebSocketClosed
 from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
+from yp2p.documents.undo_stack import UndoManager
+from yp2p.documents.updates import get_state, get_update, merge_updates
 from yp2p.errors import FileUnavailable, NotRunning, ungrouped
 from yp2p.protocol import awareness, channel
 from yp2p.protocol.awareness import Presence
 
-__all__ = ["Assoc", "Device", "File", "FileUnavailable", "NotRunning", "Position", "connect"]
+__all__ = [
+    "Assoc",
+    "Device",
+    "File",
+    "FileUnavailable",
+    "NotRunning",
+    "Position",
+    "UndoManager",
+    "connect",
+    "get_state",
+    "get_update",
+    "merge_updates",
+]
 
 _MOST_REFUSALS = 8
 # How long the end of a block waits for a daemon: longer than a restart takes, shorter than a person waits after Ctrl-C.
@@ -223,7 +237,7 @@ class File(EditableText):
         self._stored = max(self._stored, made)
 
     def changed(self) -> NextChange:
-        """What others change: the text, who else has it open, its path, and whether the daemon is there.
+        """What others change: the text, who else has it open, its path; whether the daemon is there; a refused edit.
 
         `await file.changed()` returns when something changes next, and at once where something did since it last
         returned to the same task. `async for _ in file.changed():` begins a round after each change, however long a
@@ -431,6 +445,7 @@ class File(EditableText):
                 log.warning("%s: %s", self.path, reason)  # and the text is what it was: an update says so
                 if self._connection is not None:
                     self._connection.denied = reason
+                self._tell()
             case channel.AwarenessUpdate(states):
                 before = self._others, self.path
                 for presence in awareness.decode(states):

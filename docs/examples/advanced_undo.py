@@ -10,7 +10,9 @@ Prints::
     what is not tracked stays: {'key': 'value'}
 """
 
-from pycrdt import Array, Doc, Map, Text, UndoManager
+from pycrdt import Array, Doc, Map, Text
+
+from yp2p.client import UndoManager
 
 now_ms = 1_000_000
 
@@ -21,7 +23,7 @@ def clock() -> int:
 
 doc = Doc()
 text, items, untracked = (doc.get(name, type=kind) for name, kind in (("text", Text), ("items", Array), ("map", Map)))
-undo = UndoManager(scopes=[text, items], capture_timeout_millis=1000, timestamp=clock)
+undo = UndoManager(doc=doc, scopes=[text, items], capture_timeout_millis=1000, timestamp=clock)
 undo.include_origin("user")
 undo.exclude_origin("auto-save")
 

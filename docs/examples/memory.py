@@ -34,7 +34,7 @@ class MemoryDocument:
 
     def _tell(self, update: bytes | None, source: object) -> None:
         for listener in self._listeners if update is not None else ():
-            listener(update, source)  # type: ignore[arg-type]
+            listener(update, source, None)  # type: ignore[arg-type]
 
     def state_vector(self) -> bytes:
         return self.replica.state_vector()
@@ -42,7 +42,7 @@ class MemoryDocument:
     def cut(self, state_vector: bytes) -> tuple[bytes, Stored]:
         return self.replica.update_since(state_vector), Stored()
 
-    async def receive_all(self, updates: Sequence[bytes], source: object, known: dict[int, int]) -> None:
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: object) -> None:
         for update in updates:
             self._tell(self.replica.receive(update), source)
         await trio.lowlevel.checkpoint()

@@ -8,11 +8,13 @@ Prints::
     after the second: System change -
 """
 
-from pycrdt import Doc, Text, UndoManager
+from pycrdt import Doc, Text
+
+from yp2p.client import UndoManager
 
 doc = Doc()
 text = doc.get("content", type=Text)
-undo = UndoManager(scopes=[text], capture_timeout_millis=0)
+undo = UndoManager(doc=doc, scopes=[text], capture_timeout_millis=0)
 undo.include_origin("user")
 
 

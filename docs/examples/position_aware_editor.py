@@ -1,15 +1,20 @@
 """An editor that keeps its cursor through edits, undo and redo; indices count characters.
 
+An edit and the cursor behind it are one transaction, in which positions are right as they are outside of it.
+
 Prints::
 
     typed: 'Hello, world!', cursor 13
     moved and typed: 'Hello, 😀 world!', cursor 9
+    taken out: 'Hello, 😀 !', cursor 9
+    undo: 'Hello, 😀 world!', cursor 14
     undo: 'Hello, world!', cursor 7
     undo: 'Hello, ', cursor 7
     undo: '', cursor 0
     redo: 'Hello, ', cursor 7
     redo: 'Hello, world!', cursor 13
     redo: 'Hello, 😀 world!', cursor 9
+    redo: 'Hello, 😀 !', cursor 9
     nothing to redo: False
 """
 
@@ -35,9 +40,15 @@ class Editor:
         self._cursor = self.file.position(max(0, min(index, len(str(self.file)))), Assoc.BEFORE)
 
     def type(self, text: str) -> None:
-        at = self.cursor
-        self.file.insert(at, text)
-        self.move(at + len(text))
+        with self.file.transaction():
+            at = self.cursor
+            self.file.insert(at, text)
+            self.move(at + len(text))
+
+    def take_out(self, start: int, stop: int) -> None:
+        with self.file.transaction():
+            self.file.delete(start, stop)
+            self.move(start)
 
     def undo(self) -> bool:
         return self._turn(self._undo.undo)
@@ -63,6 +74,8 @@ print(f"typed: {str(editor.file)!r}, cursor {editor.cursor}")
 editor.move(7)
 editor.type("😀 ")
 print(f"moved and typed: {str(editor.file)!r}, cursor {editor.cursor}")
+editor.take_out(9, 14)
+print(f"taken out: {str(editor.file)!r}, cursor {editor.cursor}")
 while editor.undo():
     print(f"undo: {str(editor.file)!r}, cursor {editor.cursor}")
 while editor.redo():

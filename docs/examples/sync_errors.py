@@ -7,6 +7,7 @@ Prints::
     a hostile update never reaches the library: InvalidUpdate
     an update that came too early: MissingDependency
     a channel that fails ends its provider: ConnectionError
+    and comes out of its block as it is: the network is down
 """
 
 import trio
@@ -50,6 +51,11 @@ async def main() -> None:
         await Provider(MemoryDocument(1), channel).start()
     except* ConnectionError as group:
         print(f"a channel that fails ends its provider: {type(group.exceptions[0]).__name__}")
+    try:
+        async with Provider(MemoryDocument(1), channel):
+            pass
+    except ConnectionError as error:
+        print(f"and comes out of its block as it is: {error}")
 
 
 trio.run(main)

@@ -10,11 +10,13 @@ Prints::
     nothing to redo: False
 """
 
-from pycrdt import Array, Doc, Text, UndoManager
+from pycrdt import Array, Doc, Text
+
+from yp2p.client import UndoManager
 
 doc = Doc()
 text, items = doc.get("content", type=Text), doc.get("items", type=Array)
-undo = UndoManager(scopes=[text, items], capture_timeout_millis=0)  # today's takes no `doc`
+undo = UndoManager(doc=doc, scopes=[text, items], capture_timeout_millis=0)
 
 text.insert(0, "Hello, world!")
 items.extend(["item1", "item2", "item3"])

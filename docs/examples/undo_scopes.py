@@ -8,11 +8,13 @@ Prints::
     undone: text='', items=['untracked item'], map={}
 """
 
-from pycrdt import Array, Doc, Map, Text, UndoManager
+from pycrdt import Array, Doc, Map, Text
+
+from yp2p.client import UndoManager
 
 doc = Doc()
 text, items, values = (doc.get(name, type=kind) for name, kind in (("text", Text), ("items", Array), ("map", Map)))
-undo = UndoManager(scopes=[text], capture_timeout_millis=0)
+undo = UndoManager(doc=doc, scopes=[text], capture_timeout_millis=0)
 
 text.insert(0, "Tracked text")
 items.append("untracked item")

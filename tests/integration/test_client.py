@@ -198,17 +198,17 @@ def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> N
         eventually(lambda: (one.dir / "a.md").read_text() == "kept " + TEXT)
 
 
-def test_an_edit_that_no_file_can_hold_is_taken_back_with_a_sentence(
+def test_an_edit_that_the_daemon_does_not_take_is_taken_back_with_a_sentence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with devices(tmp_path, "one") as (one,):
+    with devices(tmp_path, "one", YP2P_FILES__MAX_TEXT_BYTES="1024") as (one,):
         _shared_alone(one)
 
         async def test() -> None:
             async with connect(_socket(one)) as device, device.open("a.md") as file:
-                file.edit(0, 3, "NUL: \x00")
+                file.edit(0, 3, "too much" * 200)
                 await _until(file, lambda: str(file) == TEXT)
-                await _until(file, lambda: "NUL" in caplog.text)
+                await _until(file, lambda: "more than 1024 bytes" in caplog.text)
                 file.insert(0, "fine ")
                 await file.flush()
                 assert str(file) == "fine " + TEXT

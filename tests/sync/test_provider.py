@@ -6,8 +6,7 @@ import gzip
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def pipes(capacity: int = 1000) -> tuple[Pipe, Pipe]:
     return Pipe(a_out, a_in), Pipe(b_out, b_in)
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     with trio.fail_after(10):
         while not condition():
             await trio.sleep(0.001)
@@ -129,10 +128,10 @@ async def test_both_ends_converge_and_nothing_is_echoed() -> None:
     async with Provider(one, left) as a, Provider(two, right) as b:
         await a.synced.wait()
         await b.synced.wait()
-        await _until(lambda: one.replica.version() == two.replica.version())
+        await until(lambda: one.replica.version() == two.replica.version())
         for number in range(20):
             one.edit(0, 0, f"{number} ")
-            await _until(lambda: one.replica.version() == two.replica.version())
+            await until(lambda: one.replica.version() == two.replica.version())
     assert one.replica.text() == two.replica.text()
     assert sum(isinstance(m, wire.Updates) for m in left.sent) == 20
     assert not any(isinstance(m, wire.Updates) for m in right.sent), "no echo"
@@ -149,7 +148,7 @@ async def test_updates_that_waited_go_as_a_list_only_to_who_reads_lists(batches:
         await provider.synced.wait()
         for number in range(50):
             writer.edit(0, 0, f"{number} ")
-        await _until(lambda: reader.replica.version() == writer.replica.version())
+        await until(lambda: reader.replica.version() == writer.replica.version())
         nursery.cancel_scope.cancel()
     sizes = [len(message.updates) for message in left.sent if isinstance(message, wire.Updates)]
     assert sum(sizes) == 50
@@ -189,7 +188,7 @@ async def test_random_edits_on_both_sides() -> None:
             document.edit(start, min(size, start + rng.choice([0, 2])), rng.choice(["é", "ab\n", "😀"]))
             if rng.random() < 0.3:
                 await trio.lowlevel.checkpoint()
-        await _until(lambda: one.replica.version() == two.replica.version())
+        await until(lambda: one.replica.version() == two.replica.version())
     assert one.replica.text() == two.replica.text()
 
 
@@ -205,13 +204,13 @@ async def test_what_came_from_others_goes_in_front_of_our_next_own_update() -> N
         await hub.receive(first, "linked")
         assert not any(isinstance(m, wire.Updates) for m in left.sent), "the third device sends it itself"
         hub.edit(6, 6, "hub ")
-        await _until(lambda: other.replica.text() == "third hub ")
+        await until(lambda: other.replica.text() == "third hub ")
         lists = [m for m in left.sent if isinstance(m, wire.Updates)]
         assert [len(m.updates) for m in lists] == [2]
         second = third.edit([Hunk(0, 0, "again ")])
         assert second is not None
         await hub.receive(second, "unlinked")
-        await _until(lambda: other.replica.text() == "again third hub ")
+        await until(lambda: other.replica.text() == "again third hub ")
 
 
 async def test_too_much_for_a_slow_peer_becomes_one_update_and_no_answer_to_what_nobody_asked() -> None:
@@ -246,7 +245,7 @@ async def test_a_gap_is_mended_by_a_new_step_1() -> None:
         steps = [wire.decode(await left.recv()), wire.decode(await left.recv())]
         assert steps == [wire.Step1(b"\x00"), wire.Step1(b"\x00")]
         await left.send(wire.encode(wire.Step2(one.replica.state())))
-        await _until(lambda: two.replica.text() == "ab")
+        await until(lambda: two.replica.text() == "ab")
 
 
 async def test_hostile_bytes_end_the_provider() -> None:
@@ -270,7 +269,7 @@ async def test_a_slow_peer_costs_no_memory() -> None:
             one.edit(0, 0, f"{number} ")
         assert len(provider._waiting) <= 256, "what a peer does not read is dropped"
         nursery.start_soon(Provider(two, right).start)
-        await _until(lambda: one.replica.version() == two.replica.version())
+        await until(lambda: one.replica.version() == two.replica.version())
         nursery.cancel_scope.cancel()
 
 
@@ -302,7 +301,7 @@ async def test_a_real_trace_arrives_exactly() -> None:
                 one.edit(at, at + removed, inserted)
             if number % 50 == 0:
                 await trio.lowlevel.checkpoint()
-        await _until(lambda: two.replica.version() == one.replica.version())
+        await until(lambda: two.replica.version() == one.replica.version())
     assert one.replica.text() == two.replica.text() == end
 
 
@@ -385,9 +384,9 @@ async def test_the_stock_provider_works_over_our_channel() -> None:
         providers = [StockProvider(doc, channel) for doc, channel in zip((one, two), channels, strict=True)]
         for provider in providers:
             await nursery.start(provider.start)
-        await _until(lambda: str(texts[1]) == "hello from one ")
+        await until(lambda: str(texts[1]) == "hello from one ")
         texts[1].insert(0, "and two: ")
-        await _until(lambda: str(texts[0]) == "and two: hello from one ")
+        await until(lambda: str(texts[0]) == "and two: hello from one ")
         for provider in providers:
             await provider.stop()
         nursery.cancel_scope.cancel()
@@ -404,9 +403,9 @@ async def test_ours_and_the_stock_provider_understand_each_other() -> None:
             stock = StockProvider(theirs, right)  # type: ignore[arg-type]
             await nursery.start(stock.start)
             await provider.synced.wait()
-            await _until(lambda: str(text) == "ours ")
+            await until(lambda: str(text) == "ours ")
             text.insert(0, "theirs ")
-            await _until(lambda: ours.replica.text() == "theirs ours ")
+            await until(lambda: ours.replica.text() == "theirs ours ")
             await stock.stop()
         nursery.cancel_scope.cancel()
 
@@ -425,166 +424,3 @@ async def test_what_is_typed_is_taken_at_once_and_everything_else_is_for_the_tas
         assert two.replica.text() == ""
         assert provider.take_at_once(wire.encode(wire.Updates((first, second))))
         assert two.replica.text() == "ab"
-
-
-class _Broken:
-    """A channel that fails at the n-th thing that is sent, or when something is received."""
-
-    path = "broken"
-
-    def __init__(self, sends: int = 0, *, receives: bool = False) -> None:
-        self._sends = sends
-        self._receives = receives
-        self.sent: list[bytes] = []
-
-    async def send(self, message: bytes) -> None:
-        await trio.lowlevel.checkpoint()
-        if len(self.sent) == self._sends:
-            raise ConnectionError("the network is down")
-        self.sent.append(message)
-
-    def __aiter__(self) -> _Broken:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._receives:
-            raise ConnectionError("the network is down")
-        await trio.sleep_forever()
-        raise AssertionError
-
-
-@asynccontextmanager
-async def _nursery_stack_stays_whole() -> AsyncIterator[None]:
-    """Afterwards this task has as many nurseries as before, and can be cancelled as ever."""
-    nurseries = trio.lowlevel.current_task().child_nurseries
-    before = len(nurseries)
-    yield
-    assert len(nurseries) == before
-    with trio.move_on_after(5) as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.lowlevel.checkpoint)
-        scope.cancel()
-        await trio.sleep_forever()
-    assert scope.cancelled_caught
-
-
-async def test_what_a_channel_raises_at_once_comes_out_of_the_block() -> None:
-    document = Document(1)
-    ran = False
-    async with _nursery_stack_stays_whole():
-        with pytest.raises(ConnectionError, match="the network is down"):
-            async with Provider(document, _Broken()):
-                ran = True
-    assert not ran
-    assert not document._listeners
-
-
-@pytest.mark.parametrize("later", [_Broken(1, receives=True), _Broken(1)], ids=["receiving", "sending"])
-async def test_what_a_channel_raises_later_ends_the_block_and_comes_out(later: _Broken) -> None:
-    document = Document(1)
-
-    async def work(provider: Provider) -> None:
-        provider.restart()
-        await trio.sleep_forever()
-
-    async with _nursery_stack_stays_whole():
-        with trio.fail_after(5), pytest.raises(ConnectionError, match="the network is down"):
-            async with Provider(document, later) as provider:
-                await work(provider)
-    assert not document._listeners
-
-
-async def test_what_the_block_raises_comes_out_as_it_is() -> None:
-    left, _ = pipes()
-    fault, cause = KeyError("theirs"), ValueError("its cause")
-    with pytest.raises(KeyError) as caught:
-        async with Provider(Document(1), left):
-            raise fault from cause
-    assert caught.value is fault
-    assert caught.value.__cause__ is cause
-    with trio.move_on_after(1) as scope:
-        async with Provider(Document(1), left):
-            scope.cancel()
-            await trio.sleep_forever()
-    assert scope.cancelled_caught
-
-
-async def test_a_provider_starts_again_after_it_was_stopped() -> None:
-    one, two = Document(1), Document(2)
-    left, right = pipes()
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery, Provider(two, right):
-            provider = Provider(one, left)
-            for number in range(3):
-                one.edit(0, 0, f"{number} apart ")
-                await nursery.start(provider.start)
-                with pytest.raises(RuntimeError, match="runs already"):
-                    await provider.start()
-                await provider.synced.wait()
-                one.edit(0, 0, f"{number} live ")
-                await _until(lambda: two.replica.version() == one.replica.version())
-                await provider.stop()
-                assert not provider.synced.is_set()
-                two.edit(0, 0, f"{number} theirs ")
-            await provider.stop()  # once more is nothing
-            async with provider:
-                await _until(lambda: two.replica.version() == one.replica.version())
-            async with provider:
-                one.edit(0, 0, "again ")
-                await provider.synced.wait()
-    assert one.replica.text().count(" theirs") == 3
-
-
-async def test_a_provider_starts_again_after_its_channel_failed() -> None:
-    one, two = Document(1), Document(2)
-    left, right = pipes()
-
-    class Flaky(Pipe):
-        def __init__(self) -> None:
-            self.is_down = True
-            self.__dict__.update(left.__dict__)
-
-        async def send(self, message: bytes) -> None:
-            if self.is_down:
-                raise ConnectionError("the network is down")
-            await super().send(message)
-
-    channel = Flaky()
-    provider = Provider(one, channel)
-    with pytest.raises(ConnectionError):
-        async with provider:
-            pass
-    channel.is_down = False
-    one.edit(0, 0, "text")
-    async with provider, Provider(two, right):
-        await _until(lambda: two.replica.text() == "text")
-
-
-async def test_what_was_written_at_the_end_of_a_block_is_sent() -> None:
-    one, two = Document(1), Document(2)
-    left, right = pipes(capacity=0)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(Provider(two, right).start)
-        async with Provider(one, left) as provider:
-            await provider.synced.wait()
-            await _until(lambda: provider._live)
-            for number in range(20):
-                one.edit(0, 0, f"{number} ")
-        await _until(lambda: two.replica.version() == one.replica.version())
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_peer_that_does_not_read_does_not_hold_up_the_end_of_a_block(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    one = Document(1)
-    left, right = pipes(capacity=1)
-    async with Provider(one, left):
-        await right.recv()
-        await right.send(wire.encode(wire.Step1(b"\x00")))
-        await right.recv()
-        for _ in range(3):
-            one.edit(0, 0, "x")
-            await trio.testing.wait_all_tasks_blocked()
-        started = trio.current_time()
-    assert trio.current_time() - started == pytest.approx(5)

@@ -35,9 +35,10 @@ class UndoManager(pycrdt.UndoManager):
         super().expand_scope(scope)
 
     def _check(self, scope: Any) -> None:
-        if not isinstance(scope, (pycrdt.Text, pycrdt.Array, pycrdt.Map)) and not hasattr(scope, "is_integrated"):
+        if not hasattr(scope, "is_integrated"):
             raise TypeError(f"a scope is a Text, Array or Map of a document, and not {scope!r:.50}")
+        kind = scope.type_name.capitalize()
         if not scope.is_integrated:
-            raise ValueError(f"the {type(scope).__name__} is in no document yet, so nothing can be undone in it")
+            raise ValueError(f"the {kind} is in no document yet, so nothing can be undone in it")
         if self._of is not None and scope.doc is not self._of:
-            raise ValueError(f"the {type(scope).__name__} is in another document than `doc`; name no `doc` for several")
+            raise ValueError(f"the {kind} is in another document than `doc`; name no `doc` for several")

@@ -240,13 +240,17 @@ class UpdateParser:
         if cursor.varint() != 1:
             raise InvalidUpdate("an item inside another type", cursor.at)
         root = cursor.text()
-        if root != self._shape.value:
+        if not self.is_root(root):
             raise InvalidUpdate(f"a root named {root[:40]!r}", cursor.at)
         keyed = bool(info & _PARENT_SUB)
         if keyed != (self._shape is Shape.MANIFEST):
             raise InvalidUpdate("a keyed item in a text, or one without a key in a manifest", cursor.at)
         if keyed:
             cursor.text()
+
+    def is_root(self, name: str) -> bool:
+        """Whether the document has its content under this name."""
+        return name == self._shape.value
 
     def _origin(self, client: int, clock: int, behind: int) -> None:
         cursor = self._cursor

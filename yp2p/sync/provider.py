@@ -33,6 +33,7 @@ from typing import Protocol, Self
 
 import trio
 
+from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.ysync import read_state_vector
@@ -125,33 +126,35 @@ class Provider:
     """Synchronises `document` with whoever is at the other end of `channel`.
 
     Args:
+        document: what is synchronised; a `pycrdt.Doc` of one text is wrapped (`documents/plain.py`).
         log: where to say what happens, a standard logger.
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
-        batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own.
+        batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
+            what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
     """
 
     def __init__(
         self,
-        document: SyncedDocument,
+        document: SyncedDocument | PlainDoc,
         channel: Channel,
         log: logging.Logger | None = None,
         *,
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
-        batches: bool = True,
+        batches: bool | None = None,
         tells_state: bool = False,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
-        self._document = document
+        self._document: SyncedDocument = as_document(document)
         self._channel = channel
         self._source = source if source is not None else self
         self._must_relay = must_relay
         self._on_awareness = on_awareness
-        self._batches = batches
+        self._batches = batches if batches is not None else self._document is document
         self._tells_state = tells_state
         self._scope = trio.CancelScope()
         self._is_running = False
