@@ -2,6 +2,7 @@
 
 The rules, in order (`resolve`); the sides can change places without changing the answer:
 
+0. *Both removed lines*, and nothing else: those of both go.
 1. *By words.* What both sides changed are different words, and most of the base's words are left on both: both
    changes. A side that only re-indented or re-wrapped the block changed no word of it.
 2. *Removed here, changed there*: what was changed stands, whole.
@@ -119,6 +120,9 @@ def _whole(base: str, ours: str, theirs: str) -> str | None:
         return ours
     if ours == base:
         return theirs
+    removed = _both_removed(base, ours, theirs)
+    if removed is not None:
+        return removed
     covering = _covering(base, ours, theirs) if ours and theirs else None
     if covering is not None and _are_nearer(base, ours, theirs):
         return covering
@@ -128,6 +132,18 @@ def _whole(base: str, ours: str, theirs: str) -> str | None:
     if not ours or not theirs:
         return ours or theirs
     return covering
+
+
+def _both_removed(base: str, ours: str, theirs: str) -> str | None:
+    """What is left where both sides only removed lines; None where one of them did anything else."""
+    lines = split_lines(base)
+    left = set(range(len(lines)))
+    for side in (ours, theirs):
+        for block in differences(lines, split_lines(side)):
+            if block.new_start < block.new_stop:
+                return None
+            left.difference_update(range(block.old_start, block.old_stop))
+    return "".join(lines[row] for row in sorted(left))
 
 
 @lru_cache(4096)
