@@ -57,8 +57,8 @@ def _with_echo() -> AbstractContextManager[Any]:
     """Invariant 16: what came from a peer is sent back to it, and on to everybody."""
     on_update = Provider._on_update
 
-    def echo(provider: Provider, update: bytes, source: object) -> None:
-        on_update(provider, update, None)
+    def echo(provider: Provider, update: bytes, source: object, vector: bytes | None = None) -> None:
+        on_update(provider, update, None, vector)
 
     return patch.object(Provider, "_on_update", echo)
 
