@@ -118,6 +118,6 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
             root.close()
 
 
-def replica_like(bridge: Bridge, path: str, client: int) -> TextReplica:
+def replica_like(bridge: Bridge, path: str, client: int, writer: Writer = Writer.SAVED) -> TextReplica:
     """Another device's replica of a file's document."""
-    return TextReplica.from_updates(Writer.SAVED.client_id(client), [bridge.document(path).replica.state()])
+    return TextReplica.from_updates(writer.client_id(client), [bridge.document(path).replica.state()])

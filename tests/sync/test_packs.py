@@ -20,6 +20,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Claim, Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DamagedError, UsageError, YpError
+from yp2p.protocol.clients import Writer
 from yp2p.sync import packing, packs
 from yp2p.sync.ages import DAY_S, HOUR_S
 from yp2p.sync.history import When, blame_lines, log, restore, show
@@ -73,7 +74,7 @@ class Program:
         """Gives the number of the row."""
         bridge = self._bridge
         live = _live(bridge)
-        update = replica_like(bridge, NAME, self._client).edit([Hunk(start, stop, text)])
+        update = replica_like(bridge, NAME, self._client, Writer.TYPED).edit([Hunk(start, stop, text)])
         assert update is not None
         bridge.folder.accept_from_program(live, update, _PROGRAM, gap_s, None, self._client)
         return live.last_seq
@@ -86,11 +87,11 @@ class Program:
 
 async def _peer_types(bridge: Bridge, text: str, client: int = 1000) -> None:
     """Another device types at the beginning."""
-    peer = replica_like(bridge, NAME, client)
+    peer = replica_like(bridge, NAME, client, Writer.TYPED)
     for at, letter in enumerate(text):
         update = peer.edit([Hunk(at, at, letter)])
         assert update is not None
-        await _live(bridge).receive(update, PEER, _live(bridge).replica.clocks())
+        await _live(bridge).receive(update, PEER, None)
 
 
 async def _claim(bridge: Bridge, *clients: int) -> None:
