@@ -19,6 +19,7 @@ from sync.bridge import open_bridge, replica_like
 from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
 from yp2p.documents.diff import Hunk
 from yp2p.errors import PositionInvalid
+from yp2p.protocol.clients import Writer
 
 BACKENDS = ["trio", "asyncio"]
 TEXT = "one é😀\ntwo\n"
@@ -310,7 +311,7 @@ def test_what_a_program_brings_back_of_others_is_not_its_own(tmp_path: Path) -> 
     async def test() -> None:
         async with open_bridge(tmp_path) as bridge:
             folder, live = bridge.folder, bridge.document("a.txt")
-            peer, own = replica_like(bridge, "a.txt", 4711), replica_like(bridge, "a.txt", 815)
+            peer, own = (replica_like(bridge, "a.txt", client, Writer.TYPED) for client in (4711, 815))
             theirs = peer.edit([Hunk(0, 0, "theirs ")])
             assert theirs is not None
             own.receive(theirs)
