@@ -28,7 +28,7 @@ from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.parsing import Checker, parsing
-from yp2p.threeway.places import Around, Piece, resolve
+from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
 from yp2p.threeway.syntax import language_of
 
@@ -135,12 +135,13 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
 
 def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
     """What stands at each place; None where nothing that parses was found."""
+    budget = Budget()
     resolved = [
         resolve(
             "".join(part.base),
             "".join(part.ours),
             "".join(part.theirs),
-            Around(_neighbours(parts, number), is_ours),
+            Around(_neighbours(parts, number), is_ours, budget),
         )
         for number, part in enumerate(parts)
         if isinstance(part, Place)
@@ -202,18 +203,16 @@ def _located(three: Three, parts: Sequence[Clean | Place], result: str) -> tuple
     starts = [change.old_start for change in changes]
 
     def row_of(row: int, *, is_end: bool) -> int:
-        """Where a row of ours is in the result, or where what it became begins or ends."""
+        """Where a row of ours is in the result; inside of what became something else, as far from its beginning."""
         number = bisect_right(starts, row) - 1
         if is_end and number >= 0 and changes[number].old_start == row < changes[number].old_stop:
             number -= 1  # this one is behind the end
         if number < 0:
             return row
         change = changes[number]
-        if is_end and row <= change.old_stop:
-            return change.new_stop
-        if not is_end and (row < change.old_stop or row == change.old_start):
-            return change.new_start
-        return row + change.new_stop - change.old_stop
+        if row > change.old_stop or (row == change.old_stop and (is_end or row > change.old_start)):
+            return row + change.new_stop - change.old_stop
+        return min(change.new_start + row - change.old_start, change.new_stop)
 
     told: list[Told] = []
     for place in places(parts):

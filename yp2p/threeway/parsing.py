@@ -9,14 +9,13 @@ taken.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from yp2p.threeway import syntax
 from yp2p.threeway.places import Piece, alternatives, letters
 
-# What parsing may cost in one merge, in hundredths of a microsecond: half a second of a worker's time, and as many
-# tries.
-_BUDGET = 50_000_000
+# What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
+_BUDGET = 60_000_000
 _MAX_TRIES = 100
 # A try costs less than the first text does in Python, where only what differs is parsed.
 _PYTHON_SHARE = 8
@@ -46,18 +45,22 @@ class Checker:
             self._allowed |= twice
         self.is_needed = True
 
+    @property
+    def has_budget(self) -> bool:
+        return self._left >= 0 and self._tries >= 0
+
     def __call__(self, pieces: Sequence[str]) -> bool:
         """Whether a text parses, and no key is twice in it that was not before; no, once the budget is used."""
         size = sum(map(len, pieces))
         self._left -= syntax.cost(self._language, size) // (_PYTHON_SHARE if self._language == "python" else 1)
         self._tries -= 1
-        if self._left < 0 or self._tries < 0:
+        if not self.has_budget:
             return False
         twice = self._grammar.twice(pieces)
         return twice is not None and twice <= self._allowed
 
 
-def parsing(pieces: Sequence[Piece], parses: Callable[[Sequence[str]], bool]) -> list[str] | None:
+def parsing(pieces: Sequence[Piece], parses: Checker) -> list[str] | None:
     """What stands at each piece so that the whole parses; None where that was not found.
 
     Args:
@@ -85,7 +88,7 @@ def _lines(text: str) -> Counter[str]:
     return Counter(line.strip().removesuffix(",") for line in text.split("\n"))
 
 
-def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Callable[[Sequence[str]], bool]) -> list[str]:
+def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Checker) -> list[str]:
     """One side's text, and of the other what can be taken; the side parses."""
     chosen = list(side)
     wanted = [piece.stands for piece in pieces]
@@ -101,7 +104,7 @@ def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Callable[[S
             chosen[row] = text
         return False
 
-    while open_rows:
+    while open_rows and parses.has_budget:
         if take(open_rows):
             break
         # The most that can be taken in order: `low` fit, `high` do not.

@@ -35,6 +35,11 @@ _SUSPECTS = """
 (lambda_parameters) @parameters
 """
 _CHUNK_BYTES = 1 << 16
+# How often a parser may report progress in one merge, which it does every hundred operations or 40 microseconds: half a
+# second. A megabyte of people's code is 5000.
+_MAX_STEPS = 8_000
+# Nodes within nodes that are looked at; beyond 2**16 the query's time is quadratic. People's code has 50.
+_MAX_DEPTH = 1000
 # To look at as many bytes takes as long as to begin anew.
 _NEAR_BYTES = 2000
 # Open blocks, as in Python itself.
@@ -52,6 +57,7 @@ class PythonGrammar:
         self._lines: list[str] = []
         self._starts = [0]  # of each line, in bytes
         self._states = [_State()]  # before each line, and behind the last
+        self._left = _MAX_STEPS
         self._parser = tree_sitter.Parser(_language())
         self._tree: tree_sitter.Tree | None = None
 
@@ -87,7 +93,8 @@ class PythonGrammar:
             return data[start : start + _CHUNK_BYTES]
 
         def is_wrong(_: int, has_error: bool) -> bool:
-            return has_error
+            self._left -= 1
+            return has_error or self._left < 0
 
         changed = [(starts[change.new_start], starts[change.new_stop]) for change in changes]
         try:
@@ -160,6 +167,7 @@ def _joined(parts: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def _is_in_order(tree: tree_sitter.Tree, start: int, stop: int) -> bool:
     """Whether arguments and parameters near some bytes are in an order that Python allows."""
     cursor = tree_sitter.QueryCursor(_suspects())
+    cursor.set_max_start_depth(_MAX_DEPTH)
     cursor.set_byte_range(max(0, start - 1), stop + 1)
     found = cursor.captures(tree.root_node)
     return "argument" not in found and all(map(_are_parameters, found.get("parameters", ())))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
 
-from yp2p.threeway.myers import MAX_STEPS, changed_rows
+from yp2p.threeway.myers import MAX_STEPS, changed_rows, middle
 from yp2p.threeway.sliding import slide
 
 # Rows times rows of one comparison: 2**27 are 16 MiB of the matrix of bits, and a tenth of a second.
@@ -76,12 +76,7 @@ def differences(old: Sequence[str], new: Sequence[str], *, is_anchored: bool = F
         is_anchored: rows that occur once on both sides are equal first, and then what is between them. That is longer,
             and in long texts less by chance.
     """
-    low, high_old, high_new = 0, len(old), len(new)
-    while low < high_old and low < high_new and old[low] == new[low]:
-        low += 1
-    while high_old > low and high_new > low and old[high_old - 1] == new[high_new - 1]:
-        high_old -= 1
-        high_new -= 1
+    low, high_old, high_new = middle(old, new)
     if low == high_old or low == high_new:
         return [Block(low, high_old, low, high_new)] if low < high_old or low < high_new else []
     numbers: dict[str, int] = {}
