@@ -9,8 +9,8 @@ Theory of operation
     it, and a text in which it meets an error is given up at once. The scan of the indentation keeps its state before
     every line: it reads what differs, and on until it is in the same state before the same line.
 
-    Accepted though Python refuses it: what needs names and scopes (`return` outside of a function, one parameter name
-    twice). Measured in docs/decisions/0016-merging-three-texts.md.
+    Accepted though Python refuses it: what needs names (one parameter name twice). Measured in
+    docs/decisions/0016-merging-three-texts.md.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ _NEAR_BYTES = 2000
 _MAX_LEVELS = 100
 _STRING_START = re.compile(r"'''|\"\"\"|['\"#]")
 _STRING_END = {quote: re.compile(rf"(?:[^\\]|\\.)*?{quote}") for quote in ("'''", '"""', "'", '"')}
+# Statements that stand in certain blocks only, and what these begin with.
+_JUMPS = {
+    "return": ("def", "async"),
+    "break": ("for", "while", "async"),
+    "continue": ("for", "while", "async"),
+}
 _FIRST_WORD = re.compile(r"\w+")
 
 
@@ -292,14 +298,28 @@ def _levels(state: _State, column: int, column_of_tabs: int, word: str) -> tuple
     if state.is_opened:
         if column <= levels[-1][0] or column_of_tabs <= levels[-1][1] or len(levels) >= _MAX_LEVELS:
             return None
-        return (*levels, (column, column_of_tabs, word)) if _may_follow(word, "") else None
+        return (*levels, (column, column_of_tabs, word)) if _may_begin(word, levels) else None
     while column < levels[-1][0]:
         if levels[-1][2] == "try":
             return None
         levels = levels[:-1]
     if (column, column_of_tabs) != levels[-1][:2] or not _may_follow(word, levels[-1][2]):
         return None
+    if word in _JUMPS and not _may_begin(word, levels[:-1]):
+        return None
     return (*levels[:-1], (column, column_of_tabs, word))
+
+
+def _may_begin(word: str, levels: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a block may begin with a line that begins with a word, inside of blocks that others began."""
+    if word not in _JUMPS:
+        return _may_follow(word, "")
+    for _, _, opener in reversed(levels):
+        if opener in _JUMPS[word]:
+            return True
+        if opener in ("def", "class"):
+            return False
+    return False
 
 
 def _may_follow(word: str, before: str) -> bool:
