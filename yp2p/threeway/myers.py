@@ -22,8 +22,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Steps of the search: 0.12 s. Ten thousand lines with 300 scattered changes take a tenth of it.
-MAX_STEPS = 400_000
+# Steps of the search: 0.05 s, and twice as many as the largest of 850 merges took that git makes alone.
+MAX_STEPS = 150_000
 
 # Rows that are compared at once: a list compares a hundred times as fast as its rows one by one.
 _SLICE = 64
