@@ -5,7 +5,7 @@ Theory of operation
     told. Where git would ask there are *places*. Line ends that one side changed are changed in the whole text; a
     block that one side moved and the other changed is changed where it went (`moves.py`); notebooks merge by cells
     (`notebooks.py`). Every other place is resolved by words, then by whole lines (`places.py`), and where the whole
-    then does not parse though all three texts did, otherwise (`parsing.py`).
+    then does not parse though both sides did, otherwise (`parsing.py`).
 
 Invariants
     * `ours` and `theirs` can change places: the text is the same.
@@ -125,7 +125,7 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
     if len(places(used)) >= len(places(parts)):
         followed, used = None, parts
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
-    chosen = _chosen(path, texts, used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
+    chosen = _chosen(path, texts[1:], used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
     if chosen is None:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
@@ -133,7 +133,7 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
     return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
 
 
-def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
+def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
     """What stands at each place; None where nothing that parses was found."""
     budget = Budget()
     resolved = [
@@ -147,7 +147,7 @@ def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_
         if isinstance(part, Place)
     ]
     wanted = ["".join(piece.stands for piece in pieces) for pieces in resolved]
-    parses = Checker(path, whole)
+    parses = Checker(path, sides)
     if not parses.is_needed or parses([joined(parts, wanted)]):
         return wanted
     pieces: list[Piece] = []

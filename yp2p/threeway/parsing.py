@@ -16,7 +16,7 @@ from yp2p.threeway.places import Piece, alternatives, letters
 
 # What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
 _BUDGET = 60_000_000
-_MAX_TRIES = 100
+_MAX_TRIES = 40
 # A try costs less than the first text does in Python, where only what differs is parsed.
 _PYTHON_SHARE = 8
 
@@ -25,11 +25,11 @@ class Checker:
     """Whether texts parse as those of a merge do, while the budget lasts.
 
     Attributes:
-        is_needed: whether the result is to parse, since all three texts do.
+        is_needed: whether the result is to parse, since both sides do.
     """
 
     def __init__(self, path: str, texts: Sequence[str]) -> None:
-        """Parse the three texts of a merge."""
+        """Parse the texts of both sides. Whether the base parses does not matter: both mended it where it does not."""
         self._left, self._tries = _BUDGET, _MAX_TRIES
         self._allowed: Counter[str] = Counter()
         self.is_needed = False
@@ -70,8 +70,14 @@ def parsing(pieces: Sequence[Piece], parses: Checker) -> list[str] | None:
         [piece.ours for piece in pieces],
         [piece.theirs for piece in pieces],
     ]
-    ways = [_from_side(pieces, side, parses) for side in sides if parses(side)]
-    return min(ways, key=lambda way: (sum(map(_lost, pieces, way)), way)) if ways else None
+    ways: list[tuple[int, list[str]]] = []
+    for side in sides:
+        if parses(side):
+            way = _from_side(pieces, side, parses)
+            ways.append((sum(map(_lost, pieces, way)), way))
+            if not ways[-1][0]:
+                break
+    return min(ways)[1] if ways else None
 
 
 def _lost(piece: Piece, stands: str) -> int:

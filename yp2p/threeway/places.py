@@ -46,7 +46,7 @@ _NUMBER = re.compile(r"\d+|\D+")
 _WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W_]+")
 # Characters that are looked at by words in one merge, and what a piece costs besides: a second.
-_MAX_LOOKED_AT = 6_000_000
+_MAX_LOOKED_AT = 4_000_000
 _PIECE_CHARS = 800
 # A part of a long line: up to what ends it.
 _PHRASE = re.compile(r"[^,;{}\[\]\n]*[,;{}\[\]\n]|[^,;{}\[\]\n]+")
