@@ -7,8 +7,7 @@ Theory of operation
     least 60 % alike, the line was edited: inside it the symbols are words (`\\w+`) and single other characters.
     No hunk begins or ends inside a word, and nothing is trimmed except at line ends.
 
-    fast-diff-match-patch works on code points, so a symbol is a code point: `_SYMBOLS` of them, without the
-    surrogates. Its `cleanup` must stay off, because it joins hunks over lines that did not change.
+    Which symbols are common is decided in `threeway/sequences.py`, the same on every machine.
 """
 
 from __future__ import annotations
@@ -18,14 +17,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from fast_diff_match_patch import diff as _diff
+from yp2p.threeway.sequences import Block, differences
 
-_SURROGATES = range(0xD800, 0xE000)
-_SYMBOLS = 0x110000 - len(_SURROGATES) - 1
-_TIME_LIMIT_S = 1
 _ALIKE = 0.6
-# Pairing the lines of one block costs rows x columns comparisons; beyond this the block is replaced whole.
+# Pairing the lines of one block costs rows x columns comparisons of 10 us; beyond this the block is replaced whole.
 _MAX_PAIRINGS = 4096
+# The same for all blocks of a text, the first ones first: half a second. A text whose lines were shuffled has hundreds.
+_MAX_ALL_PAIRINGS = 12 * _MAX_PAIRINGS
 # Words are looked at in lines up to this length; a minified file is one line of a megabyte.
 _MAX_WORD_LINE = 20_000
 _WORDS = re.compile(r"\w+|\W")
@@ -40,14 +38,7 @@ class Hunk:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LineBlock:
-    """Rows `old_start:old_stop` became rows `new_start:new_stop`."""
-
-    old_start: int
-    old_stop: int
-    new_start: int
-    new_stop: int
+LineBlock = Block  # rows `old_start:old_stop` became rows `new_start:new_stop`
 
 
 def split_lines(text: str) -> list[str]:
@@ -60,60 +51,17 @@ def split_lines(text: str) -> list[str]:
     return result
 
 
-def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[LineBlock]:
-    """The blocks of rows that differ, where each distinct row is one symbol."""
-    low, high_old, high_new = 0, len(old), len(new)
-    while low < high_old and low < high_new and old[low] == new[low]:
-        low += 1
-    while high_old > low and high_new > low and old[high_old - 1] == new[high_new - 1]:
-        high_old -= 1
-        high_new -= 1
-    if low == high_old and low == high_new:
-        return
-    if low == high_old or low == high_new:
-        yield LineBlock(low, high_old, low, high_new)
-        return
-    symbols: dict[str, str] = {}
-    for row in (*old[low:high_old], *new[low:high_new]):
-        if row not in symbols:
-            number = len(symbols) + 1
-            symbols[row] = chr(number if number < _SURROGATES.start else number + len(_SURROGATES))
-            if len(symbols) >= _SYMBOLS:
-                yield LineBlock(low, high_old, low, high_new)
-                return
-    yield from _runs(
-        "".join(map(symbols.__getitem__, old[low:high_old])),
-        "".join(map(symbols.__getitem__, new[low:high_new])),
-        low,
-    )
-
-
-def _runs(old: str, new: str, at: int) -> Iterator[LineBlock]:
-    old_at = new_at = at
-    start_old, start_new = old_at, new_at
-    for operation, size in _diff(old, new, timelimit=_TIME_LIMIT_S, checklines=False, counts_only=True, cleanup="No"):
-        if operation == "=":
-            if start_old < old_at or start_new < new_at:
-                yield LineBlock(start_old, old_at, start_new, new_at)
-            old_at += size
-            new_at += size
-            start_old, start_new = old_at, new_at
-        elif operation == "-":
-            old_at += size
-        else:
-            new_at += size
-    if start_old < old_at or start_new < new_at:
-        yield LineBlock(start_old, old_at, start_new, new_at)
-
-
 def _likeness(old: str, new: str) -> float:
     """0 to 1: twice the characters in words that both lines share, by the length of both."""
     total = len(old) + len(new)
     if 2 * min(len(old), len(new)) < _ALIKE * total or max(len(old), len(new)) > _MAX_WORD_LINE:
         return 0.0
     words_old, words_new = _WORDS.findall(old), _WORDS.findall(new)
+    known = set(words_old)
+    if 2 * sum(len(word) for word in words_new if word in known) < _ALIKE * total:
+        return 0.0  # whatever their order
     kept = len(old) - sum(
-        len(word) for block in _blocks(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
+        len(word) for block in differences(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
     )
     return 2 * kept / total
 
@@ -149,7 +97,7 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
     starts = [0]
     for word in words_old:
         starts.append(starts[-1] + len(word))
-    for block in _blocks(words_old, words_new):
+    for block in differences(words_old, words_new):
         yield Hunk(
             at + starts[block.old_start],
             at + starts[block.old_stop],
@@ -157,9 +105,13 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
         )
 
 
-def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int]) -> Iterator[Hunk]:
-    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited."""
-    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new else []
+def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int], *, is_paired: bool) -> Iterator[Hunk]:
+    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited.
+
+    Args:
+        is_paired: whether lines that are alike are one line that was edited.
+    """
+    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new and is_paired else []
     i = j = 0
     for pair_old, pair_new in [*pairs, (len(old), len(new))]:
         size = sum(map(len, old[i:pair_old]))
@@ -187,18 +139,20 @@ def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, in
     starts = [0]
     for line in lines_old:
         starts.append(starts[-1] + len(line))
-    blocks = list(_blocks(lines_old, lines_new))
+    blocks = differences(lines_old, lines_new)
     gone = _rows_gone(lines_old, starts, removed)
-    found = [
-        hunk
-        for block in blocks
-        for hunk in _block_hunks(
+    found: list[Hunk] = []
+    pairings = 0
+    for block in blocks:
+        size = (block.old_stop - block.old_start) * (block.new_stop - block.new_start)
+        pairings += size if size <= _MAX_PAIRINGS else 0
+        found += _block_hunks(
             lines_old[block.old_start : block.old_stop],
             lines_new[block.new_start : block.new_stop],
             starts[block.old_start],
             {row - block.old_start for row in gone},
+            is_paired=pairings <= _MAX_ALL_PAIRINGS,
         )
-    ]
     return found if len(found) <= limit else _joined(old, found, limit)
 
 
@@ -213,7 +167,7 @@ def _rows_gone(lines: Sequence[str], starts: Sequence[int], removed: Sequence[tu
 
 def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[LineBlock]:
     """Which lines became which, in order."""
-    return list(_blocks(old, new))
+    return differences(old, new)
 
 
 def word_hunks(old: str, new: str) -> list[Hunk]:
@@ -306,7 +260,7 @@ def unified(old: str, new: str, context: int = 3) -> list[str]:
     """What became of a text as the hunks of a unified diff, without the lines that name the files."""
     lines_old, lines_new = split_lines(old), split_lines(new)
     groups: list[list[LineBlock]] = []
-    for block in _blocks(lines_old, lines_new):
+    for block in differences(lines_old, lines_new):
         if groups and block.old_start - groups[-1][-1].old_stop <= 2 * context:
             groups[-1].append(block)
         else:
