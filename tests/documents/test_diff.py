@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -109,3 +110,15 @@ def test_an_edit_inside_a_line_that_others_took_out_is_a_whole_line() -> None:
     assert hunks(base, saved, removed=removed_by(replica, replaced.state())) == line
     assert hunks(base, saved, removed=[(6, 11), (11, 17)]) == word
     assert hunks(base, saved, removed=[(3, 11), (11, 20)]) == line
+
+
+def test_a_text_whose_lines_were_shuffled_is_compared_in_bounded_time() -> None:
+    rng = random.Random(3)
+    lines = [f"{rng.choice(['call', 'meet', 'write'])} {number} {rng.randint(0, 10**6)}\n" for number in range(20_000)]
+    shuffled = list(lines)
+    rng.shuffle(shuffled)
+    old, new = "".join(lines), "".join(shuffled)
+    began = time.process_time()
+    found = hunks(old, new)
+    assert time.process_time() - began < 6  # a second; without a bound on the lines that are paired half a minute
+    assert apply_hunks(old, found) == new

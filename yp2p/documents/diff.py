@@ -6,6 +6,8 @@ Theory of operation
     distinct line is one symbol, and the diff runs over symbols. Where a removed line and an added line are at
     least 60 % alike, the line was edited: inside it the symbols are words (`\\w+`) and single other characters.
     No hunk begins or ends inside a word, and nothing is trimmed except at line ends.
+
+    Which symbols are common is decided in `threeway/sequences.py`, the same on every machine.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from dataclasses import dataclass
 from yp2p.threeway.sequences import Block, differences
 
 _ALIKE = 0.6
-# Pairing the lines of one block costs rows x columns comparisons; beyond this the block is replaced whole.
+# Pairing the lines of one block costs rows x columns comparisons of 10 us; beyond this the block is replaced whole.
 _MAX_PAIRINGS = 4096
+# The same for all blocks of a text, the first ones first: half a second. A text whose lines were shuffled has hundreds.
+_MAX_ALL_PAIRINGS = 12 * _MAX_PAIRINGS
 # Words are looked at in lines up to this length; a minified file is one line of a megabyte.
 _MAX_WORD_LINE = 20_000
 _WORDS = re.compile(r"\w+|\W")
@@ -50,6 +54,9 @@ def _likeness(old: str, new: str) -> float:
     if 2 * min(len(old), len(new)) < _ALIKE * total or max(len(old), len(new)) > _MAX_WORD_LINE:
         return 0.0
     words_old, words_new = _WORDS.findall(old), _WORDS.findall(new)
+    known = set(words_old)
+    if 2 * sum(len(word) for word in words_new if word in known) < _ALIKE * total:
+        return 0.0  # whatever their order
     kept = len(old) - sum(
         len(word) for block in differences(words_old, words_new) for word in words_old[block.old_start : block.old_stop]
     )
@@ -95,9 +102,13 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
         )
 
 
-def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int]) -> Iterator[Hunk]:
-    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited."""
-    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new else []
+def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int], *, is_paired: bool) -> Iterator[Hunk]:
+    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited.
+
+    Args:
+        is_paired: whether lines that are alike are one line that was edited.
+    """
+    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new and is_paired else []
     i = j = 0
     for pair_old, pair_new in [*pairs, (len(old), len(new))]:
         size = sum(map(len, old[i:pair_old]))
@@ -127,16 +138,18 @@ def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, in
         starts.append(starts[-1] + len(line))
     blocks = differences(lines_old, lines_new)
     gone = _rows_gone(lines_old, starts, removed)
-    found = [
-        hunk
-        for block in blocks
-        for hunk in _block_hunks(
+    found: list[Hunk] = []
+    pairings = 0
+    for block in blocks:
+        size = (block.old_stop - block.old_start) * (block.new_stop - block.new_start)
+        pairings += size if size <= _MAX_PAIRINGS else 0
+        found += _block_hunks(
             lines_old[block.old_start : block.old_stop],
             lines_new[block.new_start : block.new_stop],
             starts[block.old_start],
             {row - block.old_start for row in gone},
+            is_paired=pairings <= _MAX_ALL_PAIRINGS,
         )
-    ]
     return found if len(found) <= limit else _joined(old, found, limit)
 
 

@@ -5,7 +5,7 @@ Theory of operation
     told. Where git would ask there are *places*. Line ends that one side changed are changed in the whole text; a
     block that one side moved and the other changed is changed where it went (`moves.py`); notebooks merge by cells
     (`notebooks.py`). Every other place is resolved by words, then by whole lines (`places.py`), and where the whole
-    then does not parse though all three texts did, otherwise (`parsing.py`).
+    then does not parse though both sides did, otherwise (`parsing.py`).
 
 Invariants
     * `ours` and `theirs` can change places: the text is the same.
@@ -28,7 +28,7 @@ from yp2p.threeway.lines import Clean, Place, Three, joined, merge_lines, places
 from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
-from yp2p.threeway.places import Around, Piece, resolve
+from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
 
 VERSION = 1
@@ -124,7 +124,7 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
     if len(places(used)) >= len(places(parts)):
         followed, used = None, parts
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
-    chosen = _chosen(path, texts, used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
+    chosen = _chosen(path, texts[1:], used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
     if chosen is None:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
@@ -132,14 +132,15 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
     return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
 
 
-def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
+def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
     """What stands at each place; None where nothing that parses was found."""
+    budget = Budget()
     resolved = [
         resolve(
             "".join(part.base),
             "".join(part.ours),
             "".join(part.theirs),
-            Around(_neighbours(parts, number), is_ours),
+            Around(_neighbours(parts, number), is_ours, budget),
         )
         for number, part in enumerate(parts)
         if isinstance(part, Place)
@@ -149,7 +150,7 @@ def _chosen(path: str, whole: Sequence[str], parts: Sequence[Clean | Place], is_
         return wanted
     from yp2p.threeway.parsing import Checker, parsing  # the parsers take memory: only who parses loads them
 
-    parses = Checker(path, whole)
+    parses = Checker(path, sides)
     if not parses.is_needed or parses([joined(parts, wanted)]):
         return wanted
     pieces: list[Piece] = []
@@ -205,18 +206,16 @@ def _located(three: Three, parts: Sequence[Clean | Place], result: str) -> tuple
     starts = [change.old_start for change in changes]
 
     def row_of(row: int, *, is_end: bool) -> int:
-        """Where a row of ours is in the result, or where what it became begins or ends."""
+        """Where a row of ours is in the result; inside of what became something else, as far from its beginning."""
         number = bisect_right(starts, row) - 1
         if is_end and number >= 0 and changes[number].old_start == row < changes[number].old_stop:
             number -= 1  # this one is behind the end
         if number < 0:
             return row
         change = changes[number]
-        if is_end and row <= change.old_stop:
-            return change.new_stop
-        if not is_end and (row < change.old_stop or row == change.old_start):
-            return change.new_start
-        return row + change.new_stop - change.old_stop
+        if row > change.old_stop or (row == change.old_stop and (is_end or row > change.old_start)):
+            return row + change.new_stop - change.old_stop
+        return min(change.new_start + row - change.old_start, change.new_stop)
 
     told: list[Told] = []
     for place in places(parts):

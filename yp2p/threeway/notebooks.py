@@ -8,10 +8,11 @@ merges key by key.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from yp2p.threeway.sequences import blocks
+from yp2p.threeway.sequences import differences
 
 _RUN = ("outputs", "execution_count")
 
@@ -89,7 +90,7 @@ def _merge_cells(
     names = [_names(cells) for cells in (base, ours, theirs)]
     found = [dict(zip(n, cells, strict=True)) for n, cells in zip(names, (base, ours, theirs), strict=True)]
     result: list[Any] = []
-    for name in _merged_order(*names):
+    for name in _merged_order(names[1], names[2]):
         was, here, there = (side.get(name) for side in found)
         if here is None or there is None:
             # Removed here and changed there: what was changed stands.
@@ -103,27 +104,25 @@ def _merge_cells(
 
 def _names(cells: list[Any]) -> list[str]:
     """A name for each cell, that it has in all three notebooks."""
+    count: Counter[str] = Counter()
     names: list[str] = []
     for cell in cells:
         name = f"id {cell['id']}" if isinstance(cell.get("id"), str) else f"source {_source(cell)}"
-        while name in names:
-            name += " again"
-        names.append(name)
+        count[name] += 1
+        names.append(f"{count[name]} {name}")
     return names
 
 
-def _merged_order(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:
+def _merged_order(ours: list[str], theirs: list[str]) -> list[str]:
     """The cells of both, in order: theirs that ours lacks stand behind what they follow."""
-    order = list(ours)
-    present = set(order)
-    for change in blocks(ours, theirs):
-        new = [name for name in theirs[change.new_start : change.new_stop] if name not in present]
-        before = theirs[change.new_start - 1] if change.new_start else None
-        at = order.index(before) + 1 if before in present else 0
-        order[at:at] = new
-        present.update(new)
-    del base
-    return order
+    known = set(ours)
+    order: list[str] = []
+    at = 0
+    for change in differences(ours, theirs):
+        order += ours[at : change.old_stop]
+        order += [name for name in theirs[change.new_start : change.new_stop] if name not in known]
+        at = change.old_stop
+    return [*order, *ours[at:]]
 
 
 def _merge_cell(

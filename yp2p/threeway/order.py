@@ -18,6 +18,8 @@ from itertools import pairwise
 
 # How far a line of the same shape is looked for.
 NEAR_LINES = 80
+# Longer blocks are no list that a person keeps in order.
+_MAX_CHARS = 100_000
 _NUMBER = re.compile(r"\d+")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 
@@ -32,6 +34,8 @@ class Neighbours:
 
 def is_in_order(first: str, second: str, around: Neighbours) -> bool | None:
     """Whether the first of two blocks stands first; None where nothing tells."""
+    if len(first) + len(second) > _MAX_CHARS:
+        return None
     lines, others = _filled(first.split("\n")), _filled(second.split("\n"))
     if not lines or not others:
         return None

@@ -9,16 +9,15 @@ taken.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from yp2p.threeway import syntax
 from yp2p.threeway.languages import language_of
 from yp2p.threeway.places import Piece, alternatives, letters
 
-# What parsing may cost in one merge, in hundredths of a microsecond: half a second of a worker's time, and as many
-# tries.
-_BUDGET = 50_000_000
-_MAX_TRIES = 100
+# What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
+_BUDGET = 60_000_000
+_MAX_TRIES = 40
 # A try costs less than the first text does in Python, where only what differs is parsed.
 _PYTHON_SHARE = 8
 
@@ -27,11 +26,11 @@ class Checker:
     """Whether texts parse as those of a merge do, while the budget lasts.
 
     Attributes:
-        is_needed: whether the result is to parse, since all three texts do.
+        is_needed: whether the result is to parse, since both sides do.
     """
 
     def __init__(self, path: str, texts: Sequence[str]) -> None:
-        """Parse the three texts of a merge."""
+        """Parse the texts of both sides. Whether the base parses does not matter: both mended it where it does not."""
         self._left, self._tries = _BUDGET, _MAX_TRIES
         self._allowed: Counter[str] = Counter()
         self.is_needed = False
@@ -47,18 +46,22 @@ class Checker:
             self._allowed |= twice
         self.is_needed = True
 
+    @property
+    def has_budget(self) -> bool:
+        return self._left >= 0 and self._tries >= 0
+
     def __call__(self, pieces: Sequence[str]) -> bool:
         """Whether a text parses, and no key is twice in it that was not before; no, once the budget is used."""
         size = sum(map(len, pieces))
         self._left -= syntax.cost(self._language, size) // (_PYTHON_SHARE if self._language == "python" else 1)
         self._tries -= 1
-        if self._left < 0 or self._tries < 0:
+        if not self.has_budget:
             return False
         twice = self._grammar.twice(pieces)
         return twice is not None and twice <= self._allowed
 
 
-def parsing(pieces: Sequence[Piece], parses: Callable[[Sequence[str]], bool]) -> list[str] | None:
+def parsing(pieces: Sequence[Piece], parses: Checker) -> list[str] | None:
     """What stands at each piece so that the whole parses; None where that was not found.
 
     Args:
@@ -68,8 +71,14 @@ def parsing(pieces: Sequence[Piece], parses: Callable[[Sequence[str]], bool]) ->
         [piece.ours for piece in pieces],
         [piece.theirs for piece in pieces],
     ]
-    ways = [_from_side(pieces, side, parses) for side in sides if parses(side)]
-    return min(ways, key=lambda way: (sum(map(_lost, pieces, way)), way)) if ways else None
+    ways: list[tuple[int, list[str]]] = []
+    for side in sides:
+        if parses(side):
+            way = _from_side(pieces, side, parses)
+            ways.append((sum(map(_lost, pieces, way)), way))
+            if not ways[-1][0]:
+                break
+    return min(ways)[1] if ways else None
 
 
 def _lost(piece: Piece, stands: str) -> int:
@@ -86,7 +95,7 @@ def _lines(text: str) -> Counter[str]:
     return Counter(line.strip().removesuffix(",") for line in text.split("\n"))
 
 
-def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Callable[[Sequence[str]], bool]) -> list[str]:
+def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Checker) -> list[str]:
     """One side's text, and of the other what can be taken; the side parses."""
     chosen = list(side)
     wanted = [piece.stands for piece in pieces]
@@ -102,7 +111,7 @@ def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Callable[[S
             chosen[row] = text
         return False
 
-    while open_rows:
+    while open_rows and parses.has_budget:
         if take(open_rows):
             break
         # The most that can be taken in order: `low` fit, `high` do not.

@@ -18,22 +18,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 
-from yp2p.threeway.lines import split_lines
+from yp2p.threeway.alike import cut_lines, kept, likeness
+from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
-from yp2p.threeway.sequences import blocks, differences
-from yp2p.threeway.words import MAX_WORDS, Clash, Words, merge_words
+from yp2p.threeway.sequences import differences
+from yp2p.threeway.words import Clash, Words, merge_words
 
 # Of the letters of the base, what each side has to have kept for its changes to be changes of words.
 _KEPT = 0.4
-# Two lines are one line that was edited when they share this much of their letters (as `documents/diff.py`).
-_ALIKE = 0.6
-# Lines times lines that are compared with each other; beyond it lines are paired only where they are equal.
-_MAX_PAIRINGS = 4096
+# Characters of a place that is looked at word by word as a whole; a longer one is cut into lines first, and a longer
+# line into phrases.
+_MAX_WORD_CHARS = 50_000
+# The same where one side changed white space alone: the words need not be compared.
+_MAX_LAYOUT_CHARS = 1_000_000
+# Parts of a long line that either side changed, at most: as many more lines would be looked at by words.
+_MAX_PHRASES = 4000
 # A version, with what may be around it.
 _VERSION = re.compile(r"[^\w]*v?\d+(?:\.\d+)+[^\w]*")
 # Words of one value: `2.0.1-rc1`, a date, an address.
@@ -42,7 +45,12 @@ _MAX_VALUE_WORDS = 8
 _SEPARATORS = frozenset(" \t\n,;|&")
 _NUMBER = re.compile(r"\d+|\D+")
 _WORD = re.compile(r"\w+")
-_PARTS = re.compile(r"\w+|[^\w\s]")
+_LETTERS = re.compile(r"[^\W_]+")
+# Characters that are looked at by words in one merge, and what a piece costs besides: a second.
+_MAX_LOOKED_AT = 4_000_000
+_PIECE_CHARS = 800
+# A part of a long line: up to what ends it.
+_PHRASE = re.compile(r"[^,;{}\[\]\n]*[,;{}\[\]\n]|[^,;{}\[\]\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,31 @@ class Around:
 
     lines: Neighbours
     is_ours: bool | None
+    budget: Budget
+
+
+class Budget:
+    """How much of one merge is looked at by words; what is beyond it is decided by whole lines."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_LOOKED_AT
+
+    def take(self, *texts: str) -> bool:
+        """Whether there is enough left for a look at these texts."""
+        self._left -= _PIECE_CHARS + min(sum(map(len, texts)), _MAX_WORD_CHARS)
+        return self._left >= 0
 
 
 def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     """What stands at a place, in the pieces that were decided by themselves."""
-    by_words = _whole(base, ours, theirs)
-    if by_words is not None:
-        return [Piece(base, ours, theirs, by_words)]
-    cut = list(_cut(split_lines(base), split_lines(ours), split_lines(theirs)))
+    known = _whole(base, ours, theirs, around.budget)
+    return _by_lines(base, ours, theirs, around) if known is None else [Piece(base, ours, theirs, known)]
+
+
+def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
+    if not around.budget.take(base, ours, theirs):
+        return [Piece(base, ours, theirs, _in_order(ours, theirs, around.lines))]
+    cut = list(cut_lines(split_lines(base), split_lines(ours), split_lines(theirs)))
     if len(cut) == 1:
         in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
         stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line
@@ -84,13 +109,13 @@ def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     before = list(around.lines.before)
     for number, lines in enumerate(cut):
         texts = "".join(lines[0]), "".join(lines[1]), "".join(lines[2])
-        known = _whole(*texts)
+        known = _whole(*texts, around.budget)
         if known is not None:
             found = [Piece(*texts, known)]
         else:
             later = islice(cut, number + 1, number + 1 + NEAR_LINES)
             behind = [*(line for _, lines_ours, _ in later for line in lines_ours), *around.lines.behind]
-            found = resolve(*texts, replace(around, lines=Neighbours(before, behind[:NEAR_LINES])))
+            found = _by_lines(*texts, replace(around, lines=Neighbours(before, behind[:NEAR_LINES])))
         pieces += found
         written = [line for piece in found for line in split_lines(piece.stands)]
         before = [*written[: -NEAR_LINES - 1 : -1], *before][:NEAR_LINES]
@@ -114,15 +139,21 @@ def alternatives(piece: Piece) -> Iterator[str]:
     yield from sorted((first, second), key=lambda text: (-letters(text), text))
 
 
-def _whole(base: str, ours: str, theirs: str) -> str | None:
+def _whole(base: str, ours: str, theirs: str, budget: Budget) -> str | None:
     """What stands, where that is decided without a look at the lines."""
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
         return theirs
+    size = max(len(base), len(ours), len(theirs))
+    if not budget.take(base, ours, theirs):
+        return None if ours and theirs else ours or theirs
     removed = _both_removed(base, ours, theirs)
     if removed is not None:
         return removed
+    if size > _MAX_WORD_CHARS:
+        is_layout = size <= _MAX_LAYOUT_CHARS and base.split() in (ours.split(), theirs.split())
+        return _merged_words(base, ours, theirs) if is_layout else None if ours and theirs else ours or theirs
     covering = _covering(base, ours, theirs) if ours and theirs else None
     if covering is not None and _are_nearer(base, ours, theirs):
         return covering
@@ -146,30 +177,22 @@ def _both_removed(base: str, ours: str, theirs: str) -> str | None:
     return "".join(lines[row] for row in sorted(left))
 
 
-@lru_cache(4096)
-def _parts(text: str) -> list[str]:
-    return _PARTS.findall(text)
-
-
-def _kept(base: str, side: str) -> float:
-    """How much of the base a side has kept, by the letters of its words; of a value, each part counts by itself."""
-    words, others = _parts(base), _parts(side)
-    total = sum(map(len, words))
-    gone = sum(len(word) for block in differences(words, others) for word in words[block.old_start : block.old_stop])
-    return (total - gone) / total if total else 0.0
-
-
 def _by_words(base: str, ours: str, theirs: str) -> str | None:
     """Both changes, where they are of different words; None where they are not."""
     words = Words.of(base), Words.of(ours), Words.of(theirs)
-    if max(len(text.words) for text in words) > MAX_WORDS:
+    is_layout = words[0].words in (words[1].words, words[2].words)
+    if not is_layout and min(kept(base, ours), kept(base, theirs)) < _KEPT:
         return None
-    if words[1].words == words[0].words or words[2].words == words[0].words:
-        pass  # one side changed the layout alone
-    elif min(_kept(base, ours), _kept(base, theirs)) < _KEPT:
-        return None
-    parts = merge_words(*words)
-    return "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
+    return _merged_words(base, ours, theirs)
+
+
+def _merged_words(base: str, ours: str, theirs: str) -> str | None:
+    found: list[str] = []
+    for part in merge_words(Words.of(base), Words.of(ours), Words.of(theirs)):
+        if isinstance(part, Clash):
+            return None
+        found.append(part)
+    return "".join(found)
 
 
 def _covering(base: str, ours: str, theirs: str) -> str | None:
@@ -187,87 +210,42 @@ def _covering(base: str, ours: str, theirs: str) -> str | None:
 
 def _are_nearer(base: str, ours: str, theirs: str) -> bool:
     """Whether both sides are more like each other than either is like the base: they made the same change."""
-    return _likeness(ours, theirs) > max(_likeness(base, ours), _likeness(base, theirs))
-
-
-def _likeness(old: str, new: str) -> float:
-    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `_ALIKE`."""
-    words_old, words_new = _parts(old), _parts(new)
-    size_old, size_new = sum(map(len, words_old)), sum(map(len, words_new))
-    needed = _ALIKE * (size_old + size_new) / 2
-    if min(size_old, size_new) < needed:
-        return 0.0
-    shared = Counter(words_old) & Counter(words_new)
-    if sum(len(word) * count for word, count in shared.items()) < needed:
-        return 0.0  # whatever their order
-    return 2 * _kept(old, new) * size_old / (size_old + size_new) if size_old + size_new else 0.0
-
-
-def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """Which old line became which new line: the alignment, in order, with the most likeness."""
-    rows, columns = len(old), len(new)
-    if not rows or not columns:
-        return {}
-    if rows * columns > _MAX_PAIRINGS:
-        pairs: dict[int, int] = {}
-        at = shift = 0
-        for block in differences(old, new, is_anchored=True):
-            pairs |= {row: row + shift for row in range(at, block.old_start)}
-            at, shift = block.old_stop, block.new_stop - block.old_stop
-        return pairs | {row: row + shift for row in range(at, rows)}
-    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
-    alike = [[0.0] * columns for _ in range(rows)]
-    for i in range(rows - 1, -1, -1):
-        for j in range(columns - 1, -1, -1):
-            likeness = 1.0 if old[i] == new[j] else _likeness(old[i], new[j])
-            alike[i][j] = likeness if likeness >= _ALIKE else 0.0
-            paired = best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), 80) if alike[i][j] else 0.0
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)
-    found: dict[int, int] = {}
-    i = j = 0
-    while i < rows and j < columns:
-        if alike[i][j] and best[i][j] == best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), 80):
-            found[i] = j
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            i += 1
-        else:
-            j += 1
-    return found
-
-
-def _cut(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
-) -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[str]]]:
-    """Lines that are one line in all three, and what is between them."""
-    to_ours, to_theirs = _pairs(base, ours), _pairs(base, theirs)
-    i = j = k = 0
-    for row in [row for row in range(len(base)) if row in to_ours and row in to_theirs]:
-        at, there = to_ours[row], to_theirs[row]
-        if i < row or j < at or k < there:
-            yield base[i:row], ours[j:at], theirs[k:there]
-        yield base[row : row + 1], ours[at : at + 1], theirs[there : there + 1]
-        i, j, k = row + 1, at + 1, there + 1
-    if i < len(base) or j < len(ours) or k < len(theirs):
-        yield base[i:], ours[j:], theirs[k:]
+    return likeness(ours, theirs) > max(likeness(base, ours), likeness(base, theirs))
 
 
 def _in_line(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
     """A line that both edited: both by words, and of two values of one word one."""
-    words = Words.of(base), Words.of(ours), Words.of(theirs)
-    if max(len(text.words) for text in words) > MAX_WORDS:
+    if not base or max(text.count("\n", 0, -1) for text in (base, ours, theirs)) > 0:
         return None
-    if min(_kept(base, ours), _kept(base, theirs)) < _KEPT:
+    if max(len(base), len(ours), len(theirs)) > _MAX_WORD_CHARS:
+        return _by_phrases(base, ours, theirs, is_ours=is_ours)
+    if min(kept(base, ours), kept(base, theirs)) < _KEPT:
         return None
     parts: list[str] = []
-    for part in merge_words(*words):
-        if isinstance(part, str):
-            parts.append(part)
-            continue
-        decided = _decided(part, is_ours=is_ours)
-        if decided is None:
+    for part in merge_words(Words.of(base), Words.of(ours), Words.of(theirs)):
+        text = _decided(part, is_ours=is_ours) if isinstance(part, Clash) else part
+        if text is None:
             return None
-        parts.append(decided)
+        parts.append(text)
+    return "".join(parts)
+
+
+def _by_phrases(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
+    """A long line: as lines are merged, but by phrases, and by words only where both changed one."""
+    phrases = Three(_PHRASE.findall(base), _PHRASE.findall(ours), _PHRASE.findall(theirs))
+    merged = merge_lines(phrases)
+    if len(merged) > _MAX_PHRASES:
+        return None
+    parts: list[str] = []
+    for part in merged:
+        if isinstance(part, Clean):
+            parts += part.lines
+            continue
+        texts = "".join(part.base), "".join(part.ours), "".join(part.theirs)
+        text = _in_line(*texts, is_ours=is_ours) if max(map(len, texts)) <= _MAX_WORD_CHARS else None
+        if text is None:
+            return None
+        parts.append(text)
     return "".join(parts)
 
 
@@ -300,7 +278,7 @@ def value_key(text: str) -> list[tuple[int, int, str]]:
 def _both(ours: str, theirs: str) -> str:
     """The lines of both: those that both have once, where that is most of one of them."""
     lines_ours, lines_theirs = split_lines(_ended(ours)), split_lines(_ended(theirs))
-    changes = blocks(lines_ours, lines_theirs)
+    changes = differences(lines_ours, lines_theirs)
     smaller = min(letters(ours), letters(theirs))
     shared = letters(ours) - sum(letters("".join(lines_ours[c.old_start : c.old_stop])) for c in changes)
     if not shared or 2 * shared < smaller:
@@ -331,4 +309,4 @@ def _ended(text: str) -> str:
 
 def letters(text: str) -> int:
     """How many letters and digits a text has."""
-    return sum(map(str.isalnum, text))
+    return len("".join(_LETTERS.findall(text)))

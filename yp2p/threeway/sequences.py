@@ -19,11 +19,13 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
 
-from yp2p.threeway.myers import MAX_STEPS, changed_rows
+from yp2p.threeway.myers import MAX_STEPS, changed_rows, middle
 from yp2p.threeway.sliding import slide
 
 # Rows times rows of one comparison: 2**27 are 16 MiB of the matrix of bits, and a tenth of a second.
 _MAX_CELLS = 1 << 27
+# As many are compared at once, as they are: words of two lines.
+_FEW_CELLS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +78,31 @@ def differences(old: Sequence[str], new: Sequence[str], *, is_anchored: bool = F
         is_anchored: rows that occur once on both sides are equal first, and then what is between them. That is longer,
             and in long texts less by chance.
     """
-    low, high_old, high_new = 0, len(old), len(new)
-    while low < high_old and low < high_new and old[low] == new[low]:
-        low += 1
-    while high_old > low and high_new > low and old[high_old - 1] == new[high_new - 1]:
-        high_old -= 1
-        high_new -= 1
+    low, high_old, high_new = middle(old, new)
     if low == high_old or low == high_new:
         return [Block(low, high_old, low, high_new)] if low < high_old or low < high_new else []
     numbers: dict[str, int] = {}
-    found = _Matched(
-        [numbers.setdefault(row, len(numbers)) for row in old[low:high_old]],
-        [numbers.setdefault(row, len(numbers)) for row in new[low:high_new]],
-        is_anchored=is_anchored,
-    )
+    rows_old = [numbers.setdefault(row, len(numbers)) for row in old[low:high_old]]
+    rows_new = [numbers.setdefault(row, len(numbers)) for row in new[low:high_new]]
+    if len(rows_old) * len(rows_new) <= _FEW_CELLS and not is_anchored:
+        return list(_few_differences(rows_old, rows_new, low))
+    found = _Matched(rows_old, rows_new, is_anchored=is_anchored)
     return [
         Block(low + block.old_start, low + block.old_stop, low + block.new_start, low + block.new_stop)
         for block in _flagged(found.gone, found.come)
     ]
+
+
+def _few_differences(old: list[int], new: list[int], low: int) -> Iterator[Block]:
+    """The same of short sequences, without a detour."""
+    i = j = 0
+    for step in Indel.opcodes(old, new):
+        if step.tag == "equal":
+            if i < step.src_start or j < step.dest_start:
+                yield Block(low + i, low + step.src_start, low + j, low + step.dest_start)
+            i, j = step.src_end, step.dest_end
+    if i < len(old) or j < len(new):
+        yield Block(low + i, low + len(old), low + j, low + len(new))
 
 
 class _Matched:
@@ -112,13 +121,16 @@ class _Matched:
             self._match(0, len(self._old), 0, len(self._new))
 
     def _match_anchors(self) -> None:
-        i = j = 0
+        i = j = 0  # behind the last anchor
+        start = 0  # where the run of equal rows before it begins, in the old rows
         for row_old, row_new in [*_anchors(self._old, self._new), (len(self._old), len(self._new))]:
-            if (row_old - i) * (row_new - j) <= _MAX_CELLS:  # else no row of it occurs once on both sides, in order
-                self._match(i, row_old, j, row_new)
-            if row_old < len(self._old):
-                self._equal(row_old, row_new, 1)
+            if row_old != i or row_new != j:
+                self._equal(start, j - (i - start), i - start)
+                if (row_old - i) * (row_new - j) <= _MAX_CELLS:  # else no row of it occurs once on both sides, in order
+                    self._match(i, row_old, j, row_new)
+                start = row_old
             i, j = row_old + 1, row_new + 1
+        self._equal(start, len(self._new) - (len(self._old) - start), len(self._old) - start)
 
     def _match(self, start: int, stop: int, start_new: int, stop_new: int) -> None:
         if start < stop and start_new < stop_new:
@@ -127,10 +139,12 @@ class _Matched:
                     self._equal(start + step.src_start, start_new + step.dest_start, step.src_end - step.src_start)
 
     def _equal(self, row_old: int, row_new: int, size: int) -> None:
-        for row in self._rows_old[row_old : row_old + size]:
-            self.gone[row] = 0
-        for row in self._rows_new[row_new : row_new + size]:
-            self.come[row] = 0
+        for flags, rows, row in ((self.gone, self._rows_old, row_old), (self.come, self._rows_new, row_new)):
+            if len(rows) == len(flags):  # no row was left out
+                flags[row : row + size] = bytes(size)
+            else:
+                for at in rows[row : row + size]:
+                    flags[at] = 0
 
 
 def _anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:

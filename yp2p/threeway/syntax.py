@@ -42,12 +42,12 @@ _MAX_DEPTH = 100
 _NO_BRACKETS = bytes(set(range(256)) - set(b"([{}])"))
 # Digits of a number: Python converts no more than 4300, unless its environment says otherwise.
 _LONG_NUMBER = re.compile(r"\d[\d_]{4000}")
-# Parts of a dotted key of TOML: the parser takes time quadratic in them.
-_MAX_DOTS = 40
+# The sum of the squares of the dots in each line of TOML: its parser takes time quadratic in the parts of a dotted key.
+_MAX_DOTS = 200_000
 # Characters of one text at most, and what a character costs to parse, in hundredths of a microsecond (measured).
-_COSTS = {"python": 20, "json": 5, "notebook": 5, "toml": 100, "yaml": 200, "xml": 2}
-# What one text may cost: 0.4 s, or 2 MB of Python.
-_MAX_COST = 40_000_000
+_COSTS = {"python": 20, "json": 14, "notebook": 14, "toml": 100, "yaml": 200, "xml": 2}
+# What one text may cost: 0.6 s, or 4 MB of JSON, which is as long as a text may be, or 300 kB of YAML.
+_MAX_COST = 60_000_000
 
 
 def cost(language: str, size: int) -> int:
@@ -62,10 +62,10 @@ def is_parsable(language: str, text: str) -> bool:
     if language == "xml":
         return "<!DOCTYPE" not in text and "<!ENTITY" not in text
     if language == "toml" and (
-        _LONG_NUMBER.search(text) or any(line.count(".") > _MAX_DOTS for line in text.split("\n"))
+        _LONG_NUMBER.search(text) or sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_DOTS
     ):
         return False
-    return language == "python" or _is_flat(text)
+    return _is_flat(text)
 
 
 def _is_flat(text: str) -> bool:

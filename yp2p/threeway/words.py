@@ -17,8 +17,6 @@ from yp2p.threeway.sequences import Block, differences
 _WORDS = re.compile(r"(\s*)(\w*\d\w*(?:[.:+-]\w+)*|\w+|[^\w\s]|$)")
 # Line breaks of two ways to wrap a text are no further from each other than a line has words.
 _NEAR_WORDS = 16
-# Words of one place: beyond this the place is decided by whole lines. A minified file of 300 kB has as many.
-MAX_WORDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)

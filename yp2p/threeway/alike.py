@@ -1,0 +1,99 @@
+"""How alike texts are by their words, and which lines of three texts are one line.
+
+A line that was edited is still the line that it was: it is paired with the one of the other text that it shares
+`ALIKE` of its letters with, in order, so that the pairs together have the most in common. Two long texts are paired
+where their lines are equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from yp2p.threeway.sequences import differences
+
+# Two lines are one line that was edited when they share this much of their letters (as in `documents/diff.py`).
+ALIKE = 0.6
+# Lines times lines that are compared with each other at most, and characters times characters of them: 0.1 s.
+_MAX_PAIRINGS = 4096
+_MAX_SQUARE_CHARS = 64_000_000
+# What a line counts for that has more characters: ten short lines that fit are worth more than a long one.
+_MAX_WEIGHT = 80
+_PARTS = re.compile(r"\w+|[^\w\s]")
+
+
+@lru_cache(4096)
+def _parts(text: str) -> list[str]:
+    return _PARTS.findall(text)
+
+
+def kept(base: str, side: str) -> float:
+    """How much of the base a side has kept, by the letters of its words; of a value, each part counts by itself."""
+    words, others = _parts(base), _parts(side)
+    total = sum(map(len, words))
+    gone = sum(len(word) for block in differences(words, others) for word in words[block.old_start : block.old_stop])
+    return (total - gone) / total if total else 0.0
+
+
+def likeness(old: str, new: str) -> float:
+    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `ALIKE`."""
+    words_old, words_new = _parts(old), _parts(new)
+    size_old, size_new = sum(map(len, words_old)), sum(map(len, words_new))
+    needed = ALIKE * (size_old + size_new) / 2
+    if min(size_old, size_new) < needed:
+        return 0.0
+    shared = Counter(words_old) & Counter(words_new)
+    if sum(len(word) * count for word, count in shared.items()) < needed:
+        return 0.0  # whatever their order
+    return 2 * kept(old, new) * size_old / (size_old + size_new) if size_old + size_new else 0.0
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
+    """Which old line became which new line: the alignment, in order, with the most likeness."""
+    rows, columns = len(old), len(new)
+    if not rows or not columns:
+        return {}
+    if rows * columns > _MAX_PAIRINGS or sum(map(len, old)) * sum(map(len, new)) > _MAX_SQUARE_CHARS:
+        pairs: dict[int, int] = {}
+        at = shift = 0
+        for block in differences(old, new, is_anchored=True):
+            pairs |= {row: row + shift for row in range(at, block.old_start)}
+            at, shift = block.old_stop, block.new_stop - block.old_stop
+        return pairs | {row: row + shift for row in range(at, rows)}
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    alike = [[0.0] * columns for _ in range(rows)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            shared = 1.0 if old[i] == new[j] else likeness(old[i], new[j])
+            alike[i][j] = shared if shared >= ALIKE else 0.0
+            paired = best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), _MAX_WEIGHT) if alike[i][j] else 0.0
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)
+    found: dict[int, int] = {}
+    i = j = 0
+    while i < rows and j < columns:
+        if alike[i][j] and best[i][j] == best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), _MAX_WEIGHT):
+            found[i] = j
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def cut_lines(
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
+) -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[str]]]:
+    """Lines that are one line in all three, and what is between them."""
+    to_ours, to_theirs = _pairs(base, ours), _pairs(base, theirs)
+    i = j = k = 0
+    for row in [row for row in range(len(base)) if row in to_ours and row in to_theirs]:
+        at, there = to_ours[row], to_theirs[row]
+        if i < row or j < at or k < there:
+            yield base[i:row], ours[j:at], theirs[k:there]
+        yield base[row : row + 1], ours[at : at + 1], theirs[there : there + 1]
+        i, j, k = row + 1, at + 1, there + 1
+    if i < len(base) or j < len(ours) or k < len(theirs):
+        yield base[i:], ours[j:], theirs[k:]
