@@ -230,6 +230,7 @@ def test_a_third_device_joins_through_the_second(pair: list[Device], tmp_path: P
         _synced(one, two, three)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_killed_at_random_moments(pair: list[Device]) -> None:
     """kill -9 of either daemon, 20 times, while both sides are edited: nothing is lost, nothing comes twice."""

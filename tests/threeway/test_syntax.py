@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from yp2p.threeway.merge import merge
 from yp2p.threeway.languages import language_of
+from yp2p.threeway.merge import merge
 from yp2p.threeway.syntax import Grammar, is_parsable
 
 
