@@ -123,6 +123,8 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
 
 
 def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
+    if ours.endswith("\n") != theirs.endswith("\n"):  # a last line that has no end stays the last, and gets one
+        return _both(ours, _ended(theirs)) if ours.endswith("\n") else _both(theirs, _ended(ours))
     return _both(theirs, ours) if is_in_order(ours, theirs, lines) is False else _both(ours, theirs)
 
 
@@ -160,6 +162,9 @@ def _whole(base: str, ours: str, theirs: str, budget: Budget) -> str | None:
     by_words = _by_words(base, ours, theirs)
     if by_words is not None:
         return by_words
+    beside = _beside(base, ours, theirs)
+    if beside is not None:
+        return beside
     if not ours or not theirs:
         return ours or theirs
     return covering
@@ -175,6 +180,25 @@ def _both_removed(base: str, ours: str, theirs: str) -> str | None:
                 return None
             left.difference_update(range(block.old_start, block.old_stop))
     return "".join(lines[row] for row in sorted(left))
+
+
+def _beside(base: str, ours: str, theirs: str) -> str | None:
+    """Both changes, where they are of different lines that touch; None where they are not, or one only inserts."""
+    lines, sides = split_lines(base), (split_lines(ours), split_lines(theirs))
+    changes = sorted(
+        (change.old_start, change.old_stop, side[change.new_start : change.new_stop])
+        for side in sides
+        for change in differences(lines, side)
+    )
+    parts: list[str] = []
+    at = 0
+    for start, stop, put in changes:
+        if start < at or start == stop:
+            return None
+        parts += lines[at:start]
+        parts += put
+        at = stop
+    return "".join([*parts, *lines[at:]])
 
 
 def _by_words(base: str, ours: str, theirs: str) -> str | None:
