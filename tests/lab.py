@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from yp2p.control.call import call
+from yp2p.errors import NotRunning
+
 YP2P = str(Path(sys.executable).parent / "yp2p")
 READY_LIMIT_S = 15.0
 
@@ -22,7 +25,7 @@ def eventually(condition: Callable[[], bool], limit_s: float = 15.0, what: str =
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not hold within {limit_s} s"
-        time.sleep(0.02)
+        time.sleep(0.03)
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -72,7 +75,15 @@ class Device:
         return self
 
     def _is_ready(self) -> bool:
-        return self.run("status", "--json").returncode == 0
+        try:
+            self.status()
+        except NotRunning:
+            return False
+        return True
+
+    def call(self, method: str, path: str, body: object = None, timeout_s: float = 60) -> Any:
+        """What the command line asks the daemon, without the start of a process. Raises YpError."""
+        return call(self.home / "control.sock", method, path, body, timeout_s)
 
     def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -92,11 +103,11 @@ class Device:
         return done.stderr
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.cli("status", "--json")))
+        return dict(self.call("GET", "/v1/status"))
 
     def wait(self, timeout_s: float = 30) -> None:
-        done = self.run("wait", "--timeout", str(timeout_s), timeout_s=timeout_s + 10)
-        assert done.returncode == 0, f"{self.name}: {done.stderr}\n{json.dumps(self.status(), indent=1)[:4000]}"
+        answer = self.call("POST", "/v1/wait", {"timeout_s": timeout_s}, timeout_s + 10)
+        assert answer["in_sync"], f"{self.name} is not in sync\n{json.dumps(self.status(), indent=1)[:4000]}"
 
     def traffic(self) -> int:
         """Bytes that this device received over its links."""
@@ -129,7 +140,8 @@ class Device:
 
     def join(self, other: Device) -> None:
         """Share the other device's directory with this one."""
-        self.cli("join", other.cli("share", str(other.dir)), str(self.dir))
+        code = other.call("POST", "/v1/share", {"path": str(other.dir), "label": None})["code"]
+        self.call("POST", "/v1/join", {"code": code, "path": str(self.dir), "timeout_s": None})
 
 
 @contextmanager

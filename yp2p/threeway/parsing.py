@@ -17,7 +17,7 @@ from yp2p.threeway.places import Piece, alternatives, letters
 
 # What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
 _BUDGET = 60_000_000
-_MAX_TRIES = 40
+_MAX_TRIES = 30
 # A try costs less than the first text does in Python, where only what differs is parsed.
 _PYTHON_SHARE = 8
 
