@@ -20,6 +20,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 leaves = st.lists(st.tuples(ids, st.builds(Leaf, ids, hashes, hashes)), max_size=3).map(tuple)
 firsts = st.integers(0, messages.MAX_CHUNKS - 99)
 u32 = st.integers(min_value=0, max_value=2**32 - 1)
+sides = st.builds(messages.Side, names, st.lists(hashes, max_size=3).map(tuple), st.integers(0, 2**64 - 1))
 
 ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Hello, st.lists(st.integers(0, 255), max_size=3).map(tuple), ids, names, u32, names),
@@ -51,6 +52,17 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Chunks, ids, st.lists(st.tuples(hashes, u32, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.ChannelData, ids, ids, st.binary(max_size=20)),
     st.builds(messages.ChannelClose, ids, ids),
+    st.builds(
+        messages.BothChanged,
+        ids,
+        ids,
+        st.booleans(),
+        u32,
+        names,
+        names,
+        names,
+        st.tuples(sides, sides),
+    ),
 )
 
 

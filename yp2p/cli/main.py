@@ -31,7 +31,7 @@ COMMANDS = {
     "trash": ("trash", "Show, restore or empty what other devices deleted."),
     "folder": ("folder", "Go on with a folder that waits for your word."),
     "notices": ("notices", "Show what happened that you may want to look at, and bring back what was removed."),
-    "conflicts": ("conflicts", "List the files that were kept beside another one."),
+    "conflicts": ("conflicts", "List and settle what two devices changed apart."),
     "stop": ("stop", "Stop the daemon."),
     "completion": ("completion", "Print the shell completion script."),
 }

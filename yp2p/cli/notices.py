@@ -33,3 +33,5 @@ def command(number: int | None, as_json: bool) -> None:
         click.echo(f"       {notice['kind']}: {plain(notice['text'])}")
         if notice["can_be_brought_back"]:
             click.echo(f"       yp2p notices --bring-back {notice['number']}")
+        if notice["can_be_settled"]:
+            click.echo("       yp2p conflicts")

@@ -1,4 +1,4 @@
-"""The local API of undo, history and bookmarks.
+"""The local API of undo, history, bookmarks and conflicts.
 
 =====================================  =====================================================
 POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff, revived, removed}
@@ -11,6 +11,8 @@ POST    /v1/history/restore            {path, when}              -> {path, steps
 POST    /v1/history/restore-directory  {path, at, dry_run}       -> {path, done}
 POST    /v1/bookmarks                  {path}                    -> [{name, position, index...}]
 POST    /v1/bookmarks/set              {path, name, position? | place?}
+POST    /v1/conflicts                  {folder?}                 -> [{folder, path, kind, number, this, other...}]
+POST    /v1/conflicts/resolve          {path, keep, number?}     -> {path, settled, changed}
 =====================================  =====================================================
 
 `path` is an absolute path on this device. `when` is {version} or {at}, in seconds since 1970; without either it is the
@@ -30,7 +32,7 @@ from yp2p.control.requests import FileName, request_of
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
-from yp2p.sync import bookmarks, history, past, undo
+from yp2p.sync import bookmarks, conflicts, history, past, undo
 from yp2p.sync.folder import Folder
 from yp2p.sync.recovery import choose
 
@@ -76,6 +78,12 @@ class BookmarkRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     position: dict[str, Any] | None = None
     place: Place | None = None
+
+
+class ResolveRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
+    keep: str
+    number: int | None = None
 
 
 class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -151,7 +159,20 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         await bookmarks.set_bookmark(folder, entry, wanted.name, position)
         return {"path": path}
 
+    async def list_conflicts(wanted: FolderRequest) -> Any:
+        chosen = [choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
+        return conflicts.list_conflicts(chosen)
+
+    async def resolve(wanted: ResolveRequest) -> Any:
+        folder, path = find(wanted.path)
+        done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
+        if done["changed"]:
+            await undo.on_disk(folder, history.entry_at(folder, path).id)
+        return done
+
     return [
+        _route("/v1/conflicts", FolderRequest, list_conflicts),
+        _route("/v1/conflicts/resolve", ResolveRequest, resolve),
         _route("/v1/bookmarks", FileRequest, list_bookmarks),
         _route("/v1/bookmarks/set", BookmarkRequest, set_bookmark),
         _route("/v1/undo", UndoRequest, undo_),

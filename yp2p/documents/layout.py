@@ -44,6 +44,17 @@ def conflict_path(path: str, entry: EntryID, digits: int = 8) -> str:
     return f"{parent}{slash}{stem}{mark}"
 
 
+def is_conflict_name(path: str) -> bool:
+    """Whether a file stands beside another one because its name was taken."""
+    return _MARK.search(path.rpartition("/")[2]) is not None
+
+
+def plain_name(path: str) -> str:
+    """The path that a file beside another one would have."""
+    parent, slash, name = path.rpartition("/")
+    return parent + slash + _MARK.sub("", name)
+
+
 def layout(entries: Iterable[tuple[EntryID, str]], directory_entries: Iterable[tuple[EntryID, str]] = ()) -> Layout:
     """Lay out live entries.
 

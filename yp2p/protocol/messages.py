@@ -35,6 +35,10 @@ MAX_CHUNKS = MAX_BLOB_BYTES // CHUNK_BYTES
 # A megabyte, the chunk that goes beyond it, and what stands in front of each: without it a member could fill our memory
 # with what nobody asked for, one queue of large messages after the other.
 MAX_CHUNKS_BYTES = 2 << 20
+# A version of a place that was changed apart; what is longer is told only where it was found. Without these caps a
+# member could fill the list of notices with megabytes.
+MAX_PLACE_BYTES = 1 << 16
+MAX_PLACE_DEVICES = 64
 EXTENSIONS_FROM = 0x80
 
 
@@ -443,6 +447,56 @@ class ChannelClose:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One version of a place that was changed apart: the text, the devices that wrote it, and when (ms since 1970)."""
+
+    text: str
+    devices: tuple[DeviceID, ...]
+    at_ms: int
+
+    def write(self, out: Writer) -> None:
+        out.text(self.text).u32(len(self.devices)).raw(b"".join(self.devices)).u64(self.at_ms)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        text, count = data.text(MAX_PLACE_BYTES), data.count(DEVICE_ID_BYTES)
+        if count > MAX_PLACE_DEVICES:
+            raise MessageFault(f"{count} devices wrote one version, more than {MAX_PLACE_DEVICES}")
+        return cls(text, tuple(DeviceID(data.raw(DEVICE_ID_BYTES)) for _ in range(count)), data.u64())
+
+
+@dataclass(frozen=True, slots=True)
+class BothChanged:
+    """A place of a text that was changed apart, for those who made one of the versions; `settled`: a person decided.
+
+    `line` is where it begins, `stands` what is there, `before` and `behind` are the lines around it.
+    """
+
+    TYPE: ClassVar[int] = 0x22
+    folder: FolderID
+    entry: EntryID
+    settled: bool
+    line: int
+    stands: str
+    before: str
+    behind: str
+    sides: tuple[Side, Side]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.entry).u8(self.settled).u32(self.line)
+        out.text(self.stands).text(self.before).text(self.behind)
+        for side in self.sides:
+            side.write(out)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, entry, settled = FolderID(data.raw(ID_BYTES)), EntryID(data.raw(ID_BYTES)), bool(data.u8())
+        line, stands = data.u32(), data.text(2 * MAX_PLACE_BYTES)
+        before, behind = data.text(MAX_PLACE_BYTES), data.text(MAX_PLACE_BYTES)
+        return cls(folder, entry, settled, line, stands, before, behind, (Side.read(data), Side.read(data)))
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A message of a later protocol: to be ignored."""
 
@@ -453,7 +507,7 @@ class Unknown:
 FolderMessage = (
     FolderState | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery | TreeBuckets
     | LeavesQuery | Leaves | Pull | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
-    | ChannelData | ChannelClose
+    | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 AnyMessage = Hello | Goodbye | Unknown | FolderMessage
 
@@ -462,7 +516,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     for kind in (
         Hello, Goodbye, FolderState, FolderLinks, Membership, ManifestQuery, ManifestVersions, TreeQuery,
         TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
-        ChannelData, ChannelClose,
+        ChannelData, ChannelClose, BothChanged,
     )
 }  # fmt: skip
 

@@ -27,14 +27,13 @@ import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
-from yp2p.documents.meeting import Decision
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import DocumentPoisoned
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
-from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, format_device_id
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.protocol.messages import MANIFEST_DOCUMENTS, BothChanged
 from yp2p.protocol.reconcile import HASH_BYTES, Leaf
 from yp2p.protocol.ysync import Insertion, Parsed, check_dependencies, parse_update, read_state_vector
 from yp2p.store.database import Commit, Database, Statement
@@ -43,7 +42,7 @@ from yp2p.sync.clients import ClientIDs, fresh_client_id
 from yp2p.sync.digests import Leaves
 from yp2p.sync.guard import DeletionGuard
 from yp2p.sync.live import LiveDocument
-from yp2p.sync.meetings import Meetings
+from yp2p.sync.meetings import Meetings, Settled
 from yp2p.sync.members import Membership
 from yp2p.sync.merger import InlineMerger, Merger
 from yp2p.sync.notices import Notices
@@ -91,6 +90,8 @@ class Session(Protocol):
 
     def fetch(self) -> None: ...
 
+    def both_changed(self, message: BothChanged) -> None: ...
+
 
 def manifest_document_id(index: int) -> DocumentID:
     """The ID under which a manifest document has its channel and its log."""
@@ -128,7 +129,7 @@ class Folder:
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.file_system = Capabilities()  # what the disk of this folder can do
         self.membership = Membership(folder, founder, database)
-        self.notices = Notices(database, folder)
+        self.notices = Notices(database, folder, clients.device, self.name_of)
         self.sessions: dict[DeviceID, Session] = {}
         self.files: dict[EntryID, FileRecord] = {}
         self.file_at: dict[str, EntryID] = {}
@@ -533,17 +534,28 @@ class Folder:
         """What is written next is undone by itself."""
         self._steps.end(document)
 
-    def settle_meeting(self, live: LiveDocument, repair: bytes | None, decision: Decision | None) -> Commit | None:
+    def settle_meeting(self, live: LiveDocument, settled: Settled) -> Commit | None:
         """Apply what repairs a meeting of two histories, and tell where a person would have been asked."""
         entry = self.entry_of.get(live.id, EntryID(b""))
         path = self.layout().path_of.get(entry, "")
-        for told in decision.told if decision is not None else ():
-            self.notices.tell_meeting(path, entry, told)
-        news = live.replica.apply(repair) if repair is not None else None
+        if settled.decision is not None:
+            for message in self.notices.tell_meeting(path, entry, settled.decision, settled.makers):
+                self.tell_makers(message)
+        news = live.replica.apply(settled.repair) if settled.repair is not None else None
         if news is None:
             return None
         self.to_render.add(entry)
         return self.record_text(live, news, None)
+
+    def tell_makers(self, message: BothChanged) -> None:
+        """Tell those who made one of the versions of a place that was changed apart."""
+        for session in self.sessions.values():
+            session.both_changed(message)
+
+    def name_of(self, device: bytes) -> str:
+        """What a device is called here."""
+        member = self.members.get(DeviceID(device))
+        return member.name if member is not None else format_device_id(DeviceID(device))[:8]
 
     def take_pulled(
         self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None

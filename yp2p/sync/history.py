@@ -27,13 +27,14 @@ from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import returned
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
-from yp2p.identity import DeviceID, DocumentID, EntryID, format_device_id
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store.database import Statement
+from yp2p.sync.authors import author_of, rows_of
 from yp2p.sync.clients import fresh_client_id
 from yp2p.sync.folder import Folder
 from yp2p.sync.live import LiveDocument
-from yp2p.sync.packs import NOTHING, around, at_moment, removers_of, stored_rows
+from yp2p.sync.packs import NOTHING, around, at_moment
 from yp2p.sync.undo import Undone, all_stored, clients_to_publish, settle
 
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
@@ -103,42 +104,13 @@ def _last_row(folder: Folder, document: DocumentID) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_of(folder: Folder, document: DocumentID, when: When | None = None) -> list[Row[DeviceID]]:
-    """The log of a text. Keystrokes that were packed together are one row, but where a version is in the middle."""
-    unpack = when.unpack if when is not None else NOTHING
-    rows: list[Row[DeviceID]] = []
-    for stored in stored_rows(folder.database.rows, folder.id, document, unpack):
-        if stored.rows is not None:
-            rows += [Row(one.seq, one.at, _device(folder, one.origin), one.data) for one in stored.singles()]
-        else:
-            removers = tuple(_device(folder, origin) for origin in removers_of(stored))
-            rows.append(Row(stored.seq, stored.at, _device(folder, stored.origin), stored.data, stored.since, removers))
-    return rows
-
-
-def _device(folder: Folder, origin: bytes) -> DeviceID:
-    return DeviceID(origin) if origin else folder.clients.device
-
-
-def _author_of(folder: Folder, client: int) -> DeviceID | None:
-    claim = folder.manifest.claims.get(client)
-    if claim is not None:
-        return claim.device
-    return folder.clients.device if client in folder.own_clients else None
-
-
-def name_of(folder: Folder, device: DeviceID) -> str:
-    member = folder.members.get(device)
-    return member.name if member is not None else format_device_id(device)[:8]
-
-
 async def _stored_rows(
     folder: Folder, entry: Entry, path: str, when: When | None = None
 ) -> list[Row[DeviceID]]:  # fmt: skip
     await settle(folder)
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
-    rows = rows_of(folder, entry.document, when)
+    rows = rows_of(folder, entry.document, when.unpack if when is not None else NOTHING)
     if not rows and not folder.is_alive(entry):
         raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
     if not rows:
@@ -150,16 +122,16 @@ async def log(folder: Folder, path: str) -> dict[str, Any]:
     """The versions of a text, the oldest first. Raises UsageError: there is no such text."""
     entry = entry_at(folder, path)
     rows = await _stored_rows(folder, entry, path)
-    found = versions(rows, lambda client: _author_of(folder, client), _GAP_S, _LONGEST_S)
+    found = versions(rows, lambda client: author_of(folder, client), _GAP_S, _LONGEST_S)
     return {
         "path": path,
         "deleted": not folder.is_alive(entry),
         # What this device did not see being written came to it at once, as its first version.
-        "came_from": name_of(folder, rows[0].sender) if rows[0].sender != folder.clients.device else None,
+        "came_from": folder.name_of(rows[0].sender) if rows[0].sender != folder.clients.device else None,
         "versions": [
             {
                 "version": version.seq, "at": version.at, "since": version.since, "added": version.added,
-                "removed": version.removed, "devices": [name_of(folder, author) for author in version.authors],
+                "removed": version.removed, "devices": [folder.name_of(author) for author in version.authors],
             }
             for version in found
         ],
@@ -196,9 +168,9 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     every = await _stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
     text = _text_of(path, every, when)
-    lines = blame(rows, text, lambda client: _author_of(folder, client))
+    lines = blame(rows, text, lambda client: author_of(folder, client))
     return [
-        {"text": line.text, "device": name_of(folder, line.author), "at": line.at, "version": line.seq}
+        {"text": line.text, "device": folder.name_of(line.author), "at": line.at, "version": line.seq}
         for line in lines
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -23,6 +23,7 @@ from yp2p.documents.joined import deleted_at
 from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
+from yp2p.sync.authors import Maker, maker_of
 from yp2p.sync.live import LiveDocument, parse_in_slices
 from yp2p.sync.merger import Merger
 from yp2p.sync.provider import PeerState
@@ -42,6 +43,7 @@ class Settled:
 
     repair: bytes | None = None
     decision: Decision | None = None
+    makers: tuple[Maker, Maker] = (Maker(), Maker())
 
 
 class Meetings:
@@ -69,7 +71,7 @@ class Meetings:
                 there += deleted_at(theirs.vector, self._log(live), gone)
             sides = Side(ours, gone), Side(theirs.vector, there)
             changes = live.changes
-            settled = await self.settle(live, updates, *sides, meeting, in_time=attempt == _TRIES)
+            settled = await self.settle(live, updates, source, *sides, meeting, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
         # no await: what came and its repair are one step
@@ -92,12 +94,13 @@ class Meetings:
         return [*(data for _, data in self._folder.texts.rows(live.id)), *live.untold_updates()]
 
     async def settle(
-        self, live: LiveDocument, updates: Sequence[bytes], ours: Side, theirs: Side, meeting: Meeting,
+        self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
         *, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Decide a meeting of a document with a history that these updates add to it.
 
         Args:
+            source: the device that they come from; None for this one.
             in_time: on the spot, without any await.
         """
         log = [*self._log(live), *updates]
@@ -110,7 +113,15 @@ class Meetings:
         if joined is None:
             return Settled()
         decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
-        return Settled(repair_for(joined, decision.text), decision)
+        repair = repair_for(joined, decision.text)
+        if not decision.told:
+            return Settled(repair, decision)
+        vectors = ours.vector, theirs.vector
+        makers = (
+            maker_of(self._folder, live.id, updates, source, *vectors),
+            maker_of(self._folder, live.id, updates, source, *vectors[::-1]),
+        )
+        return Settled(repair, decision, makers)
 
     async def meet_save(
         self, live: LiveDocument, update: bytes, fork: TextReplica, *, in_time: bool = False
@@ -127,7 +138,8 @@ class Meetings:
         if meeting is None:
             return Settled()
         sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
-        return await self.settle(live, [update], *sides, meeting, in_time=in_time)
+        settled = await self.settle(live, [update], None, *sides, meeting, in_time=in_time)
+        return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])
 
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
         if meeting is not Meeting.THREE_TEXTS:
@@ -137,4 +149,11 @@ class Meetings:
 
     def apply(self, live: LiveDocument, settled: Settled) -> None:
         """Apply what settles a meeting, once what met is applied."""
-        self._folder.settle_meeting(live, settled.repair, settled.decision)
+        self._folder.settle_meeting(live, settled)
+
+
+def _exchanged(decision: Decision | None) -> Decision | None:
+    """A decision with the sides exchanged: what was saved here is this device's version."""
+    if decision is None or not decision.told:
+        return decision
+    return replace(decision, told=[replace(told, ours=told.theirs, theirs=told.ours) for told in decision.told])

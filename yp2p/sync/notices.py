@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,15 +16,20 @@ import msgspec
 import structlog
 
 from yp2p.documents.diff import Hunk
-from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.documents.meeting import Decision
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.messages import MAX_PLACE_BYTES, MAX_PLACE_DEVICES, BothChanged, Side
 from yp2p.protocol.names import encode_path, points_outside
 from yp2p.store.database import Database, Statement
-from yp2p.threeway.merge import Told
+from yp2p.sync.authors import Maker
+from yp2p.threeway.lines import split_lines
 
 MAX_AGE_S = 7 * 86400.0
 # The list is for people; a flood of notices is read by nobody.
 MAX_NOTICES = 500
 _MAX_TEXT = 200
+# Places that one other device may tell of: a member should not push out what others have told.
+_MAX_TOLD_BY_ONE = 100
 
 log = structlog.get_logger()
 
@@ -43,12 +48,31 @@ class NoticeKind(StrEnum):
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """A place that two devices changed apart: the line where it begins, what stands there, and what either had."""
+    """A place that two devices changed apart.
+
+    Attributes:
+        line: where it began when they met, from 1.
+        stands: what came to stand there.
+        ours, theirs: what this device and the other one had there.
+        before, behind: the lines around it.
+        makers: who wrote either version, and when.
+        settled: whether a person decided since.
+        told_by: the device that told of it; nothing, where it was found here.
+    """
 
     line: int
     stands: str
     ours: str
     theirs: str
+    before: str = ""
+    behind: str = ""
+    makers: tuple[Maker, Maker] = (Maker(), Maker())
+    settled: bool = False
+    told_by: bytes = b""
+
+    @property
+    def key(self) -> frozenset[str]:
+        return frozenset((self.ours, self.theirs))
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -79,13 +103,25 @@ class Notice:
     entry: EntryID
     undo: Undo | None
 
+    @property
+    def versions(self) -> Versions | None:
+        return self.undo.versions if self.undo is not None else None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:50]
+
 
 class Notices:
     """The notices of one folder."""
 
-    def __init__(self, database: Database, folder: FolderID) -> None:
+    def __init__(
+        self, database: Database, folder: FolderID, own: DeviceID, name_of: Callable[[bytes], str]
+    ) -> None:  # fmt: skip
         self._database = database
         self._folder = folder
+        self._own = own
+        self._name_of = name_of
         self._notices: dict[int, Notice] = {}
 
     def load(self) -> None:
@@ -101,13 +137,13 @@ class Notices:
             self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
 
     def __iter__(self) -> Iterator[Notice]:
-        return iter(list(self._notices.values()))
+        return iter([notice for notice in self._notices.values() if self._is_own(notice)])
 
     def get(self, number: int) -> Notice | None:
         return self._notices.get(number)
 
     def count(self, kind: NoticeKind) -> int:
-        return sum(1 for notice in self._notices.values() if notice.kind is kind)
+        return sum(1 for notice in self if notice.kind is kind)
 
     def tell_symlink(self, path: str, target: bytes, entry: EntryID) -> None:
         """Tell of a symlink that points out of the folder, once: it is synced as it is, and never followed."""
@@ -115,22 +151,113 @@ class Notices:
         if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
             self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
 
-    def tell_meeting(self, path: str, entry: EntryID, told: Told) -> None:
-        """Tell of a place that two devices changed apart, with both versions; once, however often they meet."""
-        versions = Versions(told.line, told.stands, told.ours, told.theirs)
-        known = [notice.undo.versions for notice in self if notice.entry == entry and notice.undo is not None]
-        if any(v is not None and {v.ours, v.theirs} == {told.ours, told.theirs} for v in known):
+    def tell_meeting(
+        self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]
+    ) -> list[BothChanged]:
+        """Tell of places that two devices changed apart, with both versions; once, however often they meet.
+
+        Returns:
+            What those who made one of the versions are to be told: they may not see it by themselves. Where that is not
+            this device, it only passes it on.
+        """
+        lines = split_lines(decision.text) if decision.told else []
+        messages: list[BothChanged] = []
+        for told in decision.told:
+            if self._known(entry, frozenset((told.ours, told.theirs))) is not None:
+                continue
+            first, last = told.line - 1, told.line - 1 + len(split_lines(told.stands))
+            around = "".join(lines[max(0, first - 1) : first]), "".join(lines[last : last + 1])
+            notice = self._add_versions(
+                path, entry, Versions(told.line, told.stands, told.ours, told.theirs, *around, makers)
+            )
+            messages += self._message(notice)
+        return messages
+
+    def _known(self, entry: EntryID, key: frozenset[str]) -> Notice | None:
+        for notice in self._notices.values():
+            if notice.entry == entry and notice.versions is not None and notice.versions.key == key:
+                return notice
+        return None
+
+    def _add_versions(self, path: str, entry: EntryID, versions: Versions) -> Notice:
+        if self._own in versions.makers[1].devices and self._own not in versions.makers[0].devices:
+            versions = msgspec.structs.replace(
+                versions, ours=versions.theirs, theirs=versions.ours, makers=versions.makers[::-1]
+            )
+        shown = [
+            f"{', '.join(map(self._name_of, maker.devices))} {time.strftime('%H:%M', time.localtime(maker.at))}: "
+            f"{_first_line(text)!r}"
+            for maker, text in zip(versions.makers, (versions.ours, versions.theirs), strict=True)
+        ]
+        text = f"both changed line {versions.line}; {'; '.join(shown)}"
+        return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions))
+
+    def _is_own(self, notice: Notice) -> bool:
+        """Whether it concerns people here: not one of two versions that others made."""
+        versions = notice.versions
+        return versions is None or any(self._own in maker.devices for maker in versions.makers)
+
+    def _message(self, notice: Notice) -> Iterator[BothChanged]:
+        """What the makers of its versions are told; nothing where that is too long."""
+        versions = notice.versions
+        texts = (versions.stands, versions.before, versions.behind, versions.ours, versions.theirs) if versions else ()
+        if versions is None or max(len(text.encode()) for text in texts) > MAX_PLACE_BYTES:
             return
-        shown = [part.strip().partition("\n")[0][:60] for part in (told.ours, told.theirs)]
-        text = f"both changed line {told.line}: here {shown[0]!r}, there {shown[1]!r}"
-        self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions))
+        one, other = (
+            Side(text, tuple(map(DeviceID, maker.devices[:MAX_PLACE_DEVICES])), round(maker.at * 1000))
+            for text, maker in zip((versions.ours, versions.theirs), versions.makers, strict=True)
+        )
+        yield BothChanged(
+            self._folder, notice.entry, versions.settled, versions.line, versions.stands, versions.before,
+            versions.behind, (one, other),
+        )  # fmt: skip
+
+    def of_maker(self, device: DeviceID) -> list[BothChanged]:
+        """What a device is to be told that made one of two versions."""
+        return [
+            message
+            for notice in self._notices.values()
+            if notice.versions is not None and any(device in maker.devices for maker in notice.versions.makers)
+            for message in self._message(notice)
+        ]
+
+    def take(self, path: str, message: BothChanged, peer: DeviceID) -> None:
+        """What another device tells of a place with a version of this one; or that a person there has settled it."""
+        ours, theirs = message.sides
+        known = self._known(message.entry, frozenset((ours.text, theirs.text)))
+        if known is not None:
+            if message.settled:
+                self.settle(known)
+            return
+        makers = tuple(Maker(side.devices, side.at_ms / 1000) for side in message.sides)
+        is_own = any(self._own in maker.devices for maker in makers)
+        told = sum(1 for one in self._notices.values() if one.versions is not None and one.versions.told_by == peer)
+        if message.settled or not is_own or told >= _MAX_TOLD_BY_ONE:
+            return
+        self._add_versions(
+            path, message.entry,
+            Versions(
+                message.line, message.stands, ours.text, theirs.text, message.before, message.behind,
+                (makers[0], makers[1]), told_by=peer,
+            ),
+        )  # fmt: skip
+
+    def settle(self, notice: Notice) -> list[BothChanged]:
+        """A person decided on a place that two devices changed apart; gives what the other device is to be told."""
+        if notice.undo is None or notice.versions is None or notice.versions.settled:
+            return []
+        versions = msgspec.structs.replace(notice.versions, settled=True)
+        undo = msgspec.structs.replace(notice.undo, versions=versions)
+        self._notices[notice.id] = replace(notice, undo=undo)
+        self._database.submit([("UPDATE notice SET undo = ? WHERE id = ?", (msgspec.json.encode(undo), notice.id))])
+        return list(self._message(self._notices[notice.id]))
 
     def is_done(self, notice: Notice) -> None:
         """What a notice told of was brought back: it cannot be brought back twice."""
         self._notices[notice.id] = replace(notice, undo=None)
         self._database.submit([("UPDATE notice SET undo = x'' WHERE id = ?", (notice.id,))])
 
-    def add(self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None) -> None:
+    def add(self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None) -> Notice:
         """Remember one, here and in the store."""
         text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
         text = text.encode("utf-8", "replace").decode()
@@ -145,3 +272,4 @@ class Notices:
             statements.append(("DELETE FROM notice WHERE id = ?", (oldest,)))
         self._database.submit(statements)
         log.info("notice", kind=kind.value, number=notice.id)
+        return notice

@@ -29,8 +29,9 @@ from yp2p.files.root import TRASH, Root
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.sync.authors import rows_of
 from yp2p.sync.folder import Folder, manifest_document_id
-from yp2p.sync.history import When, rows_of, set_text, text_of
+from yp2p.sync.history import When, set_text, text_of
 from yp2p.sync.records import FileRecord
 from yp2p.sync.recovery import on_root
 from yp2p.sync.undo import settle
@@ -129,7 +130,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     for was in wanted:
         await trio.lowlevel.checkpoint()
         path = folder.layout().path_of.get(was.id, was.path)
-        rows = rows_of(folder, was.document, When(at=at)) if was.kind is Kind.TEXT else []
+        rows = rows_of(folder, was.document, When(at=at).unpack) if was.kind is Kind.TEXT else []
         text = text_of(rows, When(at=at)) if was.kind is Kind.TEXT else ""
         now = folder.manifest.entries.get(was.id, was)
         if not path.startswith(beneath):

@@ -118,7 +118,9 @@ def list_notices(folders: Iterable[Folder]) -> list[dict[str, Any]]:
         (
             {
                 "number": notice.id, "folder": folder.label, "at": notice.at, "kind": notice.kind.value,
-                "path": notice.path, "text": notice.text, "can_be_brought_back": notice.undo is not None,
+                "path": notice.path, "text": notice.text,
+                "can_be_brought_back": notice.undo is not None and notice.versions is None,
+                "can_be_settled": notice.versions is not None and not notice.versions.settled,
             }
             for folder in folders
             for notice in folder.notices
@@ -133,7 +135,7 @@ async def bring_back_removed(folders: Iterable[Folder], number: int) -> dict[str
         notice = folder.notices.get(number)
         if notice is None:
             continue
-        if notice.undo is None:
+        if notice.undo is None or notice.versions is not None:
             raise UsageError(f"notice {number} says {notice.kind.value!r}; there is nothing to bring back")
         commit = bring_back(folder, notice.undo)
         if commit is None:

@@ -46,6 +46,8 @@ _NOTHING = TextReplica(1).state()
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _RECENT_S = 60.0
+# Client IDs of scanned files that are written down with their author: a thousand would stay in the manifest for ever.
+_MAX_CLAIMS = 20
 # A document that is typed into while a save is looked at has changed by then.
 _TRIES = 5
 # An editor that does not load what came saves again and again.
@@ -143,6 +145,8 @@ class Saves:
         if news is None or update is None:
             self._is_unchanged(record, base, finding)
             return
+        if look.scanned and len(folder.to_publish) < _MAX_CLAIMS:
+            folder.to_publish.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
         seq = folder.database.last_seq + 1
         updated = FileRecord(
             record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
@@ -156,7 +160,7 @@ class Saves:
         self._is_edited(record.entry)
         if not is_head:
             folder.to_render.add(record.entry)
-        commit = folder.settle_meeting(live, settled.repair, settled.decision) or commit
+        commit = folder.settle_meeting(live, settled) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await commit.wait()
         log.debug(
@@ -274,7 +278,7 @@ class Saves:
             folder.database.submit(also(after))
             return after
         commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
-        commit = folder.settle_meeting(live, settled.repair, settled.decision) or commit
+        commit = folder.settle_meeting(live, settled) or commit
         folder.to_render.add(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await commit.wait()

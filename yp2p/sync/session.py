@@ -34,6 +34,7 @@ from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
     MAX_LEAVES,
     Ack,
+    BothChanged,
     ChannelClose,
     ChannelData,
     ChunkHashes,
@@ -137,7 +138,7 @@ class FolderSession:
                 self._nursery = nursery
                 for task in (
                     self._serve_inbox, self._announce, self._work_through, self._send_acks, self._serve_pulls,
-                    self._close_quiet_channels, self._fetcher.run,
+                    self._close_quiet_channels, self._fetcher.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(task)
                 nursery.start_soon(self._blob_server.serve, self._blobs)
@@ -193,6 +194,10 @@ class FolderSession:
 
     def fetch(self) -> None:
         self._fetcher.wake()
+
+    def both_changed(self, message: BothChanged) -> None:
+        if any(self._peer in side.devices for side in message.sides):
+            self._link.try_send(message)
 
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
@@ -276,6 +281,11 @@ class FolderSession:
         await self._folder.database.pending().wait()
         await self._link.send(state)
         self._last_sent, self._sent_at = state, trio.current_time()
+
+    async def _tell_both_changed(self) -> None:
+        """Tell the peer of places with a version of its own; what it knows already it does not tell again."""
+        for message in self._folder.notices.of_maker(self._peer):
+            await self._link.send(message)
 
     async def _announce(self) -> None:
         """Say what we have, once at the start and whenever it has settled."""
@@ -454,6 +464,10 @@ class FolderSession:
                 for entry, leaf in leaves:
                     self._settle(entry, leaf)
                 self._fetcher.wake(anew=True)
+            case BothChanged():
+                path = folder.layout().path_of.get(message.entry)
+                if path is not None:
+                    folder.notices.take(path, message, self._peer)
             case ChunkHashesQuery() | Fetch():
                 await self._blobs_in.send(message)
             case ChunkHashes() | Chunks():

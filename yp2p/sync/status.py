@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
+from yp2p.sync.conflicts import conflict_files
 from yp2p.sync.folder import Folder
 from yp2p.sync.notices import NoticeKind
 from yp2p.sync.peers import Peers
@@ -74,7 +75,7 @@ class Status:
                 "not_synced": len(waiting.skipped),
                 "waiting": len(waiting.entries),
                 "ignored": len(folder.ignored),
-                "conflicts": len(_conflicts(folder)),
+                "conflicts": len(conflict_files(folder)),
             },
             "progress": folder.progress.describe(
                 folder.files_to_go(), folder.blobs.wanted_bytes, trio.current_time()
@@ -85,7 +86,7 @@ class Status:
                 {"path": _path_of(folder, entry), "reason": reason}
                 for entry, reason in waiting.entries.items()
             ],
-            "conflicts": _conflicts(folder),
+            "conflicts": conflict_files(folder),
             "quarantined": [
                 {
                     "path": folder.layout().path_of.get(folder.entry_of.get(held.document, EntryID(b"")), ""),
@@ -116,11 +117,6 @@ def _path_of(folder: Folder, entry: EntryID) -> str:
     """Where an entry belongs, or where its file still is."""
     record = folder.files.get(entry)
     return folder.layout().path_of.get(entry) or (record.path if record is not None else "")
-
-
-def _conflicts(folder: Folder) -> list[str]:
-    """Paths of files that stand beside another one."""
-    return sorted(path for path in folder.layout().entry_at if ".conflict-" in path.rpartition("/")[2])
 
 
 def state(folder: Folder) -> str:

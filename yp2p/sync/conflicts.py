@@ -1,0 +1,157 @@
+"""Places of texts that two devices changed apart: both versions, and a person's word on what is to stand.
+
+What stands at such a place was decided when the devices met (`documents/meeting.py`), and told with both versions
+(`notices.py`). A person may decide otherwise: that is an edit like any other, and can be undone. What was changed at
+the place since is not overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.layout import is_conflict_name, plain_name
+from yp2p.errors import UsageError
+from yp2p.identity import EntryID
+from yp2p.sync.authors import Maker
+from yp2p.sync.folder import Folder
+from yp2p.sync.history import entry_at
+from yp2p.sync.notices import Notice, Versions
+from yp2p.threeway.lines import split_lines
+
+KEEP = ("this", "other", "both", "now")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A place that two devices changed apart, and nobody has settled since."""
+
+    notice: Notice
+    versions: Versions
+
+
+def conflicts_of(folder: Folder, entry: EntryID | None = None) -> Iterator[Conflict]:
+    """The places that are not settled, of one file or of all, the oldest first."""
+    for notice in folder.notices:
+        versions = notice.versions
+        if versions is not None and not versions.settled and entry in (None, notice.entry):
+            yield Conflict(notice, versions)
+
+
+def conflict_files(folder: Folder) -> list[str]:
+    """Paths of files that stand beside another one."""
+    return sorted(path for path in folder.layout().entry_at if is_conflict_name(path))
+
+
+def list_conflicts(folders: Iterable[Folder]) -> list[dict[str, Any]]:
+    """All of them; and the files that were kept beside another one, which have no versions."""
+    found: list[dict[str, Any]] = []
+    for folder in folders:
+        paths = folder.layout().path_of
+        for conflict in conflicts_of(folder):
+            versions, entry = conflict.versions, conflict.notice.entry
+            if entry not in paths:
+                continue
+            found.append(
+                {
+                    "folder": folder.label, "root": str(folder.path), "path": paths[entry], "kind": "place",
+                    "number": conflict.notice.id, "at": conflict.notice.at, "line": _line_now(folder, conflict),
+                    "stands": versions.stands, "this": _version(folder, versions.ours, versions.makers[0]),
+                    "other": _version(folder, versions.theirs, versions.makers[1]),
+                }
+            )  # fmt: skip
+        found += [
+            {"folder": folder.label, "root": str(folder.path), "path": path, "kind": "file", "beside": plain_name(path)}
+            for path in conflict_files(folder)
+        ]
+    return found
+
+
+def _version(folder: Folder, text: str, maker: Maker) -> dict[str, Any]:
+    return {"text": text, "devices": [folder.name_of(device) for device in maker.devices], "at": maker.at}
+
+
+async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> dict[str, Any]:
+    """Make what a person wants stand at the places of a file; they are settled then.
+
+    Args:
+        keep: `this` (what this device had), `other`, `both`, one after the other, or `now`: what stands there.
+        number: of one place; None for all of the file.
+
+    Raises:
+        UsageError: there is no such place, or the text there was changed since.
+        DocumentPoisoned: the library panicked; nothing was changed.
+    """
+    if keep not in KEEP:
+        raise UsageError(f"{keep!r} is nothing to keep; it is one of {', '.join(KEEP)}")
+    entry = entry_at(folder, path)
+    found = [one for one in conflicts_of(folder, entry.id) if number in (None, one.notice.id)]
+    if not found:
+        what = f"conflict {number}" if number is not None else "conflict"
+        raise UsageError(f"there is no {what} in {path}; `yp2p conflicts` lists them")
+    live = folder.texts.open(entry.document)
+    before = live.text.text()
+    after = before if keep == "now" else _settled(before, path, found, keep)
+    # no await since the text was read
+    commit = None
+    if after != before:
+        folder.steps_end(entry.document)
+        with folder.reloading(live):
+            update = live.text.edit(hunks(before, after))
+        if update is not None:
+            commit = folder.record_text(live, update, None, undo_gap_s=0.0)
+            folder.to_render.add(entry.id)
+            folder.disk_work.set()
+        folder.steps_end(entry.document)
+    for conflict in found:
+        for message in folder.notices.settle(conflict.notice):
+            folder.tell_makers(message)
+    if commit is not None:
+        await commit.wait()
+    return {"path": path, "settled": len(found), "changed": after != before}
+
+
+def _settled(text: str, path: str, found: Sequence[Conflict], keep: str) -> str:
+    """A text with what a person wants at these places. Raises UsageError."""
+    lines = split_lines(text)
+    for conflict in found:
+        versions = conflict.versions
+        at = find(lines, versions)
+        if at is None:
+            raise UsageError(
+                f"{path} was changed since at what was line {versions.line}, so nothing was done; "
+                "`yp2p conflicts --json` shows both versions, to be put in by hand, and --keep now settles it as it is"
+            )
+        lines[at : at + len(split_lines(versions.stands))] = split_lines(_kept(versions, keep))
+    return "".join(lines)
+
+
+def _kept(versions: Versions, keep: str) -> str:
+    if keep == "both":
+        first = versions.ours
+        return (first if not first or first.endswith("\n") else first + "\n") + versions.theirs
+    return versions.ours if keep == "this" else versions.theirs
+
+
+def find(lines: list[str], versions: Versions) -> int | None:
+    """The row where a place begins now: where its text stands between the lines it stood between, or anywhere once."""
+    stands = split_lines(versions.stands)
+    rows = [row for row in range(len(lines) - len(stands) + 1) if lines[row : row + len(stands)] == stands]
+    between = [
+        row
+        for row in rows
+        if (lines[row - 1] if row else "") == versions.before
+        and (lines[row + len(stands)] if row + len(stands) < len(lines) else "") == versions.behind
+    ]
+    if between:
+        return min(between, key=lambda row: abs(row + 1 - versions.line))
+    return rows[0] if len(rows) == 1 and stands else None
+
+
+def _line_now(folder: Folder, conflict: Conflict) -> int | None:
+    """The line where a place begins now; None where its text was changed since."""
+    document = folder.manifest.entries[conflict.notice.entry].document
+    at = find(split_lines(folder.texts.open(document).text.text()), conflict.versions)
+    return None if at is None else at + 1
