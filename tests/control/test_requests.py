@@ -43,6 +43,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/bookmarks/set": {
         "path": "/d/a", "name": "n", "position": {"tname": "source", "assoc": 0}, "place": {"line": 1, "column": 1},
     },
+    "/v1/conflicts": {"folder": "f"},
+    "/v1/conflicts/resolve": {"path": "/d/a", "keep": "this", "number": 1},
     "/v1/stop": {},
 }  # fmt: skip
 FILE_NAMES = {"path", "folder", "names"}

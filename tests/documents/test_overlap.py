@@ -32,6 +32,12 @@ NONE = Overlap(lacks=1.0, keeps=1.0, covers=False)
         ("one\n", "one\n", "two\n", Overlap(0.0, 0.0, covers=False)),
         ("", "far\n", "mine\n", NONE),
         ("", "", "", ALL),
+        ("one\nfar away\n", "one\n", "one\nfar is away\n", NONE),  # it was removed there, and edited here
+        ("one two\nfar\n", "one two\r\nfar\r\n", "one too\nfar\n", Overlap(1.0, 1 / 3, covers=False)),
+        ("one\nfar\n", "one\r\nfar\r\n", "one\r\nfar\r\nmine\r\n", ALL),
+        ("one\nfar\n", "one\nfur\n", "one\r\nfar\r\n", NONE),
+        ("if a:\n    b\n", "if a:\n    c\n", "if a:\n\tb\n", NONE),
+        ("one two\nthree\n", "one two\nthree four\n", "three\none two\n", NONE),  # moved, not lost
         ("eins\nzwei äöü\n", "eins\nzwei äöü 😀 neu\n", "null\neins\nzwei äöü\n", NONE),
     ],
 )

@@ -200,7 +200,13 @@ def _message_seeds() -> list[bytes]:
         messages.ChannelData(_FOLDER, _DOCUMENT, b"payload"),
         messages.ChannelClose(_FOLDER, _DOCUMENT),
         messages.BothChanged(
-            _FOLDER, _ENTRY, False, 2, "a = 2\n", "", "b\n",
+            _FOLDER,
+            _ENTRY,
+            False,
+            2,
+            "a = 2\n",
+            "",
+            "b\n",
             (messages.Side("a = 1\n", (DeviceID(bytes(32)),), 9), messages.Side("a = 2\n", (), 10)),
         ),
     ]

@@ -59,6 +59,7 @@ class Scene:
     directory: Path
     expected: str | None = None  # the text in the end, where it is not that of `Becomes`
     removed_is_told: bool = False
+    both_are_told: bool = False
 
     @property
     def path(self) -> Path:
@@ -528,7 +529,7 @@ async def state_file_of_which_the_same_line_came(scene: Scene) -> None:
     scene.read()
     await scene.arrive(after=TEXT.replace("line 3 of the file", "line 3 from elsewhere"))
     scene.write()
-    scene.removed_is_told = True
+    scene.both_are_told = True
 
 
 @situation(Becomes.SAVE)
@@ -537,7 +538,7 @@ async def state_file_with_other_lines_altogether(scene: Scene) -> None:
     await scene.arrive(after="".join(f"elsewhere {number}\n" for number in range(8)))
     scene.write("".join(f"here {number}\n" for number in range(5)))
     scene.expected = "".join(f"here {number}\n" for number in range(5))
-    scene.removed_is_told = True
+    scene.both_are_told = True
 
 
 @situation(Becomes.SAVE)
@@ -652,6 +653,7 @@ def test_situation(becomes: Becomes, act: Situation) -> None:
             told = [notice.kind for notice in bridge.folder.notices if notice.path == NAME]
             wanted = [NoticeKind.OLDER_SAVE_MERGED] if becomes is Becomes.BOTH else []
             wanted += [NoticeKind.REMOVED_OTHERS_TEXT] if scene.removed_is_told else []
+            wanted += [NoticeKind.BOTH_CHANGED] if scene.both_are_told else []
             assert told == wanted
 
     with tempfile.TemporaryDirectory(dir=FAST) as base:

@@ -1,7 +1,9 @@
 """How much of a newer version of a text is in a save, and whether the save looks like a change of an older one.
 
 All of it is counted in letters and digits of whole lines, so that an added brace or blank line weighs nothing beside a
-sentence; where a change has none (only braces, only blank lines), its characters count instead.
+sentence; where a change has none (only braces, only blank lines), its characters count instead. White space at either
+end of a line counts for nothing: who gave the lines other ends, or another indentation, kept them. So did who moved
+them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from dataclasses import dataclass
 
 from yp2p.documents.diff import Hunk, hunks, line_blocks, split_lines
 
+# A line of which more letters than this share are taken out is not that line any more.
+_EDITED = 0.4
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
@@ -18,7 +23,7 @@ class Overlap:
 
     Attributes:
         lacks: share (0 to 1) of what the newer version changed that the save does not have: lines that it added or
-            rewrote and that are missing or cut in the save, and lines that it removed and that are there.
+            rewrote and that are missing or cut in the save, and lines that it removed and that are there, also edited.
         keeps: share (0 to 1) of the lines that both versions have that the save has as well; 1 where there is none.
         covers: whether the save changed every line that the newer version changed. Lines that the newer version only
             added are not covered.
@@ -35,8 +40,14 @@ def overlap(older: str, newer: str, save: str) -> Overlap:
     Two diffs with the save by words and one of the versions by lines; of texts of more than 200,000 characters this
     belongs in a worker thread.
     """
+    exact = older, newer, save
+    older, newer, save = map(_stripped, exact)
+    if older == newer and exact[0] != exact[1]:
+        return _overlap_of_layout(*map(split_lines, exact))
     old, new = _Lines(older), _Lines(newer)
-    in_old, in_new = old.cut_by(hunks(older, save)), new.cut_by(hunks(newer, save))
+    cut_old, cut_new = old.cut_by(hunks(older, save)), new.cut_by(hunks(newer, save))
+    in_old, in_new = cut_old.keys(), cut_new.keys()
+    elsewhere = set(split_lines(save))
     blocks = line_blocks(old.lines, new.lines)
     replaced = {row for block in blocks for row in range(block.old_start, block.old_stop)}
     added = {row for block in blocks for row in range(block.new_start, block.new_stop)}
@@ -46,14 +57,32 @@ def overlap(older: str, newer: str, save: str) -> Overlap:
     common = set(range(len(old.lines))) - replaced
     use_letters = bool(new.letters(added) + old.letters(removed))
     total = new.weight(added, use_letters) + old.weight(removed, use_letters)
-    lacking = new.weight(added & in_new, use_letters) + old.weight(removed - in_old, use_letters)
+    gone = {
+        row for row in removed & in_old
+        if not _letters(old.lines[row]) or cut_old[row] > _EDITED * _letters(old.lines[row])
+    }  # fmt: skip
+    lacking = new.weight(added & in_new, use_letters) + old.weight(removed - gone, use_letters)
+    lost = {row for row in in_old if old.lines[row] not in elsewhere}
     common_letters = bool(old.letters(common))
     all_common = old.weight(common, common_letters)
     return Overlap(
         lacks=lacking / total if total else 0.0,
-        keeps=old.weight(common - in_old, common_letters) / all_common if all_common else 1.0,
-        covers=bool(blocks) and all(block.old_start < block.old_stop for block in blocks) and replaced <= in_old,
+        keeps=old.weight(common - lost, common_letters) / all_common if all_common else 1.0,
+        covers=bool(blocks) and all(block.old_start < block.old_stop for block in blocks) and replaced <= lost,
     )
+
+
+def _overlap_of_layout(older: Sequence[str], newer: Sequence[str], save: Sequence[str]) -> Overlap:
+    """Where the newer version changed nothing but line ends or indentation: whether the save has those."""
+    there, words = set(save), {line.strip() for line in save}
+    changed = [one for one, other in zip(newer, older, strict=False) if one != other]
+    lacking = sum(len(line) for line in changed if line not in there)
+    kept = sum(len(line) for line in older if line.strip() in words)
+    return Overlap(lacking / max(1, sum(map(len, changed))), kept / max(1, sum(map(len, older))), covers=False)
+
+
+def _stripped(text: str) -> str:
+    return "".join(line.strip() + "\n" for line in text.split("\n"))
 
 
 class _Lines:
@@ -66,9 +95,9 @@ class _Lines:
             self._starts.append(self._starts[-1] + len(line))
         self._text = text
 
-    def cut_by(self, changes: Sequence[Hunk]) -> set[int]:
-        """The rows that these changes take something out of: letters, or all there is in a line without letters."""
-        cut: set[int] = set()
+    def cut_by(self, changes: Sequence[Hunk]) -> dict[int, int]:
+        """The rows that these changes take something out of, and how many letters: of a line without letters all."""
+        cut: dict[int, int] = {}
         row = 0
         for hunk in changes:
             while self._starts[row + 1 : row + 2] and self._starts[row + 1] <= hunk.start:
@@ -76,8 +105,9 @@ class _Lines:
             at = row
             while at < len(self.lines) and self._starts[at] < hunk.stop:
                 start, stop = max(self._starts[at], hunk.start), min(self._starts[at + 1], hunk.stop)
-                if _letters(self._text[start:stop]) or (not _letters(self.lines[at]) and start < stop):
-                    cut.add(at)
+                letters = _letters(self._text[start:stop])
+                if letters or (not _letters(self.lines[at]) and start < stop):
+                    cut[at] = cut.get(at, 0) + letters
                 at += 1
         return cut
 

@@ -15,8 +15,9 @@ Theory of operation
       LibreOffice) stood when it came and stands when the save is made. That outweighs any reading: an indexer or `rg`
       reads everything, and says nothing about the editor;
     * the save lacks most of what the newer version changed, and keeps most of what it left alone;
-    * some line that the newer version changed is not changed by the save. Where the save changes all of them, it is a
-      program that writes all of its state, or a person who wrote the line anew: then its lines stand;
+    * it is no program that writes all of its state, or a person who wrote the line anew: a save that changes each line
+      that the newer version changed, puts another text in place of it, and changes the same words. Of such a one the
+      lines stand, and that is told. (An editor that has a lock is no such program.);
     * it is no former version of the file, byte for byte: that is a restore;
     * no git command was at work (it locks its index while it writes files), and the save is not one of a wave.
 
@@ -45,6 +46,8 @@ from typing import TypeAlias
 
 from yp2p.documents.diff import extent, hunks
 from yp2p.documents.overlap import overlap
+from yp2p.threeway.lines import Place, Three, merge_lines, places, split_lines
+from yp2p.threeway.words import Clash, Words, merge_words
 
 # Of waking time. Who has had an editor open for half a day has been asked by it whether to load the file again, and a
 # longer time would make every old copy that is put in place look like a save of it.
@@ -110,7 +113,14 @@ class NoEdit:
     number: int
 
 
-Decision: TypeAlias = Replaces | MadeOf | NoEdit
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """The save was made of `older[number]`, and has changed all that the newer version changed: its lines stand."""
+
+    number: int
+
+
+Decision: TypeAlias = Replaces | MadeOf | NoEdit | Stands
 
 
 def may_be_open(older: Older, *, was_read: bool) -> bool:
@@ -138,12 +148,33 @@ def decide(older: Sequence[Older], newer: str, save: str, circumstances: Circums
     if not made_of:
         return Replaces()
     distance = {number: extent(hunks(older[number].text, save)) for number in made_of}
-    return MadeOf(min(reversed(made_of), key=distance.__getitem__))  # the newest of equals
+    nearest = min(reversed(made_of), key=distance.__getitem__)  # the newest of equals
+    one = older[nearest]
+    return Stands(nearest) if not one.has_lock and _is_state(one.text, newer, save) else MadeOf(nearest)
 
 
 def _looks_made_of(older: str, newer: str, save: str) -> bool:
     found = overlap(older, newer, save)
-    return found.lacks >= LACKS_MOST and found.keeps >= KEEPS_MOST and not found.covers
+    return found.lacks >= LACKS_MOST and found.keeps >= KEEPS_MOST
+
+
+def _is_state(older: str, newer: str, save: str) -> bool:
+    """Whether a save has a text of its own wherever the newer version has one, and changed the same words."""
+    if not overlap(older, newer, save).covers:
+        return False
+    return all(
+        place.ours and place.theirs and _changed_same_words(place) for place in met_places(older, newer, save)
+    )  # fmt: skip
+
+
+def _changed_same_words(place: Place) -> bool:
+    words = [Words.of("".join(lines)) for lines in (place.base, place.ours, place.theirs)]
+    return any(isinstance(part, Clash) for part in merge_words(*words))
+
+
+def met_places(older: str, newer: str, save: str) -> list[Place]:
+    """Where a save and the newer version changed the older one both, as git would ask; `ours` is the save's."""
+    return places(merge_lines(Three(split_lines(older), split_lines(save), split_lines(newer))))
 
 
 class Waves:

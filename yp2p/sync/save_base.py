@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from yp2p.files.inspect import Finding
-from yp2p.sync.evidence import Circumstances, MadeOf, NoEdit, Older, decide, may_be_open
+from yp2p.sync.evidence import Circumstances, MadeOf, NoEdit, Older, Stands, decide, may_be_open
 from yp2p.sync.folder import Folder
 from yp2p.sync.readers import Readers
 from yp2p.sync.records import Candidate, FileRecord
@@ -35,11 +35,13 @@ class SaveBase:
         record: the version to take the save for a change of.
         older: where that is not what was on the disk, the evidence for it.
         is_edit: False where an editor saved what it had opened, unchanged.
+        stands_over: where it was made of this one, and its lines stand nevertheless.
     """
 
     record: FileRecord
     older: Candidate | None = None
     is_edit: bool = True
+    stands_over: Candidate | None = None
 
 
 class SaveBases:
@@ -92,6 +94,8 @@ class SaveBases:
             return SaveBase(suspects[decision.number][0].base, suspects[decision.number][0], is_edit=False)
         if isinstance(decision, MadeOf) and not self._is_former(record, finding):
             return SaveBase(suspects[decision.number][0].base, suspects[decision.number][0])
+        if isinstance(decision, Stands) and not self._is_former(record, finding):
+            return SaveBase(record, stands_over=suspects[decision.number][0])
         return SaveBase(record)
 
     def _text(self, record: FileRecord) -> str:

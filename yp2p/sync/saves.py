@@ -23,13 +23,16 @@ import structlog
 import trio
 
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
+from yp2p.documents.meeting import Decision
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.identity import EntryID
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.ysync import deleted_ranges
 from yp2p.store.database import Statement
+from yp2p.sync.authors import Maker, maker_of
 from yp2p.sync.clients import fresh_client_id
+from yp2p.sync.evidence import met_places
 from yp2p.sync.folder import Folder
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.meetings import Settled
@@ -39,6 +42,7 @@ from yp2p.sync.records import Candidate, FileRecord
 from yp2p.sync.save_base import SaveBases
 from yp2p.sync.versions import nearest_version
 from yp2p.sync.wholes import told_mode
+from yp2p.threeway.merge import Told
 
 # A former file that is shorter is like anything.
 _MIN_FORMER_CHARS = 8
@@ -108,10 +112,29 @@ class Saves:
         if not made_of.is_edit:
             self._is_unchanged(record, made_of.record, finding)
             return made_of.older
-        await self.save(record, made_of.record, finding, look)
+        stands_over = made_of.stands_over
+        told = self._stands_over(record, stands_over.base, finding) if stands_over is not None else None
+        await self.save(record, made_of.record, finding, look, told)
         if made_of.older is not None:
             self._tell_older(record)
         return made_of.older
+
+    def _stands_over(
+        self, record: FileRecord, base: FileRecord, finding: Finding
+    ) -> tuple[Decision, tuple[Maker, Maker]] | None:
+        """What to tell of a save that stands over a newer version; of many saves in a row, once."""
+        folder, earliest = self._folder, time.time() - _TELL_AGAIN_S
+        kind = NoticeKind.BOTH_CHANGED
+        if any(one.kind is kind and one.entry == record.entry and one.at > earliest for one in folder.notices):
+            return None
+        older, newer = (folder.texts.fork_at_base(one, folder.clients.fork) for one in (base, record))
+        told: list[Told] = []
+        for place in met_places(older.text(), newer.text(), finding.text):
+            ours = "".join(place.ours)
+            told.append(Told(place.ours_at + 1, ours, ours, "".join(place.theirs)))
+        made_here = Maker((folder.clients.device,), time.time())
+        made_there = maker_of(folder, record.document, (), None, newer.clocks(), older.clocks())
+        return Decision(finding.text, told), (made_here, made_there)
 
     def _is_unchanged(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
         """The file holds an older version, and nobody changed that: the newer one comes back."""
@@ -130,8 +153,15 @@ class Saves:
             text = "a save that was made of an older version was merged with what other devices had changed since"
             notices.add(kind, record.path, text, record.entry)
 
-    async def save(self, record: FileRecord, base: FileRecord, finding: Finding, look: Look) -> None:
-        """A person or program saved what was made of `base`: fork there, apply, merge."""
+    async def save(
+        self, record: FileRecord, base: FileRecord, finding: Finding, look: Look,
+        told: tuple[Decision, tuple[Maker, Maker]] | None = None,
+    ) -> None:  # fmt: skip
+        """A person or program saved what was made of `base`: fork there, apply, merge.
+
+        Args:
+            told: what the save stands over, and who made it.
+        """
         folder = self._folder
         fork, found = await self._changes(base, finding)
         live = folder.texts.open(record.document)
@@ -170,7 +200,10 @@ class Saves:
         folder.rendered(record.entry)
         if told_mode(record, finding.mode) != record.mode:
             await self._only_status(replace(updated, mode=record.mode), finding)
-        if removed:
+        if told is not None:
+            for message in folder.notices.tell_meeting(record.path, record.entry, *told):
+                folder.tell_makers(message)
+        elif removed:
             await self._tell_removal(record, removed, seq, before, after)
 
     async def _made_on(
