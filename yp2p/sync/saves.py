@@ -222,7 +222,7 @@ class Saves:
                 fork = folder.texts.fork_at_base(base, folder.clients.fork)
             if look.scanned:
                 # Found by a scan: the same change made on another device while apart becomes the same operations.
-                fork = fork.fork(client_id_from(Writer.SAVED, b"scan", fork.version(), repr(found).encode()))
+                fork = fork.fork(client_id_from(Writer.SAVED, b"scan", live.id, fork.version(), repr(found).encode()))
             update = fork.edit(found)
             if update is None:
                 return fork, None, False, Settled()

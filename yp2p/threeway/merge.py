@@ -23,6 +23,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from yp2p.threeway.copies import without_copies
 from yp2p.threeway.languages import language_of
 from yp2p.threeway.lines import Clean, Place, Three, joined, merge_lines, places, split_lines
 from yp2p.threeway.moves import follow_moves
@@ -129,6 +130,10 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
     text = joined(used, chosen)
+    single = without_copies(three, split_lines(text), _asked(used, chosen))
+    if single is not None and _parses_as(path, texts[1:], "".join(single)):
+        text = "".join(single)
+        return Merged(text, _located(three, parts, text))
     return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
 
 
@@ -164,6 +169,29 @@ def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_
     if chosen is None:
         return None
     return ["".join(text for text, of in zip(chosen, numbers, strict=True) if of == n) for n in range(len(resolved))]
+
+
+def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[range]:
+    """The rows of the result that each place has."""
+    found: list[range] = []
+    row = 0
+    at = iter(chosen)
+    for part in parts:
+        size = len(part.lines) if isinstance(part, Clean) else len(split_lines(next(at)))
+        if isinstance(part, Place):
+            found.append(range(row, row + size))
+        row += size
+    return found
+
+
+def _parses_as(path: str, sides: Sequence[str], text: str) -> bool:
+    """Whether a text parses, where both sides do."""
+    if language_of(path) is None:
+        return True
+    from yp2p.threeway.parsing import Checker
+
+    parses = Checker(path, sides)
+    return not parses.is_needed or parses([text])
 
 
 def _neighbours(parts: Sequence[Clean | Place], number: int) -> Neighbours:
