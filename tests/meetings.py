@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -11,15 +12,16 @@ from yp2p.documents.joined import Side
 from yp2p.documents.meeting import Decision, meet
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import contains, parse_update
 
 WORDS = ["alpha", "beta", "gamma", "return", "None", "if", "x", "==", ":", "(", ")", "{", "}", "1200", "42", "é", "😀"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a device answers to a step 1: an update, and what it has."""
+    """What a device answers to a step 1: updates, and what it has."""
 
-    update: bytes
+    updates: tuple[bytes, ...]
     side: Side
 
 
@@ -55,17 +57,25 @@ class Node:
             self.log.append(update)
 
     def answer(self, other: Node) -> Message:
-        return Message(self.replica.update_since(other.replica.state_vector()), self.side())
+        """As `LiveDocument.cut_apart`: where the other one lacks a repair, the updates one by one."""
+        known = other.replica.clocks()
+        update = self.replica.update_since(other.replica.state_vector())
+        lacks = any(Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks())
+        parts = [row for row in self.log if not contains(known, _ends(row))] if lacks else []
+        return Message((*parts, update), self.side())
 
     def receive(self, message: Message) -> None:
-        repair, decision = meet("a.txt", [*self.log, message.update], self.side(), message.side)
-        if self.replica.apply(message.update) is not None:
-            self.log.append(message.update)
+        repair, decision = meet("a.txt", [*self.log, *message.updates], self.side(), message.side)
+        self.log += [news for update in message.updates if (news := self.replica.apply(update)) is not None]
         if decision is not None and decision.told:
             self.told.append(decision)
         if repair is not None and self.replica.apply(repair) is not None:
             self.log.append(repair)
             self.repairs += 1
+
+
+def _ends(update: bytes) -> dict[int, int]:
+    return {client: stop for client, (_, stop) in parse_update(update).sections.items()}
 
 
 def exchange(one: Node, other: Node) -> None:
@@ -127,31 +137,70 @@ class Author:
         return "\n".join(lines) + "\n"
 
 
+_NUMBER = re.compile(r"\d{6}")
+
+
 def doubled(text: str) -> list[str]:
-    """Numbers that stand twice in a text."""
-    words = text.replace("word", " ").replace("line", " ").split()
-    return [number for number, count in Counter(w for w in words if w.isdecimal() and len(w) == 6).items() if count > 1]
+    """Numbered lines that stand twice in a text."""
+    lines = [line.strip() for line in text.split("\n") if _NUMBER.search(line)]
+    return [line for line, count in Counter(lines).items() if count > 1]
 
 
-def run(seed: int, devices: int, rounds: int = 3) -> tuple[int, list[str]]:
-    """One run: in how many rounds repairs were made after the last edit, and which numbers stand twice then."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run: in how many rounds repairs were made after the last edit, and what is wrong.
+
+    `lost` are numbers that somebody wrote, nobody removed, and of which nobody was told.
+    """
+
+    rounds: int
+    doubled: list[str]
+    lost: list[str]
+
+
+def run(seed: int, devices: int, rounds: int = 3) -> Outcome:
+    """Devices edit, go apart and meet in random order, and come to rest."""
     rng = random.Random(seed)
     author = Author(rng)
     text = author.text()
     nodes = [Node(number, text) for number in range(devices)]
+    written: set[str] = set(_NUMBER.findall(text))
+    removed: set[str] = set()
+
+    def note(before: str, after: str) -> None:
+        old, new = set(_NUMBER.findall(before)), set(_NUMBER.findall(after))
+        written.update(new)
+        removed.update(old - new)
+
+    def save(node: Node) -> None:
+        before = node.text()
+        node.save(author.change(before))
+        note(before, node.text())
+
     for _ in range(rounds):
         for node in nodes:
             for _ in range(rng.randint(0, 2)):
-                node.save(author.change(node.text()))
+                save(node)
         for _ in range(rng.randint(0, 2 * devices)):
             one, other = rng.sample(nodes, 2)
             for_one, for_other = other.answer(one), one.answer(other)
             match rng.randrange(4):
                 case 0:
-                    other.save(author.change(other.text()))
+                    save(other)
                 case 1 if other.text():
-                    other.type(rng.randrange(len(other.text())), rng.choice("xyz "))
+                    before = other.text()
+                    other.type(rng.randrange(len(before)), rng.choice("xyz "))
+                    note(before, other.text())
             one.receive(for_one)
             other.receive(for_other)
     rests = come_to_rest(nodes, rng)
-    return rests, doubled(nodes[0].text())
+    text = nodes[0].text()
+    told = {
+        number
+        for node in nodes
+        for decision in node.told
+        for place in decision.told
+        for number in _NUMBER.findall(place.ours + place.theirs)
+    }
+    lost = written - removed - told - set(_NUMBER.findall(text))
+    return Outcome(rests, doubled(text), sorted(lost))

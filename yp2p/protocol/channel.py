@@ -13,6 +13,7 @@ bytes                   meaning
 02 00 length reason     what you sent, or asked for, was refused (UTF-8); only to programs
 40 count (length upd.)  live updates, oldest first
 41 length vector        what I have with the step 2 or the updates that follow; only between devices
+42 count (length upd.)  step 2 in parts, each repair by itself; the last part is all of it; only between devices
 ======================  ================================================
 """
 
@@ -24,7 +25,7 @@ from yp2p.errors import InvalidUpdate
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
 
-_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE = 0x00, 0x01, 0x02, 0x40, 0x41
+_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42
 _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
@@ -39,6 +40,14 @@ class Step1:
 @dataclass(frozen=True, slots=True)
 class Step2:
     update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Step 2 in parts: the updates as they were made, in their order, so that it can be told what each of them removed;
+    the last one is what a step 2 would be."""
+
+    updates: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Unrecognised:
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Updates | Have | AwarenessUpdate | Denied | Unrecognised
+ProviderMessage = Step1 | Step2 | Answer | Updates | Have | AwarenessUpdate | Denied | Unrecognised
 
 
 def _sized(data: bytes) -> bytes:
@@ -89,6 +98,8 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_SYNC, _UPDATE]) + _sized(update)
         case Updates(updates):
             return bytes([_UPDATES]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
+        case Answer(updates):
+            return bytes([_ANSWER]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
         case Have(vector):
             return bytes([_HAVE]) + _sized(vector)
         case AwarenessUpdate(data):
@@ -132,11 +143,12 @@ def decode(data: bytes) -> ProviderMessage:
         message = Denied(cursor.text())
     elif kind == _HAVE:
         message = Have(_take(cursor))
-    elif kind == _UPDATES:
+    elif kind in (_UPDATES, _ANSWER):
         count = cursor.count(1)
         if count > MAX_UPDATES:
             raise InvalidUpdate(f"{count} updates in one message", cursor.at)
-        message = Updates(tuple(_take(cursor) for _ in range(count)))
+        updates = tuple(_take(cursor) for _ in range(count))
+        message = Updates(updates) if kind == _UPDATES else Answer(updates)
     else:
         return Unrecognised(kind)
     cursor.finish()

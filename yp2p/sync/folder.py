@@ -399,7 +399,7 @@ class Folder:
             yield
         except DocumentPoisoned:
             # no await: what is applied and not committed yet is in `untold`, everything else in the log
-            rows = [data for _, data in self.texts.rows(live.id)] + live.untold_updates()
+            rows = self.texts.updates(live)
             index = _MANIFEST_INDEX.get(live.id)
             if index is not None:
                 touched = self.manifest.reload(index, rows)

@@ -24,7 +24,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser
+from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser, contains, parse_update, read_state_vector
 from yp2p.store.database import Commit
 from yp2p.sync.provider import Listener, PeerState
 
@@ -34,6 +34,8 @@ RECENT_S = 600.0
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
 _MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
+# Updates that go to a peer one by one when it lacks a repair.
+_MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
 
 log = structlog.get_logger()
@@ -90,6 +92,7 @@ class LiveDocument:
         accept: applies and stores what comes from others.
         pending: gives the commit of what was submitted last.
         meet: takes what comes from peers whose history may have gone apart from ours.
+        rows: gives all updates of the document, as they were made, in their order.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class LiveDocument:
         pending: Callable[[], Commit],
         last_seq: int = 0,
         meet: Meet | None = None,
+        rows: Callable[[LiveDocument], Iterable[bytes]] | None = None,
     ) -> None:
         self.id = document
         self.replica = replica
@@ -108,6 +112,7 @@ class LiveDocument:
         self._accept = accept
         self._pending = pending
         self._meet = meet
+        self._rows = rows
         self.changes = 0  # how often it was changed since it is in memory
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._listeners: dict[int, Listener] = {}
@@ -140,6 +145,27 @@ class LiveDocument:
     def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
         return self.replica.update_since(state_vector), self._pending()
+
+    def cut_apart(self, state_vector: bytes) -> tuple[tuple[bytes, ...], Commit]:
+        """What a holder of `state_vector` lacks, and the commit that makes it durable.
+
+        Where there are repairs among it, the updates as they were made come first: who merges has to know what a repair
+        took out, and what an edit. Where that is too much, all in one.
+        """
+        update, durable = self.cut(state_vector)
+        known = read_state_vector(state_vector)
+        if self._rows is None or not any(
+            Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
+        ):
+            return (update,), durable
+        parts: list[bytes] = []
+        for row in self._rows(self):
+            sections = parse_update(row).sections
+            if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
+                parts.append(row)
+        if len(parts) > _MAX_PARTS or sum(map(len, parts)) > _MAX_PARTS_BYTES:
+            return (update,), durable
+        return (*parts, update), durable
 
     async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
         """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""

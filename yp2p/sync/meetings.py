@@ -68,7 +68,7 @@ class Meetings:
             gone = live.replica.deleted()
             there = [item for update in updates for item in deleted_ranges(update)]
             if not theirs.is_answer:
-                there += deleted_at(theirs.vector, self._log(live), gone)
+                there += deleted_at(theirs.vector, self._folder.texts.updates(live), gone)
             sides = Side(ours, gone), Side(theirs.vector, there)
             changes = live.changes
             settled = await self.settle(live, updates, source, *sides, meeting, in_time=attempt == _TRIES)
@@ -89,10 +89,6 @@ class Meetings:
                 clocks[client] = max(clocks.get(client, 0), stop)
         return clocks
 
-    def _log(self, live: LiveDocument) -> list[bytes]:
-        """All updates of a document: what the store has, and what is on its way there."""
-        return [*(data for _, data in self._folder.texts.rows(live.id)), *live.untold_updates()]
-
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
         *, in_time: bool = False,
@@ -103,7 +99,7 @@ class Meetings:
             source: the device that they come from; None for this one.
             in_time: on the spot, without any await.
         """
-        log = [*self._log(live), *updates]
+        log = [*self._folder.texts.updates(live), *updates]
         entry = self._folder.entry_of.get(live.id)
         path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
         if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:

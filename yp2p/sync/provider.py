@@ -35,7 +35,7 @@ import trio
 
 from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
-from yp2p.protocol.channel import AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.ysync import read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
@@ -120,6 +120,10 @@ def _size(updates: Sequence[_Update]) -> int:
 
 def _is_too_much(updates: Sequence[_Update]) -> bool:
     return len(updates) > MAX_WAITING_UPDATES or _size(updates) > MAX_WAITING_BYTES
+
+
+def _step2(updates: tuple[bytes, ...]) -> Step2 | Answer:
+    return Step2(updates[0]) if len(updates) == 1 else Answer(updates)
 
 
 class Provider:
@@ -323,7 +327,7 @@ class Provider:
             if not self._live:
                 continue
             if self._overrun:
-                await self._answer(self._peer_vector, lambda update: Updates((update,)))
+                await self._answer(self._peer_vector, Updates)
             elif self._waiting:
                 updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
@@ -336,10 +340,17 @@ class Provider:
         self._went.set()
         self._went = trio.Event()
 
-    async def _answer(self, state_vector: bytes, message: Callable[[bytes], Step2 | Updates] = Step2) -> None:
+    async def _answer(
+        self, state_vector: bytes, message: Callable[[tuple[bytes, ...]], Step2 | Answer | Updates] | None = None
+    ) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         # no await between cut and clear: what comes later is a live update
-        update, durable = self._document.cut(state_vector)
+        cut_apart = getattr(self._document, "cut_apart", None) if self._tells_state else None
+        if cut_apart is not None:
+            updates, durable = cut_apart(state_vector)
+        else:
+            update, durable = self._document.cut(state_vector)
+            updates = (update,)
         have = self._document.state_vector()
         self._waiting.clear()
         self._held.clear()
@@ -348,7 +359,7 @@ class Provider:
         await durable.wait()
         if self._tells_state:
             await self._channel.send(encode(Have(have)))
-        await self._channel.send(encode(message(update)))
+        await self._channel.send(encode((message or _step2)(updates)))
         self._note_sent()
         self._live = True
         if self._waiting:
@@ -364,6 +375,9 @@ class Provider:
                 self._have = read_state_vector(state_vector)
             case Step2(update):
                 await self._receive([update], is_answer=True)
+                self.synced.set()
+            case Answer(updates):
+                await self._receive(updates, is_answer=True)
                 self.synced.set()
             case Updates(updates):
                 await self._receive(updates, is_answer=False)

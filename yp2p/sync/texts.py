@@ -61,13 +61,19 @@ class Texts:
         if live is None:
             rows = self.rows(document)
             replica = TextReplica.from_updates(self._clients.own, [data for _, data in rows])
-            live = LiveDocument(document, replica, self._accept, self._database.pending, meet=self._meet)
+            live = LiveDocument(
+                document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates
+            )
             live.last_seq = rows[-1][0] if rows else 0
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
                 live.recent.add(at, parse_update(data).sections)
             self._open[document] = live
         live.used_at = trio.current_time()
         return live
+
+    def updates(self, live: LiveDocument) -> list[bytes]:
+        """All updates of a document, in their order: what the store has, and what is on its way there."""
+        return [*(data for _, data in self.rows(live.id)), *live.untold_updates()]
 
     def rows(self, document: DocumentID, seq: int | None = None, *, singly: int = 0) -> list[tuple[int, bytes]]:
         """The log of a document, with what is on its way to the store.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from yp2p.threeway.sequences import differences
+from yp2p.threeway.sequences import Block, differences
 
 # Two lines are one line that was edited when they share this much of their letters (as in `documents/diff.py`).
 ALIKE = 0.6
@@ -97,3 +97,50 @@ def cut_lines(
         i, j, k = row + 1, at + 1, there + 1
     if i < len(base) or j < len(ours) or k < len(theirs):
         yield base[i:], ours[j:], theirs[k:]
+
+
+def cut_changes(
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
+) -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[str]]]:
+    """The same, where changes of both sides only touch: each part has changes of one side, or such as overlap.
+
+    What is only put in touches both of its neighbours, and stays with them.
+    """
+    texts = base, ours, theirs
+    changes = sorted(
+        (
+            (2 * change.old_start, 2 * change.old_stop, number, change)
+            if change.old_start < change.old_stop
+            else (2 * change.old_start - 1, 2 * change.old_start + 1, number, change)
+            for number, side in enumerate((ours, theirs), start=1)
+            for change in differences(base, side)
+        ),
+        key=lambda item: item[:3],
+    )
+    groups: list[list[tuple[int, int, int, Block]]] = []
+    reached = -1
+    for item in changes:
+        if groups and item[0] < reached:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+        reached = max(reached, item[1])
+    at, shift = [0, 0, 0], [0, 0, 0]  # how far the texts are given out, and where they are against the base
+    for group in groups:
+        until = [min(item[3].old_start for item in group) + by for by in shift]
+        if until != at:
+            yield _between(texts, at, until)
+        for _, _, number, change in group:
+            shift[number] += change.new_stop - change.new_start - (change.old_stop - change.old_start)
+        at, until = until, [max(item[3].old_stop for item in group) + by for by in shift]
+        yield _between(texts, at, until)
+        at = until
+    if at != [len(text) for text in texts]:
+        yield _between(texts, at, [len(text) for text in texts])
+
+
+def _between(
+    texts: tuple[Sequence[str], Sequence[str], Sequence[str]], start: Sequence[int], stop: Sequence[int]
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    base, ours, theirs = texts
+    return base[start[0] : stop[0]], ours[start[1] : stop[1]], theirs[start[2] : stop[2]]

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from yp2p.threeway.alike import cut_lines, kept, likeness
+from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
 from yp2p.threeway.sequences import differences
@@ -100,7 +100,10 @@ def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
 def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if not around.budget.take(base, ours, theirs):
         return [Piece(base, ours, theirs, _in_order(ours, theirs, around.lines))]
-    cut = list(cut_lines(split_lines(base), split_lines(ours), split_lines(theirs)))
+    rows = split_lines(base), split_lines(ours), split_lines(theirs)
+    cut = list(cut_lines(*rows))
+    if len(cut) == 1:
+        cut = list(cut_changes(*rows))
     if len(cut) == 1:
         in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
         stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line

@@ -1,0 +1,63 @@
+"""Lines that would stand twice though every version has them once.
+
+Where one side moved a line and the other changed what is next to it, the merge can keep the line in both places. Such a
+line stands where the mover put it, or, where both moved it, where the first of the two texts has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from yp2p.threeway.lines import Three
+from yp2p.threeway.sequences import Block, differences
+
+# Fewer letters and digits are no line that is known again: a brace, `return`, `else:`.
+_DISTINCT_LETTERS = 6
+
+
+def without_copies(three: Three, rows: Sequence[str], asked: Sequence[range]) -> list[str] | None:
+    """The result without the lines that it has twice and every version once; None where there is none.
+
+    White space at either end of a line does not tell lines apart here. Of a line that both sides put in, the copies
+    have to be in one place: in two, each of them may be meant.
+
+    Args:
+        rows: the result.
+        asked: the rows of each place where git would ask.
+    """
+    words = [line.strip() for line in rows]
+    counts = Counter(words)
+    doubled = {word for word, count in counts.items() if count > 1 and sum(map(str.isalnum, word)) >= _DISTINCT_LETTERS}
+    for side in (three.base, three.ours, three.theirs) if doubled else ():
+        known = Counter(line.strip() for line in side)
+        doubled = {word for word in doubled if known[word] == 1 or (side is three.base and not known[word])}
+    base = {line.strip() for line in three.base}
+    together = {word for place in asked for word, count in Counter(words[place.start : place.stop]).items() if count > 1}
+    doubled = {word for word in doubled if word in base or word in together}
+    if not doubled:
+        return None
+    gone: set[int] = set()
+    in_ours, in_theirs = (_rows_of(side, rows) for side in (three.ours, three.theirs))
+    moved = _moved(three.base, three.ours, three.by_ours), _moved(three.base, three.theirs, three.by_theirs)
+    for word in doubled:
+        places = [row for row, other in enumerate(words) if other == word]
+        order = (in_theirs, in_ours) if word in moved[1] and word not in moved[0] else (in_ours, in_theirs)
+        keep = next((row for known in order for row in places if row in known), places[0])
+        gone.update(row for row in places if row != keep)
+    return [line for row, line in enumerate(rows) if row not in gone]
+
+
+def _rows_of(side: Sequence[str], rows: Sequence[str]) -> set[int]:
+    """The rows of the result that are lines of a side, where the side has them."""
+    found = set(range(len(rows)))
+    for change in differences(side, rows):
+        found.difference_update(range(change.new_start, change.new_stop))
+    return found
+
+
+def _moved(base: Sequence[str], side: Sequence[str], changes: Sequence[Block]) -> set[str]:
+    """The lines, without white space at their ends, that a side took from one place to another."""
+    gone = {base[row].strip() for change in changes for row in range(change.old_start, change.old_stop)}
+    come = {side[row].strip() for change in changes for row in range(change.new_start, change.new_stop)}
+    return gone & come
