@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from yp2p.documents.diff import hunks
@@ -13,6 +14,8 @@ from yp2p.documents.meeting import Decision, meet
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import contains, parse_update
+from yp2p.threeway.lines import split_lines
+from yp2p.threeway.sequences import differences
 
 WORDS = ["alpha", "beta", "gamma", "return", "None", "if", "x", "==", ":", "(", ")", "{", "}", "1200", "42", "é", "😀"]
 
@@ -150,26 +153,57 @@ def doubled(text: str) -> list[str]:
 class Outcome:
     """What came of a run: in how many rounds repairs were made after the last edit, and what is wrong.
 
-    `lost` are numbers that somebody wrote, nobody removed, and of which nobody was told.
+    `lost` are numbers that somebody wrote, nobody removed, and of which nobody was told; `made_up` are lines that
+    nobody wrote, and of which nobody was told.
     """
 
     rounds: int
     doubled: list[str]
     lost: list[str]
+    made_up: list[str]
 
 
-def run(seed: int, devices: int, rounds: int = 3) -> Outcome:
+class Committer(Author):
+    """Makes changes that people made: what either side of a real merge changed, as far as the lines are there."""
+
+    def __init__(self, rng: random.Random, base: str, sides: Sequence[str]) -> None:
+        super().__init__(rng)
+        self._base = base
+        lines = split_lines(base)
+        self._changes = [
+            (lines[change.old_start : change.old_stop], side[change.new_start : change.new_stop], change.old_start)
+            for side in map(split_lines, sides)
+            for change in differences(lines, side)
+        ]
+
+    def text(self) -> str:
+        return self._base
+
+    def change(self, text: str) -> str:
+        lines = split_lines(text)
+        for _ in range(self.rng.randint(1, 3)):
+            old, new, near = self.rng.choice(self._changes)
+            rows = [row for row in range(len(lines) - len(old) + 1) if lines[row : row + len(old)] == old]
+            if rows:
+                at = min(rows, key=lambda row: abs(row - near))
+                lines[at : at + len(old)] = new
+        return "".join(lines)
+
+
+def run(seed: int, devices: int, rounds: int = 3, author: Author | None = None) -> Outcome:
     """Devices edit, go apart and meet in random order, and come to rest."""
-    rng = random.Random(seed)
-    author = Author(rng)
+    rng = author.rng if author is not None else random.Random(seed)
+    author = author or Author(rng)
     text = author.text()
     nodes = [Node(number, text) for number in range(devices)]
     written: set[str] = set(_NUMBER.findall(text))
     removed: set[str] = set()
+    lines: set[str] = set(text.split("\n"))
 
     def note(before: str, after: str) -> None:
         old, new = set(_NUMBER.findall(before)), set(_NUMBER.findall(after))
         written.update(new)
+        lines.update(after.split("\n"))
         removed.update(old - new)
 
     def save(node: Node) -> None:
@@ -195,12 +229,9 @@ def run(seed: int, devices: int, rounds: int = 3) -> Outcome:
             other.receive(for_other)
     rests = come_to_rest(nodes, rng)
     text = nodes[0].text()
-    told = {
-        number
-        for node in nodes
-        for decision in node.told
-        for place in decision.told
-        for number in _NUMBER.findall(place.ours + place.theirs)
-    }
-    lost = written - removed - told - set(_NUMBER.findall(text))
-    return Outcome(rests, doubled(text), sorted(lost))
+    told = [place for node in nodes for decision in node.told for place in decision.told]
+    lost = written - removed - set(_NUMBER.findall(text))
+    lost.difference_update(*(_NUMBER.findall(place.ours + place.theirs) for place in told))
+    made_up = set(text.split("\n")) - lines
+    made_up.difference_update(*(place.stands.split("\n") for place in told))
+    return Outcome(rests, doubled(text), sorted(lost), sorted(made_up))

@@ -62,17 +62,23 @@ class _Part:
     theirs: bool
     base: bool
     standing: bool
+    common: bool  # whether both had it before they went apart, standing or not
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The union, and the three texts that met in it."""
+    """The union, and the three texts that met in it.
+
+    `back` are lines that both had lost before they went apart and that both have brought back (without white space at
+    their ends).
+    """
 
     base: str
     ours: str
     theirs: str
     text: str
     parts: Sequence[_Part]
+    back: frozenset[str] = frozenset()
 
 
 class _Ranges:
@@ -127,7 +133,16 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
             return None
         texts.append("".join(filter(None, found)))
     base, of_ours, of_theirs, text = texts
-    return Joined(base, of_ours, of_theirs, text, parts)
+    return Joined(base, of_ours, of_theirs, text, parts, _brought_back(base, of_ours, of_theirs, parts))
+
+
+def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> frozenset[str]:
+    old, here, there = (frozenset(map(str.strip, text.split("\n"))) for text in (base, ours, theirs))
+    back = (here & there) - old
+    if not back:
+        return back
+    had = "".join(part.text or "" for part in parts if part.common)
+    return back.intersection(map(str.strip, had.split("\n")))
 
 
 def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[DeletedRange]) -> list[DeletedRange]:
@@ -290,7 +305,7 @@ def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges
         yield _Part(
             client, first, last - first, text,
             ours=had[0] and not took[0], theirs=had[1] and not took[1],
-            base=had[2] and not took[2], standing=any(had[:2]) and not any(took[:2]),
+            base=had[2] and not took[2], standing=any(had[:2]) and not any(took[:2]), common=had[2],
         )  # fmt: skip
 
 

@@ -82,8 +82,10 @@ def meeting_of(ours: StateVector, theirs: StateVector, *, apart: bool) -> Meetin
 def decide(path: str, joined: Joined, meeting: Meeting) -> Decision:
     """What stands after a meeting. `path` is the name of the file; its ending tells the language."""
     if meeting is Meeting.THREE_TEXTS:
-        merged = threeway.merge(path, joined.base, joined.ours, joined.theirs)
+        merged = threeway.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
+    if meeting is Meeting.ONE_OF_BOTH and joined.text in (joined.ours, joined.theirs):
+        return Decision(joined.text)  # it is right without another repair
     if meeting is Meeting.ONE_OF_BOTH:
         return Decision(max(joined.ours, joined.theirs, key=_rank))
     return Decision(joined.ours if meeting is Meeting.OURS else joined.theirs)

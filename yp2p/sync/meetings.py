@@ -140,7 +140,7 @@ class Meetings:
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
         if meeting is not Meeting.THREE_TEXTS:
             return decide(path, joined, meeting)
-        merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs)
+        merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
 
     def apply(self, live: LiveDocument, settled: Settled) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -41,16 +41,16 @@ log = structlog.get_logger()
 class Merger(Protocol):
     """Merges three texts."""
 
-    async def merge(self, path: str, base: str, ours: str, theirs: str) -> Merged:
+    async def merge(self, path: str, base: str, ours: str, theirs: str, back: Collection[str] = ()) -> Merged:
         """As `threeway.merge.merge`."""
 
 
 class InlineMerger:
     """Merges where it is: for tests in virtual time."""
 
-    async def merge(self, path: str, base: str, ours: str, theirs: str) -> Merged:
+    async def merge(self, path: str, base: str, ours: str, theirs: str, back: Collection[str] = ()) -> Merged:
         await trio.lowlevel.checkpoint()
-        return merge(path, base, ours, theirs)
+        return merge(path, base, ours, theirs, back)
 
 
 class _WorkerDied(Exception):
@@ -66,17 +66,17 @@ class WorkerMerger:
         self._received = bytearray()
         self._used = trio.Event()
 
-    async def merge(self, path: str, base: str, ours: str, theirs: str) -> Merged:
+    async def merge(self, path: str, base: str, ours: str, theirs: str, back: Collection[str] = ()) -> Merged:
         is_small = max(len(base), len(ours), len(theirs)) <= _INLINE_CHARS
         if is_small and (language_of(path) is None or _is_clean(base, ours, theirs)):
             await trio.lowlevel.checkpoint()
-            return merge(path, base, ours, theirs)
+            return merge(path, base, ours, theirs, back)
         try:
             async with self._lock:
-                return await self._ask(Request(path, base, ours, theirs))
+                return await self._ask(Request(path, base, ours, theirs, sorted(back)))
         except _WorkerDied:
             log.warning("merge_worker_died", advice="the text was merged by lines and words alone")
-            return await trio.to_thread.run_sync(merge, "", base, ours, theirs)
+            return await trio.to_thread.run_sync(merge, "", base, ours, theirs, back)
 
     async def _ask(self, request: Request) -> Merged:
         self._used.set()

@@ -7,7 +7,7 @@ line stands where the mover put it, or, where both moved it, where the first of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from yp2p.threeway.lines import Three
 from yp2p.threeway.sequences import Block, differences
@@ -16,7 +16,9 @@ from yp2p.threeway.sequences import Block, differences
 _DISTINCT_LETTERS = 6
 
 
-def without_copies(three: Three, rows: Sequence[str], asked: Sequence[range]) -> list[str] | None:
+def without_copies(
+    three: Three, rows: Sequence[str], asked: Sequence[range], back: Collection[str]
+) -> list[str] | None:
     """The result without the lines that it has twice and every version once; None where there is none.
 
     White space at either end of a line does not tell lines apart here. Of a line that both sides put in, the copies
@@ -25,16 +27,19 @@ def without_copies(three: Three, rows: Sequence[str], asked: Sequence[range]) ->
     Args:
         rows: the result.
         asked: the rows of each place where git would ask.
+        back: lines that both sides brought back: they are the same ones, wherever they stand.
     """
     words = [line.strip() for line in rows]
     counts = Counter(words)
     doubled = {word for word, count in counts.items() if count > 1 and sum(map(str.isalnum, word)) >= _DISTINCT_LETTERS}
     for side in (three.base, three.ours, three.theirs) if doubled else ():
         known = Counter(line.strip() for line in side)
-        doubled = {word for word in doubled if known[word] == 1 or (side is three.base and not known[word])}
+        doubled = {word for word in doubled if known[word] == 1 or side is three.base}
     base = {line.strip() for line in three.base}
-    together = {word for place in asked for word, count in Counter(words[place.start : place.stop]).items() if count > 1}
-    doubled = {word for word in doubled if word in base or word in together}
+    together = {
+        word for place in asked for word, count in Counter(words[place.start : place.stop]).items() if count > 1
+    }
+    doubled = {word for word in doubled if word in base or word in together or word in back}
     if not doubled:
         return None
     gone: set[int] = set()

@@ -20,7 +20,7 @@ The texts come from members of a folder, who may be hostile: time and memory are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from yp2p.threeway.copies import without_copies
@@ -66,18 +66,20 @@ class Merged:
     told: tuple[Told, ...] = ()
 
 
-def merge(path: str, base: str, ours: str, theirs: str) -> Merged:
+def merge(path: str, base: str, ours: str, theirs: str, back: Collection[str] = ()) -> Merged:
     """Merge what two sides made of a text.
 
     Args:
         path: the name of the file; it tells the language.
+        back: lines, without white space at their ends, that were gone in the base, and that both sides brought back:
+            where git would ask they stand once.
     """
     if ours == theirs or theirs == base:
         return Merged(ours)
     if ours == base:
         return Merged(theirs)
     if ours > theirs:  # an order that does not depend on who is who
-        swapped = merge(path, base, theirs, ours)
+        swapped = merge(path, base, theirs, ours, back)
         return replace(swapped, told=tuple(replace(t, ours=t.theirs, theirs=t.ours) for t in swapped.told))
     three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
     parts = merge_lines(three)
@@ -85,17 +87,17 @@ def merge(path: str, base: str, ours: str, theirs: str) -> Merged:
         return Merged(joined(parts, ()))
     end = _new_line_end(base, ours, theirs)
     if end is None:
-        return _decided(path, three, parts)
-    plain = _plain(path, *(text.replace("\r\n", "\n") for text in (base, ours, theirs)))
+        return _decided(path, three, parts, back)
+    plain = _plain(path, back, *(text.replace("\r\n", "\n") for text in (base, ours, theirs)))
     text = plain.replace("\n", end)
     return Merged(text, _located(three, parts, text))
 
 
-def _plain(path: str, base: str, ours: str, theirs: str) -> str:
+def _plain(path: str, back: Collection[str], base: str, ours: str, theirs: str) -> str:
     """The merge of texts as they are, line ends included."""
     three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
     parts = merge_lines(three)
-    return _decided(path, three, parts).text if places(parts) else joined(parts, ())
+    return _decided(path, three, parts, back).text if places(parts) else joined(parts, ())
 
 
 def _new_line_end(base: str, ours: str, theirs: str) -> str | None:
@@ -112,7 +114,7 @@ def _line_end(text: str) -> str | None:
     return "\n" if not returns else "\r\n" if returns == feeds else None
 
 
-def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
+def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Collection[str]) -> Merged:
     """The merge where git would ask."""
     texts = ["".join(lines) for lines in (three.base, three.ours, three.theirs)]
     if language_of(path) == "notebook":
@@ -130,7 +132,7 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place]) -> Merged:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
     text = joined(used, chosen)
-    single = without_copies(three, split_lines(text), _asked(used, chosen))
+    single = without_copies(three, split_lines(text), _asked(used, chosen), back)
     if single is not None and _parses_as(path, texts[1:], "".join(single)):
         text = "".join(single)
         return Merged(text, _located(three, parts, text))

@@ -20,12 +20,13 @@ _LENGTH_BYTES = 4
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """Three texts, and the name of the file."""
+    """What `threeway.merge.merge` takes."""
 
     path: str
     base: str
     ours: str
     theirs: str
+    back: list[str] = []
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +47,7 @@ def framed(message: Request | Answer) -> bytes:
 
 def answer(request: Request) -> Answer:
     """Decide."""
-    merged = merge(request.path, request.base, request.ours, request.theirs)
+    merged = merge(request.path, request.base, request.ours, request.theirs, frozenset(request.back))
     return Answer(merged.text, [(told.line, told.stands, told.ours, told.theirs) for told in merged.told])
 
 
