@@ -30,9 +30,9 @@ from yp2p.protocol.ysync import (
     DeletedRange,
     Parsed,
     Shape,
+    VersionReader,
     check_dependencies,
     check_update,
-    document_version,
     parse_update,
     read_state_vector,
     snapshot_ranges,
@@ -68,6 +68,7 @@ class Replica:
         self._news: list[bytes] = []
         self._poisoned = False
         self._clocks: dict[int, int] | None = None  # since the last change
+        self._versions = VersionReader()
         self._is_receiving = False  # what a peer sent has been parsed already
         self.received: Parsed | None = None  # what the last update of a peer contained
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
@@ -186,4 +187,4 @@ class Replica:
         """32 bytes that are equal on two devices exactly when they hold the same operations (invariant 9)."""
         with self._calling_pycrdt():
             snapshot = Snapshot.from_doc(self._doc).encode()
-        return document_version(snapshot)
+        return self._versions.version(snapshot)

@@ -13,6 +13,7 @@ Invariants
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -35,12 +36,16 @@ from yp2p.sync.late import Late
 from yp2p.sync.left_out import is_left_alone
 from yp2p.sync.moves import Moves
 from yp2p.sync.puts import Expecting, Put, Puts
-from yp2p.sync.records import FileRecord
+from yp2p.sync.records import Digest, FileRecord
 from yp2p.sync.retries import Retries
 from yp2p.sync.unsettled import FLOOD_S, GRACE_S
 from yp2p.sync.wholes import is_apart
 
 MAX_RENDERS_PER_S = 10
+# To make the text of a document takes time with all that was ever typed into it. While programs have it open, their
+# keystrokes go from one to the other without the file, which gets this share of a core, and is no older than this.
+_TYPED_SHARE = 0.01
+_LONGEST_PAUSE_S = 1.0
 BATCH = 1024
 _BATCH_CHARS = 8 << 20
 # Fewer deletions than this are done at once.
@@ -73,11 +78,13 @@ class Render:
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._puts = Puts(folder, root, ingest, self.late, self._retries, expecting)
+        self._took_s: dict[EntryID, float] = {}  # to make each text and its digest, since they were put in place
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
     def let_go(self) -> None:
         """Forget what does not matter any more."""
-        self._puts.forget_before(trio.current_time() - 1 / MAX_RENDERS_PER_S)
+        self._puts.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
+        self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._puts.last}
 
     def next_deadline(self) -> float:
         return min(self._retries.next_deadline(), self.late.next_deadline())
@@ -179,7 +186,11 @@ class Render:
         if found.kind is Kind.TEXT and found.document not in folder.digests:
             return None
         path = folder.layout().path_of[entry]
-        digest = folder.digests.get(found.document) if found.kind is Kind.TEXT else None
+        due_at = self._due_at(entry, found)
+        if record is not None and record.path == path and trio.current_time() < due_at:
+            self._retries.at(entry, due_at)  # and nothing is made of the text until then
+            return None
+        digest = self._digest(found) if found.kind is Kind.TEXT else None
         if record is not None and is_apart(record, found, digest.content if digest else found.content.hash):
             wholes = self._ingest.wholes
             is_later = record.replaces(found.content.hash)
@@ -202,7 +213,6 @@ class Render:
             return None
         if record is None and self._puts.is_taken(entry, path):
             return None
-        due_at = self._puts.last.get(entry, -1.0) + 1 / MAX_RENDERS_PER_S
         if trio.current_time() < due_at:
             self._retries.at(entry, due_at)
             return None
@@ -221,6 +231,20 @@ class Render:
             entry, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
             mtime_ns=(found.content.mtime_ns or None) if is_first else None,
         )  # fmt: skip
+
+    def _due_at(self, entry: EntryID, found: Entry) -> float:
+        """When a file may be put in place again."""
+        pause_s = 1 / MAX_RENDERS_PER_S
+        live = self._folder.texts.in_memory(found.document) if found.kind is Kind.TEXT else None
+        if live is not None and live.is_in_programs:
+            pause_s = max(pause_s, min(_LONGEST_PAUSE_S, self._took_s.get(entry, 0.0) / _TYPED_SHARE))
+        return self._puts.last.get(entry, -1.0) + pause_s
+
+    def _digest(self, found: Entry) -> Digest | None:
+        began = time.perf_counter()
+        digest = self._folder.digests.get(found.document)
+        self._took_s[found.id] = time.perf_counter() - began
+        return digest
 
     async def _plan_whole(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
         """Where a blob or symlink has to be put; None while its content is not here."""
