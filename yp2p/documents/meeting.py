@@ -43,6 +43,10 @@ from yp2p.threeway.lines import split_lines
 __all__ = ["Decision", "Joined", "Meeting", "Side", "decide", "join", "meeting_of", "repair_for"]
 
 
+# What a device says of its rules: two that have different ones repair nothing where they meet.
+MERGE_RULES = f"merge-rules={threeway.VERSION}"
+
+
 class Meeting(Enum):
     """How two histories meet: who is right where both changed something."""
 

@@ -22,10 +22,12 @@ import trio
 from yp2p.documents.joined import deleted_at
 from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
 from yp2p.documents.text import TextReplica
+from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
 from yp2p.sync.authors import Maker, maker_of
 from yp2p.sync.live import LiveDocument, parse_in_slices
 from yp2p.sync.merger import Merger
+from yp2p.sync.notices import NoticeKind
 from yp2p.sync.provider import PeerState
 
 if TYPE_CHECKING:
@@ -65,6 +67,9 @@ class Meetings:
             meeting = meeting_of(ours, theirs.vector, apart=theirs.is_answer)
             if meeting is None or not are_whole(ours, theirs.vector, union):
                 return False
+            if not self._merges_alike(source):
+                self._tell_other_rules(live)
+                return False
             gone = live.replica.deleted()
             there = [item for update in updates for item in deleted_ranges(update)]
             if not theirs.is_answer:
@@ -79,6 +84,18 @@ class Meetings:
             self._folder.accept_text(live, update, source, found)
         self.apply(live, settled)
         return True
+
+    def _merges_alike(self, source: object) -> bool:
+        session = self._folder.sessions.get(DeviceID(source)) if isinstance(source, bytes) else None
+        return session is None or session.merges_alike
+
+    def _tell_other_rules(self, live: LiveDocument) -> None:
+        """Tell, once a text, that it was merged letter by letter: two sets of rules would take turns for ever."""
+        folder, kind = self._folder, NoticeKind.OTHER_RULES
+        entry = folder.entry_of.get(live.id, EntryID(b""))
+        if not any(notice.kind is kind and notice.entry == entry for notice in folder.notices):
+            text = "two versions of yp2p met, which merge differently: it was merged letter by letter; look at it"
+            folder.notices.add(kind, folder.layout().path_of.get(entry, ""), text, entry)
 
     def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> StateVector:
         """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""

@@ -40,6 +40,7 @@ class NoticeKind(StrEnum):
     REMOVED_OTHERS_TEXT = "removed-others-text"
     BOTH_CHANGED = "both-changed"
     OLDER_SAVE_MERGED = "older-save-merged"
+    OTHER_RULES = "other-rules"
     KEPT_BESIDE = "kept-beside"
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"

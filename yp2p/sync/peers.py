@@ -29,6 +29,7 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
+from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import PeerFault, YpError
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
@@ -265,7 +266,7 @@ class Peers:
         return True
 
     def _hello(self) -> Hello:
-        return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port)
+        return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port, MERGE_RULES)
 
     def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:
         """Whether a new link takes the place of the one there is; `boot_id` of the peer, where it said so already."""

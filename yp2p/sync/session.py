@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol import channel as channel_messages
@@ -122,6 +123,12 @@ class FolderSession:
     @property
     def peer(self) -> DeviceID:
         return self._peer
+
+    @property
+    def merges_alike(self) -> bool:
+        """Whether the peer has our rules of merging: else its repairs and ours would go on and on."""
+        hello = self._link.peer
+        return hello is not None and MERGE_RULES in hello.features.split()
 
     @property
     def in_sync(self) -> bool:
