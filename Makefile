@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 TEST_VENV := .venv-test
 DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
+# Most tests wait for daemons: so many run at a time.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd bench clean
@@ -39,8 +41,6 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
 	@touch $@
 
-# Most tests wait for daemons: so many run at a time.
-WORKERS ?= 4
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs" $(ARGS)
 
@@ -63,7 +63,7 @@ systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, system
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (90 s)
-	$(TEST_VENV)/bin/pytest -q -m long -p no:randomly tests/integration tests/sync
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/integration tests/sync
 
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
