@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lab import Device
 
 FULL = Path(os.environ.get("YP2P_MERGES", Path(__file__).parents[2] / "shared" / "merges")) / "pairs.json"
 
@@ -125,3 +126,35 @@ def cases() -> list[Case]:
         exchanged = {**pair, "ours": pair["theirs"], "theirs": pair["ours"]}
         found += [Case(f"{name}{number}/{pair['file']}", sides) for name, sides in (("a", pair), ("b", exchanged))]
     return found
+
+
+def write(device: Device, cases: list[Case], side: str) -> None:
+    for case in cases:
+        path = device.dir / case.path
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(case.pair[side].encode())
+
+
+def wait_for(*everyone: Device) -> None:
+    for device in everyone:
+        device.wait(60)
+
+
+def told_on(device: Device) -> set[str]:
+    return {notice["path"] for notice in json.loads(device.cli("notices", "--json"))}
+
+
+def judge_all(cases: list[Case], *everyone: Device) -> None:
+    """All devices have the same, it is right, and who changed it is told."""
+    told = [told_on(device) for device in everyone[:2]]
+    faults: list[str] = []
+    for case in cases:
+        texts = {(device.dir / case.path).read_bytes() for device in everyone}
+        if len(texts) > 1:
+            faults.append(f"{case.path}: {len(texts)} texts")
+            continue
+        try:
+            judge(case.pair, texts.pop().decode(), any(case.path in paths for paths in told))
+        except (AssertionError, LookupError, SyntaxError, ValueError) as error:
+            faults.append(f"{case.path}: {error!r}\n{(everyone[0].dir / case.path).read_text()[:600]}")
+    assert not faults, "\n".join(faults)

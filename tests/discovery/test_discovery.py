@@ -58,11 +58,13 @@ async def test_an_interface_that_is_not_there_is_told_and_the_others_are_used() 
 
 
 async def test_two_devices_see_each_other_on_loopback() -> None:
+    own = Address("127.0.0.1", 4711)
+
     async def first(sightings: trio.MemoryReceiveChannel[Sighting], pairing: str) -> Sighting:
         with trio.fail_after(15):
             while True:
                 sighting = await sightings.receive()
-                if sighting.pairing == pairing and sighting.addresses:
+                if sighting.pairing == pairing and own in sighting.addresses:  # others may be on loopback as well
                     return sighting
         raise AssertionError
 
@@ -70,7 +72,7 @@ async def test_two_devices_see_each_other_on_loopback() -> None:
         secret = A.pairwise_secret(B.public.noise_key)
         await one.announce(Announcement(4711, (secret,)))
         seen = await first(sightings, "")
-        assert seen.addresses == (Address("127.0.0.1", 4711),)
+        assert seen.addresses == (own,)
         assert seen.devices({A.device_id: secret}) == [A.device_id]
         assert seen.name == ""
         await one.announce(Announcement(4711, (secret,), ("47",), "laptop"))

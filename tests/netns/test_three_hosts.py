@@ -16,6 +16,7 @@ import pytest
 import zoo
 from lab import Device, eventually, tree, unexpected_lines
 from netns.lan import PREFIX, connected, ip, make_lan, plug, pull, remove_lan, synced
+from pairs import cases, judge_all, told_on, write
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 _RESERVED = (".git", ".hg", ".svn", ".bzr", ".yp2p", "*~")
@@ -239,6 +240,28 @@ def test_a_pulled_cable_and_edits_on_both_sides(lan: list[Device]) -> None:
         text = (lan[1].dir / f"{number}.txt").read_text()
         assert text.count("edited by host1") == text.count("edited by host3") == 1
     assert len(tree(lan[0].dir)) == 20, "no extra file exists"
+
+
+def test_the_pairs_by_a_pulled_cable(lan: list[Device]) -> None:
+    """Small merges of people, each with what is right of it, made while the link was cut; a third host meets both."""
+    write(lan[0], cases(), "base")
+    for host in lan[1:3]:
+        host.join(lan[0])
+    synced(lan[:3])
+    pull(1)
+    pull(2)
+    eventually(lambda: connected(lan[0]) == connected(lan[1]) == 0, 15, "noticing the pulled cables")
+    write(lan[0], cases(), "ours")
+    write(lan[1], cases(), "theirs")
+    for number in (1, 2):
+        lan[number - 1].wait()
+        plug(number)
+    eventually(lambda: all(connected(host) == 2 for host in lan[:3]), 30, "meeting again")
+    synced(lan[:3])
+    to_tell = {case.path for case in cases() if case.pair["right"].get("told")}
+    for host in lan[:2]:
+        eventually(lambda host=host: told_on(host) >= to_tell, 15, "being told")
+    judge_all(cases(), *lan[:3])
 
 
 def test_fifty_edits_on_each_of_two_hosts_apart(lan: list[Device]) -> None:
