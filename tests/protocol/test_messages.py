@@ -20,7 +20,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 leaves = st.lists(st.tuples(ids, st.builds(Leaf, ids, hashes, hashes)), max_size=3).map(tuple)
 firsts = st.integers(0, messages.MAX_CHUNKS - 99)
 u32 = st.integers(min_value=0, max_value=2**32 - 1)
-sides = st.builds(messages.Side, names, st.lists(hashes, max_size=3).map(tuple), st.integers(0, 2**64 - 1))
+sides = st.builds(messages.Side, names, st.lists(hashes, max_size=3).map(tuple), st.integers(0, messages.MAX_TIME_MS))
 
 ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Hello, st.lists(st.integers(0, 255), max_size=3).map(tuple), ids, names, u32, names),

@@ -152,3 +152,43 @@ def test_what_stands(case: Case) -> None:
     assert merged.text == case.right
     assert len(merged.told) == case.told
     assert merge(case.path, case.base, case.theirs, case.ours) == exchanged(merged)
+
+
+def test_lines_are_never_glued() -> None:
+    """Where one side takes a line break out, or has none at its end, beside what the other one changes."""
+    for base, ours, theirs in (
+        ("a()\n\nb()\n", "a()\nb()\n", "a()\n\n# why b\nb()\n"),
+        ("alpha\ndelta\n", "delta", "delta\nalpha\n"),
+        ("\nif x:\n", "if x:", " z6\nif x: z8 z4\n"),
+        ("\n    y = 1\n\necho()\nalpha\n", "    y = 1 z8\necho()\nalpha\n", " z6\n    y = 1\n\necho()\ndelta8\n"),
+        ("echo()\n\ngamma\n", "echo()\n z7\ngamma\n", "delta2\necho()\ngamma z2\n"),
+        ("\ngolf\nif x:\ngamma\n\nd", "\ngolf\ngamma\n\n# note7\nd\n", " z9\n    y = 13\ngolf\nif x:\ngamma\nd\n"),
+    ):  # fmt: skip
+        merged = merge("a.txt", base, ours, theirs)
+        lines = {line for text in (base, ours, theirs) for line in text.split("\n")} - {""}
+        for line in set(merged.text.split("\n")) - lines:
+            assert not any(line == one + other for one in lines for other in lines), (base, merged.text)
+
+
+def test_changes_that_only_touch_are_both_taken() -> None:
+    merged = merge("a.md", "- one\n    - two\n    - three\n", "- [one](1.md)\n    - two\n    - three\n", "- one\n")
+    assert merged.text == "- [one](1.md)\n"
+    assert len(merged.told) == 1
+
+
+def test_a_line_that_every_version_has_once_stands_once() -> None:
+    base = "first line here\nlog 100004\nlog 100005\nlog 100006\nlast\n"
+    ours = "first line here\n    log 100004\nlog 100005\nnew line\nlog 100006\nlast\n"
+    theirs = "other first line\nlog 100006\nlog 100004\nlog 100005\nlast\n"
+    text = merge("a.txt", base, ours, theirs).text
+    assert [text.count(word) for word in ("100004", "100005", "100006", "new line")] == [1, 1, 1, 1]
+
+
+def test_of_lines_that_both_have_brought_back_each_stands_once() -> None:
+    base, ours, theirs = "a\nb\nc\n", "a\nx\nwent and came 1\nb\nc\n", "a\ny\nb\nwent and came 1\nz\nc\n"
+    assert merge("a.txt", base, ours, theirs).text.count("went and came") == 2
+    assert merge("a.txt", base, ours, theirs, {"went and came 1"}).text.count("went and came") == 1
+
+
+def test_a_last_line_without_an_end_stays_the_last() -> None:
+    assert merge("a.md", "- a\n", "- a\n- of ours\n", "- a\n- of theirs").text == "- a\n- of ours\n- of theirs\n"

@@ -41,7 +41,8 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
             click.echo(f"{path}\n    stands beside {plain(conflict['beside'].rpartition('/')[2])}")
             continue
         where = f"line {conflict['line']}" if conflict["line"] is not None else "changed since"
-        click.echo(f"{path}, {where} (number {conflict['number']})")
+        told_by = f", told by {plain(conflict['told_by'])}" if conflict["told_by"] else ""
+        click.echo(f"{path}, {where} (number {conflict['number']}{told_by})")
         for name in ("this", "other"):
             _print_version(name, conflict[name])
 

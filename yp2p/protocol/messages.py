@@ -39,6 +39,8 @@ MAX_CHUNKS_BYTES = 2 << 20
 # member could fill the list of notices with megabytes.
 MAX_PLACE_BYTES = 1 << 16
 MAX_PLACE_DEVICES = 64
+# The year 5138. A later time is no time that a float has to the millisecond.
+MAX_TIME_MS = 10**14
 EXTENSIONS_FROM = 0x80
 
 
@@ -462,7 +464,10 @@ class Side:
         text, count = data.text(MAX_PLACE_BYTES), data.count(DEVICE_ID_BYTES)
         if count > MAX_PLACE_DEVICES:
             raise MessageFault(f"{count} devices wrote one version, more than {MAX_PLACE_DEVICES}")
-        return cls(text, tuple(DeviceID(data.raw(DEVICE_ID_BYTES)) for _ in range(count)), data.u64())
+        devices, at_ms = tuple(DeviceID(data.raw(DEVICE_ID_BYTES)) for _ in range(count)), data.u64()
+        if at_ms > MAX_TIME_MS:
+            raise MessageFault(f"a version of {at_ms} ms since 1970, in the far future")
+        return cls(text, devices, at_ms)
 
 
 @dataclass(frozen=True, slots=True)

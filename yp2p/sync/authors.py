@@ -81,5 +81,8 @@ def maker_of(
         sender = source if isinstance(source, bytes) else folder.clients.device
         devices |= dict.fromkeys(known - devices.keys(), DeviceID(sender))
         last = max(last, time.time()) if known else last
+    if not only:  # who only removed does not show in a state vector
+        sender = source if isinstance(source, bytes) else folder.clients.device
+        return Maker((DeviceID(sender),), time.time())
     makers = {author_of(folder, client) or devices.get(client, folder.clients.device) for client in only}
     return Maker(tuple(sorted(makers)), last or time.time())

@@ -19,8 +19,10 @@ from yp2p.sync.authors import Maker
 from yp2p.sync.folder import Folder
 from yp2p.sync.history import entry_at
 from yp2p.sync.notices import Notice, Versions
-from yp2p.threeway.lines import split_lines
+from yp2p.threeway.lines import ended
 
+# Places with the same lines that are looked at, for the one that is meant.
+_MOST_PLACES = 100
 KEEP = ("this", "other", "both", "now")
 
 
@@ -49,15 +51,18 @@ def list_conflicts(folders: Iterable[Folder]) -> list[dict[str, Any]]:
     """All of them; and the files that were kept beside another one, which have no versions."""
     found: list[dict[str, Any]] = []
     for folder in folders:
-        paths = folder.layout().path_of
+        paths, texts = folder.layout().path_of, dict[EntryID, str]()
         for conflict in conflicts_of(folder):
             versions, entry = conflict.versions, conflict.notice.entry
             if entry not in paths:
                 continue
+            if entry not in texts:
+                texts[entry] = folder.texts.open(folder.manifest.entries[entry].document).text.text()
             found.append(
                 {
                     "folder": folder.label, "root": str(folder.path), "path": paths[entry], "kind": "place",
-                    "number": conflict.notice.id, "at": conflict.notice.at, "line": _line_now(folder, conflict),
+                    "number": conflict.notice.id, "at": conflict.notice.at, "line": _line_now(texts[entry], versions),
+                    "told_by": folder.name_of(versions.told_by) if versions.told_by else None,
                     "stands": versions.stands, "this": _version(folder, versions.ours, versions.makers[0]),
                     "other": _version(folder, versions.theirs, versions.makers[1]),
                 }
@@ -87,7 +92,10 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
     if keep not in KEEP:
         raise UsageError(f"{keep!r} is nothing to keep; it is one of {', '.join(KEEP)}")
     entry = entry_at(folder, path)
-    found = [one for one in conflicts_of(folder, entry.id) if number in (None, one.notice.id)]
+    found = [
+        one for one in conflicts_of(folder, entry.id)
+        if one.notice.id == number or (number is None and _is_sure(one.versions))
+    ]  # fmt: skip
     if not found:
         what = f"conflict {number}" if number is not None else "conflict"
         raise UsageError(f"there is no {what} in {path}; `yp2p conflicts` lists them")
@@ -113,45 +121,64 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
     return {"path": path, "settled": len(found), "changed": after != before}
 
 
+def _is_sure(versions: Versions) -> bool:
+    """Whether it was found here, or told by one who made a version: of what others tell a person names each."""
+    return not versions.told_by or any(versions.told_by in maker.devices for maker in versions.makers)
+
+
 def _settled(text: str, path: str, found: Sequence[Conflict], keep: str) -> str:
     """A text with what a person wants at these places. Raises UsageError."""
-    lines = split_lines(text)
     for conflict in found:
         versions = conflict.versions
-        at = find(lines, versions)
-        if at is None:
+        place = find(text, versions)
+        if place is None:
             raise UsageError(
                 f"{path} was changed since at what was line {versions.line}, so nothing was done; "
                 "`yp2p conflicts --json` shows both versions, to be put in by hand, and --keep now settles it as it is"
             )
-        lines[at : at + len(split_lines(versions.stands))] = split_lines(_kept(versions, keep))
-    return "".join(lines)
+        start, stop = place
+        text = "".join(ended([text[:start], _kept(versions, keep, text), text[stop:]]))
+    return text
 
 
-def _kept(versions: Versions, keep: str) -> str:
-    if keep == "both":
-        first = versions.ours
-        return (first if not first or first.endswith("\n") else first + "\n") + versions.theirs
-    return versions.ours if keep == "this" else versions.theirs
+def _kept(versions: Versions, keep: str, text: str) -> str:
+    """What a person wants at a place, with the line ends of the text."""
+    kept = "".join(ended([versions.ours, versions.theirs])) if keep == "both" else (
+        versions.ours if keep == "this" else versions.theirs
+    )  # fmt: skip
+    kept = kept.replace("\r\n", "\n")
+    return kept.replace("\n", "\r\n") if 2 * text.count("\r\n") > text.count("\n") else kept
 
 
-def find(lines: list[str], versions: Versions) -> int | None:
-    """The row where a place begins now: where its text stands between the lines it stood between, or anywhere once."""
-    stands = split_lines(versions.stands)
-    rows = [row for row in range(len(lines) - len(stands) + 1) if lines[row : row + len(stands)] == stands]
+def find(text: str, versions: Versions) -> tuple[int, int] | None:
+    """Where a place is now: where its text stands between the lines it stood between, or anywhere once."""
+    before, stands, behind = versions.before, versions.stands, versions.behind
     between = [
-        row
-        for row in rows
-        if (lines[row - 1] if row else "") == versions.before
-        and (lines[row + len(stands)] if row + len(stands) < len(lines) else "") == versions.behind
+        at + len(before)
+        for at in _at_line_starts(text, before + stands + behind)
+        if (before or at == 0) and (behind or at + len(before) + len(stands) == len(text))
     ]
     if between:
-        return min(between, key=lambda row: abs(row + 1 - versions.line))
-    return rows[0] if len(rows) == 1 and stands else None
+        start = min(between, key=lambda at: abs(text.count("\n", 0, at) + 1 - versions.line))
+        return start, start + len(stands)
+    alone = _at_line_starts(text, stands) if stands else []
+    return (alone[0], alone[0] + len(stands)) if len(alone) == 1 else None
 
 
-def _line_now(folder: Folder, conflict: Conflict) -> int | None:
+def _at_line_starts(text: str, lines: str) -> list[int]:
+    """Where lines stand in a text: the first places of many."""
+    found: list[int] = []
+    at = text.find(lines)
+    while at >= 0 and len(found) < _MOST_PLACES:
+        stop = at + len(lines)
+        if (at == 0 or text[at - 1] == "\n") and (lines.endswith("\n") or stop == len(text) or not lines):
+            found.append(at)
+        following = text.find("\n", at)
+        at = text.find(lines, following + 1) if following >= 0 else -1
+    return found
+
+
+def _line_now(text: str, versions: Versions) -> int | None:
     """The line where a place begins now; None where its text was changed since."""
-    document = folder.manifest.entries[conflict.notice.entry].document
-    at = find(split_lines(folder.texts.open(document).text.text()), conflict.versions)
-    return None if at is None else at + 1
+    place = find(text, versions)
+    return None if place is None else text.count("\n", 0, place[0]) + 1

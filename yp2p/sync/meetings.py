@@ -131,7 +131,7 @@ class Meetings:
             return Settled(repair, decision)
         vectors = ours.vector, theirs.vector
         makers = (
-            maker_of(self._folder, live.id, updates, source, *vectors),
+            maker_of(self._folder, live.id, (), None, *vectors),
             maker_of(self._folder, live.id, updates, source, *vectors[::-1]),
         )
         return Settled(repair, decision, makers)

@@ -126,10 +126,11 @@ class WorkerMerger:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            await process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    await trio.aclose_forcefully(stream)
+            with trio.CancelScope(shield=True):  # it has been killed: this takes no time
+                await process.wait()
+                for stream in (process.stdin, process.stdout):
+                    if stream is not None:
+                        await trio.aclose_forcefully(stream)
 
     async def run(self) -> None:
         """End the worker whenever nothing was asked for a while, until cancelled."""

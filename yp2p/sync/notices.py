@@ -29,7 +29,7 @@ MAX_AGE_S = 7 * 86400.0
 MAX_NOTICES = 500
 _MAX_TEXT = 200
 # Places that one other device may tell of: a member should not push out what others have told.
-_MAX_TOLD_BY_ONE = 100
+_MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
 
 log = structlog.get_logger()
 
@@ -72,8 +72,13 @@ class Versions(msgspec.Struct, frozen=True):
     told_by: bytes = b""
 
     @property
-    def key(self) -> frozenset[str]:
-        return frozenset((self.ours, self.theirs))
+    def key(self) -> tuple[frozenset[str], str, str]:
+        """What makes two of them one place: whoever found it, and whose version is `ours`."""
+        return frozenset((self.ours, self.theirs)), self.before, self.behind
+
+    @property
+    def chars(self) -> int:
+        return sum(map(len, (self.stands, self.ours, self.theirs, self.before, self.behind)))
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -138,7 +143,8 @@ class Notices:
             self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
 
     def __iter__(self) -> Iterator[Notice]:
-        return iter([notice for notice in self._notices.values() if self._is_own(notice)])
+        earliest = time.time() - MAX_AGE_S
+        return iter([one for one in self._notices.values() if self._is_own(one) and one.at >= earliest])
 
     def get(self, number: int) -> Notice | None:
         return self._notices.get(number)
@@ -164,23 +170,27 @@ class Notices:
         lines = split_lines(decision.text) if decision.told else []
         messages: list[BothChanged] = []
         for told in decision.told:
-            if self._known(entry, frozenset((told.ours, told.theirs))) is not None:
-                continue
             first, last = told.line - 1, told.line - 1 + len(split_lines(told.stands))
             around = "".join(lines[max(0, first - 1) : first]), "".join(lines[last : last + 1])
-            notice = self._add_versions(
-                path, entry, Versions(told.line, told.stands, told.ours, told.theirs, *around, makers)
-            )
-            messages += self._message(notice)
+            versions = Versions(told.line, told.stands, told.ours, told.theirs, *around, makers)
+            known = self._known(entry, versions)
+            if known is None or known.settled:  # what was settled is told anew when it comes again
+                messages += self._message(self._add_versions(path, entry, versions))
         return messages
 
-    def _known(self, entry: EntryID, key: frozenset[str]) -> Notice | None:
+    def _known_notice(self, entry: EntryID, versions: Versions) -> Notice | None:
+        """The newest notice of a place."""
+        found = None
         for notice in self._notices.values():
-            if notice.entry == entry and notice.versions is not None and notice.versions.key == key:
-                return notice
-        return None
+            if notice.entry == entry and notice.versions is not None and notice.versions.key == versions.key:
+                found = notice
+        return found
 
-    def _add_versions(self, path: str, entry: EntryID, versions: Versions) -> Notice:
+    def _known(self, entry: EntryID, versions: Versions) -> Versions | None:
+        notice = self._known_notice(entry, versions)
+        return notice.versions if notice is not None else None
+
+    def _add_versions(self, path: str, entry: EntryID, versions: Versions, at: float | None = None) -> Notice:
         if self._own in versions.makers[1].devices and self._own not in versions.makers[0].devices:
             versions = msgspec.structs.replace(
                 versions, ours=versions.theirs, theirs=versions.ours, makers=versions.makers[::-1]
@@ -191,7 +201,7 @@ class Notices:
             for maker, text in zip(versions.makers, (versions.ours, versions.theirs), strict=True)
         ]
         text = f"both changed line {versions.line}; {'; '.join(shown)}"
-        return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions))
+        return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions), at)
 
     def _is_own(self, notice: Notice) -> bool:
         """Whether it concerns people here: not one of two versions that others made."""
@@ -219,29 +229,38 @@ class Notices:
             message
             for notice in self._notices.values()
             if notice.versions is not None and any(device in maker.devices for maker in notice.versions.makers)
+            if notice.at >= time.time() - MAX_AGE_S
             for message in self._message(notice)
         ]
 
     def take(self, path: str, message: BothChanged, peer: DeviceID) -> None:
-        """What another device tells of a place with a version of this one; or that a person there has settled it."""
+        """What another device tells of a place with a version of this one; or that a person there has settled it.
+
+        It is as old as the versions are: else two devices would give it to each other for ever.
+        """
         ours, theirs = message.sides
-        known = self._known(message.entry, frozenset((ours.text, theirs.text)))
-        if known is not None:
-            if message.settled:
+        makers = tuple(Maker(side.devices, side.at_ms / 1000) for side in message.sides)
+        versions = Versions(
+            message.line, message.stands, ours.text, theirs.text, message.before, message.behind,
+            (makers[0], makers[1]), told_by=peer,
+        )  # fmt: skip
+        known = self._known_notice(message.entry, versions)
+        if known is not None and known.versions is not None:
+            if message.settled and any(peer in maker.devices for maker in known.versions.makers):
                 self.settle(known)
             return
-        makers = tuple(Maker(side.devices, side.at_ms / 1000) for side in message.sides)
-        is_own = any(self._own in maker.devices for maker in makers)
-        told = sum(1 for one in self._notices.values() if one.versions is not None and one.versions.told_by == peer)
-        if message.settled or not is_own or told >= _MAX_TOLD_BY_ONE:
+        told = [one.versions for one in self._notices.values() if one.versions and one.versions.told_by == peer]
+        now = time.time()
+        at = min(now, max(maker.at for maker in makers))
+        if (
+            message.settled
+            or not any(self._own in maker.devices for maker in makers)
+            or at < now - MAX_AGE_S
+            or len(told) >= _MAX_TOLD_BY_ONE
+            or sum(one.chars for one in told) + versions.chars > _MAX_TOLD_CHARS
+        ):
             return
-        self._add_versions(
-            path, message.entry,
-            Versions(
-                message.line, message.stands, ours.text, theirs.text, message.before, message.behind,
-                (makers[0], makers[1]), told_by=peer,
-            ),
-        )  # fmt: skip
+        self._add_versions(path, message.entry, versions, at)
 
     def settle(self, notice: Notice) -> list[BothChanged]:
         """A person decided on a place that two devices changed apart; gives what the other device is to be told."""
@@ -258,11 +277,13 @@ class Notices:
         self._notices[notice.id] = replace(notice, undo=None)
         self._database.submit([("UPDATE notice SET undo = x'' WHERE id = ?", (notice.id,))])
 
-    def add(self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None) -> Notice:
-        """Remember one, here and in the store."""
+    def add(
+        self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None, at: float | None = None
+    ) -> Notice:
+        """Remember one, here and in the store. It is of this moment, unless `at` says otherwise."""
         text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
         text = text.encode("utf-8", "replace").decode()
-        notice = Notice(self._database.next_notice(), time.time(), kind, path, text, entry, undo)
+        notice = Notice(self._database.next_notice(), at or time.time(), kind, path, text, entry, undo)
         self._notices[notice.id] = notice
         encoded = msgspec.json.encode(undo) if undo is not None else b""
         row = (notice.id, self._folder, notice.at, kind.value, encode_path(path), text, entry, encoded)

@@ -85,10 +85,23 @@ def places(parts: Sequence[Clean | Place]) -> list[Place]:
     return [part for part in parts if isinstance(part, Place)]
 
 
+def ended(texts: Sequence[str]) -> list[str]:
+    """Texts that stand one behind the other: none goes on in a line that the one before it did not end."""
+    last = max((number for number, text in enumerate(texts) if text), default=0)
+    return [
+        text + "\n" if number < last and text and not text.endswith("\n") else text for number, text in enumerate(texts)
+    ]
+
+
+def all_texts(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[str]:
+    """The text of each part, given what stands at each place."""
+    at = iter(chosen)
+    return ended(["".join(part.lines) if isinstance(part, Clean) else next(at) for part in parts])
+
+
 def joined(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> str:
     """The text, given what stands at each place."""
-    at = iter(chosen)
-    return "".join("".join(part.lines) if isinstance(part, Clean) else next(at) for part in parts)
+    return "".join(all_texts(parts, chosen))
 
 
 def _groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, int], list[Block], list[Block]]]:

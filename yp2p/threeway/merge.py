@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 from yp2p.threeway.copies import without_copies
 from yp2p.threeway.languages import language_of
-from yp2p.threeway.lines import Clean, Place, Three, joined, merge_lines, places, split_lines
+from yp2p.threeway.lines import Clean, Place, Three, all_texts, ended, joined, merge_lines, places, split_lines
 from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
@@ -131,7 +131,9 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
     if chosen is None:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
-    text = joined(used, chosen)
+    texts_now = all_texts(used, chosen)
+    text = "".join(texts_now)
+    chosen = [text for text, part in zip(texts_now, used, strict=True) if isinstance(part, Place)]
     single = without_copies(three, split_lines(text), _asked(used, chosen), back)
     if single is not None and _parses_as(path, texts[1:], "".join(single)):
         text = "".join(single)
@@ -152,7 +154,7 @@ def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_
         for number, part in enumerate(parts)
         if isinstance(part, Place)
     ]
-    wanted = ["".join(piece.stands for piece in pieces) for pieces in resolved]
+    wanted = ["".join(ended([piece.stands for piece in pieces])) for pieces in resolved]
     if language_of(path) is None:
         return wanted
     from yp2p.threeway.parsing import Checker, parsing  # the parsers take memory: only who parses loads them
@@ -170,7 +172,8 @@ def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_
     chosen = parsing(pieces, parses)
     if chosen is None:
         return None
-    return ["".join(text for text, of in zip(chosen, numbers, strict=True) if of == n) for n in range(len(resolved))]
+    standing = list(zip(ended(chosen), numbers, strict=True))
+    return ["".join(text for text, of in standing if of == place) for place in range(len(resolved))]
 
 
 def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[range]:

@@ -146,4 +146,8 @@ def _last_run(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]
         return runs[2]
     if runs[2] == runs[0]:
         return runs[1]
-    return max(runs[1:], key=lambda run: (run["execution_count"] or 0, json.dumps(run, sort_keys=True)))
+    return max(runs[1:], key=lambda run: (_number(run["execution_count"]), json.dumps(run, sort_keys=True)))
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from yp2p.threeway import syntax
 from yp2p.threeway.languages import language_of
+from yp2p.threeway.lines import ended
 from yp2p.threeway.places import Piece, alternatives, letters
 
 # What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
@@ -52,6 +53,7 @@ class Checker:
 
     def __call__(self, pieces: Sequence[str]) -> bool:
         """Whether a text parses, and no key is twice in it that was not before; no, once the budget is used."""
+        pieces = ended(pieces)
         size = sum(map(len, pieces))
         self._left -= syntax.cost(self._language, size) // (_PYTHON_SHARE if self._language == "python" else 1)
         self._tries -= 1

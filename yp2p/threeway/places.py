@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -94,12 +94,12 @@ class Budget:
 def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     """What stands at a place, in the pieces that were decided by themselves."""
     known = _whole(base, ours, theirs, around.budget)
-    return _by_lines(base, ours, theirs, around) if known is None else [Piece(base, ours, theirs, known)]
+    return _by_lines(base, ours, theirs, around) if known is None else [_piece(base, ours, theirs, known)]
 
 
 def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if not around.budget.take(base, ours, theirs):
-        return [Piece(base, ours, theirs, _in_order(ours, theirs, around.lines))]
+        return [_piece(base, ours, theirs, _in_order(ours, theirs, around.lines))]
     rows = split_lines(base), split_lines(ours), split_lines(theirs)
     cut = list(cut_lines(*rows))
     if len(cut) == 1:
@@ -107,14 +107,14 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if len(cut) == 1:
         in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
         stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line
-        return [Piece(base, ours, theirs, stands)]
+        return [_piece(base, ours, theirs, stands)]
     pieces: list[Piece] = []
     before = list(around.lines.before)
     for number, lines in enumerate(cut):
         texts = "".join(lines[0]), "".join(lines[1]), "".join(lines[2])
         known = _whole(*texts, around.budget)
         if known is not None:
-            found = [Piece(*texts, known)]
+            found = [_piece(*texts, known)]
         else:
             later = islice(cut, number + 1, number + 1 + NEAR_LINES)
             behind = [*(line for _, lines_ours, _ in later for line in lines_ours), *around.lines.behind]
@@ -123,6 +123,12 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
         written = [line for piece in found for line in split_lines(piece.stands)]
         before = [*written[: -NEAR_LINES - 1 : -1], *before][:NEAR_LINES]
     return pieces
+
+
+def _piece(base: str, ours: str, theirs: str, stands: str) -> Piece:
+    """A piece that ends its line where every version does."""
+    are_ended = all(text.endswith("\n") for text in (base, ours, theirs) if text)
+    return Piece(base, ours, theirs, _ended(stands) if are_ended else stands)
 
 
 def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
@@ -206,6 +212,8 @@ def _beside(base: str, ours: str, theirs: str) -> str | None:
 
 def _by_words(base: str, ours: str, theirs: str) -> str | None:
     """Both changes, where they are of different words; None where they are not."""
+    if not base.strip():
+        return None  # blank lines are not the end of whatever comes in their place
     words = Words.of(base), Words.of(ours), Words.of(theirs)
     is_layout = words[0].words in (words[1].words, words[2].words)
     if not is_layout and min(kept(base, ours), kept(base, theirs)) < _KEPT:
@@ -219,7 +227,26 @@ def _merged_words(base: str, ours: str, theirs: str) -> str | None:
         if isinstance(part, Clash):
             return None
         found.append(part)
-    return "".join(found)
+    text = "".join(found)
+    return None if _has_glued_lines(text, (base, ours, theirs)) else text
+
+
+def _has_glued_lines(text: str, versions: Sequence[str]) -> bool:
+    """Whether two lines became one that are two in every version: where one side took a line break out, and the other
+    changed the lines beside it."""
+    known = {" ".join(line.split()) for version in versions for line in version.split("\n")} - {""}
+    new = {" ".join(line.split()) for line in text.split("\n")} - known
+    for line in new:
+        for first in known:
+            if not line.startswith(first) or len(first) == len(line):
+                continue
+            rest = line[len(first) :].lstrip()
+            if not any(other.startswith(rest) or rest.startswith(other) for other in known):
+                continue
+            last_word, next_word = first.rpartition(" ")[2], rest.partition(" ")[0]
+            if not any(f"{last_word} {next_word}" in other or last_word + next_word in other for other in known):
+                return True
+    return False
 
 
 def _covering(base: str, ours: str, theirs: str) -> str | None:
