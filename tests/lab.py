@@ -18,6 +18,7 @@ from yp2p.errors import NotRunning
 
 YP2P = str(Path(sys.executable).parent / "yp2p")
 READY_LIMIT_S = 15.0
+MEET_LIMIT_S = 10.0
 
 
 def eventually(condition: Callable[[], bool], limit_s: float = 15.0, what: str = "the condition") -> None:
@@ -51,6 +52,8 @@ class Device:
         self.dir.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = base / name / "log"
+        self.others: list[Device] = []  # in the same room
+        self.started_at = 0.0
         self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
         self.environment = {
@@ -71,6 +74,7 @@ class Device:
             self._process = subprocess.Popen(
                 [*self._prefix, YP2P, "daemon"], env=self.environment, stdout=log, stderr=log
             )
+        self.started_at = time.monotonic()
         eventually(self._is_ready, READY_LIMIT_S, f"{self.name} being ready\n{self.log.read_text()[-2000:]}")
         return self
 
@@ -105,7 +109,16 @@ class Device:
     def status(self) -> dict[str, Any]:
         return dict(self.call("GET", "/v1/status"))
 
+    def _has_met(self) -> bool:
+        """Whether it is connected with the devices that run, of those it knows."""
+        running = {other.name for other in self.others if other._process is not None}
+        return all(peer["connected"] for peer in self.status()["devices"] if peer["name"] in running)
+
     def wait(self, timeout_s: float = 30) -> None:
+        """Wait until it is in sync; after a start, with the others that run: a busy machine takes its time to meet."""
+        started = max(device.started_at for device in (self, *self.others))
+        while time.monotonic() < started + MEET_LIMIT_S and not self._has_met():
+            time.sleep(0.03)
         answer = self.call("POST", "/v1/wait", {"timeout_s": timeout_s}, timeout_s + 10)
         assert answer["in_sync"], f"{self.name} is not in sync\n{json.dumps(self.status(), indent=1)[:4000]}"
 
@@ -148,6 +161,8 @@ class Device:
 def devices(base: Path, *names: str, **settings: str) -> Iterator[list[Device]]:
     """Devices that are started and in the end killed; their logs hold no warning that nobody expected."""
     found = [Device(base, name, **settings) for name in names]
+    for device in found:
+        device.others = [other for other in found if other is not device]
     try:
         for device in found:
             device.start()
