@@ -51,7 +51,7 @@ _NOTHING = TextReplica(1).state()
 _THREAD_DIFF_CHARS = 200_000
 _RECENT_S = 60.0
 # Client IDs of scanned files that are written down with their author: a thousand would stay in the manifest for ever.
-_MAX_CLAIMS = 20
+_MAX_CLAIMS = 100
 # A document that is typed into while a save is looked at has changed by then.
 _TRIES = 5
 # An editor that does not load what came saves again and again.
