@@ -24,8 +24,10 @@ _JUMPS = {
     "continue": ("for", "while", "async"),
 }
 # Words that decide on what follows them or stands in their block; of other lines the first word does not matter.
-_KEYWORDS = frozenset({"try", "except", "else", "finally", "def", "async", "class", "for", "while", *_JUMPS})
-_FIRST_WORD = re.compile(r"\w+")
+_KEYWORDS = frozenset({"@", "try", "except", "else", "finally", "def", "async", "class", "for", "while", *_JUMPS})
+# Words that no line inside of brackets begins with.
+_STATEMENT = re.compile(r"[ \t\f]*(?:def|class|return|import|raise|pass|with|while|try|del|global)\b(?!\s*=)")
+_FIRST_WORD = re.compile(r"\w+|@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,21 @@ class State:
 
     def is_inside_line(self) -> bool:
         return bool(self.quote or self.depth or self.is_continued)
+
+    def level_of(self, line: str) -> int | None:
+        """How many classes are around a line that begins a statement of a class or module.
+
+        None for other lines, for the first one of a block, and for one that belongs to the decorator before it.
+        """
+        if self.is_inside_line() or self.is_opened:
+            return None
+        column = len(line[: len(line) - len(line.lstrip(" \t\f"))].expandtabs())
+        for level, (at, _, last) in enumerate(self.levels):
+            if at == column:
+                return level if last != "@" else None
+            if last != "class":
+                return None
+        return None
 
 
 class Indentation:
@@ -104,6 +121,8 @@ def _after(state: State, line: str) -> State | None:
         indent = len(space.expandtabs()), len(space)
         word = first.group() if first is not None and first.group() in _KEYWORDS else ""
     else:
+        if state.depth and not state.quote and _STATEMENT.match(line):
+            return None  # a bracket that nobody closes: the rest of the text need not be read
         indent, word = state.indent, state.word
     read = _without_strings(line, state.quote)
     if read is None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from yp2p.threeway.copies import without_copies
 from yp2p.threeway.languages import language_of
@@ -31,6 +32,9 @@ from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
+
+if TYPE_CHECKING:
+    from yp2p.threeway.parsing import Checker
 
 VERSION = 1
 
@@ -127,7 +131,8 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
     if len(places(used)) >= len(places(parts)):
         followed, used = None, parts
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
-    chosen = _chosen(path, texts[1:], used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
+    parses = _checker(path, texts[1:])
+    chosen = _chosen(parses, used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
     if chosen is None:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
@@ -135,13 +140,23 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
     text = "".join(texts_now)
     chosen = [text for text, part in zip(texts_now, used, strict=True) if isinstance(part, Place)]
     single = without_copies(three, split_lines(text), _asked(used, chosen), back)
-    if single is not None and _parses_as(path, texts[1:], "".join(single)):
+    if single is not None and (parses is None or parses.parses_at_last(single)):
         text = "".join(single)
         return Merged(text, _located(three, parts, text))
     return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
 
 
-def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
+def _checker(path: str, sides: Sequence[str]) -> Checker | None:
+    """What tells whether the result parses; None where it need not."""
+    if language_of(path) is None:
+        return None
+    from yp2p.threeway.parsing import Checker  # the parsers take memory: only who parses loads them
+
+    checker = Checker(path, sides)
+    return checker if checker.is_needed else None
+
+
+def _chosen(parses: Checker | None, parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
     """What stands at each place; None where nothing that parses was found."""
     budget = Budget()
     resolved = [
@@ -155,13 +170,10 @@ def _chosen(path: str, sides: Sequence[str], parts: Sequence[Clean | Place], is_
         if isinstance(part, Place)
     ]
     wanted = ["".join(ended([piece.stands for piece in pieces])) for pieces in resolved]
-    if language_of(path) is None:
+    if parses is None or parses([joined(parts, wanted)]):
         return wanted
-    from yp2p.threeway.parsing import Checker, parsing  # the parsers take memory: only who parses loads them
+    from yp2p.threeway.parsing import parsing
 
-    parses = Checker(path, sides)
-    if not parses.is_needed or parses([joined(parts, wanted)]):
-        return wanted
     pieces: list[Piece] = []
     numbers: list[int] = []  # of the place that each piece belongs to
     at = enumerate(resolved)
@@ -187,16 +199,6 @@ def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[range]
             found.append(range(row, row + size))
         row += size
     return found
-
-
-def _parses_as(path: str, sides: Sequence[str], text: str) -> bool:
-    """Whether a text parses, where both sides do."""
-    if language_of(path) is None:
-        return True
-    from yp2p.threeway.parsing import Checker
-
-    parses = Checker(path, sides)
-    return not parses.is_needed or parses([text])
 
 
 def _neighbours(parts: Sequence[Clean | Place], number: int) -> Neighbours:

@@ -59,6 +59,13 @@ class Checker:
         self._tries -= 1
         if not self.has_budget:
             return False
+        return self._parses(pieces)
+
+    def parses_at_last(self, pieces: Sequence[str]) -> bool:
+        """The same for one more text, whatever is left of the budget."""
+        return self._parses(pieces)
+
+    def _parses(self, pieces: Sequence[str]) -> bool:
         twice = self._grammar.twice(pieces)
         return twice is not None and twice <= self._allowed
 
@@ -127,9 +134,9 @@ def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Checker) ->
         fault = open_rows[low]
         piece = pieces[fault]
         stands = chosen[fault]
-        loss = _lost(piece, stands)
-        for other in sorted(dict.fromkeys(alternatives(piece)), key=lambda text: _lost(piece, text)):
-            if _lost(piece, other) >= loss:
+        losses = {other: _lost(piece, other) for other in (*alternatives(piece), stands)}
+        for other in sorted(losses, key=losses.__getitem__):
+            if losses[other] >= losses[stands]:
                 break
             chosen[fault] = other
             if parses(chosen):

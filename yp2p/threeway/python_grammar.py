@@ -5,8 +5,10 @@ Theory of operation
     some orders of arguments, which is what goes wrong when lines of two texts are put together; so the first is
     looked at besides (`indentation.py`), and so is the second, where tree-sitter's tree shows arguments.
 
-    A merge tries texts that are much alike. tree-sitter is given the last text that was right, and what differs from
-    it, and a text in which it meets an error is given up at once.
+    A merge tries texts that are much alike. So a text is read in parts, which begin where a function or class of a
+    module or of a class does, and each part is parsed once in a merge: of a text that differs from the last one in
+    one function that function alone is read. Such a part parses alone, in classes without a name around it, if and
+    only if it does in its place. A part in which tree-sitter meets an error is given up at once.
 
     Accepted though Python refuses it: what needs names (one parameter name twice). Measured in
     docs/decisions/0018-merging-three-texts.md.
@@ -14,14 +16,14 @@ Theory of operation
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate
 
 import tree_sitter
 import tree_sitter_python
 
-from yp2p.threeway.indentation import Indentation
+from yp2p.threeway.indentation import Indentation, State
 from yp2p.threeway.sequences import Block, differences
 
 # What the grammar allows and Python does not: a positional argument behind a named one, some orders of parameters.
@@ -32,14 +34,13 @@ _SUSPECTS = """
 (parameters) @parameters
 (lambda_parameters) @parameters
 """
-_CHUNK_BYTES = 1 << 16
+# Where a part may begin.
+_HEAD = re.compile(r"[ \t\f]*(?:(?:def|class|async)\b|@)")
 # How often a parser may report progress in one merge, which it does every hundred operations or 40 microseconds: half a
 # second. A megabyte of people's code is 5000.
 _MAX_STEPS = 8_000
 # Nodes within nodes that are looked at; beyond 2**16 the query's time is quadratic. People's code has 50.
 _MAX_DEPTH = 1000
-# To look at as many bytes takes as long as to begin anew.
-_NEAR_BYTES = 2000
 
 
 class PythonGrammar:
@@ -48,73 +49,48 @@ class PythonGrammar:
     def __init__(self) -> None:
         self._pieces: list[str] = []  # of the last text that was right, as all that follows
         self._lines: list[str] = []
-        self._starts = [0]  # of each line, in bytes
         self._indentation = Indentation()
+        self._known: dict[str, bool] = {}  # the parts that were parsed, and whether they are right
         self._left = _MAX_STEPS
         self._parser = tree_sitter.Parser(_language())
-        self._tree: tree_sitter.Tree | None = None
 
     def parses(self, pieces: Sequence[str]) -> bool:
         """Whether a text is Python. Raises UnicodeEncodeError where it holds half a surrogate pair.
 
         Args:
-            pieces: the text; where as many pieces were given the last time, only those that differ are read.
+            pieces: the text; where it has as many pieces as the last one had, only those that differ are compared.
         """
-        text = "".join(pieces)
-        lines = text.split("\n")
-        changes = _changed_pieces(self._pieces, pieces)
-        if changes is None:
+        found = _changed_pieces(self._pieces, self._lines, pieces)
+        if found is not None:
+            lines, changes = found
+        else:
+            lines = "".join(pieces).split("\n")
             changes = differences(self._lines, lines)
         states = self._indentation.states(lines, changes)
-        if states is None:
+        if states is None or not all(map(self._is_right, _parts(lines, states, changes, self._indentation.known))):
             return False
-        sizes = [len(line) + 1 for line in lines] if text.isascii() else [len(line.encode()) + 1 for line in lines]
-        starts = [0, *accumulate(sizes)]
-        tree = self._parsed(text.encode() + b"\n", changes, starts)
-        if tree is None:
-            return False
-        self._pieces, self._lines, self._starts, self._tree = list(pieces), lines, starts, tree
+        self._pieces, self._lines = list(pieces), lines
         self._indentation.known = states
         return True
 
-    def _parsed(self, data: bytes, changes: Sequence[Block], starts: Sequence[int]) -> tree_sitter.Tree | None:
-        """The tree of a text; None where it would have an error.
+    def _is_right(self, part: str) -> bool:
+        if part not in self._known:
+            self._known[part] = self._parse(part.encode())
+        return self._known[part]
 
-        Recovery from an error takes longer than all the rest, so it is not waited for.
-        """
-
-        def read(start: int, _: object) -> bytes:
-            return data[start : start + _CHUNK_BYTES]
+    def _parse(self, data: bytes) -> bool:
+        """Whether a part parses. Recovery from an error takes longer than all the rest, so it is not waited for."""
 
         def is_wrong(_: int, has_error: bool) -> bool:
             self._left -= 1
             return has_error or self._left < 0
 
-        changed = [(starts[change.new_start], starts[change.new_stop]) for change in changes]
         try:
-            if self._tree is None:
-                tree = self._parser.parse(read, progress_callback=is_wrong)
-            else:
-                known = self._edited(self._tree, changes, starts)
-                tree = self._parser.parse(read, known, progress_callback=is_wrong)
-                changed += [(part.start_byte, part.end_byte) for part in known.changed_ranges(tree)]
+            tree = self._parser.parse(lambda start, _: data[start:], progress_callback=is_wrong)
         except ValueError:  # stopped by `is_wrong`
             self._parser.reset()
-            return None
-        is_right = not tree.root_node.has_error and all(
-            _is_in_order(tree, start, stop) for start, stop in _joined(changed)
-        )
-        return tree if is_right else None
-
-    def _edited(self, tree: tree_sitter.Tree, changes: Sequence[Block], starts: Sequence[int]) -> tree_sitter.Tree:
-        """A tree of the last text that knows what became of its lines."""
-        tree = tree.copy()
-        for change in reversed(changes):  # what is before a change has not moved yet
-            start = self._starts[change.old_start]
-            size, rows = starts[change.new_stop] - starts[change.new_start], change.new_stop - change.new_start
-            points = (change.old_start, 0), (change.old_stop, 0), (change.old_start + rows, 0)
-            tree.edit(start, self._starts[change.old_stop], start + size, *points)
-        return tree
+            return False
+        return not tree.root_node.has_error and _is_in_order(tree)
 
 
 @cache
@@ -127,42 +103,74 @@ def _suspects() -> tree_sitter.Query:
     return tree_sitter.Query(_language(), _SUSPECTS)
 
 
-def _changed_pieces(old: Sequence[str], new: Sequence[str]) -> list[Block] | None:
-    """What became of the lines; None unless both are in as many pieces, each of whole lines but the last."""
-    if len(old) != len(new):
+def _changed_pieces(
+    old: Sequence[str], lines: Sequence[str], new: Sequence[str]
+) -> tuple[list[str], list[Block]] | None:
+    """The new lines, and what became of the old ones.
+
+    None unless both texts are in as many pieces, each of whole lines but the last, or are in one.
+    """
+    if len(old) != len(new) or len(new) == 1:
         return None
+    found: list[str] = []
     changes: list[Block] = []
-    row_old = row_new = 0
+    row = kept = 0  # in the old lines, and how many of them were dealt with
     for number, (one, other) in enumerate(zip(old, new, strict=True)):
         is_last = number == len(new) - 1
         if not is_last and ((one and one[-1] != "\n") or (other and other[-1] != "\n")):
             return None
-        rows_old, rows_new = one.count("\n") + is_last, other.count("\n") + is_last
+        rows = one.count("\n") + is_last
         if one != other:
-            changes.append(Block(row_old, row_old + rows_old, row_new, row_new + rows_new))
-        row_old, row_new = row_old + rows_old, row_new + rows_new
-    return changes
+            found += lines[kept:row]
+            start = len(found)
+            found += other.split("\n")
+            if not is_last:
+                found.pop()
+            changes.append(Block(row, row + rows, start, len(found)))
+            kept = row + rows
+        row += rows
+    return found + list(lines[kept:]), changes
 
 
-def _joined(parts: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The same bytes in fewer parts: those that are near each other are one."""
-    start, stop = -1, -1
-    for begin, end in sorted(parts):
-        if start >= 0 and begin - stop < _NEAR_BYTES:
-            stop = max(stop, end)
-            continue
-        if start >= 0:
-            yield start, stop
-        start, stop = begin, end
-    if start >= 0:
-        yield start, stop
+def _parts(
+    lines: Sequence[str], states: Sequence[State], changes: Sequence[Block], known: Sequence[State]
+) -> Iterator[str]:
+    """The parts of a text that differ from those of the last one that was right, each with the classes around it.
+
+    Args:
+        states: what is open before each line; `known` is that of the last text.
+        changes: what became of the lines of the last text.
+    """
+    if not changes:
+        return
+    row = max(0, changes[0].new_start - 1)
+    while row and _level(lines[row], states[row]) is None:
+        row -= 1
+    start, level = row, _level(lines[row], states[row]) or 0
+    stop, shift = changes[-1].new_stop, changes[-1].old_stop - changes[-1].new_stop
+
+    def part(end: int) -> str:
+        around = "".join(f"{' ' * column}class _:\n" for column, _, _ in states[start].levels[:level])
+        return "".join([around, "\n".join(lines[start:end]), "\n"])
+
+    for row in range(start + 1, len(lines)):
+        if (found := _level(lines[row], states[row])) is not None:
+            yield part(row)
+            start, level = row, found
+            if row >= stop and states[row] is known[row + shift]:
+                return
+    yield part(len(lines))
 
 
-def _is_in_order(tree: tree_sitter.Tree, start: int, stop: int) -> bool:
-    """Whether arguments and parameters near some bytes are in an order that Python allows."""
+def _level(line: str, state: State) -> int | None:
+    """How many classes are around a line where a part may begin; None for others."""
+    return state.level_of(line) if _HEAD.match(line) else None
+
+
+def _is_in_order(tree: tree_sitter.Tree) -> bool:
+    """Whether arguments and parameters are in an order that Python allows."""
     cursor = tree_sitter.QueryCursor(_suspects())
     cursor.set_max_start_depth(_MAX_DEPTH)
-    cursor.set_byte_range(max(0, start - 1), stop + 1)
     found = cursor.captures(tree.root_node)
     return "argument" not in found and all(map(_are_parameters, found.get("parameters", ())))
 
