@@ -439,8 +439,7 @@ class File(EditableText):
                 self._shared.receive(update)
                 self._answers += 1
             case channel.Updates(updates):
-                for update in updates:
-                    self._shared.receive(update)
+                self._shared.receive(*updates)
             case channel.Denied(reason):
                 log.warning("%s: %s", self.path, reason)  # and the text is what it was: an update says so
                 if self._connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,18 @@ def _presences(data: bytes | None) -> list[Presence]:
 
 def test_a_feed_tells_what_is_new_with_a_higher_clock_and_null_of_who_left() -> None:
     feed = AwarenessFeed()
-    first = _presences(feed.news({1: {"a": 1}, 2: {}}, 1_800_000_000_000, renew=True))
+    first = _presences(feed.news({1: '{"a":1}', 2: "{}"}, 1_800_000_000_000, renew=True))
     assert {p.client: p.state for p in first} == {1: {"a": 1}, 2: {}}
-    assert feed.news({1: {"a": 1}, 2: {}}, 1_800_000_000_001, renew=False) is None
-    (gone,) = _presences(feed.news({1: {"a": 1}}, 1_700_000_000_000, renew=False))
+    assert feed.news({1: '{"a":1}', 2: "{}"}, 1_800_000_000_001, renew=False) is None
+    (gone,) = _presences(feed.news({1: '{"a":1}'}, 1_700_000_000_000, renew=False))
     assert (gone.client, gone.state) == (2, None)
     assert gone.clock > first[0].clock, "also when the time goes back"
-    (again,) = _presences(feed.news({1: {"a": 1}}, 1_800_000_010_000, renew=True))
+    (again,) = _presences(feed.news({1: '{"a":1}'}, 1_800_000_010_000, renew=True))
     assert again.clock > gone.clock
     assert _presences(feed.news({}, 1_800_000_020_000, renew=True))[0].state is None
     assert _presences(feed.news({}, 1_800_000_030_000, renew=True)) == [], "a sign of life, of nobody"
     later = AwarenessFeed()  # a daemon that came back
-    assert _presences(later.news({1: {}}, 1_800_000_040_000, renew=True))[0].clock > again.clock
+    assert _presences(later.news({1: "{}"}, 1_800_000_040_000, renew=True))[0].clock > again.clock
 
 
 def test_an_item_of_a_device_is_one_awareness_client_and_nobody_takes_the_place_of_another() -> None:
@@ -123,19 +124,25 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
             one, two = Program(record.entry), Program(record.entry)
             programs.add(one)
             programs.add(two)
+
+            def besides(program: Program) -> list[dict[str, Any]]:
+                own = {"device": "here", "id": "me", "files": []}
+                found: list[dict[str, Any]] = json.loads(programs.others(program, [own], "me"))
+                return found
+
             (client,) = live.replica.clocks()
             for clock in range(8):
                 place = {"tname": "source", "item": {"client": client, "clock": clock}, "assoc": 0}
                 programs.said(
                     one, _said(1, clock, {"user": {"name": "one"}, "cursor": {"anchor": place, "head": place}})
                 )
-                (item,) = programs.besides(two)
+                (item,) = besides(two)
                 assert (item["name"], item["line"], item["client"]) == ("one", 1 + clock // 4, 1)
-                assert programs.describe()[0] == item
+                assert {"device": "here", **programs.describe()[0]} == item
             update = live.text.edit([Hunk(0, 0, "a line\n")])
             assert update is not None
             await folder.record_text(live, update, None).wait()
-            assert programs.besides(two)[0]["line"] == 3
+            assert besides(two)[0]["line"] == 3
             assert len(made) == 1
             two.told = {1}
             programs.said(two, _said(1, 99, {"user": {"name": "an echo"}}))

@@ -10,7 +10,7 @@ from yp2p.identity import DeviceID, format_device_id
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
 from yp2p.sync.presence import MAX_CLIENTS_PER_PEER, FolderPresence
-from yp2p.sync.programs import cleaned, fitting, others_in
+from yp2p.sync.programs import cleaned, fitting
 
 OWN, BEA, CAT, DAN = (DeviceID(bytes([n]) * 32) for n in (1, 2, 3, 4))
 
@@ -151,4 +151,3 @@ def test_what_is_of_another_shape_is_left_out(files: object) -> None:
     mixed = [*files, good] if isinstance(files, list) else [good]
     state = cleaned({"device": "name", "id": "id", "files": mixed})
     assert state == {"device": "name", "id": "id", "open": ["b"], "files": [good]}
-    assert others_in([state], "me", "b") == [{"device": "name", **good}]

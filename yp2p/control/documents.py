@@ -19,7 +19,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,7 @@ from yp2p.control.websocket import WebSocket, WebSocketClosed
 from yp2p.documents.manifest import Entry
 from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
 from yp2p.identity import ID_BYTES, EntryID
+from yp2p.protocol.awareness import as_json
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import MAX_CLIENT
@@ -43,7 +44,7 @@ from yp2p.sync import history
 from yp2p.sync.awareness_feed import RENEWED_S, AwarenessFeed
 from yp2p.sync.folder import Folder
 from yp2p.sync.program_document import ProgramDocument
-from yp2p.sync.programs import Program, Programs, others_in, states_for
+from yp2p.sync.programs import PRESENCE_AGE_S, Program, Programs, states_for
 from yp2p.sync.provider import Provider
 
 # The client ID under which the daemon says who else is there: no document has it.
@@ -191,9 +192,10 @@ class Documents:
         try:
             async with trio.open_nursery() as nursery:
                 channel = ProgramChannel(stream, socket, wanted.path, nursery)
+                live = folder.texts.open(entry.document)
                 document = ProgramDocument(
                     folder,
-                    folder.texts.open(entry.document),
+                    live,
                     program,
                     programs.max_text_bytes,
                     programs.displaced_in(entry.document),
@@ -207,6 +209,7 @@ class Documents:
                     must_relay=lambda source: True,  # nobody else tells it
                     on_awareness=lambda data: programs.said(program, data),
                     batches=wanted.takes_lists,
+                    pace_s=live.pace_s,
                 )
                 nursery.start_soon(self._tell, folder, program, channel, wanted)
                 await provider.start()
@@ -236,23 +239,29 @@ class Documents:
                 program.told = set(states)
                 last = trio.current_time()
                 await channel.send(encode(AwarenessUpdate(news)))
-            with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
-                await changed.wait()
-            await trio.sleep(_PRESENCE_DELAY_S)  # and not woken by every keystroke meanwhile
+            programs = self._device.programs(folder)
+            if not wanted.takes_others or programs.is_current(program.entry):
+                with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
+                    await changed.wait()
+            delay_s = max(_PRESENCE_DELAY_S, programs.delay_s(program.entry))
+            # Not woken by every keystroke meanwhile; and all at one moment, so that what they are told is made once.
+            await trio.sleep_until((trio.current_time() // delay_s + 1) * delay_s)
 
-    def _as_list(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+    def _as_list(self, folder: Folder, program: Program) -> dict[int, str]:
         """One awareness state with all others in it."""
         path = folder.layout().path_of.get(program.entry, "")
-        besides = self._device.programs(folder).besides(program)
-        others = others_in(self._device.present(folder), self._device.shown_id, path, besides)
-        where = quote(os.fsencode(folder.path / path)) if path else None  # any name, also one that is not UTF-8
-        return {_DAEMON_CLIENT: {"others": others, "path": where}}
+        where = quote(os.fsencode(f"{folder.path}/{path}")) if path else None  # any name, also one that is not UTF-8
+        others = self._device.programs(folder).others(
+            program, self._device.present(folder), self._device.shown_id, PRESENCE_AGE_S
+        )
+        return {_DAEMON_CLIENT: f'{{"others":{others},"path":{as_json(where)}}}'}
 
-    def _as_states(self, folder: Folder, program: Program) -> dict[int, Mapping[str, Any]]:
+    def _as_states(self, folder: Folder, program: Program) -> dict[int, str]:
         """Each of the others as an awareness client."""
         path = folder.layout().path_of.get(program.entry, "")
         carets = self._device.programs(folder).carets_besides(program)
-        return states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
+        states = states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
+        return {client: as_json(state) for client, state in states.items()}
 
 
 async def _say(stream: trio.SocketStream, data: bytes) -> None:

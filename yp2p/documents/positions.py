@@ -25,7 +25,7 @@ from enum import IntEnum
 from typing import Any
 
 from pycrdt import Assoc as LibraryAssoc
-from pycrdt import Doc, StickyIndex, Text
+from pycrdt import Doc, StickyIndex, Text, merge_updates
 
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import InvalidUpdate, PositionInvalid, PositionUnknown
@@ -129,9 +129,10 @@ class PositionIndex:
         self._clocks: dict[int, int] | None = None
         self.apply(state)
 
-    def apply(self, update: bytes) -> None:
-        """Take an update that the document has taken. Raises InvalidUpdate."""
+    def apply(self, *updates: bytes) -> None:
+        """Take updates that the document has taken, in order and without a gap. Raises InvalidUpdate."""
         with raising_panics():
+            update = merge_updates(*updates) if len(updates) > 1 else updates[0]
             self._doc.apply_update(relabelled(update, lambda _: _LETTER))
         self._clocks = None
 

@@ -144,17 +144,23 @@ class Replica:
             MissingDependency: something before it is missing here.
             DocumentPoisoned: the library panicked all the same.
         """
+        clocks = self.clocks()
         if parsed is None:
-            parsed = check_update(update, self.shape, self.clocks(), own_clients, self.halves)
+            parsed = check_update(update, self.shape, clocks, own_clients, self.halves)
         else:
-            check_dependencies(parsed, self.clocks(), own_clients, self.halves)
+            check_dependencies(parsed, clocks, own_clients, self.halves)
         self.received = parsed
         self._is_receiving = True
         try:
-            return self.apply(update)
+            news = self.apply(update)
         finally:
             self._is_receiving = False
             self.halves |= parsed.halves
+        # All that it builds on is here, so the library has taken all of it; to ask takes as long as to apply.
+        for client, (_, stop) in parsed.sections.items():
+            clocks[client] = max(clocks.get(client, 0), stop)
+        self._clocks = clocks
+        return news
 
     def state_vector(self) -> bytes:
         with self._calling_pycrdt():

@@ -8,6 +8,7 @@ Invariants
     * Where an edit fails, nothing has changed; where a transaction fails, the text is what it was before it.
     * What comes from the daemon while a transaction is open is applied after it, whoever opened it.
     * Positions are right at any time, in a transaction as well: what that has done so far is brought to their index.
+      What was done before waits until a position is asked for, as to bring it takes longer than to apply it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid
 
 # The origin of changes that came from the daemon, which are never undone here.
 FROM_DAEMON = "yp2p daemon"
+# So many updates wait at most to be brought to the index of positions.
+_MAX_UNPLACED = 256
 
 
 class SharedText:
@@ -56,6 +59,7 @@ class SharedText:
         self._is_receiving = False
         self._held: list[bytes] = []  # what came while a transaction was open
         self._positions: PositionIndex | None = None
+        self._unplaced: list[bytes] = []  # what that index does not have yet
         self._brought: tuple[bytes, str] | None = None  # state vector and text that a transaction was asked at
         self._cached: str | None = None  # the text, since the last change
         self._subscription = self.doc.observe(self._changed)
@@ -72,8 +76,16 @@ class SharedText:
         else:
             self._on_change(update)
         if self._positions is not None:
+            self._unplaced.append(update)
+            if len(self._unplaced) >= _MAX_UNPLACED:
+                self._place()
+
+    def _place(self) -> None:
+        """Bring what happened to the index of positions."""
+        updates, self._unplaced = self._unplaced, []
+        if self._positions is not None and updates:
             try:
-                self._positions.apply(update)
+                self._positions.apply(*updates)
             except (DocumentPoisoned, InvalidUpdate):
                 self._positions = None  # made again from the document when it is asked for
 
@@ -84,21 +96,23 @@ class SharedText:
             self._cached = str(self.doc.library_text)
         return self._cached
 
-    def receive(self, update: bytes) -> None:
+    def receive(self, *updates: bytes) -> None:
         """Apply what the daemon sent; after the transaction that is open, if there is one: it is no part of that."""
         if is_being_changed(self.doc):
-            self._held.append(update)
+            self._held += updates
             return
         self._is_receiving = True
         try:
             with raising_panics(), self.doc.transaction(origin=FROM_DAEMON):
-                self.doc.receive(update)
+                for update in updates:
+                    self.doc.receive(update)
         finally:
             self._is_receiving = False
 
     def _receive_held(self) -> None:
-        while self._held and not is_being_changed(self.doc):
-            self.receive(self._held.pop(0))
+        if self._held and not is_being_changed(self.doc):
+            held, self._held = self._held, []
+            self.receive(*held)
 
     def state_vector(self) -> bytes:
         return self.doc.get_state()
@@ -169,6 +183,7 @@ class SharedText:
         return self._index().resolve(str(self), position)
 
     def _index(self) -> PositionIndex:
+        self._place()
         if self._positions is None:
             self._positions = PositionIndex(self.doc.get_update())
         elif is_being_changed(self.doc) and self._brought != (now := (self.doc.get_state(), str(self))):

@@ -20,6 +20,7 @@ from yp2p.protocol.ysync import MAX_CLIENT, Cursor
 MAX_STATE_BYTES = 8 << 10
 MAX_CLIENTS = 256
 MAX_DEPTH = 6
+_NESTED = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,37 @@ class Presence:
     state: dict[str, Any] | None
 
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode(presences: Iterable[Presence]) -> bytes:
+    return encode_texts((item.client, item.clock, as_json(item.state)) for item in presences)
+
+
+def encode_texts(presences: Iterable[tuple[int, int, str]]) -> bytes:
+    """An awareness update of client, clock and state, the state as JSON."""
     items = list(presences)
     parts = [write_varint(len(items))]
-    for item in items:
-        text = json.dumps(item.state, separators=(",", ":")).encode()
-        parts += [write_varint(item.client), write_varint(item.clock), write_varint(len(text)), text]
+    for client, clock, state in items:
+        text = state.encode()
+        parts += [write_varint(client), write_varint(clock), write_varint(len(text)), text]
     return b"".join(parts)
 
 
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def as_json(value: object) -> str:
+    """JSON without spaces, as it travels."""
+    return _JSON.encode(value)
+
+
+def _depth(value: dict[str, Any]) -> int:
+    """How deep objects and lists are in one another, level by level: this is done for each cursor that moves."""
+    depth = 0
+    level: list[Any] = [value]
+    while level:
+        depth += 1
+        members = (member for one in level for member in (one.values() if type(one) is dict else one))
+        level = [member for member in members if type(member) in _NESTED]
+    return depth
 
 
 def _decode_state(text: str, at: int) -> dict[str, Any] | None:

@@ -31,12 +31,14 @@ class Writer(Enum):
 
     @classmethod
     def of(cls, client: int) -> Writer:
-        kind = client >> _BITS
-        return cls(kind) if kind in (1, 2) else cls.TYPED
+        return _KINDS.get(client >> _BITS, cls.TYPED)
 
     def client_id(self, number: int) -> int:
         """The client ID of this kind with these 32 bits."""
         return self.value << _BITS | number
+
+
+_KINDS = {writer.value: writer for writer in Writer}
 
 
 def client_id_from(writer: Writer, *parts: bytes) -> int:

@@ -11,10 +11,8 @@ earlier connection or from an earlier daemon. So the clock is the time in millis
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from yp2p.protocol import awareness
-from yp2p.protocol.awareness import Presence
 
 RENEWED_S = 10.0
 
@@ -23,23 +21,21 @@ class AwarenessFeed:
     """Compares what is with what was told."""
 
     def __init__(self) -> None:
-        self._told: dict[int, Mapping[str, Any]] = {}
+        self._told: dict[int, str] = {}
         self._clock = 0
 
-    def news(self, states: Mapping[int, Mapping[str, Any]], now_ms: int, *, renew: bool) -> bytes | None:
+    def news(self, states: Mapping[int, str], now_ms: int, *, renew: bool) -> bytes | None:
         """The awareness update that makes it so; None where there is nothing to say.
 
         Args:
-            states: by client ID.
+            states: by client ID, as JSON.
             now_ms: since 1970.
             renew: whether to say everything again.
         """
-        changed: dict[int, dict[str, Any] | None] = {
-            client: dict(state) for client, state in states.items() if renew or self._told.get(client) != state
-        }
-        changed |= dict.fromkeys(self._told.keys() - states.keys())
+        changed = {client: state for client, state in states.items() if renew or self._told.get(client) != state}
+        changed |= dict.fromkeys(self._told.keys() - states.keys(), "null")
         if not (changed or renew):
             return None
         self._told = dict(states)
         self._clock = max(self._clock + 1, now_ms)
-        return awareness.encode(Presence(client, self._clock, state) for client, state in changed.items())
+        return awareness.encode_texts((client, self._clock, state) for client, state in changed.items())

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from yp2p.documents.positions import Position, PositionIndex
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.protocol.ysync import MAX_CLIENT
@@ -112,27 +114,45 @@ def _stock_json(position: Position | None) -> dict[str, Any] | None:
 
 
 class Lines:
-    """In which lines of one text positions are. The document is followed, and read once."""
+    """In which lines of one text positions are. The document is followed, and read once.
+
+    To find one takes as long as the text is, so a cursor that moves fast is not looked for each time.
+
+    Attributes:
+        seq: another one after each change of the text.
+        is_old: whether, since this was reset, a line was given where a cursor has perhaps left it.
+    """
 
     def __init__(self, live: LiveDocument) -> None:
         self._live = live
         self._index: PositionIndex | None = None
         self._unseen: list[bytes] = []
-        self._found: dict[Position, int] = {}  # since the text changed last
-        self.seq = 0  # another one after each change of the text
+        # Of each cursor its line, and for what it was found, and when.
+        self._found: dict[object, tuple[int, tuple[int, Position], float]] = {}
+        self.seq = 0
+        self.is_old = False
         self.close: Callable[[], None] = live.subscribe(self._take, at_once=True)
 
     def _take(self, update: bytes, source: object, vector: bytes | None) -> None:
         self._unseen.append(update)
-        self._found.clear()
         self.seq += 1
         if len(self._unseen) > _MAX_UNSEEN:
             self._index, self._unseen = None, []
 
-    def line_of(self, position: Position) -> int | None:
-        """Counted from 1; None where the position is beside what the text does not have (yet)."""
-        if position in self._found:
-            return self._found[position]
+    def line_of(self, position: Position, whose: object = None, age_s: float = 0.0) -> int | None:
+        """Counted from 1; None where the position is beside what the text does not have (yet).
+
+        Args:
+            whose: names the cursor, where that of a moment before will do.
+            age_s: how old the answer may be then.
+        """
+        now, state = trio.current_time(), (self.seq, position)
+        key = whose or position
+        if key in self._found:
+            line, found_state, found_at = self._found[key]
+            if state == found_state or now - found_at < age_s:
+                self.is_old |= state != found_state
+                return line
         try:
             text = self._live.text.text()
             line = text.count("\n", 0, self._up_to_date().resolve(text, position)) + 1
@@ -141,7 +161,7 @@ class Lines:
             return None
         if len(self._found) > _MAX_FOUND:
             self._found.clear()
-        self._found[position] = line
+        self._found[key] = line, state, now
         return line
 
     def _up_to_date(self) -> PositionIndex:
@@ -149,6 +169,6 @@ class Lines:
         if self._index is None:
             self._index = PositionIndex(self._live.replica.state())
         else:
-            for update in unseen:
-                self._index.apply(update)
+            if unseen:
+                self._index.apply(*unseen)
         return self._index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from yp2p.sync.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingDe
 from yp2p.sync.peers import Peers
 from yp2p.sync.presence import FolderPresence
 from yp2p.sync.preview import compare, summary
-from yp2p.sync.programs import Programs, cleaned, fitting
+from yp2p.sync.programs import PRESENCE_AGE_S, Programs, cleaned, fitting
 from yp2p.sync.records import FORGET_CHUNKS
 from yp2p.sync.retention import Retention
 from yp2p.sync.roots import check_directory
@@ -198,7 +199,7 @@ class Device:
             self._programs[folder.id] = Programs(folder, lambda: self._presence_news.set(), limit)
         return self._programs[folder.id]
 
-    @property
+    @cached_property
     def shown_id(self) -> str:
         return format_device_id(self._identity.device_id)
 
@@ -206,7 +207,7 @@ class Device:
         while True:
             self._presence_news = trio.Event()
             for folder in self._folders.values():
-                opened = self.programs(folder).describe()
+                opened = self.programs(folder).describe(PRESENCE_AGE_S)
                 edited = self._disks[folder.id].recently_edited
                 state = {
                     "device": self._name,
@@ -218,7 +219,9 @@ class Device:
             is_quiet = not any(disk.recently_edited for disk in self._disks.values())
             with trio.move_on_after(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S):
                 await self._presence_news.wait()
-                await trio.sleep(_TYPING_PRESENCE_S)  # a cursor that moves is told some times a second
+                # A cursor that moves is told some times a second, and at the same moment as to programs.
+                delay_s = max(_TYPING_PRESENCE_S, *(programs.delay_s() for programs in self._programs.values()), 0.0)
+                await trio.sleep_until((trio.current_time() // delay_s + 1) * delay_s)
 
     # --- discovery ----------------------------------------------------------------------------------------------
 

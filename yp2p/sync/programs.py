@@ -9,13 +9,13 @@ Where a program's cursor is, and whatever else it says of itself, is part of thi
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+import trio
 
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, EntryID
@@ -32,6 +32,10 @@ _MAX_CARETS = 16
 _MAX_REFUSALS = 8
 # Others end the session with a device whose state has more than 8 KiB (`awareness.MAX_STATE_BYTES`).
 _MAX_STATE_BYTES = 6 << 10
+# All who are told of programs at one moment are told the same.
+PRESENCE_AGE_S = 0.03
+_LINE_AGE_S = 0.5
+_DELAY_OF_EACH_S = 0.01
 _END_OF_TIME = 1 << 33  # in the year 2242
 
 log = structlog.get_logger()
@@ -55,6 +59,22 @@ class Program:
     refusals: list[str] = field(default_factory=list)  # sentences that it has not been told
 
 
+@dataclass(slots=True)
+class _Others:
+    """Who has a file open, each as JSON.
+
+    Attributes:
+        present: the presences of which this was made, and `items` those of this device.
+        there: who has it open on other devices, and `here`, on this one.
+    """
+
+    present: object
+    path: str
+    there: list[str]
+    items: object = None
+    here: list[tuple[Program, str]] = field(default_factory=list)
+
+
 class Programs:
     """The programs that have files of one folder open; `on_change` is told when that or what they say changes.
 
@@ -69,7 +89,8 @@ class Programs:
         self._open: set[Program] = set()
         self.revision = 0  # another one after each change of what programs say
         self._lines: dict[EntryID, Lines] = {}
-        self._told: dict[EntryID, tuple[object, list[tuple[Program, dict[str, Any]]]]] = {}
+        self._told: dict[EntryID, tuple[object, float, list[tuple[Program, dict[str, Any]]]]] = {}
+        self._others: dict[EntryID, _Others] = {}
         self._numbers = itertools.count(1)
         self._displaced: dict[DocumentID, list[Moved]] = {}
 
@@ -83,6 +104,7 @@ class Programs:
         if not any(other.entry == program.entry for other in self._open):
             self._displaced.pop(self._folder.manifest.entries[program.entry].document, None)
             self._told.pop(program.entry, None)
+            self._others.pop(program.entry, None)
             if (lines := self._lines.pop(program.entry, None)) is not None:
                 lines.close()
         self._changed()
@@ -122,16 +144,56 @@ class Programs:
         self._folder.touch()
         self._on_change()
 
-    def besides(self, program: Program) -> list[dict[str, Any]]:
-        """The other programs of this device that have the same file open, as `describe` tells of them."""
-        items = [item for other, item in self._items(program.entry) if other is not program]
-        return items[:_MAX_PROGRAMS_TOLD]
+    def others(self, program: Program, present: Sequence[dict[str, Any]], own: str, age_s: float = 0.0) -> str:
+        """Who else has the same file open, on all devices, as a JSON list; as many as fit in one state.
 
-    def describe(self) -> list[dict[str, Any]]:
-        """What this device's presence tells of them."""
+        What is the same for all programs is made once, while nothing changes.
+
+        Args:
+            present: the awareness states of a folder, `cleaned`; the same object while they are the same.
+            own: the ID of this device, of whose programs more is known here.
+            age_s: how old what is told may be; `is_current` says whether it has changed since.
+        """
+        entry, path = program.entry, self._folder.layout().path_of.get(program.entry, "")
+        items = self._items(entry, age_s)
+        made = self._others.get(entry)
+        if made is None or made.present is not present or made.path != path:
+            there = [
+                text
+                for state in present
+                if state["id"] != own
+                for text in _as_json(state["device"], (item for item in state["files"] if item["path"] == path))
+            ]
+            made = self._others[entry] = _Others(present, path, there)
+        if made.items is not items:
+            device = next((str(state["device"]) for state in present if state["id"] == own), "")
+            made.items = items
+            made.here = list(zip((who for who, _ in items), _as_json(device, (item for _, item in items)), strict=True))
+        here = [text for who, text in made.here if who is not program][:_MAX_PROGRAMS_TOLD]
+        texts = [*here, *made.there]
+        sizes = itertools.accumulate(len(text) + 1 for text in texts)
+        fitting_texts = itertools.takewhile(lambda sized: sized[1] <= _MAX_STATE_BYTES, zip(texts, sizes, strict=True))
+        return f"[{','.join(text for text, _ in fitting_texts)}]"
+
+    def describe(self, age_s: float = 0.0) -> list[dict[str, Any]]:
+        """What this device's presence tells of them.
+
+        Args:
+            age_s: how old it may be; where something has changed since, `on_change` is called.
+        """
         paths = self._folder.layout().path_of
         entries = sorted({p.entry for p in self._open if p.entry in paths}, key=lambda entry: paths[entry])
-        return [item for entry in entries for _, item in self._items(entry)][:_MAX_PROGRAMS_TOLD]
+        found = [item for entry in entries for _, item in self._items(entry, age_s)][:_MAX_PROGRAMS_TOLD]
+        if not all(map(self.is_current, entries)):
+            self._on_change()
+        return found
+
+    def delay_s(self, entry: EntryID | None = None) -> float:
+        """How long who was told of programs (with a file open) is told no more: the longer, the more there are.
+
+        Each of twenty programs hears of cursors five times a second, so that what all of them hear is bounded.
+        """
+        return _DELAY_OF_EACH_S * sum(entry is None or program.entry == entry for program in self._open)
 
     def carets_besides(self, program: Program) -> dict[int, Caret]:
         """What other programs that have the same file open say, by awareness client; the last to come is believed."""
@@ -140,25 +202,43 @@ class Programs:
         found = {client: caret for other in same for client, caret in other.carets.items()}
         return {client: caret for client, caret in found.items() if client not in program.carets}
 
-    def _items(self, entry: EntryID) -> list[tuple[Program, dict[str, Any]]]:
-        """Of each person or program that has a file open; made anew when one says something or the text changes."""
-        path = self._folder.layout().path_of.get(entry, "")
-        lines = self._lines.get(entry)
-        state = self.revision, path, lines.seq if lines is not None else 0
-        if entry not in self._told or self._told[entry][0] != state:
-            same = sorted((p for p in self._open if p.entry == entry), key=lambda p: (p.since, p.number))
-            found = [(p, {"path": path, "since": p.since, **more}) for p in same for more in self._words(p)]
-            self._told[entry] = state, found[: 2 * _MAX_PROGRAMS_TOLD]
-        return self._told[entry][1]
+    def is_current(self, entry: EntryID) -> bool:
+        """Whether nothing has changed since it was last told who has a file open."""
+        return entry in self._told and self._told[entry][0] == self._state(entry)
 
-    def _words(self, program: Program) -> Iterator[dict[str, Any]]:
+    def _state(self, entry: EntryID) -> tuple[object, ...]:
+        lines = self._lines.get(entry)
+        return self.revision, self._folder.layout().path_of.get(entry, ""), lines.seq if lines is not None else 0
+
+    def _items(self, entry: EntryID, age_s: float = 0.0) -> list[tuple[Program, dict[str, Any]]]:
+        """Of each person or program that has a file open; made anew when one says something or the text changes.
+
+        Args:
+            age_s: how old they may be. Where they may be old at all, lines may be `_LINE_AGE_S` old.
+        """
+        path, state = self._folder.layout().path_of.get(entry, ""), self._state(entry)
+        now = trio.current_time()
+        if not self.is_current(entry) and not (entry in self._told and now - self._told[entry][1] < age_s):
+            lines = self._lines_of(entry)
+            lines.is_old = False
+            line_age_s = _LINE_AGE_S if age_s else 0.0
+            same = sorted((p for p in self._open if p.entry == entry), key=lambda p: (p.since, p.number))
+            found = [
+                (p, {"path": path, "since": p.since, **more})
+                for p in same
+                for more in self._words(p, lines, line_age_s)
+            ]
+            self._told[entry] = None if lines.is_old else state, now, found[: 2 * _MAX_PROGRAMS_TOLD]
+        return self._told[entry][2]
+
+    def _words(self, program: Program, lines: Lines, line_age_s: float) -> Iterator[dict[str, Any]]:
         """A program's own words, and the line a cursor is in."""
         if not program.carets:
             yield {}
         for client, caret in program.carets.items():
             words = {**caret.item(), "client": client}
             if caret.head is not None:
-                line = self._lines_of(program.entry).line_of(caret.head)
+                line = lines.line_of(caret.head, (program.number, client), line_age_s)
                 words |= {"line": line} if line is not None else {}
             yield words
 
@@ -169,11 +249,19 @@ class Programs:
         return self._lines[entry]
 
 
+def _as_json(device: str, items: Iterable[dict[str, Any]]) -> list[str]:
+    return [awareness.as_json({"device": device, **item}) for item in items]
+
+
 def fitting(state: dict[str, Any]) -> dict[str, Any]:
     """A state with as many of its files as others take: a larger one would be a fault of ours."""
-    files = list(state.get("files", []))
-    while files and len(json.dumps({**state, "files": files}, separators=(",", ":"))) > _MAX_STATE_BYTES:
-        files.pop()
+    left = _MAX_STATE_BYTES - len(awareness.as_json({**state, "files": []}))
+    files: list[Any] = []
+    for item in state.get("files", []):
+        left -= len(awareness.as_json(item)) + 1
+        if left < 0:
+            break
+        files.append(item)
     return {**state, "files": files}
 
 
@@ -191,23 +279,6 @@ def _is_file(item: object) -> bool:
     since, line, name = item.get("since"), item.get("line", 1), item.get("name", "")
     is_time = isinstance(since, int | float) and 0 <= since < _END_OF_TIME
     return is_time and type(line) is int and isinstance(name, str) and "device" not in item
-
-
-def others_in(
-    present: Iterable[dict[str, Any]], own: str, path: str, besides: Sequence[dict[str, Any]] = ()
-) -> list[dict[str, Any]]:
-    """Who else has a file open, of the awareness states of a folder, `cleaned`; as many as fit in one.
-
-    Args:
-        besides: what other programs of this device have open.
-    """
-    found = [
-        {"device": state["device"], **item}
-        for state in present
-        for item in (besides if state["id"] == own else state["files"])
-        if item["path"] == path
-    ]
-    return list(fitting({"files": found})["files"])
 
 
 def states_for(

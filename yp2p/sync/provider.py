@@ -10,6 +10,9 @@ Theory of operation
     whoever it came from has no link with this peer (`must_relay`); or nowhere, when the peer turns out to have it
     (`agreed`). With n devices in a full mesh an edit so costs n - 1 messages (invariant 16).
 
+    To one of many, live updates go at a pace: the first at once, and what comes within `pace_s` of it together. So the
+    cost of a document that many write in grows with its readers, and not with readers times writers.
+
     A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second, and always
     after the last gap: who dropped something does not rest before it came.
 
@@ -27,7 +30,6 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from operator import attrgetter
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -111,15 +113,27 @@ class SyncedDocument(Protocol):
         """Be told of every update once it is durable; gives the way to unsubscribe."""
 
 
-_DATA = attrgetter("data")
+class _Queue:
+    """Updates that wait, in order."""
 
+    def __init__(self) -> None:
+        self._updates: list[_Update] = []
+        self.size = 0  # in bytes
 
-def _size(updates: Sequence[_Update]) -> int:
-    return sum(map(len, map(_DATA, updates)))
+    def __len__(self) -> int:
+        return len(self._updates)
 
+    def add(self, *updates: _Update) -> None:
+        self._updates += updates
+        self.size += sum(len(update.data) for update in updates)
 
-def _is_too_much(updates: Sequence[_Update]) -> bool:
-    return len(updates) > MAX_WAITING_UPDATES or _size(updates) > MAX_WAITING_BYTES
+    def take(self) -> tuple[_Update, ...]:
+        """All of them; none waits then."""
+        updates, self._updates, self.size = tuple(self._updates), [], 0
+        return updates
+
+    def is_too_long(self) -> bool:
+        return len(self._updates) > MAX_WAITING_UPDATES or self.size > MAX_WAITING_BYTES
 
 
 def _step2(updates: tuple[bytes, ...]) -> Step2 | Answer:
@@ -138,6 +152,7 @@ class Provider:
         batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
+        pace_s: how long after live updates no others are sent, in seconds.
     """
 
     def __init__(
@@ -151,6 +166,7 @@ class Provider:
         on_awareness: Callable[[bytes], None] = lambda data: None,
         batches: bool | None = None,
         tells_state: bool = False,
+        pace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self._document: SyncedDocument = as_document(document)
@@ -160,6 +176,7 @@ class Provider:
         self._on_awareness = on_awareness
         self._batches = batches if batches is not None else self._document is document
         self._tells_state = tells_state
+        self._pace_s = pace_s
         self._scope = trio.CancelScope()
         self._is_running = False
         self._stopped = trio.Event()
@@ -175,8 +192,9 @@ class Provider:
         self.started = trio.Event()
         self.synced = trio.Event()
         self._sending = False
-        self._held: list[_Update] = []
-        self._waiting: list[_Update] = []
+        self._held = _Queue()
+        self._waiting = _Queue()
+        self._next_at = -math.inf  # when live updates may go again
         self._overrun = self._live
         self._restart = False
         self._have: dict[int, int] | None = None  # what the peer has with its next message
@@ -252,7 +270,7 @@ class Provider:
 
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""
-        self._held.clear()
+        self._held.take()
 
     def restart(self) -> None:
         """Send step 1 again: the peer is known to differ, whatever was said before."""
@@ -280,18 +298,15 @@ class Provider:
             return
         update = _Update(data, vector if self._tells_state else None)
         if source is not None and not self._must_relay(source):
-            self._held.append(update)
-        elif _size((*self._held, update)) > MAX_WAITING_BYTES:
-            self._waiting += (*self._held, update)
+            self._held.add(update)
         else:
-            updates = (*self._held, update)
-            self._held.clear()
-            if not self._send_now(updates):
-                self._waiting += updates
+            updates = (*self._held.take(), update)
+            if sum(len(update.data) for update in updates) > MAX_WAITING_BYTES or not self._send_now(updates):
+                self._waiting.add(*updates)
                 self._more.set()
-        if _is_too_much(self._waiting) or _is_too_much(self._held):
-            self._waiting.clear()
-            self._held.clear()
+        if self._waiting.is_too_long() or self._held.is_too_long():
+            self._waiting.take()
+            self._held.take()
             self._overrun = True
             self._more.set()
 
@@ -300,8 +315,14 @@ class Provider:
         try_send = getattr(self._channel, "try_send", None)
         if try_send is None or not self._live or self._sending or not self.is_idle:
             return False
+        now = trio.current_time()
+        if now < self._next_at:
+            return False
         messages = list(self._messages(updates))
-        return len(messages) == 1 and bool(try_send(messages[0]))  # the channel takes one message at once
+        if len(messages) != 1 or not try_send(messages[0]):  # the channel takes one message at once
+            return False
+        self._next_at = now + self._pace_s()
+        return True
 
     def _messages(self, updates: Sequence[_Update]) -> Iterator[bytes]:
         """What says these updates, and what we have with the last of those for which it matters."""
@@ -329,8 +350,10 @@ class Provider:
             if self._overrun:
                 await self._answer(self._peer_vector, Updates)
             elif self._waiting:
-                updates, self._waiting = tuple(self._waiting), []
                 self._sending = True
+                await trio.sleep_until(self._next_at)
+                updates = self._waiting.take()
+                self._next_at = trio.current_time() + self._pace_s()
                 for message in self._messages(updates):
                     await self._channel.send(message)
                 self._note_sent()
@@ -352,8 +375,8 @@ class Provider:
             update, durable = self._document.cut(state_vector)
             updates = (update,)
         have = self._document.state_vector()
-        self._waiting.clear()
-        self._held.clear()
+        self._waiting.take()
+        self._held.take()
         self._overrun = False
         self._sending = True
         await durable.wait()

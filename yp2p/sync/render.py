@@ -43,8 +43,9 @@ from yp2p.sync.wholes import is_apart
 
 MAX_RENDERS_PER_S = 10
 # To make the text of a document takes time with all that was ever typed into it. While programs have it open, their
-# keystrokes go from one to the other without the file, which gets this share of a core, and is no older than this.
-_TYPED_SHARE = 0.01
+# keystrokes go from one to the other without the file, which gets this share of a core, and is no older than this. Of
+# the time in which a file is put in place most is waiting for the disk.
+_TYPED_SHARE, _PUTTING_SHARE = 0.01, 0.04
 _LONGEST_PAUSE_S = 1.0
 BATCH = 1024
 _BATCH_CHARS = 8 << 20
@@ -78,7 +79,8 @@ class Render:
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._puts = Puts(folder, root, ingest, self.late, self._retries, expecting)
-        self._took_s: dict[EntryID, float] = {}  # to make each text and its digest, since they were put in place
+        self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
+        self._putting_s = 0.0  # and to put the last ones in place, each
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
     def let_go(self) -> None:
@@ -118,7 +120,9 @@ class Render:
                 puts.append(put)
                 chars += len(put.text)
         if puts:
+            began = time.perf_counter()
             await self._puts.all(puts)
+            self._putting_s = (time.perf_counter() - began) / len(puts)
         await self.late.look()
         self._remove_obsolete()
 
@@ -237,7 +241,8 @@ class Render:
         pause_s = 1 / MAX_RENDERS_PER_S
         live = self._folder.texts.in_memory(found.document) if found.kind is Kind.TEXT else None
         if live is not None and live.is_in_programs:
-            pause_s = max(pause_s, min(_LONGEST_PAUSE_S, self._took_s.get(entry, 0.0) / _TYPED_SHARE))
+            typed_s = self._took_s.get(entry, 0.0) / _TYPED_SHARE + self._putting_s / _PUTTING_SHARE
+            pause_s = max(pause_s, min(_LONGEST_PAUSE_S, typed_s))
         return self._puts.last.get(entry, -1.0) + pause_s
 
     def _digest(self, found: Entry) -> Digest | None:

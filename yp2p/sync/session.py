@@ -226,7 +226,9 @@ class FolderSession:
         if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
-        provider = Provider(live, channel, source=self._peer, must_relay=self._must_relay, tells_state=True)
+        provider = Provider(
+            live, channel, source=self._peer, must_relay=self._must_relay, tells_state=True, pace_s=live.pace_s
+        )
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
         self._channels[document] = opened
