@@ -85,9 +85,9 @@ async def parse_in_slices(update: bytes, shape: Shape) -> Parsed | None:
     return parser.parsed
 
 
-# Each of twenty programs on a device, and each other device, hears of what they type 28 times a second, however fast
+# Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
 # they type; with two programs, of every keystroke.
-_PACE_OF_EACH_S = 0.003
+_PACE_OF_EACH_S = 0.004
 
 
 class LiveDocument:
