@@ -7,6 +7,7 @@ there, p95 250 ms, 40 % of a core a daemon. The text has 45 kB, and scattered ed
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import multiprocessing
 import random
@@ -14,8 +15,10 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from lab import Device, devices
 
 from yp2p.client import File, connect
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
+from yp2p.errors import FileUnavailable
+from yp2p.protocol.clients import Writer
 
 _TEXT = "some words in a line of a text\n" * 1450
 _TICKS_A_S = 100.0
@@ -45,6 +52,49 @@ async def _scatter(file: File, edits: int) -> None:
         else:
             file.delete(at, min(at + 1, len(str(file))))
     await file.flush()
+
+
+async def _replay(file: File, transactions: list[dict[str, Any]]) -> None:
+    """Type a trace of josephg/editing-traces (CC BY 4.0), one after the other or, where it has agents, side by side."""
+    if "agent" not in transactions[0]:
+        for number, transaction in enumerate(transactions):
+            for at, deleted, inserted in transaction["patches"]:
+                file.edit(at, at + deleted, inserted)
+            if number % 100 == 0:
+                await trio.lowlevel.checkpoint()
+        await file.flush()
+        return
+    agents: dict[int, tuple[TextReplica, set[int]]] = {}
+    updates: list[list[bytes]] = []
+    for number, transaction in enumerate(transactions):
+        agent = transaction["agent"]
+        replica, known = agents.setdefault(agent, (TextReplica(Writer.TYPED.client_id(1 + agent)), set()))
+        missing, wanted = set(), list(transaction["parents"])
+        while wanted:
+            if (parent := wanted.pop()) not in known | missing:
+                missing.add(parent)
+                wanted += transactions[parent]["parents"]
+        for parent in sorted(missing):
+            for update in updates[parent]:
+                replica.apply(update)
+        known |= missing | {number}
+        edits = (replica.edit([Hunk(at, at + gone, come)]) for at, gone, come in transaction["patches"])
+        updates.append([update for update in edits if update is not None])
+        for update in updates[number]:
+            file.doc.apply_update(update)
+        if number % 100 == 0:
+            await trio.lowlevel.checkpoint()
+    await file.flush()
+
+
+async def _fill(device: Device, name: str, fill: Callable[[File], Awaitable[None]]) -> None:
+    async with connect(device.home / "control.sock") as connection:
+        while True:
+            try:
+                async with connection.open(name) as file:
+                    return await fill(file)
+            except FileUnavailable:  # an empty new file has to rest for two seconds
+                await trio.sleep(0.5)
 
 
 class _Arrivals:
@@ -72,9 +122,9 @@ async def _type(file: File, arrivals: _Arrivals, first: int, keys: int, interval
         await trio.sleep(interval_s)
 
 
-async def _round(one: Device, two: Device, typists: int, keys: int, first: int) -> dict[str, float]:
+async def _round(one: Device, two: Device, name: str, typists: int, keys: int, first: int) -> dict[str, float]:
     async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:  # noqa: SIM117
-        async with here.open("a.txt") as left, there.open("a.txt") as right:
+        async with here.open(name) as left, there.open(name) as right:
             while str(left) != str(right):
                 await right.changed()
             arrivals = [_Arrivals(), _Arrivals()]
@@ -198,6 +248,7 @@ def _crowd(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edits", type=int, nargs="*", default=[200, 20_000])
+    parser.add_argument("--traces", type=Path, nargs="*", default=[], help="of josephg/editing-traces, as .json.gz")
     parser.add_argument("--keys", type=int, default=100)
     parser.add_argument("--programs", type=int, default=40)
     parser.add_argument("--processes", type=int, default=4, help="in which the programs are")
@@ -213,20 +264,24 @@ def main() -> None:
         one.wait()
         two.wait()
         behind = 0
-        for number, edits in enumerate(chosen.edits):
-
-            async def fill(count: int = edits - behind) -> None:
-                async with connect(one.home / "control.sock") as device, device.open("a.txt") as file:
-                    await _scatter(file, count)
-
-            trio.run(fill)
+        fills: list[tuple[str, str, Callable[[File], Awaitable[None]]]] = []
+        for edits in chosen.edits:
+            fills.append((f"{edits} edits", "a.txt", partial(_scatter, edits=edits - behind)))
             behind = edits
+        for number, trace in enumerate(chosen.traces):
+            (one.dir / f"trace{number}.txt").write_text("")
+            transactions = json.loads(gzip.decompress(trace.read_bytes()))["txns"]
+            fills.append(
+                (trace.name.partition(".")[0], f"trace{number}.txt", partial(_replay, transactions=transactions))
+            )
+        for number, (behind_it, name, fill) in enumerate(fills):
+            trio.run(_fill, one, name, fill)
             one.wait(120)
             two.wait(120)
             for typists in (1, 2):
                 first = 1000 * (2 * number + typists)
-                found.append({"edits": edits, "typists": typists}
-                             | trio.run(_round, one, two, typists, chosen.keys, first))  # fmt: skip
+                found.append({"behind it": behind_it, "typists": typists}
+                             | trio.run(_round, one, two, name, typists, chosen.keys, first))  # fmt: skip
         if chosen.programs:
             found.append(
                 {"crowd": True} | _crowd(one, two, chosen.programs, chosen.seconds, chosen.processes, chosen.scattered)

@@ -244,6 +244,14 @@ class Folder:
         digest = self.digests.get(found.document)
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
 
+    def is_being_typed(self, entry: EntryID) -> bool:
+        """Whether programs have a text open that has changed since its digest was made: it will be rendered again."""
+        found = self.manifest.entries.get(entry)
+        if found is None or found.kind is not Kind.TEXT:
+            return False
+        live = self.texts.in_memory(found.document)
+        return live is not None and live.is_in_programs and self.digests.at_hand(found.document) is None
+
     # --- entries ------------------------------------------------------------------------------------------------
 
     def is_alive(self, entry: Entry) -> bool:

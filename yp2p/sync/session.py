@@ -414,9 +414,10 @@ class FolderSession:
             entries, self._to_ack = self._to_ack, set()
             leaves: list[tuple[EntryID, Leaf]] = []
             for entry in entries:
-                leaf = folder.leaf(entry)
-                if leaf is not None and folder.is_on_disk(entry):
-                    leaves.append((entry, leaf))
+                if folder.is_on_disk(entry) and not folder.is_being_typed(entry):
+                    leaf = folder.leaf(entry)
+                    if leaf is not None:
+                        leaves.append((entry, leaf))
             await folder.database.pending().wait()
             for start in range(0, len(leaves), MAX_LEAVES):
                 await self._link.send(Ack(folder.id, tuple(leaves[start : start + MAX_LEAVES])))
@@ -424,7 +425,9 @@ class FolderSession:
     def _settle(self, entry: EntryID, acknowledged: Leaf | None) -> None:
         if acknowledged is None:
             return
-        if self._folder.leaf(entry) == acknowledged:
+        if self._folder.is_being_typed(entry):
+            self.behind[entry] = acknowledged  # looked at again once it is on the disk
+        elif self._folder.leaf(entry) == acknowledged:
             self.behind.pop(entry, None)
             opened = self._channels.get(acknowledged.document)
             if opened is not None:
