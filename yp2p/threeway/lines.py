@@ -63,7 +63,7 @@ def merge_lines(three: Three) -> list[Clean | Place]:
     base, ours, theirs = three.base, three.ours, three.theirs
     parts: list[Clean | Place] = []
     at = 0  # how far the base is used
-    for (start, stop), by_ours, by_theirs in _groups(three.by_ours, three.by_theirs):
+    for (start, stop), by_ours, by_theirs in groups(three.by_ours, three.by_theirs):
         if at < start:
             parts.append(Clean(base[at:start], changed=False))
         at = stop
@@ -104,7 +104,7 @@ def joined(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> str:
     return "".join(all_texts(parts, chosen))
 
 
-def _groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, int], list[Block], list[Block]]]:
+def groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, int], list[Block], list[Block]]]:
     """Blocks of both that overlap or touch in the base, together, with the rows of the base that they span."""
     i = j = 0
     while i < len(ours) or j < len(theirs):

@@ -4,8 +4,9 @@ Theory of operation
     By lines first, as git does it (`lines.py`): where that is clean, the result is that, exactly, and nothing is
     told. Where git would ask there are *places*. Line ends that one side changed are changed in the whole text; a
     block that one side moved and the other changed is changed where it went (`moves.py`); notebooks merge by cells
-    (`notebooks.py`). Every other place is resolved by words, then by whole lines (`places.py`), and where the whole
-    then does not parse though both sides did, otherwise (`parsing.py`).
+    (`notebooks.py`); of a file that a program writes anew each time one side stands (`state.py`). Every other place is
+    resolved by words, then by whole lines (`places.py`), and where the whole then does not parse though both sides
+    did, otherwise (`parsing.py`).
 
 Invariants
     * `ours` and `theirs` can change places: the text is the same.
@@ -32,6 +33,7 @@ from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
+from yp2p.threeway.state import whole_side
 
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
@@ -126,6 +128,10 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
         book = merge_notebooks(base, ours, theirs, lambda *cell: merge("cell.py", *cell).text)
         if book is not None:
             return Merged(book, _located(three, parts, book))
+    is_ours = whole_side(three, parts)
+    if is_ours is not None:
+        whole = texts[1] if is_ours else texts[2]
+        return Merged(whole, _told(parts, ["".join(p.ours if is_ours else p.theirs) for p in places(parts)]))
     followed = follow_moves(three)
     used = merge_lines(followed) if followed is not None else parts
     if len(places(used)) >= len(places(parts)):
