@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import trio
 import trio.testing
 from sync.bridge import OWN, PEER, Bridge, clock, open_bridge
 
+from yp2p.sync import packs
 from yp2p.sync.notices import NoticeKind
+from yp2p.sync.packing import Packing
 from yp2p.sync.provider import PeerState
 
 NAME = "state.txt"
@@ -66,6 +69,20 @@ class Pair:
         theirs = PeerState(documents[device].replica.clocks(), is_answer=True)
         await documents[1 - device].receive(update, source, theirs)
 
+    async def pack(self, monkeypatch: pytest.MonkeyPatch) -> int:
+        """What was written so far becomes packs, as after a minute; gives how many packs there are then."""
+        monkeypatch.setattr(packs, "MIN_ROWS", 4)
+        for bridge in self.bridges:
+            folder, live = bridge.folder, bridge.document(NAME)
+            await folder.database.pending().wait()
+            packing = Packing(folder)
+            later, claimed = time.time() + 120, set(live.replica.clocks())
+            _, decided = packing._decided(live.id, later, claimed)
+            for _, found in decided:
+                if found is not None:
+                    await folder.database.submit(found.statements(folder.id, live.id)).wait()
+        return sum(bridge.folder.database.rows("SELECT count(*) FROM pack")[0][0] for bridge in self.bridges)
+
     def told(self, kind: NoticeKind) -> int:
         return sum(bridge.folder.notices.count(kind) for bridge in self.bridges)
 
@@ -114,9 +131,12 @@ def test_of_programs_that_write_the_same_lines_the_last_one_stands(pauses_s: tup
 
 @pytest.mark.parametrize(("pauses_s", "rounds"), PACES)
 def test_of_programs_that_write_different_lines_both_stand(
-    pauses_s: tuple[float, ...], rounds: int, tmp_path: Path
+    pauses_s: tuple[float, ...], rounds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each program has the file as it wrote it last: it becomes git's merge of the two, and that is told."""
+    """Each program has the file as it wrote it last: it becomes git's merge of the two, and that is told.
+
+    Also where what was written before is a pack by now, so that what both know is in one row with what one knows.
+    """
     rng = random.Random(len(pauses_s))
     keys = [f"{who}{key}" for key in range(4) for who in "ab"]
 
@@ -136,6 +156,9 @@ def test_of_programs_that_write_different_lines_both_stand(
                 assert _merge_of_git(tmp_path, held, common, written(own[device])) == written(everything)
             held = await pair.turn(device, written(own[device]), rng.choice(pauses_s))
             assert held == written(everything), number
+            if number % 11 == 10:
+                with monkeypatch.context() as patch:
+                    assert await pair.pack(patch), "something was packed"
         assert pair.told(NoticeKind.OLDER_SAVE_MERGED) >= 1
 
     run_pair(written(dict.fromkeys(keys, 0)), test)

@@ -174,17 +174,24 @@ class _Common:
         """What was deleted by updates of which both have everything was deleted before. What both deleted by themselves
         is not among it: both changed that.
 
+        Of a sum of updates (what is left of an old pack, or an answer to step 1) of which both have only some, what
+        both have deleted counts as deleted before.
+
         Where what both had was repaired on either side, and differently, its text is one that nobody wrote; with a
         repair it is what they went on from.
         """
         both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
         found = cls({client: clock for client, clock in both.items() if clock}, [])
         repairs: list[tuple[UpdateParser, Parsed]] = []
+        gone: list[DeletedRange] | None = None  # on both sides
         for update in updates:
             parser = UpdateParser(update, Shape.TEXT)
             parsed = parser.parse()
             if found.has({client: stop for client, (_, stop) in parsed.sections.items()}):
                 found.deleted += parser.ranges
+            elif any(start < found.vector.get(client, 0) for client, (start, _) in parsed.sections.items()):
+                gone = delete_sets.shared(ours.deleted, theirs.deleted) if gone is None else gone
+                found.deleted += delete_sets.shared(parser.ranges, gone)
             elif all(Writer.of(client) is Writer.REPAIR for client in parsed.sections):
                 repairs.append((parser, parsed))
         are_both_repaired = all(

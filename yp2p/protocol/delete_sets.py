@@ -44,6 +44,12 @@ def without(ranges: Iterable[DeletedRange], known: Iterable[DeletedRange]) -> li
     return left
 
 
+def shared(ranges: Iterable[DeletedRange], others: Iterable[DeletedRange]) -> list[DeletedRange]:
+    """What is in both, in order."""
+    ranges = list(ranges)
+    return without(ranges, without(ranges, others))
+
+
 def encode(ranges: Iterable[DeletedRange]) -> bytes:
     """A delete set as it stands at the end of an update."""
     by_client: dict[int, list[tuple[int, int]]] = {}

@@ -97,7 +97,7 @@ class LiveDocument:
         accept: applies and stores what comes from others.
         pending: gives the commit of what was submitted last.
         meet: takes what comes from peers whose history may have gone apart from ours.
-        rows: gives all updates of the document, as they were made, in their order.
+        rows: gives all updates of the document in their order, as they were made where a state vector lacks them.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class LiveDocument:
         pending: Callable[[], Commit],
         last_seq: int = 0,
         meet: Meet | None = None,
-        rows: Callable[[LiveDocument], Iterable[bytes]] | None = None,
+        rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None,
     ) -> None:
         self.id = document
         self.replica = replica
@@ -168,7 +168,7 @@ class LiveDocument:
         ):
             return (update,), durable
         parts: list[bytes] = []
-        for row in self._rows(self):
+        for row in self._rows(self, known):
             sections = parse_update(row).sections
             if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
                 parts.append(row)

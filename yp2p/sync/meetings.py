@@ -73,7 +73,7 @@ class Meetings:
             gone = live.replica.deleted()
             there = [item for update in updates for item in deleted_ranges(update)]
             if not theirs.is_answer:
-                there += deleted_at(theirs.vector, self._folder.texts.updates(live), gone)
+                there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
             sides = Side(ours, gone), Side(theirs.vector, there)
             changes = live.changes
             settled = await self.settle(live, updates, source, *sides, meeting, in_time=attempt == _TRIES)
@@ -116,7 +116,8 @@ class Meetings:
             source: the device that they come from; None for this one.
             in_time: on the spot, without any await.
         """
-        log = [*self._folder.texts.updates(live), *updates]
+        both = {client: min(clock, theirs.vector.get(client, 0)) for client, clock in ours.vector.items()}
+        log = [*self._folder.texts.updates_as_made(live, both), *updates]
         entry = self._folder.entry_of.get(live.id)
         path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
         if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,7 +30,7 @@ import msgspec
 from yp2p.errors import DamagedError, InvalidUpdate
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.update_merge import UpdateMerge
-from yp2p.protocol.ysync import parse_update
+from yp2p.protocol.ysync import StateVector, contains, parse_update
 from yp2p.store.database import Statement
 
 # The keystrokes of so long are one version of `yp2p log`, and told as written then by `yp2p blame`.
@@ -270,6 +270,18 @@ def stored_rows(read: Read, folder: FolderID, document: DocumentID, unpack: Stat
         " WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
     )
     return [Stored.of(row) for row in read(query, (*unpack[1], folder, document))]
+
+
+def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: StateVector) -> list[bytes]:
+    """The updates of a document as they were made; those of which a holder of `known` has everything may be sums."""
+    found: list[bytes] = []
+    for stored in stored_rows(read, folder, document):
+        sections = parse_update(stored.data).sections if stored.is_pack else {}
+        if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
+            rows = [rows for (rows,) in read("SELECT rows FROM pack WHERE seq = ?", (stored.seq,))]
+            stored = replace(stored, rows=rows[0] if rows else None)
+        found += (row.data for row in stored.singles())
+    return found
 
 
 def removers_of(stored: Stored) -> list[bytes]:

@@ -15,12 +15,12 @@ import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import inserted_text, parse_update
+from yp2p.protocol.ysync import StateVector, inserted_text, parse_update
 from yp2p.store.database import Database
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.digests import Digests
 from yp2p.sync.live import RECENT_S, Accept, LiveDocument, Meet
-from yp2p.sync.packs import rows_until
+from yp2p.sync.packs import rows_as_made, rows_until
 from yp2p.sync.records import FileRecord, recent_of_others
 
 IDLE_DOCUMENT_S = 60.0
@@ -62,7 +62,7 @@ class Texts:
             rows = self.rows(document)
             replica = TextReplica.from_updates(self._clients.own, [data for _, data in rows])
             live = LiveDocument(
-                document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates
+                document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates_as_made
             )
             live.last_seq = rows[-1][0] if rows else 0
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
@@ -74,6 +74,16 @@ class Texts:
     def updates(self, live: LiveDocument) -> list[bytes]:
         """All updates of a document, in their order: what the store has, and what is on its way there."""
         return [*(data for _, data in self.rows(live.id)), *live.untold_updates()]
+
+    def updates_as_made(self, live: LiveDocument, known: StateVector) -> list[bytes]:
+        """The same, each as it was made, but for those of which a holder of `known` has everything.
+
+        Of a sum of updates it cannot be told what removed what, and which of them are repairs.
+        """
+        if live.id in self._going or live.id in self._unstored:
+            return self.updates(live)
+        rows = rows_as_made(self._database.rows, self._folder, live.id, known)
+        return [*rows, *live.untold_updates()]
 
     def rows(self, document: DocumentID, seq: int | None = None, *, singly: int = 0) -> list[tuple[int, bytes]]:
         """The log of a document, with what is on its way to the store.
