@@ -16,8 +16,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from rapidfuzz.distance import Indel
+from functools import cache
+from typing import Any
 
 from yp2p.threeway.myers import MAX_STEPS, changed_rows, middle
 from yp2p.threeway.sliding import slide
@@ -36,6 +36,14 @@ class Block:
     old_stop: int
     new_start: int
     new_stop: int
+
+
+@cache
+def _indel() -> Any:
+    """The library, which takes 5 MiB: a device that only receives never needs it."""
+    from rapidfuzz.distance import Indel
+
+    return Indel
 
 
 def blocks(old: Sequence[str], new: Sequence[str], budget: int = MAX_STEPS) -> list[Block]:
@@ -96,7 +104,7 @@ def differences(old: Sequence[str], new: Sequence[str], *, is_anchored: bool = F
 def _few_differences(old: list[int], new: list[int], low: int) -> Iterator[Block]:
     """The same of short sequences, without a detour."""
     i = j = 0
-    for step in Indel.opcodes(old, new):
+    for step in _indel().opcodes(old, new):
         if step.tag == "equal":
             if i < step.src_start or j < step.dest_start:
                 yield Block(low + i, low + step.src_start, low + j, low + step.dest_start)
@@ -134,7 +142,7 @@ class _Matched:
 
     def _match(self, start: int, stop: int, start_new: int, stop_new: int) -> None:
         if start < stop and start_new < stop_new:
-            for step in Indel.opcodes(self._old[start:stop], self._new[start_new:stop_new]):
+            for step in _indel().opcodes(self._old[start:stop], self._new[start_new:stop_new]):
                 if step.tag == "equal":
                     self._equal(start + step.src_start, start_new + step.dest_start, step.src_end - step.src_start)
 
