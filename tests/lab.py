@@ -1,4 +1,4 @@
-"""Whole devices for tests: the installed `yp2p` in processes of its own, on loopback, with real mDNS."""
+"""Whole devices for tests: the installed `yp2p` in processes of its own (`zygote.py`), on loopback, with real mDNS."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import zygote
 
 from yp2p.control.call import call
 from yp2p.errors import NotRunning
@@ -55,7 +57,7 @@ class Device:
         self.others: list[Device] = []  # in the same room
         self.started_at = 0.0
         self._prefix = prefix
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | zygote.Process | None = None
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(base / name),
@@ -71,9 +73,11 @@ class Device:
         if self._process is not None:
             self._process.wait(10)  # it was told to stop by other means
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._prefix, YP2P, "daemon"], env=self.environment, stdout=log, stderr=log
-            )
+            if self._prefix or "PYTEST_CURRENT_TEST" not in os.environ:  # benches measure starts, and memory
+                command = [*self._prefix, YP2P, "daemon"]
+                self._process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            else:
+                self._process = zygote.start(["daemon"], self.environment, log.fileno())
         self.started_at = time.monotonic()
         eventually(self._is_ready, READY_LIMIT_S, f"{self.name} being ready\n{self.log.read_text()[-2000:]}")
         return self

@@ -7,6 +7,7 @@ the folder like any other, so they may come later than the files that they are a
 from __future__ import annotations
 
 import os
+import time
 
 import trio
 
@@ -21,6 +22,8 @@ from yp2p.protocol.entries import Kind
 from yp2p.sync.folder import Folder
 
 # A text may be longer; rules that long would take minutes.
+# Who saves the file has it open for writing for a moment.
+_WRITING_S, _LOOK_AGAIN_S = 0.5, 0.01
 _MAX_RULES_BYTES = 1 << 20
 
 
@@ -65,7 +68,12 @@ def _why_not(text: str) -> str:
 
 def _text_on(root: Root, settings: Files) -> str:
     """What the file says, byte for byte as names are: it may be no UTF-8. Raises ValueError: that cannot be told."""
-    found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
+    deadline = time.monotonic() + _WRITING_S
+    while True:
+        found = inspect(root, IGNORE_FILE, None, settings.max_text_bytes, trust_stamp=False)
+        if found.found is not Found.BUSY or time.monotonic() > deadline:
+            break
+        time.sleep(_LOOK_AGAIN_S)  # in a worker thread
     if found.found in (Found.MISSING, Found.DIRECTORY):
         return ""
     if found.found not in (Found.TEXT, Found.BLOB):

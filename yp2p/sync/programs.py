@@ -166,9 +166,12 @@ class Programs:
             ]
             made = self._others[entry] = _Others(present, path, there)
         if made.items is not items:
-            device = next((str(state["device"]) for state in present if state["id"] == own), "")
-            made.items = items
-            made.here = list(zip((who for who, _ in items), _as_json(device, (item for _, item in items)), strict=True))
+            device = next((state["device"] for state in present if state["id"] == own), None)
+            texts = _as_json(device, (item for _, item in items)) if device is not None else []
+            made.items, made.here = (
+                items,
+                [(who, text) for (who, _), text in zip(items, texts, strict=device is not None)],
+            )
         here = [text for who, text in made.here if who is not program][:_MAX_PROGRAMS_TOLD]
         texts = [*here, *made.there]
         sizes = itertools.accumulate(len(text) + 1 for text in texts)
