@@ -167,6 +167,22 @@ def test_programs_of_one_device_see_each_other(tmp_path: Path, backend: str) -> 
         _run(backend, test)
 
 
+@pytest.mark.parametrize("text", ["made a moment ago\n", ""])
+def test_a_file_that_was_just_made_is_opened_also_an_empty_one(tmp_path: Path, text: str) -> None:
+    """A new file rests for a moment before it is looked at, as its writer may not be done."""
+    with devices(tmp_path, "one") as (one,):
+        _shared_alone(one)
+
+        async def test() -> None:
+            (one.dir / "new.md").write_text(text)  # noqa: ASYNC240 (a program made it)
+            async with connect(_socket(one)) as device, device.open("new.md") as file:
+                assert str(file) == text
+                file.insert(0, "typed, ")
+            eventually(lambda: (one.dir / "new.md").read_text() == f"typed, {text}")
+
+        _run("trio", test)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> None:
     with devices(tmp_path, "one") as (one,):

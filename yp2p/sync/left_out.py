@@ -22,9 +22,9 @@ from yp2p.protocol.entries import Kind
 from yp2p.sync.folder import Folder
 
 # A text may be longer; rules that long would take minutes.
+_MAX_RULES_BYTES = 1 << 20
 # Who saves the file has it open for writing for a moment.
 _WRITING_S, _LOOK_AGAIN_S = 0.5, 0.01
-_MAX_RULES_BYTES = 1 << 20
 
 
 def read_rules(root: Root, settings: Files, to_come: str = "") -> tuple[IgnoreRules, str]:
