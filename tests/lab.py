@@ -177,10 +177,12 @@ def devices(base: Path, *names: str, **settings: str) -> Iterator[list[Device]]:
 
 
 def unexpected_lines(device: Device, *expected: str) -> list[str]:
-    """Log lines of level warning or above that contain none of the expected words."""
-    return [
-        line
-        for line in device.log.read_text().splitlines()
-        if ("level='warning'" in line or "level='error'" in line or "Traceback" in line)
-        and not any(word in line for word in expected)
-    ]
+    """Log lines of level warning or above that contain none of the expected words; a traceback as a whole."""
+    found: list[str] = []
+    is_traceback = False
+    for line in device.log.read_text().splitlines():
+        is_traceback = "Traceback" in line or (is_traceback and "level=" not in line)
+        is_bad = "level='warning'" in line or "level='error'" in line or is_traceback
+        if is_bad and not any(word in line for word in expected):
+            found.append(line)
+    return found

@@ -183,17 +183,18 @@ class _Common:
         both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
         found = cls({client: clock for client, clock in both.items() if clock}, [])
         repairs: list[tuple[UpdateParser, Parsed]] = []
-        gone: list[DeletedRange] | None = None  # on both sides
+        of_sums: list[DeletedRange] = []
         for update in updates:
             parser = UpdateParser(update, Shape.TEXT)
             parsed = parser.parse()
             if found.has({client: stop for client, (_, stop) in parsed.sections.items()}):
                 found.deleted += parser.ranges
             elif any(start < found.vector.get(client, 0) for client, (start, _) in parsed.sections.items()):
-                gone = delete_sets.shared(ours.deleted, theirs.deleted) if gone is None else gone
-                found.deleted += delete_sets.shared(parser.ranges, gone)
+                of_sums += parser.ranges
             elif all(Writer.of(client) is Writer.REPAIR for client in parsed.sections):
                 repairs.append((parser, parsed))
+        if of_sums:
+            found.deleted += delete_sets.shared(of_sums, delete_sets.shared(ours.deleted, theirs.deleted))
         are_both_repaired = all(
             Writer.REPAIR in {Writer.of(client) for client, clock in one.items() if clock > other.get(client, 0)}
             for one, other in ((ours.vector, theirs.vector), (theirs.vector, ours.vector))

@@ -110,9 +110,8 @@ class SharedText:
             self._is_receiving = False
 
     def _receive_held(self) -> None:
-        if self._held and not is_being_changed(self.doc):
-            held, self._held = self._held, []
-            self.receive(*held)
+        while self._held and not is_being_changed(self.doc):
+            self.receive(self._held.pop(0))
 
     def state_vector(self) -> bytes:
         return self.doc.get_state()

@@ -245,12 +245,12 @@ class Folder:
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
 
     def is_being_typed(self, entry: EntryID) -> bool:
-        """Whether programs have a text open that has changed since its digest was made: it will be rendered again."""
+        """Whether programs have a text open that is to be rendered anyway, whatever its digest is now."""
         found = self.manifest.entries.get(entry)
-        if found is None or found.kind is not Kind.TEXT:
+        if found is None or found.kind is not Kind.TEXT or entry not in self.to_render:
             return False
         live = self.texts.in_memory(found.document)
-        return live is not None and live.is_in_programs and self.digests.at_hand(found.document) is None
+        return live is not None and live.is_in_programs
 
     # --- entries ------------------------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ class LiveDocument:
 
     def pace_s(self) -> float:
         """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
-        return _PACE_OF_EACH_S * max(0, len(self._at_once) - 2)  # one more may listen, for the lines of cursors
+        return _PACE_OF_EACH_S * max(0, len(self._at_once) - 3)  # one more may listen, for the lines of cursors
 
     def untold_updates(self) -> list[bytes]:
         """What was applied and has not been told to the listeners, some of it on its way to the store."""

@@ -29,8 +29,9 @@ import msgspec
 
 from yp2p.errors import DamagedError, InvalidUpdate
 from yp2p.identity import DocumentID, FolderID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.update_merge import UpdateMerge
-from yp2p.protocol.ysync import StateVector, contains, parse_update
+from yp2p.protocol.ysync import StateVector, parse_update
 from yp2p.store.database import Statement
 
 # The keystrokes of so long are one version of `yp2p log`, and told as written then by `yp2p blame`.
@@ -273,11 +274,14 @@ def stored_rows(read: Read, folder: FolderID, document: DocumentID, unpack: Stat
 
 
 def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: StateVector) -> list[bytes]:
-    """The updates of a document as they were made; those of which a holder of `known` has everything may be sums."""
+    """The updates of a document, and instead of a pack its rows where a holder of `known` has only some of it, or where
+    there is a repair in it that they lack."""
     found: list[bytes] = []
     for stored in stored_rows(read, folder, document):
         sections = parse_update(stored.data).sections if stored.is_pack else {}
-        if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
+        lacked = {client for client, (_, stop) in sections.items() if stop > known.get(client, 0)}
+        is_partly_known = any(start < known.get(client, 0) for client, (start, _) in sections.items())
+        if lacked and (is_partly_known or any(Writer.of(client) is Writer.REPAIR for client in lacked)):
             rows = [rows for (rows,) in read("SELECT rows FROM pack WHERE seq = ?", (stored.seq,))]
             stored = replace(stored, rows=rows[0] if rows else None)
         found += (row.data for row in stored.singles())

@@ -173,7 +173,8 @@ class Programs:
                 [(who, text) for (who, _), text in zip(items, texts, strict=device is not None)],
             )
         here = [text for who, text in made.here if who is not program][:_MAX_PROGRAMS_TOLD]
-        texts = [*here, *made.there]
+        # People elsewhere are not the ones who are left out where there is no room for all.
+        texts = [text for both in itertools.zip_longest(here, made.there) for text in both if text is not None]
         sizes = itertools.accumulate(len(text) + 1 for text in texts)
         fitting_texts = itertools.takewhile(lambda sized: sized[1] <= _MAX_STATE_BYTES, zip(texts, sizes, strict=True))
         return f"[{','.join(text for text, _ in fitting_texts)}]"
@@ -222,26 +223,27 @@ class Programs:
         path, state = self._folder.layout().path_of.get(entry, ""), self._state(entry)
         now = trio.current_time()
         if not self.is_current(entry) and not (entry in self._told and now - self._told[entry][1] < age_s):
-            lines = self._lines_of(entry)
-            lines.is_old = False
+            if (lines := self._lines.get(entry)) is not None:
+                lines.is_old = False
             line_age_s = _LINE_AGE_S if age_s else 0.0
             same = sorted((p for p in self._open if p.entry == entry), key=lambda p: (p.since, p.number))
-            found = [
-                (p, {"path": path, "since": p.since, **more})
-                for p in same
-                for more in self._words(p, lines, line_age_s)
-            ]
-            self._told[entry] = None if lines.is_old else state, now, found[: 2 * _MAX_PROGRAMS_TOLD]
+            found = [(p, {"path": path, "since": p.since, **more}) for p in same for more in self._words(p, line_age_s)]
+            lines = self._lines.get(entry)
+            self._told[entry] = (
+                None if lines is not None and lines.is_old else state,
+                now,
+                found[: 2 * _MAX_PROGRAMS_TOLD],
+            )
         return self._told[entry][2]
 
-    def _words(self, program: Program, lines: Lines, line_age_s: float) -> Iterator[dict[str, Any]]:
+    def _words(self, program: Program, line_age_s: float) -> Iterator[dict[str, Any]]:
         """A program's own words, and the line a cursor is in."""
         if not program.carets:
             yield {}
         for client, caret in program.carets.items():
             words = {**caret.item(), "client": client}
             if caret.head is not None:
-                line = lines.line_of(caret.head, (program.number, client), line_age_s)
+                line = self._lines_of(program.entry).line_of(caret.head, (program.number, client), line_age_s)
                 words |= {"line": line} if line is not None else {}
             yield words
 

@@ -347,11 +347,12 @@ class Provider:
                 await self._resync()
             if not self._live:
                 continue
+            if self._waiting and trio.current_time() < self._next_at:
+                await trio.sleep_until(self._next_at)  # more may come meanwhile, or so much that it is dropped
             if self._overrun:
                 await self._answer(self._peer_vector, Updates)
             elif self._waiting:
                 self._sending = True
-                await trio.sleep_until(self._next_at)
                 updates = self._waiting.take()
                 self._next_at = trio.current_time() + self._pace_s()
                 for message in self._messages(updates):

@@ -414,7 +414,8 @@ class FolderSession:
             entries, self._to_ack = self._to_ack, set()
             leaves: list[tuple[EntryID, Leaf]] = []
             for entry in entries:
-                if folder.is_on_disk(entry) and not folder.is_being_typed(entry):
+                # What programs type is not asked for its digest; it comes back here when it is on the disk.
+                if not folder.is_being_typed(entry) and folder.is_on_disk(entry):
                     leaf = folder.leaf(entry)
                     if leaf is not None:
                         leaves.append((entry, leaf))

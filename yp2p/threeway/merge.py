@@ -128,7 +128,7 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
         book = merge_notebooks(base, ours, theirs, lambda *cell: merge("cell.py", *cell).text)
         if book is not None:
             return Merged(book, _located(three, parts, book))
-    is_ours = whole_side(three, parts)
+    is_ours = whole_side(language_of(path), three, parts)
     if is_ours is not None:
         whole = texts[1] if is_ours else texts[2]
         return Merged(whole, _told(parts, ["".join(p.ours if is_ours else p.theirs) for p in places(parts)]))

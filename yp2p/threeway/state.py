@@ -1,9 +1,12 @@
 """Files that a program writes anew each time, such as `{"run": 3, "list": [4, 5, 6]}`.
 
-Where both sides changed the same lines, and these differ in values alone (numbers, and strings in quotes), one of which
-both changed, the whole file of one side is right, as some program wrote it, and a mixture of both is what nobody wrote.
-So the lines of one side stand, all of them: of the one whose first value that differs is larger, as the later one's
-counter or time is.
+Where both sides changed the same lines, and these differ in values alone, one of which both changed, the whole file of
+one side is right, as some program wrote it, and a mixture of both is what nobody wrote. So the lines of one side stand,
+all of them: of the one whose first value that differs is larger, as the later one's counter or time is.
+
+A value is a number, or a word in quotes: what people write has more. They also leave values alone, add rows to a table,
+and write programs; so every line with a value is one that both changed, and has its line in both, but in JSON, where a
+list may have become longer, and it is no source code.
 """
 
 from __future__ import annotations
@@ -15,36 +18,38 @@ from yp2p.threeway.lines import Clean, Place, Three, groups, places
 from yp2p.threeway.places import value_key
 from yp2p.threeway.words import Clash, Words, merge_words
 
-# A string that is not closed goes to the end of its line, so that each character is looked at once.
-_VALUE = r"""(?:"(?:[^"\\]|\\.)*\\?(?:"|$)|'(?:[^'\\]|\\.)*\\?(?:'|$)|-?\d[\w.:+-]*)"""
+_VALUE = r"""(?:"[^"\\\s]*"|(?<!\w)'[^'\\\s]*'|(?<!\w)-?\d[\w.:+-]*)"""
 # Of a list of values only that it is one: it may have become longer.
 _VALUES = re.compile(rf"{_VALUE}(?:\s*,\s*{_VALUE})*,?")
+_KEY = re.compile(r'"[^"\\]*"\s*:')
 _EMPTY_LIST = re.compile(r"\[\s*\]")
+_SOURCE_CODE = frozenset({"python", "notebook"})
 # Of all places together; where they are longer they are not looked at.
 _MAX_CHARS = 20_000
 
 
-def whole_side(three: Three, parts: Sequence[Clean | Place]) -> bool | None:
+def whole_side(language: str | None, three: Three, parts: Sequence[Clean | Place]) -> bool | None:
     """Whether ours (True) or theirs stands in all places; None where that is not for one side to decide."""
     found = places(parts)
+    size = sum(len(line) for place in found for lines in (place.base, place.ours, place.theirs) for line in lines)
+    if language in _SOURCE_CODE or size > _MAX_CHARS or not all(_is_state(language, place) for place in found):
+        return None
     if not all(by_ours and by_theirs for _, by_ours, by_theirs in groups(three.by_ours, three.by_theirs)):
         return None  # one side alone changed something
-    size = sum(len(line) for place in found for lines in (place.base, place.ours, place.theirs) for line in lines)
-    if size > _MAX_CHARS or not all(map(_is_state, found)):
-        return None
+    kept = [line for part in parts if isinstance(part, Clean) and not part.changed for line in part.lines]
+    if any(_VALUES.search(_KEY.sub("", line)) for line in kept):
+        return None  # people leave some values alone
     ours, theirs = ("".join(lines) for lines in (found[0].ours, found[0].theirs))
     return value_key(ours) > value_key(theirs)
 
 
-def _is_state(place: Place) -> bool:
+def _is_state(language: str | None, place: Place) -> bool:
     """Whether both sides have the lines of the base with other values, one of which both changed differently."""
     texts = ["".join(lines) for lines in (place.base, place.ours, place.theirs)]
-    if not all(texts):
+    if not all(texts) or set(place.base) & {*place.ours, *place.theirs}:
         return False
-    if set(place.base) & {*place.ours, *place.theirs}:
-        return False
-    shapes = [{_shape(line) for line in lines} for lines in (place.base, place.ours, place.theirs)]
-    if not shapes[1] | shapes[2] <= shapes[0]:
+    base, ours, theirs = ([_shape(line) for line in lines] for lines in (place.base, place.ours, place.theirs))
+    if not (base == ours == theirs or (language == "json" and {*ours, *theirs} <= set(base))):
         return False
     parts = merge_words(*map(Words.of, texts))
     return any(
