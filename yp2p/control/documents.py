@@ -53,7 +53,7 @@ _TARGET = "/v1/documents"
 _PRESENCE_DELAY_S = 0.05
 _HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
 # A new file has to rest for 0.2 s before it is looked at, an empty one for 2 s.
-_LOOK_LIMIT_S, _LOOK_LIMIT_OF_EMPTY_S = 1.0, 3.0
+_LOOK_LIMIT_S = 1.0
 
 log = structlog.get_logger()
 
@@ -137,7 +137,7 @@ class Documents:
         Raises:
             UsageError, FileGone: there is no such text.
         """
-        with trio.move_on_after(_LOOK_LIMIT_OF_EMPTY_S if _is_empty(wanted.path) else _LOOK_LIMIT_S):
+        with trio.move_on_after(_LOOK_LIMIT_S):
             while (folder := self._about_to_look(wanted)) is not None:
                 await folder.changed.wait()
         if self._about_to_look(wanted) is not None:
@@ -262,12 +262,6 @@ class Documents:
         carets = self._device.programs(folder).carets_besides(program)
         states = states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
         return {client: as_json(state) for client, state in states.items()}
-
-
-def _is_empty(path: str) -> bool:
-    with suppress(OSError):
-        return os.stat(path).st_size == 0
-    return False
 
 
 async def _say(stream: trio.SocketStream, data: bytes) -> None:
