@@ -9,10 +9,11 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from zeroconf import Zeroconf
 
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
 from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, make_hints, recognise, to_properties
-from yp2p.discovery.mdns import Announcement, Sighting, open_mdns
+from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _Listener, open_mdns
 from yp2p.identity import DeviceID, Identity
 
 A, B, C = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
@@ -55,6 +56,15 @@ async def test_an_interface_that_is_not_there_is_told_and_the_others_are_used() 
         async with open_mdns(["no-such0", "lo"]) as (mdns, _):
             assert mdns.instance
     assert [line["interfaces"] for line in said if line["event"] == "interfaces_missing"] == [["no-such0"]]
+
+
+async def test_what_is_found_while_discovery_ends_is_let_go() -> None:
+    zeroconf = Zeroconf(interfaces=["127.0.0.1"])
+    sightings, _ = trio.open_memory_channel[Sighting](1)
+    listener = _Listener(trio.lowlevel.current_trio_token(), sightings, "own")
+    await trio.to_thread.run_sync(zeroconf.close)
+    await trio.to_thread.run_sync(listener.add_service, zeroconf, SERVICE_TYPE, f"other.{SERVICE_TYPE}")
+    assert sightings.statistics().current_buffer_used == 0
 
 
 async def test_two_devices_see_each_other_on_loopback() -> None:

@@ -87,6 +87,10 @@ class _Listener(ServiceListener):
             info = zc.get_service_info(type_, name, timeout=_RESOLVE_MS)
         except ZeroconfError:
             return  # it is being closed, or the machine is too busy: it will be announced again
+        except AssertionError:  # its loop has ended a moment ago
+            if not zc.done:
+                raise
+            return
         if info is not None:
             self._hand_over(_sighting(info))
 

@@ -6,14 +6,18 @@ line stands where the mover put it, or, where both moved it, where the first of 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from yp2p.threeway.alike import likeness
 from yp2p.threeway.lines import Three
 from yp2p.threeway.sequences import Block, differences
 
 # Fewer letters and digits are no line that is known again: a brace, `return`, `else:`.
 _DISTINCT_LETTERS = 6
+# A line that has so much of another one was made of it; and with so many it is compared.
+_MADE_OF, _MOST_COMPARED = 0.75, 200
 
 
 def without_copies(
@@ -22,11 +26,12 @@ def without_copies(
     """The result without the lines that it has twice and every version once; None where there is none.
 
     White space at either end of a line does not tell lines apart here. Of a line that both sides put in, the copies
-    have to be in one place: in two, each of them may be meant.
+    have to be in one place, as in two each of them may be meant; or both made it of one line of the base, which one of
+    them has moved.
 
     Args:
         rows: the result.
-        asked: the rows of each place where git would ask.
+        asked: the rows of each place where git would ask; where there is none, only the lines of `back` are looked at.
         back: lines that both sides brought back: they are the same ones, wherever they stand.
     """
     words = [line.strip() for line in rows]
@@ -39,7 +44,12 @@ def without_copies(
     together = {
         word for place in asked for word, count in Counter(words[place.start : place.stop]).items() if count > 1
     }
-    doubled = {word for word in doubled if word in base or word in together or word in back}
+    of_base = base - {line.strip() for side in (three.ours, three.theirs) for line in side}  # that both took out
+    doubled = {
+        word
+        for word in doubled
+        if word in back or (asked and (word in base or word in together or _is_one_of(word, of_base)))
+    }
     if not doubled:
         return None
     gone: set[int] = set()
@@ -51,6 +61,12 @@ def without_copies(
         keep = next((row for known in order for row in places if row in known), places[0])
         gone.update(row for row in places if row != keep)
     return [line for row, line in enumerate(rows) if row not in gone]
+
+
+def _is_one_of(word: str, lines: Collection[str]) -> bool:
+    """Whether a line was made of one of these."""
+    near = (line for line in lines if 2 * len(line) >= len(word) and 2 * len(word) >= len(line))
+    return any(likeness(line, word) >= _MADE_OF for line in itertools.islice(near, _MOST_COMPARED))
 
 
 def _rows_of(side: Sequence[str], rows: Sequence[str]) -> set[int]:

@@ -78,7 +78,7 @@ def merge(path: str, base: str, ours: str, theirs: str, back: Collection[str] = 
     Args:
         path: the name of the file; it tells the language.
         back: lines, without white space at their ends, that were gone in the base, and that both sides brought back:
-            where git would ask they stand once.
+            they stand once, wherever either side has them.
     """
     if ours == theirs or theirs == base:
         return Merged(ours)
@@ -90,7 +90,7 @@ def merge(path: str, base: str, ours: str, theirs: str, back: Collection[str] = 
     three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
     parts = merge_lines(three)
     if not places(parts):
-        return Merged(joined(parts, ()))
+        return Merged(_single(path, three, joined(parts, ()), back))
     end = _new_line_end(base, ours, theirs)
     if end is None:
         return _decided(path, three, parts, back)
@@ -103,7 +103,18 @@ def _plain(path: str, back: Collection[str], base: str, ours: str, theirs: str) 
     """The merge of texts as they are, line ends included."""
     three = Three(split_lines(base), split_lines(ours), split_lines(theirs))
     parts = merge_lines(three)
-    return _decided(path, three, parts, back).text if places(parts) else joined(parts, ())
+    if not places(parts):
+        return _single(path, three, joined(parts, ()), back)
+    return _decided(path, three, parts, back).text
+
+
+def _single(path: str, three: Three, text: str, back: Collection[str]) -> str:
+    """A clean merge, with lines that both brought back once."""
+    single = without_copies(three, split_lines(text), (), back) if back else None
+    if single is None:
+        return text
+    parses = _checker(path, ["".join(three.ours), "".join(three.theirs)])
+    return "".join(single) if parses is None or parses.parses_at_last(single) else text
 
 
 def _new_line_end(base: str, ours: str, theirs: str) -> str | None:
