@@ -12,6 +12,7 @@ from yp2p.config import Files
 from yp2p.errors import FolderError
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
 from yp2p.files.root import Root
+from yp2p.sync import left_out
 from yp2p.sync.left_out import read_rules
 
 
@@ -209,6 +210,31 @@ def test_what_is_used_for_a_pattern_that_takes_too_long_leaves_out_as_much(patte
     assert "is used for it" in problem
     assert IgnoreRules(patterns).ignores(name)
     assert readable("!" + pattern)[0] == [""]
+
+
+def test_a_file_that_is_being_saved_is_read_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that stays open is refused, as what it will say is not known."""
+    root = Root(tmp_path)
+    writer = (tmp_path / IGNORE_FILE).open("w")
+    writer.write("secret.txt\n")
+    looked = []
+
+    def look_again(_: float) -> None:
+        looked.append(1)
+        if len(looked) == 3:
+            writer.close()
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(left_out.time, "sleep", look_again)
+            patch.setattr(left_out, "_WRITING_S", 60.0)  # however busy this machine is
+            assert read_rules(root, Files())[0].ignores("secret.txt")
+        assert len(looked) == 3
+        with (tmp_path / IGNORE_FILE).open("a"), pytest.raises(FolderError, match="open for writing"):
+            read_rules(root, Files())
+    finally:
+        writer.close()
+        root.close()
 
 
 def test_rules_to_come_are_never_dropped(tmp_path: Path) -> None:
