@@ -12,8 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 from lab import Device, devices, eventually
 from pairs import wait_for
+
+from yp2p.client import File, connect
 
 PAUSES_S = (0.1, 0.3, 1.0)
 ROUNDS = [pytest.param(20, id="few"), pytest.param(200, id="many", marks=pytest.mark.long)]
@@ -104,3 +107,36 @@ def test_an_editor_that_never_loads_what_comes_keeps_both_sides_lines(tmp_path: 
             )  # fmt: skip
             for line in lines:
                 assert text.count(line) == 1, line
+
+
+@pytest.mark.long
+async def test_programs_that_type_on_while_devices_compare_lose_no_letter(tmp_path: Path) -> None:
+    """In one line, for longer than the half minute after which devices compare what they have, also of what is typed.
+
+    What crosses then is on its way, and not made apart: there is nothing to decide.
+    """
+    keys = 450
+
+    async def type_in(file: File, first: int) -> None:
+        at = file.position(str(file).index("|"))
+        for number in range(keys):
+            file.insert(file.index_of(at), chr(first + number))
+            await trio.sleep(0.1)  # the pace of the program
+
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "typed.py").write_text("# before\ntext = 'here | there'\n# behind\n")
+        two.join(one)
+        await trio.to_thread.run_sync(wait_for, one, two)
+        firsts = 0x4E00, 0x6E00
+        wanted = {chr(first + number) for first in firsts for number in range(keys)}
+        async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:
+            async with here.open("typed.py") as left, there.open("typed.py") as right:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(type_in, left, firsts[0])
+                    nursery.start_soon(type_in, right, firsts[1])
+                with trio.fail_after(20):
+                    for file in (left, right):
+                        while not wanted <= set(str(file)):
+                            await file.changed()
+        assert not one.call("GET", "/v1/notices")
+        assert not two.call("GET", "/v1/notices")

@@ -82,6 +82,22 @@ class Document:
             listener(update, source, None)
 
 
+class _Slow(Document):
+    """A document whose store takes its time, and which notes what it hears of its peer."""
+
+    def __init__(self, client_id: int) -> None:
+        super().__init__(client_id)
+        self.is_stored = trio.Event()
+        self.peers: list[PeerState | None] = []
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, Any]:
+        return self.replica.update_since(state_vector), self.is_stored
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
+        self.peers.append(theirs)
+        await super().receive_all(updates, source, theirs)
+
+
 class Pipe:
     """One end of a channel in memory; counts what it sends."""
 
@@ -246,6 +262,56 @@ async def test_a_gap_is_mended_by_a_new_step_1() -> None:
         assert steps == [wire.Step1(b"\x00"), wire.Step1(b"\x00")]
         await left.send(wire.encode(wire.Step2(one.replica.state())))
         await until(lambda: two.replica.text() == "ab")
+
+
+async def test_no_live_update_overtakes_a_second_answer() -> None:
+    one, two = _Slow(1), Document(2)
+    one.edit(0, 0, "a")
+    one.is_stored.set()
+    left, right = pipes()
+    async with Provider(one, left), Provider(two, right) as reader:
+        await reader.synced.wait()
+        left.sent.clear()
+        one.is_stored = trio.Event()
+        reader.restart()
+        await trio.testing.wait_all_tasks_blocked()
+        one.edit(1, 1, "b")
+        await trio.testing.wait_all_tasks_blocked()
+        assert left.sent == []
+        one.is_stored.set()
+        await until(lambda: two.replica.text() == "ab")
+    assert [type(message) for message in left.sent] == [wire.Step2, wire.Updates]
+
+
+@pytest.mark.parametrize("begins_apart", [True, False])
+async def test_only_the_first_answer_of_a_peer_that_was_away_is_of_a_history_made_apart(begins_apart: bool) -> None:
+    one, two = Document(1), _Slow(2)
+    two.is_stored.set()
+    left, right = pipes()
+    async with (
+        Provider(one, left, tells_state=True) as writer,
+        Provider(two, right, tells_state=True, begins_apart=begins_apart) as reader,
+    ):
+        await reader.synced.wait()
+        await writer.synced.wait()
+        reader.restart()  # a gap, or a comparison while something is typed
+        await until(lambda: len(two.peers) == 2)
+    assert [peer is not None and peer.is_answer for peer in two.peers] == [True, True]
+    assert [peer is not None and peer.is_apart for peer in two.peers] == [begins_apart, False]
+
+
+async def test_what_a_peer_has_is_not_parted_from_the_update_it_came_with() -> None:
+    one, two = Document(1), _Slow(2)
+    left, right = pipes()
+    async with Provider(two, right) as provider:
+        update = one.replica.edit([Hunk(0, 0, "a")])
+        assert update is not None
+        await left.send(wire.encode(wire.Have(one.replica.state_vector())))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not provider.take_at_once(wire.encode(wire.Updates((update,))))
+        await left.send(wire.encode(wire.Updates((update,))))
+        await until(lambda: two.replica.text() == "a")
+    assert two.peers == [PeerState({1: 1}, is_answer=False)]
 
 
 async def test_hostile_bytes_end_the_provider() -> None:

@@ -64,7 +64,7 @@ class Meetings:
         parsed = [await parse_in_slices(update, live.replica.shape) or parse_update(update) for update in updates]
         for attempt in range(_TRIES + 1):
             ours, union = live.replica.clocks(), self._union(live, parsed)
-            meeting = meeting_of(ours, theirs.vector, apart=theirs.is_answer)
+            meeting = meeting_of(ours, theirs.vector, apart=theirs.is_apart)
             if meeting is None or not are_whole(ours, theirs.vector, union):
                 return False
             if not self._merges_alike(source):

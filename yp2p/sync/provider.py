@@ -2,8 +2,8 @@
 
 Theory of operation
     Both sides send step 1 (their state vector) and answer the other's with step 2 (what it lacks). Only after its
-    step 2 went out on the channel does a side send live updates, so on the ordered channel an update never arrives
-    before what it depends on.
+    step 2 went out on the channel does a side send live updates, and none while a later one is on its way, so on the
+    ordered channel an update never arrives before what it depends on.
 
     A live update is sent once, by whoever made it. What came from somebody else is *held*: it goes in front of our
     next own update to this peer, in one message and as a list, because that update may depend on it; at once, when
@@ -76,11 +76,13 @@ Listener = Callable[[bytes, object, bytes | None], None]
 class PeerState:
     """What a peer had when it sent something, which comes with it: its state vector.
 
-    `is_answer`: it answers our step 1, and names all that is deleted there.
+    `is_answer`: it answers our step 1, and names all that is deleted there. `is_apart`: keystrokes that one of us has
+    and the other lacks may have been made while we did not see each other, and are not merely on their way.
     """
 
     vector: dict[int, int]
     is_answer: bool
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class Provider:
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
         pace_s: how long after live updates no others are sent, in seconds.
+        begins_apart: whether the peer may have been away: then its first answer is of a history made apart. A later one
+            only closes a gap, while both go on typing.
     """
 
     def __init__(
@@ -167,6 +171,7 @@ class Provider:
         batches: bool | None = None,
         tells_state: bool = False,
         pace_s: Callable[[], float] = lambda: 0.0,
+        begins_apart: bool = True,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self._document: SyncedDocument = as_document(document)
@@ -177,6 +182,7 @@ class Provider:
         self._batches = batches if batches is not None else self._document is document
         self._tells_state = tells_state
         self._pace_s = pace_s
+        self._begins_apart = begins_apart
         self._scope = trio.CancelScope()
         self._is_running = False
         self._stopped = trio.Event()
@@ -191,7 +197,7 @@ class Provider:
         """
         self.started = trio.Event()
         self.synced = trio.Event()
-        self._sending = False
+        self._sending = trio.Lock()  # of what is cut and what waits, so that it goes in order
         self._held = _Queue()
         self._waiting = _Queue()
         self._next_at = -math.inf  # when live updates may go again
@@ -260,7 +266,7 @@ class Provider:
                 await nursery.start(self._start_alone)
                 yield self
                 with trio.move_on_after(_LAST_SEND_S):
-                    while self._is_running and self._live and (self._sending or not self.is_idle):
+                    while self._is_running and self._live and (self._sending.locked() or not self.is_idle):
                         await self._went.wait()
                 nursery.cancel_scope.cancel()
 
@@ -286,7 +292,9 @@ class Provider:
             message = decode(data)
         except InvalidUpdate:
             return False
-        return isinstance(message, Updates) and self._document.receive_at_once(message.updates, self._source)
+        if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
+            return False
+        return self._document.receive_at_once(message.updates, self._source)
 
     @property
     def is_idle(self) -> bool:
@@ -313,7 +321,7 @@ class Provider:
     def _send_now(self, updates: tuple[_Update, ...]) -> bool:
         """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
         try_send = getattr(self._channel, "try_send", None)
-        if try_send is None or not self._live or self._sending or not self.is_idle:
+        if try_send is None or not self._live or self._sending.locked() or not self.is_idle:
             return False
         now = trio.current_time()
         if now < self._next_at:
@@ -352,15 +360,14 @@ class Provider:
             if self._overrun:
                 await self._answer(self._peer_vector, Updates)
             elif self._waiting:
-                self._sending = True
-                updates = self._waiting.take()
-                self._next_at = trio.current_time() + self._pace_s()
-                for message in self._messages(updates):
-                    await self._channel.send(message)
+                async with self._sending:
+                    updates = self._waiting.take()  # what an answer did not say meanwhile
+                    self._next_at = trio.current_time() + self._pace_s()
+                    for message in self._messages(updates):
+                        await self._channel.send(message)
                 self._note_sent()
 
     def _note_sent(self) -> None:
-        self._sending = False
         self._went.set()
         self._went = trio.Event()
 
@@ -368,24 +375,24 @@ class Provider:
         self, state_vector: bytes, message: Callable[[tuple[bytes, ...]], Step2 | Answer | Updates] | None = None
     ) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
-        # no await between cut and clear: what comes later is a live update
-        cut_apart = getattr(self._document, "cut_apart", None) if self._tells_state else None
-        if cut_apart is not None:
-            updates, durable = cut_apart(state_vector)
-        else:
-            update, durable = self._document.cut(state_vector)
-            updates = (update,)
-        have = self._document.state_vector()
-        self._waiting.take()
-        self._held.take()
-        self._overrun = False
-        self._sending = True
-        await durable.wait()
-        if self._tells_state:
-            await self._channel.send(encode(Have(have)))
-        await self._channel.send(encode((message or _step2)(updates)))
+        async with self._sending:
+            # no await between cut and clear: what comes later is a live update, and goes after this
+            cut_apart = getattr(self._document, "cut_apart", None) if self._tells_state else None
+            if cut_apart is not None:
+                updates, durable = cut_apart(state_vector)
+            else:
+                update, durable = self._document.cut(state_vector)
+                updates = (update,)
+            have = self._document.state_vector()
+            self._waiting.take()
+            self._held.take()
+            self._overrun = False
+            await durable.wait()
+            if self._tells_state:
+                await self._channel.send(encode(Have(have)))
+            await self._channel.send(encode((message or _step2)(updates)))
+            self._live = True
         self._note_sent()
-        self._live = True
         if self._waiting:
             self._more.set()
 
@@ -412,7 +419,8 @@ class Provider:
 
     async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
         have, self._have = self._have, None
-        theirs = PeerState(have, is_answer) if have is not None else None
+        is_apart = is_answer and self._begins_apart and not self.synced.is_set()
+        theirs = PeerState(have, is_answer, is_apart) if have is not None else None
         try:
             await self._document.receive_all(updates, self._source, theirs)
         except MissingDependency as gap:

@@ -227,7 +227,13 @@ class FolderSession:
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
         provider = Provider(
-            live, channel, source=self._peer, must_relay=self._must_relay, tells_state=True, pace_s=live.pace_s
+            live,
+            channel,
+            source=self._peer,
+            must_relay=self._must_relay,
+            tells_state=True,
+            pace_s=live.pace_s,
+            begins_apart=not self.compared,
         )
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
