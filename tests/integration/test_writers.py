@@ -129,14 +129,18 @@ async def test_programs_that_type_on_while_devices_compare_lose_no_letter(tmp_pa
         await trio.to_thread.run_sync(wait_for, one, two)
         firsts = 0x4E00, 0x6E00
         wanted = {chr(first + number) for first in firsts for number in range(keys)}
-        async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:
-            async with here.open("typed.py") as left, there.open("typed.py") as right:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(type_in, left, firsts[0])
-                    nursery.start_soon(type_in, right, firsts[1])
-                with trio.fail_after(20):
-                    for file in (left, right):
-                        while not wanted <= set(str(file)):
-                            await file.changed()
+        async with (
+            connect(one.home / "control.sock") as here,
+            connect(two.home / "control.sock") as there,
+            here.open("typed.py") as left,
+            there.open("typed.py") as right,
+        ):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(type_in, left, firsts[0])
+                nursery.start_soon(type_in, right, firsts[1])
+            with trio.fail_after(20):
+                for file in (left, right):
+                    while not wanted <= set(str(file)):
+                        await file.changed()
         assert not one.call("GET", "/v1/notices")
         assert not two.call("GET", "/v1/notices")
