@@ -141,8 +141,24 @@ def test_a_repair_passes_the_wall_and_says_what_it_should() -> None:
         wanted = author.change(author.text())
         made = repair(joined, hunks(joined.text, wanted), 1)
         check_update(made, union.shape, union.clocks(), frozenset(), union.halves)
+        before = union.clocks()
         union.receive(made)
         assert union.text() == wanted, seed
+        assert joined.text == wanted or union.clocks() != before, "it shows in a state vector, also if it only removes"
+
+
+@pytest.mark.parametrize("puts_in", ["", "put in\n"])
+def test_two_repairs_that_took_out_another_copy_each_leave_one(puts_in: str) -> None:
+    one, two = _nodes("first\ntwin\ntwin\nlast\n", *["first\ntwin\ntwin\nlast\n"] * 2)
+    joined = join(one.log, one.side(), two.side())
+    assert joined is not None
+    for node, start in ((one, 6), (two, 11)):
+        made = repair(joined, [Hunk(start, start + 5, ""), Hunk(21, 21, puts_in)], 1)
+        assert node.replica.apply(made) is not None
+        node.log.append(made)
+    rng = random.Random(1)
+    assert come_to_rest([one, two], rng) <= 2
+    assert one.text() == two.text() == f"first\ntwin\nlast\n{puts_in}"
 
 
 def test_a_character_that_is_not_known_here_leaves_the_union_as_it_is() -> None:

@@ -23,22 +23,17 @@ _SEEDS = range(_FIRST, _FIRST + _COUNT)
 _MOST_SEEDS = 200
 
 
-def _most_rounds(devices: int) -> int:
-    """Where five and six meet at once, repairs of texts that are equal already go on for a while."""
-    return devices if devices < 5 else 2 * devices
-
-
 def test_all_are_equal_and_rest_and_nothing_is_lost_or_doubled() -> None:
-    """Three to six devices. In one run of sixty a line comes twice or in parts: where several have brought it back,
-    differently, and somebody moved it meanwhile. How often is watched here."""
+    """Three to six devices. In one run of 170 a line comes twice or in parts: where both moved it and one changed it, or
+    where a device only ever heard of a line as deleted that another one still has. How often is watched here."""
     flawed = 0
     for seed in _SEEDS:
         devices = 3 + seed % 4
         outcome = run(seed, devices)
-        assert outcome.rounds <= _most_rounds(devices), seed
+        assert outcome.rounds <= devices, seed
         assert outcome.lost == [], seed
         flawed += bool(outcome.doubled or outcome.made_up)
-    assert flawed <= max(2, len(_SEEDS) // 20)
+    assert flawed <= max(1, len(_SEEDS) // 100)
 
 
 def test_so_they_are_with_edits_of_real_merges() -> None:
@@ -48,7 +43,7 @@ def test_so_they_are_with_edits_of_real_merges() -> None:
         if max(len(pair[side]) for side in ("base", "ours", "theirs")) > 30_000:
             continue
         author = Committer(random.Random(seed), pair["base"], (pair["ours"], pair["theirs"]))
-        assert run(seed, devices, author=author).rounds <= _most_rounds(devices), seed
+        assert run(seed, devices, author=author).rounds <= devices, seed
 
 
 def _without_delete_sets(monkeypatch: pytest.MonkeyPatch) -> None:

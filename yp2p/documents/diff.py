@@ -121,12 +121,15 @@ def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int]
         i, j = pair_old + 1, pair_new + 1
 
 
-def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, int]] = ()) -> list[Hunk]:
+def hunks(
+    old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, int]] = (), *, by_words: bool = True
+) -> list[Hunk]:
     """The replacements that turn `old` into `new`, in order, at most `limit` of them.
 
     Where there would be more, neighbours are joined into larger replacements.
 
     Args:
+        by_words: whether an edited line is edited word by word, and not replaced whole.
         removed: from where to where others took text out of `old`. An edit inside a line that they took out whole is
             a new line: only its words would be left of it otherwise.
     """
@@ -148,7 +151,7 @@ def hunks(old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, in
             lines_new[block.new_start : block.new_stop],
             starts[block.old_start],
             {row - block.old_start for row in gone},
-            is_paired=pairings <= _MAX_ALL_PAIRINGS,
+            is_paired=by_words and pairings <= _MAX_ALL_PAIRINGS,
         )
     return found if len(found) <= limit else _joined(old, found, limit)
 

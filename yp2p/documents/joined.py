@@ -10,7 +10,7 @@ Theory of operation
     piece of text that it puts in is an item of its own, between the two characters of the union that it stands
     between. Its client ID is derived from those two, the text and the version of the rules. So every device that puts
     the same text in the same place makes the same operation, whatever else it knows: it comes once, whoever meets
-    whom.
+    whom. What a repair removes has a mark (`_mark`), as each repair has to show in a state vector by itself.
 
 Invariants
     * A text is given only where every character of it is known here; else there is nothing to decide with.
@@ -187,7 +187,7 @@ class _Common:
         for update in updates:
             parser = UpdateParser(update, Shape.TEXT)
             parsed = parser.parse()
-            if found.has({client: stop for client, (_, stop) in parsed.sections.items()}):
+            if found.has(_without_mark(parser, parsed)):
                 found.deleted += parser.ranges
             elif any(start < found.vector.get(client, 0) for client, (start, _) in parsed.sections.items()):
                 of_sums += parser.ranges
@@ -200,13 +200,24 @@ class _Common:
             for one, other in ((ours.vector, theirs.vector), (theirs.vector, ours.vector))
         )
         for parser, parsed in repairs if are_both_repaired else ():
-            if found.has(parsed.origins) and found.has(parsed.deletes):
+            deletes = {client: clock for client, clock in parsed.deletes.items() if client not in parsed.sections}
+            if found.has(parsed.origins) and found.has(deletes):  # beside its own mark
                 found.deleted += parser.ranges
                 found.vector |= {client: stop for client, (_, stop) in parsed.sections.items()}
         return found
 
     def has(self, clocks: Mapping[int, int]) -> bool:
         return contains(self.vector, clocks)
+
+
+def _without_mark(parser: UpdateParser, parsed: Parsed) -> StateVector:
+    """Up to which clocks an update has operations, the mark of a repair left out."""
+    removed = set(parser.ranges)
+    return {
+        client: stop
+        for client, (start, stop) in parsed.sections.items()
+        if Writer.of(client) is not Writer.REPAIR or (client, start, stop - start) not in removed
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,8 +346,24 @@ def repair(joined: Joined, changes: Sequence[Hunk], rules: int) -> bytes:
                 Writer.REPAIR, b"repair", str(rules).encode(), repr((left, right)).encode(), hunk.text.encode()
             )
             sections[client] = _item(client, left, right, hunk.text)
+    if deleted:
+        client, section = _mark(units, changes[0].start, deleted, rules)
+        sections[client] = section
+        deleted.append((client, 0, 1))
     body = [sections[client] for client in sorted(sections, reverse=True)]
     return write_varint(len(body)) + b"".join(body) + delete_sets.encode(deleted)
+
+
+def _mark(units: _Units, place: int, deleted: Sequence[DeletedRange], rules: int) -> tuple[int, bytes]:
+    """A character that names what a repair removes, put in and removed as well.
+
+    Without it a state vector would not tell two repairs apart that put in the same, or nothing, and removed another
+    copy of a line each: where they meet, nobody would look, and both copies would be gone.
+    """
+    left, right = units.neighbours(place)
+    name = delete_sets.encode(deleted)
+    client = client_id_from(Writer.REPAIR, b"mark", str(rules).encode(), repr((left, right)).encode(), name)
+    return client, _item(client, left, right, "|")
 
 
 def _apart(changes: Sequence[Hunk]) -> Iterator[Hunk]:

@@ -100,11 +100,15 @@ def _rank(text: str) -> tuple[int, int, str]:
     return len(set(split_lines(text))), -len(text), text
 
 
-def repair_for(joined: Joined, text: str) -> bytes | None:
-    """The update that makes `text` of the union; None where it is that already."""
+def repair_for(joined: Joined, text: str, meeting: Meeting) -> bytes | None:
+    """The update that makes `text` of the union; None where it is that already.
+
+    Of repairs alone lines are made whole again: their pieces, which many put in differently, would be mended for ever.
+    """
     if joined.text == text:
         return None
-    return repair(joined, hunks(joined.text, text, limit=10_000), threeway.VERSION)
+    by_words = meeting is not Meeting.ONE_OF_BOTH
+    return repair(joined, hunks(joined.text, text, limit=10_000, by_words=by_words), threeway.VERSION)
 
 
 def are_whole(ours: StateVector, theirs: StateVector, union: StateVector) -> bool:
@@ -129,4 +133,4 @@ def meet(
     if meeting is None or joined is None:
         return None, None
     decision = decide(path, joined, meeting)
-    return repair_for(joined, decision.text), decision
+    return repair_for(joined, decision.text, meeting), decision

@@ -127,7 +127,7 @@ class Meetings:
         if joined is None:
             return Settled()
         decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
-        repair = repair_for(joined, decision.text)
+        repair = repair_for(joined, decision.text, meeting)
         if not decision.told:
             return Settled(repair, decision)
         vectors = ours.vector, theirs.vector
