@@ -24,8 +24,8 @@ _MOST_SEEDS = 200
 
 
 def test_all_are_equal_and_rest_and_nothing_is_lost_or_doubled() -> None:
-    """Three to six devices. In one run of 170 a line comes twice or in parts: where both moved it and one changed it, or
-    where a device only ever heard of a line as deleted that another one still has. How often is watched here."""
+    """Three to six devices. In one run of 170 a line comes twice or in parts: where both moved it and one changed it,
+    or where a device only ever heard of a line as deleted that another one still has. That is watched here."""
     flawed = 0
     for seed in _SEEDS:
         devices = 3 + seed % 4
