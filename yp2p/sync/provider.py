@@ -127,7 +127,8 @@ class _Queue:
 
     def add(self, *updates: _Update) -> None:
         self._updates += updates
-        self.size += sum(len(update.data) for update in updates)
+        for update in updates:
+            self.size += len(update.data)
 
     def take(self) -> tuple[_Update, ...]:
         """All of them; none waits then."""
@@ -308,8 +309,9 @@ class Provider:
         if source is not None and not self._must_relay(source):
             self._held.add(update)
         else:
+            size = self._held.size + len(data)
             updates = (*self._held.take(), update)
-            if sum(len(update.data) for update in updates) > MAX_WAITING_BYTES or not self._send_now(updates):
+            if size > MAX_WAITING_BYTES or not self._send_now(updates):
                 self._waiting.add(*updates)
                 self._more.set()
         if self._waiting.is_too_long() or self._held.is_too_long():
