@@ -421,6 +421,25 @@ def test_it_goes_on_while_somebody_types_and_when_they_pause() -> None:
     _run(test)
 
 
+def test_it_wakes_only_while_something_can_become_due() -> None:
+    async def test(bridge: Bridge) -> None:
+        def wakes_in_s() -> float:
+            return trio.lowlevel.current_statistics().seconds_to_next_deadline
+
+        program = Program(bridge)
+        await bridge.folder.publish_clients()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Packing(bridge.folder).run)
+            for wait_s, is_looking in ((5, False), (0, False), (5, True), (70, False)):
+                await trio.sleep(wait_s)
+                assert (wakes_in_s() <= 1) == is_looking, wait_s
+                if wait_s == 0:
+                    program.type("slow")  # what was just written is looked at, and a minute later no more
+            nursery.cancel_scope.cancel()
+
+    _run(test)
+
+
 def test_a_store_that_cannot_be_read_is_tried_again_later(capsys: pytest.CaptureFixture[str]) -> None:
     async def test(bridge: Bridge) -> None:
         Program(bridge).type("abc" * 30)

@@ -50,13 +50,16 @@ class Packing:
         self._decided_until: dict[DocumentID, int] = {}  # the last row of which it was decided whether to pack it
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; where nothing can become due, until something changes."""
         pause_s = _LOOK_S
         while True:
             await trio.sleep(pause_s)
+            changed = self._folder.changed
             try:
                 await self.pack()
                 pause_s = _LOOK_S
+                if not self._tails:
+                    await changed.wait()
             except YpError as error:
                 log.warning("rows_not_packed", folder=self._folder.label, error=str(error))
                 pause_s = _RETRY_S
@@ -65,6 +68,8 @@ class Packing:
         """Pack what is due; gives the number of packs. Raises YpError: the store cannot be read."""
         await self._count()
         now = trio.current_time()
+        # What is typed more slowly is not packed.
+        self._tails = {d: t for d, t in self._tails.items() if t.count >= MIN_ROWS or now - t.since <= SPAN_S}
         due = [document for document, tail in self._tails.items() if self._is_due(tail, now)]
         done = 0
         for document in due:
@@ -92,9 +97,6 @@ class Packing:
         for document, count in counts:
             if document not in _MANIFEST:
                 self._tails.setdefault(DocumentID(document), _Tail(0, now)).count += count
-        # What is typed more slowly is not packed.
-        tails = self._tails.items()
-        self._tails = {d: tail for d, tail in tails if tail.count >= MIN_ROWS or now - tail.since <= SPAN_S}
 
     def _many(self) -> list[tuple[Any, ...]]:
         """The documents with many rows; of others what was not packed when a daemon ended does not matter. Blocks."""
