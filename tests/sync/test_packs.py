@@ -426,15 +426,17 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
         def wakes_in_s() -> float:
             return trio.lowlevel.current_statistics().seconds_to_next_deadline
 
-        program = Program(bridge)
+        program, working = Program(bridge), Packing(bridge.folder)
         await bridge.folder.publish_clients()
+        await working.pack()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(Packing(bridge.folder).run)
+            nursery.start_soon(working.run)
             for wait_s, is_looking in ((5, False), (0, False), (5, True), (70, False)):
                 await trio.sleep(wait_s)
                 assert (wakes_in_s() <= 1) == is_looking, wait_s
                 if wait_s == 0:
                     program.type("slow")  # what was just written is looked at, and a minute later no more
+                    await bridge.folder.database.pending().wait()
             nursery.cancel_scope.cancel()
 
     _run(test)

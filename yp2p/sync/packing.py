@@ -95,7 +95,9 @@ class Packing:
             counts = database.rows(query, (self._seen, self._folder.id))
         self._seen = last
         for document, count in counts:
-            if document not in _MANIFEST:
+            # Not ten thousand files that have just come: what is typed is in memory.
+            is_typed = count >= MIN_ROWS or self._folder.texts.in_memory(document) is not None
+            if document not in _MANIFEST and is_typed:
                 self._tails.setdefault(DocumentID(document), _Tail(0, now)).count += count
 
     def _many(self) -> list[tuple[Any, ...]]:
