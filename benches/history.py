@@ -36,7 +36,7 @@ from yp2p.sync.ages import DAY_S
 from yp2p.sync.clients import ClientIDs
 from yp2p.sync.folder import Folder
 from yp2p.sync.packing import Packing
-from yp2p.sync.programs import CAPTURE_S
+from yp2p.sync.program_document import CAPTURE_S
 from yp2p.sync.records import day_begins
 from yp2p.sync.retention import Retention
 

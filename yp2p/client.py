@@ -325,23 +325,36 @@ class File(EditableText):
         Raises:
             NotRunning: it is not; where an `Exception` left the block, that has a note instead.
         """
+        cancelled: BaseException | None = None
         if self._failure is None and self.unstored:
-            with anyio.move_on_after(_LAST_FLUSH_S, shield=True):
-                if isinstance(left_by, Exception | None):
-                    await self.flush()
-                else:
-                    await self._flush_anew()
+            with anyio.move_on_after(_LAST_FLUSH_S, shield=True) as limit:
+                cancelled = await self._flush_last(limit, anew=not isinstance(left_by, Exception | None))
         if self._failure is not None or not self.unstored:
+            if cancelled is not None:
+                raise cancelled
             return
         away = "answer" if self._is_live else "come back"
         what = f"the daemon did not {away} within {_LAST_FLUSH_S:g} s: {self._not_stored()}"
         if isinstance(left_by, Exception):
             left_by.add_note(what)
         else:
-            raise NotRunning(what) from left_by
+            raise NotRunning(what) from (left_by or cancelled)
 
     def _not_stored(self) -> str:
         return f"{self.unstored} edits of {self.path} are not known to be stored"
+
+    async def _flush_last(self, limit: anyio.CancelScope, *, anew: bool) -> BaseException | None:
+        """Flush; gives the cancellation that came meanwhile: a task of asyncio can be cancelled through any shield."""
+        cancelled: BaseException | None = None
+        while True:
+            try:
+                await (self._flush_anew() if anew else self.flush())
+            except anyio.get_cancelled_exc_class() as error:
+                if limit.cancel_called:
+                    raise  # its time is over
+                cancelled, anew = error, True
+            else:
+                return cancelled
 
     async def _flush_anew(self) -> None:
         """Flush over another connection: asyncio cancels every task when a program ends, also what keeps in step."""

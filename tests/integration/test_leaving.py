@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -98,6 +99,33 @@ def test_what_was_written_is_stored_when_the_block_is_cancelled(device: Device, 
         assert scope.cancelled_caught
 
     _run(backend, test)
+    eventually(lambda: _has_all(path))
+
+
+@pytest.mark.parametrize("left_by", [None, ValueError()])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_was_written_is_stored_when_a_task_of_asyncio_is_cancelled_at_the_end_of_the_block(
+    device: Device, path: Path, is_late: bool, left_by: Exception | None
+) -> None:
+    """As by Ctrl-C in a loop that awaits nothing, or by a limit that is reached while the end of the block flushes."""
+
+    async def leave() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if is_late:
+            asyncio.get_running_loop().call_soon(task.cancel)
+        else:
+            task.cancel()
+        if left_by is not None:
+            raise left_by
+
+    async def test() -> None:
+        task = asyncio.create_task(_write_and_leave(device, path, leave))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(asyncio.wait_for(test(), 60))
     eventually(lambda: _has_all(path))
 
 
