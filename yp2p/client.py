@@ -277,6 +277,7 @@ class File(EditableText):
         """Raises FileUnavailable, NotRunning."""
         self._connection = await Connection.open(self._socket_path, self.path, self.doc.client_id, self._name)
         self._name = self._connection.name
+        self._shared.max_bytes = self._connection.max_text_bytes
 
     async def _until_here(self) -> None:
         """Return when the document is here."""

@@ -215,18 +215,52 @@ def test_after_its_block_a_file_takes_nothing(tmp_path: Path, backend: str) -> N
         eventually(lambda: (one.dir / "a.md").read_text() == "kept " + TEXT)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_edit_that_makes_a_text_too_large_is_refused(tmp_path: Path, backend: str) -> None:
+    with devices(tmp_path, "one", YP2P_FILES__MAX_TEXT_BYTES="1024") as (one,):
+        _shared_alone(one)
+
+        def write_twice(file: File) -> None:
+            with file.transaction():
+                file.insert(0, "a" * 600)
+                file.insert(0, "b" * 600)
+
+        async def test() -> None:
+            async with connect(_socket(one)) as device, device.open("a.md") as file:
+                for edit in (
+                    lambda: write_twice(file),
+                    lambda: file.edit(0, 3, "too much" * 200),
+                    lambda: file.insert(1, "\N{SNOWMAN}" * 400),  # three bytes each
+                    lambda: file.replace_all("x" * 1025),
+                    lambda: file.text.insert(0, "y" * 1025),
+                ):
+                    with pytest.raises(ValueError, match="at most 1024"):
+                        edit()
+                    assert str(file) == TEXT
+                file.replace_all("x" * 1024)
+                file.replace_all(TEXT)
+                await file.flush()
+
+        _run(backend, test)
+        eventually(lambda: (one.dir / "a.md").read_text() == TEXT)
+
+
 def test_an_edit_that_the_daemon_does_not_take_is_taken_back_with_a_sentence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Two programs write at a time what is too much together."""
     with devices(tmp_path, "one", YP2P_FILES__MAX_TEXT_BYTES="1024") as (one,):
         _shared_alone(one)
 
         async def test() -> None:
-            async with connect(_socket(one)) as device, device.open("a.md") as file:
-                file.edit(0, 3, "too much" * 200)
-                await _until(file, lambda: str(file) == TEXT)
+            async with connect(_socket(one)) as device, device.open("a.md") as file, device.open("a.md") as other:
+                file.insert(0, "a" * 600)
+                other.insert(0, "b" * 600)
                 await _until(file, lambda: "more than 1024 bytes" in caplog.text)
-                file.insert(0, "fine ")
+                for one_of_both in (file, other):
+                    await one_of_both.flush()
+                await _until(file, lambda: len(str(file)) == 600 + len(TEXT) and str(file) == str(other))
+                file.replace_all("fine " + TEXT)
                 await file.flush()
                 assert str(file) == "fine " + TEXT
 

@@ -62,6 +62,12 @@ class Connection:
     def name(self) -> str:
         return self._socket.headers.get(b"yp2p-file", b"").decode()
 
+    @property
+    def max_text_bytes(self) -> int | None:
+        """How large the daemon lets a text become, if it says so."""
+        told = self._socket.headers.get(b"yp2p-max-text-bytes", b"")
+        return int(told) if told.isdigit() else None
+
     async def _shake_hands(self, path: str, client: int, name: str) -> None:
         asked = f"path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}"
         target = f"/v1/documents?{asked}&batch=1&others=1"

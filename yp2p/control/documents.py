@@ -52,8 +52,8 @@ _DAEMON_CLIENT = 0
 _TARGET = "/v1/documents"
 _PRESENCE_DELAY_S = 0.05
 _HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
-# A new file has to rest for 0.2 s before it is looked at, an empty one for 2 s.
-_LOOK_LIMIT_S = 1.0
+# A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.5
 
 log = structlog.get_logger()
 
@@ -184,9 +184,11 @@ class Documents:
         except YpError as error:
             await stream.send_all(socket.accept() + refusal(socket, error))
             return
-        await stream.send_all(socket.accept([(b"yp2p-file", _name_of(entry).encode())]))
-        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         programs = self._device.programs(folder)
+        most = str(programs.max_text_bytes).encode()
+        headers = [(b"yp2p-file", _name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
+        await stream.send_all(socket.accept(headers))
+        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         programs.add(program)
         channel: ProgramChannel | None = None
         try:

@@ -42,7 +42,7 @@ class EditableText:
 
         Raises:
             IndexError: they are outside the text.
-            TypeError, ValueError: no text file can hold this: half a surrogate pair, a NUL.
+            TypeError, ValueError: no text file can hold this: half a surrogate pair, a NUL, too many bytes.
             FileUnavailable: the block is over.
         """
         self._shared.edit(start, stop, text)

@@ -50,6 +50,7 @@ class SharedText:
         check_open: Callable[[], None] = lambda: None,
     ) -> None:
         self._check_open = check_open
+        self.max_bytes: int | None = None  # how large the text may become by an edit here
         self.doc = FileDoc(
             secrets.randbelow(2**32 - 1) + 1, edit=self.edit, check=check_open, on_end=self._receive_held
         )
@@ -140,13 +141,14 @@ class SharedText:
 
         Raises:
             IndexError: they are outside the text.
-            TypeError, ValueError: a file cannot hold this (`check_text`).
+            TypeError, ValueError: a file cannot hold this (`check_text`), or the text would be too large.
         """
         self._check_open()
         start, stop, size = check_place(start), check_place(stop), len(str(self))
         if not 0 <= start <= stop <= size:
             raise IndexError(f"{start}:{stop} is outside a text of {size} characters")
-        self._apply([Hunk(start, stop, check_text(text))])
+        self._check_size(check_text(text), start, stop)
+        self._apply([Hunk(start, stop, text)])
 
     def insert(self, index: int, text: str) -> None:
         """Insert before code point `index`. Raises as `edit`."""
@@ -159,7 +161,20 @@ class SharedText:
     def replace_all(self, text: str) -> None:
         """Make the whole text this one, changing only what differs, as a save would. Raises as `edit`."""
         self._check_open()
-        self._apply(hunks(str(self), check_text(text), limit=MAX_HUNKS))
+        self._check_size(check_text(text), 0, len(str(self)))
+        self._apply(hunks(str(self), text, limit=MAX_HUNKS))
+
+    def _check_size(self, new: str, start: int, stop: int) -> None:
+        """Raises ValueError: the text would be too large with this in the place of the code points `start:stop`."""
+        before = str(self)
+        if self.max_bytes is None or 4 * (len(before) + len(new)) <= self.max_bytes:
+            return  # a character has at most four bytes
+        size = _size(before) - _size(before[start:stop]) + _size(new)
+        if size > max(self.max_bytes, _size(before)):
+            raise ValueError(
+                f"the text would have {size} bytes, and a text file of this device has at most {self.max_bytes} "
+                "([files] max_text_bytes): write less, or raise that limit"
+            )
 
     def _apply(self, changes: Sequence[Hunk]) -> None:
         """Make changes that were checked."""
@@ -197,3 +212,7 @@ class SharedText:
             settings: those of `UndoManager`; its `scopes` are the text, unless others are named.
         """
         return UndoManager(**{"scopes": [self.text], **settings})
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
