@@ -267,6 +267,42 @@ def test_a_client_that_comes_back_to_a_path_of_another_file_is_refused(device: D
     assert (device.dir / "is.md").read_text() == "typed " + TEXT
 
 
+@pytest.mark.parametrize("begins", ["", "# Template\n"])
+def test_a_client_that_only_read_is_refused_where_both_files_may_be_its_own(device: Device, begins: str) -> None:
+    """Both began with the same text, and a process of this device wrote in both: the same client IDs in each."""
+    old, new = (f"{'template' if begins else 'empty'}-{name}.md" for name in ("was", "is"))
+    reader = TextReplica(4715)
+
+    def read(wanted: Step1) -> str:
+        """Connect, say what is here, and read until the text comes; gives why it does not."""
+        with connected(device) as sock:
+            client = Client(sock, _target(device, old))
+            client.message()
+            client.say(BytesMessage(encode(wanted)))
+            while not isinstance(message := decode(client.message()), Step2 | Denied):
+                pass
+            if isinstance(message, Denied):
+                return message.reason
+            reader.receive(message.update)
+            return ""
+
+    def make(text: str) -> None:
+        _new_file(device, old, begins)
+        (device.dir / old).write_text(text)
+        eventually(lambda: device.run("show", str(device.dir / old)).stdout == text)
+
+    make(begins + "what was written there first, and is longer\n")
+    assert read(Step1(b"\x00")) == ""
+    assert read(Step1(reader.state_vector())) == "", "it comes back to the same file"
+    (device.dir / old).rename(device.dir / new)
+    eventually(lambda: device.run("log", str(device.dir / new)).returncode == 0)
+    make(begins + "another one\n")
+    assert new in read(Step1(reader.state_vector()))
+    assert read(Step1(b"\x00")) == "", "what is loaded again is served"
+    device.wait()
+    assert (device.dir / old).read_text() == begins + "another one\n"
+
+
 def test_an_end_before_any_request_is_one() -> None:
     server = WebSocket(ConnectionType.SERVER)
     server.receive(b"")

@@ -136,13 +136,18 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE unread")
+    connection.execute("DROP TABLE served")
+    if version < 7:
+        connection.execute("DROP TABLE unread")
+        connection.execute(
+            "CREATE TABLE unread (folder BLOB NOT NULL, entry BLOB NOT NULL, base_seq INTEGER NOT NULL, base_state"
+            " BLOB, content BLOB NOT NULL, before BLOB, PRIMARY KEY (folder, entry)) STRICT, WITHOUT ROWID"
+        )
+        connection.execute("DROP TABLE pack")
     connection.execute(
-        "CREATE TABLE unread (folder BLOB NOT NULL, entry BLOB NOT NULL, base_seq INTEGER NOT NULL, base_state BLOB,"
-        " content BLOB NOT NULL, before BLOB, PRIMARY KEY (folder, entry)) STRICT, WITHOUT ROWID"
+        "INSERT INTO unread (folder, entry, content, base_seq, base_state, before)"
+        " VALUES (x'01', x'03', x'04', 7, NULL, NULL)"
     )
-    connection.execute("INSERT INTO unread VALUES (x'01', x'03', 7, NULL, x'04', NULL)")
-    connection.execute("DROP TABLE pack")
     if version < 6:
         connection.execute("DROP TABLE day")
         connection.execute("CREATE TABLE day (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")

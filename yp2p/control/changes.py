@@ -6,10 +6,20 @@ a task works is one more round for it, and not many.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
+import trio
+
+
+def _current_task() -> object:
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:  # no trio runs here
+        return asyncio.current_task()
 
 
 class ChangeCount:
@@ -23,7 +33,8 @@ class ChangeCount:
         self.check = check
         self.count = 0
         self.event = anyio.Event()
-        self.told: dict[int, int] = {}  # by task: which count an `await` there returned with
+        # By task, which may be gone: which count an `await` there returned with.
+        self.told: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def add(self) -> None:
         self.count += 1
@@ -50,7 +61,7 @@ class NextChange(Coroutine[Any, Any, None]):
         self._waiting: Coroutine[Any, Any, None] | None = None
 
     async def _once(self) -> None:
-        task, told = anyio.get_current_task().id, self._changes.told
+        task, told = _current_task(), self._changes.told
         self._seen = min(self._seen, told.get(task, self._seen))
         await self.__anext__()
         told[task] = self._seen

@@ -189,6 +189,8 @@ class Documents:
         headers = [(b"yp2p-file", _name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
         await stream.send_all(socket.accept(headers))
         program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
+        if not program.is_this_file and (path := folder.layout().path_of.get(entry.id)) is not None:
+            program.earlier = programs.served.note(path, entry.document)
         programs.add(program)
         channel: ProgramChannel | None = None
         try:

@@ -179,3 +179,12 @@ CREATE TABLE day (
     day TEXT PRIMARY KEY,              -- YYYY-MM-DD, UTC
     seq INTEGER NOT NULL DEFAULT 0     -- the last row of the log when it began
 ) STRICT, WITHOUT ROWID;
+
+-- Which documents clients that know a file by its path alone were given under a path: one that comes back may hold the
+-- text of the file that had the path before.
+CREATE TABLE served (
+    folder   BLOB NOT NULL,
+    path     BLOB NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (folder, path, document)
+) STRICT, WITHOUT ROWID;

@@ -84,7 +84,8 @@ class ProgramDocument:
     def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
         """Raises OtherFile: the program has the text of another file."""
         if not self._program.is_this_file:
-            check_clients(self._folder, self._live.id, read_state_vector(state_vector), is_all=True)
+            vector, earlier = read_state_vector(state_vector), self._program.earlier
+            check_clients(self._folder, self._live.id, vector, is_all=True, earlier=earlier)
         self._is_known = True
         return self._live.cut(state_vector)
 

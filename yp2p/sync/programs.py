@@ -23,6 +23,7 @@ from yp2p.protocol import awareness
 from yp2p.protocol.mending import Moved
 from yp2p.sync.carets import Caret, Lines, client_of
 from yp2p.sync.folder import Folder
+from yp2p.sync.foreign_clients import Served
 
 # What programs say of themselves goes into one awareness state of a few kilobytes.
 _MAX_PROGRAMS_TOLD = 16
@@ -52,6 +53,7 @@ class Program:
     entry: EntryID
     client: int | None = None
     is_this_file: bool = False
+    earlier: frozenset[DocumentID] = frozenset()  # what clients were given under its path before
     number: int = 0  # in the order in which they came
     since: float = field(default_factory=lambda: round(time.time()))
     carets: dict[int, Caret] = field(default_factory=dict)  # what it says of itself, by awareness client
@@ -93,6 +95,7 @@ class Programs:
         self._others: dict[EntryID, _Others] = {}
         self._numbers = itertools.count(1)
         self._displaced: dict[DocumentID, list[Moved]] = {}
+        self.served = Served(folder)
 
     def add(self, program: Program) -> None:
         program.number = next(self._numbers)

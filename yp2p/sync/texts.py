@@ -180,7 +180,7 @@ class Texts:
         self._unstored.pop(document, None)
         self.digests.forget(document)
         where = (self._folder, document)
-        tables = ("log", "pack", "digest", "step", "base")
+        tables = ("log", "pack", "digest", "step", "base", "served")
         commit = self._database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
         # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
         self._going.add(document)
