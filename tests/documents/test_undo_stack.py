@@ -65,3 +65,15 @@ def test_arrays_and_maps_of_a_program_are_undone_with_the_text_of_a_live_file() 
     while undo.redo():
         pass
     assert (str(file), list(items), dict(values.items())) == ("text", ["item"], {"key": "value"})
+
+
+def test_undo_within_a_transaction_is_refused_with_a_sentence() -> None:
+    doc, text, _, _ = _doc()
+    undo = UndoManager(scopes=[text])
+    text += "x"
+    with doc.transaction():
+        for step in (undo.undo, undo.redo):
+            with pytest.raises(RuntimeError, match="end the transaction first"):
+                step()
+    assert undo.undo()
+    assert str(text) == ""

@@ -25,7 +25,7 @@ EDITS = [f"<edit {number}>" for number in range(20)]
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     with devices(tmp_path_factory.mktemp("leaving"), "one") as (one,):
-        for number in range(30):
+        for number in range(50):
             (one.dir / f"{number}.md").write_text("text\n")
         one.cli("share", str(one.dir))
         one.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -176,3 +177,16 @@ async def test_a_peer_that_does_not_read_does_not_hold_up_the_end_of_a_block(
             await trio.testing.wait_all_tasks_blocked()
         started = trio.current_time()
     assert trio.current_time() - started == pytest.approx(5)
+
+
+def test_a_provider_on_asyncio_says_what_it_needs() -> None:
+    async def enter() -> None:
+        async with Provider(Document(1), pipes()[0]):
+            pass
+
+    async def start() -> None:
+        await Provider(Document(1), pipes()[0]).start()
+
+    for way in (enter, start):
+        with pytest.raises(RuntimeError, match="runs on trio"):
+            asyncio.run(way())

@@ -7,6 +7,8 @@ from typing import Any
 
 import pycrdt
 
+from yp2p.documents.replica import is_being_changed
+
 
 class UndoManager(pycrdt.UndoManager):
     """Undo and redo of what was done in some types (`pycrdt.UndoManager`).
@@ -25,6 +27,7 @@ class UndoManager(pycrdt.UndoManager):
         if doc is not None and not isinstance(doc, pycrdt.Doc):
             raise TypeError(f"doc is a pycrdt.Doc, and not {doc!r:.50}")
         self._of = doc
+        self._docs: list[pycrdt.Doc[Any]] = []
         for scope in scopes:
             self._check(scope)
         super().__init__(scopes=list(scopes), **settings)
@@ -42,3 +45,19 @@ class UndoManager(pycrdt.UndoManager):
             raise ValueError(f"the {kind} is in no document yet, so nothing can be undone in it")
         if self._of is not None and scope.doc is not self._of:
             raise ValueError(f"the {kind} is in another document than `doc`; name no `doc` for several")
+        if not any(known is scope.doc for known in self._docs):
+            self._docs.append(scope.doc)
+
+    def undo(self) -> bool:
+        """Undo the last step; tells whether there was one. Raises RuntimeError: within a transaction."""
+        self._check_idle("undo")
+        return super().undo()
+
+    def redo(self) -> bool:
+        """Redo what was undone last; tells whether there was something. Raises RuntimeError: within a transaction."""
+        self._check_idle("redo")
+        return super().redo()
+
+    def _check_idle(self, what: str) -> None:
+        if any(is_being_changed(doc) for doc in self._docs):
+            raise RuntimeError(f"{what} within a transaction, which is a step itself: end the transaction first")

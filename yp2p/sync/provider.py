@@ -139,6 +139,15 @@ class _Queue:
         return len(self._updates) > MAX_WAITING_UPDATES or self.size > MAX_WAITING_BYTES
 
 
+def _check_trio() -> None:
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        raise RuntimeError(
+            "a Provider of yp2p runs on trio, and no trio runs here; `File` is for asyncio too"
+        ) from None
+
+
 def _step2(updates: tuple[bytes, ...]) -> Step2 | Answer:
     return Step2(updates[0]) if len(updates) == 1 else Answer(updates)
 
@@ -217,8 +226,9 @@ class Provider:
 
         Raises:
             InvalidUpdate: the peer sent what no honest device sends.
-            RuntimeError: it runs already.
+            RuntimeError: it runs already, or no trio runs here.
         """
+        _check_trio()
         if self._is_running:
             raise RuntimeError(f"the provider of {self._channel.path} runs already; stop it first")
         self._is_running, self._scope, self._stopped = True, trio.CancelScope(), trio.Event()
@@ -263,6 +273,7 @@ class Provider:
     @asynccontextmanager
     async def _open_block(self) -> AsyncIterator[Provider]:
         with ungrouped():
+            _check_trio()
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._start_alone)
                 yield self
