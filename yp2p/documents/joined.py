@@ -98,12 +98,18 @@ class _Ranges:
         at = bisect_right(starts, clock) - 1
         return at >= 0 and clock < self._stops[client][at]
 
-    def edges(self, client: int, start: int, stop: int) -> Iterator[int]:
-        """Where ranges begin or end between two clocks."""
-        starts, stops = self._starts.get(client, ()), self._stops.get(client, ())
+    def cut(self, client: int, start: int, stop: int, into: set[int]) -> None:
+        """Add where ranges begin or end between two clocks."""
+        starts = self._starts.get(client)
+        if starts is None or starts[-1] < start >= self._stops[client][-1]:
+            return
+        stops = self._stops[client]
         at = max(0, bisect_right(starts, start) - 1)
         while at < len(starts) and starts[at] < stop:
-            yield from (edge for edge in (starts[at], stops[at]) if start < edge < stop)
+            if starts[at] > start:
+                into.add(starts[at])
+            if start < stops[at] < stop:
+                into.add(stops[at])
             at += 1
 
 
@@ -309,7 +315,7 @@ def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges
     reached = [vector.get(client, 0) for vector in vectors]
     edges = {start, stop, *(clock for clock in reached if start < clock < stop)}
     for ranges in gone:
-        edges.update(ranges.edges(client, start, stop))
+        ranges.cut(client, start, stop, edges)
     ordered = sorted(edges)
     units = block.text.encode("utf-16-le") if block.text is not None and not block.text.isascii() else None
     for first, last in pairwise(ordered):
