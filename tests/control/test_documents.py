@@ -298,7 +298,20 @@ def test_a_client_that_only_read_is_refused_where_both_files_may_be_its_own(devi
     eventually(lambda: device.run("log", str(device.dir / new)).returncode == 0)
     make(begins + "another one\n")
     assert new in read(Step1(reader.state_vector()))
+    stale, reader = reader, TextReplica(4716)
     assert read(Step1(b"\x00")) == "", "what is loaded again is served"
+    assert reader.text() == begins + "another one\n"
+    assert read(Step1(reader.state_vector())) == "", "also when it comes back"
+    typed = reader.edit([Hunk(0, 0, "typed while nobody listened ")])
+    assert typed is not None
+    reader.edit([Hunk(0, 28, "")])
+    assert read(Step1(reader.state_vector())) == ""
+    assert new in read(Step1(stale.state_vector()))
+    with connected(device) as sock:
+        client = Client(sock, _target(device, old))
+        client.message()
+        client.say(BytesMessage(encode(Step2(stale.state()))))
+        assert "step 1" in client.denial(), "it has to say first what it has"
     device.wait()
     assert (device.dir / old).read_text() == begins + "another one\n"
 

@@ -314,6 +314,36 @@ async def test_what_a_peer_has_is_not_parted_from_the_update_it_came_with() -> N
     assert two.peers == [PeerState({1: 1}, is_answer=False)]
 
 
+async def test_what_is_too_much_while_the_first_answer_waits_comes_after_it() -> None:
+    one, two = _Slow(1), Document(2)
+    one.edit(0, 0, "a")
+    left, right = pipes()
+    async with Provider(one, left) as writer, Provider(two, right):
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(MAX_WAITING_UPDATES + 2):
+            one.edit(1, 1, "b")
+        await trio.testing.wait_all_tasks_blocked()
+        one.is_stored.set()
+        await until(lambda: one.replica.version() == two.replica.version())
+        await until(lambda: writer.is_idle)
+
+
+async def test_a_provider_that_was_stopped_in_its_first_answer_gives_it_when_it_starts_again() -> None:
+    one, two = _Slow(1), Document(2)
+    one.edit(0, 0, "a")
+    left, right = pipes()
+    async with trio.open_nursery() as nursery:
+        writer = Provider(one, left)
+        nursery.start_soon(Provider(two, right).start)
+        await nursery.start(writer.start)
+        await trio.testing.wait_all_tasks_blocked()
+        await writer.stop()
+        one.is_stored.set()
+        nursery.start_soon(writer.start)
+        await until(lambda: two.replica.text() == "a")
+        nursery.cancel_scope.cancel()
+
+
 async def test_hostile_bytes_end_the_provider() -> None:
     two = Document(2)
     left, right = pipes()

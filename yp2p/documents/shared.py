@@ -63,6 +63,7 @@ class SharedText:
         self._unplaced: list[bytes] = []  # what that index does not have yet
         self._brought: tuple[bytes, str] | None = None  # state vector and text that a transaction was asked at
         self._cached: str | None = None  # the text, since the last change
+        self._sized: tuple[str, int] | None = None  # a text and how many bytes it has
         self._subscription = self.doc.observe(self._changed)
 
     def close(self) -> None:
@@ -141,14 +142,17 @@ class SharedText:
 
         Raises:
             IndexError: they are outside the text.
-            TypeError, ValueError: a file cannot hold this (`check_text`), or the text would be too large.
+            TypeError, ValueError: a file cannot hold this (`check_text`), or the text would be too large, if only
+                until the end of a transaction.
         """
         self._check_open()
         start, stop, size = check_place(start), check_place(stop), len(str(self))
         if not 0 <= start <= stop <= size:
             raise IndexError(f"{start}:{stop} is outside a text of {size} characters")
-        self._check_size(check_text(text), start, stop)
+        size_after = self._check_size(check_text(text), start, stop)
         self._apply([Hunk(start, stop, text)])
+        if size_after is not None and self._cached is not None:
+            self._sized = self._cached, size_after
 
     def insert(self, index: int, text: str) -> None:
         """Insert before code point `index`. Raises as `edit`."""
@@ -164,17 +168,25 @@ class SharedText:
         self._check_size(check_text(text), 0, len(str(self)))
         self._apply(hunks(str(self), text, limit=MAX_HUNKS))
 
-    def _check_size(self, new: str, start: int, stop: int) -> None:
-        """Raises ValueError: the text would be too large with this in the place of the code points `start:stop`."""
+    def _check_size(self, new: str, start: int, stop: int) -> int | None:
+        """How many bytes the text has with this in the place of the code points `start:stop`, where it could be many.
+
+        Raises:
+            ValueError: too many.
+        """
         before = str(self)
         if self.max_bytes is None or 4 * (len(before) + len(new)) <= self.max_bytes:
-            return  # a character has at most four bytes
-        size = _size(before) - _size(before[start:stop]) + _size(new)
-        if size > max(self.max_bytes, _size(before)):
+            return None  # a character has at most four bytes
+        if self._sized is None or self._sized[0] is not before:
+            self._sized = before, _size(before)
+        had = self._sized[1]
+        size = had - _size(before[start:stop]) + _size(new)
+        if size > max(self.max_bytes, had):
             raise ValueError(
                 f"the text would have {size} bytes, and a text file of this device has at most {self.max_bytes} "
                 "([files] max_text_bytes): write less, or raise that limit"
             )
+        return size
 
     def _apply(self, changes: Sequence[Hunk]) -> None:
         """Make changes that were checked."""

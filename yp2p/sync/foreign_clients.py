@@ -13,8 +13,9 @@ is that of a process of a device, or of equal imports; what it wrote here last m
 program heard of it, and comes back with that program. So do the client IDs of this device's own processes.
 
 Where a process of a device wrote in both files, their client IDs are the same and what they wrote is not. So it is
-noted which documents clients were given under a path (`Served`). What may as well be an earlier one of them, all of it,
-is refused: its program loads the file again, and nothing is lost by that.
+noted which documents clients were given under a path (`Served`). A document that is like an earlier one of them gets an
+operation of its own before it is given to a client (`is_alike`), so that who reads it can be told from who has the
+earlier one. What may be the earlier one, all of it, is refused. What was typed in it meanwhile stays in its program.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ def check_clients(
         _refuse(folder, other)
 
 
+def is_alike(folder: Folder, document: DocumentID, other: DocumentID) -> bool:
+    """Whether everybody who wrote in a document also wrote in another one."""
+    return other in folder.entry_of and folder.clocks(document).keys() <= folder.clocks(other).keys()
+
+
 def _may_be_of(folder: Folder, other: DocumentID, clocks: Mapping[int, int], vector: Mapping[int, int]) -> bool:
     """Whether all that a program has may be of another document, and what a process wrote there is taken for ours."""
     theirs = folder.clocks(other) if other in folder.entry_of else {}
@@ -98,7 +104,7 @@ def _refuse(folder: Folder, other: DocumentID) -> None:
     raise OtherFile(
         "what this program holds is the text of another file"
         + (f", which is at {where} now" if where is not None else ", which was deleted")
-        + "; open that one, or start with an empty document"
+        + "; open that one, or start with an empty document, with a copy of what was typed"
     )
 
 

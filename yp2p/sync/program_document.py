@@ -26,7 +26,7 @@ from yp2p.protocol.mending import ID, Displaced, Mended, Moved, mend, shield
 from yp2p.protocol.ysync import Parsed, Shape, UpdateParser, read_state_vector
 from yp2p.store.database import Commit
 from yp2p.sync.folder import Folder
-from yp2p.sync.foreign_clients import check_clients
+from yp2p.sync.foreign_clients import check_clients, is_alike
 from yp2p.sync.live import LiveDocument
 from yp2p.sync.programs import Program
 from yp2p.sync.provider import Listener, PeerState
@@ -86,6 +86,8 @@ class ProgramDocument:
         if not self._program.is_this_file:
             vector, earlier = read_state_vector(state_vector), self._program.earlier
             check_clients(self._folder, self._live.id, vector, is_all=True, earlier=earlier)
+            if any(is_alike(self._folder, self._live.id, other) for other in earlier):
+                self._make_unlike()
         self._is_known = True
         return self._live.cut(state_vector)
 
@@ -154,6 +156,8 @@ class ProgramDocument:
     def _check_clients(self, parsed: Parsed) -> None:
         if self._program.is_this_file:
             return
+        if not self._is_known and self._program.earlier:
+            raise InvalidUpdate("a client says what it has (step 1) before it writes")
         clocks = self._live.replica.clocks()
         if any(client not in clocks for client in parsed.sections):
             sections = {client: stop for client, (_, stop) in parsed.sections.items()}
@@ -235,6 +239,17 @@ class ProgramDocument:
             return False
         places = ((client, clock - behind) for client, clock in parsed.cuts for behind in (0, 1))
         return any(self._stands_for(place) is not None for place in places)
+
+    def _make_unlike(self) -> None:
+        """Write a character and remove it, with a client ID that no other document has: who reads this one has it."""
+        fork = self._live.text.fork(1 << 52 | randbits(51))
+        fork.edit([Hunk(0, 0, "|")])
+        fork.edit([Hunk(0, 1, "")])
+        self._folder.to_publish.add(fork.client_id)
+        with self._folder.reloading(self._live):
+            news = self._live.replica.apply(fork.update_since(self._live.state_vector()))
+        if news is not None:
+            self._folder.record_text(self._live, news, None)
 
     def _put_shields(self, displaced: Sequence[Displaced], index: PositionIndex) -> dict[ID, ID]:
         """Put a deleted item behind what was displaced; gives those items by what they are behind."""

@@ -197,7 +197,7 @@ class Provider:
         self._is_running = False
         self._stopped = trio.Event()
         self._live = False
-        self._peer_vector = b"\x00"
+        self._peer_vector: bytes | None = None  # what the peer had when it said so last
         self._reset()
 
     def _reset(self) -> None:
@@ -211,7 +211,7 @@ class Provider:
         self._held = _Queue()
         self._waiting = _Queue()
         self._next_at = -math.inf  # when live updates may go again
-        self._overrun = self._live
+        self._overrun = self._peer_vector is not None
         self._restart = False
         self._have: dict[int, int] | None = None  # what the peer has with its next message
         self._more = trio.Event()
@@ -366,13 +366,13 @@ class Provider:
             if self._restart or trio.current_time() >= self._resync_at:
                 self._restart = False
                 await self._resync()
-            if not self._live:
-                continue
+            if self._peer_vector is None:
+                continue  # nobody has asked yet
             if self._waiting and trio.current_time() < self._next_at:
                 await trio.sleep_until(self._next_at)  # more may come meanwhile, or so much that it is dropped
             if self._overrun:
                 await self._answer(self._peer_vector, Updates)
-            elif self._waiting:
+            elif self._waiting and self._live:
                 async with self._sending:
                     updates = self._waiting.take()  # what an answer did not say meanwhile
                     self._next_at = trio.current_time() + self._pace_s()
@@ -406,7 +406,7 @@ class Provider:
             await self._channel.send(encode((message or _step2)(updates)))
             self._live = True
         self._note_sent()
-        if self._waiting:
+        if not self.is_idle:
             self._more.set()
 
     async def _take(self, data: bytes) -> None:

@@ -118,6 +118,8 @@ class FolderSession:
         self._nursery: trio.Nursery | None = None
         self.behind: dict[EntryID, Leaf | None] = {}
         self._descent = Descent(folder, link, peer, self._replies, self.behind, self._sync_again, self._poisoned)
+        # Documents that may differ by what was made apart: their first synchronisation has not come to its end.
+        self._apart: set[DocumentID] = set()
         self.compared = False  # whether a first comparison with the peer came to its end
 
     @property
@@ -223,6 +225,9 @@ class FolderSession:
         live = self._folder.live_document(document)
         if live is None or self._nursery is None:
             return None
+        begins_apart = not self.compared or document in self._apart
+        if begins_apart:
+            self._apart.add(document)
         if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
@@ -233,7 +238,7 @@ class FolderSession:
             must_relay=self._must_relay,
             tells_state=True,
             pace_s=live.pace_s,
-            begins_apart=not self.compared,
+            begins_apart=begins_apart,
         )
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
@@ -275,12 +280,17 @@ class FolderSession:
             now = trio.current_time()
             limit = _QUIET_CHANNEL_S if len(self._channels) < _MAX_CHANNELS else 1.0
             for document, opened in list(self._channels.items()):
+                self._note_synced(document, opened)
                 # A peer that never answered did not know the document yet; the next step 1 will find it.
                 patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_CHANNEL_S
                 if now - opened.used_at > patience and opened.provider.is_idle:
                     del self._channels[document]
                     opened.channel.close()
                     self._link.try_send(ChannelClose(self._folder.id, document))
+
+    def _note_synced(self, document: DocumentID, opened: _OpenChannel) -> None:
+        if opened.provider.synced.is_set():
+            self._apart.discard(document)
 
     # --- announcing ---------------------------------------------------------------------------------------------
 
@@ -457,6 +467,7 @@ class FolderSession:
             case ChannelClose(document=document):
                 opened = self._channels.pop(document, None)
                 if opened is not None:
+                    self._note_synced(document, opened)
                     opened.channel.close()
             case FolderState():
                 await self._take_state(message)
