@@ -350,7 +350,7 @@ class File(EditableText):
         while True:
             try:
                 await (self._flush_anew() if anew else self.flush())
-            except anyio.get_cancelled_exc_class() as error:
+            except anyio.get_cancelled_exc_class() as error:  # noqa: ASYNC103 (the caller raises it)
                 if limit.cancel_called:
                     raise  # its time is over
                 cancelled, anew = error, True

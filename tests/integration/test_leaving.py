@@ -135,6 +135,8 @@ from pathlib import Path
 import anyio
 from yp2p.client import connect
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+
 async def leave_by_another_task():
     sys.exit(3)
 
