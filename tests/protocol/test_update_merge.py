@@ -111,6 +111,24 @@ def test_what_one_types_is_a_few_blocks_and_all_is_counted() -> None:
     assert sum(length for _, _, length in parser.ranges) == 50 + 3  # three of the characters have two units
 
 
+def test_forgotten_keystrokes_are_one_block() -> None:
+    """What was typed and taken back at once has only its length in the log, a block a keystroke."""
+    replica = TextReplica(5)
+    rows = [replica.edit([Hunk(0, 0, "first line\nlast line\n")])]
+    for letter in "typed and taken back" * 10:
+        before = replica.state_vector()
+        replica.edit([Hunk(11, 11, letter)])
+        replica.edit([Hunk(11, 12, "")])
+        rows.append(replica.update_since(before))
+    merge = UpdateMerge()
+    for row in rows:
+        assert row is not None
+        assert merge.add(row)
+    assert sum(map(len, merge.blocks.values())) <= 4
+    assert len(merge.update()) < 60
+    assert TextReplica.from_updates(6, [merge.update()]).version() == replica.version()
+
+
 def test_what_does_not_follow_is_refused_and_changes_nothing() -> None:
     replica = TextReplica(5)
     rows = [update for at in range(4) if (update := replica.edit([Hunk(at, at, "x")])) is not None]

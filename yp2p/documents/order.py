@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycrdt import Doc, Text
 
@@ -27,8 +26,7 @@ MAX_BLOCKS = 60_000
 _SAME = re.compile(r"(.)\1*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Characters that stand one behind the other: `length` UTF-16 units, operations of one client from `clock` on."""
 
     client: int

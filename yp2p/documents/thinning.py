@@ -27,7 +27,8 @@ from pycrdt import Doc, Map, Snapshot, Text
 
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import DamagedError
-from yp2p.protocol.delete_sets import deleting_less
+from yp2p.protocol.delete_sets import deleting_less, without
+from yp2p.protocol.update_merge import UpdateMerge, encode_update
 from yp2p.protocol.ysync import (
     DeletedRange,
     Shape,
@@ -69,6 +70,14 @@ class _Sum:
         return document_version(Snapshot.from_doc(self._doc).encode()) + hashlib.sha256(content).digest()
 
 
+def _small(update: bytes, shape: Shape, known: Sequence[DeletedRange]) -> bytes:
+    """An update without the deletions that are known before it, and with as few blocks as it takes."""
+    merge = UpdateMerge()
+    if shape is not Shape.TEXT or not merge.add(update):
+        return deleting_less(update, shape, known)
+    return encode_update((block for blocks in merge.blocks.values() for block in blocks), without(merge.ranges, known))
+
+
 def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]:
     """The rows that say the same with fewer versions.
 
@@ -100,8 +109,7 @@ def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]
             is_last = number == len(rows) - 1
             if row[0] in ends or is_last:
                 if len(run) > 1:
-                    joint = deleting_less(whole.since(clocks), shape, deleted)
-                    found.append((row[0], joint))
+                    found.append((row[0], _small(whole.since(clocks), shape, deleted)))
                 else:
                     found.append(row)
                 if len(run) > 1 or is_last:

@@ -5,7 +5,8 @@ Theory of operation
     Updates that follow one another in a log continue each other's sections, so the blocks of one client are written one
     after the other and the deleted ranges united. A string that was typed behind another one, with the same character
     on its right, is the rest of that string: Yjs itself writes the two as one block and cuts such blocks where it needs
-    to. So a thousand keystrokes become a few blocks.
+    to. So a thousand keystrokes become a few blocks. So do two such blocks of which only the length is known: the
+    library writes one for each keystroke that was taken back alone.
 
     Deleted content stays in the result, unlike in the state of a document: what a later row deletes can be brought
     back.
@@ -36,7 +37,7 @@ class Block:
     """Operations of one client that were written one behind the other: `length` UTF-16 units from `clock` on.
 
     `origin` and `right` are what was on their left and right when they were written. The content of a string is in
-    pieces; that of deleted content, of which nothing is known, is its length as Yjs writes it.
+    pieces; of what was deleted and forgotten, nothing but the length is known.
     """
 
     client: int
@@ -65,7 +66,7 @@ class Block:
             root = Shape.TEXT.value.encode()
             out += [write_varint(_ROOT), write_varint(len(root)), root]
         data = b"".join(self.content)
-        return b"".join((*out, write_varint(len(data)), data)) if self.is_string else b"".join((*out, data))
+        return b"".join((*out, write_varint(len(data) if self.is_string else self.length), data))
 
 
 def encode_update(blocks: Iterable[Block], deleted: Iterable[DeletedRange]) -> bytes:
@@ -100,10 +101,11 @@ class _BlockReader(UpdateParser):
         origin = (neighbours[0][0], neighbours[0][1] - 1) if info & _ORIGIN else None
         right = neighbours[-1] if info & _RIGHT_ORIGIN else None
         is_string = info & 0x1F == _STRING
-        content = self._data[self._content_at : self._cursor.at]
+        content: list[bytes] = []
         if is_string:
-            content = content[1 if content[0] < 0x80 else _varint_bytes(content) :]
-        self.found.append(Block(client, clock, length, origin, right, is_string, [content]))
+            data = self._data[self._content_at : self._cursor.at]
+            content = [data[1 if data[0] < 0x80 else _varint_bytes(data) :]]
+        self.found.append(Block(client, clock, length, origin, right, is_string, content))
         return length
 
 
@@ -141,10 +143,9 @@ class UpdateMerge:
         for block in reader.found:
             blocks = self.blocks.setdefault(block.client, [])
             last = blocks[-1] if blocks else None
-            is_text = last is not None and last.is_string and block.is_string
             if (
                 last is not None
-                and is_text
+                and last.is_string == block.is_string
                 and block.origin == (block.client, block.clock - 1)
                 and last.right == block.right
             ):
