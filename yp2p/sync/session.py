@@ -8,7 +8,7 @@ Theory of operation
     provider; documents that only the peer has are pulled, many in one message. Each side pulls for itself, so
     a descent needs no agreement about who leads.
 
-    Live edits open a channel on first use; a channel that was quiet for a while is closed. `Ack` says that an entry is
+    Live edits open a channel (`channels.py`). `Ack` says that an entry is
     stored and on disk here in exactly this version; an entry is shown in sync with a device only when that device
     acknowledged what we have (invariant 10).
 
@@ -22,13 +22,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 import trio
 
 from yp2p.documents.meeting import MERGE_RULES
-from yp2p.errors import DocumentPoisoned
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.entries import Kind
@@ -57,11 +55,10 @@ from yp2p.protocol.messages import (
 )
 from yp2p.protocol.reconcile import Leaf, branch_of
 from yp2p.sync.blobs import MAX_REQUESTS_WAITING, BlobFetcher, BlobServer
+from yp2p.sync.channels import Channels
 from yp2p.sync.descent import Descent
 from yp2p.sync.folder import Folder
 from yp2p.sync.presence import AWARENESS_CHANNEL, FolderPresence
-from yp2p.sync.provider import Provider
-from yp2p.transport.channel import LinkChannel
 from yp2p.transport.link import Link
 
 # Messages that wait for the session; then the link is not read.
@@ -72,20 +69,11 @@ _SETTLE_S = 0.05
 # What looked diverged is looked at again after this long: the two leaves may have been of different moments.
 _SUSPICION_S = 1.0
 _DESCENT_INTERVAL_S = 2.0
-_QUIET_CHANNEL_S = 30.0
-_MAX_CHANNELS = 256
 _DOCUMENTS_BYTES = 1 << 20
 _SLICE = 32
 _BUCKET_SLICE = 4
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _OpenChannel:
-    channel: LinkChannel
-    provider: Provider
-    used_at: float
 
 
 class FolderSession:
@@ -102,8 +90,6 @@ class FolderSession:
         self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
         self._blob_server = BlobServer(folder, link)
         self._fetcher = BlobFetcher(folder, link)
-        self._channels: dict[DocumentID, _OpenChannel] = {}
-        self._opened_one = trio.Event()
         self._peer_links: frozenset[DeviceID] = frozenset()
         self._peer_state: FolderState | None = None
         self._last_sent: FolderState | None = None
@@ -115,12 +101,12 @@ class FolderSession:
         self._descent_wanted = False
         self._pull_wanted = False
         self._probes: dict[int, trio.Event] = {}
-        self._nursery: trio.Nursery | None = None
         self.behind: dict[EntryID, Leaf | None] = {}
-        self._descent = Descent(folder, link, peer, self._replies, self.behind, self._sync_again, self._poisoned)
-        # Documents that may differ by what was made apart: their first synchronisation has not come to its end.
-        self._apart: set[DocumentID] = set()
         self.compared = False  # whether a first comparison with the peer came to its end
+        self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared)
+        self._descent = Descent(
+            folder, link, peer, self._replies, self.behind, self._channels.sync_again, self._channels.poisoned
+        )
 
     @property
     def peer(self) -> DeviceID:
@@ -144,20 +130,16 @@ class FolderSession:
         folder.sessions[self._peer] = self
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+                await nursery.start(self._channels.run)
                 for task in (
                     self._serve_inbox, self._announce, self._work_through, self._send_acks, self._serve_pulls,
-                    self._close_quiet_channels, self._fetcher.run, self._tell_both_changed,
+                    self._fetcher.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(task)
                 nursery.start_soon(self._blob_server.serve, self._blobs)
                 self._fetcher.wake()
                 self._presence.joined(self._peer, self)
                 self._announce_all_links()
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    self._nursery = None  # it takes no more channels
         finally:
             if folder.sessions.get(self._peer) is self:
                 del folder.sessions[self._peer]
@@ -167,25 +149,18 @@ class FolderSession:
 
     async def deliver(self, message: FolderMessage) -> None:
         """A message of the peer for this folder; waits while the session has enough to do."""
-        if not (isinstance(message, ChannelData) and self._take_at_once(message)):
-            await self._inbox_in.send(message)
-
-    def _take_at_once(self, message: ChannelData) -> bool:
-        """What is typed waits for no task to wake, where nothing would be overtaken; tells whether it was taken."""
-        opened = self._channels.get(message.document)
-        if opened is None or not opened.channel.is_waited_for or self._link.has_received_more:
-            return False  # of many, each behind a checkpoint
-        if not self._inbox_in.statistics().tasks_waiting_receive:
-            return False
-        opened.used_at = trio.current_time()
-        return opened.provider.take_at_once(message.payload)
+        # What is typed waits for no task to wake, where nothing would be overtaken.
+        is_idle = self._inbox_in.statistics().tasks_waiting_receive > 0
+        if isinstance(message, ChannelData) and is_idle and self._channels.take_nowait(message):
+            return
+        await self._inbox_in.send(message)
 
     # --- what the folder tells ----------------------------------------------------------------------------------
 
     def document_changed(self, document: DocumentID, source: object) -> None:
         """Open a channel for a change that this peer has to get from us."""
         if source != self._peer and (source is None or self._must_relay(source)):
-            self._open(document)
+            self._channels.open(document)
 
     def entry_changed(self, entry: EntryID) -> None:
         self.behind.setdefault(entry, None)
@@ -214,83 +189,6 @@ class FolderSession:
 
     def _must_relay(self, source: object) -> bool:
         return source not in self._peer_links
-
-    # --- channels -----------------------------------------------------------------------------------------------
-
-    def _open(self, document: DocumentID) -> _OpenChannel | None:
-        """The open channel of a document; None when the manifest names no such document."""
-        found = self._channels.get(document)
-        if found is not None:
-            return found
-        live = self._folder.live_document(document)
-        if live is None or self._nursery is None:
-            return None
-        begins_apart = not self.compared or document in self._apart
-        if begins_apart:
-            self._apart.add(document)
-        if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
-            return None
-        channel = LinkChannel(self._link, self._folder.id, document)
-        provider = Provider(
-            live,
-            channel,
-            source=self._peer,
-            must_relay=self._must_relay,
-            tells_state=True,
-            pace_s=live.pace_s,
-            begins_apart=begins_apart,
-        )
-        opened = _OpenChannel(channel, provider, trio.current_time())
-        channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
-        self._channels[document] = opened
-        self._opened_one.set()
-        self._nursery.start_soon(self._run_provider, document, opened)
-        return opened
-
-    def _sync_again(self, document: DocumentID) -> Provider | None:
-        """Run step 1 for a document that differs, on a new channel or on the one that is open."""
-        opened = self._channels.get(document)
-        if opened is None:
-            opened = self._open(document)
-            return opened.provider if opened is not None else None
-        opened.provider.restart()
-        return opened.provider
-
-    async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:
-        try:
-            await opened.provider.start()
-        except* DocumentPoisoned as group:
-            self._poisoned(document, str(group.exceptions[0]))
-        finally:
-            if self._channels.get(document) is opened:
-                del self._channels[document]
-
-    def _poisoned(self, document: DocumentID, reason: str) -> None:
-        """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
-        held = self._folder.quarantine.add(self._peer, document, trio.current_time())
-        log.error("document_poisoned", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
-        self._folder.touch()
-
-    async def _close_quiet_channels(self) -> None:
-        while True:
-            if not self._channels:
-                self._opened_one = trio.Event()
-                await self._opened_one.wait()
-            await trio.sleep(1)
-            now = trio.current_time()
-            limit = _QUIET_CHANNEL_S if len(self._channels) < _MAX_CHANNELS else 1.0
-            for document, opened in list(self._channels.items()):
-                self._note_synced(document, opened)
-                # A peer that never answered did not know the document yet; the next step 1 will find it.
-                patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_CHANNEL_S
-                if now - opened.used_at > patience and opened.provider.is_idle:
-                    del self._channels[document]
-                    opened.channel.close()
-                    self._link.try_send(ChannelClose(self._folder.id, document))
-
-    def _note_synced(self, document: DocumentID, opened: _OpenChannel) -> None:
-        if opened.provider.synced.is_set():
-            self._apart.discard(document)
 
     # --- announcing ---------------------------------------------------------------------------------------------
 
@@ -366,8 +264,7 @@ class FolderSession:
     async def _take_state(self, state: FolderState) -> None:
         if self._peer_state is None:
             # The peer's session may have begun after ours: what we said before that was not heard.
-            for opened in self._channels.values():
-                opened.provider.restart()
+            self._channels.restart()
         news = self._peer_state is None or not state.same_as(self._peer_state)
         if news:
             self._fetcher.wake(anew=True)
@@ -379,8 +276,7 @@ class FolderSession:
             self._is_compared()
             if state.settled:
                 self._caught_up()
-            for opened in self._channels.values():
-                opened.provider.agreed()
+            self._channels.agreed()
             self._adopted()
         elif (
             not self.compared
@@ -446,9 +342,7 @@ class FolderSession:
             self.behind[entry] = acknowledged  # looked at again once it is on the disk
         elif self._folder.leaf(entry) == acknowledged:
             self.behind.pop(entry, None)
-            opened = self._channels.get(acknowledged.document)
-            if opened is not None:
-                opened.provider.agreed()
+            self._channels.agreed(acknowledged.document)
             self._folder.touch()
         elif entry in self._folder.manifest.entries:
             self.behind[entry] = acknowledged
@@ -465,10 +359,7 @@ class FolderSession:
             case ChannelData(document=document, payload=payload):
                 await self._take_channel_data(document, payload)
             case ChannelClose(document=document):
-                opened = self._channels.pop(document, None)
-                if opened is not None:
-                    self._note_synced(document, opened)
-                    opened.channel.close()
+                self._channels.closed_by_peer(document)
             case FolderState():
                 await self._take_state(message)
             case FolderLinks(devices=devices):
@@ -512,9 +403,7 @@ class FolderSession:
                 self._presence.received(self._peer, decoded.data, trio.current_time())
                 self._folder.touch()
             return
-        opened = self._open(document)
-        if opened is not None:
-            await opened.channel.deliver(payload)
+        await self._channels.deliver(document, payload)
 
     async def _send_leaves(self, buckets: Mapping[int, bytes]) -> None:
         folder = self._folder
