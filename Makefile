@@ -63,7 +63,7 @@ systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, system
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (90 s)
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/integration tests/sync
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/integration tests/disk
 
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
@@ -73,7 +73,7 @@ power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems
 
 SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
-	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/sync/test_schedules.py
+	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/disk/test_schedules.py
 
 STORM_OPERATIONS ?= 1000
 STORM_SEEDS ?= 1,2,3

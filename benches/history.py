@@ -30,15 +30,15 @@ from lab import Device, devices, eventually
 
 from yp2p.config import History
 from yp2p.documents.diff import Hunk, hunks
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import day_begins
+from yp2p.history.ages import DAY_S
+from yp2p.history.packing import Packing
+from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, DocumentID, FolderID
+from yp2p.programs.document import CAPTURE_S
 from yp2p.store.database import Database, open_database
-from yp2p.sync.ages import DAY_S
-from yp2p.sync.clients import ClientIDs
-from yp2p.sync.folder import Folder
-from yp2p.sync.packing import Packing
-from yp2p.sync.program_document import CAPTURE_S
-from yp2p.sync.records import day_begins
-from yp2p.sync.retention import Retention
 
 BARS = {
     "log_ms": 200.0, "times_the_files": 4.0, "rewritten_kib": 1100.0,

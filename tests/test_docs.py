@@ -32,6 +32,22 @@ def test_every_log_event_is_documented_and_no_other() -> None:
     assert used == documented
 
 
+def test_every_module_has_its_place_in_the_architecture_and_no_other() -> None:
+    text = _read("docs/architecture.md").split("## Parts", 1)[1].split("## Task tree", 1)[0]
+    package = ROOT / "yp2p"
+    found: dict[str, set[str]] = {}
+    for path in package.rglob("*.py"):
+        if path.stem != "__init__":
+            found.setdefault(f"{path.parent.relative_to(package)}/", set()).add(path.stem)
+    rows = {row.split("`")[1]: row for row in text.splitlines() if row.startswith("| `")}
+    alone, commands = found.pop("./"), found.pop("cli/")
+    assert rows.keys() == found.keys()
+    for name, modules in found.items():
+        assert set(re.findall(r"`([a-z_]+)`", rows[name])) == modules, name
+    assert alone <= set(re.findall(r"`([a-z_]+)\.py`", text))
+    assert commands - COMMANDS.keys() <= {*re.findall(r"`([a-z_]+)`", text), "main"}
+
+
 def test_every_message_is_in_the_protocol() -> None:
     text = _read("docs/protocol.md")
     for kind in messages._READERS:
@@ -51,7 +67,7 @@ def test_links_and_paths_lead_somewhere(name: str) -> None:
     text = _read(name)
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert (ROOT / name).parent.joinpath(link).exists(), link
-    for path in re.findall(r"`((?:protocol|files|sync|transport|documents|store)/[a-z_]+\.(?:py|sql))", text):
+    for path in re.findall(r"`([a-z]+/[a-z_/]+\.(?:py|sql))", text):
         assert (ROOT / "yp2p" / path).exists(), path
 
 

@@ -29,17 +29,17 @@ import trio
 
 from yp2p.config import DEFAULT_PORT, Config, Paths
 from yp2p.control.app import make_app, serve_control
-from yp2p.control.documents import Documents
 from yp2p.control.socket import bind_control_socket
+from yp2p.device.device import Device
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
 from yp2p.errors import AlreadyRunning, ConfigError, YpError
+from yp2p.folder.merger import open_merger
+from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
 from yp2p.memory import share_one_arena
+from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
-from yp2p.sync.device import Device
-from yp2p.sync.merger import open_merger
-from yp2p.sync.roots import check_directory
 from yp2p.transport.listener import Listener, open_listeners
 from yp2p.trust.keyfile import load_identity
 

@@ -14,8 +14,8 @@ import trio
 from memory import MemoryChannel, until
 from pycrdt import Array, Doc, Text
 
+from yp2p.client import Provider
 from yp2p.errors import UsageError
-from yp2p.sync.provider import Provider
 
 
 async def main() -> None:

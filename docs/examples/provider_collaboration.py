@@ -12,7 +12,7 @@ import trio
 from memory import MemoryChannel, until
 from pycrdt import Doc, Text
 
-from yp2p.sync.provider import Provider
+from yp2p.client import Provider
 
 
 async def main() -> None:

@@ -11,7 +11,7 @@ Prints::
 import trio
 from memory import MemoryChannel, MemoryDocument, until
 
-from yp2p.sync.provider import Provider
+from yp2p.client import Provider
 
 
 def connection() -> tuple[MemoryChannel, MemoryChannel]:

@@ -13,12 +13,12 @@ Prints::
 import trio
 from memory import MemoryChannel, MemoryDocument
 
+from yp2p.client import Provider
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.protocol.channel import decode
 from yp2p.protocol.wire import write_varint
-from yp2p.sync.provider import Provider
 
 try:
     write_varint(-1)

@@ -12,8 +12,8 @@ import structlog
 import structlog.testing
 import trio
 import trio.testing
+from bridge import Bridge, open_bridge
 from starlette.applications import Starlette
-from sync.bridge import Bridge, open_bridge
 
 from yp2p.control.app import make_app
 from yp2p.errors import PairingError

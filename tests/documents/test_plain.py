@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from documents.test_provider import Document, Pipe, pipes, until
 from pycrdt import Array, Doc, Map, Text, UndoManager
 from pycrdt import Provider as StockProvider
-from sync.test_provider import Document, Pipe, pipes, until
 
+from yp2p.documents.provider import Provider
 from yp2p.documents.shared import SharedText
 from yp2p.errors import InvalidUpdate, UsageError
 from yp2p.protocol import channel as wire
-from yp2p.sync.provider import Provider
 
 
 def _made(client: int, name: str = "content") -> tuple[Doc[Any], Text]:

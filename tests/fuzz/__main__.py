@@ -23,7 +23,7 @@ def _guided(name: str, seconds: int) -> None:
     """libFuzzer through atheris; ends the process, with an exit code that is not 0 for a finding."""
     import atheris
 
-    with atheris.instrument_imports(include=["yp2p.protocol", "yp2p.trust", "yp2p.documents.manifest"]):
+    with atheris.instrument_imports(include=["yp2p.protocol", "yp2p.pairing.exchange", "yp2p.documents.manifest"]):
         from fuzz.targets import TARGETS, tolerated
     target = TARGETS[name]
     with tempfile.TemporaryDirectory() as corpus:

@@ -13,10 +13,10 @@ from itertools import combinations
 
 import trio
 import trio.testing
-from sync.test_provider import Document, pipes
+from documents.test_provider import Document, pipes
 
+from yp2p.documents.provider import PeerState, Provider
 from yp2p.errors import MissingDependency
-from yp2p.sync.provider import PeerState, Provider
 
 _TEXTS = ("a", "bc", "é", "😀", "line\n", "word ")
 

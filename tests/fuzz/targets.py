@@ -15,6 +15,7 @@ from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingDependency, PeerFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
+from yp2p.pairing.exchange import Grant, Listed, decode_listing, encode_listing
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
@@ -23,7 +24,6 @@ from yp2p.protocol.noise import IK, XX, CipherState, HandshakeState
 from yp2p.protocol.reconcile import Leaf
 from yp2p.protocol.ysync import Shape, check_update, read_state_vector
 from yp2p.trust.membership import Role, read_statement, sign_statement
-from yp2p.trust.pairing import Grant, Listed, decode_listing, encode_listing
 
 _FOLDER = FolderID(bytes(range(16)))
 _ENTRY = EntryID(bytes(range(16)))

@@ -13,8 +13,8 @@ import anyio
 import pytest
 import trio
 import trio.testing
+from bridge import open_bridge, replica_like
 from lab import Device, devices, eventually, tree
-from sync.bridge import open_bridge, replica_like
 
 from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
 from yp2p.documents.diff import Hunk

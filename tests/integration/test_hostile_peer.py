@@ -15,12 +15,12 @@ import trio
 from documents.test_replica import CRASHERS
 from lab import Device, devices, eventually, unexpected_lines
 
+from yp2p.folder.folder import manifest_document_id
 from yp2p.identity import DocumentID, FolderID, Identity, short_id
+from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import channel
 from yp2p.protocol.messages import ChannelData, Documents, Hello
 from yp2p.protocol.wire import write_varint
-from yp2p.sync.folder import manifest_document_id
-from yp2p.sync.presence import AWARENESS_CHANNEL
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
 from yp2p.trust.keyfile import load_identity

@@ -10,10 +10,10 @@ from lab import devices, eventually, unexpected_lines
 
 from yp2p.config import Files
 from yp2p.errors import FolderError
+from yp2p.files import ignore_file
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
+from yp2p.files.ignore_file import read_rules
 from yp2p.files.root import Root
-from yp2p.sync import left_out
-from yp2p.sync.left_out import read_rules
 
 
 def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp_path: Path) -> None:
@@ -226,8 +226,8 @@ def test_a_file_that_is_being_saved_is_read_when_it_is_closed(tmp_path: Path, mo
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(left_out.time, "sleep", look_again)
-            patch.setattr(left_out, "_WRITING_S", 60.0)  # however busy this machine is
+            patch.setattr(ignore_file.time, "sleep", look_again)
+            patch.setattr(ignore_file, "_WRITING_S", 60.0)  # however busy this machine is
             assert read_rules(root, Files())[0].ignores("secret.txt")
         assert len(looked) == 3
         with (tmp_path / IGNORE_FILE).open("a"), pytest.raises(FolderError, match="open for writing"):

@@ -11,7 +11,7 @@ import pytest
 from lab import YP2P, Device, devices, eventually
 
 from yp2p.cli.progress import ToGo
-from yp2p.sync.progress import Progress, Rate
+from yp2p.folder.progress import Progress, Rate
 
 
 def _on_a_terminal(device: Device, *arguments: str) -> str:

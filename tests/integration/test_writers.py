@@ -1,6 +1,6 @@
 """Programs on two whole devices that write the same file in turns, neither reading what the other one wrote.
 
-The long pauses are in virtual time (`tests/sync/test_turns.py`). What a document holds is asked of the daemon: who
+The long pauses are in virtual time (`tests/disk/test_turns.py`). What a document holds is asked of the daemon: who
 reads the file would look like the program.
 """
 

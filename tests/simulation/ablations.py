@@ -11,14 +11,14 @@ from unittest.mock import patch
 from simulation.hooks import SimulatedDatabase, current_host
 
 from yp2p.documents.manifest import Deletion
+from yp2p.documents.provider import Provider
 from yp2p.documents.text import TextReplica
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.records import FileRecord
+from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.store.database import Commit
-from yp2p.sync.clients import ClientIDs
-from yp2p.sync.live import LiveDocument
-from yp2p.sync.provider import Provider
-from yp2p.sync.records import FileRecord
-from yp2p.sync.texts import Texts
 
 
 def _without_persisting_first() -> AbstractContextManager[Any]:

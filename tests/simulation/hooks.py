@@ -21,10 +21,14 @@ from unittest.mock import patch
 import trio
 from simulation.disk import REAL
 
+from yp2p.device import device as device_module
+from yp2p.disk.ingest import first_imports as imports
+from yp2p.disk.ingest import ingest
+from yp2p.disk.ingest import opaque_entries as wholes
+from yp2p.disk.render import moves
 from yp2p.files import capabilities, inspect, replace, root, syscalls
+from yp2p.peers import peers
 from yp2p.store.database import Database
-from yp2p.sync import device as device_module
-from yp2p.sync import imports, ingest, moves, peers, wholes
 from yp2p.transport import dialer, link
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from simulation.network import SimulatedListener
 
 from yp2p.config import Config
 from yp2p.config import Device as DeviceSettings
+from yp2p.device.device import Device
 from yp2p.discovery.addresses import Address
+from yp2p.folder.folder import Folder
 from yp2p.identity import Identity
-from yp2p.sync.device import Device
-from yp2p.sync.folder import Folder
-from yp2p.sync.pairing import Joined
+from yp2p.pairing.exchange import Grant
+from yp2p.pairing.pairing import Joined
 from yp2p.transport.listener import Listener
 from yp2p.trust.membership import Role, sign_statement
-from yp2p.trust.pairing import Grant
 
 if TYPE_CHECKING:
     from simulation.world import World

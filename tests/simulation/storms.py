@@ -20,7 +20,7 @@ import trio
 from simulation.world import Failed, World
 
 from yp2p.errors import MissingDependency
-from yp2p.sync.live import LiveDocument
+from yp2p.folder.live_document import LiveDocument
 
 TOPOLOGIES = ("mesh", "line", "star")
 _EDITS = 12

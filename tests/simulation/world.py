@@ -26,13 +26,13 @@ from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_blob, same_change, same_file, tokens_in
 
 from yp2p.config import History
+from yp2p.folder.folder import manifest_document_id
+from yp2p.history.ages import DAY_S
+from yp2p.history.retention import Retention
 from yp2p.identity import Identity
+from yp2p.peers.session import FolderSession
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
-from yp2p.sync.ages import DAY_S
-from yp2p.sync.folder import manifest_document_id
-from yp2p.sync.retention import Retention
-from yp2p.sync.session import FolderSession
 from yp2p.transport.link import Link
 
 _REST_LIMIT_S = 400.0

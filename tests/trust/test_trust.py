@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
 from yp2p.identity import FolderID, Identity
-from yp2p.protocol.entries import Kind
-from yp2p.protocol.names import path_problem
-from yp2p.protocol.wire import Writer
-from yp2p.trust.keyfile import load_identity
-from yp2p.trust.membership import Role, Statement, evaluate, read_statement, sign_statement
-from yp2p.trust.pairing import (
+from yp2p.pairing.exchange import (
     MAX_MISSES,
     Code,
     Grant,
@@ -30,6 +25,11 @@ from yp2p.trust.pairing import (
     make_code,
     parse_code,
 )
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import path_problem
+from yp2p.protocol.wire import Writer
+from yp2p.trust.keyfile import load_identity
+from yp2p.trust.membership import Role, Statement, evaluate, read_statement, sign_statement
 
 FOLDER = FolderID(b"f" * 16)
 A, B, C, D = (Identity(bytes([number]) * 32) for number in range(1, 5))

@@ -22,7 +22,7 @@ from lab import Device, devices, eventually
 from pycrdt import Doc, Provider, Text
 from wsproto import ConnectionType
 
-from yp2p.control.websocket import WebSocket, WebSocketClosed
+from yp2p.programs.websocket import WebSocket, WebSocketClosed
 
 pytestmark = [pytest.mark.yjs, pytest.mark.timeout(400)]
 

@@ -38,7 +38,7 @@ from starlette.routing import Route
 from yp2p.control.answers import endpoint, json_response
 from yp2p.control.history import history_routes
 from yp2p.control.requests import FileName, request_of
-from yp2p.sync.folder import Folder
+from yp2p.folder.folder import Folder
 
 
 class Device(Protocol):

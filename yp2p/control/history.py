@@ -32,9 +32,9 @@ from yp2p.control.requests import FileName, request_of
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
-from yp2p.sync import bookmarks, conflicts, history, past, undo
-from yp2p.sync.folder import Folder
-from yp2p.sync.recovery import choose
+from yp2p.folder import lookup
+from yp2p.folder.folder import Folder
+from yp2p.history import bookmarks, conflicts, point_in_time, undo, versions
 
 _MAX_STEPS = 10_000
 _Request = TypeVar("_Request", bound=msgspec.Struct)
@@ -44,8 +44,8 @@ class When(msgspec.Struct, forbid_unknown_fields=True):
     version: int | None = None
     at: float | None = None
 
-    def value(self) -> history.When:
-        return history.When(self.version, self.at)
+    def value(self) -> versions.When:
+        return versions.When(self.version, self.at)
 
 
 class UndoRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,7 +96,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
     """The routes of this part of the API; `folders` gives the folders of the device."""
 
     def find(path: str) -> tuple[Folder, str]:
-        folder, inside = history.find(folders(), path)
+        folder, inside = lookup.find(folders(), path)
         if not inside:
             raise UsageError(f"{path} is the folder itself; name a file in it")
         return folder, inside
@@ -105,7 +105,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         if not 1 <= wanted.steps <= _MAX_STEPS:
             raise UsageError(f"{wanted.steps} is no number of steps; it is from 1 to {_MAX_STEPS}")
         folder, path = find(wanted.path)
-        entry = history.entry_at(folder, path)
+        entry = lookup.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
         await undo.on_disk(folder, entry.id)
         return _undone(path, done)
@@ -117,42 +117,42 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         return await turn(wanted, back=False)
 
     async def log(wanted: FileRequest) -> Any:
-        return await history.log(*find(wanted.path))
+        return await versions.log(*find(wanted.path))
 
     async def deleted(wanted: FolderRequest) -> Any:
-        chosen = [choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
-        return [item for folder in chosen for item in await past.deleted(folder)]
+        chosen = [lookup.choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
+        return [item for folder in chosen for item in await point_in_time.deleted(folder)]
 
     async def show(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
-        return {"path": path, "text": await history.show(folder, path, wanted.when.value())}
+        return {"path": path, "text": await versions.show(folder, path, wanted.when.value())}
 
     async def diff(wanted: DiffRequest) -> Any:
         folder, path = find(wanted.path)
-        return {"path": path, "diff": await history.diff(folder, path, wanted.one.value(), wanted.two.value())}
+        return {"path": path, "diff": await versions.diff(folder, path, wanted.one.value(), wanted.two.value())}
 
     async def blame(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
-        return {"path": path, "lines": await history.blame_lines(folder, path, wanted.when.value())}
+        return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
     async def restore(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
-        done = await history.restore(folder, path, wanted.when.value())
-        await undo.on_disk(folder, history.entry_at(folder, path).id)
+        done = await versions.restore(folder, path, wanted.when.value())
+        await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return _undone(path, done)
 
     async def restore_directory(wanted: MomentRequest) -> Any:
-        folder, path = history.find(folders(), wanted.path)
-        done = await past.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
+        folder, path = lookup.find(folders(), wanted.path)
+        done = await point_in_time.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
         return {"path": path, "done": done}
 
     async def list_bookmarks(wanted: FileRequest) -> Any:
         folder, path = find(wanted.path)
-        return bookmarks.bookmarks(folder, history.entry_at(folder, path))
+        return bookmarks.bookmarks(folder, lookup.entry_at(folder, path))
 
     async def set_bookmark(wanted: BookmarkRequest) -> Any:
         folder, path = find(wanted.path)
-        entry = history.entry_at(folder, path)
+        entry = lookup.entry_at(folder, path)
         position = Position.from_json(wanted.position) if wanted.position is not None else None
         if wanted.place is not None:
             position = bookmarks.position_at(folder, entry, wanted.place.line, wanted.place.column)
@@ -160,14 +160,14 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         return {"path": path}
 
     async def list_conflicts(wanted: FolderRequest) -> Any:
-        chosen = [choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
+        chosen = [lookup.choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
         return conflicts.list_conflicts(chosen)
 
     async def resolve(wanted: ResolveRequest) -> Any:
         folder, path = find(wanted.path)
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
-            await undo.on_disk(folder, history.entry_at(folder, path).id)
+            await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return done
 
     return [

@@ -1,1 +1,1 @@
-"""pycrdt lives here and nowhere else: text documents, the manifest, diffs and the layout of a folder."""
+"""CRDT documents, the only place for pycrdt: text documents, the manifest, diffs and the layout of a folder."""

@@ -21,6 +21,8 @@ from yp2p.identity import FolderID
 OURS = ".yp2p"
 TMP = f"{OURS}/tmp"
 TRASH = f"{OURS}/trash"
+# A file on its way to another name, with its entry.
+PARKED = f"{TMP}/park-"
 _MARKER = f"{OURS}/marker"
 # Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
 _MOST_USES = 16

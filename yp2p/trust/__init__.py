@@ -1,1 +1,1 @@
-"""Who may take part: the device key, folder membership, pairing windows."""
+"""Who may take part: the device key and the membership of a folder."""

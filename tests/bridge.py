@@ -1,0 +1,123 @@
+"""One folder's bridge between disk and documents, step by step: the real store, files, ingest and render.
+
+Nothing runs by itself. The test says when the disk is looked at, when something is rendered, when a peer's update
+arrives, and when everything stops (with or without a last look) and starts again from the store.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.render.crash_recovery import AfterCrash
+from yp2p.disk.render.render import Render
+from yp2p.documents.text import TextReplica
+from yp2p.files.ignore import IgnoreRules
+from yp2p.files.root import Root
+from yp2p.files.watch import Watcher, open_watcher
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import LiveDocument
+from yp2p.identity import DeviceID, FolderID
+from yp2p.protocol.clients import Writer
+from yp2p.store.database import open_database
+
+FOLDER = FolderID(bytes(range(16)))
+PEER = DeviceID(b"p" * 32)
+OWN = DeviceID(b"o" * 32)
+
+
+class Bridge:
+    """See above. Use `open_bridge`."""
+
+    def __init__(self, folder: Folder, root: Root, ingest: Ingest, render: Render, watcher: Watcher) -> None:
+        self.folder = folder
+        self.root = root
+        self.ingest = ingest
+        self.render_actor = render
+        self.dirty: set[str] = set()
+        self._watcher = watcher
+
+    async def scan(self) -> None:
+        """The first scan after a start."""
+        paths = {*self._watcher.scan(), *self.folder.file_at}
+        await self.ingest.look(sorted(paths), trust_stamp=True, settled=True)
+        await self._decide()
+
+    async def take_events(self) -> None:
+        """Whatever inotify has to say by now."""
+        while select.select([self._watcher.fileno()], [], [], 0)[0]:
+            batch = await self._watcher.next_batch()
+            self.dirty |= batch.finished
+            self.ingest.readers.take(batch)
+            self.render_actor.late.written(batch.kept)
+
+    async def look(self) -> None:
+        """Ingest what changed on the disk."""
+        await self.take_events()
+        paths, self.dirty = self.dirty | set(self.ingest.due()), set()
+        await self.ingest.look(sorted(paths), trust_stamp=False)
+        await self._decide()
+
+    async def _decide(self) -> None:
+        if self.ingest.unsettled:
+            clock().jump(2.5)
+            await self.ingest.decide()
+
+    async def render(self) -> None:
+        """Put on the disk what the documents say, as the disk actor does: ingest first."""
+        await self.look()
+        clock().jump(0.2)
+        await self.render_actor.run()
+        await self.take_events()
+
+    def document(self, path: str) -> LiveDocument:
+        record = self.folder.file_by_path(path)
+        assert record is not None
+        return self.folder.texts.open(record.document)
+
+
+def clock() -> trio.testing.MockClock:
+    found = trio.lowlevel.current_clock()
+    assert isinstance(found, trio.testing.MockClock)
+    return found
+
+
+@asynccontextmanager
+async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bool = False) -> AsyncIterator[Bridge]:
+    """A bridge over `base/dir` with the store `base/store`, as after a start; `clean_end` is a stop, else a crash."""
+    path = base / "dir"
+    path.mkdir(exist_ok=True)
+    async with open_database(base / "store", make_room=False) as database:
+        clients = ClientIDs.fresh(OWN)
+        folder = Folder(FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
+        folder.load()
+        root = Root(path)
+        try:
+            root.prepare(FOLDER)
+            root.probe()
+            async with open_watcher(root, IgnoreRules()) as watcher:
+                ingest = Ingest(folder, root, 4 << 20, watcher)
+                ingest.after_power_cut = after_power_cut
+                render = Render(folder, root, ingest, lambda name: bridge.dirty.add(name))
+                watcher.watch_kept()
+                await AfterCrash(folder, root, ingest).recover()
+                bridge = Bridge(folder, root, ingest, render, watcher)
+                await bridge.scan()
+                ingest.forget_vanished()
+                yield bridge
+                if clean_end:
+                    await render.late.finish()
+        finally:
+            root.close()
+
+
+def replica_like(bridge: Bridge, path: str, client: int, writer: Writer = Writer.SAVED) -> TextReplica:
+    """Another device's replica of a file's document."""
+    return TextReplica.from_updates(writer.client_id(client), [bridge.document(path).replica.state()])

@@ -1,0 +1,123 @@
+"""A path that belonged to another file a moment ago: who had that one open and saves there means that one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, Bridge, clock, open_bridge
+
+from yp2p.disk.ingest.local_edits import is_made_of
+from yp2p.documents.manifest import Change
+from yp2p.documents.text import imported
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Mode
+
+OLD = "alpha line one\nalpha line two\nalpha line three\n"
+OTHER = "the other file, quite different\n"
+_ENTRY, _DOCUMENT = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
+
+
+def _run(test: Callable[[Path], Awaitable[None]]) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+async def _replaced(bridge: Bridge) -> None:
+    """Another device moves out.txt away and makes a new file there."""
+    folder = bridge.folder
+    record = folder.file_by_path("out.txt")
+    assert record is not None
+    folder.write_manifest([Change(record.entry, path="old.txt")])
+    folder.to_render.add(record.entry)
+    await bridge.render()
+    await bridge.render()
+    folder.write_manifest([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
+    folder.take_pulled(_DOCUMENT, imported(OTHER), PEER)
+    folder.to_render.add(_ENTRY)
+    await bridge.render()
+
+
+async def _settle(bridge: Bridge) -> None:
+    for _ in range(4):
+        await bridge.render()
+
+
+def test_an_editor_that_had_the_former_file_open_saves_that_one() -> None:
+    async def test(base: Path) -> None:
+        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
+        out.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            await _replaced(bridge)
+            out.write_text(OLD + "typed in an old editor\n")
+            await bridge.look()
+            out.read_text()  # somebody looks at it before it is rendered again
+            await bridge.take_events()
+            out.write_text(OLD + "typed in an old editor\nand saved once more\n")
+            await bridge.look()
+            await _settle(bridge)
+            assert out.read_text() == OTHER
+            assert old.read_text() == OLD + "typed in an old editor\nand saved once more\n"
+
+    _run(test)
+
+
+def test_it_does_so_across_a_restart() -> None:
+    async def test(base: Path) -> None:
+        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
+        out.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            await _replaced(bridge)
+        out.write_text(OLD + "typed in an old editor\n")
+        async with open_bridge(base) as bridge:
+            await _settle(bridge)
+            assert out.read_text() == OTHER
+            assert old.read_text() == OLD + "typed in an old editor\n"
+
+    _run(test)
+
+
+def test_an_appender_means_the_file_that_is_there() -> None:
+    async def test(base: Path) -> None:
+        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
+        out.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            await _replaced(bridge)
+            with out.open("a") as file:
+                file.write("appended\n")
+            await bridge.look()
+            await _settle(bridge)
+            assert out.read_text() == OTHER + "appended\n"
+            assert old.read_text() == OLD
+
+    _run(test)
+
+
+def test_whole_lines_tell_first_of_which_file_a_save_is() -> None:
+    own, was = "c from two\nb from two\n", "d from one\n"
+    assert is_made_of(own, was, "a from one\nb from two\n")  # though it takes less to make it of the other
+    assert not is_made_of(own, was, "d from one\na\n")
+    assert is_made_of("one two\n", "three four\n", "one two three\n")
+    assert not is_made_of("one two\n", "three four\n", "one three four\n")
+
+
+@pytest.mark.parametrize("former", ["", "x\n", OLD])
+def test_so_does_a_program_that_writes_it_anew_much_later(former: str) -> None:
+    async def test(base: Path) -> None:
+        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
+        out.write_text(former)
+        async with open_bridge(base) as bridge:
+            await _replaced(bridge)
+            clock().jump(8 * 3600)
+            out.write_text(former + "a report\n")
+            await bridge.look()
+            await _settle(bridge)
+            assert out.read_text() == former + "a report\n"
+            assert old.read_text() == former
+
+    _run(test)

@@ -1,0 +1,54 @@
+"""A program that opened a file before it was replaced saves into the one that is no longer there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, open_bridge, replica_like
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.provider import PeerState
+from yp2p.files import replace
+
+OLD, REMOTE, SAVED = "one\ntwo\n", "one\ntwo\nfrom elsewhere\n", "saved here\none\ntwo\n"
+
+
+def test_what_is_saved_into_a_replaced_file_is_merged_as_soon_as_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+
+    @contextmanager
+    def opened_meanwhile(descriptor: int) -> Iterator[None]:
+        """Opening breaks the lease and waits until it is given up; by then the file has been replaced."""
+        opened.append(os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY))
+        yield
+
+    async def test(base: Path) -> None:
+        path = base / "dir" / "a.txt"
+        path.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            peer = replica_like(bridge, "a.txt", 77)
+            update = peer.edit(hunks(OLD, REMOTE))
+            assert update is not None
+            await bridge.document("a.txt").receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+            monkeypatch.setattr(replace, "read_lease", opened_meanwhile)
+            await bridge.render()
+            monkeypatch.undo()
+            assert path.read_text() == REMOTE
+            (late,) = opened
+            os.ftruncate(late, 0)
+            os.write(late, SAVED.encode())
+            os.close(late)
+            await bridge.render()
+            await bridge.render()
+            assert path.read_text() == "saved here\none\ntwo\nfrom elsewhere\n"
+
+    with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        trio.run(test, Path(base), clock=trio.testing.MockClock())

@@ -1,0 +1,94 @@
+"""Channels of a folder session: when what a peer answers is of a history made apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, open_bridge, replica_like
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.provider import PeerState
+from yp2p.folder.live_document import LiveDocument
+from yp2p.peers.channels import Channels
+from yp2p.protocol import channel as wire
+from yp2p.protocol.messages import ChannelClose, ChannelData
+
+
+class Wire:
+    """The part of a link that channels use; what is sent stays here."""
+
+    def __init__(self) -> None:
+        self.sent: list[ChannelData | ChannelClose] = []
+        self.has_received_more = False
+
+    def try_send(self, message: ChannelData | ChannelClose, key: bytes | None = None) -> bool:
+        self.sent.append(message)
+        return True
+
+    async def send(self, message: ChannelData, key: bytes | None = None) -> None:
+        await trio.lowlevel.checkpoint()
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize(
+    ("compared_at", "closed_by", "expected"),
+    [
+        ("first", "nobody", [False]),
+        ("never", "nobody", [True, False]),  # the first answer alone
+        ("between", "peer", [True]),  # it was closed before it was synced, and is compared by now
+        ("between", "quiet", [True]),
+        ("between", "synced", [True, False]),
+    ],
+)
+async def test_a_first_answer_before_all_was_compared_is_of_a_history_made_apart(
+    compared_at: str,
+    closed_by: str,
+    expected: list[bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    found: list[bool] = []
+    receive_all = LiveDocument.receive_all
+
+    async def noting(self: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
+        assert theirs is not None
+        found.append(theirs.is_apart)
+        await receive_all(self, updates, source, theirs)
+
+    monkeypatch.setattr(LiveDocument, "receive_all", noting)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("one\ntwo\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        document = bridge.document("a.txt").id
+        other = replica_like(bridge, "a.txt", 7)
+        link: Any = Wire()
+        is_compared = compared_at == "first"
+        channels = Channels(bridge.folder, link, PEER, lambda source: True, lambda: is_compared)
+        await nursery.start(channels.run)
+
+        async def answer() -> None:
+            other.edit([Hunk(0, 0, "x")])
+            assert channels.open(document) is not None
+            for message in (wire.Have(other.state_vector()), wire.Step2(other.state())):
+                await channels.deliver(document, wire.encode(message))
+            await trio.testing.wait_all_tasks_blocked()
+
+        assert channels.open(document) is not None
+        if closed_by == "synced":
+            await answer()
+        if closed_by == "quiet":
+            await trio.sleep(100)
+            assert any(isinstance(message, ChannelClose) for message in link.sent)
+        elif closed_by in ("peer", "synced"):
+            channels.closed_by_peer(document)
+        is_compared = is_compared or compared_at == "between"
+        while len(found) < len(expected):
+            await answer()
+        assert found == expected
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,1 @@
+"""A device: its folders, links and programs put together, and what it says of itself."""

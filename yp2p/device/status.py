@@ -1,0 +1,128 @@
+"""What `yp2p status` shows, and only what is known: in sync is what a device has said that it has (invariant 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.history.conflicts import conflict_files
+from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
+from yp2p.peers.peers import Peers
+
+
+class Status:
+    """The state of one device.
+
+    Args:
+        present: the awareness states of all who are in a folder.
+    """
+
+    def __init__(
+        self,
+        own: DeviceID,
+        peers: Peers,
+        folders: Mapping[FolderID, Folder],
+        present: Callable[[Folder], list[dict[str, Any]]],
+    ) -> None:
+        self._own = own
+        self._peers = peers
+        self._folders = folders
+        self._present = present
+
+    def _name_of(self, device: DeviceID) -> str:
+        contact = self._peers.contacts.get(device)
+        if contact is not None and contact.name:
+            return contact.name
+        return next((f.members[device].name for f in self._folders.values() if device in f.members), "")
+
+    def device(self, device: DeviceID) -> dict[str, Any]:
+        """What is known of a device, and of the link with it."""
+        address = self._peers.address_of(device)
+        link = self._peers.link(device)
+        return {
+            "id": format_device_id(device),
+            "name": self._name_of(device),
+            "connected": self._peers.is_linked(device),
+            "address": str(address) if address is not None else None,
+            "trouble": self._peers.trouble(device),
+            "faults": self._peers.contact(device).faults,
+            "sent_bytes": link.sent_bytes if link is not None else 0,
+            "received_bytes": link.received_bytes if link is not None else 0,
+            "exchanged_bytes": dict(link.exchanged) if link is not None else {},
+        }
+
+    def folder(self, folder: Folder) -> dict[str, Any]:
+        """How a folder is doing here and, as far as they say, on the other devices."""
+        alive = folder.layout().path_of
+        waiting = folder.waiting
+        return {
+            "id": folder.id.hex(),
+            "label": folder.label,
+            "path": str(folder.path),
+            "state": state(folder),
+            "problem": folder.trouble or folder.ignore_problem,
+            "held": bool(folder.held),
+            "file_system": folder.file_system.as_dict(),
+            "entries": {
+                "total": len(alive),
+                "here": len(alive.keys() & folder.files.keys()),
+                "to_fetch": len(folder.blobs.wanted),
+                "bytes_to_fetch": folder.blobs.wanted_bytes,
+                "not_synced": len(waiting.skipped),
+                "waiting": len(waiting.entries),
+                "ignored": len(folder.ignored),
+                "conflicts": len(conflict_files(folder)),
+            },
+            "progress": folder.progress.describe(
+                folder.files_to_go(), folder.blobs.wanted_bytes, trio.current_time()
+            ),
+            "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
+            "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
+            "waiting": [
+                {"path": _path_of(folder, entry), "reason": reason}
+                for entry, reason in waiting.entries.items()
+            ],
+            "conflicts": conflict_files(folder),
+            "quarantined": [
+                {
+                    "path": folder.layout().path_of.get(folder.entry_of.get(held.document, EntryID(b"")), ""),
+                    "document": held.document.hex()[:8],
+                    "device": self._name_of(held.peer),
+                    "failures": held.failures,
+                    "retry_in_s": round(held.until - trio.current_time()),
+                }
+                for held in folder.quarantine.held(trio.current_time())
+            ],
+            "devices": [self._member_status(folder, device) for device in sorted(folder.members)
+                        if device != self._own],
+            "presence": self._present(folder),
+        }  # fmt: skip
+
+    def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
+        session = self._peers.session(device, folder.id)
+        return {
+            "id": format_device_id(device),
+            "name": self._name_of(device),
+            "connected": session is not None,
+            "in_sync": session is not None and folder.settled and session.in_sync,
+            "behind": len(session.behind) if session is not None else None,
+        }
+
+
+def _path_of(folder: Folder, entry: EntryID) -> str:
+    """Where an entry belongs, or where its file still is."""
+    record = folder.files.get(entry)
+    return folder.layout().path_of.get(entry) or (record.path if record is not None else "")
+
+
+def state(folder: Folder) -> str:
+    """In a word."""
+    if folder.trouble:
+        return "paused"
+    if not folder.adopted:
+        return "waiting for the first device"
+    return "idle" if folder.settled else "working"

@@ -1,0 +1,462 @@
+"""The disk actor: the one task that touches a folder's files.
+
+It takes what the watcher reports and what the documents ask for, ingests first and renders after, one batch at a time.
+Because nobody else reads or writes the folder's files or bases, none of that needs a lock.
+
+The folder is paused while its root or its marker is missing: an unmounted disk must not look like a deleted folder.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import partial
+
+import structlog
+import trio
+
+from yp2p.config import Files, Trash
+from yp2p.disk.ingest.ignored import apply_rules, is_left_alone, rules_document_is_missing, rules_text
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.save_base import WAVE_WAIT_S
+from yp2p.disk.render.crash_recovery import AfterCrash
+from yp2p.disk.render.render import Render
+from yp2p.documents.manifest import Change
+from yp2p.errors import FolderError, first_of
+from yp2p.files import trash
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.files.ignore_file import read_rules
+from yp2p.files.root import TRASH, Root
+from yp2p.files.watch import Batch, Watcher, open_watcher
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord, day_begins, forget_old_bases
+from yp2p.memory import give_back
+
+# A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
+_QUIET_S = 1.0
+_NOISY_S = 10.0
+_HOUSEKEEPING_S = 5.0
+_SCAN_BATCH = 1000
+# A keystroke goes to the other programs and devices before it goes to the file.
+_KEYSTROKE_S = 0.02
+# Without enough watches the folder is scanned this often.
+_POLL_S = 10.0
+_ROOT_RETRY_S = 1.0
+_ASK_PEERS_S = 2.0
+# How long a first scan waits for the folder's rules on what is left out.
+_RULES_LIMIT_S = 10.0
+_PRUNE_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Disk:
+    """Runs ingest and render of one folder."""
+
+    def __init__(self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._trash = trash
+        self._after_power_cut = after_power_cut
+        self.looked_at = trio.Event()  # set once what a power cut may have left has been looked at
+        if not after_power_cut:
+            self.looked_at.set()
+        self._word: bool | None = None  # what a person said of held deletions: whether to accept them
+        self._dirty: set[str] = set()
+        self._scan_wanted = True
+        self._first_scan = True
+        self._modified: dict[str, tuple[float, float]] = {}  # path: first and last write seen
+        self._ingest: Ingest | None = None
+        self._render: Render | None = None
+        self._gone = ""
+        self._scan_at = 0.0
+        self._pruned_at = 0.0
+        self._trash_filled_at = 0  # when something came into the trash last, as its directory says
+        self._listing = False  # whether a new directory is being listed
+        self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+
+    @property
+    def recently_edited(self) -> dict[str, float]:
+        """Paths that somebody saves here, and since when, in seconds since 1970."""
+        if self._ingest is None:
+            return {}
+        edited, files = self._ingest.saves.recently_edited(), self._folder.files
+        return {files[entry].path: since for entry, since in edited.items() if entry in files}
+
+    def bases(self) -> list[FileRecord]:
+        """What a save that turns up may have been made of, beside what the files are known to hold."""
+        found = self._ingest.readers.bases() if self._ingest is not None else []
+        return [*found, *(self._render.late.bases() if self._render is not None else ())]
+
+    async def run(  # noqa: ASYNC128 (`_report_started` calls it)
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Work until cancelled; `started` once the root is open or known to be missing."""
+        self._task_status = task_status
+        while True:
+            await self._run_once()
+            self._report_started()
+            self._pause(self._gone)
+            await trio.sleep(_ROOT_RETRY_S)
+
+    def _report_started(self) -> None:
+        status, self._task_status = self._task_status, trio.TASK_STATUS_IGNORED
+        status.started()
+
+    async def _run_once(self) -> None:
+        """Work on the root until it is gone; `_gone` says why."""
+        self._gone = ""
+        try:
+            root = Root(self._folder.path)
+        except OSError as error:
+            self._gone = f"{self._folder.path} cannot be opened: {error.strerror}"
+            return
+        try:
+            if self._has_marker(root):
+                await self._run_on(root)
+        except* FolderError as group:
+            self._gone = str(first_of(group))
+        except* OSError as failed:
+            log.exception("folder_failed", folder=self._folder.label)
+            reason = first_of(failed)
+            self._gone = f"{self._folder.path} cannot be used: {getattr(reason, 'strerror', None) or reason}"
+        finally:
+            root.close()
+
+    def _pause(self, reason: str) -> None:
+        if self._folder.problem != reason:
+            self._folder.problem = reason
+            log.warning("folder_paused", folder=self._folder.label, reason=reason)
+            self._folder.touch()
+
+    def _has_marker(self, root: Root) -> bool:
+        folder = self._folder
+        if root.marker() == folder.id:
+            return True
+        self._gone = f"{folder.path} has lost its marker .yp2p/marker; put the folder's files back, or share it again"
+        return False
+
+    async def _ignore_rules(self, root: Root) -> IgnoreRules:
+        # What others leave out is left out from the start, before the file that says so is put in place.
+        is_to_come = self._first_scan or IGNORE_FILE not in self._folder.file_at
+        to_come = rules_text(self._folder) if is_to_come else ""
+        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come)
+        if problem:
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=problem)
+            problem = f"{IGNORE_FILE}: {problem}"
+        self._folder.ignore_problem = problem
+        return rules
+
+    async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
+        """The file that says what is left out may have changed: that takes effect, and removes nothing."""
+        try:
+            watcher.ignore = await self._ignore_rules(root)
+        except FolderError as error:  # what was left out so far still is
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
+            self._folder.ignore_problem = str(error)
+            return
+        await apply_rules(self._folder, root, watcher.ignore)
+        if self._ingest is not None:
+            missing = self._ingest.unsettled.missing
+            for path in [path for path in missing if is_left_alone(self._folder, path)]:
+                del missing[path]
+
+    async def _run_on(self, root: Root) -> None:
+        folder = self._folder
+        root.make_own_directories()
+        root.probe()
+        self._first_scan = True
+        rules = await self._ignore_rules(root)
+        folder.problem = ""
+        folder.settled = False
+        folder.file_system = root.capabilities
+        self._scan_wanted = self._first_scan = True
+        self._scan_at = trio.current_time() + _ASK_PEERS_S
+        async with open_watcher(root, rules) as watcher, trio.open_nursery() as nursery:
+            ingest = Ingest(
+                folder,
+                root,
+                self._settings.max_text_bytes,
+                watcher,
+                lambda path: nursery.start_soon(ingest.read_long, path),
+                partial(trio.sleep, WAVE_WAIT_S),
+            )
+            self._ingest = ingest
+            self._ingest.after_power_cut = self._after_power_cut
+            self._render = Render(folder, root, self._ingest, self._mark, watcher.expecting)
+            watcher.watch_kept()
+            await apply_rules(folder, root, watcher.ignore)
+            await AfterCrash(folder, root, self._ingest).recover()
+            nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
+            nursery.start_soon(self._watch_reads, watcher)
+            nursery.start_soon(self._tick, root, nursery.cancel_scope)
+            self._report_started()
+            try:
+                while await self._step(root, watcher):
+                    await self._wait_for_work()
+                nursery.cancel_scope.cancel()
+            finally:
+                folder.is_looked_at = False
+                folder.digests.save()
+                with trio.move_on_after(1, shield=True):
+                    await self._render.late.finish()
+
+    def _mark(self, path: str) -> None:
+        self._dirty.add(path)
+
+    async def _step(self, root: Root, watcher: Watcher) -> bool:
+        """Ingest, then render, one batch; False when the root is gone."""
+        folder, ingest, render = self._folder, self._ingest, self._render
+        assert ingest is not None
+        assert render is not None
+        # no await: work that comes in from now on sets the event again
+        folder.disk_work = trio.Event()
+        if folder.held and self._word is None:
+            self._settle(busy=False)
+            return True
+        if folder.held:
+            await self._resume(root, watcher)
+        if self._scan_wanted and folder.adopted and self._may_scan():
+            await self._scan(root, watcher)
+        now = trio.current_time()
+        for path, (first, last) in list(self._modified.items()):
+            if now - last >= _QUIET_S or now - first >= _NOISY_S:
+                del self._modified[path]
+                self._dirty.add(path)
+        due = ingest.due() if self._may_touch and folder.adopted else []
+        if due or (self._may_touch and folder.adopted and self._dirty):
+            paths, self._dirty = self._dirty.union(due), set()
+            folder.settled = False
+            if IGNORE_FILE in paths:
+                await self._apply_ignore_rules(root, watcher)
+                self._scan_wanted = True
+            ordered = sorted(path for path in paths if not is_left_alone(folder, path))
+            for start in range(0, len(ordered), _SCAN_BATCH):
+                await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+        if ingest.unsettled:
+            if not self._has_marker(root):
+                return False  # what is missing was not deleted, the disk is gone
+            await ingest.decide()
+        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing or ingest.unsettled.reading):
+            self._after_power_cut = False
+            self.looked_at.set()
+            ingest.forget_vanished()
+        if folder.held:
+            return True
+        if folder.to_publish:
+            await folder.publish_clients()
+        if self._may_touch and (folder.to_render or render.next_deadline() <= trio.current_time()):
+            folder.settled = False
+            await render.run()
+        busy = any(
+            (
+                self._dirty, self._listing, self._scan_wanted, self._modified, folder.to_render, ingest.look_again,
+                ingest.unsettled, not render.is_idle, folder.disk_work.is_set(),
+            )
+        )  # fmt: skip
+        self._settle(busy=busy)
+        return True
+
+    def _settle(self, *, busy: bool) -> None:
+        if self._folder.settled == busy:
+            self._folder.settled = not busy
+            self._folder.touch()
+
+    def resume(self, *, accept: bool) -> None:
+        """A person's word on held deletions: do them, or bring back what was deleted."""
+        self._word = accept
+        self._folder.disk_work.set()
+
+    async def _resume(self, root: Root, watcher: Watcher) -> None:
+        folder, ingest, accept = self._folder, self._ingest, self._word
+        assert ingest is not None
+        self._word = None
+        await self._scan(root, watcher)
+        missing = [record for path in ingest.unsettled.missing if (record := folder.file_by_path(path)) is not None]
+        doomed = {e for e in folder.files if (f := folder.manifest.entries.get(e)) is None or not folder.is_alive(f)}
+        if accept:
+            folder.guard.approve(doomed | {record.entry for record in missing})
+        else:
+            for record in missing:
+                ingest.render_anew(record)
+            dead = {
+                entry
+                for entry in doomed | folder.guard.done(trio.current_time())
+                if (found := folder.manifest.entries.get(entry)) is not None and not folder.is_alive(found)
+            }
+            folder.guard.reset()
+            if dead:
+                commit = folder.write_manifest([Change(entry, revive=True) for entry in sorted(dead)])
+                await commit.wait()
+        folder.to_render |= doomed
+        folder.hold("")
+        log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
+
+    @property
+    def _may_touch(self) -> bool:
+        """What the first scan has not looked at may be older than the store, and is not to be taken for an edit."""
+        return not (self._first_scan and self._folder.adopted)
+
+    def _may_scan(self) -> bool:
+        """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
+        if not self._first_scan or len(self._folder.members) < 2:
+            return True
+        if rules_document_is_missing(self._folder) and trio.current_time() < self._scan_at + _RULES_LIMIT_S:
+            return False
+        return self._folder.is_compared() or trio.current_time() >= self._scan_at
+
+    async def _scan(self, root: Root, watcher: Watcher) -> None:
+        """Look at everything that is there and everything that is known."""
+        folder, ingest = self._folder, self._ingest
+        assert ingest is not None
+        folder.settled = False
+        self._scan_wanted = False
+        if self._first_scan and rules_text(folder):
+            await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
+        present = await trio.to_thread.run_sync(watcher.scan)
+        if watcher.exhausted:
+            log.warning(
+                "watches_exhausted",
+                folder=folder.label,
+                advice=f"set fs.inotify.max_user_watches to more than {4 * watcher.watched_directories}; "
+                f"until then the folder is scanned every {_POLL_S:.0f} s",
+            )
+        there = set(present)
+        for path in set(folder.waiting.skipped) - there:
+            del folder.waiting.skipped[path]
+        folder.waiting.skipped.update(watcher.too_long)
+        known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
+        paths = [*present, *(p for p in known if p not in there)]
+        for start in range(0, len(paths), _SCAN_BATCH):
+            await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
+        if self._first_scan:
+            log.info("folder_scanned", folder=folder.label, files=len(present))
+        self._first_scan = False
+        folder.is_looked_at = True
+
+    async def _wait_for_work(self) -> None:
+        folder, ingest, render = self._folder, self._ingest, self._render
+        assert ingest is not None
+        assert render is not None
+        if folder.held and self._word is None:
+            await folder.disk_work.wait()
+            return
+        has_work = folder.to_render or (folder.adopted and (self._dirty or ingest.look_again))
+        if (self._may_touch and has_work) or (folder.adopted and self._scan_wanted and self._may_scan()):
+            await trio.lowlevel.checkpoint()
+            return
+        deadline = min(ingest.unsettled.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
+        if self._scan_wanted and folder.adopted:
+            now = trio.current_time()
+            deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
+        for first, last in self._modified.values():
+            deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
+        with trio.move_on_at(deadline):
+            await folder.disk_work.wait()
+        if folder.is_typed_into:
+            folder.is_typed_into = False
+            await trio.sleep(_KEYSTROKE_S)
+
+    async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
+        while True:
+            batch = await watcher.next_batch()
+            if batch.root_gone:
+                self._gone = f"{self._folder.path} was moved or removed"
+                scope.cancel()
+                return
+            self._take(batch)
+            self._listing = bool(batch.new_directories)
+            for directory in batch.new_directories:
+                found = await trio.to_thread.run_sync(watcher.scan, directory)
+                if self._ingest is not None:
+                    self._ingest.readers.opened.may_be(found)
+                self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
+            self._listing = False
+            self._folder.disk_work.set()
+
+    async def _watch_reads(self, watcher: Watcher) -> None:
+        while True:
+            await watcher.reads.wait()
+            if self._ingest is not None:
+                await self._ingest.readers.opened.take_pending()
+
+    def _take(self, batch: Batch) -> None:
+        now = trio.current_time()
+        self._dirty |= batch.finished
+        for path in batch.finished:
+            self._modified.pop(path, None)
+        for path in batch.modified - batch.finished:
+            first, _ = self._modified.get(path, (now, now))
+            self._modified[path] = (first, now)
+        if self._ingest is not None:
+            self._ingest.readers.take(batch)
+        if self._render is not None:
+            self._render.late.written(batch.kept)
+        if batch.overflow:
+            log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
+            self._scan_wanted = True
+        for directory in batch.removed_directories:
+            prefix = directory + "/"
+            self._dirty.add(directory)
+            self._dirty.update(path for path in self._folder.file_at if path.startswith(prefix))
+            if self._ingest is not None:
+                self._dirty.update(path for path in self._ingest.unsettled.fresh if path.startswith(prefix))
+        self._folder.settled = False
+
+    async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
+        """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
+        next_scan = trio.current_time() + self._settings.scan_interval_s
+        was_settled = False
+        while True:
+            await trio.sleep(_HOUSEKEEPING_S)
+            has_let_go = self._folder.close_idle_documents()
+            if self._folder.settled and not was_settled:
+                await self._folder.share_values()
+                self._let_go()
+                has_let_go = True
+            was_settled = self._folder.settled
+            if was_settled and has_let_go:
+                self._folder.database.give_back()
+                await trio.to_thread.run_sync(give_back)
+            if trio.current_time() >= next_scan:
+                next_scan = trio.current_time() + self._settings.scan_interval_s
+                self._scan_wanted = True
+                self._folder.disk_work.set()
+            if not root.is_in_place():
+                self._gone = f"{self._folder.path} was moved or removed"
+            if self._gone or not self._has_marker(root):
+                scope.cancel()
+                return
+            self._folder.digests.save()
+            if self._ingest is not None:
+                self._ingest.readers.forget_old()
+            await self._prune(root)
+
+    def _let_go(self) -> None:
+        """What a first sync needed is not needed any more."""
+        if not self._folder.to_render:
+            self._folder.to_render.clear()  # an empty set keeps the room that it needed
+        if self._render is not None:
+            self._render.let_go()
+
+    async def _prune(self, root: Root) -> None:
+        """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
+        now = time.time()
+        status = root.lstat(TRASH)
+        filled_at = status.st_mtime_ns if status is not None else 0
+        if now - self._pruned_at < _PRUNE_S and filled_at == self._trash_filled_at:
+            return
+        self._pruned_at, self._trash_filled_at = now, filled_at
+        folder = self._folder
+        days = [day for (day,) in folder.database.rows("SELECT day FROM day")]
+        folder.database.submit(
+            [
+                forget_old_bases(folder.id, now),
+                day_begins(folder.database, now),
+            ]
+        )
+        removed = await trio.to_thread.run_sync(
+            trash.prune, root, days, self._trash.max_age_days, self._trash.max_bytes
+        )
+        if removed:
+            log.info("trash_pruned", folder=folder.label, count=len(removed))

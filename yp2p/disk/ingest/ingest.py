@@ -1,0 +1,539 @@
+"""Ingest: from the disk into the documents.
+
+Theory of operation
+    The disk is a replica of its own. What a file held when it was last rendered or ingested is its *base*, a document
+    state. A save was made by somebody who looked at the base, so it is diffed against the base, the operations are
+    applied to a fork of the base, and the fork's update is merged into the document like any other device's.
+    Afterwards the base is (old base + that save), although the document may be further on: two saves between two
+    renders with a remote edit in flight leave the disk with what is no prefix of the log. Where the base is all of the
+    document there is nothing to fork: the save is an edit of the document itself.
+
+    What the document had got meanwhile may be the very change that the save brings, or meet it in one line:
+    `folder/meetings.py` looks at what was made apart before it is merged.
+
+    A start is another matter. What a scan finds was changed while nobody looked, maybe the same on every device: its
+    operations get a client ID derived from base and change. After a power cut the disk can be older than the store: a
+    file that holds an earlier version is that version, a file that is empty, NUL-filled, gone, or no
+    younger than what the store knows is damage, and what was saved since then was made of whichever version is nearest.
+
+    What happened is decided by looking, never by the kind of an event: a path is there or not, its content is the
+    base's or not. Decisions that could be a program's save in the middle wait a moment:
+
+    * a path that vanished for `GRACE_S`: vim renames the file away and writes a new one; only after that is it a
+      rename (a new file has the inode or, alone, the content) or a delete;
+    * a new path for `SETTLE_S`: it may be a temporary file about to be renamed over another;
+    * an empty new file for `EMPTY_S`: somebody is about to write it.
+
+Invariants
+    * A file whose content is what the document already says is that version, not an edit.
+    * A save replaces what was on the disk, unless there is evidence that its writer had an older version open
+      (`evidence.py`): then it is a change of that version. An editor that had the file open would otherwise take out
+      what others wrote.
+    * Deletions are decided together and pass the guard (`folder/guard.py`).
+    * What becomes or ceases to be text, and what never was, is taken by `opaque_entries.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.first_imports import Imports
+from yp2p.disk.ingest.local_edits import Look, Saves
+from yp2p.disk.ingest.old_versions import version_found
+from yp2p.disk.ingest.opaque_entries import Wholes, told_mode
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
+from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.save_base import SaveBases
+from yp2p.documents.diff import hunks
+from yp2p.documents.manifest import Change, Deletion
+from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect, inspect_all
+from yp2p.files.replace import Outcome, move_away
+from yp2p.files.root import OURS, Root
+from yp2p.files.syscalls import sync_file_system
+from yp2p.files.trash import new_place
+from yp2p.files.watch import Watcher
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Kind
+from yp2p.store.database import Statement
+
+# Below this a diff takes less than a worker thread's round trip.
+_THREAD_DIFF_CHARS = 200_000
+_IMPORT_BATCH = 512
+# A long file that is being written is read again after this long, or ten times as long as that takes.
+_LONG_RETRY_S = 5.0
+_INLINE_PATHS = 4
+_INLINE_BYTES = 256 << 10
+_NO_CLOCKS = b"\x00"  # the state vector of what is no document
+_EMPTY = hashlib.sha256(b"").digest()
+
+log = structlog.get_logger()
+
+
+class Ingest:
+    """Looks at paths of one folder and brings what changed into the documents.
+
+    Args:
+        watcher: tells who reads the files; None: nobody does.
+        start_reading: starts `read_long` for a path, beside everything else.
+        wait: lets `WAVE_WAIT_S` pass.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        root: Root,
+        max_text_bytes: int,
+        watcher: Watcher | None = None,
+        start_reading: Callable[[str], None] = lambda _: None,
+        wait: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._max_text_bytes = max_text_bytes
+        self._start_reading = start_reading
+        self.unsettled = Unsettled()
+        watch = watcher.watch_reading if watcher is not None else lambda *_: False
+        self.readers = Readers(folder, root, watch, watcher.reads if watcher is not None else None)
+        self.saves = Saves(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
+        self.wholes = Wholes(folder, root, self.unsettled, self._look_soon)
+        self._imports = Imports(
+            folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away, self.wholes
+        )
+        self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
+        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._long_at_start: set[str] = set()  # those of the first scan that have not been
+        self._scanning = False
+        self._first = False  # whether the first scan after a start is being looked at
+        # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
+        self.after_power_cut = False
+        self._vanished: set[EntryID] = set()  # gone after an unclean boot
+        self.look_again: set[str] = set()
+
+    async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
+        """Look at these paths now.
+
+        Args:
+            trust_stamp: whether an equal stamp is enough to call a file unchanged (scans), or content decides.
+            settled: whether new files need not settle first (a scan at start).
+        """
+        folder = self._folder
+        known: list[tuple[str, Stamp | None, bool]] = []
+        for path in paths:
+            record = folder.file_by_path(path)
+            if record is None:
+                known.append((path, None, False))
+            else:
+                # Reading a file that nobody has read yet would look as if its next writer had read it.
+                known.append((path, record.stamp, trust_stamp or self.readers.is_unread(record.entry)))
+        if self.after_power_cut:
+            known = [(path, None, False) for path, _, _ in known]
+        looked_at = self.readers.stop_counting(known)
+        # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
+        if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
+            with self.readers.opened.reading_ourselves({path for path, _, _ in known}):
+                findings = inspect_all(
+                    self._root, known, self._max_text_bytes, self._bases_of(known), self._read_beside
+                )
+        else:
+            findings = await self._inspect(known)
+        self._scanning, self._first = trust_stamp, settled
+        self.readers.found(findings)
+        try:
+            for finding in findings:
+                await self._sort(finding, settled)
+        finally:
+            self._scanning = self._first = False
+            busy = {finding.path for finding in findings if finding.found is Found.BUSY}
+            self.readers.looked_at({path for path, _, _ in known} - busy)
+            self.readers.count_again(looked_at, busy)
+
+    async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
+        bases = self._bases_of(known)
+        ready = dict(self._read_beside)
+        return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases, ready))
+
+    async def read_long(self, path: str) -> None:
+        """Read a long file, while everything else goes on; then it is looked at again."""
+        try:
+            record = self._folder.file_by_path(path)
+            base = (record.kind, record.content) if record is not None else None
+            async with self._one_at_a_time:
+                started = trio.current_time()
+                finding = await trio.to_thread.run_sync(
+                    lambda: inspect(self._root, path, None, self._max_text_bytes, trust_stamp=False, base=base)
+                )
+                took_s = trio.current_time() - started
+            self._read_beside[path] = finding
+            if finding.found is Found.BUSY:
+                self.unsettled.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
+            else:
+                self.look_again.add(path)
+        finally:
+            self.unsettled.reading.discard(path)
+            self._folder.disk_work.set()
+
+    def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
+        records = ((path, self._folder.file_by_path(path)) for path, _, _ in known)
+        return {path: (record.kind, record.content) for path, record in records if record is not None}
+
+    def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
+        try:
+            sizes = [status.st_size for path, _, _ in known if (status := self._root.lstat(path)) is not None]
+        except OSError:
+            return False
+        return sum(sizes) <= _INLINE_BYTES
+
+    async def _sort(self, finding: Finding, settled: bool) -> None:
+        folder, path = self._folder, finding.path
+        record = folder.file_by_path(path)
+        is_gone = record is not None and record.kind is not Kind.DIRECTORY and finding.found is Found.DIRECTORY
+        if finding.found is not Found.MISSING and not is_gone:
+            self.unsettled.missing.pop(path, None)
+        self.unsettled.busy.pop(path, None)
+        folder.waiting.skipped.pop(path, None)
+        if finding.kind is None:
+            self.unsettled.fresh.pop(path, None)
+        if finding.found is not Found.LONG:
+            self._read_beside.pop(path, None)
+        if record is not None and self.after_power_cut:
+            if finding.found is Found.MISSING:
+                self._vanished.add(record.entry)
+            elif self._is_damaged(record, finding):
+                await self._mend(record, finding)
+                return
+        match finding.found:
+            case Found.UNCHANGED:
+                if record is not None:
+                    folder.waiting.entries.pop(record.entry, None)
+            case Found.LONG:
+                if self._first:
+                    self._long_at_start.add(path)
+                if path not in self.unsettled.reading:
+                    self.unsettled.reading.add(path)
+                    self._start_reading(path)
+            case Found.BUSY:
+                self.unsettled.busy[path] = trio.current_time() + BUSY_RETRY_S
+            case Found.MISSING:
+                if record is not None:
+                    self.unsettled.missing.setdefault(path, trio.current_time())
+                self._look_at_parent(path)
+            case Found.DIRECTORY if is_gone:
+                self.unsettled.missing.setdefault(path, trio.current_time())  # a directory took the file's place
+            case Found.TEXT | Found.BLOB | Found.SYMLINK | Found.DIRECTORY:
+                if record is not None and record.kind is Kind.DIRECTORY and finding.found is not Found.DIRECTORY:
+                    await self._delete_all([record])  # a file took the directory's place
+                    record = None
+                if record is not None:
+                    folder.waiting.entries.pop(record.entry, None)
+                    if finding.is_linked and finding.content != record.content:
+                        self._look_at_links(finding)
+                    await self._known_file(record, finding)
+                elif finding.found is not Found.DIRECTORY or self._needs_entry(path):
+                    old = self.unsettled.fresh.get(path)
+                    seen_at = old.seen_at if old is not None else trio.current_time()
+                    self.unsettled.fresh[path] = Fresh(finding, seen_at, settled)
+            case _:
+                if record is not None:
+                    folder.waiting.entries[record.entry] = finding.reason
+                else:
+                    folder.waiting.skipped[path] = finding.reason
+        if finding.found is not Found.LONG:
+            self._long_at_start.discard(path)
+
+    def _needs_entry(self, path: str) -> bool:
+        """Whether a directory is there only if an entry says so."""
+        return path not in self._folder.layout().entry_at and self._root.is_empty_directory(path)
+
+    def _look_at_links(self, finding: Finding) -> None:
+        """The other names of a file that changed: inotify tells of the one only that it was written by."""
+        inode = finding.stamp.inode
+        self.look_again |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {finding.path}
+
+    def _look_at_parent(self, path: str) -> None:
+        """Where nothing is left in a directory it needs an entry of its own."""
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self._folder.file_at and not parent.startswith(OURS):
+            self.look_again.add(parent)
+
+    # --- files that are known -----------------------------------------------------------------------------------
+
+    async def _known_file(self, record: FileRecord, finding: Finding) -> None:
+        if finding.content == record.content and finding.kind is record.kind:
+            await self._only_status(record, finding)
+            return
+        if Kind.TEXT is not finding.kind or record.kind is not finding.kind or self._is_replaced(record):
+            if self.after_power_cut and self._is_no_younger(record, finding):
+                await self._mend(record, finding)
+            else:
+                was_there = self._first or finding.path in self._long_at_start
+                await self.wholes.changed(record, finding, first=was_there)
+            self.readers.was_saved(record.entry)
+            return
+        live = self._folder.texts.open(record.document)
+        if finding.content == live.text.content():
+            await self._already_here(record, finding)
+        elif self._first and (old := self._version_found(record, finding)) is not None:
+            self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
+        elif self.after_power_cut and self._is_no_younger(record, finding):
+            await self._mend(record, finding)
+            return
+        else:
+            former = self.readers.foreign_base(record)
+            if former is not None and await self.saves.save_of_former(record, former, finding):
+                return
+            made_of = await self.saves.take(record, finding, Look(self._scanning, self.after_power_cut))
+            self.readers.was_saved(record.entry, made_of)
+            return
+        self.readers.was_saved(record.entry)
+
+    def _version_found(self, record: FileRecord, finding: Finding) -> FileRecord | None:
+        return version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
+
+    def _is_no_younger(self, record: FileRecord, finding: Finding) -> bool:
+        """Whether a file was written before its record, by this device's clock.
+
+        When a file that was rendered came here is when its inode was changed last: its time of change came with it.
+        """
+        return finding.stamp.mtime_ns <= record.stamp.ctime_ns
+
+    def _is_replaced(self, record: FileRecord) -> bool:
+        """Whether the entry of a text is another kind of thing by now."""
+        found = self._folder.manifest.entries.get(record.entry)
+        return found is not None and found.kind is not Kind.TEXT
+
+    def _holds_version(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
+        """A file that holds another version than the store says is no edit: the newest version comes back.
+
+        Args:
+            is_older: whether it is older than what the file is known to have held; that is told.
+        """
+        folder = self._folder
+        base = replace(old, stamp=finding.stamp)
+        folder.set_file(base)
+        folder.database.submit([base.save(folder.id)])
+        folder.to_render.add(old.entry)
+        if not is_older:
+            return
+        text = "the file held an older version; the newest was put back"
+        folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
+
+    def _is_damaged(self, record: FileRecord, finding: Finding) -> bool:
+        if record.kind is Kind.BLOB:
+            is_nothing = finding.is_nul or (finding.found is Found.TEXT and finding.stamp.size == 0)
+            return is_nothing and finding.content != record.content
+        if finding.found is Found.TEXT and finding.stamp.size == 0:
+            return record.content != _EMPTY and self._folder.texts.open(record.document).text.text() != ""
+        return finding.found is Found.BLOB and record.kind is Kind.TEXT and finding.has_nul
+
+    async def _mend(self, record: FileRecord, finding: Finding) -> None:
+        """What the power cut left goes into the trash, and the file is rendered again."""
+        folder = self._folder
+        target = f"{new_place()}/{record.path}"
+        self.render_anew(record)
+        # First: were its base still known after a crash, a new file in its place would look like an edit of it.
+        await folder.database.pending().wait()
+        result = await trio.to_thread.run_sync(
+            move_away, self._root, record.path, target, None, finding.stamp, record.kind
+        )
+        if result.outcome is not Outcome.DONE:
+            folder.set_file(record)
+            folder.database.submit([record.save(folder.id)])
+            self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
+            return
+        text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
+        folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
+        log.warning("file_mended", folder=folder.label)
+
+    def render_anew(self, record: FileRecord) -> None:
+        """Forget that the file was there, so that it is made again."""
+        folder = self._folder
+        self.unsettled.missing.pop(record.path, None)
+        self.readers.forget(record.entry)
+        folder.drop_file(record.entry)
+        folder.database.submit([record.delete(folder.id)])
+        folder.to_render.add(record.entry)
+
+    async def _only_status(self, record: FileRecord, finding: Finding) -> None:
+        """The content is the base: remember the new stamp, and whether it became executable."""
+        folder = self._folder
+        mode = told_mode(record, finding.mode) if record.kind in (Kind.TEXT, Kind.BLOB) else record.mode
+        updated = replace(record, stamp=finding.stamp, mode=mode)
+        if updated == record:
+            return
+        folder.set_file(updated)
+        folder.database.submit([updated.save(folder.id)])
+        entry = folder.manifest.entries.get(record.entry)
+        if mode != record.mode and entry is not None:
+            await folder.write_manifest([Change(entry.id, mode=mode)]).wait()
+
+    async def _already_here(self, record: FileRecord, finding: Finding) -> None:
+        """The file holds what the document says: that version is its base now."""
+        folder = self._folder
+        live = folder.texts.open(record.document)
+        commit = folder.database.pending()
+        updated = FileRecord(
+            record.entry, record.path, record.document, live.last_seq, None, finding.content,
+            record.mode, finding.stamp,
+        )  # fmt: skip
+        folder.set_file(updated)
+        await commit.wait()
+        folder.database.submit([updated.save(folder.id)])
+        folder.rendered(record.entry)
+
+    # --- files that come and go ---------------------------------------------------------------------------------
+
+    def _look_soon(self, path: str) -> None:
+        self.look_again.add(path)
+
+    def due(self) -> list[str]:
+        """Paths that should be looked at again."""
+        now = trio.current_time()
+        again, self.look_again = self.look_again, set()
+        return [*again, *(path for path, at in self.unsettled.busy.items() if at <= now)]
+
+    async def decide(self) -> None:
+        """Decide what can be decided by now: renames, deletes, new files."""
+        now = trio.current_time()
+        unsettled = self.unsettled
+        await self._look_again(now)
+        moved = self._moves()
+        for path, source in moved.items():
+            if unsettled.missing[source] + GRACE_S <= now:
+                await self._rename(source, unsettled.fresh.pop(path).finding)
+                del unsettled.missing[source]
+        gone = unsettled.gone(now)
+        if gone:
+            await self._delete(gone)
+        unsettled.held = {path for path in moved if path in unsettled.fresh}
+        ready = [
+            fresh.finding
+            for path, fresh in unsettled.fresh.items()
+            if path not in unsettled.held and decided_at(fresh) <= now
+        ]
+        for start in range(0, len(ready), _IMPORT_BATCH):
+            await self._imports.take(ready[start : start + _IMPORT_BATCH])
+
+    async def _look_again(self, now: float) -> None:
+        """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
+        unsettled = self.unsettled
+        due: list[tuple[str, Stamp | None, bool]] = [
+            (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if decided_at(fresh) <= now
+        ]
+        due += [(path, None, False) for path in unsettled.gone(now)]
+        if not due:
+            return
+        findings = await self._inspect(due)
+        for finding in findings:
+            if finding.found is Found.UNCHANGED:
+                continue
+            if finding.found in (Found.MISSING, Found.DIRECTORY) and finding.path in unsettled.missing:
+                continue
+            if finding.found is Found.DIRECTORY and finding.path in unsettled.fresh and self._needs_entry(finding.path):
+                continue
+            unsettled.fresh.pop(finding.path, None)
+            await self._sort(finding, settled=False)
+
+    def _moves(self) -> dict[str, str]:
+        """New path -> vanished path, where the new file is the vanished one."""
+        folder, unsettled = self._folder, self.unsettled
+        by_inode: dict[int, str] = {}
+        by_content: dict[bytes, list[str]] = {}
+        for path in unsettled.missing:
+            record = folder.file_by_path(path)
+            if record is not None:
+                by_inode[record.stamp.inode] = path
+                by_content.setdefault(record.content, []).append(path)
+        moves: dict[str, str] = {}
+        for path, fresh in unsettled.fresh.items():
+            source = by_inode.get(fresh.finding.stamp.inode)
+            if source is not None and not self._is_same_file(source, fresh.finding):
+                source = None
+            same = by_content.get(fresh.finding.content, [])
+            if fresh.finding.found is Found.DIRECTORY:
+                continue
+            if source is None and len(same) == 1 and fresh.finding.stamp.size:
+                source = same[0]
+            if source is not None and source not in moves.values():
+                moves[path] = source
+        return moves
+
+    def _is_same_file(self, source: str, finding: Finding) -> bool:
+        """Whether a file with the inode of a vanished one is that file: inodes are used again at once."""
+        record = self._folder.file_by_path(source)
+        if record is None or record.content == finding.content:
+            return record is not None
+        if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
+            return False
+        old = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
+        return 2 * removed <= len(old)
+
+    async def _rename(self, source: str, finding: Finding) -> None:
+        folder = self._folder
+        record = folder.file_by_path(source)
+        if record is None:
+            return
+        # A power cut must not take back on the disk what everybody is told of.
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        # What it holds is not the base yet: without a stamp nobody takes it for that.
+        moved = replace(record, path=finding.path, stamp=NO_STAMP)
+        self.look_again.add(finding.path)
+        folder.set_file(moved)
+        commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
+        await commit.wait()
+        log.debug("file_renamed", path=source, to=finding.path)
+        await self._known_file(replace(moved, stamp=record.stamp), finding)
+
+    async def _delete(self, paths: list[str]) -> None:
+        folder = self._folder
+        records = [record for path in paths if (record := folder.file_by_path(path)) is not None]
+        for record in [record for record in records if record.entry in self._vanished]:
+            records.remove(record)
+            self.render_anew(record)
+            text = "the file was gone when the machine came back; it was made anew"
+            folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
+        now = trio.current_time()
+        sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
+        reason = folder.guard.refuses(sizes, len(folder.layout().path_of), now)
+        if reason:
+            folder.hold(f"{reason} here")
+            return
+        for path in paths:
+            self.unsettled.missing.pop(path, None)
+        if records:
+            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        await self._delete_all(records)
+        for path in paths:
+            self._look_at_parent(path)
+            self.look_again.add(path)  # a directory may stand there
+
+    async def _delete_all(self, records: list[FileRecord]) -> None:
+        """A person removed these files."""
+        folder = self._folder
+        now = trio.current_time()
+        changes: list[Change] = []
+        statements: list[Statement] = []
+        for record in records:
+            is_text = record.kind is Kind.TEXT
+            seen = folder.texts.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
+            folder.drop_file(record.entry)
+            if record.kind is not Kind.DIRECTORY:
+                folder.guard.count(record.entry, now)
+            statements.append(record.delete(folder.id))
+            changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
+        if changes:
+            await folder.write_manifest(changes, statements).wait()
+            log.info("files_deleted_here", folder=folder.label, count=len(changes))
+
+    def forget_vanished(self) -> None:
+        """The first scan after an unclean boot is through, and what was missing then is decided."""
+        self.after_power_cut = False
+        self._vanished.clear()

@@ -1,0 +1,333 @@
+"""Saves: what somebody wrote into a file becomes operations of its document.
+
+Theory of operation
+    A save is diffed against the version that it was made of (`save_base.py`), the operations are applied to a fork of
+    that base, and the fork's update is merged. Where the base is all of the document there is nothing to fork: the
+    save is an edit of the document itself. Where the document has moved on since, the save and what it got meanwhile
+    are two histories that meet (`folder/meetings.py`).
+
+Invariants
+    * The base advances in the same transaction that stores the update.
+    * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
+      against an older base writes with a client ID of its own.
+    * What a save removes of others' recent text is told, with what brings it back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.evidence import met_places
+from yp2p.disk.ingest.old_versions import nearest_version
+from yp2p.disk.ingest.opaque_entries import told_mode
+from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.save_base import SaveBases
+from yp2p.documents.diff import Hunk, extent, hunks, split_lines
+from yp2p.documents.meeting import Decision
+from yp2p.documents.text import TextReplica
+from yp2p.files.inspect import Finding, Found
+from yp2p.folder.authors import Maker, maker_of
+from yp2p.folder.client_ids import fresh_client_id
+from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.meetings import Settled
+from yp2p.folder.notices import NoticeKind, Undo
+from yp2p.folder.records import Candidate, FileRecord
+from yp2p.identity import EntryID
+from yp2p.protocol.clients import Writer, client_id_from
+from yp2p.protocol.ysync import deleted_ranges
+from yp2p.store.database import Statement
+from yp2p.threeway.merge import Told
+
+# A former file that is shorter is like anything.
+_MIN_FORMER_CHARS = 8
+_NOTHING = TextReplica(1).state()
+# Below this a diff takes less than a worker thread's round trip.
+_THREAD_DIFF_CHARS = 200_000
+_RECENT_S = 60.0
+# Client IDs of scanned files that are written down with their author: a thousand would stay in the manifest for ever.
+_MAX_CLAIMS = 100
+# A document that is typed into while a save is looked at has changed by then.
+_TRIES = 5
+# An editor that does not load what came saves again and again.
+_TELL_AGAIN_S = 600.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a save was found: by a scan, or after a power cut, when the disk can have gone back to any version."""
+
+    scanned: bool
+    after_power_cut: bool
+
+
+class Saves:
+    """Takes the saves of one folder.
+
+    Args:
+        bases: finds out what saves were made of.
+        only_status: takes a file whose content is its base, for its mode and stamp.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        readers: Readers,
+        bases: SaveBases,
+        only_status: Callable[[FileRecord, Finding], Awaitable[None]],
+    ) -> None:
+        self._folder = folder
+        self._readers = readers
+        self._only_status = only_status
+        self.bases = bases
+        self._edited: dict[EntryID, tuple[float, float]] = {}  # since when (1970), and when last (trio)
+
+    def recently_edited(self) -> dict[EntryID, float]:
+        """Files that were saved here in the last minute, and since when, in seconds since 1970."""
+        earliest = trio.current_time() - _RECENT_S
+        self._edited = {entry: edited for entry, edited in self._edited.items() if edited[1] > earliest}
+        return {entry: since for entry, (since, _) in self._edited.items()}
+
+    def _is_edited(self, entry: EntryID) -> None:
+        self._edited[entry] = self.recently_edited().get(entry, round(time.time())), trio.current_time()
+
+    async def take(self, record: FileRecord, finding: Finding, look: Look) -> Candidate | None:
+        """A person or program saved a file: merge that, as a change of what it was made of (`save_base.py`).
+
+        Returns:
+            The older version that it was made of, where it was not made of `record`.
+        """
+        if look.after_power_cut:
+            record = nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
+            await self.save(record, record, finding, look)
+            return None
+        made_of = await self.bases.find(record, finding)
+        if not made_of.is_edit:
+            self._is_unchanged(record, made_of.record, finding)
+            return made_of.older
+        stands_over = made_of.stands_over
+        told = self._stands_over(record, stands_over.base, finding) if stands_over is not None else None
+        await self.save(record, made_of.record, finding, look, told)
+        if made_of.older is not None:
+            self._tell_older(record)
+        return made_of.older
+
+    def _stands_over(
+        self, record: FileRecord, base: FileRecord, finding: Finding
+    ) -> tuple[Decision, tuple[Maker, Maker]] | None:
+        """What to tell of a save that stands over a newer version; of many saves in a row, once."""
+        folder, earliest = self._folder, time.time() - _TELL_AGAIN_S
+        kind = NoticeKind.BOTH_CHANGED
+        if any(one.kind is kind and one.entry == record.entry and one.at > earliest for one in folder.notices):
+            return None
+        older, newer = (folder.texts.fork_at_base(one, folder.clients.fork) for one in (base, record))
+        told: list[Told] = []
+        for place in met_places(older.text(), newer.text(), finding.text):
+            ours = "".join(place.ours)
+            told.append(Told(place.ours_at + 1, ours, ours, "".join(place.theirs)))
+        made_here = Maker((folder.clients.device,), time.time())
+        made_there = maker_of(folder, record.document, (), None, newer.clocks(), older.clocks())
+        return Decision(finding.text, told), (made_here, made_there)
+
+    def _is_unchanged(self, record: FileRecord, base: FileRecord, finding: Finding) -> None:
+        """The file holds an older version, and nobody changed that: the newer one comes back."""
+        folder = self._folder
+        back = replace(base, path=record.path, mode=record.mode, content=finding.content, stamp=finding.stamp)
+        folder.set_file(back)
+        folder.database.submit([back.save(folder.id)])
+        folder.to_render.add(record.entry)
+
+    def _tell_older(self, record: FileRecord) -> None:
+        """Tell that a save was merged which was made of an older version; of many saves in a row, once."""
+        notices = self._folder.notices
+        earliest = time.time() - _TELL_AGAIN_S
+        kind = NoticeKind.OLDER_SAVE_MERGED
+        if not any(one.kind is kind and one.entry == record.entry and one.at > earliest for one in notices):
+            text = "a save that was made of an older version was merged with what other devices had changed since"
+            notices.add(kind, record.path, text, record.entry)
+
+    async def save(
+        self, record: FileRecord, base: FileRecord, finding: Finding, look: Look,
+        told: tuple[Decision, tuple[Maker, Maker]] | None = None,
+    ) -> None:  # fmt: skip
+        """A person or program saved what was made of `base`: fork there, apply, merge.
+
+        Args:
+            told: what the save stands over, and who made it.
+        """
+        folder = self._folder
+        fork, found = await self._changes(base, finding)
+        live = folder.texts.open(record.document)
+        fork, update, is_head, settled = await self._made_on(live, base, fork, found, look)
+        # no await from here: whether the base is the head, and what met, is decided together with the merge
+        before = live.text.text()
+        if is_head and not look.scanned:
+            news = update = live.text.edit(found)
+        else:
+            news = live.replica.apply(update) if update is not None else None
+        if news is None or update is None:
+            self._is_unchanged(record, base, finding)
+            return
+        if look.scanned and len(folder.to_publish) < _MAX_CLAIMS:
+            folder.to_publish.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
+        seq = folder.database.last_seq + 1
+        updated = FileRecord(
+            record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
+            record.mode, finding.stamp, is_own=True,
+        )  # fmt: skip
+        extra = [updated.save(folder.id), *record.keep_base(folder.id)]
+        after = live.text.text() if settled.repair is None else ""
+        commit = folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0)
+        assert live.last_seq == seq, "the base ends at the row that holds the save"
+        folder.set_file(updated)
+        self._is_edited(record.entry)
+        if not is_head:
+            folder.to_render.add(record.entry)
+        commit = folder.settle_meeting(live, settled) or commit
+        removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
+        await commit.wait()
+        log.debug(
+            "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
+            unread=self._readers.is_unread(record.entry),
+        )  # fmt: skip
+        folder.rendered(record.entry)
+        if told_mode(record, finding.mode) != record.mode:
+            await self._only_status(replace(updated, mode=record.mode), finding)
+        if told is not None:
+            for message in folder.notices.tell_meeting(record.path, record.entry, *told):
+                folder.tell_makers(message)
+        elif removed:
+            await self._tell_removal(record, removed, seq, before, after)
+
+    async def _made_on(
+        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], look: Look
+    ) -> tuple[TextReplica, bytes | None, bool, Settled]:
+        """Make a save on its base: the fork with it, its update, whether it is an edit of the document itself, and what
+        settles its meeting with what the document has got since. When this returns, the document is as it was looked
+        at.
+        """
+        folder = self._folder
+        for attempt in range(_TRIES + 1):
+            is_head = folder.texts.base_is_head(base, live)
+            if is_head and not look.scanned:
+                return live.text, None, True, Settled()
+            if attempt or fork is live.text:
+                fork = folder.texts.fork_at_base(base, folder.clients.fork)
+            if look.scanned:
+                # Found by a scan: the same change made on another device while apart becomes the same operations.
+                fork = fork.fork(client_id_from(Writer.SAVED, b"scan", live.id, fork.version(), repr(found).encode()))
+            update = fork.edit(found)
+            if update is None:
+                return fork, None, False, Settled()
+            changes = live.changes
+            settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
+        return fork, update, False, settled
+
+    async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
+        """A save took out what another device wrote a moment ago: say so, with what brings it back."""
+        undo = None
+        if after:
+            changes = await trio.to_thread.run_sync(hunks, after, before)
+            # Only what was removed comes back, behind what replaced it; what the save brought stays.
+            undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
+        text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
+        self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
+
+    async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
+        """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
+        live = self._folder.texts.open(base.document)
+        is_head = self._folder.texts.base_is_head(base, live)
+        fork = live.text if is_head else self._folder.texts.fork_at_base(base, self._folder.clients.fork)
+        old = fork.text()
+        if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
+            return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
+        return fork, hunks(old, finding.text)
+
+    async def save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
+        """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
+        folder = self._folder
+        own, was = (
+            folder.texts.open(record.document).text.text(),
+            folder.texts.fork_at_base(former, fresh_client_id()).text(),
+        )
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(was, finding.text))
+        is_alike = len(was) >= _MIN_FORMER_CHARS and 2 * removed <= len(was)
+        if not is_alike or is_made_of(own, was, finding.text):
+            return False  # an appender, which need not read, or something that was never here
+        # The path is the other file's, which nobody has read: as if its text had never been there. A row number of its
+        # own tells this base from that of any replacement before.
+        back = replace(
+            record, base_seq=folder.database.next_seq(), base_state=_NOTHING, content=finding.content,
+            stamp=finding.stamp,
+        )  # fmt: skip
+        folder.set_file(back)
+        folder.to_render.add(record.entry)
+        base = await self.save_against(
+            former,
+            finding,
+            lambda after: [back.save(folder.id), Candidate(after, 0.0).save(folder.id, record.entry, is_read=False)],
+        )
+        self._readers.keep_foreign(record.entry, base)
+        return True
+
+    async def save_against(
+        self, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]] = lambda after: []
+    ) -> FileRecord:
+        """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
+
+        Args:
+            also: what becomes durable with it, given the base of the next save of the same writer.
+
+        Returns:
+            That base.
+        """
+        folder = self._folder
+        if finding.found is not Found.TEXT or finding.content == base.content:
+            folder.database.submit(also(base))
+            return base
+        live = folder.texts.open(base.document)
+        client = folder.fresh_client()
+        for attempt in range(_TRIES + 1):
+            fork = folder.texts.fork_at_base(base, client)
+            update = fork.edit(hunks(fork.text(), finding.text))
+            changes = live.changes
+            settled = Settled()
+            if update is not None:
+                settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
+        news = live.replica.apply(update) if update is not None else None
+        after = replace(base, base_state=fork.state(), content=finding.content)
+        if news is None:
+            folder.database.submit(also(after))
+            return after
+        commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
+        commit = folder.settle_meeting(live, settled) or commit
+        folder.to_render.add(base.entry)
+        log.info("late_save_merged", folder=folder.label)
+        await commit.wait()
+        return after
+
+
+def is_made_of(own: str, was: str, text: str) -> bool:
+    """Whether a text was made of `own` rather than of `was`: whole lines tell first, which of them it has."""
+    lines = set(split_lines(text))
+    own_lines, was_lines = set(split_lines(own)) & lines, set(split_lines(was)) & lines
+    kept_own, kept_was = sum(map(len, own_lines - was_lines)), sum(map(len, was_lines - own_lines))
+    if kept_own != kept_was:
+        return kept_own > kept_was
+    return _distance(own, text) <= _distance(was, text)
+
+
+def _distance(old: str, new: str) -> int:
+    """How much of a text is taken out and put in."""
+    return extent(hunks(old, new))

@@ -1,0 +1,94 @@
+"""Earlier versions of a file: recognising one, and taking back what a save removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from yp2p.documents.diff import extent, hunks
+from yp2p.documents.text import TextReplica
+from yp2p.files.inspect import Finding
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord, kept_base, kept_bases
+
+# Versions of a document that a file is compared with at a start, the newest ones.
+_VERSIONS_LOOKED_AT = 2000
+# Each takes a diff; the kernel writes back after half a minute at most.
+_VERSIONS_COMPARED = 200
+# All of them together, so that large files do not hold up the loop.
+_CHARS_COMPARED = 1_000_000
+
+
+def older_version(folder: Folder, record: FileRecord, content: bytes, size: int) -> FileRecord | None:
+    """The base of a file that holds an earlier version of its document; None when it does not.
+
+    Args:
+        content, size: SHA-256 and number of the bytes of the file.
+    """
+    state = kept_base(folder.database, folder.id, record, content)
+    if state is not None:
+        return replace(record, base_state=state, content=content)
+    seq = _row_with(folder.texts.rows(record.document, singly=_VERSIONS_LOOKED_AT), content, size)
+    return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
+
+
+def version_found(folder: Folder, record: FileRecord, finding: Finding, *, after_power_cut: bool) -> FileRecord | None:
+    """The version of its document that a file holds which changed while nobody looked, if that is no edit.
+
+    After a stop in order a former version is an edit: somebody put it back. After a power cut it is what the disk came
+    back with. And a version that is newer than what the store knew the file to hold has been rendered: the store was
+    brought back from a backup, and has learned of that version from the other devices again.
+    """
+    live = folder.texts.open(record.document)
+    if not after_power_cut and live.last_seq <= record.base_seq:
+        return None
+    old = older_version(folder, record, finding.content, finding.stamp.size)
+    return old if old is not None and (after_power_cut or old.base_seq > record.base_seq) else None
+
+
+def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> int | None:
+    replica = TextReplica(1)
+    found = None
+    for number, (seq, data) in enumerate(rows):
+        replica.load([data])
+        if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.size() == size and replica.content() == content:
+            found = seq
+    return found
+
+
+def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text: str) -> FileRecord:
+    """The version of its file that a text was made of: the one that it is nearest to, the newest of equals.
+
+    For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there. That
+    can be a version of the document, or what the file held while the document was ahead of it.
+
+    Args:
+        unread: the base before, where nobody has read what was rendered since; else `record`.
+    """
+    best: tuple[int, FileRecord] | None = None
+    for version, old in _versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))):
+        distance = extent(hunks(old, text))
+        if best is None or distance <= best[0]:
+            best = distance, version
+    return best[1] if best is not None else record
+
+
+def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[tuple[FileRecord, str]]:
+    """Versions of a file with their texts, roughly the oldest first, not many more than `limit`."""
+    limit = max(1, min(_VERSIONS_COMPARED, limit))
+    aside = kept_bases(folder.database, folder.id, record, limit)[::-1]
+    if unread.document == record.document:
+        aside.append(unread)
+    for version in aside:
+        if version.base_state is not None:
+            yield version, TextReplica.from_updates(1, [version.base_state]).text()
+    rows = [
+        row for row in folder.texts.rows(record.document, record.base_seq, singly=limit) if row[0] <= record.base_seq
+    ]
+    replica = TextReplica(1)
+    for number, (seq, data) in enumerate(rows):
+        replica.load([data])
+        if len(rows) - number <= limit:
+            yield replace(record, base_seq=seq, base_state=None), replica.text()
+    if record.base_state is not None:
+        yield record, TextReplica.from_updates(1, [record.base_state]).text()

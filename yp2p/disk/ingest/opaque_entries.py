@@ -1,0 +1,210 @@
+"""Entries that are replaced as a whole: blobs, symlinks, directories, and files that become or cease to be text.
+
+Theory of operation
+    Such an entry has no document to merge changes in. Its register in the manifest names its content and the contents
+    before it (`protocol/entries.py`). A change that was made of what the register says replaces it. Whoever saved what
+    is neither the content nor one before it has a change that nobody had seen: the file steps aside, under a name
+    computed from the entry and the content, and is imported there like any new file. Every device that saved the same
+    does the same, and equal imports are one entry; so there is one copy beside, however many devices had it. Where the
+    entry was deleted meanwhile it lives again, with that change: an edit beats a delete. What was
+    only rendered is followed by whatever the register says: the one who saved it keeps it. A register that goes back to
+    what a save here replaced (several devices made one change, and only some of them the next) is written again.
+
+Invariants
+    * No content that was ever in place is overwritten: it is one that the new one replaces, and goes to the trash, or
+      it stands beside.
+    * A change of a file whose register has moved on is never written over that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, Unsettled
+from yp2p.documents.layout import conflict_path
+from yp2p.documents.manifest import Change, Entry
+from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
+from yp2p.files.replace import CREATION_MASK, Outcome, move_away
+from yp2p.files.root import OURS, Root
+from yp2p.files.syscalls import sync_file_system
+from yp2p.files.trash import new_place
+from yp2p.folder.folder import Folder
+from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.records import FileRecord, save_chunks
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Content, Kind, Mode
+
+log = structlog.get_logger()
+
+
+def content_of(finding: Finding) -> Content:
+    """What an entry is that has the blob, symlink or directory that was found."""
+    match finding.kind:
+        case Kind.BLOB:
+            # The very first nanosecond of 1970 would say that the time does not matter.
+            return Content.blob(finding.content, finding.stamp.size, finding.mode, finding.stamp.mtime_ns or 1)
+        case Kind.SYMLINK:
+            return Content.symlink(finding.target)
+        case Kind.DIRECTORY:
+            return Content.directory()
+    raise ValueError(f"{finding.path} is {finding.found.name}, which is no content of its own")
+
+
+def record_of(entry: EntryID, content: Content, finding: Finding) -> FileRecord:
+    """The base of a file that is no text."""
+    return FileRecord(
+        entry, finding.path, content.document, 0, None, content.hash, content.mode, finding.stamp, content.kind
+    )  # fmt: skip
+
+
+def told_mode(record: FileRecord, mode: Mode) -> Mode:
+    """The mode of a file that was found, by what can be told here: under umask 077 every file looks private."""
+    if CREATION_MASK & 0o077 != 0o077:
+        return mode
+    return (mode & ~Mode.PRIVATE) | (record.mode & Mode.PRIVATE)
+
+
+def is_apart(record: FileRecord, found: Entry, content: bytes) -> bool:
+    """Whether a file holds what was saved here and the content of its entry does not replace.
+
+    What was rendered may always be followed by something else: who saved it keeps it, where it has to be kept.
+
+    Args:
+        content: the hash of what the entry holds now.
+    """
+    if not record.is_own or record.kind is Kind.DIRECTORY or record.document == found.document:
+        return False
+    is_same = record.kind is found.kind and record.content == content
+    return not is_same and not found.content.replaces(record.content)
+
+
+def _is_made_of(record: FileRecord, found: Entry) -> bool:
+    """Whether what the file held is what the register says, whichever version that is called."""
+    is_same = record.kind is found.kind and record.content == found.content.hash
+    return record.document == found.document or is_same or (record.kind is Kind.TEXT and found.kind is Kind.TEXT)
+
+
+class Wholes:
+    """Takes the changes of one folder's entries where one side is no text.
+
+    Args:
+        look: asks for a path to be looked at.
+    """
+
+    def __init__(self, folder: Folder, root: Root, unsettled: Unsettled, look: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._root = root
+        self._unsettled = unsettled
+        self._look = look
+
+    async def changed(self, record: FileRecord, finding: Finding, *, first: bool) -> None:
+        """A file is another one than its record says.
+
+        Args:
+            first: whether this is the first scan after a start: a version that the register replaces is that version.
+        """
+        folder = self._folder
+        found = folder.manifest.entries.get(record.entry)
+        if found is None or finding.kind is None:
+            return
+        if finding.kind is found.kind and finding.content == found.content.hash:
+            folder.database.submit(save_chunks(finding))
+            self._is(replace(record_of(found.id, found.content, finding), mode=record.mode))
+            folder.rendered(found.id)
+        elif first and self._is_older(record, found, finding):
+            self._is(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
+            folder.to_render.add(found.id)
+            text = "the file held an older version; the newest was put back, the older one is in the trash"
+            folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, found.id)
+        elif _is_made_of(record, found):
+            await self._replace(record, found, finding)
+        else:  # it was made of what is no more
+            await self.keep_beside(replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind))
+
+    def _is_older(self, record: FileRecord, found: Entry, finding: Finding) -> bool:
+        """Whether a blob came back from a backup: an older version, by its time as well."""
+        is_blob = record.kind is finding.kind is found.kind is Kind.BLOB
+        return is_blob and found.content.replaces(finding.content) and finding.stamp.mtime_ns < record.stamp.mtime_ns
+
+    def _is(self, record: FileRecord) -> None:
+        self._folder.set_file(record)
+        self._folder.database.submit([record.save(self._folder.id)])
+
+    async def _replace(self, record: FileRecord, found: Entry, finding: Finding) -> None:
+        """What was made of the content in the register takes its place."""
+        folder = self._folder
+        statements = save_chunks(finding)
+        mode = told_mode(record, finding.mode)
+        if finding.kind is Kind.TEXT:
+            document = document_id_for(found.id, finding.content)
+            updated = new_text(folder, found.id, document, finding, statements)
+            content = Content.text(updated.document, mode, finding.stamp.mtime_ns)
+        else:
+            content = replace(content_of(finding), mode=mode)
+            if content.kind is Kind.SYMLINK:
+                folder.notices.tell_symlink(record.path, content.target, found.id)
+            updated = record_of(found.id, content, finding)
+        before = found.content.before if found.kind is not Kind.TEXT else ()
+        content = content.after(record.content, before)
+        updated = replace(updated, mode=mode, document=content.document, is_own=True)
+        if updated.kind is not Kind.TEXT:
+            updated = replace(updated, base_state=b"".join(content.before))
+        folder.set_file(updated)
+        new_mode = mode if mode != record.mode and finding.kind in (Kind.TEXT, Kind.BLOB) else None
+        change = Change(found.id, content=content, mode=new_mode, revive=found.deletion is not None)
+        commit = folder.write_manifest([change], [*statements, updated.save(folder.id)])
+        await commit.wait()
+        folder.rendered(found.id)
+        log.debug("file_replaced", path=record.path, kind=content.kind.name)
+
+    async def come_back(self, record: FileRecord, found: Entry) -> bool:
+        """The entry becomes what was saved here again, after it was deleted or went back; False when it cannot now."""
+        finding = await trio.to_thread.run_sync(
+            lambda: inspect(
+                self._root, record.path, None, MAX_TEXT_BYTES, trust_stamp=False, base=(record.kind, record.content)
+            )
+        )
+        is_same = finding.kind is record.kind and finding.content == record.content
+        if is_same:
+            digest = self._folder.digests.get(found.document) if found.kind is Kind.TEXT else None
+            replaced = digest.content if digest is not None else found.content.hash
+            await self._replace(replace(record, content=replaced), found, finding)
+        else:
+            self._look(record.path)
+        return is_same
+
+    async def keep_beside(self, record: FileRecord) -> bool:
+        """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
+        folder = self._folder
+        beside = conflict_path(record.path, entry_id_for(b"conflict", record.entry, record.content))
+        copy = folder.file_by_path(beside)
+        if copy is not None and copy.kind is record.kind and copy.content == record.content:
+            beside = f"{new_place()}/{record.path}"  # it stands there already
+        elif copy is not None or self._root.lstat(beside) is not None:
+            beside = conflict_path(record.path, EntryID(os.urandom(16)))
+        result = await trio.to_thread.run_sync(
+            lambda: move_away(self._root, record.path, beside, record.content, record.stamp, record.kind)
+        )
+        if result.outcome is not Outcome.DONE:
+            self._unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
+            return False
+        # Were the power to take this back, the file would look like an older version of what comes in its place.
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        if folder.file_at.get(record.path) == record.entry:  # else its file is still where it was before
+            folder.drop_file(record.entry)
+            folder.database.submit([record.delete(folder.id)])
+        folder.to_render.add(record.entry)
+        if beside.startswith(OURS):
+            return True
+        self._look(beside)
+        name = beside.rpartition("/")[2]
+        text = f"it was changed on several devices at a time; the version from here is {name}"
+        folder.notices.add(NoticeKind.KEPT_BESIDE, record.path, text, record.entry)
+        log.warning("different_file_kept_beside", folder=folder.label, name=name)
+        return True

@@ -1,0 +1,354 @@
+"""Who has read what: the evidence for which version a save was made of (invariant 2; the rule is in `evidence.py`).
+
+Theory of operation
+    The version that a file holds is *opened* when a program here reads it or has saved it (`opened.py`), and *unread*
+    from when it was rendered with others' changes until somebody reads it. When the next version is rendered over one
+    that was opened in the last four waking hours, that one becomes a candidate: a save that turns up may have been made
+    of it. So does a version that an editor's lock stood beside (`files/editor_locks.py`).
+
+    Once somebody has read what was rendered, or has saved over it, only candidates with a lock are left.
+
+Invariants
+    * Only reading the very file that was rendered counts as reading it; our own reading does not, nor that of a file
+      that was saved since.
+    * Candidates are in the store, so that a restart does not forget them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import replace
+
+import trio
+
+from yp2p.disk.ingest.evidence import OPEN_S, Waves
+from yp2p.disk.ingest.opened import Opened
+from yp2p.files.editor_locks import is_standing, lock_of
+from yp2p.files.inspect import Finding, Found, Stamp
+from yp2p.files.reads import ReadWatcher
+from yp2p.files.root import Root
+from yp2p.files.watch import Batch
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import Candidate, FileRecord, forget_unread
+from yp2p.identity import ID_BYTES, EntryID
+from yp2p.store.database import Statement
+
+# Paths that others took files from.
+_MAX_FORMER = 256
+# An editor that was open when its file moved away saves there within minutes; a program that writes there later means
+# the file that stands there by then.
+_FORMER_S = 600.0
+# Versions of one file that may be open at the same time. Each costs a comparison with a save.
+_MAX_CANDIDATES = 8
+# For so many files, looking for locks takes longer than a worker thread's round trip.
+_INLINE_LOCKS = 16
+
+
+class Readers:
+    """The evidence for the files of one folder.
+
+    Args:
+        watch: tells once, under a key, when somebody reads the file now at a path; False when that cannot be told.
+        reads: tells which files are read; None when that cannot be told.
+    """
+
+    def __init__(
+        self, folder: Folder, root: Root, watch: Callable[[str, bytes], bool], reads: ReadWatcher | None = None
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._watch = watch
+        self.opened = Opened(folder, reads)
+        self.waves = Waves()
+        # What an entry's file was before it was rendered, the oldest first.
+        self._candidates: dict[EntryID, list[Candidate]] = {}
+        self._were_read: set[EntryID] = set()  # those of them whose file of now was read or saved over since
+        self._rendering: dict[EntryID, Candidate | None] = {}  # what becomes a candidate once it is replaced
+        self._foreign: dict[EntryID, FileRecord] = {}  # base of another entry, whose file had the path before
+        self._formerly: dict[
+            str, tuple[FileRecord, float]
+        ] = {}  # what had a path before others moved it, and until when
+        self._not_rendered: set[EntryID] = set()  # whose file is somebody else's text now
+        self._foreign_until: dict[EntryID, float] = {}  # until when a base of another entry counts
+        self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
+        self._next_key = 0
+        self._written: set[str] = set()  # written to, and not looked at yet: who reads now reads that
+        self._pending: set[str] = set()  # the same, and those that were put in place of another
+        self._released: dict[EntryID, str] = {}  # an editor's lock that went after a save that is not looked at yet
+        self._in_git: set[str] = set()  # paths that a git command wrote to last
+
+    # --- what a save may have been made of ------------------------------------------------------------------------
+
+    def candidates(self, entry: EntryID) -> list[tuple[Candidate, bool]]:
+        """What a save of this file may have been made of beside what it is known to hold, the oldest first; with
+        whether an editor's lock from that time stood when the save was made."""
+        found = self._candidates.get(entry, [])
+        record = self._folder.files.get(entry)
+        if record is None:
+            return []
+        stands = {
+            lock: self._released.get(entry) == lock.name or is_standing(self._root, record.path, lock)
+            for lock in {one.lock for one in found if one.lock is not None}
+        }
+        return [
+            (one, one.lock is not None and stands[one.lock]) for one in found if one.base.document == record.document
+        ]
+
+    def was_read_since(self, entry: EntryID) -> bool:
+        """Whether somebody has read what was rendered last, or has saved over it."""
+        return entry in self._were_read
+
+    def is_in_git(self, path: str) -> bool:
+        """Whether a git command was at work when the file at this path was written last."""
+        return path in self._in_git
+
+    def bases(self) -> list[FileRecord]:
+        """What a save that turns up may have been made of, beside what the files are known to hold."""
+        now = trio.current_time()
+        return [
+            *(one.base for found in self._candidates.values() for one in found),
+            *(one.base for one in self._rendering.values() if one is not None),
+            *self._foreign.values(),
+            *(record for record, until in self._formerly.values() if now < until),
+        ]
+
+    def oldest_base(self, record: FileRecord) -> FileRecord:
+        """The oldest version that a save of the file may have been made of."""
+        found = [one.base for one in self._candidates.get(record.entry, []) if one.base.document == record.document]
+        return found[0] if found else record
+
+    def forget_old(self) -> None:
+        """Forget what does not matter any more."""
+        self.opened.forget_old()
+        now = trio.current_time()
+        for entry, found in list(self._candidates.items()):
+            if any(now - one.opened_at > OPEN_S for one in found):
+                self._keep(entry, [one for one in found if now - one.opened_at <= OPEN_S])
+
+    def is_unread(self, entry: EntryID) -> bool:
+        """Whether it matters when somebody reads this file."""
+        return entry in self._foreign or (entry in self._candidates and entry not in self._were_read)
+
+    def was_read(self, entry: EntryID) -> None:
+        """Whoever saves the file of this entry from now on may have read what was rendered."""
+        if self._foreign.pop(entry, None) is not None:
+            self._foreign_until.pop(entry, None)
+            self._folder.database.submit([forget_unread(self._folder.id, entry)])
+        if entry in self._candidates and entry not in self._were_read:
+            self._were_read.add(entry)
+            self._keep(entry, [one for one in self._candidates[entry] if one.lock is not None])
+
+    def was_saved(self, entry: EntryID, made_of: Candidate | None = None) -> None:
+        """Somebody saved the file: what was rendered before is gone, and this version is open.
+
+        Args:
+            made_of: what the save turned out to be made of. The same editor's versions before are open no more.
+        """
+        self.was_read(entry)
+        self.opened.was_saved(entry)
+        if made_of is not None and made_of.lock is not None:
+            self._keep(entry, [one for one in self._candidates.get(entry, []) if one.lock != made_of.lock])
+
+    def forget(self, entry: EntryID) -> None:
+        """The file is gone."""
+        self.was_read(entry)
+        self._keep(entry, [])
+        self.opened.forget(entry)
+
+    def _keep(self, entry: EntryID, candidates: list[Candidate]) -> None:
+        """Only these are candidates of the entry, here and in the store."""
+        if self._candidates.pop(entry, None) is not None:
+            self._folder.database.submit([forget_unread(self._folder.id, entry), *self._save(entry, candidates)])
+        if candidates:
+            self._candidates[entry] = candidates
+        else:
+            self._were_read.discard(entry)
+
+    def _save(self, entry: EntryID, candidates: list[Candidate]) -> list[Statement]:
+        is_read = entry in self._were_read
+        return [one.save(self._folder.id, entry, is_read=is_read) for one in candidates]
+
+    # --- rendering ------------------------------------------------------------------------------------------------
+
+    async def will_replace(self, items: Sequence[tuple[EntryID, FileRecord]]) -> None:
+        """Files are about to be put in place of these bases: their own, or that of an entry that was there before."""
+        if not items:
+            return
+        await self.opened.take_pending()
+        paths = [base.path for _, base in items]
+        if len(paths) <= _INLINE_LOCKS:
+            locks = [lock_of(self._root, path) for path in paths]
+        else:
+            locks = await trio.to_thread.run_sync(lambda: [lock_of(self._root, path) for path in paths])
+        now = trio.current_time()
+        for (entry, base), lock in zip(items, locks, strict=True):
+            if base.entry != entry:
+                self._foreign.setdefault(entry, base)
+                continue
+            is_there = entry in self._folder.files  # else it was deleted a moment ago
+            opened_at = self.opened.at(entry) if is_there else now
+            if lock is not None and lock not in {one.lock for one in self._candidates.get(entry, [])}:
+                opened_at = now  # else what this editor has open is a candidate already
+            self._rendering[entry] = Candidate(base, opened_at, lock)
+
+    def were_put(self, done: Set[EntryID], failed: Set[EntryID]) -> None:
+        """These files are in place, and those are not. What was read meanwhile may have been read of either version."""
+        meanwhile = self.opened.take_now()
+        for entry in done:
+            before = self._rendering.pop(entry, None)
+            if before is not None and entry in meanwhile:
+                before = replace(before, opened_at=trio.current_time())
+            self._was_rendered(entry, before)
+        self.opened.were_rendered(done - meanwhile)
+        for entry in failed:
+            self._rendering.pop(entry, None)
+
+    def _was_rendered(self, entry: EntryID, before: Candidate | None) -> None:
+        """A newer version is in place of `before`: that is a candidate now, if a program may have it open."""
+        found = self._candidates.get(entry, [])
+        if before is not None and trio.current_time() - before.opened_at <= OPEN_S:
+            found = [*(one for one in found if one.base.content != before.base.content), before]
+        if len(found) > _MAX_CANDIDATES:
+            first = next((one for one in found if one.lock is None), found[0])
+            found = [one for one in found if one is not first]
+        self._were_read.discard(entry)
+        if found:
+            self._candidates[entry] = found
+
+    def statements(self, entry: EntryID) -> list[Statement]:
+        """What is to be stored of the evidence for a file that was put in place."""
+        foreign = self._foreign.get(entry)
+        rows = self._save(entry, self._candidates.get(entry, []))
+        if foreign is not None:
+            rows.append(Candidate(foreign, 0.0).save(self._folder.id, entry, is_read=False))
+        return [forget_unread(self._folder.id, entry), *rows] if rows else []
+
+    def watch_rendered(self, entry: EntryID, path: str) -> None:
+        """The file at `path` is about to be put in place: then its readers count."""
+        self._not_rendered.discard(entry)
+        self.watch_reading(entry, path)
+
+    def watch_reading(self, entry: EntryID, path: str) -> None:
+        """From now on reading the file at `path` counts for the entry. Where nobody can tell, it stays unread."""
+        self._foreign_until.setdefault(entry, trio.current_time() + _FORMER_S)
+        key = entry + self._next_key.to_bytes(8, "big")
+        self._next_key += 1
+        self._reading[entry] = key
+        self._watch(path, key)
+
+    # --- recovery -------------------------------------------------------------------------------------------------
+
+    def recovered(self, entry: EntryID, candidate: Candidate, *, is_read: bool) -> None:
+        """A candidate that the store has, or that a crash left; when it was opened nobody knows any more."""
+        if candidate.base.entry != entry:
+            self._foreign[entry] = candidate.base
+            return
+        self._was_rendered(entry, replace(candidate, opened_at=self.opened.blind_at))
+        if is_read:
+            self._were_read.add(entry)
+
+    # --- files that went elsewhere --------------------------------------------------------------------------------
+
+    def moved_away(self, record: FileRecord) -> None:
+        """Others' changes took this file from its path: who had it open may still save there."""
+        self._formerly.pop(record.path, None)
+        self._formerly[record.path] = (record, trio.current_time() + _FORMER_S)
+        while len(self._formerly) > _MAX_FORMER:
+            del self._formerly[next(iter(self._formerly))]
+
+    def former(self, path: str) -> FileRecord | None:
+        """What stood at a path until a moment ago."""
+        record, until = self._formerly.get(path, (None, 0.0))
+        return record if trio.current_time() < until else None
+
+    def foreign_base(self, record: FileRecord) -> FileRecord | None:
+        """The base of another entry, where its file had this path until a moment ago and nobody has read this one."""
+        base = self._foreign.get(record.entry)
+        if base is not None and trio.current_time() > self._foreign_until.get(record.entry, math.inf):
+            self.was_read(record.entry)
+            return None
+        return base
+
+    def keep_foreign(self, entry: EntryID, base: FileRecord) -> None:
+        """Whoever saves the file of `entry` next goes on from `base`, whoever reads it before it is rendered again."""
+        self._foreign[entry] = base
+        self._reading.pop(entry, None)
+        self._not_rendered.add(entry)
+
+    # --- what happens to the files --------------------------------------------------------------------------------
+
+    def looked_at(self, paths: Set[str]) -> None:
+        """What was written to these paths is known now."""
+        self._written -= paths
+        self._pending -= paths
+        for entry in [self._folder.file_at[path] for path in paths if path in self._folder.file_at]:
+            name = self._released.pop(entry, None)
+            if name is not None:
+                self._unlock(entry, name)
+
+    def _unlock(self, entry: EntryID, name: str) -> None:
+        """The editor with this lock has closed the file."""
+        if any(one.lock is not None and one.lock.name == name for one in self._candidates.get(entry, [])):
+            self._keep(
+                entry,
+                [
+                    replace(one, lock=None) if one.lock is not None and one.lock.name == name else one
+                    for one in self._candidates[entry]
+                    if entry not in self._were_read or one.lock is None or one.lock.name != name
+                ],
+            )
+
+    def _is_saved(self, entry: EntryID) -> bool:
+        """Whether the file is another than it is known to be: we put files in place as well."""
+        record = self._folder.files[entry]
+        try:
+            status = self._root.lstat(record.path)
+        except OSError:
+            return True
+        return status is None or Stamp.of(status) != record.stamp
+
+    def stop_counting(self, known: list[tuple[str, Stamp | None, bool]]) -> list[EntryID]:
+        """We are about to read these files ourselves, which is not to be taken for a person's reading."""
+        found = (self._folder.file_at.get(path) for path, _, _ in known)
+        entries = [entry for entry in found if entry is not None and self.is_unread(entry)]
+        for entry in entries:
+            self._reading.pop(entry, None)
+        return entries
+
+    def count_again(self, entries: list[EntryID], busy: set[str]) -> None:
+        for entry in entries:
+            record = self._folder.files.get(entry)
+            is_watched = not self.is_unread(entry) or entry in self._reading or entry in self._not_rendered
+            if not is_watched and record is not None and record.path not in busy:
+                self.watch_reading(entry, record.path)
+
+    def take(self, batch: Batch) -> None:
+        """Take who read and wrote what: what is read after a save is not what was rendered."""
+        for key, before in batch.read.items():
+            entry = EntryID(key[:ID_BYTES])
+            record = self._folder.files.get(entry)
+            if self._reading.get(entry) == key and record is not None and record.path not in before | self._written:
+                self.was_read(entry)
+        for path, name, after_save in batch.released:
+            owner = self._folder.file_at.get(path)
+            if owner is None or owner not in self._candidates:
+                continue
+            if (after_save or path in self._pending) and self._is_saved(owner):
+                self._released[owner] = name
+            else:
+                self._unlock(owner, name)
+        self._written |= batch.written
+        self._pending |= batch.written | batch.finished
+        self._in_git = (self._in_git - batch.finished - batch.written) | batch.in_git
+        now = time.time()
+        for path in batch.written:
+            self.waves.add(path, now)
+
+    def found(self, findings: Iterable[Finding]) -> None:
+        """What was found at some paths: which files were saved, and when."""
+        for finding in findings:
+            record = self._folder.file_by_path(finding.path)
+            if finding.found is Found.TEXT and record is not None and finding.content != record.content:
+                self.waves.add(finding.path, finding.stamp.ctime_ns / 1e9)

@@ -1,0 +1,198 @@
+"""After a crash: what lies in `.yp2p/tmp` and in the store says what was being done when it happened.
+
+A replacement's evidence is the name of its temporary file, a new file's an intent in the store (`files/replace.py`).
+Both are settled before the first scan, so that a file that was put in place is not taken for a person's edit. What
+cannot be settled goes to the trash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.old_versions import older_version
+from yp2p.disk.ingest.opaque_entries import content_of, record_of
+from yp2p.disk.render.displaced_files import keep_in_trash
+from yp2p.documents.manifest import Entry
+from yp2p.files import replace as disk
+from yp2p.files.blobs import PREFIX, name_of
+from yp2p.files.editor_locks import lock_of
+from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
+from yp2p.files.replace import Purpose, Temporary
+from yp2p.files.root import PARKED, Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import Candidate, FileRecord, Intent, load_intents, load_unread
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.blobs import chunk_count
+from yp2p.protocol.entries import Kind
+from yp2p.store.database import Statement
+
+log = structlog.get_logger()
+
+
+class AfterCrash:
+    """Settles what a crash left of one folder's files."""
+
+    def __init__(self, folder: Folder, root: Root, ingest: Ingest) -> None:
+        self._folder = folder
+        self._root = root
+        self._ingest = ingest
+
+    async def recover(self) -> None:
+        """Settle what is between intent and base, and clear `.yp2p/tmp`."""
+        folder = self._folder
+        folder.blobs.start_over()
+        document_of = lambda entry: e.document if (e := folder.manifest.entries.get(entry)) is not None else None  # noqa: E731
+        readers = self._ingest.readers
+        for entry, candidate, is_read in load_unread(folder.database, folder.id, folder.files, document_of):
+            readers.recovered(entry, candidate, is_read=is_read)
+        for entry in [entry for entry in folder.files if readers.is_unread(entry)]:
+            self._recover_unread(entry)
+        for intent in load_intents(folder.database, folder.id):
+            if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
+                record = intent.record()
+                folder.set_file(record)
+                folder.database.submit([record.save(folder.id)])
+            await folder.database.submit([intent.delete(folder.id)]).wait()
+            disk.discard(self._root, intent.temporary.name)
+        for name in sorted(self._root.temporaries()):
+            if name.endswith(disk.ASIDE):
+                self._recover_aside(name.removesuffix(disk.ASIDE))
+        wanted = {name_of(content.hash) for content in folder.blobs.wanted.values() if chunk_count(content.size) > 1}
+        for name in sorted(self._root.temporaries()):
+            purpose = disk.read_purpose(name)
+            if purpose is not None:
+                await self._recover_replacement(*purpose)
+            elif name.startswith(PARKED):
+                self._recover_parked(name)
+            elif name.startswith(PREFIX) and name in wanted:
+                pass  # the fetch goes on from there
+            elif name.endswith(disk.ASIDE):
+                await keep_in_trash(folder, self._root, name)
+            else:
+                disk.discard(self._root, name)
+
+    def _recover_aside(self, name: str) -> None:
+        """An exchange by hand that a crash cut in two."""
+        purpose = disk.read_purpose(name)
+        record = self._folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
+        if purpose is not None and record is not None:
+            disk.settle_aside(self._root, purpose[1], record.path)
+
+    def _recover_parked(self, name: str) -> None:
+        """A file that was on its way to another name: its record says where it is, or it would look deleted."""
+        record = self._folder.files.get(EntryID(bytes.fromhex(name.removeprefix(PARKED))))
+        if record is not None and record.path != name:
+            parked = replace(record, path=name, stamp=NO_STAMP)
+            self._folder.set_file(parked)
+            self._folder.database.submit([parked.save(self._folder.id)])
+            self._folder.to_render.add(record.entry)
+
+    def _is_undone(self, intent: Intent) -> bool:
+        """Whether the file is not in place all the same.
+
+        A power cut can take back that it was put there, and its temporary name as well; a copied disk has other inodes.
+        """
+        try:
+            status = self._root.lstat(intent.path)
+        except OSError:
+            return True
+        return status is None or (self._ingest.after_power_cut and status.st_ino != intent.temporary.inode)
+
+    def _recover_unread(self, entry: EntryID) -> None:
+        """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
+        folder = self._folder
+        record = folder.files[entry]
+        try:
+            status = self._root.lstat(record.path)
+        except OSError:
+            status = None
+        known = record.stamp
+        is_rendered = status is not None and (status.st_ino, status.st_size, status.st_mtime_ns) == (
+            known.inode, known.size, known.mtime_ns,
+        )  # fmt: skip
+        was_read = status is None or (is_rendered and status.st_atime_ns > known.mtime_ns)
+        log.debug("unread_recovered", path=record.path, unread=not was_read)
+        if was_read:
+            self._ingest.readers.was_read(entry)
+        elif is_rendered:
+            self._ingest.readers.watch_reading(entry, record.path)
+        # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
+
+    async def _recover_replacement(self, purpose: Purpose, temporary: Temporary) -> None:
+        """Settle one replacement from what lies under its temporary name."""
+        folder, entry, seq = self._folder, EntryID(purpose.entry), purpose.seq
+        if not disk.was_put(self._root, temporary):
+            disk.discard(self._root, temporary.name)
+            return
+        base = folder.files.get(entry)
+        there = folder.manifest.entries.get(entry)
+        if any(one is not None and one.kind is not Kind.TEXT for one in (base, there)):
+            await self._recover_whole(purpose, base, there)
+            await keep_in_trash(folder, self._root, temporary.name)
+            return
+        if base is not None and not self._is_known(purpose, base.document):
+            # The store is older than this file: it was brought back from a backup.
+            await keep_in_trash(folder, self._root, temporary.name)
+            return
+        came_out = inspect(self._root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
+        if (
+            base is not None
+            and came_out.found is Found.TEXT
+            and older_version(folder, base, came_out.content, came_out.stamp.size)
+        ):
+            came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
+        # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
+        if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
+            found = folder.manifest.entries.get(entry)
+            document = found.document if found is not None else base.document
+            statements: list[Statement] = []
+            if document == base.document:
+                candidate = Candidate(base, 0.0, lock_of(self._root, base.path))
+                self._ingest.readers.recovered(entry, candidate, is_read=False)
+                statements = self._ingest.readers.statements(entry)
+            content = folder.texts.at(document, seq).content()
+            record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
+            folder.set_file(record)
+            await folder.database.submit([record.save(folder.id), *statements]).wait()
+            if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
+                await self._ingest.saves.save_against(base, came_out)
+                came_out = replace(came_out, found=Found.UNCHANGED)
+        if came_out.found is Found.UNCHANGED:
+            disk.discard(self._root, temporary.name)
+            return
+        # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
+        await keep_in_trash(folder, self._root, temporary.name)
+
+    async def _recover_whole(self, purpose: Purpose, base: FileRecord | None, there: Entry | None) -> None:
+        """What was put in place of what is no text, or no text itself, is there still: so it was not saved here."""
+        if base is None:
+            return
+        for longest_text in (0, MAX_TEXT_BYTES):
+            found = await trio.to_thread.run_sync(
+                lambda limit=longest_text: inspect(self._root, base.path, None, limit, trust_stamp=False)  # type: ignore[misc]
+            )
+            if found.kind is None or not found.content.startswith(purpose.content):
+                continue
+            if found.kind is not Kind.TEXT:
+                rendered = record_of(base.entry, content_of(found), found)
+            elif there is not None and there.kind is Kind.TEXT and there.document in self._folder.digests:
+                rendered = FileRecord(
+                    base.entry, base.path, there.document, purpose.seq, None, found.content, found.mode, found.stamp
+                )
+            else:
+                continue
+            self._folder.set_file(rendered)
+            self._folder.database.submit([rendered.save(self._folder.id)])
+            return
+
+    def _is_known(self, purpose: Purpose, document: DocumentID) -> bool:
+        """Whether the store holds the version that was put in place."""
+        found = self._folder.manifest.entries.get(EntryID(purpose.entry))
+        versions = {document, found.document if found is not None else document}
+        return any(
+            self._folder.texts.at(version, purpose.seq).content().startswith(purpose.content) for version in versions
+        )

@@ -1,0 +1,102 @@
+"""What came out when a file was replaced: kept for a while, because somebody may write into it still.
+
+A program that had the file open, or was opening it, when it was exchanged (`files/replace.py`) writes into the one that
+is no longer there. That is looked at when the program closes it, and once more at the end; what was written is merged
+as a save made on the base of that time. What cannot be merged goes to the trash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+import trio
+
+from yp2p.disk.ingest.local_edits import Saves
+from yp2p.files import replace as disk
+from yp2p.files.inspect import NO_STAMP, Found, Stamp
+from yp2p.files.root import Root
+from yp2p.files.trash import new_place
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
+
+KEEP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameOut:
+    """A file that was replaced, kept for a while."""
+
+    name: str
+    stamp: Stamp
+    base: FileRecord
+    until: float
+
+
+class Late:
+    """The replaced files of one folder."""
+
+    def __init__(self, folder: Folder, root: Root, saves: Saves) -> None:
+        self._folder = folder
+        self._root = root
+        self._saves = saves
+        self._came_out: list[CameOut] = []
+        self._merging: list[FileRecord] = []  # the base of what is being merged
+
+    def add(self, name: str, stamp: Stamp, base: FileRecord) -> None:
+        """A replaced file is under this name in `.yp2p/tmp`."""
+        self._came_out.append(CameOut(name, stamp, base, trio.current_time() + KEEP_S))
+
+    def bases(self) -> list[FileRecord]:
+        """What these files held."""
+        return [*self._merging, *(out.base for out in self._came_out)]
+
+    def next_deadline(self) -> float:
+        return self._came_out[0].until if self._came_out else float("inf")
+
+    def written(self, names: Set[str]) -> None:
+        """Somebody closed these files in `.yp2p/tmp`: look now at those that came out and are another since."""
+        if names:
+            late = [out for out in self._came_out if out.name in names and self._is_another(out)]
+            rest = [out for out in self._came_out if out not in late]
+            self._came_out = [*(replace(out, until=trio.current_time()) for out in late), *rest]
+
+    def _is_another(self, out: CameOut) -> bool:
+        try:
+            status = self._root.lstat(out.name)
+        except OSError:
+            return False
+        return status is not None and (status.st_size, status.st_mtime_ns) != (out.stamp.size, out.stamp.mtime_ns)
+
+    async def look(self) -> None:
+        now = trio.current_time()
+        while self._came_out and self._came_out[0].until <= now:
+            await self._merge_late(self._came_out.pop(0))
+
+    async def _merge_late(self, out: CameOut) -> None:
+        self._merging = [out.base]
+        await self._folder.database.pending().wait()
+        late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
+        if late is not None and late.found is Found.BUSY:
+            self._came_out.append(replace(out, until=trio.current_time() + KEEP_S))
+        elif late is not None and late.found is not Found.TEXT:
+            await keep_in_trash(self._folder, self._root, out.name)
+        else:
+            if late is not None:
+                await self._saves.save_against(out.base, late)
+            disk.discard(self._root, out.name)
+        self._merging = []
+
+    async def finish(self) -> None:
+        """Before stopping: look once more at everything that is kept."""
+        for _ in range(len(self._came_out)):
+            await self._merge_late(self._came_out.pop(0))  # what is busy stays in `.yp2p/tmp`, for the next start
+
+
+async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:
+    """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
+    purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
+    record = folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
+    target = f"{new_place()}/{record.path if record is not None else name.rpartition('/')[2]}"
+    await trio.to_thread.run_sync(disk.move_away, root, name, target, None, NO_STAMP)

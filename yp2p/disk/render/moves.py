@@ -1,0 +1,129 @@
+"""Files that go elsewhere because the documents say so: renamed, or into the trash.
+
+Invariants
+    * A file is only renamed as long as it is what its record says.
+    * What the store says of a rename or a deletion, the disk has durably.
+    * A file leaves only into the trash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import trio
+
+from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.render.retries import Retries
+from yp2p.files import replace as disk
+from yp2p.files.capabilities import folded
+from yp2p.files.replace import Outcome
+from yp2p.files.root import PARKED, TMP, Root
+from yp2p.files.syscalls import sync_file_system
+from yp2p.files.trash import new_place
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord
+from yp2p.protocol.entries import Kind
+
+
+class Moves:
+    """Renames and removes the files of one folder."""
+
+    def __init__(self, folder: Folder, root: Root, readers: Readers, retries: Retries) -> None:
+        self._folder = folder
+        self._root = root
+        self._readers = readers
+        self._retries = retries
+
+    async def move(self, record: FileRecord, path: str) -> FileRecord | None:
+        """Rename a file to where the layout wants it; None when that has to wait."""
+        folder = self._folder
+        blocker = folder.file_by_path(path)
+        if blocker is not None:
+            if folder.layout().path_of.get(blocker.entry) == path:
+                self._retries.soon(record.entry)
+                return None
+            # It has to go elsewhere itself: park it, which also resolves cycles.
+            parked = await self._rename(blocker, f"{PARKED}{blocker.entry.hex()}")
+            folder.to_render.add(blocker.entry)
+            if parked is None:
+                self._retries.soon(record.entry)
+                return None
+        self._remove_directory_at(path)
+        if self._root.is_twin(path) and folded(record.path) == folded(path):
+            parked = await self._rename(record, f"{PARKED}{record.entry.hex()}")  # `Case` becomes `case`
+            if parked is None:
+                return None
+            record = parked
+        if self._retries.is_twin(record.entry, path):
+            return None
+        return await self._rename(record, path)
+
+    async def remove(self, record: FileRecord) -> None:
+        """Another device deleted the file: into the trash with it."""
+        folder = self._folder
+        if record.kind is Kind.DIRECTORY:
+            if not self._is_directory_entry(record.path):
+                await self.tidy(f"{record.path}/")
+            folder.drop_file(record.entry)
+            folder.database.submit([record.delete(folder.id)])
+            folder.rendered(record.entry)
+            return
+        target = f"{new_place()}/{record.path}"
+        result = await trio.to_thread.run_sync(
+            disk.move_away, self._root, record.path, target, record.content, record.stamp, record.kind
+        )
+        if result.outcome is Outcome.DONE or self._is_gone(record.path):
+            await self._force()
+            self._readers.moved_away(record)
+            self._readers.forget(record.entry)
+            folder.drop_file(record.entry)
+            folder.guard.count(record.entry, trio.current_time(), record.stamp.size)
+            folder.database.submit([record.delete(folder.id)])
+            await self.tidy(record.path)
+            folder.rendered(record.entry)
+        else:
+            self._retries.not_moved(record, target, result)
+
+    async def tidy(self, path: str) -> None:
+        """Remove the directories above `path` that nothing is left in, up to one that has an entry of its own."""
+        parent = path.rpartition("/")[0]
+        while parent and not self._is_directory_entry(parent):
+            parent = parent.rpartition("/")[0]
+        await trio.to_thread.run_sync(self._root.remove_empty_parents, path, parent)
+
+    def _remove_directory_at(self, path: str) -> None:
+        """An empty directory makes room for the file that belongs there."""
+        if self._root.is_empty_directory(path):
+            self._root.remove_directory(path)
+
+    async def _rename(self, record: FileRecord, path: str) -> FileRecord | None:
+        folder = self._folder
+        result = await trio.to_thread.run_sync(
+            disk.move_away, self._root, record.path, path, record.content, record.stamp, record.kind
+        )
+        if result.outcome is not Outcome.DONE:
+            self._retries.not_moved(record, path, result)
+            return None
+        moved = replace(record, path=path, stamp=result.stamp or record.stamp)
+        if not record.path.startswith(TMP):
+            self._readers.moved_away(record)
+        await self._force()
+        folder.set_file(moved)
+        folder.database.submit([moved.save(folder.id)])
+        await self.tidy(record.path)
+        folder.rendered(record.entry)
+        return moved
+
+    def _is_directory_entry(self, path: str) -> bool:
+        entry = self._folder.layout().entry_at.get(path)
+        return entry is not None and self._folder.manifest.entries[entry].kind is Kind.DIRECTORY
+
+    async def _force(self) -> None:
+        """A rename that a power cut took back would look like one that a person made."""
+        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+
+    def _is_gone(self, path: str) -> bool:
+        try:
+            return self._root.lstat(path) is None
+        except OSError:
+            return False

@@ -1,0 +1,320 @@
+"""Render: from the documents onto the disk.
+
+Theory of operation
+    For every entry that may differ, a plan compares where `layout` wants it and what the document says with the file's
+    record: create, replace, move, remove, or nothing. What needs no new content is done at once (`moves.py`); files to
+    be written are put in place in batches (`staged_writes.py`).
+
+Invariants
+    * At most `MAX_RENDERS_PER_S` a file, and the last state always comes.
+    * Nothing is rendered before the first scan after a start: the disk may be older than the store.
+    * Incoming deletions are done together, when no more come, and only past the guard (`folder/guard.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.ignored import is_left_alone
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.opaque_entries import is_apart
+from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
+from yp2p.disk.render.displaced_files import Late
+from yp2p.disk.render.moves import Moves
+from yp2p.disk.render.retries import Retries
+from yp2p.disk.render.staged_writes import Expecting, Put, Puts
+from yp2p.documents.manifest import Entry
+from yp2p.files import replace as disk
+from yp2p.files.blobs import name_of
+from yp2p.files.ignore import IGNORE_FILE
+from yp2p.files.inspect import NO_STAMP
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import Digest, FileRecord
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Kind, Mode
+from yp2p.protocol.ysync import read_state_vector
+
+MAX_RENDERS_PER_S = 10
+# To make the text of a document takes time with all that was ever typed into it. While programs have it open, their
+# keystrokes go from one to the other without the file, which gets this share of a core, and is no older than this. Of
+# the time in which a file is put in place most is waiting for the disk.
+_TYPED_SHARE, _PUTTING_SHARE = 0.01, 0.04
+_LONGEST_PAUSE_S = 1.0
+BATCH = 1024
+_BATCH_CHARS = 8 << 20
+# Fewer deletions than this are done at once.
+_FLOOD_FILES = 3
+
+log = structlog.get_logger()
+
+
+class Render:
+    """Brings the files of one folder in step with its documents.
+
+    Args:
+        look: asks for a path to be looked at before it is rendered.
+        expecting: see `staged_writes.py`.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        root: Root,
+        ingest: Ingest,
+        look: Callable[[str], None],
+        expecting: Expecting = lambda _: nullcontext(set()),
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._ingest = ingest
+        self._look = look
+        self.late = Late(folder, root, ingest.saves)
+        self._retries = Retries(folder, root, look)
+        self._moves = Moves(folder, root, ingest.readers, self._retries)
+        self._puts = Puts(folder, root, ingest, self.late, self._retries, expecting)
+        self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
+        self._putting_s = 0.0  # and to put the last ones in place, each
+        self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
+
+    def let_go(self) -> None:
+        """Forget what does not matter any more."""
+        self._puts.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
+        self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._puts.last}
+
+    def next_deadline(self) -> float:
+        return min(self._retries.next_deadline(), self.late.next_deadline())
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._retries
+
+    async def run(self) -> None:
+        """Carry out one batch of what is to be rendered."""
+        folder = self._folder
+        now = trio.current_time()
+        self._retries.take_due(now)
+        self._wait_for_flood(now)
+        reason = self._too_many_deletions(now)
+        if reason:
+            folder.hold(f"{reason} by another device")
+            return
+        puts: list[Put] = []
+        chars = 0
+        rules = folder.layout().entry_at.get(IGNORE_FILE)
+        first = [rules] if rules is not None and rules in folder.to_render else []
+        if first:
+            self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
+        for entry in first or list(folder.to_render):  # what comes in meanwhile has not been counted by the guard
+            if len(puts) >= BATCH or chars >= _BATCH_CHARS:
+                break
+            folder.to_render.discard(entry)
+            put = await self._plan(entry)
+            if put is not None:
+                puts.append(put)
+                chars += len(put.text)
+        if puts:
+            began = time.perf_counter()
+            await self._puts.all(puts)
+            self._putting_s = (time.perf_counter() - began) / len(puts)
+        await self.late.look()
+        self._remove_obsolete()
+
+    def _remove_obsolete(self) -> None:
+        """Blobs that nobody wants any more, whole or not."""
+        blobs = self._folder.blobs
+        for blob in blobs.obsolete - blobs.fetching - blobs.placing:
+            blobs.obsolete.discard(blob)
+            blobs.whole.pop(blob, None)
+            disk.discard(self._root, name_of(blob))
+
+    def _doomed(self) -> dict[EntryID, int]:
+        """Entries to be rendered whose file goes, with its size."""
+        folder = self._folder
+        return {
+            entry: folder.files[entry].stamp.size
+            for entry in folder.to_render & folder.files.keys()  # of a first sync's ten thousand, none
+            if ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
+            and not self._is_left_out(folder.files[entry])
+        }
+
+    def _is_left_out(self, record: FileRecord) -> bool:
+        return self._folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
+
+    def _wait_for_flood(self, now: float) -> None:
+        """Deletions come in pieces: many are looked at together, when no more of them come."""
+        doomed = self._doomed()
+        waiting = {entry: since for entry, since in self._flood.items() if entry in self._retries}
+        self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
+        since = self._flood.values()
+        if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
+            self._folder.to_render -= doomed.keys()
+            for entry in self._flood:
+                self._retries.at(entry, max(since) + GRACE_S)
+
+    def _too_many_deletions(self, now: float) -> str:
+        """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
+        folder = self._folder
+        doomed = self._doomed()
+        return folder.guard.refuses(doomed, len(folder.layout().path_of) + len(doomed), now) if doomed else ""
+
+    async def _plan(self, entry: EntryID) -> Put | None:
+        """Do what needs no new content; give the file to write, if there is one."""
+        folder = self._folder
+        found = folder.manifest.entries.get(entry)
+        record = folder.files.get(entry)
+        if found is None:
+            return None  # a register that cannot be read: what is here stays
+        if entry in folder.ignored:
+            # At a path that is left out what is here stays; but what was renamed to such a path goes there first.
+            path = folder.layout().path_of[entry]
+            if record is not None and record.path != path and not is_left_alone(folder, record.path):
+                await self._moves.move(record, path)
+            return None
+        if not folder.is_alive(found):
+            if record is not None and self._is_left_out(record):
+                folder.drop_file(entry)  # it is nobody's file now
+                folder.database.submit([record.delete(folder.id)])
+            elif record is not None and is_apart(record, found, found.content.hash):
+                if not await self._ingest.wholes.come_back(record, found):
+                    self._retries.soon(entry)
+            elif record is not None:
+                await self._moves.remove(record)
+            return None
+        if found.kind is Kind.TEXT and found.document not in folder.digests:
+            return None
+        path = folder.layout().path_of[entry]
+        due_at = self._due_at(entry, found)
+        if record is not None and record.path == path and trio.current_time() < due_at:
+            self._retries.at(entry, due_at)  # and nothing is made of the text until then
+            return None
+        digest = self._digest(found) if found.kind is Kind.TEXT else None
+        if record is not None and is_apart(record, found, digest.content if digest else found.content.hash):
+            wholes = self._ingest.wholes
+            is_later = record.replaces(found.content.hash)
+            if not await (wholes.come_back(record, found) if is_later else wholes.keep_beside(record)):
+                self._retries.soon(entry)
+            return None
+        if found.kind is Kind.DIRECTORY:
+            await self._make_directory(found, path, record)
+            return None
+        if found.kind is not Kind.TEXT:
+            return await self._plan_whole(found, path, record)
+        if record is not None and record.path != path:
+            record = await self._moves.move(record, path)
+            if record is None:
+                return None
+        # A new generation of the document replaces the file like any other change.
+        is_current = record is not None and record.document == found.document and record.kind is Kind.TEXT
+        if record is not None and is_current and folder.texts.is_rendered(record):
+            await self._mode(record, found.mode)
+            return None
+        if record is None and self._puts.is_taken(entry, path):
+            return None
+        if trio.current_time() < due_at:
+            self._retries.at(entry, due_at)
+            return None
+        seq, text = folder.texts.head(found.document)
+        digest = folder.digests.get(found.document)
+        assert digest is not None
+        if record is not None and record.kind is Kind.TEXT and digest.content == record.content:
+            await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
+            return None
+        is_first = (
+            record is None
+            and len(read_state_vector(digest.clocks)) == 1
+            and self._ingest.readers.former(path) is None
+        )  # fmt: skip
+        return Put(
+            entry, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
+            mtime_ns=(found.content.mtime_ns or None) if is_first else None,
+        )  # fmt: skip
+
+    def _due_at(self, entry: EntryID, found: Entry) -> float:
+        """When a file may be put in place again."""
+        pause_s = 1 / MAX_RENDERS_PER_S
+        live = self._folder.texts.in_memory(found.document) if found.kind is Kind.TEXT else None
+        if live is not None and live.is_in_programs:
+            typed_s = self._took_s.get(entry, 0.0) / _TYPED_SHARE + self._putting_s / _PUTTING_SHARE
+            pause_s = max(pause_s, min(_LONGEST_PAUSE_S, typed_s))
+        return self._puts.last.get(entry, -1.0) + pause_s
+
+    def _digest(self, found: Entry) -> Digest | None:
+        began = time.perf_counter()
+        digest = self._folder.digests.get(found.document)
+        self._took_s[found.id] = time.perf_counter() - began
+        return digest
+
+    async def _plan_whole(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
+        """Where a blob or symlink has to be put; None while its content is not here."""
+        folder, content = self._folder, found.content
+        if record is not None and record.path != path:
+            record = await self._moves.move(record, path)
+            if record is None:
+                return None
+        if record is not None and folder.holds(found):
+            if found.kind is Kind.BLOB:
+                await self._mode(record, found.mode)
+            return None
+        if record is None and self._puts.is_taken(found.id, path):
+            return None
+        put = Put(
+            found.id, found.document, path, found.kind, content.hash, found.mode, record,
+            mtime_ns=content.mtime_ns or None,
+        )  # fmt: skip
+        if found.kind is Kind.SYMLINK:
+            return replace(put, target=content.target)
+        whole = folder.blobs.whole.pop(content.hash, "")
+        if whole:
+            folder.blobs.placing.add(content.hash)
+            return replace(put, whole=whole)
+        source = folder.blobs.file_with(content.hash)
+        if source is not None:
+            return replace(put, copy_of=folder.files[source])
+        for session in folder.sessions.values():
+            session.fetch()
+        return None
+
+    async def _make_directory(self, found: Entry, path: str, record: FileRecord | None) -> None:
+        folder = self._folder
+        if record is not None and record.path == path:
+            return
+        if record is not None:
+            await self._moves.tidy(f"{record.path}/")
+        if self._folder.file_by_path(path) is not None:
+            self._retries.soon(found.id)  # a file that has to go elsewhere first
+            return
+        try:
+            await trio.to_thread.run_sync(self._root.make_directory, path)
+        except OSError as error:
+            self._retries.wait(found.id, error.strerror or str(error))
+            self._retries.look_above(path)
+            return
+        folder.waiting.entries.pop(found.id, None)
+        made = FileRecord(
+            found.id, path, found.document, 0, None, found.content.hash, found.mode, NO_STAMP, Kind.DIRECTORY
+        )  # fmt: skip
+        await self._base_is(made)
+
+    async def _base_is(self, record: FileRecord) -> None:
+        folder = self._folder
+        folder.set_file(record)
+        await folder.database.pending().wait()
+        folder.database.submit([record.save(folder.id)])
+        folder.rendered(record.entry)
+
+    async def _mode(self, record: FileRecord, mode: Mode) -> None:
+        if record.mode == mode:
+            return
+        try:
+            stamp = await trio.to_thread.run_sync(disk.set_mode, self._root, record.path, mode)
+        except OSError as error:
+            self._retries.wait(record.entry, error.strerror or str(error))
+            return
+        await self._base_is(replace(record, mode=mode, stamp=stamp or record.stamp))

@@ -1,0 +1,98 @@
+"""When entries that could not be rendered are tried again, and why they wait."""
+
+from __future__ import annotations
+
+import math
+import stat
+from collections.abc import Callable
+
+import trio
+
+from yp2p.files.replace import Outcome, Result
+from yp2p.files.root import TMP, TRASH, Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
+
+RETRY_S = 0.25
+BLOCKED_RETRY_S = 5.0
+
+
+class Retries:
+    """Entries of one folder that are rendered again at a time.
+
+    Args:
+        look: asks for a path to be looked at before it is rendered.
+    """
+
+    def __init__(self, folder: Folder, root: Root, look: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._root = root
+        self.look = look
+        self._due_at: dict[EntryID, float] = {}
+
+    def __contains__(self, entry: EntryID) -> bool:
+        return entry in self._due_at
+
+    def __len__(self) -> int:
+        return len(self._due_at)
+
+    def next_deadline(self) -> float:
+        return min(self._due_at.values(), default=math.inf)
+
+    def take_due(self, now: float) -> None:
+        """Have rendered what is due."""
+        for entry, at in list(self._due_at.items()):
+            if at <= now:
+                del self._due_at[entry]
+                self._folder.to_render.add(entry)
+
+    def at(self, entry: EntryID, due_at: float) -> None:
+        self._due_at[entry] = due_at
+
+    def soon(self, entry: EntryID) -> None:
+        self.at(entry, trio.current_time() + RETRY_S)
+
+    def wait(self, entry: EntryID, reason: str, delay_s: float = BLOCKED_RETRY_S) -> None:
+        """Try again later, and have `status` say why."""
+        self._folder.waiting.entries[entry] = reason
+        self.at(entry, trio.current_time() + delay_s)
+
+    def not_done(self, entry: EntryID, path: str, result: Result) -> None:
+        """Something is busy or in the way of `path`."""
+        self.wait(entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S)
+        self.look_above(path)
+
+    def not_moved(self, record: FileRecord, target: str, result: Result) -> None:
+        """A file could not be renamed to `target`."""
+        if result.outcome is not Outcome.CHANGED:
+            self.not_done(record.entry, target, result)
+            return
+        self.look(record.path)
+        if not target.startswith((TMP, TRASH)):
+            self.look(target)
+        self.soon(record.entry)
+
+    def look_above(self, path: str) -> None:
+        """What stands where a directory has to be may be a file that nobody knows: once it is known it steps aside."""
+        above = path.rpartition("/")[0]
+        while above:
+            try:
+                status = self._root.lstat(above)
+            except OSError:
+                return  # the reason that was given for what waits says why
+            if status is not None:
+                if not stat.S_ISDIR(status.st_mode):
+                    self.look(above)
+                return
+            above = above.rpartition("/")[0]
+
+    def is_twin(self, entry: EntryID, path: str) -> bool:
+        """Whether the file system takes this name for another one: the entry waits until that is gone."""
+        try:
+            if not self._root.is_twin(path):
+                return False
+        except OSError:
+            return False  # putting the file there will say why it does not work
+        self.wait(entry, "the file system here does not hold its name apart from another one")
+        return True

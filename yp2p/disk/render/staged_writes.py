@@ -1,0 +1,324 @@
+"""Puts files in place: batches of new and changed files, written, forced to the disk and exchanged together.
+
+Theory of operation
+    All temporary files of a batch are written and forced to the disk, all intents committed at once, all files put in
+    place, all bases advanced.
+
+    The order for one file (invariants 1 and 3): the text is taken -> its updates, the intent and the temporary file are
+    durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old file with the old
+    base, or the new file with evidence that `crash_recovery.py` turns into the new base. What came out of an exchange
+    is kept for a while (`displaced_files.py`).
+
+    What is no text is put in place likewise: a blob once it was fetched or copied, whole, and a symlink. What it
+    replaces goes to the trash.
+
+Invariants
+    * Nothing is overwritten that is not the base: a file that differs is ingested first.
+    * An intent is deleted before its temporary file.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import trio
+
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.opaque_entries import told_mode
+from yp2p.disk.render.displaced_files import Late, keep_in_trash
+from yp2p.disk.render.retries import Retries
+from yp2p.documents.manifest import Change
+from yp2p.files import replace as disk
+from yp2p.files.inspect import Found
+from yp2p.files.replace import Filling, Outcome, Purpose, Result, Temporary
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord, Intent
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Kind, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One file to create (`record` None) or replace: a text, a symlink, a blob that came, or a copy of one."""
+
+    entry: EntryID
+    document: DocumentID
+    path: str
+    kind: Kind
+    content: bytes
+    mode: Mode
+    record: FileRecord | None
+    seq: int = 0
+    text: str = ""
+    target: bytes = b""
+    whole: str = ""
+    copy_of: FileRecord | None = None
+    mtime_ns: int | None = None
+
+    @property
+    def is_next_version(self) -> bool:
+        """Whether a file of the same document is replaced: what is saved late can be merged."""
+        return self.record is not None and self.record.document == self.document
+
+    def intent(self, temporary: Temporary) -> Intent:
+        return Intent(
+            self.entry, self.path, self.document, temporary, self.seq, self.content, self.mode, self.kind
+        )  # fmt: skip
+
+    def temporary(self, root: Root) -> Temporary:
+        """Raises OSError."""
+        purpose = Purpose.of(self.entry, self.seq, self.content) if self.record is not None else None
+        if self.kind is Kind.SYMLINK:
+            return disk.make_symlink(root, self.target, purpose)
+        return disk.take_over(root, self.whole, purpose) if self.whole else disk.create_temporary(root, purpose)
+
+    def filling(self, temporary: Temporary) -> Filling:
+        """What goes into the temporary file."""
+        copy = self.copy_of
+        return Filling(
+            temporary,
+            self.path if self.record is not None else None,
+            self.text.encode() if self.kind is Kind.TEXT else None,
+            self.mode,
+            self.mtime_ns,
+            (copy.path, copy.stamp) if copy is not None else None,
+            is_link=self.kind is Kind.SYMLINK,
+        )
+
+
+# Used while files are put at these paths: the watcher need not tell of those that are named in the set by the end.
+Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]]]
+
+
+class Puts:
+    """Puts the files of one folder in place."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        root: Root,
+        ingest: Ingest,
+        late: Late,
+        retries: Retries,
+        expecting: Expecting,
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._ingest = ingest
+        self._late = late
+        self._retries = retries
+        self._expecting = expecting
+        self.last: dict[EntryID, float] = {}  # when each was put in place
+        self._met_something: set[EntryID] = set()  # new files that found their place taken
+
+    def forget_before(self, due_before: float) -> None:
+        """Forget when files were put in place, where that is longer ago."""
+        self.last = {entry: at for entry, at in self.last.items() if at > due_before}
+
+    async def all(self, puts: Sequence[Put]) -> None:
+        """Put a batch of files in place; what cannot be is tried again later."""
+        placing = await self._write(puts)
+        results = await self._place(placing)
+        placed = [(*item, result) for item, result in zip(placing, results, strict=True)]
+        self._new_are_placed([item for item in placed if item[0].record is None and item[2].outcome is Outcome.DONE])
+        for put, intent, result in placed:
+            if result.outcome is not Outcome.DONE:
+                await self._not_placed(put, intent, result)
+            elif put.record is not None:
+                await self._replaced(put, put.record, intent, result)
+
+    async def _write(self, puts: Sequence[Put]) -> list[tuple[Put, Intent]]:
+        """Write the temporary files; gives those that are durable, with their intents."""
+        folder = self._folder
+        ready: list[tuple[Put, Intent]] = []
+        for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
+            try:
+                ready.append((put, put.intent(put.temporary(self._root))))
+            except OSError as error:
+                self._placing_is_over(put)
+                self._retries.wait(put.entry, error.strerror or str(error))
+        new = [intent.save(folder.id) for put, intent in ready if put.record is None]
+        # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
+        durable = folder.database.submit(new) if new else folder.database.pending()
+        items = [put.filling(intent.temporary) for put, intent in ready]
+        failures = await trio.to_thread.run_sync(disk.fill_temporaries, self._root, items)
+        await durable.wait()
+        for (put, intent), failure in zip(ready, failures, strict=True):
+            if failure is not None:
+                await self._not_written(put, intent, failure)
+        return [item for item, failure in zip(ready, failures, strict=True) if failure is None]
+
+    async def _not_written(self, put: Put, intent: Intent, failure: OSError) -> None:
+        is_stale = put.copy_of is not None and failure.errno == errno.ESTALE
+        if put.copy_of is not None and is_stale:
+            self._retries.look(put.copy_of.path)
+            self._folder.blobs.remove_file(put.content, put.copy_of.entry)  # until it is known again: fetch it
+        outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
+        await self._not_placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
+
+    async def _place(self, placing: Sequence[tuple[Put, Intent]]) -> list[Result]:
+        await self._watch_for_readers(placing)
+        # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
+        is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
+        with self._expecting([put.path for put, _ in placing if put.record is None]) as done:
+            results = (
+                self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
+            )
+            done |= {put.path for (put, _), it in zip(placing, results, strict=True) if it.outcome is Outcome.DONE}
+        placed = {put.entry for put, _ in placing if put.path in done}
+        self._ingest.readers.were_put(placed, {put.entry for put, _ in placing} - placed)
+        return results
+
+    async def _watch_for_readers(self, placing: Sequence[tuple[Put, Intent]]) -> None:
+        """A save may turn out to be made of what was there before: remember that, and see who reads the new file."""
+        readers = self._ingest.readers
+        replaced: list[tuple[EntryID, FileRecord]] = []
+        for put, intent in placing:
+            base = put.record if put.is_next_version else readers.former(put.path)
+            if put.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
+                replaced.append((put.entry, base))
+                readers.watch_rendered(put.entry, intent.temporary.name)
+        await readers.will_replace(replaced)
+
+    def _put_in_place(self, ready: Sequence[tuple[Put, Intent]]) -> list[Result]:
+        """Blocks: in a worker thread."""
+        new = iter(
+            disk.put_all_new(self._root, [(intent.temporary, put.path) for put, intent in ready if put.record is None])
+        )
+        return [
+            next(new)
+            if put.record is None
+            else disk.exchange(
+                self._root, intent.temporary, put.path, put.record.content, put.record.stamp, put.record.kind
+            )
+            for put, intent in ready
+        ]
+
+    def _placing_is_over(self, put: Put) -> None:
+        """Others that want the same blob can copy it now, or fetch it again."""
+        if put.whole:
+            folder = self._folder
+            folder.blobs.placing.discard(put.content)
+            folder.to_render |= folder.blobs.who_wants([put.content])
+            for session in folder.sessions.values():
+                session.fetch()
+
+    def _new_are_placed(self, placed: list[tuple[Put, Intent, Result]]) -> None:
+        """New files are in place: all that is to be stored of that in one go."""
+        folder = self._folder
+        records = [self._record(put, intent, result) for put, intent, result in placed]
+        statements = [record.save(folder.id) for record in records]
+        statements += [row for put, _, _ in placed for row in self._ingest.readers.statements(put.entry)]
+        statements += [intent.delete(folder.id) for _, intent, _ in placed]
+        if statements:
+            folder.database.submit(statements)
+        folder.all_rendered(record.entry for record in records)
+
+    def _record(self, put: Put, intent: Intent, result: Result) -> FileRecord:
+        """Take a file that was put in place for what is there."""
+        folder, now = self._folder, trio.current_time()
+        self.last[put.entry] = now
+        folder.progress.files.add(1, now)
+        record = intent.record(result.stamp)
+        folder.waiting.entries.pop(put.entry, None)
+        self._met_something.discard(put.entry)
+        folder.set_file(record)
+        if put.kind is Kind.SYMLINK:
+            folder.notices.tell_symlink(put.path, put.target, put.entry)
+        self._placing_is_over(put)
+        return record
+
+    async def _not_placed(self, put: Put, intent: Intent, result: Result) -> None:
+        # In this order: an intent whose temporary file is gone would mean that it was put in place.
+        if put.record is None:
+            await self._folder.database.submit([intent.delete(self._folder.id)]).wait()
+        self._give_up(put, intent.temporary.name)
+        self._placing_is_over(put)
+        if put.record is None:
+            self._ingest.readers.forget(put.entry)  # nothing was put in place that could be unread
+        if result.outcome is Outcome.CHANGED:
+            self._make_way(put)
+        else:
+            self._retries.not_done(put.entry, put.path, result)
+
+    async def _replaced(self, put: Put, before: FileRecord, intent: Intent, result: Result) -> None:
+        """A file was exchanged for the one that stood at its place, `before` as far as we knew."""
+        folder = self._folder
+        record = self._record(put, intent, result)
+        statements = [record.save(folder.id), *before.keep_base(folder.id)]
+        folder.database.submit([*statements, *self._ingest.readers.statements(put.entry)])
+        if result.came_out is not None:
+            is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
+            if put.is_next_version and is_text:
+                self._late.add(intent.temporary.name, result.came_out, before)
+                if result.odd is not None and result.odd.found is Found.TEXT:
+                    await self._ingest.saves.save_against(before, result.odd)
+            else:  # it was made of a document that is no more, or is no text
+                await keep_in_trash(folder, self._root, intent.temporary.name)
+        folder.rendered(put.entry)
+        await self._mode_that_came_out(put, before, record, result)
+
+    async def _mode_that_came_out(self, put: Put, before: FileRecord, record: FileRecord, result: Result) -> None:
+        """A chmod after the new file was made, and before it was put in place, was made of the one before."""
+        if result.mode is None or before.kind not in (Kind.TEXT, Kind.BLOB):
+            return
+        mode = told_mode(before, result.mode)
+        if mode != before.mode and record.kind in (Kind.TEXT, Kind.BLOB):
+            await self._folder.write_manifest([Change(put.entry, mode=mode)]).wait()
+
+    def _make_way(self, put: Put) -> None:
+        """At the place of a file is not what was expected there: that is looked at first."""
+        if put.record is None:
+            self._met_something.add(put.entry)
+            if not self.is_taken(put.entry, put.path):
+                self._folder.to_render.add(put.entry)
+        elif self._is_file_or_gone(put.path):
+            self._retries.look(put.path)
+            self._retries.soon(put.entry)
+        else:
+            self._retries.wait(put.entry, "something else stands at its place")
+
+    def is_taken(self, entry: EntryID, path: str) -> bool:
+        """Whether something stands where a new file should go: it is looked at first, it may be that file already.
+
+        Asked only of an entry that met something before. To put a file there tells as well; but the next one has to be
+        written for that, as long as whatever it is cannot be ingested.
+        """
+        if self._retries.is_twin(entry, path):
+            return True
+        if entry not in self._met_something:
+            return False
+        try:
+            status = self._root.lstat(path)
+        except OSError:
+            return False  # putting the file there will say why it does not work
+        if status is None:
+            return False
+        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+            self._retries.look(path)
+            self._retries.soon(entry)
+        elif stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
+            return False
+        else:
+            self._retries.wait(entry, "something else stands at its place")
+        return True
+
+    def _is_file_or_gone(self, path: str) -> bool:
+        try:
+            status = self._root.lstat(path)
+        except OSError:
+            return False
+        return status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
+
+    def _give_up(self, put: Put, temporary: str) -> None:
+        """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""
+        if put.whole and disk.rename_own(self._root, temporary, put.whole):
+            self._folder.blobs.whole[put.content] = put.whole
+        else:
+            disk.discard(self._root, temporary)

@@ -1,0 +1,449 @@
+"""The provider: Yjs sync step 1, step 2 and live updates for one document over one channel.
+
+Theory of operation
+    Both sides send step 1 (their state vector) and answer the other's with step 2 (what it lacks). Only after its
+    step 2 went out on the channel does a side send live updates, and none while a later one is on its way, so on the
+    ordered channel an update never arrives before what it depends on.
+
+    A live update is sent once, by whoever made it. What came from somebody else is *held*: it goes in front of our
+    next own update to this peer, in one message and as a list, because that update may depend on it; at once, when
+    whoever it came from has no link with this peer (`must_relay`); or nowhere, when the peer turns out to have it
+    (`agreed`). With n devices in a full mesh an edit so costs n - 1 messages (invariant 16).
+
+    To one of many, live updates go at a pace: the first at once, and what comes within `pace_s` of it together. So the
+    cost of a document that many write in grows with its readers, and not with readers times writers.
+
+    A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second, and always
+    after the last gap: who dropped something does not rest before it came.
+
+Invariants
+    * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
+    * The queue towards the peer is bounded. When it is full it is dropped, and instead of it goes one update: what the
+      peer lacks by the last state vector it told us.
+    * Nothing goes back to where it came from.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import trio
+
+from yp2p.documents.plain import PlainDoc, as_document
+from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
+from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol.ysync import read_state_vector
+
+# Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
+MAX_WAITING_UPDATES = 256
+# A message of a link can have 64 MiB; a few large saves are more than what the peer lacks in the end.
+MAX_WAITING_BYTES = 8 << 20
+_RESYNC_INTERVAL_S = 1.0
+# How long the end of a block waits for a peer to read: a slow one gets what is left with its next step 1.
+_LAST_SEND_S = 5.0
+
+
+class Durable(Protocol):
+    """Something that becomes durable."""
+
+    async def wait(self) -> None: ...
+
+
+class Channel(Protocol):
+    """A path and an ordered stream of messages (as `pycrdt.Channel`)."""
+
+    @property
+    def path(self) -> str: ...
+
+    async def send(self, message: bytes) -> None: ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes: ...
+
+
+# Takes an update, its source, and the state vector right after it where it is no keystroke (None where it is).
+Listener = Callable[[bytes, object, bytes | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """What a peer had when it sent something, which comes with it: its state vector.
+
+    `is_answer`: it answers our step 1, and names all that is deleted there. `is_apart`: keystrokes that one of us has
+    and the other lacks may have been made while we did not see each other, and are not merely on their way.
+    """
+
+    vector: dict[int, int]
+    is_answer: bool
+    is_apart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    data: bytes
+    vector: bytes | None
+
+
+class SyncedDocument(Protocol):
+    """What a provider needs of a document. `source` says where an update came from; None is this device."""
+
+    def state_vector(self) -> bytes: ...
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
+        """What a holder of `state_vector` lacks now, and when that is durable."""
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
+        """Validate and apply updates, in order; they become durable later, those of one call in one commit.
+
+        `theirs` is what the sender has with these updates, where it says so.
+
+        Raises:
+            MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
+        """
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+        """The same without waiting, for what is small; False where that cannot be: `receive_all` says what is wrong."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every update once it is durable; gives the way to unsubscribe."""
+
+
+class _Queue:
+    """Updates that wait, in order."""
+
+    def __init__(self) -> None:
+        self._updates: list[_Update] = []
+        self.size = 0  # in bytes
+
+    def __len__(self) -> int:
+        return len(self._updates)
+
+    def add(self, *updates: _Update) -> None:
+        self._updates += updates
+        for update in updates:
+            self.size += len(update.data)
+
+    def take(self) -> tuple[_Update, ...]:
+        """All of them; none waits then."""
+        updates, self._updates, self.size = tuple(self._updates), [], 0
+        return updates
+
+    def is_too_long(self) -> bool:
+        return len(self._updates) > MAX_WAITING_UPDATES or self.size > MAX_WAITING_BYTES
+
+
+def _check_trio() -> None:
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        raise RuntimeError(
+            "a Provider of yp2p runs on trio, and no trio runs here; `File` is for asyncio too"
+        ) from None
+
+
+def _step2(updates: tuple[bytes, ...]) -> Step2 | Answer:
+    return Step2(updates[0]) if len(updates) == 1 else Answer(updates)
+
+
+class Provider:
+    """Synchronises `document` with whoever is at the other end of `channel`.
+
+    Args:
+        document: what is synchronised; a `pycrdt.Doc` of one text is wrapped (`plain.py`).
+        log: where to say what happens, a standard logger.
+        source: what the document is told as the origin of what arrives here.
+        must_relay: whether an update from that source has to go to this peer at once.
+        on_awareness: takes awareness updates of the peer.
+        batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
+            what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
+        tells_state: whether the peer is told what we have with what we send (kind 41).
+        pace_s: how long after live updates no others are sent, in seconds.
+        begins_apart: whether the peer may have been away: then its first answer is of a history made apart. A later one
+            only closes a gap, while both go on typing.
+    """
+
+    def __init__(
+        self,
+        document: SyncedDocument | PlainDoc,
+        channel: Channel,
+        log: logging.Logger | None = None,
+        *,
+        source: object = None,
+        must_relay: Callable[[object], bool] = lambda source: False,
+        on_awareness: Callable[[bytes], None] = lambda data: None,
+        batches: bool | None = None,
+        tells_state: bool = False,
+        pace_s: Callable[[], float] = lambda: 0.0,
+        begins_apart: bool = True,
+    ) -> None:
+        self.log = log or logging.getLogger(__name__)
+        self._document: SyncedDocument = as_document(document)
+        self._channel = channel
+        self._source = source if source is not None else self
+        self._must_relay = must_relay
+        self._on_awareness = on_awareness
+        self._batches = batches if batches is not None else self._document is document
+        self._tells_state = tells_state
+        self._pace_s = pace_s
+        self._begins_apart = begins_apart
+        self._scope = trio.CancelScope()
+        self._is_running = False
+        self._stopped = trio.Event()
+        self._live = False
+        self._peer_vector: bytes | None = None  # what the peer had when it said so last
+        self._reset()
+
+    def _reset(self) -> None:
+        """Make ready to start, also again.
+
+        A peer that went on meanwhile does not say step 1 again. What it lacks by the last one that it said goes first.
+        """
+        self.started = trio.Event()
+        self.synced = trio.Event()
+        self._sending = trio.Lock()  # of what is cut and what waits, so that it goes in order
+        self._held = _Queue()
+        self._waiting = _Queue()
+        self._next_at = -math.inf  # when live updates may go again
+        self._overrun = self._peer_vector is not None
+        self._restart = False
+        self._have: dict[int, int] | None = None  # what the peer has with its next message
+        self._more = trio.Event()
+        if self._overrun:
+            self._more.set()
+        self._went = trio.Event()  # set when something was sent, and then another one
+        self._last_resync = -math.inf
+        self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
+
+    async def start(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until the channel ends or `stop` is called. It can be started again afterwards.
+
+        Raises:
+            InvalidUpdate: the peer sent what no honest device sends.
+            RuntimeError: it runs already, or no trio runs here.
+        """
+        _check_trio()
+        if self._is_running:
+            raise RuntimeError(f"the provider of {self._channel.path} runs already; stop it first")
+        self._is_running, self._scope, self._stopped = True, trio.CancelScope(), trio.Event()
+        unsubscribe = self._document.subscribe(self._on_update)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    await self._channel.send(encode(Step1(self._document.state_vector())))
+                    nursery.start_soon(self._send_updates)
+                    self.started.set()
+                    task_status.started()
+                    async for message in self._channel:
+                        await self._take(message)
+                    nursery.cancel_scope.cancel()
+        finally:
+            unsubscribe()
+            self._is_running = False
+            self._went.set()
+            self._reset()
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """End `start`; returns when it has ended, at once where it does not run."""
+        if self._is_running:
+            self._scope.cancel()
+            await self._stopped.wait()
+
+    async def __aenter__(self) -> Provider:
+        """Start; `started` is set then.
+
+        When the block ends, what waits is sent, for a limited time; an exception ends the provider at once. What the
+        provider raises comes out of the block as it was raised, where it is alone.
+        """
+        self._block = self._open_block()
+        return await self._block.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._block.__aexit__(kind, error, trace)  # noqa: ASYNC102 (it only ends our own tasks)
+
+    @asynccontextmanager
+    async def _open_block(self) -> AsyncIterator[Provider]:
+        with ungrouped():
+            _check_trio()
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._start_alone)
+                yield self
+                with trio.move_on_after(_LAST_SEND_S):
+                    while self._is_running and self._live and (self._sending.locked() or not self.is_idle):
+                        await self._went.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _start_alone(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 (`start` does)
+        with ungrouped():
+            await self.start(task_status=task_status)
+
+    def agreed(self) -> None:
+        """The peer is known to have everything we have: nothing needs to be held for it."""
+        self._held.take()
+
+    def restart(self) -> None:
+        """Send step 1 again: the peer is known to differ, whatever was said before."""
+        self._restart = True
+        self._more.set()
+
+    def take_at_once(self, data: bytes) -> bool:
+        """Take a live update before it could be put into the channel, while `start` waits there; tells whether it was.
+
+        What has to be answered, or waited for, or is at fault, is for `start`.
+        """
+        try:
+            message = decode(data)
+        except InvalidUpdate:
+            return False
+        if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
+            return False
+        return self._document.receive_at_once(message.updates, self._source)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._waiting and not self._overrun
+
+    def _on_update(self, data: bytes, source: object, vector: bytes | None = None) -> None:
+        if source is self._source or source == self._source:
+            return
+        update = _Update(data, vector if self._tells_state else None)
+        if source is not None and not self._must_relay(source):
+            self._held.add(update)
+        else:
+            size = self._held.size + len(data)
+            updates = (*self._held.take(), update)
+            if size > MAX_WAITING_BYTES or not self._send_now(updates):
+                self._waiting.add(*updates)
+                self._more.set()
+        if self._waiting.is_too_long() or self._held.is_too_long():
+            self._waiting.take()
+            self._held.take()
+            self._overrun = True
+            self._more.set()
+
+    def _send_now(self, updates: tuple[_Update, ...]) -> bool:
+        """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
+        try_send = getattr(self._channel, "try_send", None)
+        if try_send is None or not self._live or self._sending.locked() or not self.is_idle:
+            return False
+        now = trio.current_time()
+        if now < self._next_at:
+            return False
+        messages = list(self._messages(updates))
+        if len(messages) != 1 or not try_send(messages[0]):  # the channel takes one message at once
+            return False
+        self._next_at = now + self._pace_s()
+        return True
+
+    def _messages(self, updates: Sequence[_Update]) -> Iterator[bytes]:
+        """What says these updates, and what we have with the last of those for which it matters."""
+        if not self._batches:
+            yield from (encode(Updates((update.data,))) for update in updates)
+            return
+        marked = [number for number, update in enumerate(updates) if update.vector is not None]
+        stop = marked[-1] + 1 if marked else 0
+        if marked:
+            yield encode(Have(updates[stop - 1].vector or b""))
+        for part in (updates[:stop], updates[stop:]):
+            if part:
+                yield encode(Updates(tuple(update.data for update in part)))
+
+    async def _send_updates(self) -> None:
+        while True:
+            with trio.move_on_at(self._resync_at):
+                await self._more.wait()
+            self._more = trio.Event()
+            if self._restart or trio.current_time() >= self._resync_at:
+                self._restart = False
+                await self._resync()
+            if self._peer_vector is None:
+                continue  # nobody has asked yet
+            if self._waiting and trio.current_time() < self._next_at:
+                await trio.sleep_until(self._next_at)  # more may come meanwhile, or so much that it is dropped
+            if self._overrun:
+                await self._answer(self._peer_vector, Updates)
+            elif self._waiting and self._live:
+                async with self._sending:
+                    updates = self._waiting.take()  # what an answer did not say meanwhile
+                    self._next_at = trio.current_time() + self._pace_s()
+                    for message in self._messages(updates):
+                        await self._channel.send(message)
+                self._note_sent()
+
+    def _note_sent(self) -> None:
+        self._went.set()
+        self._went = trio.Event()
+
+    async def _answer(
+        self, state_vector: bytes, message: Callable[[tuple[bytes, ...]], Step2 | Answer | Updates] | None = None
+    ) -> None:
+        """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
+        async with self._sending:
+            # no await between cut and clear: what comes later is a live update, and goes after this
+            cut_apart = getattr(self._document, "cut_apart", None) if self._tells_state else None
+            if cut_apart is not None:
+                updates, durable = cut_apart(state_vector)
+            else:
+                update, durable = self._document.cut(state_vector)
+                updates = (update,)
+            have = self._document.state_vector()
+            self._waiting.take()
+            self._held.take()
+            self._overrun = False
+            await durable.wait()
+            if self._tells_state:
+                await self._channel.send(encode(Have(have)))
+            await self._channel.send(encode((message or _step2)(updates)))
+            self._live = True
+        self._note_sent()
+        if not self.is_idle:
+            self._more.set()
+
+    async def _take(self, data: bytes) -> None:
+        match decode(data):
+            case Step1(state_vector):
+                read_state_vector(state_vector)
+                self._peer_vector = state_vector
+                await self._answer(state_vector)
+            case Have(state_vector):
+                self._have = read_state_vector(state_vector)
+            case Step2(update):
+                await self._receive([update], is_answer=True)
+                self.synced.set()
+            case Answer(updates):
+                await self._receive(updates, is_answer=True)
+                self.synced.set()
+            case Updates(updates):
+                await self._receive(updates, is_answer=False)
+            case AwarenessUpdate(states):
+                self._on_awareness(states)
+            case Unrecognised(kind):
+                self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
+
+    async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
+        have, self._have = self._have, None
+        is_apart = is_answer and self._begins_apart and not self.synced.is_set()
+        theirs = PeerState(have, is_answer, is_apart) if have is not None else None
+        try:
+            await self._document.receive_all(updates, self._source, theirs)
+        except MissingDependency as gap:
+            self.log.debug("gap on %s: %s", self._channel.path, gap)
+            if trio.current_time() - self._last_resync >= _RESYNC_INTERVAL_S:
+                await self._resync()
+            else:
+                self._resync_at = self._last_resync + _RESYNC_INTERVAL_S
+                self._more.set()
+
+    async def _resync(self) -> None:
+        self._last_resync, self._resync_at = trio.current_time(), math.inf
+        await self._channel.send(encode(Step1(self._document.state_vector())))

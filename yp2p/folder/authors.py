@@ -1,0 +1,88 @@
+"""Who wrote what in a text, and when: by the claims of client IDs, else by the devices that the rows came from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from yp2p.documents.history import Row
+from yp2p.folder.packs import NOTHING, removers_of, stored_rows
+from yp2p.identity import DeviceID, DocumentID
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import StateVector, parse_update
+from yp2p.store.database import Statement
+
+if TYPE_CHECKING:
+    from yp2p.folder.folder import Folder
+
+
+class Maker(msgspec.Struct, frozen=True):
+    """The devices that wrote something, and when the last of it was stored, in seconds since 1970."""
+
+    devices: tuple[bytes, ...] = ()
+    at: float = 0.0
+
+
+def rows_of(folder: Folder, document: DocumentID, unpack: Statement = NOTHING) -> list[Row[DeviceID]]:
+    """The log of a text. Keystrokes that were packed together are one row, but where a version is in the middle."""
+    rows: list[Row[DeviceID]] = []
+    for stored in stored_rows(folder.database.rows, folder.id, document, unpack):
+        if stored.rows is not None:
+            rows += [Row(one.seq, one.at, _device(folder, one.origin), one.data) for one in stored.singles()]
+        else:
+            removers = tuple(_device(folder, origin) for origin in removers_of(stored))
+            rows.append(Row(stored.seq, stored.at, _device(folder, stored.origin), stored.data, stored.since, removers))
+    return rows
+
+
+def _device(folder: Folder, origin: bytes) -> DeviceID:
+    return DeviceID(origin) if origin else folder.clients.device
+
+
+def author_of(folder: Folder, client: int) -> DeviceID | None:
+    """Which device wrote with a client ID, as far as any has said so."""
+    claim = folder.manifest.claims.get(client)
+    if claim is not None:
+        return claim.device
+    return folder.clients.device if client in folder.own_clients else None
+
+
+def maker_of(
+    folder: Folder,
+    document: DocumentID,
+    arriving: Iterable[bytes],
+    source: object,
+    has: StateVector,
+    lacks: StateVector,
+) -> Maker:
+    """Who wrote what is in `has` and not in `lacks`.
+
+    Args:
+        arriving: updates that are not in the log yet, and come from the device `source` (None: from here).
+    """
+    only = {
+        client for client, clock in has.items()
+        if clock > lacks.get(client, 0) and Writer.of(client) is not Writer.REPAIR
+    }  # fmt: skip
+    devices: dict[int, DeviceID] = {}
+    last = 0.0
+    for row in rows_of(folder, document):
+        known = {
+            client for client, (_, stop) in parse_update(row.data).sections.items()
+            if client in only and stop > lacks.get(client, 0)
+        }  # fmt: skip
+        devices |= dict.fromkeys(known, row.sender)
+        last = max(last, row.at) if known else last
+    for update in arriving:
+        known = parse_update(update).sections.keys() & only
+        sender = source if isinstance(source, bytes) else folder.clients.device
+        devices |= dict.fromkeys(known - devices.keys(), DeviceID(sender))
+        last = max(last, time.time()) if known else last
+    if not only:  # who only removed does not show in a state vector
+        sender = source if isinstance(source, bytes) else folder.clients.device
+        return Maker((DeviceID(sender),), time.time())
+    makers = {author_of(folder, client) or devices.get(client, folder.clients.device) for client in only}
+    return Maker(tuple(sorted(makers)), last or time.time())

@@ -1,0 +1,291 @@
+"""Documents in memory: applied, stored, and told to whoever listens, in that order.
+
+An update is applied at once (so the next one finds it), submitted to the store with it, and told to the listeners
+when its commit is durable. Listeners hear of the updates of one document in the order in which they were applied.
+Whoever brought the update need not wait for that: of a stream of updates many are in one commit.
+
+Programs of this device hear at once of what peers and other programs wrote. Should the daemon end before that is
+durable, they bring it back themselves, as the operations that it is. Of what was found in the file they hear when it is
+durable, as everybody does: after a crash that is found again, as other operations, and would be there twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+import trio
+
+from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.provider import Listener, PeerState
+from yp2p.documents.text import TextReplica
+from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
+from yp2p.identity import DocumentID
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser, contains, parse_update, read_state_vector
+from yp2p.store.database import Commit
+
+# Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
+RECENT_S = 600.0
+# Smaller updates are parsed in a few milliseconds.
+_SLICED_BYTES = 16 << 10
+# Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
+_MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
+# Updates that go to a peer one by one when it lacks a repair.
+_MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
+
+
+log = structlog.get_logger()
+
+# Takes a peer's update, its source and what was parsed of it; applies and submits it, gives the commit (None: no news).
+Accept: TypeAlias = "Callable[[LiveDocument, bytes, object, Parsed | None], Commit | None]"
+# Takes updates of a peer whose history may have gone apart from ours, and what that peer has; False: it has not.
+Meet: TypeAlias = "Callable[[LiveDocument, Sequence[bytes], object, PeerState], Awaitable[bool]]"
+
+
+class Recent:
+    """Which operations came from other devices in the last ten minutes; `overlap` tells what of them a save removes."""
+
+    def __init__(self) -> None:
+        self._ranges: deque[tuple[float, int, int, int]] = deque()
+
+    def add(self, at: float, sections: Mapping[int, tuple[int, int]]) -> None:
+        """Args: `at` in seconds since 1970; `sections` as in `ysync.Parsed`."""
+        for client, (start, stop) in sections.items():
+            self._ranges.append((at, client, start, stop))
+        self.forget(at)
+
+    def forget(self, now: float) -> None:
+        while self._ranges and self._ranges[0][0] < now - RECENT_S:
+            self._ranges.popleft()
+
+    def __bool__(self) -> bool:
+        return bool(self._ranges)
+
+    def overlap(self, deleted: Iterable[tuple[int, int, int]]) -> int:
+        """How many of these operations (client ID, first clock, number) are among them."""
+        return sum(
+            max(0, min(stop, start + length) - max(begin, start))
+            for client, start, length in deleted
+            for _, other, begin, stop in self._ranges
+            if client == other
+        )
+
+
+async def parse_in_slices(update: bytes, shape: Shape) -> Parsed | None:
+    """What a large update contains, without holding up the loop; None for a small one. Raises InvalidUpdate."""
+    if len(update) < _SLICED_BYTES:
+        return None
+    parser = UpdateParser(update, shape)
+    for _ in parser.steps():
+        await trio.lowlevel.checkpoint()
+    return parser.parsed
+
+
+# Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
+# they type; with two programs, of every keystroke.
+_PACE_OF_EACH_S = 0.004
+
+
+class LiveDocument:
+    """One document in memory.
+
+    Args:
+        accept: applies and stores what comes from others.
+        pending: gives the commit of what was submitted last.
+        meet: takes what comes from peers whose history may have gone apart from ours.
+        rows: gives all updates of the document in their order, as they were made where a state vector lacks them.
+    """
+
+    def __init__(
+        self,
+        document: DocumentID,
+        replica: TextReplica | ManifestReplica,
+        accept: Accept,
+        pending: Callable[[], Commit],
+        last_seq: int = 0,
+        meet: Meet | None = None,
+        rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None,
+    ) -> None:
+        self.id = document
+        self.replica = replica
+        self.last_seq = last_seq
+        self.used_at = 0.0
+        self._accept = accept
+        self._pending = pending
+        self._meet = meet
+        self._rows = rows
+        self.changes = 0  # how often it was changed since it is in memory
+        self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
+        self._listeners: dict[int, Listener] = {}
+        self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
+        self._next_listener = 0
+        self._untold: deque[_Untold] = deque()
+        self.recent = Recent()
+
+    @property
+    def is_listened_to(self) -> bool:
+        return bool(self._listeners or self._at_once or self._untold)
+
+    @property
+    def is_in_programs(self) -> bool:
+        """Whether a program of this device has it open."""
+        return bool(self._at_once)
+
+    def pace_s(self) -> float:
+        """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
+        return _PACE_OF_EACH_S * max(0, len(self._at_once) - 3)  # one more may listen, for the lines of cursors
+
+    def untold_updates(self) -> list[bytes]:
+        """What was applied and has not been told to the listeners, some of it on its way to the store."""
+        return [untold.update for untold in self._untold]
+
+    @property
+    def text(self) -> TextReplica:
+        assert isinstance(self.replica, TextReplica)
+        return self.replica
+
+    def state_vector(self) -> bytes:
+        return self.replica.state_vector()
+
+    def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
+        """What a holder of `state_vector` lacks, and the commit that makes it durable."""
+        return self.replica.update_since(state_vector), self._pending()
+
+    def cut_apart(self, state_vector: bytes) -> tuple[tuple[bytes, ...], Commit]:
+        """What a holder of `state_vector` lacks, and the commit that makes it durable.
+
+        Where there are repairs among it, the updates as they were made come first: who merges has to know what a repair
+        took out, and what an edit. Where that is too much, all in one.
+        """
+        update, durable = self.cut(state_vector)
+        known = read_state_vector(state_vector)
+        if self._rows is None or not any(
+            Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
+        ):
+            return (update,), durable
+        parts: list[bytes] = []
+        for row in self._rows(self, known):
+            sections = parse_update(row).sections
+            if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
+                parts.append(row)
+        if len(parts) > _MAX_PARTS or sum(map(len, parts)) > _MAX_PARTS_BYTES:
+            return (update,), durable
+        return (*parts, update), durable
+
+    async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
+        """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
+        await self.receive_all([update], source, theirs)
+        if self._untold:
+            await self._untold[-1].commit.wait()
+
+    async def receive_all(
+        self, updates: Sequence[bytes], source: object, theirs: PeerState | None = None
+    ) -> None:  # fmt: skip
+        """Take a peer's updates, in order; returns when they are applied. Raises MissingDependency, InvalidUpdate.
+
+        Args:
+            theirs: what the peer has with them, where it says so.
+        """
+        if theirs is None or self._meet is None or not await self._meet(self, updates, source, theirs):
+            await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, parsed))
+
+    def take_at_once(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
+        """`take_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+        if sum(map(len, updates)) >= _SLICED_BYTES or len(self._untold) >= _MAX_UNTOLD:
+            return False
+        try:
+            for update in updates:
+                accept(update, None)
+        except (MissingDependency, InvalidUpdate, DocumentPoisoned):
+            return False
+        return True
+
+    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+        return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, parsed))
+
+    async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
+        """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
+        fault: Exception | None = None
+        for update in updates:
+            try:
+                parsed = await parse_in_slices(update, self.replica.shape)
+                accept(update, parsed)
+            except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
+                fault = error
+                break
+        if len(self._untold) > _MAX_UNTOLD or sum(len(u.update) for u in self._untold) > _MAX_UNTOLD_BYTES:
+            await self._untold[-1].commit.wait()
+        if fault is not None:
+            raise fault
+
+    def subscribe(self, listener: Listener, *, at_once: bool = False) -> Callable[[], None]:
+        """Be told of every update; gives the way to unsubscribe.
+
+        Args:
+            at_once: for programs of this device, see above.
+        """
+        number = self._next_listener
+        self._next_listener += 1
+        listeners = self._at_once if at_once else self._listeners
+        listeners[number] = listener
+        return lambda: listeners.pop(number, None) and None
+
+    def applied(self, update: bytes, source: object, commit: Commit) -> None:
+        """An update was applied and will be durable with `commit`: tell the listeners."""
+        self.changes += 1
+        vector = self._vector_of_save()
+        # What was applied before and is not told yet may be what this depends on.
+        is_early = source is not None and not self._untold
+        if is_early:
+            _tell(self._at_once, update, source, vector)
+        self._untold.append(_Untold(update, source, commit, is_early, vector))
+        commit.then(self._tell_durable)
+
+    def _vector_of_save(self) -> bytes | None:
+        """The state vector, where what was just applied is no keystroke; None where it is."""
+        if self._meet is None:
+            return None
+        saved = _saved(self.replica.clocks())
+        if saved == self._saved_clocks:
+            return None
+        self._saved_clocks = saved
+        return self.replica.state_vector()
+
+    def _tell_durable(self) -> None:
+        while self._untold and self._untold[0].commit.is_done:
+            untold = self._untold.popleft()
+            _tell(self._listeners, untold.update, untold.source, untold.vector)
+            if not untold.was_early:
+                _tell(self._at_once, untold.update, untold.source, untold.vector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """An update that was applied, on its way to the store."""
+
+    update: bytes
+    source: object
+    commit: Commit
+    was_early: bool  # whether the programs have it
+    vector: bytes | None  # the state vector right after it, where it is no keystroke
+
+
+def _saved(clocks: StateVector) -> dict[int, int]:
+    """The part of a state vector that programs did not type."""
+    long = {client: clock for client, clock in clocks.items() if client >> 32}  # a few: this is for each keystroke
+    return {client: clock for client, clock in long.items() if Writer.of(client) is not Writer.TYPED}
+
+
+def _tell(listeners: dict[int, Listener], update: bytes, source: object, vector: bytes | None) -> None:
+    for number, listener in list(listeners.items()):
+        try:
+            listener(update, source, vector)
+        except Exception:
+            # It is told no more. Its fault is not that of who wrote this; digests will tell what its peer lacks.
+            log.exception("listener_failed")
+            listeners.pop(number, None)

@@ -1,0 +1,70 @@
+"""Which folder, and which entry of it, a path or a name of a user's means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from yp2p.documents.manifest import Entry
+from yp2p.errors import UsageError
+from yp2p.folder.folder import Folder
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Kind
+
+
+def choose(folders: Iterable[Folder], name: str | None) -> Folder:
+    """The folder that is meant by a label, a directory or the beginning of an ID; the only one without a name.
+
+    Raises:
+        UsageError: none or several are meant.
+    """
+    every = list(folders)
+    if name is None:
+        if len(every) == 1:
+            return every[0]
+        labels = ", ".join(repr(folder.label) for folder in every) or "none"
+        raise UsageError(f"say which folder is meant, by its label or directory; there are: {labels}")
+    path = os.path.realpath(name)
+    found = [
+        f for f in every if f.label == name or str(f.path) == path or (len(name) >= 4 and f.id.hex().startswith(name))
+    ]
+    if len(found) == 1:
+        return found[0]
+    labels = ", ".join(repr(folder.label) for folder in every) or "none"
+    many = "several folders are" if found else "no folder is"
+    raise UsageError(f"{many} called {name!r}; there are: {labels}")
+
+
+def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
+    """The folder that an absolute path is in, and the path in it. Raises UsageError: it is in none."""
+    if "\x00" in path:
+        raise UsageError(f"{path!r} is no path: it has a byte 0 in it")
+    for candidate in (path, os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))):
+        for folder in folders:
+            root = str(folder.path)
+            if candidate == root or candidate.startswith(root.rstrip("/") + "/"):
+                return folder, candidate[len(root.rstrip("/")) + 1 :]
+    raise UsageError(f"{path} is in no folder of this device; `yp2p status` shows them")
+
+
+def entry_at(folder: Folder, path: str) -> Entry:
+    """The text that is at a path, or was there last. Raises UsageError: there never was one."""
+    found = folder.manifest.entries.get(folder.layout().entry_at.get(path, EntryID(b"")))
+    if found is None:
+        dead = [
+            entry for entry in folder.manifest.entries.values() if entry.path == path and not folder.is_alive(entry)
+        ]
+        found = max(dead, key=lambda entry: _last_row(folder, entry.document), default=None)
+    if found is None:
+        raise UsageError(
+            f"there is no file {path!r} in {folder.path}, and none of that name was deleted; what was renamed has its "
+            "history under its name of now"
+        )
+    if found.kind is not Kind.TEXT:
+        raise UsageError(f"{path} is no text; of other files the trash has what was replaced: `yp2p trash list`")
+    return found
+
+
+def _last_row(folder: Folder, document: DocumentID) -> int:
+    rows = folder.database.rows("SELECT max(seq) FROM log WHERE folder = ? AND document = ?", (folder.id, document))
+    return int(rows[0][0] or 0)

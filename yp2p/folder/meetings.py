@@ -1,0 +1,173 @@
+"""Histories that meet: a peer's updates, or a save made of an older version, are looked at before they are applied.
+
+Theory of operation
+    `documents/meeting.py` decides; this module gathers what it needs, and sees to it that nothing happens meanwhile.
+    What came is applied together with its repair, so no document and no file ever shows the union without it.
+    Deciding may take a while (a worker process parses), so the document may have changed by then: then it is decided
+    anew. After some tries it is decided on the spot, as a text of no language.
+
+Invariants
+    * What came has passed the wall before the library sees it, here as everywhere.
+    * Update and repair are applied and submitted to the store between two awaits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from yp2p.documents.joined import deleted_at
+from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
+from yp2p.documents.provider import PeerState
+from yp2p.documents.text import TextReplica
+from yp2p.folder.authors import Maker, maker_of
+from yp2p.folder.live_document import LiveDocument, parse_in_slices
+from yp2p.folder.merger import Merger
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import DeviceID, EntryID
+from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
+
+if TYPE_CHECKING:
+    from yp2p.folder.folder import Folder
+
+# A program that types while a meeting is decided changes the document now and then.
+_TRIES = 5
+# Joining less than this takes a few milliseconds.
+_INLINE_LOG_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is to be applied beside what came: nothing, where nothing met."""
+
+    repair: bytes | None = None
+    decision: Decision | None = None
+    makers: tuple[Maker, Maker] = (Maker(), Maker())
+
+
+class Meetings:
+    """The meetings of one folder's texts."""
+
+    def __init__(self, folder: Folder, merger: Merger) -> None:
+        self._folder = folder
+        self._merger = merger
+
+    async def receive(self, live: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState) -> bool:
+        """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
+
+        Raises:
+            InvalidUpdate, MissingDependency, DocumentPoisoned: as `LiveDocument.receive_all`.
+        """
+        parsed = [await parse_in_slices(update, live.replica.shape) or parse_update(update) for update in updates]
+        for attempt in range(_TRIES + 1):
+            ours, union = live.replica.clocks(), self._union(live, parsed)
+            meeting = meeting_of(ours, theirs.vector, apart=theirs.is_apart)
+            if meeting is None or not are_whole(ours, theirs.vector, union):
+                return False
+            if not self._merges_alike(source):
+                self._tell_other_rules(live)
+                return False
+            gone = live.replica.deleted()
+            there = [item for update in updates for item in deleted_ranges(update)]
+            if not theirs.is_answer:
+                there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
+            sides = Side(ours, gone), Side(theirs.vector, there)
+            changes = live.changes
+            settled = await self.settle(live, updates, source, *sides, meeting, in_time=attempt == _TRIES)
+            if live.changes == changes:
+                break
+        # no await: what came and its repair are one step
+        for update, found in zip(updates, parsed, strict=True):
+            self._folder.accept_text(live, update, source, found)
+        self.apply(live, settled)
+        return True
+
+    def _merges_alike(self, source: object) -> bool:
+        session = self._folder.sessions.get(DeviceID(source)) if isinstance(source, bytes) else None
+        return session is None or session.merges_alike
+
+    def _tell_other_rules(self, live: LiveDocument) -> None:
+        """Tell, once a text, that it was merged letter by letter: two sets of rules would take turns for ever."""
+        folder, kind = self._folder, NoticeKind.OTHER_RULES
+        entry = folder.entry_of.get(live.id, EntryID(b""))
+        if not any(notice.kind is kind and notice.entry == entry for notice in folder.notices):
+            text = "two versions of yp2p met, which merge differently: it was merged letter by letter; look at it"
+            folder.notices.add(kind, folder.layout().path_of.get(entry, ""), text, entry)
+
+    def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> StateVector:
+        """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""
+        clocks = live.replica.clocks()
+        for found in parsed:
+            check_dependencies(found, clocks, self._folder.own_clients, live.replica.halves)
+            for client, (_, stop) in found.sections.items():
+                clocks[client] = max(clocks.get(client, 0), stop)
+        return clocks
+
+    async def settle(
+        self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
+        *, in_time: bool = False,
+    ) -> Settled:  # fmt: skip
+        """Decide a meeting of a document with a history that these updates add to it.
+
+        Args:
+            source: the device that they come from; None for this one.
+            in_time: on the spot, without any await.
+        """
+        both = {client: min(clock, theirs.vector.get(client, 0)) for client, clock in ours.vector.items()}
+        log = [*self._folder.texts.updates_as_made(live, both), *updates]
+        entry = self._folder.entry_of.get(live.id)
+        path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
+        if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:
+            joined = join(log, ours, theirs)
+        else:
+            joined = await trio.to_thread.run_sync(join, log, ours, theirs)
+        if joined is None:
+            return Settled()
+        decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
+        repair = repair_for(joined, decision.text, meeting)
+        if not decision.told:
+            return Settled(repair, decision)
+        vectors = ours.vector, theirs.vector
+        makers = (
+            maker_of(self._folder, live.id, (), None, *vectors),
+            maker_of(self._folder, live.id, updates, source, *vectors[::-1]),
+        )
+        return Settled(repair, decision, makers)
+
+    async def meet_save(
+        self, live: LiveDocument, update: bytes, fork: TextReplica, *, in_time: bool = False
+    ) -> Settled:
+        """Look at a save that was made on an older version of the document, before it is applied.
+
+        Args:
+            update: the save.
+            fork: the older version with it.
+            in_time: on the spot, without any await.
+        """
+        ours, theirs = live.replica.clocks(), fork.clocks()
+        meeting = meeting_of(ours, theirs, apart=True)
+        if meeting is None:
+            return Settled()
+        sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
+        settled = await self.settle(live, [update], None, *sides, meeting, in_time=in_time)
+        return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])
+
+    async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
+        if meeting is not Meeting.THREE_TEXTS:
+            return decide(path, joined, meeting)
+        merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
+        return Decision(merged.text, merged.told)
+
+    def apply(self, live: LiveDocument, settled: Settled) -> None:
+        """Apply what settles a meeting, once what met is applied."""
+        self._folder.settle_meeting(live, settled)
+
+
+def _exchanged(decision: Decision | None) -> Decision | None:
+    """A decision with the sides exchanged: what was saved here is this device's version."""
+    if decision is None or not decision.told:
+        return decision
+    return replace(decision, told=[replace(told, ours=told.theirs, theirs=told.ours) for told in decision.told])

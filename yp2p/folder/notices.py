@@ -1,0 +1,297 @@
+"""What a person should know of and can look up with `yp2p notices`: nothing is wrong, but it may deserve a look.
+
+Each device tells what it saw. What a save removed of others' recent text carries what brings it back: the document as
+it was right after (a row of the log), and the replacements that turn that into what was before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import msgspec
+import structlog
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.meeting import Decision
+from yp2p.folder.authors import Maker
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.messages import MAX_PLACE_BYTES, MAX_PLACE_DEVICES, BothChanged, Side
+from yp2p.protocol.names import encode_path, points_outside
+from yp2p.store.database import Database, Statement
+from yp2p.threeway.lines import split_lines
+
+MAX_AGE_S = 7 * 86400.0
+# The list is for people; a flood of notices is read by nobody.
+MAX_NOTICES = 500
+_MAX_TEXT = 200
+# Places that one other device may tell of: a member should not push out what others have told.
+_MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
+
+log = structlog.get_logger()
+
+
+class NoticeKind(StrEnum):
+    """What happened."""
+
+    REMOVED_OTHERS_TEXT = "removed-others-text"
+    BOTH_CHANGED = "both-changed"
+    OLDER_SAVE_MERGED = "older-save-merged"
+    OTHER_RULES = "other-rules"
+    KEPT_BESIDE = "kept-beside"
+    DAMAGED = "damaged"
+    OLDER_VERSION = "older-version"
+    DIVERGED = "diverged"
+    POINTS_OUTSIDE = "points-outside"
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """A place that two devices changed apart.
+
+    Attributes:
+        line: where it began when they met, from 1.
+        stands: what came to stand there.
+        ours, theirs: what this device and the other one had there.
+        before, behind: the lines around it.
+        makers: who wrote either version, and when.
+        settled: whether a person decided since.
+        told_by: the device that told of it; nothing, where it was found here.
+    """
+
+    line: int
+    stands: str
+    ours: str
+    theirs: str
+    before: str = ""
+    behind: str = ""
+    makers: tuple[Maker, Maker] = (Maker(), Maker())
+    settled: bool = False
+    told_by: bytes = b""
+
+    @property
+    def key(self) -> tuple[frozenset[str], str, str]:
+        """What makes two of them one place: whoever found it, and whose version is `ours`."""
+        return frozenset((self.ours, self.theirs)), self.before, self.behind
+
+    @property
+    def chars(self) -> int:
+        return sum(map(len, (self.stands, self.ours, self.theirs, self.before, self.behind)))
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """What brings back what a save removed."""
+
+    document: bytes
+    seq: int
+    hunks: list[tuple[int, int, str]]
+    versions: Versions | None = None
+
+    @classmethod
+    def of(cls, document: DocumentID, seq: int, changes: Sequence[Hunk]) -> Undo:
+        return cls(document, seq, [(hunk.start, hunk.stop, hunk.text) for hunk in changes])
+
+    def changes(self) -> list[Hunk]:
+        return [Hunk(start, stop, text) for start, stop, text in self.hunks]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One of them. `at` in seconds since 1970."""
+
+    id: int
+    at: float
+    kind: NoticeKind
+    path: str
+    text: str
+    entry: EntryID
+    undo: Undo | None
+
+    @property
+    def versions(self) -> Versions | None:
+        return self.undo.versions if self.undo is not None else None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:50]
+
+
+class Notices:
+    """The notices of one folder."""
+
+    def __init__(
+        self, database: Database, folder: FolderID, own: DeviceID, name_of: Callable[[bytes], str]
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._folder = folder
+        self._own = own
+        self._name_of = name_of
+        self._notices: dict[int, Notice] = {}
+
+    def load(self) -> None:
+        self._database.submit(
+            [("DELETE FROM notice WHERE folder = ? AND at < ?", (self._folder, time.time() - MAX_AGE_S))]
+        )
+        for number, at, kind, path, text, entry, undo in self._database.rows(
+            "SELECT id, at, kind, path, text, entry, undo FROM notice WHERE folder = ? AND at >= ? ORDER BY id",
+            (self._folder, time.time() - MAX_AGE_S),
+        ):
+            decoded = msgspec.json.decode(undo, type=Undo) if undo else None
+            name = path.decode("utf-8", "surrogateescape")
+            self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
+
+    def __iter__(self) -> Iterator[Notice]:
+        earliest = time.time() - MAX_AGE_S
+        return iter([one for one in self._notices.values() if self._is_own(one) and one.at >= earliest])
+
+    def get(self, number: int) -> Notice | None:
+        return self._notices.get(number)
+
+    def count(self, kind: NoticeKind) -> int:
+        return sum(1 for notice in self if notice.kind is kind)
+
+    def tell_symlink(self, path: str, target: bytes, entry: EntryID) -> None:
+        """Tell of a symlink that points out of the folder, once: it is synced as it is, and never followed."""
+        text = f"the symlink points outside of the folder: {os.fsdecode(target)!r:.{_MAX_TEXT - 60}}"
+        if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
+            self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
+
+    def tell_meeting(
+        self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]
+    ) -> list[BothChanged]:
+        """Tell of places that two devices changed apart, with both versions; once, however often they meet.
+
+        Returns:
+            What those who made one of the versions are to be told: they may not see it by themselves. Where that is not
+            this device, it only passes it on.
+        """
+        lines = split_lines(decision.text) if decision.told else []
+        messages: list[BothChanged] = []
+        for told in decision.told:
+            first, last = told.line - 1, told.line - 1 + len(split_lines(told.stands))
+            around = "".join(lines[max(0, first - 1) : first]), "".join(lines[last : last + 1])
+            versions = Versions(told.line, told.stands, told.ours, told.theirs, *around, makers)
+            known = self._known(entry, versions)
+            if known is None or known.settled:  # what was settled is told anew when it comes again
+                messages += self._message(self._add_versions(path, entry, versions))
+        return messages
+
+    def _known_notice(self, entry: EntryID, versions: Versions) -> Notice | None:
+        """The newest notice of a place."""
+        found = None
+        for notice in self._notices.values():
+            if notice.entry == entry and notice.versions is not None and notice.versions.key == versions.key:
+                found = notice
+        return found
+
+    def _known(self, entry: EntryID, versions: Versions) -> Versions | None:
+        notice = self._known_notice(entry, versions)
+        return notice.versions if notice is not None else None
+
+    def _add_versions(self, path: str, entry: EntryID, versions: Versions, at: float | None = None) -> Notice:
+        if self._own in versions.makers[1].devices and self._own not in versions.makers[0].devices:
+            versions = msgspec.structs.replace(
+                versions, ours=versions.theirs, theirs=versions.ours, makers=versions.makers[::-1]
+            )
+        shown = [
+            f"{', '.join(map(self._name_of, maker.devices))} {time.strftime('%H:%M', time.localtime(maker.at))}: "
+            f"{_first_line(text)!r}"
+            for maker, text in zip(versions.makers, (versions.ours, versions.theirs), strict=True)
+        ]
+        text = f"both changed line {versions.line}; {'; '.join(shown)}"
+        return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions), at)
+
+    def _is_own(self, notice: Notice) -> bool:
+        """Whether it concerns people here: not one of two versions that others made."""
+        versions = notice.versions
+        return versions is None or any(self._own in maker.devices for maker in versions.makers)
+
+    def _message(self, notice: Notice) -> Iterator[BothChanged]:
+        """What the makers of its versions are told; nothing where that is too long."""
+        versions = notice.versions
+        texts = (versions.stands, versions.before, versions.behind, versions.ours, versions.theirs) if versions else ()
+        if versions is None or max(len(text.encode()) for text in texts) > MAX_PLACE_BYTES:
+            return
+        one, other = (
+            Side(text, tuple(map(DeviceID, maker.devices[:MAX_PLACE_DEVICES])), round(maker.at * 1000))
+            for text, maker in zip((versions.ours, versions.theirs), versions.makers, strict=True)
+        )
+        yield BothChanged(
+            self._folder, notice.entry, versions.settled, versions.line, versions.stands, versions.before,
+            versions.behind, (one, other),
+        )  # fmt: skip
+
+    def of_maker(self, device: DeviceID) -> list[BothChanged]:
+        """What a device is to be told that made one of two versions."""
+        return [
+            message
+            for notice in self._notices.values()
+            if notice.versions is not None and any(device in maker.devices for maker in notice.versions.makers)
+            if notice.at >= time.time() - MAX_AGE_S
+            for message in self._message(notice)
+        ]
+
+    def take(self, path: str, message: BothChanged, peer: DeviceID) -> None:
+        """What another device tells of a place with a version of this one; or that a person there has settled it.
+
+        It is as old as the versions are: else two devices would give it to each other for ever.
+        """
+        ours, theirs = message.sides
+        makers = tuple(Maker(side.devices, side.at_ms / 1000) for side in message.sides)
+        versions = Versions(
+            message.line, message.stands, ours.text, theirs.text, message.before, message.behind,
+            (makers[0], makers[1]), told_by=peer,
+        )  # fmt: skip
+        known = self._known_notice(message.entry, versions)
+        if known is not None and known.versions is not None:
+            if message.settled and any(peer in maker.devices for maker in known.versions.makers):
+                self.settle(known)
+            return
+        told = [one.versions for one in self._notices.values() if one.versions and one.versions.told_by == peer]
+        now = time.time()
+        at = min(now, max(maker.at for maker in makers))
+        if (
+            message.settled
+            or not any(self._own in maker.devices for maker in makers)
+            or at < now - MAX_AGE_S
+            or len(told) >= _MAX_TOLD_BY_ONE
+            or sum(one.chars for one in told) + versions.chars > _MAX_TOLD_CHARS
+        ):
+            return
+        self._add_versions(path, message.entry, versions, at)
+
+    def settle(self, notice: Notice) -> list[BothChanged]:
+        """A person decided on a place that two devices changed apart; gives what the other device is to be told."""
+        if notice.undo is None or notice.versions is None or notice.versions.settled:
+            return []
+        versions = msgspec.structs.replace(notice.versions, settled=True)
+        undo = msgspec.structs.replace(notice.undo, versions=versions)
+        self._notices[notice.id] = replace(notice, undo=undo)
+        self._database.submit([("UPDATE notice SET undo = ? WHERE id = ?", (msgspec.json.encode(undo), notice.id))])
+        return list(self._message(self._notices[notice.id]))
+
+    def is_done(self, notice: Notice) -> None:
+        """What a notice told of was brought back: it cannot be brought back twice."""
+        self._notices[notice.id] = replace(notice, undo=None)
+        self._database.submit([("UPDATE notice SET undo = x'' WHERE id = ?", (notice.id,))])
+
+    def add(
+        self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None, at: float | None = None
+    ) -> Notice:
+        """Remember one, here and in the store. It is of this moment, unless `at` says otherwise."""
+        text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+        text = text.encode("utf-8", "replace").decode()
+        notice = Notice(self._database.next_notice(), at or time.time(), kind, path, text, entry, undo)
+        self._notices[notice.id] = notice
+        encoded = msgspec.json.encode(undo) if undo is not None else b""
+        row = (notice.id, self._folder, notice.at, kind.value, encode_path(path), text, entry, encoded)
+        statements: list[Statement] = [("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)]
+        while len(self._notices) > MAX_NOTICES:
+            oldest = min(self._notices)
+            del self._notices[oldest]
+            statements.append(("DELETE FROM notice WHERE id = ?", (oldest,)))
+        self._database.submit(statements)
+        log.info("notice", kind=kind.value, number=notice.id)
+        return notice

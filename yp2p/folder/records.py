@@ -1,0 +1,361 @@
+"""What the store remembers, as values, with the statements that write them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from yp2p.files.editor_locks import EditorLock
+from yp2p.files.inspect import NO_STAMP, Finding, Stamp
+from yp2p.files.replace import Temporary
+from yp2p.folder.packs import COLUMNS, Stored
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
+from yp2p.protocol.names import encode_path
+from yp2p.store.database import Database, Statement
+
+_Value = TypeVar("_Value", bound="bytes | str")
+
+# An editor that was open for longer than this has been asked whether to load the file again.
+BASES_S = 86400.0
+
+
+class Values:
+    """Of values that are equal, the one object to keep: an ID, a path or a hash is in many records."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def the(self, value: _Value) -> _Value:
+        known: _Value = self._known.setdefault(value, value)
+        return known
+
+
+def _path(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """The base of one file: what it held when it was last rendered or ingested (invariant 2).
+
+    The base of a text is the log of the document up to `base_seq`, or `base_state` where it is no prefix of the log.
+    `content` is the hash of what the file held, as its kind has it: the base of all other kinds. It `is_own` when it
+    was saved here, and not rendered; of what is no text `base_state` then has the beginnings of the hashes it replaced.
+    """
+
+    entry: EntryID
+    path: str
+    document: DocumentID
+    base_seq: int
+    base_state: bytes | None
+    content: bytes
+    mode: Mode
+    stamp: Stamp
+    kind: Kind = Kind.TEXT
+    is_own: bool = False
+
+    def replaces(self, content: bytes) -> bool:
+        """Whether a file that is no text was saved here in the place of this content."""
+        before = self.base_state if self.kind is not Kind.TEXT and self.is_own else None
+        return before is not None and content[:BEFORE_BYTES] in before_of(before)
+
+    def save(self, folder: FolderID) -> Statement:
+        s = self.stamp
+        return (
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, self.entry, encode_path(self.path), self.document, self.base_seq, self.base_state,
+                self.content, self.mode, s.inode, s.size, s.mtime_ns, s.ctime_ns, self.kind, self.is_own,
+            ),
+        )  # fmt: skip
+
+    def delete(self, folder: FolderID) -> Statement:
+        return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+    def keep_base(self, folder: FolderID) -> list[Statement]:
+        """Keep the base for a day, where the log alone does not give it any more."""
+        if self.base_state is None or self.kind is not Kind.TEXT:
+            return []
+        row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
+        return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that a save of a file may have been made of, beside the one that the file is known to hold.
+
+    It was opened here last at `opened_at`, by trio's clock; `lock` is an editor's that stood when the newer one came.
+    The base is another entry's where its file had the path before.
+    """
+
+    base: FileRecord
+    opened_at: float
+    lock: EditorLock | None = None
+
+    def save(self, folder: FolderID, entry: EntryID, *, is_read: bool) -> Statement:
+        """Remember it for the file of `entry`, and whether somebody has read what was rendered since."""
+        base, lock = self.base, self.lock or _NO_LOCK
+        before = base.entry if base.entry != entry else None
+        return (
+            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, entry, base.content, base.base_seq, base.base_state, before,
+                os.fsencode(lock.name), lock.inode, is_read,
+            ),
+        )  # fmt: skip
+
+
+_NO_LOCK = EditorLock("", 0)
+
+
+def forget_unread(folder: FolderID, entry: EntryID) -> Statement:
+    return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, entry))
+
+
+def load_unread(
+    database: Database,
+    folder: FolderID,
+    files: Mapping[EntryID, FileRecord],
+    document_of: Callable[[EntryID], DocumentID | None],
+) -> list[tuple[EntryID, Candidate, bool]]:
+    """What saves of the files that are known may have been made of, the oldest first of each; and whether somebody has
+    read since what was rendered."""
+    found: list[tuple[EntryID, Candidate, bool]] = []
+    for entry, seq, state, content, before, name, inode, is_read in database.rows(
+        "SELECT entry, base_seq, base_state, content, before, lock_name, lock_inode, is_read FROM unread"
+        " WHERE folder = ? ORDER BY entry, base_seq",
+        (folder,),
+    ):
+        owner = EntryID(before or entry)
+        document = document_of(owner)
+        if entry in files and document is not None:
+            base = replace(files[EntryID(entry)], base_seq=seq, base_state=state, content=content)
+            base = replace(base, entry=owner, document=document) if before else base
+            lock = EditorLock(os.fsdecode(name), inode) if name else None
+            found.append((EntryID(entry), Candidate(base, 0.0, lock), bool(is_read)))
+    return found
+
+
+def forget_old_bases(folder: FolderID, now: float) -> Statement:
+    """`now` in seconds since 1970."""
+    return ("DELETE FROM base WHERE folder = ? AND at < ?", (folder, now - BASES_S))
+
+
+# Chunks of blobs that no file holds. Those of one on its way are asked for again.
+FORGET_CHUNKS: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
+
+
+def save_chunks(finding: Finding) -> list[Statement]:
+    """Remember the chunks of a blob, where there is more than one."""
+    if len(finding.chunks) < 2:
+        return []
+    row = (finding.content, finding.stamp.size, b"".join(finding.chunks))
+    return [("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)]
+
+
+def kept_base(database: Database, folder: FolderID, record: FileRecord, content: bytes) -> bytes | None:
+    """The state of a base of the last day with this content hash, where the log alone does not give it."""
+    query = "SELECT base_state FROM base WHERE folder = ? AND entry = ? AND document = ? AND content = ?"
+    rows = database.rows(query, (folder, record.entry, record.document, content))
+    return bytes(rows[0][0]) if rows else None
+
+
+def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: int) -> list[FileRecord]:
+    """The newest of the bases of the last day that the log alone does not give."""
+    query = (
+        "SELECT content, base_state FROM base WHERE folder = ? AND entry = ? AND document = ? ORDER BY at DESC LIMIT ?"
+    )
+    rows = database.rows(query, (folder, record.entry, record.document, limit))
+    return [replace(record, base_state=bytes(state), content=content) for content, state in rows]
+
+
+def load_files(database: Database, folder: FolderID, values: Values) -> list[FileRecord]:
+    the = values.the
+    return [
+        FileRecord(
+            the(EntryID(e)),
+            the(_path(p)),
+            the(DocumentID(d)),
+            seq,
+            state,
+            the(content),
+            Mode(m),
+            Stamp(*stamp),
+            Kind(kind),
+            bool(own),
+        )
+        for e, p, d, seq, state, content, m, kind, own, *stamp in database.rows(
+            "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own,"
+            " inode, size, mtime_ns, ctime_ns FROM file WHERE folder = ?",
+            (folder,),
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A file about to be put in place, so that a crash in between can be told from a person's edit."""
+
+    entry: EntryID
+    path: str
+    document: DocumentID
+    temporary: Temporary
+    seq: int
+    content: bytes
+    mode: Mode
+    kind: Kind = Kind.TEXT
+
+    def save(self, folder: FolderID) -> Statement:
+        return (
+            "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder, self.entry, encode_path(self.path), self.document, self.temporary.name,
+                self.temporary.inode, self.seq, self.content, self.mode, self.kind,
+            ),
+        )  # fmt: skip
+
+    def delete(self, folder: FolderID) -> Statement:
+        return ("DELETE FROM intent WHERE folder = ? AND entry = ?", (folder, self.entry))
+
+    def record(self, stamp: Stamp | None = None) -> FileRecord:
+        """The record once the file is in place; without a stamp its content is read again."""
+        return FileRecord(
+            self.entry, self.path, self.document, self.seq, None, self.content, self.mode, stamp or NO_STAMP, self.kind
+        )
+
+
+def load_intents(database: Database, folder: FolderID) -> list[Intent]:
+    return [
+        Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
+        for e, p, d, name, inode, seq, content, m, kind in database.rows(
+            "SELECT entry, path, document, temporary, inode, seq, content, mode, kind FROM intent WHERE folder = ?",
+            (folder,),
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a document amounts to: version, content hash, encoded state vector."""
+
+    version: bytes
+    content: bytes
+    clocks: bytes
+
+    def save(self, folder: FolderID, document: DocumentID, seq: int) -> Statement:
+        return (
+            "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
+            (folder, document, self.version, self.content, self.clocks, seq),
+        )
+
+
+def load_digests(
+    database: Database, folder: FolderID, values: Values
+) -> tuple[dict[DocumentID, Digest], set[DocumentID]]:
+    """The digests that are up to date, and the documents whose digest is not."""
+    digests: dict[DocumentID, Digest] = {}
+    stale: set[DocumentID] = set()
+    for document, last, version, content, clocks, seq in database.rows(
+        "SELECT l.document, max(l.seq), d.version, d.content, d.clocks, d.seq FROM log l"
+        " LEFT JOIN digest d ON d.folder = l.folder AND d.document = l.document"
+        " WHERE l.folder = ? GROUP BY l.document",
+        (folder,),
+    ):
+        if seq == last:
+            digests[values.the(DocumentID(document))] = Digest(version, values.the(content), clocks)
+        else:
+            stale.add(DocumentID(document))
+    return digests, stale
+
+
+# Of steps that are longer ago none is continued.
+_LONGEST_GAP_S = 10.0
+
+
+class Steps:
+    """What this device's people and programs did to texts, as it can be undone (`history/undo.py`)."""
+
+    def __init__(self) -> None:
+        self._last: dict[DocumentID, tuple[int, float]] = {}  # the group of the last step, and when that was
+
+    def save(self, folder: FolderID, document: DocumentID, seq: int, now: float, gap_s: float) -> list[Statement]:
+        """One step more, which is row `seq` of the log; what was undone before cannot be redone any more.
+
+        Args:
+            now: seconds since 1970.
+            gap_s: it is undone together with the step before, when that was no longer ago; 0: it is not.
+        """
+        group, at = self._last.get(document, (seq, now))
+        if not 0 <= now - at < gap_s:
+            group = seq
+        self._last = {known: last for known, last in self._last.items() if now - last[1] < _LONGEST_GAP_S}
+        if gap_s:
+            self._last[document] = group, now
+        else:
+            self._last.pop(document, None)
+        return [
+            self.cannot_be_redone(folder, document),
+            ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
+        ]
+
+    def cannot_be_redone(self, folder: FolderID, document: DocumentID) -> Statement:
+        """What was undone before is no step to be redone any more."""
+        return ("UPDATE step SET stack = 2 WHERE folder = ? AND document = ? AND stack = 1", (folder, document))
+
+    def file_moved(self, folder: FolderID, document: DocumentID, seq: int, now: float, stack: int) -> Statement:
+        """A step that brought a deleted file back, or took it away again; the next one may be part of it."""
+        self._last[document] = -seq, now
+        return ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", (seq, folder, document, -seq, now, stack))
+
+    def end(self, document: DocumentID) -> None:
+        """The next step begins a group."""
+        self._last.pop(document, None)
+
+
+def day_begins(database: Database, now: float) -> Statement:
+    """Remember that a daemon runs on this day (`now` in seconds since 1970), and what the log has by then."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    return ("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, database.last_seq))
+
+
+def log_row(folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes) -> Statement:
+    return (
+        "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
+        (seq, folder, document, origin or b"", time.time(), data),
+    )
+
+
+def load_log(database: Database, folder: FolderID, document: DocumentID) -> list[tuple[int, bytes]]:
+    """The updates of a document with their sequence numbers, in order."""
+    return [
+        (seq, data)
+        for seq, data in database.rows(
+            "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document)
+        )
+    ]
+
+
+def recent_of_others(
+    database: Database, folder: FolderID, document: DocumentID, since: float
+) -> list[tuple[float, bytes]]:
+    """Updates of other devices since a time (seconds since 1970), but the one that brought the document.
+
+    Of those that are packed together with all of a minute some can be older.
+    """
+    found: list[tuple[float, bytes]] = []
+    query = (
+        f"SELECT {COLUMNS}, CASE WHEN p.alike = 0 THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
+        " WHERE l.folder = ? AND l.document = ? AND l.origin != x'' AND l.received > ?"
+        " AND l.seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY l.seq"
+    )
+    for row in database.rows(query, (folder, document, since, folder, document)):
+        stored = Stored.of(row)
+        if stored.rows is None:
+            found.append((stored.at, stored.data))
+        else:
+            found += [(single.at, single.data) for single in stored.singles() if single.origin and single.at > since]
+    return found

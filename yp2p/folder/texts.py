@@ -1,0 +1,188 @@
+"""The text documents of a folder: what the store has of them, what is on its way there, and which are in memory.
+
+Invariants
+    * Between two awaits nothing changes underneath: all of it lives on the loop's thread.
+    * A document in memory holds everything that the store has of it and what was submitted since.
+    * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and no more than `MAX_OPEN_DOCUMENTS`
+      do for longer than a second.
+"""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from yp2p.documents.text import TextReplica, read_first_import
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.digests import Digests
+from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
+from yp2p.folder.packs import rows_as_made, rows_until
+from yp2p.folder.records import FileRecord, recent_of_others
+from yp2p.identity import DocumentID, FolderID
+from yp2p.protocol.ysync import StateVector, inserted_text, parse_update
+from yp2p.store.database import Database
+
+IDLE_DOCUMENT_S = 60.0
+MAX_OPEN_DOCUMENTS = 1024
+
+
+class Texts:
+    """The text documents of one folder.
+
+    Args:
+        accept, meet: take what comes from others for a document in memory (`LiveDocument`).
+    """
+
+    def __init__(self, folder: FolderID, database: Database, clients: ClientIDs, accept: Accept, meet: Meet) -> None:
+        self._folder = folder
+        self._database = database
+        self._clients = clients
+        self._accept = accept
+        self._meet = meet
+        self.digests = Digests(folder, database, self.open)
+        self._open: dict[DocumentID, LiveDocument] = {}
+        # Documents of one row that may be on its way to the store, until everything is there.
+        self._unstored: dict[DocumentID, tuple[int, bytes]] = {}
+        self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
+        self.rewriting = trio.Lock()  # held by whoever puts other rows in the place of those of the log
+
+    def in_memory(self, document: DocumentID) -> LiveDocument | None:
+        """A document, if it is in memory."""
+        return self._open.get(document)
+
+    def submitted(self, document: DocumentID, seq: int, update: bytes) -> None:
+        """A new document, of one row, is on its way to the store."""
+        self._unstored[document] = (seq, update)
+
+    def open(self, document: DocumentID) -> LiveDocument:
+        """A text document in memory, loaded from the store if need be; empty when it is not here."""
+        live = self._open.get(document)
+        if live is None:
+            rows = self.rows(document)
+            replica = TextReplica.from_updates(self._clients.own, [data for _, data in rows])
+            live = LiveDocument(
+                document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates_as_made
+            )
+            live.last_seq = rows[-1][0] if rows else 0
+            for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
+                live.recent.add(at, parse_update(data).sections)
+            self._open[document] = live
+        live.used_at = trio.current_time()
+        return live
+
+    def updates(self, live: LiveDocument) -> list[bytes]:
+        """All updates of a document, in their order: what the store has, and what is on its way there."""
+        return [*(data for _, data in self.rows(live.id)), *live.untold_updates()]
+
+    def updates_as_made(self, live: LiveDocument, known: StateVector) -> list[bytes]:
+        """The same, each as it was made where that matters to who goes on from what a holder of `known` has.
+
+        Of a sum of updates it cannot be told what removed what, and which of them are repairs.
+        """
+        if live.id in self._going or live.id in self._unstored:
+            return self.updates(live)
+        rows = rows_as_made(self._database.rows, self._folder, live.id, known)
+        return [*rows, *live.untold_updates()]
+
+    def rows(self, document: DocumentID, seq: int | None = None, *, singly: int = 0) -> list[tuple[int, bytes]]:
+        """The log of a document, with what is on its way to the store.
+
+        Args:
+            seq, singly: as in `packs.rows_until`.
+        """
+        going = document in self._going
+        rows = rows_until(self._database.rows, self._folder, document, seq, singly=singly) if not going else []
+        on_its_way = self._unstored.get(document)
+        return rows if rows or on_its_way is None else [on_its_way]
+
+    def head(self, document: DocumentID) -> tuple[int, str]:
+        """The last row and the text of a document that is here, without opening it where it is but an import."""
+        if document not in self._open:
+            seq, update = self._unstored.get(document, (0, b""))
+            text = inserted_text(update) if update else None
+            if text is not None:
+                return seq, text
+            rows = self.rows(document)
+            first = read_first_import(rows[0][1]) if len(rows) == 1 else None
+            if first is not None:
+                return rows[0][0], first[0]
+        live = self.open(document)
+        return live.last_seq, live.text.text()
+
+    def base_is_head(self, record: FileRecord, live: LiveDocument) -> bool:
+        """Whether the file's base is all of the document."""
+        return record.base_state is None and record.base_seq >= live.last_seq
+
+    def is_rendered(self, record: FileRecord) -> bool:
+        """Whether the base is all of the document, without loading the document when its digest tells."""
+        live = self._open.get(record.document)
+        if live is None and record.base_state is None:
+            digest = self.digests.at_hand(record.document)
+            if digest is not None or record.document not in self.digests:
+                return digest is not None and digest.content == record.content
+        return self.base_is_head(record, live or self.open(record.document))
+
+    def fork_at_base(self, record: FileRecord, client_id: int) -> TextReplica:
+        """A replica that holds what the file held, to apply a save to (invariant 2)."""
+        if record.base_state is not None:
+            return TextReplica.from_updates(client_id, [record.base_state])
+        live = self.open(record.document)
+        if self.base_is_head(record, live):
+            return live.text.fork(client_id)
+        fork = self.at(record.document, record.base_seq)
+        return fork if client_id == self._clients.fork else fork.fork(client_id)
+
+    def at(self, document: DocumentID, seq: int) -> TextReplica:
+        """The document as it was at a row of the log, from the store."""
+        rows = self.rows(document, seq)
+        return TextReplica.from_updates(self._clients.fork, [data for number, data in rows if number <= seq])
+
+    def close_idle(self) -> bool:
+        """Let go of documents that nobody used for a while, and tell whether there were any.
+
+        Call when all that was submitted is in the store.
+        """
+        self._forget_stored()
+        now = trio.current_time()
+        crowded = len(self._open) > MAX_OPEN_DOCUMENTS
+        idle = {
+            document
+            for document, live in self._open.items()
+            if not live.is_listened_to and now - live.used_at > (1 if crowded else IDLE_DOCUMENT_S)
+        }
+        for document in idle:
+            self.digests.get(document)
+            del self._open[document]
+        return bool(idle)
+
+    def _forget_stored(self) -> None:
+        """The rows that are in the store by now; others may be of an import that is not submitted yet."""
+        if self._unstored:
+            first = min(seq for seq, _ in self._unstored.values())
+            stored = {seq for (seq,) in self._database.rows("SELECT seq FROM log WHERE seq >= ?", (first,))}
+            self._unstored = {document: row for document, row in self._unstored.items() if row[0] not in stored}
+
+    def state(self, document: DocumentID) -> bytes:
+        """The full state of a document that is here, for a peer that has nothing of it."""
+        if document not in self._open:
+            rows = self.rows(document)
+            if len(rows) == 1:
+                return rows[0][1]
+        return self.open(document).replica.state()
+
+    def forget(self, document: DocumentID) -> bool:
+        """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""
+        live = self._open.get(document)
+        if live is not None and live.is_listened_to:
+            return False
+        self._open.pop(document, None)
+        self._unstored.pop(document, None)
+        self.digests.forget(document)
+        where = (self._folder, document)
+        tables = ("log", "pack", "digest", "step", "base", "served")
+        commit = self._database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
+        # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
+        self._going.add(document)
+        commit.then(lambda: self._going.discard(document))
+        return True

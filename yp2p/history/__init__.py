@@ -1,0 +1,1 @@
+"""Looking back and taking back: versions, undo, points in time, the trash, and what of the past is kept."""

@@ -1,0 +1,195 @@
+"""Looking back: the versions that this device had of a file, who wrote what, and bringing a version back.
+
+Theory of operation
+    The store keeps every update of every document, so a version is the sum of the rows up to some row, and the number
+    of that row is the name of the version. What was typed within a minute is one row (`folder/packs.py`); its
+    single rows are read where somebody asks for a version in the middle of it. Each device shows the versions that *it*
+    had: what others typed while it was away came to it as one. The time of a version is when its last row was stored
+    here; the author is who claimed the client ID that wrote it (`manifest.Claim`), else the device that the row came
+    from.
+
+    A file that was deleted still has its entry in the manifest, and its document in the log. Whole directories at a
+    moment are in `point_in_time.py`.
+
+    Bringing a version back is an edit of today that can be undone, never a rewind: the others get it as they get any
+    edit, and whatever was there is in the history. What is no text is in the trash, as long as that keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yp2p.documents.diff import Hunk, hunks, unified
+from yp2p.documents.history import Row, blame, versions
+from yp2p.documents.manifest import Entry
+from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.documents.undo import returned
+from yp2p.errors import DocumentPoisoned, UsageError, YpError
+from yp2p.folder.authors import author_of, rows_of
+from yp2p.folder.client_ids import fresh_client_id
+from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.lookup import entry_at
+from yp2p.folder.packs import NOTHING, around, at_moment
+from yp2p.history.undo import Undone, all_stored, clients_to_publish, settle
+from yp2p.identity import DeviceID
+from yp2p.store.database import Statement
+
+# Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
+_GAP_S = 120.0
+_LONGEST_S = 3600.0
+# What a restored file holds is undone together with its coming back.
+_ONE_STEP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which version is meant: the one with this number, the one at this moment (seconds since 1970), or the newest."""
+
+    version: int | None = None
+    at: float | None = None
+
+    def rows(self, rows: Sequence[Row[DeviceID]]) -> list[Row[DeviceID]]:
+        """Those of all rows of a text that the version is made of. A clock that went back leaves none out."""
+        if self.version is not None:
+            return [row for row in rows if row.seq <= self.version]
+        last = max((row.seq for row in rows if self.at is None or row.at <= self.at), default=0)
+        return [row for row in rows if row.seq <= last]
+
+    @property
+    def unpack(self) -> Statement:
+        """The packs that the version is in the middle of."""
+        if self.version is not None:
+            return around(self.version)
+        return at_moment(self.at) if self.at is not None else NOTHING
+
+    def describe(self) -> str:
+        return f"no version {self.version}" if self.version is not None else "nothing that is so old"
+
+
+async def _stored_rows(
+    folder: Folder, entry: Entry, path: str, when: When | None = None
+) -> list[Row[DeviceID]]:  # fmt: skip
+    await settle(folder)
+    while not folder.database.pending().is_done:
+        await folder.database.pending().wait()
+    rows = rows_of(folder, entry.document, when.unpack if when is not None else NOTHING)
+    if not rows and not folder.is_alive(entry):
+        raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
+    if not rows:
+        raise UsageError(f"the text of {path} has not come to this device yet")
+    return rows
+
+
+async def log(folder: Folder, path: str) -> dict[str, Any]:
+    """The versions of a text, the oldest first. Raises UsageError: there is no such text."""
+    entry = entry_at(folder, path)
+    rows = await _stored_rows(folder, entry, path)
+    found = versions(rows, lambda client: author_of(folder, client), _GAP_S, _LONGEST_S)
+    return {
+        "path": path,
+        "deleted": not folder.is_alive(entry),
+        # What this device did not see being written came to it at once, as its first version.
+        "came_from": folder.name_of(rows[0].sender) if rows[0].sender != folder.clients.device else None,
+        "versions": [
+            {
+                "version": version.seq, "at": version.at, "since": version.since, "added": version.added,
+                "removed": version.removed, "devices": [folder.name_of(author) for author in version.authors],
+            }
+            for version in found
+        ],
+    }  # fmt: skip
+
+
+def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
+    """What a text was; None where there is no such version, or no longer."""
+    if when.version is not None and all(row.seq != when.version for row in rows):
+        return None
+    covered = [row.data for row in when.rows(rows)]
+    return TextReplica.from_updates(1, covered).text() if covered else None
+
+
+async def show(folder: Folder, path: str, when: When) -> str:
+    """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
+    return _text_of(path, await _stored_rows(folder, entry_at(folder, path), path, when), when)
+
+
+def _text_of(path: str, rows: Sequence[Row[DeviceID]], when: When) -> str:
+    text = text_of(rows, when)
+    if text is None:
+        raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
+    return text
+
+
+async def diff(folder: Folder, path: str, one: When, two: When) -> list[str]:
+    """What became of a text between two versions, as a unified diff."""
+    return unified(await show(folder, path, one), await show(folder, path, two))
+
+
+async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, Any]]:
+    """Who touched each line of a version last, and when."""
+    every = await _stored_rows(folder, entry_at(folder, path), path, when)
+    rows = when.rows(every)
+    text = _text_of(path, every, when)
+    lines = blame(rows, text, lambda client: author_of(folder, client))
+    return [
+        {"text": line.text, "device": folder.name_of(line.author), "at": line.at, "version": line.seq}
+        for line in lines
+    ]  # fmt: skip
+
+
+async def restore(folder: Folder, path: str, when: When) -> Undone:
+    """Make a text what it was, also one that was deleted. Raises UsageError."""
+    entry = entry_at(folder, path)
+    rows = await _stored_rows(folder, entry, path, when)
+    return await set_text(folder, entry, path, _text_of(path, rows, when), when.rows(rows))
+
+
+async def set_text(
+    folder: Folder, entry: Entry, path: str, text: str, then: Sequence[Row[DeviceID]] = ()
+) -> Undone:  # fmt: skip
+    """Make a text, also one that was deleted, this one; as a step that can be undone. Raises YpError.
+
+    Args:
+        then: the rows of its log that the text is of: what was deleted since comes back as that.
+    """
+    live = folder.texts.open(entry.document)
+    before = live.text.text()
+    folder.steps_end(entry.document)
+    is_revived = not folder.is_alive(entry)
+    if is_revived:
+        await folder.bring_back(entry, path).wait()
+    await all_stored(folder)
+    # no await until the change is applied: the log is what the document says
+    live = folder.texts.open(entry.document)
+    try:
+        with folder.reloading(live):
+            update = _return(folder, live, text, then) or live.text.edit(_whole(live.text.text(), text))
+    except DocumentPoisoned as panic:
+        raise YpError(
+            f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
+        ) from panic
+    if update is not None:
+        commit = folder.record_text(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
+        folder.to_render.add(entry.id)
+        folder.disk_work.set()
+        await commit.wait()
+    folder.steps_end(entry.document)
+    return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)
+
+
+def _return(folder: Folder, live: LiveDocument, text: str, then: Sequence[Row[DeviceID]]) -> bytes | None:
+    """Bring back what was deleted since; None where that does not make the text what it was, and nothing was done."""
+    rows = [data for _, data in folder.texts.rows(live.id)] if then and live.text.text() != text else []
+    update = returned(rows, [row.data for row in then], fresh_client_id()) if rows else None
+    if update is None or TextReplica.from_updates(1, [live.replica.state(), update]).text() != text:
+        return None
+    news = live.replica.apply(update)
+    folder.to_publish |= clients_to_publish(news) if news is not None else set()
+    return news
+
+
+def _whole(before: str, after: str) -> list[Hunk]:
+    return hunks(before, after, limit=MAX_HUNKS)

@@ -1,0 +1,107 @@
+"""Looking before joining: what would become of the files in a directory.
+
+The one who shares lists what the folder has, with content hashes; the one who may join compares that with its
+directory, and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yp2p.config import Files
+from yp2p.files.ignore_file import read_rules
+from yp2p.files.inspect import Found, inspect
+from yp2p.files.root import Root
+from yp2p.files.walk import walk
+from yp2p.folder.folder import Folder
+from yp2p.pairing.exchange import Listed
+from yp2p.protocol.entries import Kind
+
+
+def list_entries(folder: Folder) -> list[Listed]:
+    """Everything that stands in a folder here, as far as its content is known."""
+    found: list[Listed] = []
+    for entry, path in folder.layout().path_of.items():
+        leaf = folder.leaf(entry)
+        if leaf is not None:
+            register = folder.manifest.entries[entry]
+            record = folder.files.get(entry)
+            size = record.stamp.size if record is not None else register.content.size
+            found.append(Listed(path, register.kind, leaf.content, size))
+    return found
+
+
+@dataclass(slots=True)
+class Preview:
+    """What joining would do with a directory: paths, but counts where they may be many.
+
+    `bytes_to_come` is the size of what is only there.
+    """
+
+    equal: int = 0
+    different: list[str] = field(default_factory=list)
+    only_here: int = 0
+    only_there: int = 0
+    bytes_to_come: int = 0
+    not_synced: int = 0
+
+
+def compare(directory: Path, entries: Iterable[Listed], settings: Files) -> Preview:
+    """Compare a directory with what a folder has. Blocks; raises OSError."""
+    result = Preview()
+    root = Root(directory)
+    try:
+        there = {entry.path: entry for entry in entries}
+        needed = {parent for path in there for parent in _parents(path)}
+        rules = read_rules(root, settings)[0]
+        here = set(walk(root, lambda: rules))
+        for path in here:
+            entry = there.get(path)
+            base = (entry.kind, entry.content) if entry is not None else None
+            found = inspect(root, path, None, settings.max_text_bytes, trust_stamp=False, base=base)
+            if found.kind is None:
+                result.not_synced += 1
+            elif entry is None and found.found is Found.DIRECTORY and path in needed:
+                pass  # an empty directory is no news where the folder has files in it
+            elif entry is None:
+                result.only_here += 1
+            elif entry is not None and found.kind is entry.kind and found.content == entry.content:
+                result.equal += 1
+            elif entry is not None:
+                result.different.append(path)
+        for path, entry in there.items():
+            if path in here or rules.ignores(path, directory=entry.kind is Kind.DIRECTORY):
+                continue
+            status = root.lstat(path)
+            if status is None:
+                result.only_there += 1
+                result.bytes_to_come += entry.size
+            elif entry.kind is Kind.DIRECTORY:
+                result.equal += 1
+            else:
+                result.different.append(path)  # a directory stands where the folder has a file
+    finally:
+        root.close()
+    result.different.sort()
+    return result
+
+
+def _parents(path: str) -> Iterator[str]:
+    while cut := path.rfind("/") + 1:
+        path = path[: cut - 1]
+        yield path
+
+
+def summary(shown: Sequence[Listed], preview: Preview) -> dict[str, object]:
+    """What `yp2p join --dry-run --json` prints of it."""
+    return {
+        "entries": len(shown),
+        "equal": preview.equal,
+        "different": preview.different,
+        "only_here": preview.only_here,
+        "only_there": preview.only_there,
+        "bytes_to_come": preview.bytes_to_come,
+        "not_synced": preview.not_synced,
+    }

@@ -1,0 +1,394 @@
+"""Blobs between two devices: asking for chunks, and answering (docs/protocol.md, "Blobs").
+
+Theory of operation
+    Whoever needs the content of a blob asks a peer for it. Blobs of one chunk are asked for many at a time and come
+    many in a message. For a longer one the list of its chunks is asked for first and checked against the hash of the
+    blob; what is here already, of a fetch that was broken off or in the file that it replaces, is not asked for again.
+    Every chunk is checked against its hash before it is written.
+
+    The peer reads chunks from its file as long as that has the stamp of its record. It says with an empty chunk that it
+    does not have one (any more); others are asked then, and it again after a while. A blob that cannot be written waits
+    likewise, and holds up no other one.
+
+    Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
+
+Invariants
+    * At most `_WINDOW` requests are open, so answers never fill the inbox.
+    * One session fetches a blob at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+import trio
+
+from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
+from yp2p.files.inspect import NO_STAMP, Finding, inspect
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import save_chunks
+from yp2p.identity import EntryID
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
+from yp2p.protocol.entries import Content, Kind
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.reconcile import HASH_BYTES
+from yp2p.transport.link import Link
+
+_REPLY_LIMIT_S = 60.0
+_RETRY_S = 5.0
+# What cannot be written is not asked for every few seconds.
+_LONGEST_RETRY_S = 60.0
+# A request may take this long, and as much longer as a slow network takes for its bytes each second.
+_REQUEST_LIMIT_S = 60.0
+_SLOWEST = 64 << 10
+# Requests that are open at a time, and chunks in each: 12 MiB on their way keep a fast link busy.
+_WINDOW = 3
+_CHUNKS_IN_REQUEST = 16
+# Blobs of one chunk in a request, and their bytes.
+_BATCH = 512
+_BATCH_BYTES = 4 << 20
+# What goes out in one message, and how much of it may wait in the link.
+_MESSAGE_BYTES = 1 << 20
+_CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
+_QUEUED_BYTES = 2 << 20
+# Messages that are written to the disk together.
+_REPLIES_AT_ONCE = 4
+# For a blob this long it is worth while to look for one that is like it, among so many that are about as long.
+_ALIKE_BYTES, _MOST_ALIKE = 4 << 20, 32
+MAX_REQUESTS_WAITING = 2 * _WINDOW
+
+
+class BlobServer:
+    """Answers a peer's requests for one folder."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+
+    async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
+        async for request in requests:
+            if isinstance(request, ChunkHashesQuery):
+                hashes = await self._hashes(request.blob)
+                await self._link.send(ChunkHashes(self._folder.id, request.blob, tuple(hashes)))
+            else:
+                await self._serve_chunks(request)
+
+    async def _hashes(self, blob: bytes) -> list[bytes]:
+        folder = self._folder
+        entry = folder.blobs.file_with(blob)
+        hashes = folder.chunk_hashes(blob) if entry is not None else []
+        if entry is None or hashes:
+            return hashes
+        path = folder.files[entry].path  # the list was lost: it is in the file
+        found = await trio.to_thread.run_sync(self._read_whole, path, blob)
+        if found.kind is not Kind.BLOB or found.content != blob:
+            return []
+        folder.database.submit(save_chunks(found))
+        return list(found.chunks)
+
+    def _read_whole(self, path: str, blob: bytes) -> Finding:
+        """Blocks: in a worker thread."""
+        root = Root(self._folder.path)
+        try:
+            return inspect(root, path, None, 0, trust_stamp=False, base=(Kind.BLOB, blob))
+        finally:
+            root.close()
+
+    async def _serve_chunks(self, request: Fetch) -> None:
+        for group in self._groups(request):
+            found = await trio.to_thread.run_sync(self._read, [piece for _, piece in group])
+            chunks = [
+                (blob, piece.first + number, data)
+                for (blob, piece), read in zip(group, found, strict=True)
+                for number, data in enumerate(read)
+            ]
+            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
+
+    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, ChunkRange]]]:
+        """What is asked for, in pieces of a message each."""
+        group: list[tuple[bytes, ChunkRange]] = []
+        size = 0
+        for blob, first, count in request.wanted:
+            entry = self._folder.blobs.file_with(blob)
+            record = self._folder.files[entry] if entry is not None else None
+            path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
+            for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
+                piece = ChunkRange(path, stamp, start, min(_CHUNKS_IN_MESSAGE, first + count - start))
+                group.append((blob, piece))
+                size += min(piece.count * CHUNK_BYTES, stamp.size)
+                if size >= _MESSAGE_BYTES:
+                    yield group
+                    group, size = [], 0
+        if group:
+            yield group
+
+    def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
+        """Blocks: in a worker thread."""
+        try:
+            root = Root(self._folder.path)
+        except OSError:
+            return [[b""] * piece.count for piece in pieces]
+        try:
+            return [read_chunks(root, piece) for piece in pieces]
+        finally:
+            root.close()
+
+
+class BlobFetcher:
+    """Fetches the blobs that one folder lacks from one peer. `run` does the work, `deliver` takes the answers."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+        self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
+        self._blobs = folder.blobs
+        self._work = trio.Event()
+        self._not_before: dict[bytes, float] = {}  # when to ask again for what did not come
+        self._unwritable: dict[bytes, int] = {}  # how often they could not be written
+        self._is_asking = False
+
+    def wake(self, *, anew: bool = False) -> None:
+        """There may be something to fetch; `anew`: the peer may have what it did not have before."""
+        if anew:
+            self._not_before = {blob: at for blob, at in self._not_before.items() if blob in self._unwritable}
+        self._work.set()
+
+    async def deliver(self, message: ChunkHashes | Chunks) -> None:
+        if self._is_asking:  # else nobody asked for it
+            await self._replies_in.send(message)
+
+    async def run(self) -> None:
+        while True:
+            with trio.move_on_at(min(self._not_before.values(), default=math.inf)):
+                await self._work.wait()
+            self._work = trio.Event()
+            while wanted := self._next():
+                blobs = {content.hash for content, _ in wanted}
+                self._blobs.fetching |= blobs
+                self._is_asking = True
+                try:
+                    with trio.fail_after(_REQUEST_LIMIT_S + sum(content.size for content, _ in wanted) / _SLOWEST):
+                        await self._fetch(wanted)
+                except OSError as error:
+                    self._cannot_write(wanted, error)
+                except trio.TooSlowError:
+                    self._ask_later(blobs)
+                finally:
+                    self._is_asking = False
+                    for blob in blobs:
+                        self._folder.progress.arrived.pop(blob, None)
+                    self._blobs.fetching -= blobs
+                    for session in self._folder.sessions.values():
+                        session.fetch()  # they left these blobs to this one
+
+    def _ask_later(self, blobs: Iterable[bytes]) -> None:
+        self._not_before.update(dict.fromkeys(blobs, trio.current_time() + _RETRY_S))
+
+    async def _fetch(self, wanted: list[tuple[Content, EntryID]]) -> None:
+        if chunk_count(wanted[0][0].size) == 1:
+            await self._fetch_small([content for content, _ in wanted])
+        else:
+            await self._fetch_long(*wanted[0])
+
+    def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
+        for content, entry in wanted:
+            self._folder.waiting.entries[entry] = error.strerror or str(error)
+            if error.errno == errno.ENOSPC:
+                self._blobs.obsolete.add(content.hash)
+        now = trio.current_time()
+        for blob in {content.hash for content, _ in wanted}:
+            failures = self._unwritable[blob] = self._unwritable.get(blob, 0) + 1
+            self._not_before[blob] = now + min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** min(failures - 1, 16))
+        self._folder.touch()
+
+    def _next(self) -> list[tuple[Content, EntryID]]:
+        """A batch of blobs of one chunk, or a longer one; empty when nothing is left that this peer may have."""
+        folder, blobs = self._folder, self._blobs
+        small: dict[bytes, tuple[Content, EntryID]] = {}
+        long: list[tuple[Content, EntryID]] = []
+        size, now = 0, trio.current_time()
+        for blob in [blob for blob, at in self._not_before.items() if at <= now]:
+            del self._not_before[blob]
+        for entry, content in blobs.wanted.items():
+            blob = content.hash
+            if blobs.file_with(blob) is not None or blob in blobs.whole:
+                folder.to_render.add(entry)
+                folder.disk_work.set()
+            elif blob in blobs.fetching or blob in blobs.placing or self._not_before.get(blob, 0.0) > now:
+                continue
+            elif chunk_count(content.size) > 1:
+                long = long or [(content, entry)]
+            else:
+                small[blob] = content, entry
+                size += content.size
+                if len(small) >= _BATCH or size >= _BATCH_BYTES:
+                    break
+        return list(small.values()) or long
+
+    async def _reply(self) -> ChunkHashes | Chunks:
+        with trio.fail_after(_REPLY_LIMIT_S):
+            return await self._replies.receive()
+
+    # --- blobs of one chunk -------------------------------------------------------------------------------------
+
+    async def _fetch_small(self, contents: list[Content]) -> None:
+        await self._link.send(Fetch(self._folder.id, tuple((content.hash, 0, 1) for content in contents)))
+        waiting = {content.hash for content in contents}
+        while waiting:
+            reply = await self._reply()
+            if not isinstance(reply, Chunks):
+                continue
+            came = [(blob, data) for blob, _, data in reply.chunks if blob in waiting]
+            waiting.difference_update(blob for blob, _ in came)
+            good = [(blob, data) for blob, data in came if blob == blob_hash(len(data), [chunk_hash(data)])]
+            self._ask_later({blob for blob, _ in came} - {blob for blob, _ in good})
+            self._folder.progress.traffic.add(sum(len(data) for _, data in good), trio.current_time())
+            await trio.to_thread.run_sync(self._write, good)
+            self._came([blob for blob, _ in good])
+
+    def _write(self, blobs: list[tuple[bytes, bytes]]) -> None:
+        root = Root(self._folder.path)
+        try:
+            write_blobs(root, blobs)
+        finally:
+            root.close()
+
+    def _came(self, blobs: list[bytes]) -> None:
+        folder = self._folder
+        blobs = [blob for blob in blobs if folder.blobs.who_wants([blob])]
+        for blob in blobs:
+            self._unwritable.pop(blob, None)
+        folder.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
+        folder.to_render |= folder.blobs.who_wants(blobs)
+        folder.disk_work.set()
+
+    # --- longer ones --------------------------------------------------------------------------------------------
+
+    async def _fetch_long(self, content: Content, entry: EntryID) -> None:
+        folder, blob = self._folder, content.hash
+        await trio.to_thread.run_sync(self._check_room, content)
+        hashes = await self._hashes_of(content)
+        if not hashes:
+            self._ask_later([blob])
+            return
+        root = Root(folder.path)
+        try:
+            assembly = Assembly(root, blob, content.size, hashes)
+            try:
+                await trio.to_thread.run_sync(assembly.find)
+                await self._copy_alike(content, entry, assembly)
+                is_whole = await self._assemble(blob, assembly)
+                if is_whole:
+                    await trio.to_thread.run_sync(assembly.force)
+            finally:
+                assembly.close()
+        finally:
+            root.close()
+        if is_whole:
+            self._came([blob])
+        else:
+            self._ask_later([blob])
+
+    async def _copy_alike(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
+        """Take the chunks that files here have: the one that is replaced, and the one that shares most with it."""
+        folder = self._folder
+        old = folder.files.get(entry)
+        if old is not None and assembly.missing:
+            await trio.to_thread.run_sync(assembly.copy_from, old.path)
+        if content.size < _ALIKE_BYTES or not assembly.missing:
+            return
+        blobs = [record for record in folder.files.values() if record.kind is Kind.BLOB and record is not old]
+        near = heapq.nsmallest(_MOST_ALIKE, blobs, key=lambda record: abs(record.stamp.size - content.size))
+        best = await trio.to_thread.run_sync(self._most_alike, [(r.path, r.content) for r in near], assembly)
+        if best:
+            await trio.to_thread.run_sync(assembly.copy_from, best)
+
+    def _most_alike(self, near: list[tuple[str, bytes]], assembly: Assembly) -> str:
+        """Which file shares most chunks with what is missing; empty where none does. Blocks."""
+        wanted, best, most = assembly.missing_hashes(), "", 0
+        with self._folder.database.reader() as read:
+            for path, blob in near:
+                rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
+                packed = rows[0][0] if rows else b""
+                has = {packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)}
+                if len(has & wanted) > most:
+                    best, most = path, len(has & wanted)
+        return best
+
+    def _check_room(self, content: Content) -> None:
+        """Raises OSError when the disk cannot hold it: then not a byte is asked for."""
+        status = os.statvfs(self._folder.path)
+        started = self._folder.path / name_of(content.hash)
+        there = started.stat().st_blocks * 512 if started.exists() else 0
+        if content.size - there > status.f_bavail * status.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def _hashes_of(self, content: Content) -> list[bytes]:
+        """The hashes of the chunks, checked; empty when they are not to be had."""
+        folder, blob = self._folder, content.hash
+        known = folder.chunk_hashes(blob)
+        if _are_of(content, known):
+            return known
+        await self._link.send(ChunkHashesQuery(folder.id, blob))
+        while not isinstance(reply := await self._reply(), ChunkHashes) or reply.blob != blob:
+            pass
+        hashes = list(reply.hashes)
+        if not _are_of(content, hashes):
+            return []
+        row = (blob, content.size, b"".join(hashes))
+        folder.database.submit([("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)])
+        return hashes
+
+    async def _assemble(self, blob: bytes, assembly: Assembly) -> bool:
+        """Ask for what is missing, some requests ahead; tells whether the blob is whole."""
+        requests = _runs(sorted(assembly.missing))
+        open_chunks: set[int] = set()
+        came: list[tuple[int, bytes]] = []
+        while True:
+            if not self._blobs.who_wants([blob]):
+                requests = iter(())  # nobody wants it any more
+            # More is asked for before what came is written: the peer is not to wait for our disk.
+            while len(open_chunks) <= (_WINDOW - 1) * _CHUNKS_IN_REQUEST and (request := next(requests, None)):
+                await self._link.send(Fetch(self._folder.id, ((blob, *request),)))
+                open_chunks.update(range(request[0], sum(request)))
+            if came and not await trio.to_thread.run_sync(assembly.put_all, came):
+                requests = iter(())  # the peer has another version by now; take what is on its way
+            if not open_chunks:
+                return not assembly.missing
+            came = [chunk for reply in await self._replies_now() for chunk in _chunks_of(blob, reply, open_chunks)]
+            open_chunks.difference_update(index for index, _ in came)
+            size = sum(len(data) for _, data in came)
+            self._folder.progress.chunks_came(blob, size, trio.current_time())
+
+    async def _replies_now(self) -> list[ChunkHashes | Chunks]:
+        """The next reply, and those that came with it: a worker thread is worth while for several."""
+        replies = [await self._reply()]
+        with suppress(trio.WouldBlock):
+            while len(replies) < _REPLIES_AT_ONCE:
+                replies.append(self._replies.receive_nowait())
+        return replies
+
+
+def _chunks_of(blob: bytes, reply: ChunkHashes | Chunks, wanted: set[int]) -> list[tuple[int, bytes]]:
+    chunks = reply.chunks if isinstance(reply, Chunks) else ()
+    return [(index, data) for hash_, index, data in chunks if hash_ == blob and index in wanted]
+
+
+def _are_of(content: Content, hashes: list[bytes]) -> bool:
+    """Whether these are the hashes of the chunks of a blob."""
+    return len(hashes) == chunk_count(content.size) and blob_hash(content.size, hashes) == content.hash
+
+
+def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """Runs of neighbours as first and count, each of at most a request's length."""
+    start = 0
+    for at in range(1, len(indices) + 1):
+        if at == len(indices) or indices[at] != indices[at - 1] + 1 or at - start == _CHUNKS_IN_REQUEST:
+            yield indices[start], at - start
+            start = at

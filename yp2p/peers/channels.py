@@ -1,0 +1,195 @@
+"""The channels of a folder session: one document each, over the link to one peer, with a provider that runs Yjs's sync.
+
+Theory of operation
+    A channel opens on first use, by either side; one that was quiet for a while is closed, and opens again when it is
+    needed.
+
+    What the peer answers to a first step 1 may have been made while the two devices did not see each other: it is of a
+    history made apart, and merged as that (`folder/meetings.py`). Later answers hold keystrokes that were on their
+    way, which are no such thing. So every document whose channel opens before the two sides have compared everything
+    counts as apart, until a synchronisation of it has come to its end; also over a channel that was closed in between.
+
+Invariants
+    * A document has one channel at most.
+    * A channel whose provider works is not closed for being quiet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from yp2p.documents.provider import Provider
+from yp2p.errors import DocumentPoisoned
+from yp2p.folder.folder import Folder
+from yp2p.identity import DeviceID, DocumentID
+from yp2p.protocol.messages import ChannelClose, ChannelData
+from yp2p.transport.channel import LinkChannel
+from yp2p.transport.link import Link
+
+_QUIET_S = 30.0
+# With more open channels than these a quiet one is closed at once: each has a task, and a queue of messages.
+_MAX_OPEN = 256
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _OpenChannel:
+    channel: LinkChannel
+    provider: Provider
+    used_at: float
+
+
+class Channels:
+    """See above. `run` does the work.
+
+    Args:
+        must_relay: whether what came from this source has to be sent on to the peer.
+        is_compared: whether a first comparison with the peer has come to its end.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        link: Link,
+        peer: DeviceID,
+        must_relay: Callable[[object], bool],
+        is_compared: Callable[[], bool],
+    ) -> None:
+        self._folder = folder
+        self._link = link
+        self._peer = peer
+        self._must_relay = must_relay
+        self._is_compared = is_compared
+        self._open: dict[DocumentID, _OpenChannel] = {}
+        self._opened_one = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        # Documents that may differ by what was made apart: their first synchronisation has not come to its end.
+        self._apart: set[DocumentID] = set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run the providers, and close quiet channels, until cancelled; started when channels can be opened."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                task_status.started()
+                await self._close_quiet()
+            finally:
+                self._nursery = None  # it takes no more channels
+
+    def open(self, document: DocumentID) -> Provider | None:
+        """The provider of a document's channel; None when the manifest names no such document, or it is held."""
+        opened = self._opened(document)
+        return opened.provider if opened is not None else None
+
+    def _opened(self, document: DocumentID) -> _OpenChannel | None:
+        found = self._open.get(document)
+        if found is not None:
+            return found
+        live = self._folder.live_document(document)
+        if live is None or self._nursery is None:
+            return None
+        begins_apart = not self._is_compared() or document in self._apart
+        if begins_apart:
+            self._apart.add(document)
+        if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
+            return None
+        channel = LinkChannel(self._link, self._folder.id, document)
+        provider = Provider(
+            live,
+            channel,
+            source=self._peer,
+            must_relay=self._must_relay,
+            tells_state=True,
+            pace_s=live.pace_s,
+            begins_apart=begins_apart,
+        )
+        opened = _OpenChannel(channel, provider, trio.current_time())
+        channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
+        self._open[document] = opened
+        self._opened_one.set()
+        self._nursery.start_soon(self._run_provider, document, opened)
+        return opened
+
+    async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:
+        try:
+            await opened.provider.start()
+        except* DocumentPoisoned as group:
+            self.poisoned(document, str(group.exceptions[0]))
+        finally:
+            if self._open.get(document) is opened:
+                del self._open[document]
+
+    def sync_again(self, document: DocumentID) -> Provider | None:
+        """Run step 1 for a document that differs, on a new channel or on the one that is open."""
+        opened = self._open.get(document)
+        if opened is None:
+            return self.open(document)
+        opened.provider.restart()
+        return opened.provider
+
+    def restart(self) -> None:
+        """Run step 1 on all open channels: the peer has not heard the first."""
+        for opened in self._open.values():
+            opened.provider.restart()
+
+    def agreed(self, document: DocumentID | None = None) -> None:
+        """The peer has this document, or all of them, as we do."""
+        for opened in self._open.values() if document is None else filter(None, [self._open.get(document)]):
+            opened.provider.agreed()
+
+    def poisoned(self, document: DocumentID, reason: str) -> None:
+        """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
+        held = self._folder.quarantine.add(self._peer, document, trio.current_time())
+        log.error("document_poisoned", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
+        self._folder.touch()
+
+    # --- the peer's messages ------------------------------------------------------------------------------------
+
+    def take_nowait(self, message: ChannelData) -> bool:
+        """Let a message in without waiting, where it overtakes none; tells whether it was taken."""
+        opened = self._open.get(message.document)
+        if opened is None or not opened.channel.is_waited_for or self._link.has_received_more:
+            return False  # of many, each behind a checkpoint
+        opened.used_at = trio.current_time()
+        return opened.provider.take_at_once(message.payload)
+
+    async def deliver(self, document: DocumentID, payload: bytes) -> None:
+        """Give a message to the channel of a document; it is dropped where there can be none."""
+        opened = self._opened(document)
+        if opened is not None:
+            await opened.channel.deliver(payload)
+
+    def closed_by_peer(self, document: DocumentID) -> None:
+        """The peer has closed a channel that was quiet."""
+        opened = self._open.pop(document, None)
+        if opened is not None:
+            self._note_synced(document, opened)
+            opened.channel.close()
+
+    # --- quiet channels -----------------------------------------------------------------------------------------
+
+    async def _close_quiet(self) -> None:
+        while True:
+            if not self._open:
+                self._opened_one = trio.Event()
+                await self._opened_one.wait()
+            await trio.sleep(1)
+            now = trio.current_time()
+            limit = _QUIET_S if len(self._open) < _MAX_OPEN else 1.0
+            for document, opened in list(self._open.items()):
+                self._note_synced(document, opened)
+                # A peer that never answered did not know the document yet; the next step 1 will find it.
+                patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_S
+                if now - opened.used_at > patience and opened.provider.is_idle:
+                    del self._open[document]
+                    opened.channel.close()
+                    self._link.try_send(ChannelClose(self._folder.id, document))
+
+    def _note_synced(self, document: DocumentID, opened: _OpenChannel) -> None:
+        if opened.provider.synced.is_set():
+            self._apart.discard(document)

@@ -1,0 +1,391 @@
+"""Peers: one link per pair of devices, kept up as long as both are in reach.
+
+Theory of operation
+    Every device that is a member of one of our folders is *known*. For each known device a task dials it whenever
+    there is no link and there is an address to try: seen over mDNS, static from the configuration, or remembered
+    from last time. After a failure it waits, longer each time and with jitter; a sighting cuts the wait short.
+    Connections that come in are links like any other. Of two that both ends made at the same time, both ends keep
+    the one that the device with the smaller ID dialled; otherwise a completed handshake replaces the older link,
+    which may be dead without knowing it yet.
+
+    Whether a device is here is TCP's word, never mDNS's (invariant 17).
+
+Invariants
+    * A peer's fault ends that peer's link and nothing else: `_serve` is the one place where it stops (invariant 15).
+      The store's faults go on through.
+    * A link carries only folders of which our statements say that the peer is a member.
+    * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from yp2p.discovery.addresses import Address
+from yp2p.documents.meeting import MERGE_RULES
+from yp2p.errors import PeerFault, YpError
+from yp2p.folder.folder import Folder
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.peers.presence import FolderPresence
+from yp2p.peers.session import FolderSession
+from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
+from yp2p.store.database import Database
+from yp2p.transport.dialer import Backoff, dial
+from yp2p.transport.handshake import Secured
+from yp2p.transport.link import Link, LinkClosed, open_link
+
+# Two links made within this time of each other were in flight together.
+_TOGETHER_S = 2.0
+# The device with the larger ID gives the other one this much lead: fewer collisions.
+_COURTESY_S = 0.15
+# After a fault the device waits: this long, twice as long after each further one, up to an hour.
+_QUARANTINE_S = 60.0
+_LONGEST_QUARANTINE_S = 3600.0
+# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended
+# meanwhile; beyond it a device could fill the log with a line for each connection.
+_FREE_FAULTS = 16
+# A link that held for this long pays for the faults before it.
+_FORGIVEN_S = 600.0
+_STEADY_S = 5.0
+# Of two machines with one key, each is served for this long before the other one may take its place.
+_CLONE_TURN_S = 30.0
+# Boot IDs remembered of a device.
+_MAX_BOOTS = 16
+# Devices move; the addresses of long ago only cost time.
+_MAX_ADDRESSES = 12
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Linked:
+    """A link that is up."""
+
+    link: Link
+    scope: trio.CancelScope
+    dialled_by_us: bool
+    since: float
+    address: Address
+    boot_id: bytes
+    sessions: dict[FolderID, FolderSession] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Contact:
+    """What is known of another device besides its keys."""
+
+    name: str = ""
+    addresses: dict[Address, float] = field(default_factory=dict)
+    poke: trio.Event = field(default_factory=trio.Event)
+    quarantined_until: float = 0.0
+    trouble: str = ""
+    faults: int = 0  # since the last link that held
+    boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
+    cloned_at: float = -_FORGIVEN_S  # when two boot IDs were seen in turns
+
+    def saw(self, boot_id: bytes, now: float) -> bool:
+        """Note a boot ID; tells whether it is back after another one, which only two machines at a time can do."""
+        newest = next(reversed(self.boots), None)
+        is_back = boot_id in self.boots and newest != boot_id
+        self.boots.pop(boot_id, None)
+        self.boots[boot_id] = now
+        while len(self.boots) > _MAX_BOOTS:
+            del self.boots[next(iter(self.boots))]
+        if is_back:
+            self.cloned_at = now
+        return is_back
+
+    def is_cloned(self, now: float) -> bool:
+        return now - self.cloned_at < _FORGIVEN_S
+
+
+class Peers:
+    """The links of this device."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        database: Database,
+        folders: dict[FolderID, Folder],
+        presence: Callable[[Folder], FolderPresence],
+        static: list[Address],
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self._database = database
+        self._folders = folders
+        self._presence = presence
+        self._static = static
+        self._boot_id = random.SystemRandom().randbytes(16)
+        self._links: dict[DeviceID, _Linked] = {}
+        self.contacts: dict[DeviceID, Contact] = {}
+        self.listen_port = 0
+        self.members_changed = trio.Event()
+        for device, contact_name, host, port in database.rows("SELECT id, name, host, port FROM device"):
+            contact = self.contact(DeviceID(device))
+            contact.name = contact_name
+            if host:
+                contact.addresses[Address(host, port)] = 0.0
+
+    def contact(self, device: DeviceID) -> Contact:
+        return self.contacts.setdefault(device, Contact())
+
+    def known(self) -> dict[DeviceID, PublicIdentity]:
+        """The members of all folders, without this device."""
+        found = {
+            device: member.identity for folder in self._folders.values() for device, member in folder.members.items()
+        }
+        found.pop(self._identity.device_id, None)
+        return found
+
+    def is_known(self, noise_key: bytes) -> bool:
+        return self._device_of(noise_key) is not None
+
+    def _device_of(self, noise_key: bytes) -> DeviceID | None:
+        return next((device for device, keys in self.known().items() if keys.noise_key == noise_key), None)
+
+    def is_linked(self, device: DeviceID) -> bool:
+        return device in self._links
+
+    def address_of(self, device: DeviceID) -> Address | None:
+        linked = self._links.get(device)
+        return linked.address if linked is not None else None
+
+    def link(self, device: DeviceID) -> Link | None:
+        """The link with a device, while it is up."""
+        linked = self._links.get(device)
+        return linked.link if linked is not None else None
+
+    def trouble(self, device: DeviceID) -> str:
+        """What is wrong with a device, for people; empty when nothing is."""
+        contact = self.contact(device)
+        if contact.is_cloned(trio.current_time()):
+            return "two machines have the key of this device (a cloned disk?); they are served in turns"
+        return contact.trouble
+
+    def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
+        linked = self._links.get(device)
+        return linked.sessions.get(folder) if linked is not None else None
+
+    def seen(self, device: DeviceID, addresses: tuple[Address, ...]) -> None:
+        """Somebody says the device is there: try at once."""
+        contact = self.contact(device)
+        for address in addresses:
+            contact.addresses[address] = time.time()
+        while len(contact.addresses) > _MAX_ADDRESSES:
+            del contact.addresses[min(contact.addresses, key=contact.addresses.__getitem__)]
+        contact.poke.set()
+
+    def membership_changed(self) -> None:
+        """A folder or a member came: dial who is new, and open sessions on the links there are."""
+        event, self.members_changed = self.members_changed, trio.Event()
+        event.set()
+
+    # --- dialling -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep links to all known devices until cancelled."""
+        async with trio.open_nursery() as nursery:
+            dialled: set[DeviceID] = set()
+            while True:
+                changed = self.members_changed
+                for device in self.known().keys() - dialled:
+                    dialled.add(device)
+                    nursery.start_soon(self._keep_linked, device)
+                await changed.wait()
+
+    async def _keep_linked(self, device: DeviceID) -> None:
+        contact = self.contact(device)
+        backoff = Backoff()
+        if self._identity.device_id > device:
+            await trio.sleep(_COURTESY_S)
+        while True:
+            contact.poke = trio.Event()
+            keys = self.known().get(device)
+            wait = max(0.0, contact.quarantined_until - trio.current_time())
+            if wait:
+                await trio.sleep(wait)
+            if keys is not None and device not in self._links:
+                started = trio.current_time()
+                if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
+                    backoff = backoff.failed()
+                else:
+                    backoff = Backoff()
+            # While somebody's link is up there is nothing to do until it ends.
+            delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
+            with trio.move_on_after(delay_s):
+                await contact.poke.wait()
+
+    async def _dial_all(self, device: DeviceID, keys: PublicIdentity) -> bool:
+        """Try every address; returns when the link is over. False when none led to the device."""
+        contact = self.contact(device)
+        newest_first = sorted(contact.addresses, key=lambda a: -contact.addresses[a])
+        for address in dict.fromkeys([*newest_first, *self._static]):
+            if device in self._links:
+                return True
+            try:
+                secured = await dial(address.host, address.port, self._identity, keys.noise_key)
+            except OSError as error:
+                log.debug("dial_failed", peer=short_id(device), reason=str(error))
+                continue
+            if device in self._links and not self._wins(device, dialled_by_us=True):
+                await trio.aclose_forcefully(secured.stream)
+                return True
+            await self._serve(device, secured, address, None)
+            return True
+        return False
+
+    # --- links --------------------------------------------------------------------------------------------------
+
+    async def accept(self, secured: Secured, confirmed: Link) -> None:
+        """A known device connected: serve it until the link is over."""
+        device = self._device_of(secured.remote_noise_key)
+        if device is None or self._is_shut_out(device):
+            await trio.aclose_forcefully(secured.stream)
+            return
+        try:
+            host, port = secured.stream.socket.getpeername()[:2]
+        except OSError:
+            return
+        await self._serve(device, secured, Address(host, port), confirmed)
+
+    def _is_shut_out(self, device: DeviceID) -> bool:
+        """Whether a device broke the protocol so often that it has to wait before it may connect again."""
+        contact = self.contact(device)
+        if contact.faults <= _FREE_FAULTS or trio.current_time() >= contact.quarantined_until:
+            return False
+        log.info("connection_refused", reason="too many faults", faults=contact.faults)
+        return True
+
+    def _hello(self) -> Hello:
+        return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port, MERGE_RULES)
+
+    def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:
+        """Whether a new link takes the place of the one there is; `boot_id` of the peer, where it said so already."""
+        old = self._links.get(device)
+        if old is None:
+            return True
+        age = trio.current_time() - old.since
+        if boot_id and self.contact(device).is_cloned(trio.current_time()) and old.boot_id != boot_id:
+            return age > _CLONE_TURN_S
+        if old.dialled_by_us == dialled_by_us or age > _TOGETHER_S:
+            return True
+        return dialled_by_us == (self._identity.device_id < device)
+
+    async def _serve(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+        """Run one link to its end; `confirmed` is None where we dialled. The one place where a peer's fault stops."""
+        with structlog.contextvars.bound_contextvars(peer=short_id(device)):
+            try:
+                await self._run_link(device, secured, address, confirmed)
+            except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError) as group:
+                log.info("link_closed", reason=_first(group))
+            except* PeerFault as group:
+                self._quarantine(device, _first(group))
+                log.warning("peer_fault", reason=_first(group), advice="is the same version running there?")
+            except* YpError:
+                raise
+            except* Exception as group:
+                self._quarantine(device, _first(group))
+                log.exception("session_failed", reason=_first(group))
+
+    def _quarantine(self, device: DeviceID, reason: str) -> None:
+        contact = self.contact(device)
+        contact.faults += 1
+        wait = min(_LONGEST_QUARANTINE_S, _QUARANTINE_S * 2.0 ** min(contact.faults - 1, 16))
+        contact.quarantined_until = trio.current_time() + wait
+        contact.trouble = reason
+
+    async def _run_link(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+        dialled_by_us = confirmed is None
+        async with open_link(secured, self._hello(), confirmed) as link:
+            old = self._links.get(device)
+            boot_id = link.peer.boot_id if link.peer is not None else b""
+            if self.contact(device).saw(boot_id, trio.current_time()):
+                log.warning("device_cloned", advice="two machines have its key: remove ~/.local/state/yp2p on the copy")
+            if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
+                link.close("another link was made at the same time")
+                return
+            if old is not None:
+                old.link.close("a newer link took its place")
+                old.scope.cancel()
+            with trio.CancelScope() as scope:
+                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id)
+                self._links[device] = linked
+                self._remember(device, link, address, dialled_by_us)
+                log.info("link_up", address=str(address))
+                try:
+                    await self._run_sessions(device, linked)
+                finally:
+                    if self._links.get(device) is linked:
+                        del self._links[device]
+                        if not dialled_by_us:
+                            self.contact(device).poke.set()  # else whoever dialled goes on by himself
+                    if trio.current_time() - linked.since > _FORGIVEN_S:
+                        self.contact(device).faults = 0
+                        self.contact(device).trouble = ""
+                    log.info("link_down")
+
+    def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:
+        contact = self.contact(device)
+        if not contact.faults:
+            contact.trouble = ""
+        hello = link.peer
+        if hello is None:
+            return
+        contact.name = hello.name
+        reachable = address
+        if not dialled_by_us:
+            if not 0 < hello.listen_port < 65536:
+                return
+            reachable = Address(address.host, hello.listen_port)
+        contact.addresses[reachable] = time.time()
+        self._database.submit(
+            [
+                (
+                    "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?)",
+                    (device, hello.name, reachable.host, reachable.port, time.time()),
+                )
+            ]
+        )
+
+    async def _run_sessions(self, device: DeviceID, linked: _Linked) -> None:
+        async with trio.open_nursery() as nursery:
+            self._open_sessions(device, linked, nursery)
+            nursery.start_soon(self._keep_sessions, device, linked, nursery)
+            while True:
+                message = await linked.link.receive()
+                if isinstance(message, Hello | Goodbye | Unknown):
+                    continue
+                session = linked.sessions.get(message.folder)
+                if session is not None:
+                    await session.deliver(message)
+
+    async def _keep_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
+        while True:
+            changed = self.members_changed
+            self._open_sessions(device, linked, nursery)
+            await changed.wait()
+
+    def _open_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
+        """A session for every folder that the peer is a member of and that has none yet."""
+        for folder in self._folders.values():
+            if device in folder.members and folder.id not in linked.sessions:
+                session = FolderSession(folder, linked.link, device, self._presence(folder))
+                linked.sessions[folder.id] = session
+                nursery.start_soon(session.run)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    """The first reason in a group of exceptions."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

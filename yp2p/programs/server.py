@@ -1,0 +1,274 @@
+"""The local API of live documents: a WebSocket at /v1/documents?path=PATH speaks the protocol of Yjs providers.
+
+It has a socket of its own beside the control socket, and no framework between: a keystroke passes through here.
+
+With `&client=ID` a program says what client ID it writes with. The answer has a header `yp2p-file`, which names the
+document that this path is now; with `&file=` of that a program that comes back gets the same one, wherever the file is
+by then, and never another one that took the path.
+
+Each binary message is one message of `protocol/channel.py`, as on the channel of a document between two devices. So a
+provider of Yjs or pycrdt can take part as it is. The daemon sends who else has the file open as awareness, each a
+client of its own; with `&others=1` of one client, with the state `{"others": [...]}`. What the program says of itself,
+it says as awareness.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import parse_qs, quote
+
+import structlog
+import trio
+from wsproto import ConnectionType
+
+from yp2p.documents.manifest import Entry
+from yp2p.documents.provider import Provider
+from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
+from yp2p.folder import lookup
+from yp2p.folder.folder import Folder
+from yp2p.identity import ID_BYTES, EntryID
+from yp2p.programs.awareness_feed import RENEWED_S, AwarenessFeed
+from yp2p.programs.channel import RECEIVE_BYTES, ProgramChannel
+from yp2p.programs.document import ProgramDocument
+from yp2p.programs.programs import PRESENCE_AGE_S, Program, Programs, states_for
+from yp2p.programs.refusals import NotHereYet, refusal, rejection
+from yp2p.programs.websocket import WebSocket, WebSocketClosed
+from yp2p.protocol.awareness import as_json
+from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.ysync import MAX_CLIENT
+
+# The client ID under which the daemon says who else is there: no document has it.
+_DAEMON_CLIENT = 0
+_TARGET = "/v1/documents"
+_PRESENCE_DELAY_S = 0.05
+_HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
+# A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.5
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a program asks for: a path (any name, also one that is not UTF-8), or the file that it had before."""
+
+    path: str
+    client: int | None  # what it writes with
+    file: str
+    takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
+    takes_others: bool  # and who is there as a list in one state
+
+    @classmethod
+    def of(cls, target: str) -> Wanted:
+        query = parse_qs(target.partition("?")[2], errors="surrogateescape")
+        client = str(query.get("client", [""])[0])
+        is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
+        return cls(
+            str(query.get("path", [""])[0]),
+            int(client) if is_client else None,
+            str(query.get("file", [""])[0]),
+            query.get("batch") == ["1"],
+            query.get("others") == ["1"],
+        )
+
+
+def _name_of(entry: Entry) -> str:
+    """What a program calls the file that it has open, whatever becomes of its path."""
+    return (entry.id + entry.document).hex()
+
+
+class Device(Protocol):
+    """What live documents need of the device."""
+
+    @property
+    def folders(self) -> Iterable[Folder]: ...
+
+    @property
+    def shown_id(self) -> str: ...
+
+    def programs(self, folder: Folder) -> Programs: ...
+
+    def present(self, folder: Folder) -> list[dict[str, Any]]:
+        """The awareness states of all who are in a folder."""
+
+
+class Documents:
+    """Serves the live documents of one device."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve programs until cancelled."""
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
+        await trio.serve_listeners(self._serve_program, [listener])
+
+    async def _serve_program(self, stream: trio.SocketStream) -> None:
+        """One connection, to its end. The one place where a program's fault stops."""
+        program = WebSocket(ConnectionType.SERVER)
+        try:
+            with trio.move_on_after(_HANDSHAKE_LIMIT_S):
+                while program.target is None and program.closed is None:
+                    program.receive(await stream.receive_some(RECEIVE_BYTES))
+            if program.target is None or program.target.partition("?")[0] != _TARGET:
+                await _say(stream, rejection(program, _TARGET))
+                return
+            await self._serve_document(stream, program, Wanted.of(program.target))
+        except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it went while something was sent to it
+        except* Exception:
+            log.exception("program_failed")
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _find_soon(self, wanted: Wanted) -> tuple[Folder, Entry]:
+        """The text that a program asks for; a file that was just made is waited for until it was looked at.
+
+        Raises:
+            UsageError, FileGone: there is no such text.
+        """
+        with trio.move_on_after(_LOOK_LIMIT_S):
+            while (folder := self._about_to_look(wanted)) is not None:
+                await folder.changed.wait()
+        if self._about_to_look(wanted) is not None:
+            raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
+        return self._find(wanted)
+
+    def _about_to_look(self, wanted: Wanted) -> Folder | None:
+        """The folder in which there is a file at this path that has no entry yet."""
+        with suppress(UsageError, OSError):
+            folder, inside = lookup.find(self._device.folders, wanted.path)
+            is_new = inside not in folder.layout().entry_at and not folder.trouble
+            if is_new and not folder.rules.ignores(inside, directory=False):
+                return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
+        return None
+
+    def _find(self, wanted: Wanted) -> tuple[Folder, Entry]:
+        """Raises UsageError."""
+        if wanted.file:
+            return self._find_again(wanted)
+        folder, inside = lookup.find(self._device.folders, wanted.path)
+        entry = lookup.entry_at(folder, inside)
+        if not folder.is_alive(entry):
+            raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
+        if entry.document not in folder.digests:
+            raise NotHereYet(f"the text of {inside} has not come to this device yet")
+        return folder, entry
+
+    def _find_again(self, wanted: Wanted) -> tuple[Folder, Entry]:
+        """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
+
+        Raises FileGone.
+        """
+        with suppress(ValueError):
+            before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
+            for folder in self._device.folders:
+                entry = folder.manifest.entries.get(before)
+                if entry is not None and entry.kind is Kind.TEXT and _name_of(entry) == wanted.file:
+                    return folder, entry
+        raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
+
+    async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: Wanted) -> None:
+        try:
+            folder, entry = await self._find_soon(wanted)
+        except YpError as error:
+            await stream.send_all(socket.accept() + refusal(socket, error))
+            return
+        programs = self._device.programs(folder)
+        most = str(programs.max_text_bytes).encode()
+        headers = [(b"yp2p-file", _name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
+        await stream.send_all(socket.accept(headers))
+        program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
+        if not program.is_this_file and (path := folder.layout().path_of.get(entry.id)) is not None:
+            program.earlier = programs.served.note(path, entry.document)
+        programs.add(program)
+        channel: ProgramChannel | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                channel = ProgramChannel(stream, socket, wanted.path, nursery)
+                live = folder.texts.open(entry.document)
+                document = ProgramDocument(
+                    folder,
+                    live,
+                    program,
+                    programs.max_text_bytes,
+                    programs.displaced_in(entry.document),
+                    is_synced=lambda: provider.synced.is_set(),
+                    tell=partial(programs.refused, program),
+                )
+                provider = Provider(
+                    document,
+                    channel,
+                    source=program,
+                    must_relay=lambda source: True,  # nobody else tells it
+                    on_awareness=lambda data: programs.said(program, data),
+                    batches=wanted.takes_lists,
+                    pace_s=live.pace_s,
+                )
+                nursery.start_soon(self._tell, folder, program, channel, wanted)
+                await provider.start()
+                nursery.cancel_scope.cancel()
+        except* (YpError, DocumentPoisoned, WebSocketClosed) as group:
+            fault = first_of(group)
+            if isinstance(fault, WebSocketClosed) and fault is not socket.fault:
+                raise  # the program went
+            log.warning("program_refused", reason=str(fault)[:200])
+            if channel is not None:
+                await _say(stream, bytes(channel.rest) + refusal(socket, fault))
+        finally:
+            programs.remove(program)
+
+    async def _tell(self, folder: Folder, program: Program, channel: ProgramChannel, wanted: Wanted) -> None:
+        """What was refused, and who else has the file open and where it is, whenever that changes."""
+        feed = AwarenessFeed()
+        last = -math.inf
+        while True:
+            changed = folder.changed
+            if program.refusals:
+                reasons, program.refusals = dict.fromkeys(program.refusals), []
+                await channel.send(encode(Denied("; ".join(reasons))))
+            states = (self._as_list if wanted.takes_others else self._as_states)(folder, program)
+            is_due = not wanted.takes_others and trio.current_time() - last >= RENEWED_S
+            if (news := feed.news(states, time.time_ns() // 1_000_000, renew=is_due)) is not None:
+                program.told = set(states)
+                last = trio.current_time()
+                await channel.send(encode(AwarenessUpdate(news)))
+            programs = self._device.programs(folder)
+            if not wanted.takes_others or programs.is_current(program.entry):
+                with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
+                    await changed.wait()
+            delay_s = max(_PRESENCE_DELAY_S, programs.delay_s(program.entry))
+            # Not woken by every keystroke meanwhile; and all at one moment, so that what they are told is made once.
+            await trio.sleep_until((trio.current_time() // delay_s + 1) * delay_s)
+
+    def _as_list(self, folder: Folder, program: Program) -> dict[int, str]:
+        """One awareness state with all others in it."""
+        path = folder.layout().path_of.get(program.entry, "")
+        where = quote(os.fsencode(f"{folder.path}/{path}")) if path else None  # any name, also one that is not UTF-8
+        others = self._device.programs(folder).others(
+            program, self._device.present(folder), self._device.shown_id, PRESENCE_AGE_S
+        )
+        return {_DAEMON_CLIENT: f'{{"others":{others},"path":{as_json(where)}}}'}
+
+    def _as_states(self, folder: Folder, program: Program) -> dict[int, str]:
+        """Each of the others as an awareness client."""
+        path = folder.layout().path_of.get(program.entry, "")
+        carets = self._device.programs(folder).carets_besides(program)
+        states = states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
+        return {client: as_json(state) for client, state in states.items()}
+
+
+async def _say(stream: trio.SocketStream, data: bytes) -> None:
+    """The last word, if it can still be said."""
+    with trio.move_on_after(_CLOSE_LIMIT_S, shield=True), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(data)

@@ -1,1 +1,0 @@
-"""What drives the parts: folders, sessions, providers, ingest and render, peers, pairing."""
