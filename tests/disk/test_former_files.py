@@ -34,12 +34,12 @@ async def _replaced(bridge: Bridge) -> None:
     record = folder.file_by_path("out.txt")
     assert record is not None
     folder.write_manifest([Change(record.entry, path="old.txt")])
-    folder.to_render.add(record.entry)
+    folder.render_queue.want(record.entry)
     await bridge.render()
     await bridge.render()
     folder.write_manifest([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
     folder.take_pulled(_DOCUMENT, imported(OTHER), PEER)
-    folder.to_render.add(_ENTRY)
+    folder.render_queue.want(_ENTRY)
     await bridge.render()
 
 

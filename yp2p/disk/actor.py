@@ -37,8 +37,6 @@ _QUIET_S = 1.0
 _NOISY_S = 10.0
 _HOUSEKEEPING_S = 5.0
 _SCAN_BATCH = 1000
-# A keystroke goes to the other programs and devices before it goes to the file.
-_KEYSTROKE_S = 0.02
 # Without enough watches the folder is scanned this often.
 _POLL_S = 10.0
 _ROOT_RETRY_S = 1.0
@@ -210,7 +208,7 @@ class Disk:
         assert ingest is not None
         assert render is not None
         # no await: work that comes in from now on sets the event again
-        folder.disk_work = trio.Event()
+        folder.render_queue.start()
         if folder.held and self._word is None:
             self._settle(busy=False)
             return True
@@ -245,13 +243,13 @@ class Disk:
             return True
         if folder.to_publish:
             await folder.publish_clients()
-        if self._may_touch and (folder.to_render or render.next_deadline() <= trio.current_time()):
+        if self._may_touch and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.settled = False
             await render.run()
         busy = any(
             (
-                self._dirty, self._listing, self._scan_wanted, self._modified, folder.to_render, ingest.look_again,
-                ingest.unsettled, not render.is_idle, folder.disk_work.is_set(),
+                self._dirty, self._listing, self._scan_wanted, self._modified, folder.render_queue, ingest.look_again,
+                ingest.unsettled, not render.is_idle, folder.render_queue.is_woken,
             )
         )  # fmt: skip
         self._settle(busy=busy)
@@ -265,7 +263,7 @@ class Disk:
     def resume(self, *, accept: bool) -> None:
         """A person's word on held deletions: do them, or bring back what was deleted."""
         self._word = accept
-        self._folder.disk_work.set()
+        self._folder.render_queue.wake()
 
     async def _resume(self, root: Root, watcher: Watcher) -> None:
         folder, ingest, accept = self._folder, self._ingest, self._word
@@ -288,7 +286,7 @@ class Disk:
             if dead:
                 commit = folder.write_manifest([Change(entry, revive=True) for entry in sorted(dead)])
                 await commit.wait()
-        folder.to_render |= doomed
+        folder.render_queue.want_all(doomed)
         folder.hold("")
         log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
 
@@ -339,9 +337,9 @@ class Disk:
         assert ingest is not None
         assert render is not None
         if folder.held and self._word is None:
-            await folder.disk_work.wait()
+            await folder.render_queue.wait()
             return
-        has_work = folder.to_render or (folder.adopted and (self._dirty or ingest.look_again))
+        has_work = folder.render_queue or (folder.adopted and (self._dirty or ingest.look_again))
         if (self._may_touch and has_work) or (folder.adopted and self._scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return
@@ -351,11 +349,7 @@ class Disk:
             deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
         for first, last in self._modified.values():
             deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
-        with trio.move_on_at(deadline):
-            await folder.disk_work.wait()
-        if folder.is_typed_into:
-            folder.is_typed_into = False
-            await trio.sleep(_KEYSTROKE_S)
+        await folder.render_queue.wait(deadline)
 
     async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
         while True:
@@ -372,7 +366,7 @@ class Disk:
                     self._ingest.readers.opened.may_be(found)
                 self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
             self._listing = False
-            self._folder.disk_work.set()
+            self._folder.render_queue.wake()
 
     async def _watch_reads(self, watcher: Watcher) -> None:
         while True:
@@ -421,7 +415,7 @@ class Disk:
             if trio.current_time() >= next_scan:
                 next_scan = trio.current_time() + self._settings.scan_interval_s
                 self._scan_wanted = True
-                self._folder.disk_work.set()
+                self._folder.render_queue.wake()
             if not root.is_in_place():
                 self._gone = f"{self._folder.path} was moved or removed"
             if self._gone or not self._has_marker(root):
@@ -434,8 +428,7 @@ class Disk:
 
     def _let_go(self) -> None:
         """What a first sync needed is not needed any more."""
-        if not self._folder.to_render:
-            self._folder.to_render.clear()  # an empty set keeps the room that it needed
+        self._folder.render_queue.trim()
         if self._render is not None:
             self._render.let_go()
 

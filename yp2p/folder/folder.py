@@ -8,7 +8,7 @@ Invariants
       store, and only told to others when durable (invariant 1).
     * `leaves` has a leaf for exactly the live entries whose document, or whose content on the disk, is here.
     * `blobs.wanted` holds exactly the live blobs whose content is not on the disk where it belongs.
-    * `to_render` holds every entry whose file may differ from what the documents say.
+    * `render_queue` holds every entry whose file may differ from what the documents say.
     * `ignored` holds exactly the live entries at paths that this device leaves out.
 """
 
@@ -51,6 +51,7 @@ from yp2p.folder.records import (
     load_log,
     log_row,
 )
+from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.texts import Texts
 from yp2p.folder.waiting import Waiting
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, format_device_id
@@ -139,13 +140,11 @@ class Folder:
         self.waiting = Waiting()
         self.progress = Progress()
         self.quarantine = Quarantine()
-        self.to_render: set[EntryID] = set()
+        self.render_queue = RenderQueue()
         self.problem = ""  # why the folder is paused, if it is
         self.settled = False
         self.is_looked_at = False  # whether the files were looked at since the root is open
         self._changed = trio.Event()
-        self.disk_work = trio.Event()
-        self.is_typed_into = False  # whether what the disk actor is woken for comes from a program, or is for one
         self.pulling: set[DocumentID] = set()  # by some session, so that no other does
         self.meetings = Meetings(self, merger or InlineMerger())
         self.texts = Texts(folder, database, clients, self.accept_text, self.meetings.receive)
@@ -194,7 +193,7 @@ class Folder:
         self._unshared = 0
         for entry in self.manifest.entries.values():
             self._entry_touched(entry.id)
-        self.to_render.update(self.manifest.entries)
+        self.render_queue.want_all(self.manifest.entries)
 
     def _stored_manifest(self, index: int) -> list[bytes]:
         return [data for _, data in load_log(self.database, self.id, manifest_document_id(index))]
@@ -247,7 +246,7 @@ class Folder:
     def is_being_typed(self, entry: EntryID) -> bool:
         """Whether programs have a text open that is to be rendered anyway, whatever its digest is now."""
         found = self.manifest.entries.get(entry)
-        if found is None or found.kind is not Kind.TEXT or entry not in self.to_render:
+        if found is None or found.kind is not Kind.TEXT or entry not in self.render_queue:
             return False
         live = self.texts.in_memory(found.document)
         return live is not None and live.is_in_programs
@@ -330,11 +329,10 @@ class Folder:
         entries |= self._layout.take_moved()
         for entry in entries:
             self.note_ignored(entry, self._is_left_out(entry))
-        self.to_render |= entries
         for entry in entries:
             for session in self.sessions.values():
                 session.entry_changed(entry)
-        self.disk_work.set()
+        self.render_queue.want_all(entries)
         self.touch()
 
     def _is_left_out(self, entry: EntryID) -> bool:
@@ -507,22 +505,19 @@ class Folder:
             self.leaves.entry_changed(entry)
             if entry not in self.layout().path_of:
                 self._entries_touched({entry})  # an edit beats a delete
-            if source is not None:
-                self.to_render.add(entry)
             for session in self.sessions.values():
                 session.entry_changed(entry)
         self._tell_sessions(live.id, source)
-        if live.is_in_programs:
-            self.is_typed_into = True
-            commit.then(self._text_changed)  # everything else can wait until the other programs have it
+        is_on_disk_already = source is None
+        if live.is_in_programs:  # everything else can wait until the other programs have it
+            if entry is not None and not is_on_disk_already:
+                self.render_queue.want_typed(entry, commit)
+            commit.then(self.touch)
         else:
-            self._text_changed()
+            if entry is not None and not is_on_disk_already:
+                self.render_queue.want(entry)
+            self.touch()
         return commit
-
-    def _text_changed(self) -> None:
-        if self.to_render:
-            self.disk_work.set()
-        self.touch()
 
     def bring_back(self, entry: Entry, path: str, stack: int = 0, extra: Iterable[Statement] = ()) -> Commit:
         """Make a deleted text live again, as a step that can be undone (or on another stack, see `history/undo.py`)."""
@@ -555,7 +550,7 @@ class Folder:
         news = live.replica.apply(settled.repair) if settled.repair is not None else None
         if news is None:
             return None
-        self.to_render.add(entry)
+        self.render_queue.want(entry)
         return self.record_text(live, news, None)
 
     def tell_makers(self, message: BothChanged) -> None:
@@ -598,8 +593,7 @@ class Folder:
         self.leaves.entry_changed(entry)
         if entry not in self.layout().path_of:
             self._entries_touched({entry})  # an edit beats a delete
-        self.to_render.add(entry)
-        self.disk_work.set()
+        self.render_queue.want(entry)
         for session in self.sessions.values():
             session.entry_changed(entry)
         self.touch()
@@ -623,7 +617,7 @@ class Folder:
         if other is not None and other != record.entry:
             self.database.submit([self.files[other].delete(self.id)])
             self.drop_file(other)
-            self.to_render.add(other)
+            self.render_queue.want(other)
         self._unshared += 1
         old = self.files.get(record.entry)
         if old is not None and self.file_at.get(old.path) == record.entry:

@@ -110,8 +110,7 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
             update = live.text.edit(hunks(before, after))
         if update is not None:
             commit = folder.record_text(live, update, None, undo_gap_s=0.0)
-            folder.to_render.add(entry.id)
-            folder.disk_work.set()
+            folder.render_queue.want(entry.id)
         folder.steps_end(entry.document)
     for conflict in found:
         for message in folder.notices.settle(conflict.notice):

@@ -136,6 +136,5 @@ def _bring_back(folder: Folder, undo: Undo) -> Commit | None:
     if news is None:
         return None
     commit = folder.record_text(live, news, None)
-    folder.to_render.add(folder.entry_of[document])
-    folder.disk_work.set()
+    folder.render_queue.want(folder.entry_of[document])
     return commit

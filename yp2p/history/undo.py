@@ -132,8 +132,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         extra = [*spent, ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
         commit = folder.record_text(live, news, None, extra=extra)
         folder.steps_end(entry.document)
-        folder.to_render.add(entry.id)
-        folder.disk_work.set()
+        folder.render_queue.want(entry.id)
         await commit.wait()
         done += 1
     if not done:

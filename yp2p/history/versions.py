@@ -173,8 +173,7 @@ async def set_text(
         ) from panic
     if update is not None:
         commit = folder.record_text(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
-        folder.to_render.add(entry.id)
-        folder.disk_work.set()
+        folder.render_queue.want(entry.id)
         await commit.wait()
     folder.steps_end(entry.document)
     return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)

@@ -218,8 +218,7 @@ class BlobFetcher:
         for entry, content in blobs.wanted.items():
             blob = content.hash
             if blobs.file_with(blob) is not None or blob in blobs.whole:
-                folder.to_render.add(entry)
-                folder.disk_work.set()
+                folder.render_queue.want(entry)
             elif blob in blobs.fetching or blob in blobs.placing or self._not_before.get(blob, 0.0) > now:
                 continue
             elif chunk_count(content.size) > 1:
@@ -265,8 +264,7 @@ class BlobFetcher:
         for blob in blobs:
             self._unwritable.pop(blob, None)
         folder.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
-        folder.to_render |= folder.blobs.who_wants(blobs)
-        folder.disk_work.set()
+        folder.render_queue.want_all(folder.blobs.who_wants(blobs))
 
     # --- longer ones --------------------------------------------------------------------------------------------
 

@@ -307,7 +307,7 @@ class FolderSession:
     def _is_compared(self) -> None:
         if not self.compared:
             self.compared = True
-            self._folder.disk_work.set()  # the first scan waits for this
+            self._folder.render_queue.wake()  # the first scan waits for this
         self._folder.touch()
 
     def _adopted(self) -> None:
@@ -315,7 +315,7 @@ class FolderSession:
         if not folder.adopted:
             folder.adopted = True
             folder.database.submit([("UPDATE folder SET adopted = 1 WHERE id = ?", (folder.id,))])
-            folder.disk_work.set()
+            folder.render_queue.wake()
 
     async def _send_acks(self) -> None:
         folder = self._folder

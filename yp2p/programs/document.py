@@ -284,8 +284,7 @@ class ProgramDocument:
         del self._moved[:-_MAX_MOVED]
 
     def _was_refused(self, reason: str) -> None:
-        self._folder.to_render.add(self._program.entry)
-        self._folder.disk_work.set()
+        self._folder.render_queue.want(self._program.entry)
         if reason:
             log.info("edit_put_right", reason=reason)
             self._tell(reason)

@@ -93,7 +93,7 @@ class Imports:
                 await self._meets_entry(occupant, finding, changes, statements, imported_entries)
             elif dead is not None and dead.id in folder.files:
                 # The deleted file still stands at another path here, and goes first.
-                folder.to_render.add(dead.id)
+                folder.render_queue.want(dead.id)
                 self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
             elif dead is not None:
                 await self._revive(dead, finding)
@@ -152,7 +152,7 @@ class Imports:
             record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
             folder.set_file(record)
             folder.database.submit([*save_chunks(finding), record.save(folder.id)])
-            folder.to_render.add(occupant.id)
+            folder.render_queue.want(occupant.id)
             folder.rendered(occupant.id)
         elif finding.kind is not Kind.DIRECTORY:
             record = replace(
@@ -212,7 +212,7 @@ class Imports:
                         finding.mode, finding.stamp,
                     )
                 )  # fmt: skip
-            folder.to_render.add(occupant.id)
+            folder.render_queue.want(occupant.id)
             return
         if copy is not None:
             entry = EntryID(os.urandom(16))
@@ -223,7 +223,7 @@ class Imports:
         self._add(entry, beside, replace(finding, path=beside, stamp=result.stamp), changes, statements)
         imported_entries.append(entry)
         self._moved_away(replace(folder.files[entry], path=finding.path))
-        folder.to_render.add(occupant.id)
+        folder.render_queue.want(occupant.id)
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
         log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])

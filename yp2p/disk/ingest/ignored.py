@@ -36,9 +36,9 @@ async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:
                 folder.drop_file(entry)  # it was removed while nobody looked after it: that is no deletion
                 folder.database.submit([record.delete(folder.id)])
             folder.note_ignored(entry, entry in found)
-            folder.to_render.add(entry)
+            folder.render_queue.want(entry)
             folder.rendered(entry)
-    folder.disk_work.set()
+    folder.render_queue.wake()
 
 
 def _is_gone(root: Root, path: str) -> bool:

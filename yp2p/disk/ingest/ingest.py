@@ -44,6 +44,7 @@ import trio
 
 from yp2p.disk.ingest.first_imports import Imports
 from yp2p.disk.ingest.local_edits import Look, Saves
+from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_of, state_of
 from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import Wholes, told_mode
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
@@ -178,7 +179,7 @@ class Ingest:
                 self.look_again.add(path)
         finally:
             self.unsettled.reading.discard(path)
-            self._folder.disk_work.set()
+            self._folder.render_queue.wake()
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
         records = ((path, self._folder.file_by_path(path)) for path, _, _ in known)
@@ -194,59 +195,73 @@ class Ingest:
     async def _sort(self, finding: Finding, settled: bool) -> None:
         folder, path = self._folder, finding.path
         record = folder.file_by_path(path)
-        is_gone = record is not None and record.kind is not Kind.DIRECTORY and finding.found is Found.DIRECTORY
-        if finding.found is not Found.MISSING and not is_gone:
-            self.unsettled.missing.pop(path, None)
-        self.unsettled.busy.pop(path, None)
-        folder.waiting.skipped.pop(path, None)
-        if finding.kind is None:
-            self.unsettled.fresh.pop(path, None)
-        if finding.found is not Found.LONG:
-            self._read_beside.pop(path, None)
+        may_need_entry = record is None and finding.found is Found.DIRECTORY
+        meaning = meaning_of(finding, record, needs_entry=may_need_entry and self._needs_entry(path))
+        self._is_found(finding, meaning)
         if record is not None and self.after_power_cut:
-            if finding.found is Found.MISSING:
+            if meaning is Meaning.MISSING:
                 self._vanished.add(record.entry)
             elif self._is_damaged(record, finding):
                 await self._mend(record, finding)
                 return
-        match finding.found:
-            case Found.UNCHANGED:
-                if record is not None:
-                    folder.waiting.entries.pop(record.entry, None)
-            case Found.LONG:
-                if self._first:
-                    self._long_at_start.add(path)
-                if path not in self.unsettled.reading:
-                    self.unsettled.reading.add(path)
-                    self._start_reading(path)
-            case Found.BUSY:
+        match meaning:
+            case Meaning.LONG:
+                self._read_beside_soon(path)
+            case Meaning.BUSY:
                 self.unsettled.busy[path] = trio.current_time() + BUSY_RETRY_S
-            case Found.MISSING:
+            case Meaning.MISSING | Meaning.DISPLACED:
                 if record is not None:
                     self.unsettled.missing.setdefault(path, trio.current_time())
-                self._look_at_parent(path)
-            case Found.DIRECTORY if is_gone:
-                self.unsettled.missing.setdefault(path, trio.current_time())  # a directory took the file's place
-            case Found.TEXT | Found.BLOB | Found.SYMLINK | Found.DIRECTORY:
-                if record is not None and record.kind is Kind.DIRECTORY and finding.found is not Found.DIRECTORY:
+                if meaning is Meaning.MISSING:
+                    self._look_at_parent(path)
+            case Meaning.NEW | Meaning.DISPLACING:
+                if record is not None:
                     await self._delete_all([record])  # a file took the directory's place
-                    record = None
-                if record is not None:
-                    folder.waiting.entries.pop(record.entry, None)
-                    if finding.is_linked and finding.content != record.content:
-                        self._look_at_links(finding)
-                    await self._known_file(record, finding)
-                elif finding.found is not Found.DIRECTORY or self._needs_entry(path):
-                    old = self.unsettled.fresh.get(path)
-                    seen_at = old.seen_at if old is not None else trio.current_time()
-                    self.unsettled.fresh[path] = Fresh(finding, seen_at, settled)
-            case _:
-                if record is not None:
-                    folder.waiting.entries[record.entry] = finding.reason
-                else:
-                    folder.waiting.skipped[path] = finding.reason
-        if finding.found is not Found.LONG:
+                self._is_new(finding, settled)
+            case Meaning.UNCHANGED | Meaning.KNOWN if record is not None:
+                folder.waiting.entries.pop(record.entry, None)
+                if meaning is Meaning.KNOWN:
+                    await self._take_known(record, finding)
+            case Meaning.IGNORED:
+                self._cannot_be_synchronised(record, finding)
+        if meaning is not Meaning.LONG:
             self._long_at_start.discard(path)
+
+    def _is_found(self, finding: Finding, meaning: Meaning) -> None:
+        """What was not decided about a path before is decided, or begins anew."""
+        path, unsettled = finding.path, self.unsettled
+        if meaning not in (Meaning.MISSING, Meaning.DISPLACED):
+            unsettled.missing.pop(path, None)
+        unsettled.busy.pop(path, None)
+        self._folder.waiting.skipped.pop(path, None)
+        if finding.kind is None:
+            unsettled.fresh.pop(path, None)
+        if meaning is not Meaning.LONG:
+            self._read_beside.pop(path, None)
+
+    def _read_beside_soon(self, path: str) -> None:
+        if self._first:
+            self._long_at_start.add(path)
+        if path not in self.unsettled.reading:
+            self.unsettled.reading.add(path)
+            self._start_reading(path)
+
+    def _is_new(self, finding: Finding, settled: bool) -> None:
+        old = self.unsettled.fresh.get(finding.path)
+        seen_at = old.seen_at if old is not None else trio.current_time()
+        self.unsettled.fresh[finding.path] = Fresh(finding, seen_at, settled)
+
+    def _cannot_be_synchronised(self, record: FileRecord | None, finding: Finding) -> None:
+        waiting = self._folder.waiting
+        if record is not None:
+            waiting.entries[record.entry] = finding.reason
+        else:
+            waiting.skipped[finding.path] = finding.reason
+
+    async def _take_known(self, record: FileRecord, finding: Finding) -> None:
+        if finding.is_linked and finding.content != record.content:
+            self._look_at_links(finding)
+        await self._known_file(record, finding)
 
     def _needs_entry(self, path: str) -> bool:
         """Whether a directory is there only if an entry says so."""
@@ -266,43 +281,44 @@ class Ingest:
     # --- files that are known -----------------------------------------------------------------------------------
 
     async def _known_file(self, record: FileRecord, finding: Finding) -> None:
-        if finding.content == record.content and finding.kind is record.kind:
+        state, old = self._state(record, finding)
+        if state is FileState.BASE:
             await self._only_status(record, finding)
             return
-        if Kind.TEXT is not finding.kind or record.kind is not finding.kind or self._is_replaced(record):
-            if self.after_power_cut and self._is_no_younger(record, finding):
-                await self._mend(record, finding)
-            else:
+        made_of = None
+        match state:
+            case FileState.OPAQUE:
                 was_there = self._first or finding.path in self._long_at_start
                 await self.wholes.changed(record, finding, first=was_there)
-            self.readers.was_saved(record.entry)
-            return
-        live = self._folder.texts.open(record.document)
-        if finding.content == live.text.content():
-            await self._already_here(record, finding)
-        elif self._first and (old := self._version_found(record, finding)) is not None:
-            self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
-        elif self.after_power_cut and self._is_no_younger(record, finding):
-            await self._mend(record, finding)
-            return
-        else:
-            former = self.readers.foreign_base(record)
-            if former is not None and await self.saves.save_of_former(record, former, finding):
+            case FileState.CURRENT:
+                await self._already_here(record, finding)
+            case FileState.OTHER_VERSION:
+                assert old is not None
+                self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
+            case FileState.DAMAGED:
+                await self._mend(record, finding)
                 return
-            made_of = await self.saves.take(record, finding, Look(self._scanning, self.after_power_cut))
-            self.readers.was_saved(record.entry, made_of)
-            return
-        self.readers.was_saved(record.entry)
+            case FileState.EDITED:
+                former = self.readers.foreign_base(record)
+                if former is not None and await self.saves.save_of_former(record, former, finding):
+                    return
+                made_of = await self.saves.take(record, finding, Look(self._scanning, self.after_power_cut))
+        self.readers.was_saved(record.entry, made_of)
 
-    def _version_found(self, record: FileRecord, finding: Finding) -> FileRecord | None:
-        return version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
-
-    def _is_no_younger(self, record: FileRecord, finding: Finding) -> bool:
-        """Whether a file was written before its record, by this device's clock.
-
-        When a file that was rendered came here is when its inode was changed last: its time of change came with it.
-        """
-        return finding.stamp.mtime_ns <= record.stamp.ctime_ns
+    def _state(self, record: FileRecord, finding: Finding) -> tuple[FileState, FileRecord | None]:
+        """What a known file holds now, and of which version it is, where it is another one of its document."""
+        what = Circumstances(self._is_replaced(record), self._first, self.after_power_cut)
+        old: FileRecord | None = None
+        while True:
+            state = state_of(record, finding, what)
+            if state is FileState.NEED_DOCUMENT:
+                live = self._folder.texts.open(record.document)
+                what = replace(what, is_current=finding.content == live.text.content())
+            elif state is FileState.NEED_VERSION:
+                old = version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
+                what = replace(what, is_version=old is not None)
+            else:
+                return state, old
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""
@@ -319,7 +335,7 @@ class Ingest:
         base = replace(old, stamp=finding.stamp)
         folder.set_file(base)
         folder.database.submit([base.save(folder.id)])
-        folder.to_render.add(old.entry)
+        folder.render_queue.want(old.entry)
         if not is_older:
             return
         text = "the file held an older version; the newest was put back"
@@ -359,7 +375,7 @@ class Ingest:
         self.readers.forget(record.entry)
         folder.drop_file(record.entry)
         folder.database.submit([record.delete(folder.id)])
-        folder.to_render.add(record.entry)
+        folder.render_queue.want(record.entry)
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""

@@ -142,7 +142,7 @@ class Saves:
         back = replace(base, path=record.path, mode=record.mode, content=finding.content, stamp=finding.stamp)
         folder.set_file(back)
         folder.database.submit([back.save(folder.id)])
-        folder.to_render.add(record.entry)
+        folder.render_queue.want(record.entry)
 
     def _tell_older(self, record: FileRecord) -> None:
         """Tell that a save was merged which was made of an older version; of many saves in a row, once."""
@@ -189,7 +189,7 @@ class Saves:
         folder.set_file(updated)
         self._is_edited(record.entry)
         if not is_head:
-            folder.to_render.add(record.entry)
+            folder.render_queue.want(record.entry)
         commit = folder.settle_meeting(live, settled) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await commit.wait()
@@ -270,7 +270,7 @@ class Saves:
             stamp=finding.stamp,
         )  # fmt: skip
         folder.set_file(back)
-        folder.to_render.add(record.entry)
+        folder.render_queue.want(record.entry)
         base = await self.save_against(
             former,
             finding,
@@ -312,7 +312,7 @@ class Saves:
             return after
         commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
         commit = folder.settle_meeting(live, settled) or commit
-        folder.to_render.add(base.entry)
+        folder.render_queue.want(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await commit.wait()
         return after

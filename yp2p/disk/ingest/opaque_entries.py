@@ -119,7 +119,7 @@ class Wholes:
             folder.rendered(found.id)
         elif first and self._is_older(record, found, finding):
             self._is(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
-            folder.to_render.add(found.id)
+            folder.render_queue.want(found.id)
             text = "the file held an older version; the newest was put back, the older one is in the trash"
             folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, found.id)
         elif _is_made_of(record, found):
@@ -199,7 +199,7 @@ class Wholes:
         if folder.file_at.get(record.path) == record.entry:  # else its file is still where it was before
             folder.drop_file(record.entry)
             folder.database.submit([record.delete(folder.id)])
-        folder.to_render.add(record.entry)
+        folder.render_queue.want(record.entry)
         if beside.startswith(OURS):
             return True
         self._look(beside)

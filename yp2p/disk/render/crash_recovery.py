@@ -89,7 +89,7 @@ class AfterCrash:
             parked = replace(record, path=name, stamp=NO_STAMP)
             self._folder.set_file(parked)
             self._folder.database.submit([parked.save(self._folder.id)])
-            self._folder.to_render.add(record.entry)
+            self._folder.render_queue.want(record.entry)
 
     def _is_undone(self, intent: Intent) -> bool:
         """Whether the file is not in place all the same.

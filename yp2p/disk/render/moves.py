@@ -44,7 +44,7 @@ class Moves:
                 return None
             # It has to go elsewhere itself: park it, which also resolves cycles.
             parked = await self._rename(blocker, f"{PARKED}{blocker.entry.hex()}")
-            folder.to_render.add(blocker.entry)
+            folder.render_queue.want(blocker.entry)
             if parked is None:
                 self._retries.soon(record.entry)
                 return None

@@ -21,12 +21,11 @@ from dataclasses import replace
 import structlog
 import trio
 
-from yp2p.disk.ingest.ignored import is_left_alone
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.ingest.opaque_entries import is_apart
 from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
 from yp2p.disk.render.displaced_files import Late
 from yp2p.disk.render.moves import Moves
+from yp2p.disk.render.plan import Facts, Step, plan
 from yp2p.disk.render.retries import Retries
 from yp2p.disk.render.staged_writes import Expecting, Put, Puts
 from yp2p.documents.manifest import Entry
@@ -108,14 +107,14 @@ class Render:
         puts: list[Put] = []
         chars = 0
         rules = folder.layout().entry_at.get(IGNORE_FILE)
-        first = [rules] if rules is not None and rules in folder.to_render else []
+        first = [rules] if rules is not None and rules in folder.render_queue else []
         if first:
             self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
-        for entry in first or list(folder.to_render):  # what comes in meanwhile has not been counted by the guard
+        for entry in first or list(folder.render_queue):  # what comes in meanwhile has not been counted by the guard
             if len(puts) >= BATCH or chars >= _BATCH_CHARS:
                 break
-            folder.to_render.discard(entry)
-            put = await self._plan(entry)
+            folder.render_queue.take(entry)
+            put = await self._carry_out(entry)
             if put is not None:
                 puts.append(put)
                 chars += len(put.text)
@@ -139,7 +138,7 @@ class Render:
         folder = self._folder
         return {
             entry: folder.files[entry].stamp.size
-            for entry in folder.to_render & folder.files.keys()  # of a first sync's ten thousand, none
+            for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
             if ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
             and not self._is_left_out(folder.files[entry])
         }
@@ -154,7 +153,7 @@ class Render:
         self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
         since = self._flood.values()
         if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
-            self._folder.to_render -= doomed.keys()
+            self._folder.render_queue.put_off(doomed.keys())
             for entry in self._flood:
                 self._retries.at(entry, max(since) + GRACE_S)
 
@@ -164,75 +163,101 @@ class Render:
         doomed = self._doomed()
         return folder.guard.refuses(doomed, len(folder.layout().path_of) + len(doomed), now) if doomed else ""
 
-    async def _plan(self, entry: EntryID) -> Put | None:
-        """Do what needs no new content; give the file to write, if there is one."""
+    async def _carry_out(self, entry: EntryID) -> Put | None:
+        """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""
+        facts = self._facts(entry)
+        while True:
+            match plan(facts):
+                case Step.NEED_CONTENT:
+                    facts = self._with_content(facts)
+                case Step.MOVE:
+                    assert facts.record is not None
+                    if await self._moves.move(facts.record, facts.path) is None:
+                        return None
+                    facts = self._facts(entry)  # others were at work meanwhile
+                case step:
+                    return await self._do(step, entry, facts)
+
+    def _facts(self, entry: EntryID) -> Facts:
         folder = self._folder
-        found = folder.manifest.entries.get(entry)
-        record = folder.files.get(entry)
+        found, record = folder.manifest.entries.get(entry), folder.files.get(entry)
         if found is None:
-            return None  # a register that cannot be read: what is here stays
-        if entry in folder.ignored:
-            # At a path that is left out what is here stays; but what was renamed to such a path goes there first.
-            path = folder.layout().path_of[entry]
-            if record is not None and record.path != path and not is_left_alone(folder, record.path):
-                await self._moves.move(record, path)
-            return None
-        if not folder.is_alive(found):
-            if record is not None and self._is_left_out(record):
-                folder.drop_file(entry)  # it is nobody's file now
-                folder.database.submit([record.delete(folder.id)])
-            elif record is not None and is_apart(record, found, found.content.hash):
-                if not await self._ingest.wholes.come_back(record, found):
-                    self._retries.soon(entry)
-            elif record is not None:
-                await self._moves.remove(record)
-            return None
-        if found.kind is Kind.TEXT and found.document not in folder.digests:
-            return None
-        path = folder.layout().path_of[entry]
-        due_at = self._due_at(entry, found)
-        if record is not None and record.path == path and trio.current_time() < due_at:
-            self._retries.at(entry, due_at)  # and nothing is made of the text until then
-            return None
-        digest = self._digest(found) if found.kind is Kind.TEXT else None
-        if record is not None and is_apart(record, found, digest.content if digest else found.content.hash):
-            wholes = self._ingest.wholes
-            is_later = record.replaces(found.content.hash)
-            if not await (wholes.come_back(record, found) if is_later else wholes.keep_beside(record)):
-                self._retries.soon(entry)
-            return None
-        if found.kind is Kind.DIRECTORY:
-            await self._make_directory(found, path, record)
-            return None
+            return Facts(None, record)
+        is_alive = folder.is_alive(found)
+        return Facts(
+            found,
+            record,
+            path=folder.layout().path_of[entry] if is_alive else "",
+            is_ignored=entry in folder.ignored,
+            is_file_ignored=record is not None and self._is_left_out(record),
+            is_alive=is_alive,
+            is_here=found.kind is not Kind.TEXT or found.document in folder.digests,
+            is_due=trio.current_time() >= self._due_at(entry, found),
+        )
+
+    def _with_content(self, facts: Facts) -> Facts:
+        found, record = facts.entry, facts.record
+        assert found is not None
         if found.kind is not Kind.TEXT:
-            return await self._plan_whole(found, path, record)
-        if record is not None and record.path != path:
-            record = await self._moves.move(record, path)
-            if record is None:
-                return None
-        # A new generation of the document replaces the file like any other change.
-        is_current = record is not None and record.document == found.document and record.kind is Kind.TEXT
-        if record is not None and is_current and folder.texts.is_rendered(record):
-            await self._mode(record, found.mode)
+            return replace(facts, content=found.content.hash)
+        digest = self._digest(found)
+        is_rendered = (
+            record is not None and record.document == found.document and self._folder.texts.is_rendered(record)
+        )
+        return replace(facts, content=digest.content, is_rendered=is_rendered)
+
+    async def _do(self, step: Step, entry: EntryID, facts: Facts) -> Put | None:
+        """Carry out the last step of a plan."""
+        folder, found, record = self._folder, facts.entry, facts.record
+        if found is None or step is Step.NOTHING:
             return None
-        if record is None and self._puts.is_taken(entry, path):
+        match step:
+            case Step.WAIT:
+                self._retries.at(entry, self._due_at(entry, found))
+            case Step.MAKE_DIRECTORY:
+                await self._make_directory(found, facts.path, record)
+            case Step.WRITE_OPAQUE:
+                return self._put_of_opaque(found, facts.path, record)
+            case Step.WRITE:
+                return self._put_of_text(found, facts.path, record)
+        if record is None:
             return None
-        if trio.current_time() < due_at:
-            self._retries.at(entry, due_at)
+        match step:
+            case Step.MOVE_OUT:
+                await self._moves.move(record, facts.path)
+            case Step.FORGET:
+                folder.drop_file(entry)
+                folder.database.submit([record.delete(folder.id)])
+            case Step.REMOVE:
+                await self._moves.remove(record)
+            case Step.COME_BACK | Step.KEEP_BESIDE:
+                await self._keep(record, found, is_later=step is Step.COME_BACK)
+            case Step.SET_MODE:
+                await self._mode(record, found.mode)
+            case Step.ADVANCE_BASE:
+                seq, _ = folder.texts.head(found.document)
+                await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
+        return None
+
+    async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
+        """Keep what was saved here: as what the entry is, where that came later, else beside it."""
+        wholes = self._ingest.wholes
+        if not await (wholes.come_back(record, found) if is_later else wholes.keep_beside(record)):
+            self._retries.soon(found.id)
+
+    def _put_of_text(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
+        if record is None and self._puts.is_taken(found.id, path):
             return None
-        seq, text = folder.texts.head(found.document)
-        digest = folder.digests.get(found.document)
+        seq, text = self._folder.texts.head(found.document)
+        digest = self._folder.digests.get(found.document)
         assert digest is not None
-        if record is not None and record.kind is Kind.TEXT and digest.content == record.content:
-            await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
-            return None
         is_first = (
             record is None
             and len(read_state_vector(digest.clocks)) == 1
             and self._ingest.readers.former(path) is None
         )  # fmt: skip
         return Put(
-            entry, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
+            found.id, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
             mtime_ns=(found.content.mtime_ns or None) if is_first else None,
         )  # fmt: skip
 
@@ -245,23 +270,16 @@ class Render:
             pause_s = max(pause_s, min(_LONGEST_PAUSE_S, typed_s))
         return self._puts.last.get(entry, -1.0) + pause_s
 
-    def _digest(self, found: Entry) -> Digest | None:
+    def _digest(self, found: Entry) -> Digest:
         began = time.perf_counter()
         digest = self._folder.digests.get(found.document)
+        assert digest is not None
         self._took_s[found.id] = time.perf_counter() - began
         return digest
 
-    async def _plan_whole(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
-        """Where a blob or symlink has to be put; None while its content is not here."""
+    def _put_of_opaque(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
+        """How a blob or symlink is to be put in place; None while its content is not here."""
         folder, content = self._folder, found.content
-        if record is not None and record.path != path:
-            record = await self._moves.move(record, path)
-            if record is None:
-                return None
-        if record is not None and folder.holds(found):
-            if found.kind is Kind.BLOB:
-                await self._mode(record, found.mode)
-            return None
         if record is None and self._puts.is_taken(found.id, path):
             return None
         put = Put(

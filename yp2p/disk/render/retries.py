@@ -45,7 +45,7 @@ class Retries:
         for entry, at in list(self._due_at.items()):
             if at <= now:
                 del self._due_at[entry]
-                self._folder.to_render.add(entry)
+                self._folder.render_queue.want(entry)
 
     def at(self, entry: EntryID, due_at: float) -> None:
         self._due_at[entry] = due_at

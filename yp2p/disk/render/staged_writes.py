@@ -205,7 +205,7 @@ class Puts:
         if put.whole:
             folder = self._folder
             folder.blobs.placing.discard(put.content)
-            folder.to_render |= folder.blobs.who_wants([put.content])
+            folder.render_queue.want_all(folder.blobs.who_wants([put.content]))
             for session in folder.sessions.values():
                 session.fetch()
 
@@ -277,7 +277,7 @@ class Puts:
         if put.record is None:
             self._met_something.add(put.entry)
             if not self.is_taken(put.entry, put.path):
-                self._folder.to_render.add(put.entry)
+                self._folder.render_queue.want(put.entry)
         elif self._is_file_or_gone(put.path):
             self._retries.look(put.path)
             self._retries.soon(put.entry)

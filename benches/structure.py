@@ -1,0 +1,120 @@
+"""How the code is built: size of each room, its imports, its largest classes, its longest and most branched functions.
+
+The way of an edit through the modules is told by `benches/way_of_an_edit.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "yp2p"
+_BRANCHES = (
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.With, ast.AsyncWith, ast.IfExp, ast.comprehension,
+    ast.match_case, ast.Assert,
+)  # fmt: skip
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def complexity(function: Function) -> int:
+    """McCabe's number of a function, as ruff's C901 counts: one, and one a branch, with those of functions in it."""
+    found = 1
+    for node in ast.walk(function):
+        if isinstance(node, ast.If | ast.For | ast.AsyncFor | ast.While | ast.ExceptHandler | ast.match_case) or (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
+        ):
+            found += 1
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While | ast.Try) and node.orelse:
+            found += 1
+    return found
+
+
+def length(function: Function) -> int:
+    """Lines of a function's body, without its docstring, comments counted."""
+    body = function.body
+    if (
+        isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+        and isinstance(body[0].value.value, str)
+    ):
+        body = body[1:]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def attributes(cls: ast.ClassDef) -> set[str]:
+    """What a class keeps: fields, and what its methods set on `self`."""
+    found = {
+        node.target.id for node in cls.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    for node in ast.walk(cls):
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign | ast.AugAssign)
+            else []
+        )
+        for target in targets:
+            for one in ast.walk(target):
+                if (
+                    isinstance(one, ast.Attribute)
+                    and isinstance(one.value, ast.Name)
+                    and one.value.id == "self"
+                    and isinstance(one.ctx, ast.Store)
+                ):
+                    found.add(one.attr)
+    return found
+
+
+def modules() -> Iterator[tuple[str, str, ast.Module, int]]:
+    """Each module: its name without the package, its room, its syntax, its number of lines."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        source = path.read_text()
+        name = str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".")
+        yield name, name.partition(".")[0] if "." in name else "(top)", ast.parse(source), source.count("\n")
+
+
+def measured() -> dict[str, object]:
+    """Everything that is printed."""
+    rooms: dict[str, list[int]] = {}
+    classes: list[tuple[int, int, str]] = []
+    functions: list[tuple[int, int, str]] = []
+    for name, room, tree, lines in modules():
+        rooms.setdefault(room, []).append(lines)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                methods = sum(isinstance(one, Function) for one in node.body)
+                classes.append((len(attributes(node)), methods, f"{name}.{node.name}"))
+            elif isinstance(node, Function):
+                functions.append((complexity(node), length(node), f"{name}.{node.name}:{node.lineno}"))
+    total = sum(map(sum, rooms.values()))
+    return {
+        "rooms": {
+            room: {"modules": len(found), "lines": sum(found), "share": round(100 * sum(found) / total, 1)}
+            for room, found in sorted(rooms.items(), key=lambda item: -sum(item[1]))
+        },
+        "classes": [list(found) for found in sorted(classes, reverse=True) if found[0] > 15 or found[1] > 25],
+        "complex_functions": [list(found) for found in sorted(functions, reverse=True) if found[0] > 12],
+        "long_functions": [list(found) for found in sorted(functions, key=lambda one: -one[1]) if found[1] > 50],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measured()
+    if options.json:
+        print(json.dumps(found))
+        return
+    for heading, rows in found.items():
+        print(f"\n{heading}")
+        for row in rows.items() if isinstance(rows, dict) else rows if isinstance(rows, list) else []:
+            print("  ", *row)
+
+
+if __name__ == "__main__":
+    main()

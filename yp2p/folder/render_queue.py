@@ -1,0 +1,92 @@
+"""What is to be rendered: the entries whose file may differ from what the documents say, and waking the disk actor.
+
+Whoever changes what an entry's file has to hold says so with `want`; the disk actor is awake from then on. What
+programs type wakes it when that is durable, and only after a moment: their keystrokes come first.
+
+Invariants
+    * Every entry whose file may differ from what the documents say is in the queue, or waits in `render/retries.py`.
+    * No `want` or `wake` is lost: `start` is called before a round of work looks at anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+
+import trio
+
+from yp2p.identity import EntryID
+from yp2p.store.database import Commit
+
+# A keystroke goes to the other programs and devices before it goes to the file.
+_TYPING_S = 0.02
+
+
+class RenderQueue:
+    """The entries to be rendered, in no order."""
+
+    def __init__(self) -> None:
+        self._entries: set[EntryID] = set()
+        self._work = trio.Event()
+        self._is_typed_into = False
+
+    def __contains__(self, entry: object) -> bool:
+        return entry in self._entries
+
+    def __iter__(self) -> Iterator[EntryID]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __and__(self, entries: Set[EntryID]) -> set[EntryID]:
+        return self._entries & entries
+
+    def want(self, entry: EntryID) -> None:
+        """Have the file of this entry looked at."""
+        self._entries.add(entry)
+        self._work.set()
+
+    def want_all(self, entries: Iterable[EntryID]) -> None:
+        """`want` of each."""
+        self._entries.update(entries)
+        self._work.set()
+
+    def want_typed(self, entry: EntryID, stored: Commit) -> None:
+        """Have the file of an entry looked at into which programs type, once what they typed is stored."""
+        self._entries.add(entry)
+        self._is_typed_into = True
+        stored.then(self._work.set)
+
+    def take(self, entry: EntryID) -> None:
+        """This entry is about to be rendered."""
+        self._entries.discard(entry)
+
+    def put_off(self, entries: Iterable[EntryID]) -> None:
+        """Take entries out; whoever does sees to it that they come back."""
+        self._entries.difference_update(entries)
+
+    def wake(self) -> None:
+        """Have the disk actor look at what else there is to do."""
+        self._work.set()
+
+    def start(self) -> None:
+        """A round of work begins: what is wanted from now on is for the next one."""
+        self._work = trio.Event()
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether something came since the round of work began."""
+        return self._work.is_set()
+
+    async def wait(self, until: float = float("inf")) -> None:
+        """Return when there is something to do, or at that time (trio's clock)."""
+        with trio.move_on_at(until):
+            await self._work.wait()
+        if self._is_typed_into:
+            self._is_typed_into = False
+            await trio.sleep(_TYPING_S)
+
+    def trim(self) -> None:
+        """Give back the room of a first sync: an empty set keeps it."""
+        if not self._entries:
+            self._entries = set()
