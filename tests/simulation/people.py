@@ -49,6 +49,7 @@ class Oracle:
         self.tokens: dict[str, State] = {}
         self.copied: set[str] = set()  # on a disk that was cloned before its daemon had seen them all
         self.shared: set[str] = set()  # in the same change on several hosts
+        self.told: set[str] = set()  # stands at a place that was changed apart, as those who changed it are told
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self.in_blobs: set[str] = set()
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
@@ -132,8 +133,9 @@ class Oracle:
         return (token in self.shared and rewritten > 0) or (is_once_a_line and rewritten >= len(lines) - 1)
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
-        """Whether somebody changed the line that was removed, or its file met another one without a common history."""
-        if token in self.apart or token in self.shared:
+        """Whether somebody changed the line that was removed, or something beside it and both are told of that, or its
+        file met another one without a common history."""
+        if token in self.apart or token in self.shared or token in self.told:
             return True
         home = next(path for path, data in files.items() if token.encode() in data)
         line = next(line for line in files[home].splitlines() if token.encode() in line)

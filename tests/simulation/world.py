@@ -395,6 +395,7 @@ class World:
         for name, tree in trees.items():
             if tree != first:
                 raise Failed(f"{name} has another tree than {self.hosts[0].name}: {tree} and {first}")
+        self.oracle.told = {token for host in self.hosts for token in _told(host)}
         wrong = self.oracle.check(first)
         if wrong:
             raise Failed(f"{'; '.join(wrong)}: {first}")
@@ -446,3 +447,9 @@ class World:
         # The first ones open the channels, with a step 1 and 2 instead; the last one finds them open.
         if sent > 1.2 * (len(self.hosts) - 1):
             raise Failed(f"one edit cost {sent} messages among {len(self.hosts)} devices: {self.updates_sent}")
+
+
+def _told(host: Host) -> set[str]:
+    """What stands at the places that this device tells of as changed apart."""
+    notices = (notice.versions for notice in host.folder.notices)
+    return {token for versions in notices if versions is not None for token in tokens_in(versions.stands.encode())}

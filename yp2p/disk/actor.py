@@ -18,6 +18,7 @@ import trio
 from yp2p.config import Files, Trash
 from yp2p.disk.ingest.ignored import apply_rules, is_left_alone, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
 from yp2p.disk.render.crash_recovery import AfterCrash
 from yp2p.disk.render.render import Render
@@ -71,6 +72,7 @@ class Disk:
         self._pruned_at = 0.0
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
         self._listing = False  # whether a new directory is being listed
+        self._new_directories = NewDirectories()
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
@@ -221,6 +223,9 @@ class Disk:
             if now - last >= _QUIET_S or now - first >= _NOISY_S:
                 del self._modified[path]
                 self._dirty.add(path)
+        if self._new_directories:
+            candidates = self._new_directories.missing_from(folder.file_at)
+            self._dirty |= await trio.to_thread.run_sync(gone, root, candidates)
         due = ingest.due() if self._may_touch and folder.adopted else []
         if due or (self._may_touch and folder.adopted and self._dirty):
             paths, self._dirty = self._dirty.union(due), set()
@@ -365,6 +370,7 @@ class Disk:
                 if self._ingest is not None:
                     self._ingest.readers.opened.may_be(found)
                 self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
+                self._new_directories.listed(directory, found)
             self._listing = False
             self._folder.render_queue.wake()
 

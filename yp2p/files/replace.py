@@ -412,11 +412,20 @@ def _put_new(root: Root, tmp: int, directories: OpenDirectory, temporary: Tempor
             directories.close()
             parent, target = directories.parent(path)
             _rename_to_free(root, tmp, name, parent, target)
-        return Result(Outcome.DONE, Stamp.of(os.stat(target, dir_fd=parent, follow_symlinks=False)))
+        return Result(Outcome.DONE, _stamp_of(temporary, parent, target))
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
         return _blocked(error)
+
+
+def _stamp_of(temporary: Temporary, parent: int, name: str) -> Stamp | None:
+    """The stamp of a file that was put in place; None where it is not there any more: somebody was quick."""
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return Stamp.of(status) if status.st_ino == temporary.inode else None
 
 
 def _blocked(error: OSError) -> Result:

@@ -1,0 +1,51 @@
+"""Directories that were made while somebody watched the one above: what was in them before they were watched.
+
+The kernel tells of a new directory, and a watch is set on it a moment later. What came in between is found by listing
+the directory then. What *went* in between is not: a file that was put there from another device, and that somebody
+removed at once, is only known by its record. So once a directory was listed, and everything that was being put in place
+has its record, the files that are known in it and were not found are looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from yp2p.files.root import Root
+
+
+class NewDirectories:
+    """The directories that were listed since the last look."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[str]] = {}
+
+    def listed(self, directory: str, found: Iterable[str]) -> None:
+        """A directory is watched, and these are the paths in it."""
+        self._found[directory] = set(found)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def missing_from(self, known: Iterable[str]) -> list[str]:
+        """The paths of `known` that are below directories listed since the last call, and were not found there."""
+        listed, self._found = self._found, {}
+        return [path for path in known if any(path not in listed[above] for above in _above(path) if above in listed)]
+
+
+def _above(path: str) -> Iterable[str]:
+    parent = path.rpartition("/")[0]
+    while parent:
+        yield parent
+        parent = parent.rpartition("/")[0]
+
+
+def gone(root: Root, paths: Iterable[str]) -> set[str]:
+    """Those at which nothing is. Blocks."""
+    return {path for path in paths if _is_gone(root, path)}
+
+
+def _is_gone(root: Root, path: str) -> bool:
+    try:
+        return root.lstat(path) is None
+    except OSError:
+        return False
