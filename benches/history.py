@@ -84,7 +84,7 @@ class Store:
             database=database, clients=ClientIDs.fresh(device), adopted=True,
         )  # fmt: skip
         self.folder.load()
-        self.folder.settled = self.folder.is_looked_at = True
+        self.folder.state.settled = self.folder.state.is_looked_at = True
         self.retention = Retention(self.folder, History(), list)
         self.written = 0
 
@@ -92,7 +92,7 @@ class Store:
         live = self.folder.texts.open(document)
         update = live.text.edit(hunks(live.text.text(), text))
         if update is not None:
-            self.folder.record_text(live, update, None, undo_gap_s=0.0)
+            self.folder.edits.record(live, update, None, undo_gap_s=0.0)
             self.written += len(update)
 
     async def thin(self) -> None:
@@ -111,7 +111,7 @@ class Store:
         return int(pages - free) * 4096
 
     def sizes(self) -> int:
-        return sum(len(self.folder.texts.head(document)[1].encode()) for document in self.folder.entry_of)
+        return sum(len(self.folder.texts.head(document)[1].encode()) for document in self.folder.catalogue.entry_of)
 
 
 async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
@@ -119,7 +119,7 @@ async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
     with _clock_on_the_wall(now):
         async with open_database(path, make_room=False) as database:
             store = Store(database, now)
-            documents = list(store.folder.entry_of)
+            documents = list(store.folder.catalogue.entry_of)
             start_bytes = store.used_bytes()
             morning = now[0]
             for day in range(days):
@@ -148,7 +148,7 @@ async def _rewrites(path: Path, rng: random.Random) -> dict[str, float]:
     with _clock_on_the_wall(now):
         async with open_database(path, make_room=False) as database:
             store = Store(database, now)
-            document = next(iter(store.folder.entry_of))
+            document = next(iter(store.folder.catalogue.entry_of))
             await store.thin()
             before = store.used_bytes()
             for _ in range(200):
@@ -201,7 +201,7 @@ async def _typed(path: Path, rng: random.Random, keys: int) -> dict[str, float]:
         async with open_database(path, make_room=False) as database:
             store = Store(database, now)
             folder = store.folder
-            [document] = folder.entry_of
+            [document] = folder.catalogue.entry_of
             live, packing, program = folder.texts.open(document), Packing(folder), object()
             typist, before = Typist(rng, live.text.text()), store.used_bytes()
             seconds = 0.0
@@ -209,7 +209,7 @@ async def _typed(path: Path, rng: random.Random, keys: int) -> dict[str, float]:
                 now[0] += _KEY_S
                 update = live.text.edit([typist.next_key()])
                 assert update is not None
-                folder.record_text(live, update, program, undo_gap_s=CAPTURE_S)
+                folder.edits.record(live, update, program, undo_gap_s=CAPTURE_S)
                 if number % 1000 == 0:
                     await database.pending().wait()
                     started = time.perf_counter()

@@ -13,23 +13,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "yp2p"
 _BRANCHES = (
-    ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.With, ast.AsyncWith, ast.IfExp, ast.comprehension,
-    ast.match_case, ast.Assert,
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case, ast.FunctionDef, ast.AsyncFunctionDef,
 )  # fmt: skip
+_WITH_ELSE = (ast.For, ast.AsyncFor, ast.While, ast.Try)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def complexity(function: Function) -> int:
     """McCabe's number of a function, as ruff's C901 counts: one, and one a branch, with those of functions in it."""
-    found = 1
-    for node in ast.walk(function):
-        if isinstance(node, ast.If | ast.For | ast.AsyncFor | ast.While | ast.ExceptHandler | ast.match_case) or (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
-        ):
-            found += 1
-        if isinstance(node, ast.For | ast.AsyncFor | ast.While | ast.Try) and node.orelse:
-            found += 1
-    return found
+    nodes = list(ast.walk(function))
+    return sum(isinstance(node, _BRANCHES) + (isinstance(node, _WITH_ELSE) and bool(node.orelse)) for node in nodes)
 
 
 def length(function: Function) -> int:
@@ -50,22 +43,8 @@ def attributes(cls: ast.ClassDef) -> set[str]:
         node.target.id for node in cls.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
     for node in ast.walk(cls):
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign | ast.AugAssign)
-            else []
-        )
-        for target in targets:
-            for one in ast.walk(target):
-                if (
-                    isinstance(one, ast.Attribute)
-                    and isinstance(one.value, ast.Name)
-                    and one.value.id == "self"
-                    and isinstance(one.ctx, ast.Store)
-                ):
-                    found.add(one.attr)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Store):
+            found |= {node.attr} if node.value.id == "self" else set()
     return found
 
 

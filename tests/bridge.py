@@ -46,7 +46,7 @@ class Bridge:
 
     async def scan(self) -> None:
         """The first scan after a start."""
-        paths = {*self._watcher.scan(), *self.folder.file_at}
+        paths = {*self._watcher.scan(), *self.folder.files.at}
         await self.ingest.look(sorted(paths), trust_stamp=True, settled=True)
         await self._decide()
 
@@ -78,7 +78,7 @@ class Bridge:
         await self.take_events()
 
     def document(self, path: str) -> LiveDocument:
-        record = self.folder.file_by_path(path)
+        record = self.folder.files.by_path(path)
         assert record is not None
         return self.folder.texts.open(record.document)
 

@@ -31,14 +31,14 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
 async def _replaced(bridge: Bridge) -> None:
     """Another device moves out.txt away and makes a new file there."""
     folder = bridge.folder
-    record = folder.file_by_path("out.txt")
+    record = folder.files.by_path("out.txt")
     assert record is not None
-    folder.write_manifest([Change(record.entry, path="old.txt")])
+    folder.catalogue.write([Change(record.entry, path="old.txt")])
     folder.render_queue.want(record.entry)
     await bridge.render()
     await bridge.render()
-    folder.write_manifest([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
-    folder.take_pulled(_DOCUMENT, imported(OTHER), PEER)
+    folder.catalogue.write([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
+    folder.edits.take_pulled(_DOCUMENT, imported(OTHER), PEER)
     folder.render_queue.want(_ENTRY)
     await bridge.render()
 

@@ -40,10 +40,10 @@ def test_it_steps_aside_once_it_is_known(at: str, is_link: bool, is_directory: b
                 odd.write_text("a file\n")
             await _unseen(bridge)
             if is_directory:
-                folder.write_manifest([Change(_EMPTY, "d/e/f", Content.directory())])
+                folder.catalogue.write([Change(_EMPTY, "d/e/f", Content.directory())])
             else:
-                folder.write_manifest([Change(_ENTRY, _BENEATH, Content.text(_DOCUMENT, Mode.PLAIN))])
-                folder.take_pulled(_DOCUMENT, imported("beneath\n"), PEER)
+                folder.catalogue.write([Change(_ENTRY, _BENEATH, Content.text(_DOCUMENT, Mode.PLAIN))])
+                folder.edits.take_pulled(_DOCUMENT, imported("beneath\n"), PEER)
             for _ in range(8):
                 await bridge.render()
                 clock().jump(5)
@@ -53,7 +53,7 @@ def test_it_steps_aside_once_it_is_known(at: str, is_link: bool, is_directory: b
                 assert (root / _BENEATH).read_text() == "beneath\n"
             (aside,) = odd.parent.glob(f"{odd.name}.conflict-*")
             assert aside.is_symlink() if is_link else aside.read_text() == "a file\n"
-            assert not folder.waiting.entries
+            assert not folder.files.waiting.entries
 
     with tempfile.TemporaryDirectory() as base:
         (Path(base) / "dir").mkdir()
@@ -67,10 +67,10 @@ def test_a_file_where_a_blob_is_about_to_be_moved_takes_nothing_from_that() -> N
         old.write_bytes(b"\xff\x00 a blob")
         async with open_bridge(base) as bridge:
             folder = bridge.folder
-            record = folder.file_by_path("old.bin")
+            record = folder.files.by_path("old.bin")
             assert record is not None
             new.write_bytes(b"\xff\x00 another one")
-            folder.write_manifest([Change(record.entry, path="new.bin")])
+            folder.catalogue.write([Change(record.entry, path="new.bin")])
             for _ in range(8):
                 await bridge.render()
                 clock().jump(5)
@@ -78,7 +78,7 @@ def test_a_file_where_a_blob_is_about_to_be_moved_takes_nothing_from_that() -> N
             assert not old.exists()
             (aside,) = root.glob("new.conflict-*")
             assert aside.read_bytes() == b"\xff\x00 another one"
-            assert set(folder.file_at) == {"new.bin", aside.name}
+            assert set(folder.files.at) == {"new.bin", aside.name}
 
     with tempfile.TemporaryDirectory() as base:
         (Path(base) / "dir").mkdir()

@@ -148,8 +148,8 @@ def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_me
             path.write_text(SAVED)  # a copy with changes: nobody had the older version open
             await _settle(bridge)
             assert path.read_text() == SAVED
-            bridge.folder.settled = True
-            entry = bridge.folder.manifest.entries[bridge.folder.file_at[NAME]]
+            bridge.folder.state.settled = True
+            entry = bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
             assert (await undo(bridge.folder, entry, NAME, 1)).steps == 1
             await _settle(bridge)
             assert path.read_text() == ARRIVED

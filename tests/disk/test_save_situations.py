@@ -78,7 +78,7 @@ class Scene:
         assert update is not None
         await self.bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
         await self.bridge.render()
-        assert self.bridge.document(NAME).text.content() == self.bridge.folder.file_by_path(NAME).content  # type: ignore[union-attr]
+        assert self.bridge.document(NAME).text.content() == self.bridge.folder.files.by_path(NAME).content  # type: ignore[union-attr]
 
     async def hours_pass(self, hours: float = 5) -> None:
         """After five, whatever may have been opened at the start of the daemon does not count any more."""

@@ -56,7 +56,7 @@ class Pair:
         held = [bridge.document(NAME).text for bridge in self.bridges]
         assert held[0].text() == held[1].text()
         for bridge, text in zip(self.bridges, held, strict=True):
-            record = bridge.folder.file_by_path(NAME)
+            record = bridge.folder.files.by_path(NAME)
             assert record is not None
             assert record.content == text.content()
             assert bridge.root.lstat(NAME).st_size == text.size()  # type: ignore[union-attr]

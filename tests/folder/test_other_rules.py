@@ -40,12 +40,12 @@ def test_other_rules_make_no_repair(tmp_path: Path, merges_alike: bool) -> None:
             path.write_text("timeout = 3600\nsize = 10\n")
             await bridge.take_events()
             await bridge.look()
-            folder.sessions[PEER] = _session(merges_alike=merges_alike)
+            folder.observers.sessions[PEER] = _session(merges_alike=merges_alike)
             for value in ("timeout = 2400\nsize = 10\n", "timeout = 2400\nsize = 12\n"):
                 edit = peer.edit(hunks(peer.text(), value))
                 assert edit is not None
                 await live.receive(edit, PEER, PeerState(peer.clocks(), is_answer=False))
-            del folder.sessions[PEER]
+            del folder.observers.sessions[PEER]
             kinds = [notice.kind for notice in folder.notices]
             assert kinds.count(NoticeKind.OTHER_RULES) == (0 if merges_alike else 1)
             assert ("timeout = 3600\n" in live.text.text()) == merges_alike

@@ -48,7 +48,7 @@ def _run(test: Callable[[Bridge], Awaitable[None]], *, text: str = "first\n") ->
         (base / "dir").mkdir()
         (base / "dir" / NAME).write_text(text)
         async with open_bridge(base) as bridge:
-            bridge.folder.settled = True
+            bridge.folder.state.settled = True
             await test(bridge)
 
     with tempfile.TemporaryDirectory() as base:
@@ -60,7 +60,7 @@ def _live(bridge: Bridge) -> LiveDocument:
 
 
 def _entry(bridge: Bridge) -> Entry:
-    return bridge.folder.manifest.entries[bridge.folder.file_at[NAME]]
+    return bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
 
 
 class Program:
@@ -69,7 +69,7 @@ class Program:
     def __init__(self, bridge: Bridge, client: int = 4711) -> None:
         self._bridge = bridge
         self._client = client
-        bridge.folder.to_publish.add(client)
+        bridge.folder.catalogue.to_publish.add(client)
 
     def edit(self, start: int, stop: int, text: str, *, gap_s: float = 10.0) -> int:
         """Gives the number of the row."""
@@ -77,7 +77,7 @@ class Program:
         live = _live(bridge)
         update = replica_like(bridge, NAME, self._client, Writer.TYPED).edit([Hunk(start, stop, text)])
         assert update is not None
-        bridge.folder.accept_from_program(live, update, _PROGRAM, gap_s, None, self._client)
+        bridge.folder.edits.accept_from_program(live, update, _PROGRAM, gap_s, None, self._client)
         return live.last_seq
 
     def type(self, text: str, *, gap_s: float = 10.0) -> list[int]:
@@ -97,11 +97,11 @@ async def _peer_types(bridge: Bridge, text: str, client: int = 1000) -> None:
 
 async def _claim(bridge: Bridge, *clients: int) -> None:
     """The other device says with which client IDs it writes."""
-    await bridge.folder.write_manifest([Claim(client, PEER, 1) for client in clients]).wait()
+    await bridge.folder.catalogue.write([Claim(client, PEER, 1) for client in clients]).wait()
 
 
 async def _pack(bridge: Bridge) -> int:
-    await bridge.folder.publish_clients()
+    await bridge.folder.catalogue.publish_clients()
     await bridge.folder.database.pending().wait()
     return await Packing(bridge.folder).pack()
 
@@ -179,7 +179,7 @@ def test_each_group_of_a_pack_is_undone_by_itself(with_others: bool) -> None:
         program = Program(bridge)
         texts = [_live(bridge).text.text()]
         for number in range(12):
-            bridge.folder.steps_end(_live(bridge).id)
+            bridge.folder.edits.steps_end(_live(bridge).id)
             program.type(f"word {number} 😀 ")
             if with_others:
                 await _peer_types(bridge, f"<{number}>", 1000 + number)
@@ -206,10 +206,10 @@ def test_what_others_wrote_in_between_and_we_removed_comes_back_with_undo() -> N
         program.type("x" * 20)
         await _peer_types(bridge, "theirs and ", 1000)
         await _claim(bridge, 1000)
-        bridge.folder.steps_end(_live(bridge).id)
+        bridge.folder.edits.steps_end(_live(bridge).id)
         for _ in range(6):
             program.edit(0, 1, "")
-        bridge.folder.steps_end(_live(bridge).id)
+        bridge.folder.edits.steps_end(_live(bridge).id)
         program.type("y" * 20)
         assert await _pack(bridge) == 1
         assert len(stored_rows(bridge.folder.database.rows, bridge.folder.id, _live(bridge).id)) < 12
@@ -331,7 +331,7 @@ async def _happened(bridge: Bridge, seconds_ago: float) -> None:
 async def _thin(bridge: Bridge) -> int:
     retention = Retention(bridge.folder, History(), bridge.ingest.readers.bases)
     clock().jump(3 * HOUR_S)
-    bridge.folder.settled = bridge.folder.is_looked_at = True
+    bridge.folder.state.settled = bridge.folder.state.is_looked_at = True
     count = await retention.thin(time.time())
     await bridge.folder.database.pending().wait()
     return count
@@ -347,7 +347,7 @@ def test_the_rows_of_old_packs_go_but_those_that_something_refers_to(in_use: boo
         assert await _thin(bridge) == 0
         if in_use:
             record = replace(folder.files[_entry(bridge).id], base_seq=seqs[120], base_state=None)
-            folder.set_file(record)
+            folder.files.set(record)
         await _happened(bridge, 3 * DAY_S)
         assert await _thin(bridge) > 0
         assert await _thin(bridge) == 0
@@ -382,7 +382,7 @@ def test_thinning_and_packing_never_work_on_the_same_rows() -> None:
 
     async def test(bridge: Bridge) -> None:
         Program(bridge).type("abcdefghij" * 12)
-        await bridge.folder.publish_clients()
+        await bridge.folder.catalogue.publish_clients()
         text, version = _live(bridge).text.text(), _live(bridge).text.version()
         await _happened(bridge, 40 * DAY_S)
         rests = bridge.folder.texts.rewriting
@@ -403,7 +403,7 @@ def test_thinning_and_packing_never_work_on_the_same_rows() -> None:
 def test_it_goes_on_while_somebody_types_and_when_they_pause() -> None:
     async def test(bridge: Bridge) -> None:
         program, working = Program(bridge), Packing(bridge.folder)
-        await bridge.folder.publish_clients()
+        await bridge.folder.catalogue.publish_clients()
         done = [await working.pack()]
         for count in (120, 20, 30):
             program.type("x" * count)
@@ -428,7 +428,7 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
             return trio.lowlevel.current_statistics().seconds_to_next_deadline
 
         program, working = Program(bridge), Packing(bridge.folder)
-        await bridge.folder.publish_clients()
+        await bridge.folder.catalogue.publish_clients()
         await working.pack()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(working.run)
@@ -446,7 +446,7 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
 def test_a_store_that_cannot_be_read_is_tried_again_later(capsys: pytest.CaptureFixture[str]) -> None:
     async def test(bridge: Bridge) -> None:
         Program(bridge).type("abc" * 30)
-        await bridge.folder.publish_clients()
+        await bridge.folder.catalogue.publish_clients()
         await bridge.folder.database.pending().wait()
         database, began = bridge.folder.database, trio.current_time()
         read = database.reader

@@ -13,7 +13,7 @@ from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
 from yp2p.errors import DocumentPoisoned
-from yp2p.folder.folder import manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.quarantine import Quarantine
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.peers import Contact
@@ -65,15 +65,15 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             await live.receive(second, PEER)
             assert live.text.text() == "two one text\n"
             # The manifest as well, with all its entries.
-            (entry,) = bridge.folder.manifest.entries
-            index = bridge.folder.manifest.index_of(entry)
-            manifest = bridge.folder.manifest_documents[index]
+            (entry,) = bridge.folder.catalogue.entries
+            index = bridge.folder.catalogue.manifest.index_of(entry)
+            manifest = bridge.folder.catalogue.documents[index]
             assert manifest.id == manifest_document_id(index)
             state = manifest.replica.state()
             _poison(manifest.replica)
             with pytest.raises(DocumentPoisoned):
                 await manifest.receive(state, PEER)
-            assert set(bridge.folder.manifest.entries) == {entry}
+            assert set(bridge.folder.catalogue.entries) == {entry}
             await manifest.receive(state, PEER)
 
     with tempfile.TemporaryDirectory() as base:

@@ -56,20 +56,20 @@ async def _save(bridge: Bridge, path: Path, text: str) -> None:
     _write(path, text)
     await bridge.look()
     await bridge.folder.database.pending().wait()
-    bridge.folder.settled = True
+    bridge.folder.state.settled = True
 
 
 async def _delete(bridge: Bridge, entry: Entry) -> None:
     """Another device deletes the file, having seen all of it."""
     seen = Deletion(entry.document, bridge.folder.texts.open(entry.document).replica.state_vector())
-    await bridge.folder.write_manifest([Change(entry.id, deletion=seen)]).wait()
+    await bridge.folder.catalogue.write([Change(entry.id, deletion=seen)]).wait()
     await bridge.render()
 
 
 async def _happened(bridge: Bridge, seconds_ago: Callable[[int], float]) -> None:
     """Let all rows be of the past, and this daemon have run on every day since."""
     folder, now = bridge.folder, time.time()
-    folder.settled = True
+    folder.state.settled = True
     rows = folder.database.rows("SELECT seq FROM log ORDER BY seq")
     times: list[Any] = [("UPDATE log SET received = ? WHERE seq = ?", (now - seconds_ago(seq), seq)) for (seq,) in rows]
     days = [time.strftime("%Y-%m-%d", time.gmtime(now - day * DAY_S)) for day in range(800)]
@@ -81,7 +81,7 @@ async def _thin(bridge: Bridge, **settings: int) -> int:
     folder = bridge.folder
     retention = Retention(folder, History(**settings), bridge.ingest.readers.bases)
     clock().jump(3 * HOUR_S)
-    folder.settled = folder.is_looked_at = True
+    folder.state.settled = folder.state.is_looked_at = True
     count = await retention.thin(time.time())
     await folder.database.pending().wait()
     return count
@@ -158,7 +158,7 @@ def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
                     assert update is not None
                     await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
                     await bridge.render()
-            await folder.publish_clients()
+            await folder.catalogue.publish_clients()
             newest = folder.database.last_seq
             await _happened(bridge, lambda seq: (newest - seq) * 2 * HOUR_S)
             text = path.read_text()
@@ -213,7 +213,7 @@ def test_a_stale_editor_still_saves_on_what_it_had_read(seed: int) -> None:
             newest = bridge.folder.database.last_seq
             await _happened(bridge, lambda seq: 100 * DAY_S + newest - seq)
             await _thin(bridge)
-            record = bridge.folder.file_by_path(NAME)
+            record = bridge.folder.files.by_path(NAME)
             assert record is not None
             rows = {seq for seq, _ in bridge.folder.texts.rows(record.document)}
             in_use = {b.base_seq for b in [record, *bridge.ingest.readers.bases()] if b.base_state is None}
@@ -240,13 +240,13 @@ def test_undo_needs_what_is_not_thinned_and_says_so() -> None:
                 await _save(bridge, path, text)
             await _happened(bridge, lambda seq: 40 * DAY_S - seq if seq <= last_old else HOUR_S - seq)
             assert await _thin(bridge) > 0
-            entry = folder.manifest.entries[folder.file_at[NAME]]
+            entry = folder.catalogue.entries[folder.files.at[NAME]]
             for text in ("five\n", "four\n"):
-                folder.settled = True
+                folder.state.settled = True
                 await undo(folder, entry, NAME, 1)
                 await bridge.render()
                 assert path.read_text() == text
-            folder.settled = True
+            folder.state.settled = True
             with pytest.raises(UsageError, match="thinned"):
                 await undo(folder, entry, NAME, 1)
 
@@ -305,7 +305,7 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
         async with open_bridge(base) as bridge:
             folder = bridge.folder
             peer = replica_like(bridge, NAME, 4711)
-            entry = folder.manifest.entries[folder.file_at[NAME]]
+            entry = folder.catalogue.entries[folder.files.at[NAME]]
             await _delete(bridge, entry)
             assert not path.exists()
             await _happened(bridge, lambda seq: 100 * DAY_S - seq)
@@ -313,15 +313,15 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
             assert [item["path"] for item in await deleted(folder)] == [NAME]
             await _happened(bridge, lambda seq: 600 * DAY_S - seq)
             await _thin(bridge)
-            assert entry.document not in folder.digests
+            assert entry.document not in folder.texts.digests
             assert await deleted(folder) == []
-            assert bridge.document("kept.txt").id in folder.digests
+            assert bridge.document("kept.txt").id in folder.texts.digests
             with pytest.raises(UsageError, match="is kept no longer"):
                 await show(folder, NAME, When())
             update = peer.edit([Hunk(0, 0, "edited ")])
             assert update is not None
-            folder.wanted.add(entry.document)
-            commit = folder.take_pulled(entry.document, peer.state(), PEER)
+            folder.catalogue.wanted.add(entry.document)
+            commit = folder.edits.take_pulled(entry.document, peer.state(), PEER)
             assert commit is not None
             await commit.wait()
             await bridge.render()
@@ -342,15 +342,15 @@ def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> 
         async with open_bridge(base) as bridge:
             folder = bridge.folder
             peer = replica_like(bridge, NAME, 4711)
-            entry = folder.manifest.entries[folder.file_at[NAME]]
+            entry = folder.catalogue.entries[folder.files.at[NAME]]
             await _delete(bridge, entry)
             peer.edit([Hunk(0, 0, "edited ")])
-            folder.wanted.add(entry.document)
+            folder.catalogue.wanted.add(entry.document)
             assert folder.texts.forget(entry.document)
             if how == "channel":
                 folder.live_document(entry.document)
                 await folder.database.pending().wait()
-            folder.take_pulled(entry.document, peer.state(), PEER)
+            folder.edits.take_pulled(entry.document, peer.state(), PEER)
             await folder.database.pending().wait()
         async with open_bridge(base) as bridge:
             await bridge.render()
@@ -383,13 +383,13 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
             async with trio.open_nursery() as nursery:
                 await nursery.start(disk.run)
                 with trio.fail_after(10):
-                    while not folder.settled:
-                        await folder.changed.wait()
+                    while not folder.state.settled:
+                        await folder.state.changed.wait()
                 assert await retention.thin(time.time()) == 0
                 disk.resume(accept=True)
                 with trio.fail_after(10):
-                    while not folder.is_looked_at:
-                        await folder.changed.wait()
+                    while not folder.state.is_looked_at:
+                        await folder.state.changed.wait()
                 assert await retention.thin(time.time()) > 0
                 nursery.cancel_scope.cancel()
 

@@ -29,17 +29,17 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
 
 
 def _entry(bridge: Bridge) -> Entry:
-    return bridge.folder.manifest.entries[bridge.folder.file_at[NAME]]
+    return bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
 
 
 async def _undo(bridge: Bridge, steps: int = 1) -> None:
-    bridge.folder.settled = True
+    bridge.folder.state.settled = True
     await undo(bridge.folder, _entry(bridge), NAME, steps)
     await bridge.render()
 
 
 async def _redo(bridge: Bridge, steps: int = 1) -> None:
-    bridge.folder.settled = True
+    bridge.folder.state.settled = True
     await redo(bridge.folder, _entry(bridge), NAME, steps)
     await bridge.render()
 
@@ -146,7 +146,7 @@ def test_several_at_a_time_undo_each_step_once() -> None:
         async with open_bridge(base) as bridge:
             for number in range(1, 7):
                 await _save(bridge, path, f"{number}\n")
-            bridge.folder.settled = True
+            bridge.folder.state.settled = True
             async with trio.open_nursery() as nursery:
                 for _ in range(4):
                     nursery.start_soon(undo, bridge.folder, _entry(bridge), NAME, 1)
@@ -190,7 +190,7 @@ def test_two_devices_that_bring_back_the_same_apart_have_it_once(how: str) -> No
             for number in range(rounds):
                 await _undo(one)
                 if how == "restore":
-                    other.folder.settled = True
+                    other.folder.state.settled = True
                     await restore(other.folder, NAME, When(version=version))
                     await other.render()
                 else:

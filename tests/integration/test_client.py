@@ -366,15 +366,15 @@ def test_what_a_program_brings_back_of_others_is_not_its_own(tmp_path: Path) -> 
             assert theirs is not None
             own.receive(theirs)
             own.edit([Hunk(0, 0, "ours ")])
-            folder.to_publish.clear()
+            folder.catalogue.to_publish.clear()
             news = own.update_since(live.state_vector())
-            commit = folder.accept_from_program(live, news, object(), 0.5, None, client=815)
+            commit = folder.edits.accept_from_program(live, news, object(), 0.5, None, client=815)
             assert commit is not None
             await commit.wait()
-            assert folder.to_publish - folder.own_clients == {815}
+            assert folder.catalogue.to_publish - folder.clients.ids == {815}
             mine = own.edit([Hunk(0, 0, "more ")])
             assert mine is not None
-            await folder.accept_from_program(live, mine, object(), 0.5, None, client=815).wait()  # type: ignore[union-attr]
+            await folder.edits.accept_from_program(live, mine, object(), 0.5, None, client=815).wait()  # type: ignore[union-attr]
             assert [seq for (seq,) in folder.database.rows("SELECT seq FROM step")] == [live.last_seq]
 
     (tmp_path / "dir").mkdir()

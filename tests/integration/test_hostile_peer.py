@@ -15,7 +15,7 @@ import trio
 from documents.test_replica import CRASHERS
 from lab import Device, devices, eventually, unexpected_lines
 
-from yp2p.folder.folder import manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DocumentID, FolderID, Identity, short_id
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import channel

@@ -118,7 +118,7 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
     async def test() -> None:
         async with open_bridge(tmp_path) as bridge:
             live, folder = bridge.document("a.txt"), bridge.folder
-            record = folder.file_by_path("a.txt")
+            record = folder.files.by_path("a.txt")
             assert record is not None
             programs = Programs(folder, lambda: None)
             one, two = Program(record.entry), Program(record.entry)
@@ -141,7 +141,7 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
                 assert {"device": "here", **programs.describe()[0]} == item
             update = live.text.edit([Hunk(0, 0, "a line\n")])
             assert update is not None
-            await folder.record_text(live, update, None).wait()
+            await folder.edits.record(live, update, None).wait()
             assert besides(two)[0]["line"] == 3
             assert len(made) == 1
             two.told = {1}
@@ -190,7 +190,7 @@ class _Device:
 def test_a_program_hears_something_every_ten_seconds_and_cursors_at_most_twenty_times_a_second(tmp_path: Path) -> None:
     async def test() -> None:
         async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-            record = bridge.folder.file_by_path("a.txt")
+            record = bridge.folder.files.by_path("a.txt")
             assert record is not None
             programs = Programs(bridge.folder, lambda: None)
             one, two, channel = Program(record.entry), Program(record.entry), _Channel()

@@ -47,7 +47,7 @@ class Stock:
         (self.base,) = self.live.replica.clocks()  # of the import
         self.told: list[str] = []
         self.sent: list[bytes] = []
-        record = bridge.folder.file_by_path(path)
+        record = bridge.folder.files.by_path(path)
         assert record is not None
         self.document = ProgramDocument(
             bridge.folder,
@@ -239,7 +239,7 @@ async def test_a_client_of_another_document_is_refused_and_a_new_one_is_not(tmp_
         await new.document.receive_all([typed], new, None)
         assert new.text == "new another text\n"
         # What this device wrote here last was lost after a program heard of it; elsewhere it wrote as well.
-        await folder.record_text(old.live, old.live.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()
+        await folder.edits.record(old.live, old.live.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()
         process = TextReplica.from_updates(folder.clients.own, [new.live.replica.state()])
         process.edit([Hunk(0, 0, "lost ")])
         new.document.cut(process.state_vector())
@@ -253,6 +253,6 @@ async def test_a_program_that_has_nothing_of_a_document_and_something_of_another
         old, new = bridge.document("a.txt"), Stock(bridge, "b.txt")
         saved = TextReplica(bridge.folder.clients.own)
         saved.edit([Hunk(0, 0, "x")])
-        await bridge.folder.record_text(old, old.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()
+        await bridge.folder.edits.record(old, old.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()
         with pytest.raises(OtherFile):
             new.document.cut(saved.state_vector())

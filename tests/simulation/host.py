@@ -75,7 +75,7 @@ class Host:
 
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
-        return folder.adopted and self.device._disks[folder.id]._may_touch
+        return folder.state.adopted and self.device._disks[folder.id]._may_touch
 
     @property
     def has_watched(self) -> bool:
@@ -228,7 +228,7 @@ class Host:
         current_host.reset(token)
         assert commit is not None
         await commit.wait()
-        grant = Grant(folder.id, folder.founder, folder.label, sharer.name, folder.membership.statements())
+        grant = Grant(folder.id, folder.membership.founder, folder.label, sharer.name, folder.membership.statements())
         address = Address(sharer.name, self.world.network.port)
         token = current_host.set(self)
         try:

@@ -26,7 +26,7 @@ from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_blob, same_change, same_file, tokens_in
 
 from yp2p.config import History
-from yp2p.folder.folder import manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
 from yp2p.history.ages import DAY_S
 from yp2p.history.retention import Retention
 from yp2p.identity import Identity
@@ -304,7 +304,7 @@ class World:
             for old in (host.base / "backup").iterdir():
                 old.unlink()
             for path, data in host.disk.contents().items():
-                record = host.folder.file_by_path(path)
+                record = host.folder.files.by_path(path)
                 if record is None or record.content != hashlib.sha256(data).digest():
                     continue  # a version that no daemon has seen would be an edit when it comes back
                 (host.base / "backup" / path.replace("/", "%")).write_bytes(data)
@@ -413,15 +413,16 @@ class World:
         up = [host for host in self.hosts if host.is_up and host.has_joined]
         for host in up:
             folder = host.folder
-            if folder.trouble or not folder.settled or not folder.adopted:
-                return f"{host.name} is not settled: {folder.trouble or folder.waiting or folder.adopted}"
+            state = folder.state
+            if state.trouble or not state.settled or not state.adopted:
+                return f"{host.name} is not settled: {state.trouble or folder.files.waiting or state.adopted}"
             for other in up:
                 if other is host or not self.is_in_sight(host, other) or self.has_clone:
                     continue
-                session = folder.sessions.get(other.identity.device_id)
+                session = folder.observers.sessions.get(other.identity.device_id)
                 if not isinstance(session, FolderSession) or not session.in_sync:
-                    state = "no session" if session is None else f"behind {len(session.behind)}"  # type: ignore[attr-defined]
-                    return f"{host.name} is not in sync with {other.name} ({state})"
+                    how = "no session" if session is None else f"behind {len(session.behind)}"  # type: ignore[attr-defined]
+                    return f"{host.name} is not in sync with {other.name} ({how})"
         trees = {tuple(sorted(host.disk.contents().items())) for host in up} if self.has_clone else set()
         return "the trees differ" if len(trees) > 1 else ""
 

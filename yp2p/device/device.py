@@ -14,7 +14,7 @@ import trio
 
 from yp2p import __version__
 from yp2p.config import Config
-from yp2p.device.status import Status, state
+from yp2p.device.status import Status
 from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.disk.actor import Disk
@@ -169,7 +169,7 @@ class Device:
         folder.load()
         folder.membership.on_change = self.peers.membership_changed
         self._folders[folder.id] = folder
-        folder.guard = DeletionGuard(self._config.trash.max_bytes)
+        folder.state.guard = DeletionGuard(self._config.trash.max_bytes)
         self._disks[folder.id] = Disk(
             folder, self._config.files, self._config.trash, after_power_cut=self._after_power_cut
         )
@@ -181,7 +181,7 @@ class Device:
     def _presence_of(self, folder: Folder) -> FolderPresence:
         if folder.id not in self._presences:
             own = self._identity.device_id
-            self._presences[folder.id] = FolderPresence(self._clients.own, own, folder.touch)
+            self._presences[folder.id] = FolderPresence(self._clients.own, own, folder.state.touch)
         return self._presences[folder.id]
 
     def present(self, folder: Folder) -> list[dict[str, Any]]:
@@ -305,7 +305,7 @@ class Device:
             "folder": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
-            "devices": len(folder.members) - 1,
+            "devices": len(folder.membership.members) - 1,
         }
 
     async def _create(self, path: Path, label: str) -> Folder:
@@ -447,8 +447,10 @@ class Device:
     def resume(self, folder: str | None, *, accept: bool) -> str:
         """A person's word on held deletions; gives the label. Raises FolderError: nothing is held."""
         chosen = choose(self._folders.values(), folder)
-        if not chosen.held:
-            raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {state(chosen)}")
+        if not chosen.state.held:
+            raise FolderError(
+                f"the folder {chosen.label!r} does not wait for a decision; it is {chosen.state.activity.value}"
+            )
         self._disks[chosen.id].resume(accept=accept)
         return chosen.label
 
@@ -467,14 +469,17 @@ class Device:
             async with trio.open_nursery() as nursery:
                 nursery.cancel_scope.deadline = trio.current_time() + 0.5
                 for folder in self._folders.values():
-                    nursery.start_soon(_cancel_when, folder.changed, nursery.cancel_scope)
+                    nursery.start_soon(_cancel_when, folder.state.changed, nursery.cancel_scope)
                 await trio.sleep_forever()
 
     async def _is_in_sync(self) -> bool:
         expected = trio.current_time() - self._expecting_since < _EXPECTED_S
         if expected and any(not self.peers.is_linked(device) for device in self.peers.known()):
             return False
-        if any(folder.trouble or not folder.settled or not folder.adopted for folder in self._folders.values()):
+        if any(
+            folder.state.trouble or not folder.state.settled or not folder.state.adopted
+            for folder in self._folders.values()
+        ):
             return False
         answers: list[bool] = []
 
@@ -485,7 +490,7 @@ class Device:
         with trio.move_on_after(_PROBE_LIMIT_S) as scope:
             async with trio.open_nursery() as nursery:
                 for folder in self._folders.values():
-                    for device in folder.members:
+                    for device in folder.membership.members:
                         if self.peers.is_linked(device):
                             nursery.start_soon(ask, device, folder)
         return not scope.cancelled_caught and all(answers)

@@ -37,7 +37,9 @@ class Status:
         contact = self._peers.contacts.get(device)
         if contact is not None and contact.name:
             return contact.name
-        return next((f.members[device].name for f in self._folders.values() if device in f.members), "")
+        return next(
+            (f.membership.members[device].name for f in self._folders.values() if device in f.membership.members), ""
+        )
 
     def device(self, device: DeviceID) -> dict[str, Any]:
         """What is known of a device, and of the link with it."""
@@ -57,28 +59,28 @@ class Status:
 
     def folder(self, folder: Folder) -> dict[str, Any]:
         """How a folder is doing here and, as far as they say, on the other devices."""
-        alive = folder.layout().path_of
-        waiting = folder.waiting
+        alive = folder.catalogue.layout().path_of
+        waiting = folder.files.waiting
         return {
             "id": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
-            "state": state(folder),
-            "problem": folder.trouble or folder.ignore_problem,
-            "held": bool(folder.held),
-            "file_system": folder.file_system.as_dict(),
+            "state": folder.state.activity.value,
+            "problem": folder.state.trouble or folder.files.ignore_problem,
+            "held": bool(folder.state.held),
+            "file_system": folder.state.file_system.as_dict(),
             "entries": {
                 "total": len(alive),
                 "here": len(alive.keys() & folder.files.keys()),
-                "to_fetch": len(folder.blobs.wanted),
-                "bytes_to_fetch": folder.blobs.wanted_bytes,
+                "to_fetch": len(folder.files.blobs.wanted),
+                "bytes_to_fetch": folder.files.blobs.wanted_bytes,
                 "not_synced": len(waiting.skipped),
                 "waiting": len(waiting.entries),
-                "ignored": len(folder.ignored),
+                "ignored": len(folder.files.ignored),
                 "conflicts": len(conflict_files(folder)),
             },
-            "progress": folder.progress.describe(
-                folder.files_to_go(), folder.blobs.wanted_bytes, trio.current_time()
+            "progress": folder.state.progress.describe(
+                folder.files_to_go(), folder.files.blobs.wanted_bytes, trio.current_time()
             ),
             "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
@@ -87,20 +89,25 @@ class Status:
                 for entry, reason in waiting.entries.items()
             ],
             "conflicts": conflict_files(folder),
-            "quarantined": [
-                {
-                    "path": folder.layout().path_of.get(folder.entry_of.get(held.document, EntryID(b"")), ""),
-                    "document": held.document.hex()[:8],
-                    "device": self._name_of(held.peer),
-                    "failures": held.failures,
-                    "retry_in_s": round(held.until - trio.current_time()),
-                }
-                for held in folder.quarantine.held(trio.current_time())
-            ],
-            "devices": [self._member_status(folder, device) for device in sorted(folder.members)
+            "quarantined": self._quarantined(folder),
+            "devices": [self._member_status(folder, device) for device in sorted(folder.membership.members)
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
+
+    def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:
+        """The documents that panicked on what some device sent."""
+        now, path_of, entry_of = trio.current_time(), folder.catalogue.layout().path_of, folder.catalogue.entry_of
+        return [
+            {
+                "path": path_of.get(entry_of.get(held.document, EntryID(b"")), ""),
+                "document": held.document.hex()[:8],
+                "device": self._name_of(held.peer),
+                "failures": held.failures,
+                "retry_in_s": round(held.until - now),
+            }
+            for held in folder.observers.quarantine.held(now)
+        ]
 
     def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
         session = self._peers.session(device, folder.id)
@@ -108,7 +115,7 @@ class Status:
             "id": format_device_id(device),
             "name": self._name_of(device),
             "connected": session is not None,
-            "in_sync": session is not None and folder.settled and session.in_sync,
+            "in_sync": session is not None and folder.state.settled and session.in_sync,
             "behind": len(session.behind) if session is not None else None,
         }
 
@@ -116,13 +123,4 @@ class Status:
 def _path_of(folder: Folder, entry: EntryID) -> str:
     """Where an entry belongs, or where its file still is."""
     record = folder.files.get(entry)
-    return folder.layout().path_of.get(entry) or (record.path if record is not None else "")
-
-
-def state(folder: Folder) -> str:
-    """In a word."""
-    if folder.trouble:
-        return "paused"
-    if not folder.adopted:
-        return "waiting for the first device"
-    return "idle" if folder.settled else "working"
+    return folder.catalogue.layout().path_of.get(entry) or (record.path if record is not None else "")

@@ -124,10 +124,10 @@ class Disk:
             root.close()
 
     def _pause(self, reason: str) -> None:
-        if self._folder.problem != reason:
-            self._folder.problem = reason
+        if self._folder.state.problem != reason:
+            self._folder.state.problem = reason
             log.warning("folder_paused", folder=self._folder.label, reason=reason)
-            self._folder.touch()
+            self._folder.state.touch()
 
     def _has_marker(self, root: Root) -> bool:
         folder = self._folder
@@ -138,13 +138,13 @@ class Disk:
 
     async def _ignore_rules(self, root: Root) -> IgnoreRules:
         # What others leave out is left out from the start, before the file that says so is put in place.
-        is_to_come = self._first_scan or IGNORE_FILE not in self._folder.file_at
+        is_to_come = self._first_scan or IGNORE_FILE not in self._folder.files.at
         to_come = rules_text(self._folder) if is_to_come else ""
         rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come)
         if problem:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=problem)
             problem = f"{IGNORE_FILE}: {problem}"
-        self._folder.ignore_problem = problem
+        self._folder.files.ignore_problem = problem
         return rules
 
     async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
@@ -153,7 +153,7 @@ class Disk:
             watcher.ignore = await self._ignore_rules(root)
         except FolderError as error:  # what was left out so far still is
             log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
-            self._folder.ignore_problem = str(error)
+            self._folder.files.ignore_problem = str(error)
             return
         await apply_rules(self._folder, root, watcher.ignore)
         if self._ingest is not None:
@@ -167,9 +167,9 @@ class Disk:
         root.probe()
         self._first_scan = True
         rules = await self._ignore_rules(root)
-        folder.problem = ""
-        folder.settled = False
-        folder.file_system = root.capabilities
+        folder.state.problem = ""
+        folder.state.settled = False
+        folder.state.file_system = root.capabilities
         self._scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, rules) as watcher, trio.open_nursery() as nursery:
@@ -196,8 +196,8 @@ class Disk:
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
-                folder.is_looked_at = False
-                folder.digests.save()
+                folder.state.is_looked_at = False
+                folder.texts.digests.save()
                 with trio.move_on_after(1, shield=True):
                     await self._render.late.finish()
 
@@ -211,12 +211,12 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
-        if folder.held and self._word is None:
+        if folder.state.held and self._word is None:
             self._settle(busy=False)
             return True
-        if folder.held:
+        if folder.state.held:
             await self._resume(root, watcher)
-        if self._scan_wanted and folder.adopted and self._may_scan():
+        if self._scan_wanted and folder.state.adopted and self._may_scan():
             await self._scan(root, watcher)
         now = trio.current_time()
         for path, (first, last) in list(self._modified.items()):
@@ -224,12 +224,12 @@ class Disk:
                 del self._modified[path]
                 self._dirty.add(path)
         if self._new_directories:
-            candidates = self._new_directories.missing_from(folder.file_at)
+            candidates = self._new_directories.missing_from(folder.files.at)
             self._dirty |= await trio.to_thread.run_sync(gone, root, candidates)
-        due = ingest.due() if self._may_touch and folder.adopted else []
-        if due or (self._may_touch and folder.adopted and self._dirty):
+        due = ingest.due() if self._may_touch and folder.state.adopted else []
+        if due or (self._may_touch and folder.state.adopted and self._dirty):
             paths, self._dirty = self._dirty.union(due), set()
-            folder.settled = False
+            folder.state.settled = False
             if IGNORE_FILE in paths:
                 await self._apply_ignore_rules(root, watcher)
                 self._scan_wanted = True
@@ -244,12 +244,12 @@ class Disk:
             self._after_power_cut = False
             self.looked_at.set()
             ingest.forget_vanished()
-        if folder.held:
+        if folder.state.held:
             return True
-        if folder.to_publish:
-            await folder.publish_clients()
+        if folder.catalogue.to_publish:
+            await folder.catalogue.publish_clients()
         if self._may_touch and (folder.render_queue or render.next_deadline() <= trio.current_time()):
-            folder.settled = False
+            folder.state.settled = False
             await render.run()
         busy = any(
             (
@@ -261,9 +261,9 @@ class Disk:
         return True
 
     def _settle(self, *, busy: bool) -> None:
-        if self._folder.settled == busy:
-            self._folder.settled = not busy
-            self._folder.touch()
+        if self._folder.state.settled == busy:
+            self._folder.state.settled = not busy
+            self._folder.state.touch()
 
     def resume(self, *, accept: bool) -> None:
         """A person's word on held deletions: do them, or bring back what was deleted."""
@@ -275,44 +275,48 @@ class Disk:
         assert ingest is not None
         self._word = None
         await self._scan(root, watcher)
-        missing = [record for path in ingest.unsettled.missing if (record := folder.file_by_path(path)) is not None]
-        doomed = {e for e in folder.files if (f := folder.manifest.entries.get(e)) is None or not folder.is_alive(f)}
+        missing = [record for path in ingest.unsettled.missing if (record := folder.files.by_path(path)) is not None]
+        doomed = {
+            e
+            for e in folder.files
+            if (f := folder.catalogue.entries.get(e)) is None or not folder.catalogue.is_alive(f)
+        }
         if accept:
-            folder.guard.approve(doomed | {record.entry for record in missing})
+            folder.state.guard.approve(doomed | {record.entry for record in missing})
         else:
             for record in missing:
                 ingest.render_anew(record)
             dead = {
                 entry
-                for entry in doomed | folder.guard.done(trio.current_time())
-                if (found := folder.manifest.entries.get(entry)) is not None and not folder.is_alive(found)
+                for entry in doomed | folder.state.guard.done(trio.current_time())
+                if (found := folder.catalogue.entries.get(entry)) is not None and not folder.catalogue.is_alive(found)
             }
-            folder.guard.reset()
+            folder.state.guard.reset()
             if dead:
-                commit = folder.write_manifest([Change(entry, revive=True) for entry in sorted(dead)])
+                commit = folder.catalogue.write([Change(entry, revive=True) for entry in sorted(dead)])
                 await commit.wait()
         folder.render_queue.want_all(doomed)
-        folder.hold("")
+        folder.state.hold("")
         log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
 
     @property
     def _may_touch(self) -> bool:
         """What the first scan has not looked at may be older than the store, and is not to be taken for an edit."""
-        return not (self._first_scan and self._folder.adopted)
+        return not (self._first_scan and self._folder.state.adopted)
 
     def _may_scan(self) -> bool:
         """At a start, what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have."""
-        if not self._first_scan or len(self._folder.members) < 2:
+        if not self._first_scan or len(self._folder.membership.members) < 2:
             return True
         if rules_document_is_missing(self._folder) and trio.current_time() < self._scan_at + _RULES_LIMIT_S:
             return False
-        return self._folder.is_compared() or trio.current_time() >= self._scan_at
+        return self._folder.observers.is_compared() or trio.current_time() >= self._scan_at
 
     async def _scan(self, root: Root, watcher: Watcher) -> None:
         """Look at everything that is there and everything that is known."""
         folder, ingest = self._folder, self._ingest
         assert ingest is not None
-        folder.settled = False
+        folder.state.settled = False
         self._scan_wanted = False
         if self._first_scan and rules_text(folder):
             await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
@@ -325,31 +329,31 @@ class Disk:
                 f"until then the folder is scanned every {_POLL_S:.0f} s",
             )
         there = set(present)
-        for path in set(folder.waiting.skipped) - there:
-            del folder.waiting.skipped[path]
-        folder.waiting.skipped.update(watcher.too_long)
-        known = (p for p in folder.file_at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
+        for path in set(folder.files.waiting.skipped) - there:
+            del folder.files.waiting.skipped[path]
+        folder.files.waiting.skipped.update(watcher.too_long)
+        known = (p for p in folder.files.at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._first_scan = False
-        folder.is_looked_at = True
+        folder.state.is_looked_at = True
 
     async def _wait_for_work(self) -> None:
         folder, ingest, render = self._folder, self._ingest, self._render
         assert ingest is not None
         assert render is not None
-        if folder.held and self._word is None:
+        if folder.state.held and self._word is None:
             await folder.render_queue.wait()
             return
-        has_work = folder.render_queue or (folder.adopted and (self._dirty or ingest.look_again))
-        if (self._may_touch and has_work) or (folder.adopted and self._scan_wanted and self._may_scan()):
+        has_work = folder.render_queue or (folder.state.adopted and (self._dirty or ingest.look_again))
+        if (self._may_touch and has_work) or (folder.state.adopted and self._scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return
         deadline = min(ingest.unsettled.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
-        if self._scan_wanted and folder.adopted:
+        if self._scan_wanted and folder.state.adopted:
             now = trio.current_time()
             deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
         for first, last in self._modified.values():
@@ -398,10 +402,10 @@ class Disk:
         for directory in batch.removed_directories:
             prefix = directory + "/"
             self._dirty.add(directory)
-            self._dirty.update(path for path in self._folder.file_at if path.startswith(prefix))
+            self._dirty.update(path for path in self._folder.files.at if path.startswith(prefix))
             if self._ingest is not None:
                 self._dirty.update(path for path in self._ingest.unsettled.fresh if path.startswith(prefix))
-        self._folder.settled = False
+        self._folder.state.settled = False
 
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
         """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
@@ -410,11 +414,11 @@ class Disk:
         while True:
             await trio.sleep(_HOUSEKEEPING_S)
             has_let_go = self._folder.close_idle_documents()
-            if self._folder.settled and not was_settled:
-                await self._folder.share_values()
+            if self._folder.state.settled and not was_settled:
+                await self._folder.files.intern(self._folder.catalogue.entries, self._folder.texts.digests)
                 self._let_go()
                 has_let_go = True
-            was_settled = self._folder.settled
+            was_settled = self._folder.state.settled
             if was_settled and has_let_go:
                 self._folder.database.give_back()
                 await trio.to_thread.run_sync(give_back)
@@ -427,7 +431,7 @@ class Disk:
             if self._gone or not self._has_marker(root):
                 scope.cancel()
                 return
-            self._folder.digests.save()
+            self._folder.texts.digests.save()
             if self._ingest is not None:
                 self._ingest.readers.forget_old()
             await self._prune(root)

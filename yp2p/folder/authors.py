@@ -44,10 +44,10 @@ def _device(folder: Folder, origin: bytes) -> DeviceID:
 
 def author_of(folder: Folder, client: int) -> DeviceID | None:
     """Which device wrote with a client ID, as far as any has said so."""
-    claim = folder.manifest.claims.get(client)
+    claim = folder.catalogue.claims.get(client)
     if claim is not None:
         return claim.device
-    return folder.clients.device if client in folder.own_clients else None
+    return folder.clients.device if client in folder.clients.ids else None
 
 
 def maker_of(

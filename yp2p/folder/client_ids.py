@@ -17,6 +17,11 @@ class ClientIDs:
     fork: int
     device: DeviceID  # whose they are
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """Both."""
+        return frozenset((self.own, self.fork))
+
     @classmethod
     def fresh(cls, device: DeviceID) -> ClientIDs:
         return cls(fresh_client_id(), fresh_client_id(), device)

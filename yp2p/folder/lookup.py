@@ -49,10 +49,12 @@ def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
 
 def entry_at(folder: Folder, path: str) -> Entry:
     """The text that is at a path, or was there last. Raises UsageError: there never was one."""
-    found = folder.manifest.entries.get(folder.layout().entry_at.get(path, EntryID(b"")))
+    found = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(path, EntryID(b"")))
     if found is None:
         dead = [
-            entry for entry in folder.manifest.entries.values() if entry.path == path and not folder.is_alive(entry)
+            entry
+            for entry in folder.catalogue.entries.values()
+            if entry.path == path and not folder.catalogue.is_alive(entry)
         ]
         found = max(dead, key=lambda entry: _last_row(folder, entry.document), default=None)
     if found is None:

@@ -81,27 +81,27 @@ class Meetings:
                 break
         # no await: what came and its repair are one step
         for update, found in zip(updates, parsed, strict=True):
-            self._folder.accept_text(live, update, source, found)
+            self._folder.edits.accept(live, update, source, found)
         self.apply(live, settled)
         return True
 
     def _merges_alike(self, source: object) -> bool:
-        session = self._folder.sessions.get(DeviceID(source)) if isinstance(source, bytes) else None
+        session = self._folder.observers.sessions.get(DeviceID(source)) if isinstance(source, bytes) else None
         return session is None or session.merges_alike
 
     def _tell_other_rules(self, live: LiveDocument) -> None:
         """Tell, once a text, that it was merged letter by letter: two sets of rules would take turns for ever."""
         folder, kind = self._folder, NoticeKind.OTHER_RULES
-        entry = folder.entry_of.get(live.id, EntryID(b""))
+        entry = folder.catalogue.entry_of.get(live.id, EntryID(b""))
         if not any(notice.kind is kind and notice.entry == entry for notice in folder.notices):
             text = "two versions of yp2p met, which merge differently: it was merged letter by letter; look at it"
-            folder.notices.add(kind, folder.layout().path_of.get(entry, ""), text, entry)
+            folder.notices.add(kind, folder.catalogue.layout().path_of.get(entry, ""), text, entry)
 
     def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> StateVector:
         """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""
         clocks = live.replica.clocks()
         for found in parsed:
-            check_dependencies(found, clocks, self._folder.own_clients, live.replica.halves)
+            check_dependencies(found, clocks, self._folder.clients.ids, live.replica.halves)
             for client, (_, stop) in found.sections.items():
                 clocks[client] = max(clocks.get(client, 0), stop)
         return clocks
@@ -118,8 +118,8 @@ class Meetings:
         """
         both = {client: min(clock, theirs.vector.get(client, 0)) for client, clock in ours.vector.items()}
         log = [*self._folder.texts.updates_as_made(live, both), *updates]
-        entry = self._folder.entry_of.get(live.id)
-        path = self._folder.layout().path_of.get(entry, "") if entry is not None else ""
+        entry = self._folder.catalogue.entry_of.get(live.id)
+        path = self._folder.catalogue.layout().path_of.get(entry, "") if entry is not None else ""
         if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:
             joined = join(log, ours, theirs)
         else:
@@ -163,7 +163,7 @@ class Meetings:
 
     def apply(self, live: LiveDocument, settled: Settled) -> None:
         """Apply what settles a meeting, once what met is applied."""
-        self._folder.settle_meeting(live, settled)
+        self._folder.edits.settle_meeting(live, settled)
 
 
 def _exchanged(decision: Decision | None) -> Decision | None:

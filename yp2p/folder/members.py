@@ -19,7 +19,7 @@ class Membership:
 
     def __init__(self, folder: FolderID, founder: DeviceID, database: Database) -> None:
         self._folder = folder
-        self._founder = founder
+        self.founder = founder
         self._database = database
         self._statements: dict[bytes, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
@@ -28,7 +28,7 @@ class Membership:
     def load(self) -> None:
         for (body,) in self._database.rows("SELECT body FROM statement WHERE folder = ?", (self._folder,)):
             self._statements[body] = read_statement(body, self._folder)
-        self.members = evaluate(self._founder, self._statements.values())
+        self.members = evaluate(self.founder, self._statements.values())
 
     def statements(self) -> tuple[bytes, ...]:
         return tuple(sorted(self._statements))
@@ -44,7 +44,7 @@ class Membership:
         if len(self._statements) + len(news) > MAX_STATEMENTS:
             raise MessageFault(f"more than {MAX_STATEMENTS} membership statements for one folder")
         self._statements.update(news)
-        self.members = evaluate(self._founder, self._statements.values())
+        self.members = evaluate(self.founder, self._statements.values())
         commit = self._database.submit(
             [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (self._folder, body)) for body in news]
         )

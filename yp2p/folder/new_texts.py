@@ -36,7 +36,7 @@ def new_text(
 
     Where the document is here already, the text came back to what it once was: it gets a document of its own.
     """
-    if document in folder.digests:
+    if document in folder.texts.digests:
         document = DocumentID(os.urandom(16))
     seq = store_first_import(folder, document, finding.text, statements)
     return FileRecord(
@@ -49,7 +49,7 @@ def store_first_import(folder: Folder, document: DocumentID, text: str, statemen
     made = first_import(text)
     seq = folder.database.next_seq()
     digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
-    folder.digests.learn(document, digest)
+    folder.texts.digests.learn(document, digest)
     folder.texts.submitted(document, seq, made.update)
     statements += [log_row(folder.id, document, seq, None, made.update), digest.save(folder.id, document, seq)]
     return seq

@@ -10,17 +10,20 @@ Invariants
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
+from yp2p.errors import DocumentPoisoned
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
 from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import StateVector, inserted_text, parse_update
+from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_state_vector
 from yp2p.store.database import Database
 
 IDLE_DOCUMENT_S = 60.0
@@ -70,6 +73,34 @@ class Texts:
             self._open[document] = live
         live.used_at = trio.current_time()
         return live
+
+    @contextmanager
+    def reloading(
+        self, live: LiveDocument, reload: Callable[[LiveDocument, Iterable[bytes]], None] | None = None
+    ) -> Iterator[None]:
+        """Should the library panic in here, load the document from the store before anybody else can use it.
+
+        Args:
+            reload: loads what is no text.
+        """
+        try:
+            yield
+        except DocumentPoisoned:
+            # no await: what is applied and not committed yet is in `untold`, everything else in the log
+            rows = self.updates(live)
+            if reload is not None:
+                reload(live, rows)
+            else:
+                live.replica = TextReplica.from_updates(self._clients.own, rows)
+            raise
+
+    def clocks(self, document: DocumentID) -> StateVector:
+        """The state vector of a document, as far as it is here."""
+        live = self._open.get(document)
+        if live is not None:
+            return live.replica.clocks()
+        digest = self.digests.get(document)
+        return read_state_vector(digest.clocks) if digest is not None else {}
 
     def updates(self, live: LiveDocument) -> list[bytes]:
         """All updates of a document, in their order: what the store has, and what is on its way there."""

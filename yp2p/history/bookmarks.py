@@ -15,7 +15,7 @@ def bookmarks(folder: Folder, entry: Entry) -> list[dict[str, Any]]:
     live = folder.texts.open(entry.document)
     text, index = live.text.text(), PositionIndex(live.replica.state())
     found: list[dict[str, Any]] = []
-    for bookmark in folder.manifest.bookmarks.get(entry.id, {}).values():
+    for bookmark in folder.catalogue.manifest.bookmarks.get(entry.id, {}).values():
         assert bookmark.position is not None
         try:
             at = index.resolve(text, bookmark.position)
@@ -46,10 +46,10 @@ async def set_bookmark(folder: Folder, entry: Entry, name: str, position: Positi
     """Put a bookmark at a position, or remove it. Raises UsageError: a name that is none, too many, or no such one."""
     if not name or len(name.encode()) > MAX_BOOKMARK_NAME_BYTES:
         raise UsageError(f"{name!r:.80} is no name of a bookmark; it has 1 to {MAX_BOOKMARK_NAME_BYTES} bytes")
-    wanted, known = Bookmark(entry.id, name, position), folder.manifest.bookmarks.get(entry.id, {})
+    wanted, known = Bookmark(entry.id, name, position), folder.catalogue.manifest.bookmarks.get(entry.id, {})
     if position is None and wanted.key not in known:
         names = ", ".join(sorted(repr(bookmark.name) for bookmark in known.values())) or "none"
         raise UsageError(f"there is no bookmark {name!r}; there are: {names}")
     if len(known) >= MAX_BOOKMARKS and wanted.key not in known:
         raise UsageError(f"there are {MAX_BOOKMARKS} bookmarks already, which is as many as a text can have")
-    await folder.write_manifest([wanted]).wait()
+    await folder.catalogue.write([wanted]).wait()

@@ -44,20 +44,20 @@ def conflicts_of(folder: Folder, entry: EntryID | None = None) -> Iterator[Confl
 
 def conflict_files(folder: Folder) -> list[str]:
     """Paths of files that stand beside another one."""
-    return sorted(path for path in folder.layout().entry_at if is_conflict_name(path))
+    return sorted(path for path in folder.catalogue.layout().entry_at if is_conflict_name(path))
 
 
 def list_conflicts(folders: Iterable[Folder]) -> list[dict[str, Any]]:
     """All of them; and the files that were kept beside another one, which have no versions."""
     found: list[dict[str, Any]] = []
     for folder in folders:
-        paths, texts = folder.layout().path_of, dict[EntryID, str]()
+        paths, texts = folder.catalogue.layout().path_of, dict[EntryID, str]()
         for conflict in conflicts_of(folder):
             versions, entry = conflict.versions, conflict.notice.entry
             if entry not in paths:
                 continue
             if entry not in texts:
-                texts[entry] = folder.texts.open(folder.manifest.entries[entry].document).text.text()
+                texts[entry] = folder.texts.open(folder.catalogue.entries[entry].document).text.text()
             found.append(
                 {
                     "folder": folder.label, "root": str(folder.path), "path": paths[entry], "kind": "place",
@@ -105,16 +105,16 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
     # no await since the text was read
     commit = None
     if after != before:
-        folder.steps_end(entry.document)
-        with folder.reloading(live):
+        folder.edits.steps_end(entry.document)
+        with folder.texts.reloading(live):
             update = live.text.edit(hunks(before, after))
         if update is not None:
-            commit = folder.record_text(live, update, None, undo_gap_s=0.0)
+            commit = folder.edits.record(live, update, None, undo_gap_s=0.0)
             folder.render_queue.want(entry.id)
-        folder.steps_end(entry.document)
+        folder.edits.steps_end(entry.document)
     for conflict in found:
         for message in folder.notices.settle(conflict.notice):
-            folder.tell_makers(message)
+            folder.observers.both_changed(message)
     if commit is not None:
         await commit.wait()
     return {"path": path, "settled": len(found), "changed": after != before}

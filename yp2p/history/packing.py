@@ -15,7 +15,8 @@ import structlog
 import trio
 
 from yp2p.errors import YpError
-from yp2p.folder.folder import Folder, manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.folder import Folder
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Pack, Single, packs_of
 from yp2p.identity import DocumentID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -54,7 +55,7 @@ class Packing:
         pause_s = _LOOK_S
         while True:
             await trio.sleep(pause_s)
-            changed = self._folder.changed
+            changed = self._folder.state.changed
             try:
                 await self.pack()
                 pause_s = _LOOK_S
@@ -113,7 +114,7 @@ class Packing:
         while left >= _AT_ONCE:
             async with folder.texts.rewriting:
                 await database.pending().wait()
-                claimed = folder.manifest.claims.keys() | folder.own_clients
+                claimed = folder.catalogue.claims.keys() | folder.clients.ids
                 rows, decided = await trio.to_thread.run_sync(
                     self._decided, document, time.time(), claimed, abandon_on_cancel=True
                 )

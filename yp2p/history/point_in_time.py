@@ -27,7 +27,8 @@ from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, Stamp, inspect
 from yp2p.files.replace import Filling, Outcome, Result, Temporary
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.authors import rows_of
-from yp2p.folder.folder import Folder, manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
@@ -57,7 +58,7 @@ async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _P
         entries: dict[EntryID, Entry] = {}
         for number, (received, data) in enumerate(_manifest_rows(folder, index, at)):
             replica.apply(data)
-            for entry in folder.manifest.read(replica, index):
+            for entry in folder.catalogue.manifest.read(replica, index):
                 known = entries.get(entry.id)
                 if entry.deletion is not None and (known is None or known.deletion != entry.deletion):
                     deleted_at[entry.id] = received
@@ -65,7 +66,7 @@ async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _P
             if number % _SLICE == 0:
                 await trio.lowlevel.checkpoint()
         # A delete that an edit has beaten since did not last.
-        past.update({found.id: _Past(found, not folder.is_alive(found)) for found in entries.values()})
+        past.update({found.id: _Past(found, not folder.catalogue.is_alive(found)) for found in entries.values()})
     return past, deleted_at
 
 
@@ -81,11 +82,11 @@ async def deleted(folder: Folder) -> list[dict[str, Any]]:
     _, deleted_at = await _folder_at(folder, None)
     found = [
         {"path": entry.path, "at": deleted_at.get(entry.id, 0.0), "folder": folder.label}
-        for entry in folder.manifest.entries.values()
+        for entry in folder.catalogue.entries.values()
         if entry.kind is Kind.TEXT
-        and not folder.is_alive(entry)
-        and entry.path not in folder.layout().entry_at
-        and entry.document in folder.digests
+        and not folder.catalogue.is_alive(entry)
+        and entry.path not in folder.catalogue.layout().entry_at
+        and entry.document in folder.texts.digests
     ]
     return sorted(found, key=lambda item: float(str(item["at"])), reverse=True)
 
@@ -116,7 +117,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
         FolderError: the folder is paused, or its trash cannot be used.
     """
     await settle(folder)
-    if not folder.is_looked_at:
+    if not folder.state.is_looked_at:
         raise FolderError(f"{folder.path} was not looked at yet since the start; try again in a moment")
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
@@ -129,20 +130,20 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     files: list[_File] = []
     for was in wanted:
         await trio.lowlevel.checkpoint()
-        path = folder.layout().path_of.get(was.id, was.path)
+        path = folder.catalogue.layout().path_of.get(was.id, was.path)
         rows = rows_of(folder, was.document, When(at=at).unpack) if was.kind is Kind.TEXT else []
         text = text_of(rows, When(at=at)) if was.kind is Kind.TEXT else ""
-        now = folder.manifest.entries.get(was.id, was)
+        now = folder.catalogue.entries.get(was.id, was)
         if not path.startswith(beneath):
             done.append(_told(was.path, "", f"it is {path} now"))
         elif text is None:
             done.append(_told(path, "", "its text came later to this device"))
         elif was.kind is now.kind is Kind.TEXT:
             done += await _restore_text(folder, now, path, text, When(at=at).rows(rows), dry_run=dry_run)
-        elif not folder.is_alive(now) or (now.kind, now.content.hash) != (was.kind, was.content.hash):
-            source = folder.blobs.file_with(was.content.hash) if was.kind is Kind.BLOB else None
+        elif not folder.catalogue.is_alive(now) or (now.kind, now.content.hash) != (was.kind, was.content.hash):
+            source = folder.files.blobs.file_with(was.content.hash) if was.kind is Kind.BLOB else None
             copy_of = folder.files[source] if source is not None else None
-            files.append(_File(path, was.content, text, folder.file_by_path(path), copy_of))
+            files.append(_File(path, was.content, text, folder.files.by_path(path), copy_of))
     if files:
         done += await on_root(folder, lambda root: _restore_files(root, files, dry_run=dry_run))
     return sorted(done, key=lambda item: item["path"])
@@ -151,7 +152,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
 async def _restore_text(
     folder: Folder, now: Entry, path: str, text: str, rows: Sequence[Row[DeviceID]], *, dry_run: bool
 ) -> list[dict[str, str]]:
-    is_alive, digest = folder.is_alive(now), folder.digests.get(now.document)
+    is_alive, digest = folder.catalogue.is_alive(now), folder.texts.digests.get(now.document)
     if is_alive and digest is not None and digest.content == hashlib.sha256(text.encode()).digest():
         return []
     if not dry_run:

@@ -44,7 +44,8 @@ from yp2p.config import History
 from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
 from yp2p.documents.thinning import joined
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency, YpError
-from yp2p.folder.folder import Folder, manifest_document_id
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay, width_at
 from yp2p.history.packing import Packing, give_back_room
@@ -295,8 +296,8 @@ class Retention:
 
     def _work(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> _Work:
         folder = self._folder
-        claimed = folder.manifest.claims.keys() | folder.own_clients
-        record = folder.files.get(folder.entry_of.get(document, EntryID(b"")))
+        claimed = folder.catalogue.claims.keys() | folder.clients.ids
+        record = folder.files.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         text = record.stamp.size if record is not None else 0
         limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)
         return _Work(document, size, limit, ages, squeeze, young, self._in_use(document), claimed)
@@ -317,12 +318,12 @@ class Retention:
         folder = self._folder
 
         def is_quiet() -> bool:
-            return folder.is_looked_at and folder.settled and not folder.trouble
+            return folder.state.is_looked_at and folder.state.settled and not folder.state.trouble
 
-        with trio.move_on_after(_BUSY_LIMIT_S if folder.is_looked_at else 0):
+        with trio.move_on_after(_BUSY_LIMIT_S if folder.state.is_looked_at else 0):
             while not is_quiet():
                 with trio.move_on_after(_BUSY_RETRY_S):
-                    await folder.changed.wait()
+                    await folder.state.changed.wait()
         return is_quiet()
 
     def _in_use(self, document: DocumentID) -> set[int]:
@@ -330,7 +331,7 @@ class Retention:
         folder = self._folder
         found = {base.base_seq for base in self._bases() if base.document == document}
         found |= {n.undo.seq for n in folder.notices if n.undo is not None and n.undo.document == document}
-        entry = folder.entry_of.get(document)
+        entry = folder.catalogue.entry_of.get(document)
         # A document that no entry has any more can be the base of a file that is not rendered yet.
         records = [folder.files.get(entry)] if entry is not None else folder.files.values()
         return found | {record.base_seq for record in records if record is not None and record.document == document}
@@ -411,8 +412,13 @@ class Retention:
         for index in range(MANIFEST_DOCUMENTS):
             gone = await trio.to_thread.run_sync(self._long_deleted, index, ages, abandon_on_cancel=True)
             for number, was in enumerate(gone):
-                now = folder.manifest.entries.get(was.id)
-                if now is not None and now.deletion == was.deletion and folder.is_looked_at and not folder.trouble:
+                now = folder.catalogue.entries.get(was.id)
+                if (
+                    now is not None
+                    and now.deletion == was.deletion
+                    and folder.state.is_looked_at
+                    and not folder.state.trouble
+                ):
                     count += self._forget(now, ages)
                 if number % _AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
@@ -434,7 +440,7 @@ class Retention:
 
     def _forget(self, entry: Entry, ages: Ages) -> bool:
         folder, document = self._folder, entry.document
-        if entry.kind is not Kind.TEXT or folder.is_alive(entry) or document not in folder.digests:
+        if entry.kind is not Kind.TEXT or folder.catalogue.is_alive(entry) or document not in folder.texts.digests:
             return False
         query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
         rows = folder.database.rows(query, (folder.id, document))

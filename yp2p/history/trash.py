@@ -27,8 +27,8 @@ async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
         finally:
             root.close()
 
-    if folder.problem:
-        raise FolderError(folder.problem)
+    if folder.state.problem:
+        raise FolderError(folder.state.problem)
     try:
         return await trio.to_thread.run_sync(run)
     except OSError as error:
@@ -127,14 +127,14 @@ async def bring_back_removed(folders: Iterable[Folder], number: int) -> dict[str
 def _bring_back(folder: Folder, undo: Undo) -> Commit | None:
     """Take back what a save removed; None when nothing of it is left to take back."""
     document = DocumentID(undo.document)
-    if document not in folder.entry_of or document not in folder.digests:
+    if document not in folder.catalogue.entry_of or document not in folder.texts.digests:
         return None
-    fork = folder.texts.at(document, undo.seq).fork(folder.fresh_client())
+    fork = folder.texts.at(document, undo.seq).fork(folder.catalogue.fresh_client())
     update = fork.edit(undo.changes())
     live = folder.texts.open(document)
     news = live.replica.apply(update) if update is not None else None
     if news is None:
         return None
-    commit = folder.record_text(live, news, None)
-    folder.render_queue.want(folder.entry_of[document])
+    commit = folder.edits.record(live, news, None)
+    folder.render_queue.want(folder.catalogue.entry_of[document])
     return commit

@@ -62,12 +62,12 @@ async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
 
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     await settle(folder)
-    async with folder.undoing:
+    async with folder.edits.undoing:
         await all_stored(folder)
         group, _ = _last_group(folder, entry.document, stack)
-        if not folder.is_alive(entry) and (stack == _UNDO or group >= 0):
+        if not folder.catalogue.is_alive(entry) and (stack == _UNDO or group >= 0):
             raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
-        is_coming_or_going = group < 0 and folder.is_alive(entry) == (stack == _UNDO)
+        is_coming_or_going = group < 0 and folder.catalogue.is_alive(entry) == (stack == _UNDO)
         return await (_come_or_go if is_coming_or_going else _turn_alone)(folder, entry, path, steps, stack)
 
 
@@ -79,10 +79,10 @@ async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack
     if stack == _UNDO:
         if _others_wrote_since(folder, entry.document, min(group)):
             raise UsageError(f"others have changed {path} since it was brought back; delete it if nobody needs it")
-        await folder.take_away(entry, _REDO, spent).wait()
+        await folder.edits.take_away(entry, _REDO, spent).wait()
     else:
-        await folder.bring_back(entry, path, _UNDO, spent).wait()
-    folder.steps_end(entry.document)
+        await folder.edits.bring_back(entry, path, _UNDO, spent).wait()
+    folder.edits.steps_end(entry.document)
     return Undone(text, text, 1, is_there=stack == _REDO, came_or_went=True)
 
 
@@ -115,7 +115,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         live = folder.texts.open(entry.document)
         try:
             update = undone(rows, change, fresh_client_id()) if change else None
-            with folder.reloading(live):
+            with folder.texts.reloading(live):
                 news = live.replica.apply(update) if update is not None else None
         except DocumentPoisoned as panic:
             raise YpError(
@@ -126,12 +126,12 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
             folder.database.submit(spent)
             continue
-        folder.to_publish |= clients_to_publish(news)
+        folder.catalogue.to_publish |= clients_to_publish(news)
         seq = folder.database.last_seq + 1
         row = (seq, folder.id, entry.document, seq, time.time(), 1 - stack)
         extra = [*spent, ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
-        commit = folder.record_text(live, news, None, extra=extra)
-        folder.steps_end(entry.document)
+        commit = folder.edits.record(live, news, None, extra=extra)
+        folder.edits.steps_end(entry.document)
         folder.render_queue.want(entry.id)
         await commit.wait()
         done += 1
@@ -148,15 +148,15 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
 async def settle(folder: Folder) -> None:
     """Wait a moment for what was saved just now."""
     with trio.move_on_after(_SETTLE_S):
-        while not folder.settled:
-            await folder.changed.wait()
+        while not folder.state.settled:
+            await folder.state.changed.wait()
 
 
 async def on_disk(folder: Folder, entry: EntryID) -> None:
     """Wait a moment for what was changed to be in the file: whoever asked for it looks there next."""
     with trio.move_on_after(_RENDER_S):
-        while not folder.trouble and not folder.is_on_disk(entry):
-            await folder.changed.wait()
+        while not folder.state.trouble and not folder.is_on_disk(entry):
+            await folder.state.changed.wait()
 
 
 def _last_group(folder: Folder, document: DocumentID, stack: int) -> tuple[int, set[int]]:

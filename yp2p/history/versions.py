@@ -76,7 +76,7 @@ async def _stored_rows(
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
     rows = rows_of(folder, entry.document, when.unpack if when is not None else NOTHING)
-    if not rows and not folder.is_alive(entry):
+    if not rows and not folder.catalogue.is_alive(entry):
         raise UsageError(f"{path} was deleted so long ago that its text is kept no longer")
     if not rows:
         raise UsageError(f"the text of {path} has not come to this device yet")
@@ -90,7 +90,7 @@ async def log(folder: Folder, path: str) -> dict[str, Any]:
     found = versions(rows, lambda client: author_of(folder, client), _GAP_S, _LONGEST_S)
     return {
         "path": path,
-        "deleted": not folder.is_alive(entry),
+        "deleted": not folder.catalogue.is_alive(entry),
         # What this device did not see being written came to it at once, as its first version.
         "came_from": folder.name_of(rows[0].sender) if rows[0].sender != folder.clients.device else None,
         "versions": [
@@ -157,25 +157,25 @@ async def set_text(
     """
     live = folder.texts.open(entry.document)
     before = live.text.text()
-    folder.steps_end(entry.document)
-    is_revived = not folder.is_alive(entry)
+    folder.edits.steps_end(entry.document)
+    is_revived = not folder.catalogue.is_alive(entry)
     if is_revived:
-        await folder.bring_back(entry, path).wait()
+        await folder.edits.bring_back(entry, path).wait()
     await all_stored(folder)
     # no await until the change is applied: the log is what the document says
     live = folder.texts.open(entry.document)
     try:
-        with folder.reloading(live):
+        with folder.texts.reloading(live):
             update = _return(folder, live, text, then) or live.text.edit(_whole(live.text.text(), text))
     except DocumentPoisoned as panic:
         raise YpError(
             f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
         ) from panic
     if update is not None:
-        commit = folder.record_text(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
+        commit = folder.edits.record(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
         folder.render_queue.want(entry.id)
         await commit.wait()
-    folder.steps_end(entry.document)
+    folder.edits.steps_end(entry.document)
     return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)
 
 
@@ -186,7 +186,7 @@ def _return(folder: Folder, live: LiveDocument, text: str, then: Sequence[Row[De
     if update is None or TextReplica.from_updates(1, [live.replica.state(), update]).text() != text:
         return None
     news = live.replica.apply(update)
-    folder.to_publish |= clients_to_publish(news) if news is not None else set()
+    folder.catalogue.to_publish |= clients_to_publish(news) if news is not None else set()
     return news
 
 

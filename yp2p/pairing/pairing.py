@@ -205,8 +205,8 @@ class PairingDesk:
         commit = folder.membership.add([statement.encode()])
         if commit is not None:
             await commit.wait()
-        folder.touch()
-        grant = Grant(folder.id, folder.founder, folder.label, self._name, folder.membership.statements())
+        folder.state.touch()
+        grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
         await messages.send(grant.encode())
         log.info("device_paired", name=name, folder=folder.label)
         await messages.receive()

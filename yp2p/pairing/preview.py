@@ -23,10 +23,10 @@ from yp2p.protocol.entries import Kind
 def list_entries(folder: Folder) -> list[Listed]:
     """Everything that stands in a folder here, as far as its content is known."""
     found: list[Listed] = []
-    for entry, path in folder.layout().path_of.items():
+    for entry, path in folder.catalogue.layout().path_of.items():
         leaf = folder.leaf(entry)
         if leaf is not None:
-            register = folder.manifest.entries[entry]
+            register = folder.catalogue.entries[entry]
             record = folder.files.get(entry)
             size = record.stamp.size if record is not None else register.content.size
             found.append(Listed(path, register.kind, leaf.content, size))

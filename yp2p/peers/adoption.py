@@ -25,14 +25,14 @@ _MAX_BYTES = 32 << 20
 
 async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) -> int:
     """Take what `peer` announced and what stands on our disk already; gives how many documents that were."""
-    path_of = folder.layout().path_of
+    path_of = folder.catalogue.layout().path_of
     wanted = {
         path: leaf
         for entry, leaf in leaves.items()
         if (path := path_of.get(entry)) is not None
-        and (found := folder.manifest.entries[entry]).kind is Kind.TEXT
+        and (found := folder.catalogue.entries[entry]).kind is Kind.TEXT
         and found.document == leaf.document
-        and leaf.document not in folder.digests
+        and leaf.document not in folder.texts.digests
     }
     if not wanted:
         return 0
@@ -42,7 +42,7 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
         if finding.found is Found.TEXT and finding.content == leaf.content:
             made = first_import(finding.text)
             if made.version == leaf.version:
-                adopted += folder.take_pulled(leaf.document, made.update, peer) is not None
+                adopted += folder.edits.take_pulled(leaf.document, made.update, peer) is not None
         if number % _SLICE == 0:
             await trio.lowlevel.checkpoint()
     return adopted

@@ -81,8 +81,8 @@ class BlobServer:
 
     async def _hashes(self, blob: bytes) -> list[bytes]:
         folder = self._folder
-        entry = folder.blobs.file_with(blob)
-        hashes = folder.chunk_hashes(blob) if entry is not None else []
+        entry = folder.files.blobs.file_with(blob)
+        hashes = folder.files.chunk_hashes(blob) if entry is not None else []
         if entry is None or hashes:
             return hashes
         path = folder.files[entry].path  # the list was lost: it is in the file
@@ -115,7 +115,7 @@ class BlobServer:
         group: list[tuple[bytes, ChunkRange]] = []
         size = 0
         for blob, first, count in request.wanted:
-            entry = self._folder.blobs.file_with(blob)
+            entry = self._folder.files.blobs.file_with(blob)
             record = self._folder.files[entry] if entry is not None else None
             path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
             for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
@@ -147,7 +147,7 @@ class BlobFetcher:
         self._folder = folder
         self._link = link
         self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
-        self._blobs = folder.blobs
+        self._blobs = folder.files.blobs
         self._work = trio.Event()
         self._not_before: dict[bytes, float] = {}  # when to ask again for what did not come
         self._unwritable: dict[bytes, int] = {}  # how often they could not be written
@@ -182,9 +182,9 @@ class BlobFetcher:
                 finally:
                     self._is_asking = False
                     for blob in blobs:
-                        self._folder.progress.arrived.pop(blob, None)
+                        self._folder.state.progress.arrived.pop(blob, None)
                     self._blobs.fetching -= blobs
-                    for session in self._folder.sessions.values():
+                    for session in self._folder.observers.sessions.values():
                         session.fetch()  # they left these blobs to this one
 
     def _ask_later(self, blobs: Iterable[bytes]) -> None:
@@ -198,14 +198,14 @@ class BlobFetcher:
 
     def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
         for content, entry in wanted:
-            self._folder.waiting.entries[entry] = error.strerror or str(error)
+            self._folder.files.waiting.entries[entry] = error.strerror or str(error)
             if error.errno == errno.ENOSPC:
                 self._blobs.obsolete.add(content.hash)
         now = trio.current_time()
         for blob in {content.hash for content, _ in wanted}:
             failures = self._unwritable[blob] = self._unwritable.get(blob, 0) + 1
             self._not_before[blob] = now + min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** min(failures - 1, 16))
-        self._folder.touch()
+        self._folder.state.touch()
 
     def _next(self) -> list[tuple[Content, EntryID]]:
         """A batch of blobs of one chunk, or a longer one; empty when nothing is left that this peer may have."""
@@ -247,7 +247,7 @@ class BlobFetcher:
             waiting.difference_update(blob for blob, _ in came)
             good = [(blob, data) for blob, data in came if blob == blob_hash(len(data), [chunk_hash(data)])]
             self._ask_later({blob for blob, _ in came} - {blob for blob, _ in good})
-            self._folder.progress.traffic.add(sum(len(data) for _, data in good), trio.current_time())
+            self._folder.state.progress.traffic.add(sum(len(data) for _, data in good), trio.current_time())
             await trio.to_thread.run_sync(self._write, good)
             self._came([blob for blob, _ in good])
 
@@ -260,11 +260,11 @@ class BlobFetcher:
 
     def _came(self, blobs: list[bytes]) -> None:
         folder = self._folder
-        blobs = [blob for blob in blobs if folder.blobs.who_wants([blob])]
+        blobs = [blob for blob in blobs if folder.files.blobs.who_wants([blob])]
         for blob in blobs:
             self._unwritable.pop(blob, None)
-        folder.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
-        folder.render_queue.want_all(folder.blobs.who_wants(blobs))
+        folder.files.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
+        folder.render_queue.want_all(folder.files.blobs.who_wants(blobs))
 
     # --- longer ones --------------------------------------------------------------------------------------------
 
@@ -330,7 +330,7 @@ class BlobFetcher:
     async def _hashes_of(self, content: Content) -> list[bytes]:
         """The hashes of the chunks, checked; empty when they are not to be had."""
         folder, blob = self._folder, content.hash
-        known = folder.chunk_hashes(blob)
+        known = folder.files.chunk_hashes(blob)
         if _are_of(content, known):
             return known
         await self._link.send(ChunkHashesQuery(folder.id, blob))
@@ -362,7 +362,7 @@ class BlobFetcher:
             came = [chunk for reply in await self._replies_now() for chunk in _chunks_of(blob, reply, open_chunks)]
             open_chunks.difference_update(index for index, _ in came)
             size = sum(len(data) for _, data in came)
-            self._folder.progress.chunks_came(blob, size, trio.current_time())
+            self._folder.state.progress.chunks_came(blob, size, trio.current_time())
 
     async def _replies_now(self) -> list[ChunkHashes | Chunks]:
         """The next reply, and those that came with it: a worker thread is worth while for several."""

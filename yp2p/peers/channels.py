@@ -96,7 +96,7 @@ class Channels:
         begins_apart = not self._is_compared() or document in self._apart
         if begins_apart:
             self._apart.add(document)
-        if self._folder.quarantine.holds(self._peer, document, trio.current_time()):
+        if self._folder.observers.quarantine.holds(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
         provider = Provider(
@@ -144,9 +144,9 @@ class Channels:
 
     def poisoned(self, document: DocumentID, reason: str) -> None:
         """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
-        held = self._folder.quarantine.add(self._peer, document, trio.current_time())
+        held = self._folder.observers.quarantine.add(self._peer, document, trio.current_time())
         log.error("document_poisoned", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
-        self._folder.touch()
+        self._folder.state.touch()
 
     # --- the peer's messages ------------------------------------------------------------------------------------
 

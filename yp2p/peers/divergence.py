@@ -56,13 +56,13 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
     Args:
         their_text: what the other side has, by `theirs`.
     """
-    found = folder.manifest.entries.get(entry)
+    found = folder.catalogue.entries.get(entry)
     is_theirs = hashlib.sha256(their_text.encode()).digest() == theirs.content
     if found is None or found.kind is not Kind.TEXT or found.document != ours.document or not is_theirs:
         return
     if folder.leaf(entry) != ours:
         return  # it moved on meanwhile
-    path = folder.layout().path_of.get(entry, found.path)
+    path = folder.catalogue.layout().path_of.get(entry, found.path)
     log.error("documents_diverged", folder=folder.label, document=ours.document.hex()[:8])
     folder.notices.add(
         NoticeKind.DIVERGED, path, "two devices had different texts with the same history; both were kept", entry
@@ -75,13 +75,13 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
     record = folder.files.get(entry)
     if record is not None and record.kind is Kind.TEXT and record.content == content:
         record = replace(record, document=document, base_seq=seq, base_state=None)
-        folder.set_file(record)
+        folder.files.set(record)
         statements.append(record.save(folder.id))
     made = Content.text(document, found.mode).after(content, ()).after(other, (content[:16],))
     changes = [Change(entry, content=made)]
     beside = entry_id_for(b"conflict", entry, other)
-    if beside not in folder.manifest.entries:
+    if beside not in folder.catalogue.entries:
         copy = document_id_for(beside)
         store_first_import(folder, copy, other_text, statements)
         changes.append(Change(beside, conflict_path(found.path, beside), Content.text(copy, found.mode)))
-    await folder.write_manifest(changes, statements).wait()
+    await folder.catalogue.write(changes, statements).wait()

@@ -141,7 +141,9 @@ class Peers:
     def known(self) -> dict[DeviceID, PublicIdentity]:
         """The members of all folders, without this device."""
         found = {
-            device: member.identity for folder in self._folders.values() for device, member in folder.members.items()
+            device: member.identity
+            for folder in self._folders.values()
+            for device, member in folder.membership.members.items()
         }
         found.pop(self._identity.device_id, None)
         return found
@@ -377,7 +379,7 @@ class Peers:
     def _open_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
         """A session for every folder that the peer is a member of and that has none yet."""
         for folder in self._folders.values():
-            if device in folder.members and folder.id not in linked.sessions:
+            if device in folder.membership.members and folder.id not in linked.sessions:
                 session = FolderSession(folder, linked.link, device, self._presence(folder))
                 linked.sessions[folder.id] = session
                 nursery.start_soon(session.run)

@@ -1,8 +1,8 @@
-"""Descents and pulls: finding out where two devices differ, and getting what is missing here.
+"""Reconciliation: finding out where two devices differ, and getting what is missing here.
 
-A descent goes from the three digests of `FolderState` down to single entries: statements, manifest documents, buckets
-and leaves of the reconcile tree. It asks and the peer answers; each side does so for itself, so a descent needs no
-agreement about who leads. Documents that are not here at all are pulled, many in one message.
+From the three digests of `FolderState` it goes down to single entries: statements, manifest documents, buckets and
+leaves of the Merkle tree. It asks and the peer answers; each side does so for itself, so that nobody has to lead.
+Documents that are not here at all are pulled.
 """
 
 from __future__ import annotations
@@ -13,49 +13,44 @@ import structlog
 import trio
 
 from yp2p.documents.provider import Provider
-from yp2p.documents.text import TextReplica, imported
-from yp2p.errors import DocumentPoisoned
-from yp2p.folder.folder import Folder, manifest_document_id
-from yp2p.folder.live_document import parse_in_slices
-from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.folder import Folder
+from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.adoption import adopt
+from yp2p.peers.channels import Channels
 from yp2p.peers.divergence import has_diverged, repair
+from yp2p.peers.pulls import Pulls
+from yp2p.peers.questions import Questions
+from yp2p.peers.tree_comparison import compare_trees
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
-    Documents,
     FolderMessage,
     FolderState,
-    Leaves,
-    LeavesQuery,
     ManifestQuery,
     ManifestVersions,
     Membership,
-    Pull,
-    TreeBuckets,
-    TreeQuery,
 )
-from yp2p.protocol.reconcile import Leaf, branch_hash, branch_of
-from yp2p.protocol.ysync import Shape
+from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
-_REPLY_LIMIT_S = 60.0
+_MANIFEST_LIMIT_S = 60.0
 _SYNC_LIMIT_S = 10.0
-_PULL_BATCH = 1024
+# Two states are compared in depth again after this long.
+_INTERVAL_S = 2.0
+# What looked diverged is looked at again after this long: the two leaves may have been of different moments.
+_SUSPICION_S = 1.0
 _SLICE = 32
-# In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
-_BUCKET_SLICE = 4
 
 log = structlog.get_logger()
 
 
-class Descent:
-    """The asking side of a folder session.
+class Reconciliation:
+    """Brings a folder together with what one peer announces.
 
     Args:
-        replies: the peer's answers, in order; one question is open at a time.
         behind: entries that the peer is not known to have as we have them; kept up to date here.
-        sync_again: runs step 1 for a document; gives its provider, None when the manifest names no such document.
-        poisoned: is told of a document on which the library panicked.
+        of_peer: gives what the peer announced last.
+        compared: is told when everything was compared.
     """
 
     def __init__(
@@ -63,139 +58,118 @@ class Descent:
         folder: Folder,
         link: Link,
         peer: DeviceID,
-        replies: trio.MemoryReceiveChannel[FolderMessage],
         behind: dict[EntryID, Leaf | None],
-        sync_again: Callable[[DocumentID], Provider | None],
-        poisoned: Callable[[DocumentID, str], None],
+        channels: Channels,
+        of_peer: Callable[[], FolderState | None],
+        compared: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self._link = link
         self._peer = peer
-        self._replies = replies
         self._behind = behind
-        self._sync_again = sync_again
-        self._poisoned = poisoned
-        self._lacking: set[DocumentID] = set()
+        self._channels = channels
+        self._of_peer = of_peer
+        self._compared = compared
+        self._questions = Questions(link)
+        self._pulls = Pulls(folder, peer, self._questions, channels)
+        self._work = trio.Event()
+        self._is_wanted = self._is_pull_wanted = False
+        self._last: tuple[tuple[bytes, ...], float] = ((), 0.0)
         self._suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}  # equal versions, different contents, seen once
         self._theirs: dict[EntryID, Leaf] = {}  # what the peer announced and we have not taken yet
 
-    async def _reply(self) -> FolderMessage:
-        with trio.fail_after(_REPLY_LIMIT_S):
-            return await self._replies.receive()
+    async def deliver(self, reply: FolderMessage) -> None:
+        """An answer of the peer."""
+        await self._questions.deliver(reply)
 
-    async def descend(self, state: FolderState) -> None:
+    def is_older_than(self, age_s: float) -> bool:
+        """Whether the last comparison began so long ago."""
+        return trio.current_time() - self._last[1] > age_s
+
+    def want(self, own: FolderState, state: FolderState) -> None:
+        """Compare in depth, but not the same two states again and again."""
+        key = (own.manifest, own.tree, state.manifest, state.tree, state.membership)
+        if key != self._last[0] or self.is_older_than(_INTERVAL_S):
+            self._last = (key, trio.current_time())
+            self._is_wanted = True
+            self._work.set()
+
+    def want_pull(self) -> None:
+        """Some document is missing."""
+        self._is_pull_wanted = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Compare and pull when that is wanted, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work = trio.Event()
+            if self._is_wanted:
+                await self._compare_and_pull()
+            elif self._is_pull_wanted:
+                await self._pull()
+
+    async def _compare_and_pull(self) -> None:
+        self._is_wanted = False
+        state = self._of_peer()
+        if state is not None:
+            await self._descend(state)
+        await self._pull()
+        self._compared()
+        if self._suspects:
+            with trio.move_on_after(_SUSPICION_S):
+                await self._work.wait()
+            self._is_wanted = True
+            self._work.set()
+
+    async def _pull(self) -> None:
+        self._is_pull_wanted = False
+        theirs, self._theirs = self._theirs, {}
+        adopted = await adopt(self._folder, theirs, self._peer)
+        if adopted:
+            log.info("files_adopted", folder=self._folder.label, count=adopted)
+        await self._pulls.missing()
+
+    async def _descend(self, state: FolderState) -> None:
         """Compare everything with a peer that announced `state`."""
         folder = self._folder
-        self._lacking.clear()
+        self._pulls.start_over()
         if state.membership != folder.membership.digest():
-            await self._link.send(Membership(folder.id, folder.membership.statements()))
-        if state.manifest != folder.manifest_digest():
+            await self._questions.tell(Membership(folder.id, folder.membership.statements()))
+        if state.manifest != folder.catalogue.digest():
             await self._sync_manifest()
         if state.tree != folder.leaves.tree().root():
-            await self._compare_trees()
+            await self._compare_entries()
 
     async def _sync_manifest(self) -> None:
-        await self._link.send(ManifestQuery(self._folder.id))
-        reply = await self._reply()
+        reply = await self._questions.ask(ManifestQuery(self._folder.id))
         if not isinstance(reply, ManifestVersions):
             return
-        own = self._folder.manifest.versions()
+        own = self._folder.catalogue.manifest.versions()
         opened = [
-            self._sync_again(manifest_document_id(index))
+            self._channels.sync_again(manifest_document_id(index))
             for index, version in enumerate(reply.versions)
             if version != own[index]
         ]
-        with trio.move_on_after(_REPLY_LIMIT_S):
-            for provider in opened:
-                if provider is not None:
-                    await provider.synced.wait()
+        await _synced(opened, _MANIFEST_LIMIT_S)
 
-    async def _compare_trees(self) -> None:
-        folder = self._folder
-        await self._link.send(TreeQuery(folder.id))
-        reply = await self._reply()
-        if not isinstance(reply, TreeBuckets):
+    async def _compare_entries(self) -> None:
+        difference = await compare_trees(self._folder, self._questions)
+        if difference is None:
             return
-        differing = folder.leaves.tree().differing(list(reply.hashes))
-        theirs: dict[EntryID, Leaf] = {}
-        masks: dict[int, int] = {}
-        asked = await self._branches(differing)
-        if differing:
-            await self._link.send(LeavesQuery(folder.id, tuple(asked.items())))
-            last = False
-            while not last:
-                leaves = await self._reply()
-                if not isinstance(leaves, Leaves):
-                    return
-                theirs.update(leaves.leaves)
-                masks = dict(leaves.branches)
-                last = leaves.last
-        self._theirs = theirs
-        # What changed here since we asked is not what the peer compared with.
-        now = await self._branches(differing)
-        tree = folder.leaves.tree()
-        changed = {bucket for bucket in tree.differing(list(reply.hashes)) if bucket not in asked}
-
-        def differs(entry: EntryID) -> bool:
-            bucket, branch = entry[0], branch_of(entry)
-            if bucket not in asked:
-                return bucket in changed
-            is_changed = branch_hash(now[bucket], branch) != branch_hash(asked[bucket], branch)
-            return is_changed or bool(masks.get(bucket, 0) >> branch & 1)
-
-        for entry in [e for e in self._behind if not differs(e)]:
+        self._theirs = {entry: leaf for leaves in difference.theirs.values() for entry, leaf in leaves.items()}
+        for entry in [entry for entry in self._behind if not difference.has(entry)]:
             del self._behind[entry]
-        syncing: list[Provider] = []
+        syncing: list[Provider | None] = []
         suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
-        by_bucket: dict[int, set[EntryID]] = {}
-        for entry in theirs:
-            by_bucket.setdefault(entry[0], set()).add(entry)
-        for number, bucket in enumerate(differing):
-            ours = {entry: leaf for entry, leaf in tree.leaves(bucket).items() if differs(entry)}
-            for entry in ours.keys() | by_bucket.get(bucket, set()):
-                provider = self._compare(entry, ours.get(entry), theirs.get(entry))
-                if provider is not None:
-                    syncing.append(provider)
-                if has_diverged(ours.get(entry), theirs.get(entry)):
-                    suspects[entry] = (ours[entry], theirs[entry])
+        for number, bucket in enumerate(difference.buckets):
+            for entry, ours, theirs in difference.pairs(self._folder, bucket):
+                syncing.append(self._compare(entry, ours, theirs))
+                if ours is not None and theirs is not None and has_diverged(ours, theirs):
+                    suspects[entry] = (ours, theirs)
             if number % _SLICE == 0:
                 await trio.lowlevel.checkpoint()
-        with trio.move_on_after(_SYNC_LIMIT_S):
-            for provider in syncing:
-                await provider.synced.wait()
-        for entry, pair in suspects.items():
-            if self._suspects.get(entry) == pair:
-                text = await self._text_of_peer(pair[1].document)
-                if text is not None:
-                    await repair(folder, entry, *pair, text)
-        self._suspects = suspects
-
-    async def _branches(self, buckets: list[int]) -> dict[int, bytes]:
-        """The hashes of the branches of these buckets, each as they are at some moment."""
-        found: dict[int, bytes] = {}
-        for number, bucket in enumerate(buckets):
-            found[bucket] = self._folder.leaves.tree().branches(bucket)
-            if number % _BUCKET_SLICE == 0:
-                await trio.lowlevel.checkpoint()
-        return found
-
-    async def _text_of_peer(self, document: DocumentID) -> str | None:
-        """The text that the peer has of a document; None when it has none any more."""
-        await self._link.send(Pull(self._folder.id, (document,)))
-        reply = await self._reply()
-        states = dict(reply.states) if isinstance(reply, Documents) else {}
-        replica = TextReplica(1)
-        try:
-            replica.receive(states.get(document) or imported(""))
-        except DocumentPoisoned as panic:
-            self._poisoned(document, str(panic))
-            return None
-        return replica.text()
-
-    @property
-    def suspects(self) -> bool:
-        """Whether something looked diverged once: it has to be looked at a second time."""
-        return bool(self._suspects)
+        await _synced(syncing, _SYNC_LIMIT_S)
+        await self._repair(suspects)
 
     def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
@@ -204,56 +178,26 @@ class Descent:
             return None
         self._behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
-        found = self._folder.manifest.entries.get(entry)
+        found = self._folder.catalogue.entries.get(entry)
         if theirs is None or found is None or found.kind is not Kind.TEXT or found.document != theirs.document:
             return None
-        if theirs.document in self._folder.digests:
-            return self._sync_again(theirs.document)
-        self._folder.wanted.add(theirs.document)
+        if theirs.document in self._folder.texts.digests:
+            return self._channels.sync_again(theirs.document)
+        self._folder.catalogue.wanted.add(theirs.document)
         return None
 
-    async def pull_missing(self) -> None:
-        """Pull what the manifest names and nobody is pulling already, batch by batch."""
-        folder = self._folder
-        theirs, self._theirs = self._theirs, {}
-        adopted = await adopt(folder, theirs, self._peer)
-        if adopted:
-            log.info("files_adopted", folder=folder.label, count=adopted)
-        while True:
-            wanted = [
-                document
-                for document in folder.missing_documents()
-                if document not in folder.pulling
-                and document not in self._lacking
-                and not folder.quarantine.holds(self._peer, document, trio.current_time())
-            ][:_PULL_BATCH]
-            if not wanted:
-                return
-            folder.pulling.update(wanted)
-            try:
-                await self._pull(wanted)
-            finally:
-                folder.pulling.difference_update(wanted)
+    async def _repair(self, suspects: dict[EntryID, tuple[Leaf, Leaf]]) -> None:
+        """What looked diverged twice, in the same way, has."""
+        for entry, pair in suspects.items():
+            if self._suspects.get(entry) == pair:
+                text = await self._pulls.text_of_peer(pair[1].document)
+                if text is not None:
+                    await repair(self._folder, entry, *pair, text)
+        self._suspects = suspects
 
-    async def _pull(self, wanted: list[DocumentID]) -> None:
-        folder = self._folder
-        await self._link.send(Pull(folder.id, tuple(wanted)))
-        waiting = set(wanted)
-        while waiting:
-            reply = await self._reply()
-            if not isinstance(reply, Documents):
-                return
-            folder.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
-            for number, (document, state) in enumerate(reply.states):
-                if document not in waiting:
-                    continue
-                waiting.discard(document)
-                if not state:
-                    self._lacking.add(document)
-                    continue
-                try:
-                    folder.take_pulled(document, state, self._peer, await parse_in_slices(state, Shape.TEXT))
-                except DocumentPoisoned as panic:
-                    self._poisoned(document, str(panic))
-                if number % _SLICE == 0:
-                    await trio.lowlevel.checkpoint()
+
+async def _synced(providers: list[Provider | None], limit_s: float) -> None:
+    with trio.move_on_after(limit_s):
+        for provider in providers:
+            if provider is not None:
+                await provider.synced.wait()

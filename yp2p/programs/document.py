@@ -116,7 +116,7 @@ class ProgramDocument:
         return len(self._live.untold_updates()) > _MAX_UNTOLD
 
     def _is_its_file(self) -> bool:
-        found = self._folder.manifest.entries.get(self._program.entry)
+        found = self._folder.catalogue.entries.get(self._program.entry)
         return found is not None and found.kind is Kind.TEXT and found.document == self._live.id
 
     # --- what the program wrote ---------------------------------------------------------------------------------
@@ -179,7 +179,9 @@ class ProgramDocument:
         return fork.size() > max(size, self._max_text_bytes)
 
     def _accept(self, source: object, update: bytes, parsed: Parsed | None = None) -> Commit | None:
-        return self._folder.accept_from_program(self._live, update, source, CAPTURE_S, parsed, self._program.client)
+        return self._folder.edits.accept_from_program(
+            self._live, update, source, CAPTURE_S, parsed, self._program.client
+        )
 
     # --- putting right ------------------------------------------------------------------------------------------
 
@@ -245,11 +247,11 @@ class ProgramDocument:
         fork = self._live.text.fork(1 << 52 | randbits(51))
         fork.edit([Hunk(0, 0, "|")])
         fork.edit([Hunk(0, 1, "")])
-        self._folder.to_publish.add(fork.client_id)
-        with self._folder.reloading(self._live):
+        self._folder.catalogue.to_publish.add(fork.client_id)
+        with self._folder.texts.reloading(self._live):
             news = self._live.replica.apply(fork.update_since(self._live.state_vector()))
         if news is not None:
-            self._folder.record_text(self._live, news, None)
+            self._folder.edits.record(self._live, news, None)
 
     def _put_shields(self, displaced: Sequence[Displaced], index: PositionIndex) -> dict[ID, ID]:
         """Put a deleted item behind what was displaced; gives those items by what they are behind."""
@@ -258,23 +260,23 @@ class ProgramDocument:
             return {}
         client, clock = self._shields
         self._shields = client, clock + len(places)
-        self._folder.to_publish.add(client)
-        with self._folder.reloading(self._live):
+        self._folder.catalogue.to_publish.add(client)
+        with self._folder.texts.reloading(self._live):
             news = self._live.replica.apply(shield(client, clock, places.items()))
         if news is not None:
             index.apply(news)
-            self._folder.record_text(self._live, news, None, undo_gap_s=CAPTURE_S)
+            self._folder.edits.record(self._live, news, None, undo_gap_s=CAPTURE_S)
         return {anchor: (client, clock + number) for number, anchor in enumerate(places)}
 
     def _edit(self, changes: Sequence[Hunk], index: PositionIndex) -> Commit | None:
         if not changes:
             return None
-        with self._folder.reloading(self._live):
+        with self._folder.texts.reloading(self._live):
             news = self._live.text.edit(changes)
         if news is None:
             return None
         index.apply(news)
-        return self._folder.record_text(self._live, news, None, undo_gap_s=CAPTURE_S)
+        return self._folder.edits.record(self._live, news, None, undo_gap_s=CAPTURE_S)
 
     def _remember(self, displaced: Sequence[Displaced], stands_for: dict[ID, ID]) -> None:
         self._moved += (

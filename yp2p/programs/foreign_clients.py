@@ -69,7 +69,7 @@ def check_clients(
     Raises:
         OtherFile: they are, or may as well be.
     """
-    clocks = folder.clocks(document)
+    clocks = folder.texts.clocks(document)
     for other in sorted(earlier):
         if is_all and _may_be_of(folder, other, clocks, vector):
             _refuse(folder, other)
@@ -77,7 +77,7 @@ def check_clients(
     if not strangers:
         return
     holders = _documents_of(folder, document, strangers)
-    processes = folder.own_clients.union(*folder.database.rows("SELECT client, fork FROM start")) if holders else set()
+    processes = folder.clients.ids.union(*folder.database.rows("SELECT client, fork FROM start")) if holders else set()
     has_nothing_of_this = is_all and not any(clock and client in clocks for client, clock in vector.items())
     if any(has_nothing_of_this or (len(of) == 1 and client not in processes) for client, of in holders.items()):
         (other, _), *_ = Counter(document for of in holders.values() for document in of).most_common(1)
@@ -86,21 +86,23 @@ def check_clients(
 
 def is_alike(folder: Folder, document: DocumentID, other: DocumentID) -> bool:
     """Whether everybody who wrote in a document also wrote in another one."""
-    return other in folder.entry_of and folder.clocks(document).keys() <= folder.clocks(other).keys()
+    return (
+        other in folder.catalogue.entry_of and folder.texts.clocks(document).keys() <= folder.texts.clocks(other).keys()
+    )
 
 
 def _may_be_of(folder: Folder, other: DocumentID, clocks: Mapping[int, int], vector: Mapping[int, int]) -> bool:
     """Whether all that a program has may be of another document, and what a process wrote there is taken for ours."""
-    theirs = folder.clocks(other) if other in folder.entry_of else {}
+    theirs = folder.texts.clocks(other) if other in folder.catalogue.entry_of else {}
     known = {client: clock for client, clock in vector.items() if clock and (client in clocks or client in theirs)}
-    processes = folder.own_clients | folder.manifest.claims.keys()
+    processes = folder.clients.ids | folder.catalogue.claims.keys()
     return any(client in processes and client in clocks for client in known) and all(
         clock <= theirs.get(client, 0) for client, clock in known.items()
     )
 
 
 def _refuse(folder: Folder, other: DocumentID) -> None:
-    where = folder.layout().path_of.get(folder.entry_of.get(other, EntryID(b"")))
+    where = folder.catalogue.layout().path_of.get(folder.catalogue.entry_of.get(other, EntryID(b"")))
     raise OtherFile(
         "what this program holds is the text of another file"
         + (f", which is at {where} now" if where is not None else ", which was deleted")
@@ -112,14 +114,14 @@ def _documents_of(folder: Folder, besides: DocumentID, clients: set[int]) -> dic
     """In which other documents these client IDs wrote."""
     marks = {client: write_varint(client) for client in clients}
     found: dict[int, list[DocumentID]] = {}
-    for document in folder.entry_of:
-        if document == besides or document not in folder.digests:
+    for document in folder.catalogue.entry_of:
+        if document == besides or document not in folder.texts.digests:
             continue
-        digest = folder.digests.at_hand(document)
+        digest = folder.texts.digests.at_hand(document)
         # of ten thousand documents next to none has to be read: a client ID is four bytes or more
         if digest is not None and not any(mark in digest.clocks for mark in marks.values()):
             continue
-        clocks = read_state_vector(digest.clocks) if digest is not None else folder.clocks(document)
+        clocks = read_state_vector(digest.clocks) if digest is not None else folder.texts.clocks(document)
         for client in clients & clocks.keys():
             found.setdefault(client, []).append(document)
     return found

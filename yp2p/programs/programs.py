@@ -105,7 +105,7 @@ class Programs:
     def remove(self, program: Program) -> None:
         self._open.discard(program)
         if not any(other.entry == program.entry for other in self._open):
-            self._displaced.pop(self._folder.manifest.entries[program.entry].document, None)
+            self._displaced.pop(self._folder.catalogue.entries[program.entry].document, None)
             self._told.pop(program.entry, None)
             self._others.pop(program.entry, None)
             if (lines := self._lines.pop(program.entry, None)) is not None:
@@ -119,7 +119,7 @@ class Programs:
     def refused(self, program: Program, reason: str) -> None:
         """Have a program told that something of what it wrote was not taken."""
         program.refusals = [*program.refusals[-_MAX_REFUSALS:], reason]
-        self._folder.touch()
+        self._folder.state.touch()
 
     def said(self, program: Program, data: bytes) -> None:
         """Take what a program says of itself and of those who it speaks for, as an awareness update.
@@ -144,7 +144,7 @@ class Programs:
 
     def _changed(self) -> None:
         self.revision += 1
-        self._folder.touch()
+        self._folder.state.touch()
         self._on_change()
 
     def others(self, program: Program, present: Sequence[dict[str, Any]], own: str, age_s: float = 0.0) -> str:
@@ -157,7 +157,7 @@ class Programs:
             own: the ID of this device, of whose programs more is known here.
             age_s: how old what is told may be; `is_current` says whether it has changed since.
         """
-        entry, path = program.entry, self._folder.layout().path_of.get(program.entry, "")
+        entry, path = program.entry, self._folder.catalogue.layout().path_of.get(program.entry, "")
         items = self._items(entry, age_s)
         made = self._others.get(entry)
         if made is None or made.present is not present or made.path != path:
@@ -188,7 +188,7 @@ class Programs:
         Args:
             age_s: how old it may be; where something has changed since, `on_change` is called.
         """
-        paths = self._folder.layout().path_of
+        paths = self._folder.catalogue.layout().path_of
         entries = sorted({p.entry for p in self._open if p.entry in paths}, key=lambda entry: paths[entry])
         found = [item for entry in entries for _, item in self._items(entry, age_s)][:_MAX_PROGRAMS_TOLD]
         if not all(map(self.is_current, entries)):
@@ -215,7 +215,11 @@ class Programs:
 
     def _state(self, entry: EntryID) -> tuple[object, ...]:
         lines = self._lines.get(entry)
-        return self.revision, self._folder.layout().path_of.get(entry, ""), lines.seq if lines is not None else 0
+        return (
+            self.revision,
+            self._folder.catalogue.layout().path_of.get(entry, ""),
+            lines.seq if lines is not None else 0,
+        )
 
     def _items(self, entry: EntryID, age_s: float = 0.0) -> list[tuple[Program, dict[str, Any]]]:
         """Of each person or program that has a file open; made anew when one says something or the text changes.
@@ -223,7 +227,7 @@ class Programs:
         Args:
             age_s: how old they may be. Where they may be old at all, lines may be `_LINE_AGE_S` old.
         """
-        path, state = self._folder.layout().path_of.get(entry, ""), self._state(entry)
+        path, state = self._folder.catalogue.layout().path_of.get(entry, ""), self._state(entry)
         now = trio.current_time()
         if not self.is_current(entry) and not (entry in self._told and now - self._told[entry][1] < age_s):
             if (lines := self._lines.get(entry)) is not None:
@@ -252,7 +256,7 @@ class Programs:
 
     def _lines_of(self, entry: EntryID) -> Lines:
         if entry not in self._lines:
-            document = self._folder.manifest.entries[entry].document
+            document = self._folder.catalogue.entries[entry].document
             self._lines[entry] = Lines(self._folder.texts.open(document))
         return self._lines[entry]
 

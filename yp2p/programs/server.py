@@ -139,7 +139,7 @@ class Documents:
         """
         with trio.move_on_after(_LOOK_LIMIT_S):
             while (folder := self._about_to_look(wanted)) is not None:
-                await folder.changed.wait()
+                await folder.state.changed.wait()
         if self._about_to_look(wanted) is not None:
             raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
         return self._find(wanted)
@@ -148,8 +148,8 @@ class Documents:
         """The folder in which there is a file at this path that has no entry yet."""
         with suppress(UsageError, OSError):
             folder, inside = lookup.find(self._device.folders, wanted.path)
-            is_new = inside not in folder.layout().entry_at and not folder.trouble
-            if is_new and not folder.rules.ignores(inside, directory=False):
+            is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.trouble
+            if is_new and not folder.files.rules.ignores(inside, directory=False):
                 return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
         return None
 
@@ -159,9 +159,9 @@ class Documents:
             return self._find_again(wanted)
         folder, inside = lookup.find(self._device.folders, wanted.path)
         entry = lookup.entry_at(folder, inside)
-        if not folder.is_alive(entry):
+        if not folder.catalogue.is_alive(entry):
             raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
-        if entry.document not in folder.digests:
+        if entry.document not in folder.texts.digests:
             raise NotHereYet(f"the text of {inside} has not come to this device yet")
         return folder, entry
 
@@ -173,7 +173,7 @@ class Documents:
         with suppress(ValueError):
             before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
             for folder in self._device.folders:
-                entry = folder.manifest.entries.get(before)
+                entry = folder.catalogue.entries.get(before)
                 if entry is not None and entry.kind is Kind.TEXT and _name_of(entry) == wanted.file:
                     return folder, entry
         raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
@@ -189,7 +189,7 @@ class Documents:
         headers = [(b"yp2p-file", _name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
         await stream.send_all(socket.accept(headers))
         program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
-        if not program.is_this_file and (path := folder.layout().path_of.get(entry.id)) is not None:
+        if not program.is_this_file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
             program.earlier = programs.served.note(path, entry.document)
         programs.add(program)
         channel: ProgramChannel | None = None
@@ -233,7 +233,7 @@ class Documents:
         feed = AwarenessFeed()
         last = -math.inf
         while True:
-            changed = folder.changed
+            changed = folder.state.changed
             if program.refusals:
                 reasons, program.refusals = dict.fromkeys(program.refusals), []
                 await channel.send(encode(Denied("; ".join(reasons))))
@@ -253,7 +253,7 @@ class Documents:
 
     def _as_list(self, folder: Folder, program: Program) -> dict[int, str]:
         """One awareness state with all others in it."""
-        path = folder.layout().path_of.get(program.entry, "")
+        path = folder.catalogue.layout().path_of.get(program.entry, "")
         where = quote(os.fsencode(f"{folder.path}/{path}")) if path else None  # any name, also one that is not UTF-8
         others = self._device.programs(folder).others(
             program, self._device.present(folder), self._device.shown_id, PRESENCE_AGE_S
@@ -262,7 +262,7 @@ class Documents:
 
     def _as_states(self, folder: Folder, program: Program) -> dict[int, str]:
         """Each of the others as an awareness client."""
-        path = folder.layout().path_of.get(program.entry, "")
+        path = folder.catalogue.layout().path_of.get(program.entry, "")
         carets = self._device.programs(folder).carets_besides(program)
         states = states_for(program, carets, self._device.present(folder), self._device.shown_id, path)
         return {client: as_json(state) for client, state in states.items()}

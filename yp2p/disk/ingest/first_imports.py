@@ -82,11 +82,11 @@ class Imports:
         statements: list[Statement] = []
         imported_entries: list[EntryID] = []
         for finding in findings:
-            occupant = folder.manifest.entries.get(folder.layout().entry_at.get(finding.path, EntryID(b"")))
+            occupant = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(finding.path, EntryID(b"")))
             if occupant is not None and occupant.kind is not finding.kind:
                 finding = await self._as_kind_of(occupant, finding)
             is_text = finding.kind is Kind.TEXT
-            dead = folder.dead_entry_at(finding.path) if occupant is None and is_text else None
+            dead = folder.catalogue.dead_entry_at(finding.path) if occupant is None and is_text else None
             if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
                 await self._meets_whole(occupant, finding)
             elif occupant is not None:
@@ -99,7 +99,7 @@ class Imports:
                 await self._revive(dead, finding)
             else:
                 entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
-                if entry in folder.manifest.entries and is_text:
+                if entry in folder.catalogue.entries and is_text:
                     entry = EntryID(os.urandom(16))
                 while self._is_in_use(entry):
                     entry = entry_id_for(b"again", entry)  # what was here has another name now
@@ -111,15 +111,15 @@ class Imports:
             self._look(finding.path)
         if changes:
             # no await since the first of them: of what is not submitted nobody may see a part
-            commit = folder.write_manifest(changes, statements)
-            commit.then(lambda: folder.all_rendered(imported_entries))
+            commit = folder.catalogue.write(changes, statements)
+            commit.then(lambda: folder.rendered(imported_entries))
             self._on_their_way.append(commit)
             await trio.lowlevel.checkpoint()
             log.info("files_imported", folder=folder.label, count=len(changes))
 
     def _is_in_use(self, entry: EntryID) -> bool:
-        found = self._folder.manifest.entries.get(entry)
-        return found is not None and (self._folder.is_alive(found) or entry in self._folder.files)
+        found = self._folder.catalogue.entries.get(entry)
+        return found is not None and (self._folder.catalogue.is_alive(found) or entry in self._folder.files)
 
     def _add(
         self, entry: EntryID, path: str, finding: Finding, changes: list[Change], statements: list[Statement]
@@ -138,8 +138,8 @@ class Imports:
             if content.kind is Kind.SYMLINK:
                 folder.notices.tell_symlink(path, content.target, entry)
         statements.append(record.save(folder.id))
-        folder.set_file(record)
-        before = folder.manifest.entries.get(entry)
+        folder.files.set(record)
+        before = folder.catalogue.entries.get(entry)
         mode = finding.mode if before is not None and before.mode != finding.mode else None
         changes.append(Change(entry, path, content, mode, revive=before is not None))
 
@@ -150,10 +150,10 @@ class Imports:
         assert finding.kind is not None
         if here is None and finding.kind is occupant.kind and finding.content == occupant.content.hash:
             record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
-            folder.set_file(record)
+            folder.files.set(record)
             folder.database.submit([*save_chunks(finding), record.save(folder.id)])
             folder.render_queue.want(occupant.id)
-            folder.rendered(occupant.id)
+            folder.rendered([occupant.id])
         elif finding.kind is not Kind.DIRECTORY:
             record = replace(
                 record_of(occupant.id, occupant.content, finding), content=finding.content, kind=finding.kind
@@ -163,7 +163,7 @@ class Imports:
     async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
         """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
         kinds = {occupant.kind, finding.kind}
-        digest = self._folder.digests.get(occupant.document) if occupant.kind is Kind.TEXT else None
+        digest = self._folder.texts.digests.get(occupant.document) if occupant.kind is Kind.TEXT else None
         content = digest.content if digest is not None else occupant.content.hash
         if kinds != {Kind.TEXT, Kind.BLOB} or not content:
             return finding
@@ -182,7 +182,7 @@ class Imports:
     ) -> None:
         """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
         folder = self._folder
-        digest = folder.digests.get(occupant.document)
+        digest = folder.texts.digests.get(occupant.document)
         if digest is None:
             return  # its document is on its way; rendering it will look here again
         if digest.content == finding.content and occupant.id not in folder.files:
@@ -192,16 +192,16 @@ class Imports:
                 finding.mode, finding.stamp,
             )  # fmt: skip
             await folder.database.pending().wait()
-            folder.set_file(record)
+            folder.files.set(record)
             folder.database.submit([record.save(folder.id)])
-            folder.rendered(occupant.id)
+            folder.rendered([occupant.id])
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
-        copy = folder.manifest.entries.get(entry)
-        if copy is not None and folder.is_alive(copy) and copy.document not in folder.digests:
+        copy = folder.catalogue.entries.get(entry)
+        if copy is not None and folder.catalogue.is_alive(copy) and copy.document not in folder.texts.digests:
             self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
             return
-        if copy is not None and folder.is_alive(copy) and self._holds(copy, finding):
+        if copy is not None and folder.catalogue.is_alive(copy) and self._holds(copy, finding):
             # Another device had this very file and put it beside already: one copy, not one a device.
             seq = folder.texts.open(copy.document).last_seq
             result = await self._move(finding, f"{new_place()}/{finding.path}")
@@ -229,7 +229,7 @@ class Imports:
         log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
 
     def _holds(self, copy: Entry, finding: Finding) -> bool:
-        digest = self._folder.digests.get(copy.document)
+        digest = self._folder.texts.digests.get(copy.document)
         return digest is not None and digest.content == finding.content
 
     async def _move(self, finding: Finding, target: str) -> Result:
@@ -252,7 +252,7 @@ class Imports:
             entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.mode,
             NO_STAMP,
         )  # fmt: skip
-        folder.set_file(record)
-        commit = folder.write_manifest([Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)])
+        folder.files.set(record)
+        commit = folder.catalogue.write([Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)])
         await commit.wait()
         await self._known_file(record, finding)

@@ -18,10 +18,10 @@ from yp2p.protocol.entries import Kind
 
 async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:
     """From now on these paths are left out. What is left out no more, and is not there, comes back."""
-    folder.rules = rules
-    before = {entry: record.path for entry in folder.ignored if (record := folder.files.get(entry)) is not None}
-    places = dict(folder.layout().path_of)
-    entries = folder.manifest.entries
+    folder.files.rules = rules
+    before = {entry: record.path for entry in folder.files.ignored if (record := folder.files.get(entry)) is not None}
+    places = dict(folder.catalogue.layout().path_of)
+    entries = folder.catalogue.entries
     directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
 
     def look() -> tuple[set[EntryID], set[EntryID]]:
@@ -29,15 +29,15 @@ async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:
         return ignored, {entry for entry in before.keys() - ignored if _is_gone(root, before[entry])}
 
     found, gone = await trio.to_thread.run_sync(look)
-    for entry in found ^ folder.ignored:
-        if folder.layout().path_of.get(entry) == places.get(entry):
+    for entry in found ^ folder.files.ignored:
+        if folder.catalogue.layout().path_of.get(entry) == places.get(entry):
             record = folder.files.get(entry)
             if entry in gone and record is not None and record.path == before[entry]:
-                folder.drop_file(entry)  # it was removed while nobody looked after it: that is no deletion
+                folder.files.drop(entry)  # it was removed while nobody looked after it: that is no deletion
                 folder.database.submit([record.delete(folder.id)])
             folder.note_ignored(entry, entry in found)
             folder.render_queue.want(entry)
-            folder.rendered(entry)
+            folder.rendered([entry])
     folder.render_queue.wake()
 
 
@@ -50,25 +50,25 @@ def _is_gone(root: Root, path: str) -> bool:
 
 def is_left_alone(folder: Folder, path: str) -> bool:
     """Whether the file of a known entry is left out by now."""
-    entry = folder.file_at.get(path)
-    if entry not in folder.ignored:
+    entry = folder.files.at.get(path)
+    if entry not in folder.files.ignored:
         return False
-    return folder.rules.ignores(path, directory=folder.files[entry].kind is Kind.DIRECTORY)
+    return folder.files.rules.ignores(path, directory=folder.files[entry].kind is Kind.DIRECTORY)
 
 
 def _rules_entry(folder: Folder) -> Entry | None:
-    entry = folder.layout().entry_at.get(IGNORE_FILE)
-    found = folder.manifest.entries[entry] if entry is not None else None
+    entry = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
+    found = folder.catalogue.entries[entry] if entry is not None else None
     return found if found is not None and found.kind is Kind.TEXT else None
 
 
 def rules_document_is_missing(folder: Folder) -> bool:
     """Whether the folder has rules on what is left out that are not here yet."""
     found = _rules_entry(folder)
-    return found is not None and found.document not in folder.digests
+    return found is not None and found.document not in folder.texts.digests
 
 
 def rules_text(folder: Folder) -> str:
     """The folder's rules on what is left out, as its document says; empty when there are none here."""
     found = _rules_entry(folder)
-    return folder.texts.head(found.document)[1] if found is not None and found.document in folder.digests else ""
+    return folder.texts.head(found.document)[1] if found is not None and found.document in folder.texts.digests else ""

@@ -128,7 +128,7 @@ class Ingest:
         folder = self._folder
         known: list[tuple[str, Stamp | None, bool]] = []
         for path in paths:
-            record = folder.file_by_path(path)
+            record = folder.files.by_path(path)
             if record is None:
                 known.append((path, None, False))
             else:
@@ -164,7 +164,7 @@ class Ingest:
     async def read_long(self, path: str) -> None:
         """Read a long file, while everything else goes on; then it is looked at again."""
         try:
-            record = self._folder.file_by_path(path)
+            record = self._folder.files.by_path(path)
             base = (record.kind, record.content) if record is not None else None
             async with self._one_at_a_time:
                 started = trio.current_time()
@@ -182,7 +182,7 @@ class Ingest:
             self._folder.render_queue.wake()
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
-        records = ((path, self._folder.file_by_path(path)) for path, _, _ in known)
+        records = ((path, self._folder.files.by_path(path)) for path, _, _ in known)
         return {path: (record.kind, record.content) for path, record in records if record is not None}
 
     def _are_small(self, known: list[tuple[str, Stamp | None, bool]]) -> bool:
@@ -194,7 +194,7 @@ class Ingest:
 
     async def _sort(self, finding: Finding, settled: bool) -> None:
         folder, path = self._folder, finding.path
-        record = folder.file_by_path(path)
+        record = folder.files.by_path(path)
         may_need_entry = record is None and finding.found is Found.DIRECTORY
         meaning = meaning_of(finding, record, needs_entry=may_need_entry and self._needs_entry(path))
         self._is_found(finding, meaning)
@@ -219,7 +219,7 @@ class Ingest:
                     await self._delete_all([record])  # a file took the directory's place
                 self._is_new(finding, settled)
             case Meaning.UNCHANGED | Meaning.KNOWN if record is not None:
-                folder.waiting.entries.pop(record.entry, None)
+                folder.files.waiting.entries.pop(record.entry, None)
                 if meaning is Meaning.KNOWN:
                     await self._take_known(record, finding)
             case Meaning.IGNORED:
@@ -233,7 +233,7 @@ class Ingest:
         if meaning not in (Meaning.MISSING, Meaning.DISPLACED):
             unsettled.missing.pop(path, None)
         unsettled.busy.pop(path, None)
-        self._folder.waiting.skipped.pop(path, None)
+        self._folder.files.waiting.skipped.pop(path, None)
         if finding.kind is None:
             unsettled.fresh.pop(path, None)
         if meaning is not Meaning.LONG:
@@ -252,7 +252,7 @@ class Ingest:
         self.unsettled.fresh[finding.path] = Fresh(finding, seen_at, settled)
 
     def _cannot_be_synchronised(self, record: FileRecord | None, finding: Finding) -> None:
-        waiting = self._folder.waiting
+        waiting = self._folder.files.waiting
         if record is not None:
             waiting.entries[record.entry] = finding.reason
         else:
@@ -265,7 +265,7 @@ class Ingest:
 
     def _needs_entry(self, path: str) -> bool:
         """Whether a directory is there only if an entry says so."""
-        return path not in self._folder.layout().entry_at and self._root.is_empty_directory(path)
+        return path not in self._folder.catalogue.layout().entry_at and self._root.is_empty_directory(path)
 
     def _look_at_links(self, finding: Finding) -> None:
         """The other names of a file that changed: inotify tells of the one only that it was written by."""
@@ -275,7 +275,7 @@ class Ingest:
     def _look_at_parent(self, path: str) -> None:
         """Where nothing is left in a directory it needs an entry of its own."""
         parent = path.rpartition("/")[0]
-        if parent and parent not in self._folder.file_at and not parent.startswith(OURS):
+        if parent and parent not in self._folder.files.at and not parent.startswith(OURS):
             self.look_again.add(parent)
 
     # --- files that are known -----------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class Ingest:
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""
-        found = self._folder.manifest.entries.get(record.entry)
+        found = self._folder.catalogue.entries.get(record.entry)
         return found is not None and found.kind is not Kind.TEXT
 
     def _holds_version(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
@@ -333,7 +333,7 @@ class Ingest:
         """
         folder = self._folder
         base = replace(old, stamp=finding.stamp)
-        folder.set_file(base)
+        folder.files.set(base)
         folder.database.submit([base.save(folder.id)])
         folder.render_queue.want(old.entry)
         if not is_older:
@@ -360,7 +360,7 @@ class Ingest:
             move_away, self._root, record.path, target, None, finding.stamp, record.kind
         )
         if result.outcome is not Outcome.DONE:
-            folder.set_file(record)
+            folder.files.set(record)
             folder.database.submit([record.save(folder.id)])
             self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return
@@ -373,7 +373,7 @@ class Ingest:
         folder = self._folder
         self.unsettled.missing.pop(record.path, None)
         self.readers.forget(record.entry)
-        folder.drop_file(record.entry)
+        folder.files.drop(record.entry)
         folder.database.submit([record.delete(folder.id)])
         folder.render_queue.want(record.entry)
 
@@ -384,11 +384,11 @@ class Ingest:
         updated = replace(record, stamp=finding.stamp, mode=mode)
         if updated == record:
             return
-        folder.set_file(updated)
+        folder.files.set(updated)
         folder.database.submit([updated.save(folder.id)])
-        entry = folder.manifest.entries.get(record.entry)
+        entry = folder.catalogue.entries.get(record.entry)
         if mode != record.mode and entry is not None:
-            await folder.write_manifest([Change(entry.id, mode=mode)]).wait()
+            await folder.catalogue.write([Change(entry.id, mode=mode)]).wait()
 
     async def _already_here(self, record: FileRecord, finding: Finding) -> None:
         """The file holds what the document says: that version is its base now."""
@@ -399,10 +399,10 @@ class Ingest:
             record.entry, record.path, record.document, live.last_seq, None, finding.content,
             record.mode, finding.stamp,
         )  # fmt: skip
-        folder.set_file(updated)
+        folder.files.set(updated)
         await commit.wait()
         folder.database.submit([updated.save(folder.id)])
-        folder.rendered(record.entry)
+        folder.rendered([record.entry])
 
     # --- files that come and go ---------------------------------------------------------------------------------
 
@@ -463,7 +463,7 @@ class Ingest:
         by_inode: dict[int, str] = {}
         by_content: dict[bytes, list[str]] = {}
         for path in unsettled.missing:
-            record = folder.file_by_path(path)
+            record = folder.files.by_path(path)
             if record is not None:
                 by_inode[record.stamp.inode] = path
                 by_content.setdefault(record.content, []).append(path)
@@ -483,7 +483,7 @@ class Ingest:
 
     def _is_same_file(self, source: str, finding: Finding) -> bool:
         """Whether a file with the inode of a vanished one is that file: inodes are used again at once."""
-        record = self._folder.file_by_path(source)
+        record = self._folder.files.by_path(source)
         if record is None or record.content == finding.content:
             return record is not None
         if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
@@ -494,7 +494,7 @@ class Ingest:
 
     async def _rename(self, source: str, finding: Finding) -> None:
         folder = self._folder
-        record = folder.file_by_path(source)
+        record = folder.files.by_path(source)
         if record is None:
             return
         # A power cut must not take back on the disk what everybody is told of.
@@ -502,15 +502,15 @@ class Ingest:
         # What it holds is not the base yet: without a stamp nobody takes it for that.
         moved = replace(record, path=finding.path, stamp=NO_STAMP)
         self.look_again.add(finding.path)
-        folder.set_file(moved)
-        commit = folder.write_manifest([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
+        folder.files.set(moved)
+        commit = folder.catalogue.write([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
         await commit.wait()
         log.debug("file_renamed", path=source, to=finding.path)
         await self._known_file(replace(moved, stamp=record.stamp), finding)
 
     async def _delete(self, paths: list[str]) -> None:
         folder = self._folder
-        records = [record for path in paths if (record := folder.file_by_path(path)) is not None]
+        records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
         for record in [record for record in records if record.entry in self._vanished]:
             records.remove(record)
             self.render_anew(record)
@@ -518,9 +518,9 @@ class Ingest:
             folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
         now = trio.current_time()
         sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
-        reason = folder.guard.refuses(sizes, len(folder.layout().path_of), now)
+        reason = folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of), now)
         if reason:
-            folder.hold(f"{reason} here")
+            folder.state.hold(f"{reason} here")
             return
         for path in paths:
             self.unsettled.missing.pop(path, None)
@@ -540,13 +540,13 @@ class Ingest:
         for record in records:
             is_text = record.kind is Kind.TEXT
             seen = folder.texts.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
-            folder.drop_file(record.entry)
+            folder.files.drop(record.entry)
             if record.kind is not Kind.DIRECTORY:
-                folder.guard.count(record.entry, now)
+                folder.state.guard.count(record.entry, now)
             statements.append(record.delete(folder.id))
             changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
         if changes:
-            await folder.write_manifest(changes, statements).wait()
+            await folder.catalogue.write(changes, statements).wait()
             log.info("files_deleted_here", folder=folder.label, count=len(changes))
 
     def forget_vanished(self) -> None:

@@ -140,7 +140,7 @@ class Saves:
         """The file holds an older version, and nobody changed that: the newer one comes back."""
         folder = self._folder
         back = replace(base, path=record.path, mode=record.mode, content=finding.content, stamp=finding.stamp)
-        folder.set_file(back)
+        folder.files.set(back)
         folder.database.submit([back.save(folder.id)])
         folder.render_queue.want(record.entry)
 
@@ -175,8 +175,8 @@ class Saves:
         if news is None or update is None:
             self._is_unchanged(record, base, finding)
             return
-        if look.scanned and len(folder.to_publish) < _MAX_CLAIMS:
-            folder.to_publish.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
+        if look.scanned and len(folder.catalogue.to_publish) < _MAX_CLAIMS:
+            folder.catalogue.to_publish.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
         seq = folder.database.last_seq + 1
         updated = FileRecord(
             record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
@@ -184,25 +184,25 @@ class Saves:
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         after = live.text.text() if settled.repair is None else ""
-        commit = folder.record_text(live, news, None, extra=extra, undo_gap_s=0.0)
+        commit = folder.edits.record(live, news, None, extra=extra, undo_gap_s=0.0)
         assert live.last_seq == seq, "the base ends at the row that holds the save"
-        folder.set_file(updated)
+        folder.files.set(updated)
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
-        commit = folder.settle_meeting(live, settled) or commit
+        commit = folder.edits.settle_meeting(live, settled) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
             unread=self._readers.is_unread(record.entry),
         )  # fmt: skip
-        folder.rendered(record.entry)
+        folder.rendered([record.entry])
         if told_mode(record, finding.mode) != record.mode:
             await self._only_status(replace(updated, mode=record.mode), finding)
         if told is not None:
             for message in folder.notices.tell_meeting(record.path, record.entry, *told):
-                folder.tell_makers(message)
+                folder.observers.both_changed(message)
         elif removed:
             await self._tell_removal(record, removed, seq, before, after)
 
@@ -227,7 +227,7 @@ class Saves:
             if update is None:
                 return fork, None, False, Settled()
             changes = live.changes
-            settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            settled = await folder.edits.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
         return fork, update, False, settled
@@ -269,7 +269,7 @@ class Saves:
             record, base_seq=folder.database.next_seq(), base_state=_NOTHING, content=finding.content,
             stamp=finding.stamp,
         )  # fmt: skip
-        folder.set_file(back)
+        folder.files.set(back)
         folder.render_queue.want(record.entry)
         base = await self.save_against(
             former,
@@ -295,14 +295,14 @@ class Saves:
             folder.database.submit(also(base))
             return base
         live = folder.texts.open(base.document)
-        client = folder.fresh_client()
+        client = folder.catalogue.fresh_client()
         for attempt in range(_TRIES + 1):
             fork = folder.texts.fork_at_base(base, client)
             update = fork.edit(hunks(fork.text(), finding.text))
             changes = live.changes
             settled = Settled()
             if update is not None:
-                settled = await folder.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+                settled = await folder.edits.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
         news = live.replica.apply(update) if update is not None else None
@@ -310,8 +310,8 @@ class Saves:
         if news is None:
             folder.database.submit(also(after))
             return after
-        commit = folder.record_text(live, news, None, extra=also(after), undo_gap_s=0.0)
-        commit = folder.settle_meeting(live, settled) or commit
+        commit = folder.edits.record(live, news, None, extra=also(after), undo_gap_s=0.0)
+        commit = folder.edits.settle_meeting(live, settled) or commit
         folder.render_queue.want(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await commit.wait()

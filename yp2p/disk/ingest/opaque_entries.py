@@ -110,13 +110,13 @@ class Wholes:
             first: whether this is the first scan after a start: a version that the register replaces is that version.
         """
         folder = self._folder
-        found = folder.manifest.entries.get(record.entry)
+        found = folder.catalogue.entries.get(record.entry)
         if found is None or finding.kind is None:
             return
         if finding.kind is found.kind and finding.content == found.content.hash:
             folder.database.submit(save_chunks(finding))
             self._is(replace(record_of(found.id, found.content, finding), mode=record.mode))
-            folder.rendered(found.id)
+            folder.rendered([found.id])
         elif first and self._is_older(record, found, finding):
             self._is(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
             folder.render_queue.want(found.id)
@@ -133,7 +133,7 @@ class Wholes:
         return is_blob and found.content.replaces(finding.content) and finding.stamp.mtime_ns < record.stamp.mtime_ns
 
     def _is(self, record: FileRecord) -> None:
-        self._folder.set_file(record)
+        self._folder.files.set(record)
         self._folder.database.submit([record.save(self._folder.id)])
 
     async def _replace(self, record: FileRecord, found: Entry, finding: Finding) -> None:
@@ -155,12 +155,12 @@ class Wholes:
         updated = replace(updated, mode=mode, document=content.document, is_own=True)
         if updated.kind is not Kind.TEXT:
             updated = replace(updated, base_state=b"".join(content.before))
-        folder.set_file(updated)
+        folder.files.set(updated)
         new_mode = mode if mode != record.mode and finding.kind in (Kind.TEXT, Kind.BLOB) else None
         change = Change(found.id, content=content, mode=new_mode, revive=found.deletion is not None)
-        commit = folder.write_manifest([change], [*statements, updated.save(folder.id)])
+        commit = folder.catalogue.write([change], [*statements, updated.save(folder.id)])
         await commit.wait()
-        folder.rendered(found.id)
+        folder.rendered([found.id])
         log.debug("file_replaced", path=record.path, kind=content.kind.name)
 
     async def come_back(self, record: FileRecord, found: Entry) -> bool:
@@ -172,7 +172,7 @@ class Wholes:
         )
         is_same = finding.kind is record.kind and finding.content == record.content
         if is_same:
-            digest = self._folder.digests.get(found.document) if found.kind is Kind.TEXT else None
+            digest = self._folder.texts.digests.get(found.document) if found.kind is Kind.TEXT else None
             replaced = digest.content if digest is not None else found.content.hash
             await self._replace(replace(record, content=replaced), found, finding)
         else:
@@ -183,7 +183,7 @@ class Wholes:
         """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
         folder = self._folder
         beside = conflict_path(record.path, entry_id_for(b"conflict", record.entry, record.content))
-        copy = folder.file_by_path(beside)
+        copy = folder.files.by_path(beside)
         if copy is not None and copy.kind is record.kind and copy.content == record.content:
             beside = f"{new_place()}/{record.path}"  # it stands there already
         elif copy is not None or self._root.lstat(beside) is not None:
@@ -196,8 +196,8 @@ class Wholes:
             return False
         # Were the power to take this back, the file would look like an older version of what comes in its place.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        if folder.file_at.get(record.path) == record.entry:  # else its file is still where it was before
-            folder.drop_file(record.entry)
+        if folder.files.at.get(record.path) == record.entry:  # else its file is still where it was before
+            folder.files.drop(record.entry)
             folder.database.submit([record.delete(folder.id)])
         folder.render_queue.want(record.entry)
         if beside.startswith(OURS):

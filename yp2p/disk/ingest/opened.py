@@ -50,7 +50,7 @@ class Opened:
         if reads.overflow:
             self._at.clear()
             self._blind_at = now
-        entries = {entry for path in reads.paths if (entry := self._folder.file_at.get(path)) is not None}
+        entries = {entry for path in reads.paths if (entry := self._folder.files.at.get(path)) is not None}
         self._at.update(dict.fromkeys(entries, now))
         return entries
 

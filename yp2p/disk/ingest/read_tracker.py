@@ -283,7 +283,7 @@ class Readers:
         """What was written to these paths is known now."""
         self._written -= paths
         self._pending -= paths
-        for entry in [self._folder.file_at[path] for path in paths if path in self._folder.file_at]:
+        for entry in [self._folder.files.at[path] for path in paths if path in self._folder.files.at]:
             name = self._released.pop(entry, None)
             if name is not None:
                 self._unlock(entry, name)
@@ -311,7 +311,7 @@ class Readers:
 
     def stop_counting(self, known: list[tuple[str, Stamp | None, bool]]) -> list[EntryID]:
         """We are about to read these files ourselves, which is not to be taken for a person's reading."""
-        found = (self._folder.file_at.get(path) for path, _, _ in known)
+        found = (self._folder.files.at.get(path) for path, _, _ in known)
         entries = [entry for entry in found if entry is not None and self.is_unread(entry)]
         for entry in entries:
             self._reading.pop(entry, None)
@@ -332,7 +332,7 @@ class Readers:
             if self._reading.get(entry) == key and record is not None and record.path not in before | self._written:
                 self.was_read(entry)
         for path, name, after_save in batch.released:
-            owner = self._folder.file_at.get(path)
+            owner = self._folder.files.at.get(path)
             if owner is None or owner not in self._candidates:
                 continue
             if (after_save or path in self._pending) and self._is_saved(owner):
@@ -349,6 +349,6 @@ class Readers:
     def found(self, findings: Iterable[Finding]) -> None:
         """What was found at some paths: which files were saved, and when."""
         for finding in findings:
-            record = self._folder.file_by_path(finding.path)
+            record = self._folder.files.by_path(finding.path)
             if finding.found is Found.TEXT and record is not None and finding.content != record.content:
                 self.waves.add(finding.path, finding.stamp.ctime_ns / 1e9)

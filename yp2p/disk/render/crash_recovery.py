@@ -44,8 +44,8 @@ class AfterCrash:
     async def recover(self) -> None:
         """Settle what is between intent and base, and clear `.yp2p/tmp`."""
         folder = self._folder
-        folder.blobs.start_over()
-        document_of = lambda entry: e.document if (e := folder.manifest.entries.get(entry)) is not None else None  # noqa: E731
+        folder.files.blobs.start_over()
+        document_of = lambda entry: e.document if (e := folder.catalogue.entries.get(entry)) is not None else None  # noqa: E731
         readers = self._ingest.readers
         for entry, candidate, is_read in load_unread(folder.database, folder.id, folder.files, document_of):
             readers.recovered(entry, candidate, is_read=is_read)
@@ -54,14 +54,16 @@ class AfterCrash:
         for intent in load_intents(folder.database, folder.id):
             if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
                 record = intent.record()
-                folder.set_file(record)
+                folder.files.set(record)
                 folder.database.submit([record.save(folder.id)])
             await folder.database.submit([intent.delete(folder.id)]).wait()
             disk.discard(self._root, intent.temporary.name)
         for name in sorted(self._root.temporaries()):
             if name.endswith(disk.ASIDE):
                 self._recover_aside(name.removesuffix(disk.ASIDE))
-        wanted = {name_of(content.hash) for content in folder.blobs.wanted.values() if chunk_count(content.size) > 1}
+        wanted = {
+            name_of(content.hash) for content in folder.files.blobs.wanted.values() if chunk_count(content.size) > 1
+        }
         for name in sorted(self._root.temporaries()):
             purpose = disk.read_purpose(name)
             if purpose is not None:
@@ -87,7 +89,7 @@ class AfterCrash:
         record = self._folder.files.get(EntryID(bytes.fromhex(name.removeprefix(PARKED))))
         if record is not None and record.path != name:
             parked = replace(record, path=name, stamp=NO_STAMP)
-            self._folder.set_file(parked)
+            self._folder.files.set(parked)
             self._folder.database.submit([parked.save(self._folder.id)])
             self._folder.render_queue.want(record.entry)
 
@@ -129,7 +131,7 @@ class AfterCrash:
             disk.discard(self._root, temporary.name)
             return
         base = folder.files.get(entry)
-        there = folder.manifest.entries.get(entry)
+        there = folder.catalogue.entries.get(entry)
         if any(one is not None and one.kind is not Kind.TEXT for one in (base, there)):
             await self._recover_whole(purpose, base, there)
             await keep_in_trash(folder, self._root, temporary.name)
@@ -147,7 +149,7 @@ class AfterCrash:
             came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
-            found = folder.manifest.entries.get(entry)
+            found = folder.catalogue.entries.get(entry)
             document = found.document if found is not None else base.document
             statements: list[Statement] = []
             if document == base.document:
@@ -156,7 +158,7 @@ class AfterCrash:
                 statements = self._ingest.readers.statements(entry)
             content = folder.texts.at(document, seq).content()
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
-            folder.set_file(record)
+            folder.files.set(record)
             await folder.database.submit([record.save(folder.id), *statements]).wait()
             if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
                 await self._ingest.saves.save_against(base, came_out)
@@ -179,19 +181,19 @@ class AfterCrash:
                 continue
             if found.kind is not Kind.TEXT:
                 rendered = record_of(base.entry, content_of(found), found)
-            elif there is not None and there.kind is Kind.TEXT and there.document in self._folder.digests:
+            elif there is not None and there.kind is Kind.TEXT and there.document in self._folder.texts.digests:
                 rendered = FileRecord(
                     base.entry, base.path, there.document, purpose.seq, None, found.content, found.mode, found.stamp
                 )
             else:
                 continue
-            self._folder.set_file(rendered)
+            self._folder.files.set(rendered)
             self._folder.database.submit([rendered.save(self._folder.id)])
             return
 
     def _is_known(self, purpose: Purpose, document: DocumentID) -> bool:
         """Whether the store holds the version that was put in place."""
-        found = self._folder.manifest.entries.get(EntryID(purpose.entry))
+        found = self._folder.catalogue.entries.get(EntryID(purpose.entry))
         versions = {document, found.document if found is not None else document}
         return any(
             self._folder.texts.at(version, purpose.seq).content().startswith(purpose.content) for version in versions

@@ -37,9 +37,9 @@ class Moves:
     async def move(self, record: FileRecord, path: str) -> FileRecord | None:
         """Rename a file to where the layout wants it; None when that has to wait."""
         folder = self._folder
-        blocker = folder.file_by_path(path)
+        blocker = folder.files.by_path(path)
         if blocker is not None:
-            if folder.layout().path_of.get(blocker.entry) == path:
+            if folder.catalogue.layout().path_of.get(blocker.entry) == path:
                 self._retries.soon(record.entry)
                 return None
             # It has to go elsewhere itself: park it, which also resolves cycles.
@@ -64,9 +64,9 @@ class Moves:
         if record.kind is Kind.DIRECTORY:
             if not self._is_directory_entry(record.path):
                 await self.tidy(f"{record.path}/")
-            folder.drop_file(record.entry)
+            folder.files.drop(record.entry)
             folder.database.submit([record.delete(folder.id)])
-            folder.rendered(record.entry)
+            folder.rendered([record.entry])
             return
         target = f"{new_place()}/{record.path}"
         result = await trio.to_thread.run_sync(
@@ -76,11 +76,11 @@ class Moves:
             await self._force()
             self._readers.moved_away(record)
             self._readers.forget(record.entry)
-            folder.drop_file(record.entry)
-            folder.guard.count(record.entry, trio.current_time(), record.stamp.size)
+            folder.files.drop(record.entry)
+            folder.state.guard.count(record.entry, trio.current_time(), record.stamp.size)
             folder.database.submit([record.delete(folder.id)])
             await self.tidy(record.path)
-            folder.rendered(record.entry)
+            folder.rendered([record.entry])
         else:
             self._retries.not_moved(record, target, result)
 
@@ -108,15 +108,15 @@ class Moves:
         if not record.path.startswith(TMP):
             self._readers.moved_away(record)
         await self._force()
-        folder.set_file(moved)
+        folder.files.set(moved)
         folder.database.submit([moved.save(folder.id)])
         await self.tidy(record.path)
-        folder.rendered(record.entry)
+        folder.rendered([record.entry])
         return moved
 
     def _is_directory_entry(self, path: str) -> bool:
-        entry = self._folder.layout().entry_at.get(path)
-        return entry is not None and self._folder.manifest.entries[entry].kind is Kind.DIRECTORY
+        entry = self._folder.catalogue.layout().entry_at.get(path)
+        return entry is not None and self._folder.catalogue.entries[entry].kind is Kind.DIRECTORY
 
     async def _force(self) -> None:
         """A rename that a power cut took back would look like one that a person made."""

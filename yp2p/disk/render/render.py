@@ -102,11 +102,11 @@ class Render:
         self._wait_for_flood(now)
         reason = self._too_many_deletions(now)
         if reason:
-            folder.hold(f"{reason} by another device")
+            folder.state.hold(f"{reason} by another device")
             return
         puts: list[Put] = []
         chars = 0
-        rules = folder.layout().entry_at.get(IGNORE_FILE)
+        rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
         first = [rules] if rules is not None and rules in folder.render_queue else []
         if first:
             self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
@@ -127,7 +127,7 @@ class Render:
 
     def _remove_obsolete(self) -> None:
         """Blobs that nobody wants any more, whole or not."""
-        blobs = self._folder.blobs
+        blobs = self._folder.files.blobs
         for blob in blobs.obsolete - blobs.fetching - blobs.placing:
             blobs.obsolete.discard(blob)
             blobs.whole.pop(blob, None)
@@ -139,12 +139,12 @@ class Render:
         return {
             entry: folder.files[entry].stamp.size
             for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
-            if ((found := folder.manifest.entries.get(entry)) is None or not folder.is_alive(found))
+            if ((found := folder.catalogue.entries.get(entry)) is None or not folder.catalogue.is_alive(found))
             and not self._is_left_out(folder.files[entry])
         }
 
     def _is_left_out(self, record: FileRecord) -> bool:
-        return self._folder.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
+        return self._folder.files.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
 
     def _wait_for_flood(self, now: float) -> None:
         """Deletions come in pieces: many are looked at together, when no more of them come."""
@@ -161,7 +161,11 @@ class Render:
         """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
         folder = self._folder
         doomed = self._doomed()
-        return folder.guard.refuses(doomed, len(folder.layout().path_of) + len(doomed), now) if doomed else ""
+        return (
+            folder.state.guard.refuses(doomed, len(folder.catalogue.layout().path_of) + len(doomed), now)
+            if doomed
+            else ""
+        )
 
     async def _carry_out(self, entry: EntryID) -> Put | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""
@@ -180,18 +184,18 @@ class Render:
 
     def _facts(self, entry: EntryID) -> Facts:
         folder = self._folder
-        found, record = folder.manifest.entries.get(entry), folder.files.get(entry)
+        found, record = folder.catalogue.entries.get(entry), folder.files.get(entry)
         if found is None:
             return Facts(None, record)
-        is_alive = folder.is_alive(found)
+        is_alive = folder.catalogue.is_alive(found)
         return Facts(
             found,
             record,
-            path=folder.layout().path_of[entry] if is_alive else "",
-            is_ignored=entry in folder.ignored,
+            path=folder.catalogue.layout().path_of[entry] if is_alive else "",
+            is_ignored=entry in folder.files.ignored,
             is_file_ignored=record is not None and self._is_left_out(record),
             is_alive=is_alive,
-            is_here=found.kind is not Kind.TEXT or found.document in folder.digests,
+            is_here=found.kind is not Kind.TEXT or found.document in folder.texts.digests,
             is_due=trio.current_time() >= self._due_at(entry, found),
         )
 
@@ -226,7 +230,7 @@ class Render:
             case Step.MOVE_OUT:
                 await self._moves.move(record, facts.path)
             case Step.FORGET:
-                folder.drop_file(entry)
+                folder.files.drop(entry)
                 folder.database.submit([record.delete(folder.id)])
             case Step.REMOVE:
                 await self._moves.remove(record)
@@ -249,7 +253,7 @@ class Render:
         if record is None and self._puts.is_taken(found.id, path):
             return None
         seq, text = self._folder.texts.head(found.document)
-        digest = self._folder.digests.get(found.document)
+        digest = self._folder.texts.digests.get(found.document)
         assert digest is not None
         is_first = (
             record is None
@@ -272,7 +276,7 @@ class Render:
 
     def _digest(self, found: Entry) -> Digest:
         began = time.perf_counter()
-        digest = self._folder.digests.get(found.document)
+        digest = self._folder.texts.digests.get(found.document)
         assert digest is not None
         self._took_s[found.id] = time.perf_counter() - began
         return digest
@@ -288,14 +292,14 @@ class Render:
         )  # fmt: skip
         if found.kind is Kind.SYMLINK:
             return replace(put, target=content.target)
-        whole = folder.blobs.whole.pop(content.hash, "")
+        whole = folder.files.blobs.whole.pop(content.hash, "")
         if whole:
-            folder.blobs.placing.add(content.hash)
+            folder.files.blobs.placing.add(content.hash)
             return replace(put, whole=whole)
-        source = folder.blobs.file_with(content.hash)
+        source = folder.files.blobs.file_with(content.hash)
         if source is not None:
             return replace(put, copy_of=folder.files[source])
-        for session in folder.sessions.values():
+        for session in folder.observers.sessions.values():
             session.fetch()
         return None
 
@@ -305,7 +309,7 @@ class Render:
             return
         if record is not None:
             await self._moves.tidy(f"{record.path}/")
-        if self._folder.file_by_path(path) is not None:
+        if self._folder.files.by_path(path) is not None:
             self._retries.soon(found.id)  # a file that has to go elsewhere first
             return
         try:
@@ -314,7 +318,7 @@ class Render:
             self._retries.wait(found.id, error.strerror or str(error))
             self._retries.look_above(path)
             return
-        folder.waiting.entries.pop(found.id, None)
+        folder.files.waiting.entries.pop(found.id, None)
         made = FileRecord(
             found.id, path, found.document, 0, None, found.content.hash, found.mode, NO_STAMP, Kind.DIRECTORY
         )  # fmt: skip
@@ -322,10 +326,10 @@ class Render:
 
     async def _base_is(self, record: FileRecord) -> None:
         folder = self._folder
-        folder.set_file(record)
+        folder.files.set(record)
         await folder.database.pending().wait()
         folder.database.submit([record.save(folder.id)])
-        folder.rendered(record.entry)
+        folder.rendered([record.entry])
 
     async def _mode(self, record: FileRecord, mode: Mode) -> None:
         if record.mode == mode:

@@ -55,7 +55,7 @@ class Retries:
 
     def wait(self, entry: EntryID, reason: str, delay_s: float = BLOCKED_RETRY_S) -> None:
         """Try again later, and have `status` say why."""
-        self._folder.waiting.entries[entry] = reason
+        self._folder.files.waiting.entries[entry] = reason
         self.at(entry, trio.current_time() + delay_s)
 
     def not_done(self, entry: EntryID, path: str, result: Result) -> None:

@@ -158,7 +158,7 @@ class Puts:
         is_stale = put.copy_of is not None and failure.errno == errno.ESTALE
         if put.copy_of is not None and is_stale:
             self._retries.look(put.copy_of.path)
-            self._folder.blobs.remove_file(put.content, put.copy_of.entry)  # until it is known again: fetch it
+            self._folder.files.blobs.remove_file(put.content, put.copy_of.entry)  # until it is known again: fetch it
         outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
         await self._not_placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
 
@@ -204,9 +204,9 @@ class Puts:
         """Others that want the same blob can copy it now, or fetch it again."""
         if put.whole:
             folder = self._folder
-            folder.blobs.placing.discard(put.content)
-            folder.render_queue.want_all(folder.blobs.who_wants([put.content]))
-            for session in folder.sessions.values():
+            folder.files.blobs.placing.discard(put.content)
+            folder.render_queue.want_all(folder.files.blobs.who_wants([put.content]))
+            for session in folder.observers.sessions.values():
                 session.fetch()
 
     def _new_are_placed(self, placed: list[tuple[Put, Intent, Result]]) -> None:
@@ -218,17 +218,17 @@ class Puts:
         statements += [intent.delete(folder.id) for _, intent, _ in placed]
         if statements:
             folder.database.submit(statements)
-        folder.all_rendered(record.entry for record in records)
+        folder.rendered(record.entry for record in records)
 
     def _record(self, put: Put, intent: Intent, result: Result) -> FileRecord:
         """Take a file that was put in place for what is there."""
         folder, now = self._folder, trio.current_time()
         self.last[put.entry] = now
-        folder.progress.files.add(1, now)
+        folder.state.progress.files.add(1, now)
         record = intent.record(result.stamp)
-        folder.waiting.entries.pop(put.entry, None)
+        folder.files.waiting.entries.pop(put.entry, None)
         self._met_something.discard(put.entry)
-        folder.set_file(record)
+        folder.files.set(record)
         if put.kind is Kind.SYMLINK:
             folder.notices.tell_symlink(put.path, put.target, put.entry)
         self._placing_is_over(put)
@@ -261,7 +261,7 @@ class Puts:
                     await self._ingest.saves.save_against(before, result.odd)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
-        folder.rendered(put.entry)
+        folder.rendered([put.entry])
         await self._mode_that_came_out(put, before, record, result)
 
     async def _mode_that_came_out(self, put: Put, before: FileRecord, record: FileRecord, result: Result) -> None:
@@ -270,7 +270,7 @@ class Puts:
             return
         mode = told_mode(before, result.mode)
         if mode != before.mode and record.kind in (Kind.TEXT, Kind.BLOB):
-            await self._folder.write_manifest([Change(put.entry, mode=mode)]).wait()
+            await self._folder.catalogue.write([Change(put.entry, mode=mode)]).wait()
 
     def _make_way(self, put: Put) -> None:
         """At the place of a file is not what was expected there: that is looked at first."""
@@ -319,6 +319,6 @@ class Puts:
     def _give_up(self, put: Put, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""
         if put.whole and disk.rename_own(self._root, temporary, put.whole):
-            self._folder.blobs.whole[put.content] = put.whole
+            self._folder.files.blobs.whole[put.content] = put.whole
         else:
             disk.discard(self._root, temporary)

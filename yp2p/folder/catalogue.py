@@ -1,0 +1,237 @@
+"""The catalogue of a folder: its entries, as the manifest documents say, where they are, and who wrote with which ID.
+
+All of it lives on the loop's thread, and every method is synchronous unless it says otherwise: between two awaits
+nothing changes underneath.
+
+Invariants
+    * Every change is applied, submitted to the store, and only told to others when durable (invariant 1).
+    * `layout` has a place for exactly the live entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import trio
+
+from yp2p.documents.layout import Layout, LayoutIndex
+from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
+from yp2p.folder.client_ids import ClientIDs, fresh_client_id
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.observers import Observers
+from yp2p.folder.records import load_log, log_row
+from yp2p.folder.texts import Texts
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.protocol.ysync import Parsed
+from yp2p.store.database import Commit, Database, Statement
+
+# The manifest's documents are let go of after so much without use, at most twice as long.
+IDLE_MANIFEST_S = 5.0
+
+
+def manifest_document_id(index: int) -> DocumentID:
+    """The ID under which a manifest document has its channel and its log."""
+    return DocumentID(b"yp2p-manifest\x00\x00" + bytes([index]))
+
+
+MANIFEST_INDEX = {manifest_document_id(index): index for index in range(MANIFEST_DOCUMENTS)}
+
+
+class Catalogue:
+    """The entries of one folder.
+
+    Args:
+        changed: is told of entries whose registers changed.
+
+    Attributes:
+        entry_of: the entry of each text document that the manifest names.
+        wanted: documents that a peer has and that may revive an entry.
+        to_publish: client IDs that something was written with here, and that nobody knows of.
+    """
+
+    def __init__(
+        self,
+        folder: FolderID,
+        database: Database,
+        clients: ClientIDs,
+        texts: Texts,
+        observers: Observers,
+        changed: Callable[[set[EntryID]], None],
+    ) -> None:
+        self._folder = folder
+        self._database = database
+        self._clients = clients
+        self._texts = texts
+        self._observers = observers
+        self._changed = changed
+        self.manifest = Manifest(clients.own, self._stored)
+        self.documents = [
+            LiveDocument(manifest_document_id(index), replica, self._receive, database.pending)
+            for index, replica in enumerate(self.manifest.replicas)
+        ]
+        self.entry_of: dict[DocumentID, EntryID] = {}
+        self.wanted: set[DocumentID] = set()
+        self.to_publish: set[int] = set()
+        self._places = _Places()
+        self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
+        self._digest: tuple[tuple[int, ...], bytes] = ((), b"")
+        self._rests_at = 0.0
+
+    def load(self) -> None:
+        """Read the manifest documents from the store."""
+        for document, index in MANIFEST_INDEX.items():
+            rows = load_log(self._database, self._folder, document)
+            if rows:
+                self.manifest.load(index, [data for _, data in rows])
+                self.documents[index].last_seq = rows[-1][0]
+
+    def _stored(self, index: int) -> list[bytes]:
+        return [data for _, data in load_log(self._database, self._folder, manifest_document_id(index))]
+
+    @property
+    def entries(self) -> dict[EntryID, Entry]:
+        """All entries that can be read, deleted ones as well."""
+        return self.manifest.entries
+
+    @property
+    def claims(self) -> dict[int, Claim]:
+        """Which device wrote with which client ID."""
+        return self.manifest.claims
+
+    def digest(self) -> bytes:
+        """The hash of everything that the manifest documents say."""
+        key = tuple(live.last_seq for live in self.documents)
+        if self._digest[0] != key:
+            self._digest = (key, hashlib.sha256(b"".join(self.manifest.versions())).digest())
+        return self._digest[1]
+
+    # --- entries ------------------------------------------------------------------------------------------------
+
+    def is_alive(self, entry: Entry) -> bool:
+        """Whether an entry is not deleted, or was edited beyond what its deletion saw."""
+        return self.manifest.is_alive(entry, self._texts.clocks)
+
+    def layout(self) -> Layout:
+        """Where every live entry is on disk."""
+        return self._places.index.get()
+
+    def take_moved(self) -> set[EntryID]:
+        """The entries that are elsewhere since the last call, because of others."""
+        return self._places.index.take_moved()
+
+    def dead_entry_at(self, path: str) -> Entry | None:
+        """A deleted text entry that was at `path`, whose document is here."""
+        entry = self.entries.get(self._places.dead_at.get(path, EntryID(b"")))
+        if entry is None or entry.kind is not Kind.TEXT or entry.document not in self._texts.digests:
+            return None
+        return entry
+
+    def missing_documents(self) -> list[DocumentID]:
+        """Documents that live text entries name and that are not here yet."""
+        digests = self._texts.digests
+        self._lacking = {entry: doc for entry, doc in self._lacking.items() if doc not in digests}
+        named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
+        return [document for document in dict.fromkeys(named) if document not in digests]
+
+    def touched(self, entry: EntryID) -> None:
+        """An entry may be another, or elsewhere, or dead or alive, by now."""
+        found = self.entries.get(entry)
+        self._lacking.pop(entry, None)
+        is_alive = found is not None and self.is_alive(found)
+        if found is not None and found.kind is Kind.TEXT:
+            self.entry_of[found.document] = entry
+            if found.document not in self._texts.digests and is_alive:
+                self._lacking[entry] = found.document
+        self._places.put(entry, found, is_alive=is_alive)
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def write(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
+        """Write registers; `extra` statements become durable with them."""
+        updates = self.manifest.write(changes)
+        statements = list(extra)
+        rows: list[tuple[LiveDocument, bytes]] = []
+        for index, update in updates.items():
+            live = self.documents[index]
+            live.last_seq = self._database.next_seq()
+            statements.append(log_row(self._folder, live.id, live.last_seq, None, update))
+            rows.append((live, update))
+        commit = self._database.submit(statements)
+        for live, update in rows:
+            live.applied(update, None, commit)
+        self._changed({change.entry for change in changes if isinstance(change, Change)})
+        for live, _ in rows:
+            self._observers.document_changed(live.id, None)
+        return commit
+
+    def _receive(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
+        index = MANIFEST_INDEX[live.id]
+        with self._texts.reloading(live, self.reload):
+            news, touched = self.manifest.receive(index, update, self._clients.ids, parsed)
+        if news is None:
+            return None
+        live.last_seq = self._database.next_seq()
+        origin = DeviceID(source) if isinstance(source, bytes) else None
+        commit = self._database.submit([log_row(self._folder, live.id, live.last_seq, origin, news)])
+        live.applied(news, source, commit)
+        self._changed(touched)
+        self._observers.document_changed(live.id, source)
+        return commit
+
+    def reload(self, live: LiveDocument, rows: Iterable[bytes]) -> None:
+        """Make a manifest document anew of its updates."""
+        index = MANIFEST_INDEX[live.id]
+        touched = self.manifest.reload(index, rows)
+        live.replica = self.manifest.replicas[index]
+        self._changed(touched)
+
+    def rest(self) -> bool:
+        """Let go of manifest documents that nobody used for a while; tells whether there were any."""
+        now = trio.current_time()
+        if now < self._rests_at:
+            return False
+        self._rests_at = now + IDLE_MANIFEST_S
+        return self.manifest.rest()
+
+    # --- who wrote with which client ID -------------------------------------------------------------------------
+
+    async def publish_clients(self) -> None:
+        """Tell everybody with which client IDs this device wrote here: so that every operation has an author."""
+        clients, self.to_publish = self.to_publish - self.claims.keys(), set()
+        if clients:
+            now_ms = int(time.time() * 1000)
+            await self.write([Claim(client, self._clients.device, now_ms) for client in sorted(clients)]).wait()
+
+    def fresh_client(self) -> int:
+        """A client ID of our own that nothing was ever written with."""
+        client = fresh_client_id()
+        self.to_publish.add(client)
+        return client
+
+    def wrote(self) -> None:
+        """Something was written with the client IDs of this process start."""
+        if self._clients.own not in self.claims:
+            self.to_publish |= self._clients.ids
+
+
+class _Places:
+    """Where live entries are, and where deleted ones were."""
+
+    def __init__(self) -> None:
+        self.index = LayoutIndex()
+        self.dead_at: dict[str, EntryID] = {}  # deleted entries by their path
+        self._dead_path: dict[EntryID, str] = {}
+
+    def put(self, entry: EntryID, found: Entry | None, *, is_alive: bool) -> None:
+        old = self._dead_path.pop(entry, None)
+        if old is not None and self.dead_at.get(old) == entry:
+            del self.dead_at[old]
+        is_placed = found is not None and is_alive
+        self.index.want(entry, (found.path, found.kind is Kind.DIRECTORY) if found is not None and is_placed else None)
+        if found is not None and not is_alive:
+            self.dead_at[found.path] = entry
+            self._dead_path[entry] = found.path

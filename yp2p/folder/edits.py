@@ -1,0 +1,218 @@
+"""What is done to the texts of a folder: applied, stored and told, whoever did it.
+
+Every method is synchronous: what it does is one step to everybody. A change is applied to the document in memory and
+submitted to the store; sessions and programs hear of it when that is durable (invariant 1; `live_document.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import trio
+
+from yp2p.documents.manifest import Change, Deletion, Entry
+from yp2p.documents.text import read_first_import
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.meetings import Meetings, Settled
+from yp2p.folder.records import Digest, Steps, log_row
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.ysync import Insertion, Parsed, check_dependencies, parse_update
+from yp2p.store.database import Commit, Statement
+
+if TYPE_CHECKING:
+    from yp2p.folder.folder import Folder
+    from yp2p.folder.merger import Merger
+
+# A program writes with one client ID; a file that it makes of others' has many, which are not its own.
+_MAX_CLIENTS_OF_PROGRAM = 1
+
+
+class Edits:
+    """Takes what changes the texts of one folder.
+
+    Args:
+        entries_changed: is told of entries that live again by an edit.
+    """
+
+    def __init__(self, folder: Folder, merger: Merger, entries_changed: Callable[[set[EntryID]], None]) -> None:
+        self._folder = folder
+        self._entries_changed = entries_changed
+        self._steps = Steps()
+        self.meetings = Meetings(folder, merger)
+        self.undoing = trio.Lock()
+
+    def accept(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
+        """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
+        folder = self._folder
+        with folder.texts.reloading(live):
+            news = live.replica.receive(update, folder.clients.ids, parsed)
+        if news is None:
+            return None
+        if live.replica.received is not None:
+            live.recent.add(time.time(), live.replica.received.sections)
+        return self.record(live, news, source)
+
+    def accept_from_program(
+        self,
+        live: LiveDocument,
+        update: bytes,
+        source: object,
+        undo_gap_s: float,
+        parsed: Parsed | None,
+        client: int | None = None,
+    ) -> Commit | None:
+        """Take what a program of this device wrote into a text.
+
+        Args:
+            client: what it says it writes with. Operations of others it may have heard of before they were stored here.
+
+        Raises:
+            InvalidUpdate, MissingDependency, HistoriesDiffer: the wall refused it, and nothing was changed.
+            DocumentPoisoned: the library panicked; the document was loaded anew.
+        """
+        folder, claims = self._folder, self._folder.catalogue.claims
+        before = live.replica.clocks()
+        parsed = parsed if parsed is not None else parse_update(update)
+        check_dependencies(parsed, before, folder.clients.ids, live.replica.halves)  # no reason to load anew
+        with folder.texts.reloading(live):
+            news = live.replica.receive(update, folder.clients.ids, parsed)
+        if news is None:
+            return None
+        clocks = live.replica.clocks()
+        wrote = {writer for writer, clock in clocks.items() if clock != before.get(writer, 0)}
+        if client is not None:
+            brought = wrote - {client}
+        else:
+            fresh = wrote - before.keys() - claims.keys()
+            brought = fresh if len(fresh) > _MAX_CLIENTS_OF_PROGRAM else set()
+        folder.catalogue.to_publish |= (wrote - brought) - before.keys() - claims.keys()
+        return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
+
+    def record(
+        self,
+        live: LiveDocument,
+        news: bytes,
+        source: object,
+        extra: Iterable[Statement] = (),
+        *,
+        undo_gap_s: float | None = None,
+    ) -> Commit:
+        """Store what was news in a text document, and tell of it.
+
+        Args:
+            extra: statements that become durable with it.
+            undo_gap_s: for a change that this device's people or programs made, which can be undone: together with the
+                change before, when that was no longer ago. A save is a step of its own, with a gap of 0.
+        """
+        folder, database = self._folder, self._folder.database
+        live.last_seq = database.next_seq()
+        live.used_at = trio.current_time()
+        origin = DeviceID(source) if isinstance(source, bytes) else None
+        gap_s, now = undo_gap_s, time.time()
+        step = self._steps.save(folder.id, live.id, live.last_seq, now, gap_s) if gap_s is not None else []
+        commit = database.submit([log_row(folder.id, live.id, live.last_seq, origin, news), *step, *extra])
+        live.applied(news, source, commit)
+        folder.texts.digests.document_changed(live.id)
+        if origin is None:
+            folder.catalogue.wrote()
+        entry = folder.catalogue.entry_of.get(live.id)
+        if entry is not None:
+            self._text_changed(entry)
+        folder.observers.document_changed(live.id, source)
+        self._have_rendered(live, entry if source is not None else None, commit)
+        return commit
+
+    def _text_changed(self, entry: EntryID) -> None:
+        folder = self._folder
+        folder.leaves.entry_changed(entry)
+        if entry not in folder.catalogue.layout().path_of:
+            self._entries_changed({entry})  # an edit beats a delete
+        folder.observers.entry_changed(entry)
+
+    def _have_rendered(self, live: LiveDocument, entry: EntryID | None, commit: Commit) -> None:
+        """Args: `entry` None: what came from its file is there already."""
+        folder = self._folder
+        if live.is_in_programs:  # everything else can wait until the other programs have it
+            if entry is not None:
+                folder.render_queue.want_typed(entry, commit)
+            commit.then(folder.state.touch)
+            return
+        if entry is not None:
+            folder.render_queue.want(entry)
+        folder.state.touch()
+
+    def settle_meeting(self, live: LiveDocument, settled: Settled) -> Commit | None:
+        """Apply what repairs a meeting of two histories, and tell where a person would have been asked."""
+        folder = self._folder
+        entry = folder.catalogue.entry_of.get(live.id, EntryID(b""))
+        path = folder.catalogue.layout().path_of.get(entry, "")
+        if settled.decision is not None:
+            for message in folder.notices.tell_meeting(path, entry, settled.decision, settled.makers):
+                folder.observers.both_changed(message)
+        news = live.replica.apply(settled.repair) if settled.repair is not None else None
+        if news is None:
+            return None
+        folder.render_queue.want(entry)
+        return self.record(live, news, None)
+
+    # --- undo steps ---------------------------------------------------------------------------------------------
+
+    def bring_back(self, entry: Entry, path: str, stack: int = 0, extra: Iterable[Statement] = ()) -> Commit:
+        """Make a deleted text live again, as a step that can be undone (or on another stack, see `history/undo.py`)."""
+        forget_redo = self._steps.cannot_be_redone(self._folder.id, entry.document)
+        return self._come_or_go(Change(entry.id, path=path, revive=True), entry, stack, [forget_redo, *extra])
+
+    def take_away(self, entry: Entry, stack: int, extra: Iterable[Statement] = ()) -> Commit:
+        """Delete a text, as a step on a stack. What others write meanwhile revives it."""
+        deletion = Deletion(entry.document, self._folder.texts.open(entry.document).state_vector())
+        return self._come_or_go(Change(entry.id, deletion=deletion), entry, stack, extra)
+
+    def _come_or_go(self, change: Change, entry: Entry, stack: int, extra: Iterable[Statement]) -> Commit:
+        folder = self._folder
+        # Less than the rows of the manifest, which are committed with it: never used again.
+        seq = folder.database.next_seq()
+        step = self._steps.file_moved(folder.id, entry.document, seq, time.time(), stack)
+        return folder.catalogue.write([change], [*extra, step])
+
+    def steps_end(self, document: DocumentID) -> None:
+        """What is written next is undone by itself."""
+        self._steps.end(document)
+
+    # --- documents that were missing ----------------------------------------------------------------------------
+
+    def take_pulled(
+        self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None
+    ) -> Commit | None:
+        """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
+        folder = self._folder
+        if document not in folder.catalogue.entry_of or document in folder.texts.digests:
+            return None
+        first = read_first_import(state) if folder.texts.in_memory(document) is None else None
+        if first is not None:
+            return self._take_first_import(document, *first, source)
+        live = folder.texts.open(document)
+        with folder.texts.reloading(live):
+            news = live.replica.receive(state, folder.clients.ids, parsed)
+        folder.catalogue.wanted.discard(document)
+        # The document of an empty file has no operations, but it is here from now on.
+        return self.record(live, news if news is not None else state, source)
+
+    def _take_first_import(self, document: DocumentID, text: str, made: Insertion, source: DeviceID) -> Commit:
+        """A document that is one insertion, as almost all are at a first meeting, needs not be opened for that."""
+        folder = self._folder
+        digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
+        seq = folder.database.next_seq()
+        commit = folder.database.submit(
+            [log_row(folder.id, document, seq, source, made.update), digest.save(folder.id, document, seq)]
+        )
+        folder.texts.digests.learn(document, digest)
+        folder.texts.submitted(document, seq, made.update)
+        folder.catalogue.wanted.discard(document)
+        entry = folder.catalogue.entry_of[document]
+        self._text_changed(entry)
+        folder.render_queue.want(entry)
+        folder.state.touch()
+        return commit

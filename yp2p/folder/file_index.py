@@ -1,0 +1,146 @@
+"""What is known of the files of a folder: the base of each, where it is, what it lacks.
+
+Invariants
+    * No two entries have one file: whose path another takes has none, and is rendered anew.
+    * `blobs` knows the file of every blob that is here.
+    * `ignored` holds exactly the live entries at paths that this device leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import trio
+
+from yp2p.documents.manifest import Entry
+from yp2p.files.ignore import IgnoreRules
+from yp2p.folder.blob_index import BlobIndex
+from yp2p.folder.digests import Digests
+from yp2p.folder.records import FileRecord, Values, load_files
+from yp2p.folder.render_queue import RenderQueue
+from yp2p.folder.waiting import Waiting
+from yp2p.identity import EntryID, FolderID
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.reconcile import HASH_BYTES
+from yp2p.store.database import Database
+
+# So many files have to come before it is worth while to look at all of them.
+_UNSHARED_FILES = 1000
+_SLICE = 256
+
+
+class FileIndex(Mapping[EntryID, FileRecord]):
+    """The records of the files of one folder, by entry; `at` has the entries by path.
+
+    Args:
+        opaque_changed: is told of entries that are no text, or were none, when their file is another one.
+    """
+
+    def __init__(
+        self, folder: FolderID, database: Database, queue: RenderQueue, opaque_changed: Callable[[EntryID], None]
+    ) -> None:
+        self._folder = folder
+        self._database = database
+        self._queue = queue
+        self._opaque_changed = opaque_changed
+        self._records: dict[EntryID, FileRecord] = {}
+        self.at: dict[str, EntryID] = {}
+        self.blobs = BlobIndex()
+        self.waiting = Waiting()
+        self.rules = IgnoreRules()
+        self.ignored: set[EntryID] = set()
+        self.ignore_problem = ""  # why the file that says what is left out is not used
+        self._uninterned = 0
+
+    def __getitem__(self, entry: EntryID) -> FileRecord:
+        return self._records[entry]
+
+    def __iter__(self) -> Iterator[EntryID]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, entry: object) -> bool:
+        return entry in self._records
+
+    def load(self, values: Values) -> None:
+        """Read the records from the store."""
+        for record in load_files(self._database, self._folder, values):
+            self.set(record)
+        self._uninterned = 0
+
+    def set(self, record: FileRecord) -> None:
+        """Remember the base of a file. Two entries cannot have one file: whose it was before is rendered anew."""
+        other = self.at.get(record.path)
+        if other is not None and other != record.entry:
+            self._database.submit([self._records[other].delete(self._folder)])
+            self.drop(other)
+            self._queue.want(other)
+        self._uninterned += 1
+        old = self._records.get(record.entry)
+        if old is not None and self.at.get(old.path) == record.entry:
+            del self.at[old.path]
+        self._unlist(old)
+        self._records[record.entry] = record
+        self.at[record.path] = record.entry
+        if record.kind is Kind.BLOB:
+            self.blobs.add_file(record.content, record.entry)
+        self._changed(record.entry, old, record)
+
+    def drop(self, entry: EntryID) -> None:
+        """Forget the file of an entry."""
+        record = self._records.pop(entry, None)
+        if record is not None and self.at.get(record.path) == entry:
+            del self.at[record.path]
+        self._unlist(record)
+        self.waiting.entries.pop(entry, None)
+        self._changed(entry, record, None)
+
+    def _unlist(self, record: FileRecord | None) -> None:
+        if record is not None and record.kind is Kind.BLOB:
+            self.blobs.remove_file(record.content, record.entry)
+
+    def _changed(self, entry: EntryID, old: FileRecord | None, new: FileRecord | None) -> None:
+        if any(record is not None and record.kind is not Kind.TEXT for record in (old, new)):
+            self._opaque_changed(entry)
+
+    def by_path(self, path: str) -> FileRecord | None:
+        """The file at a path, if an entry's is there."""
+        entry = self.at.get(path)
+        return self._records.get(entry) if entry is not None else None
+
+    def holds(self, found: Entry) -> bool:
+        """Whether the file of an entry that is no text has the content that the manifest says."""
+        record = self._records.get(found.id)
+        return record is not None and record.kind is found.kind and record.content == found.content.hash
+
+    def is_left_out(self, path: str, kind: Kind) -> bool:
+        """Whether this device leaves out what is at a path."""
+        return self.rules.ignores(path, directory=kind is Kind.DIRECTORY)
+
+    def chunk_hashes(self, blob: bytes) -> list[bytes]:
+        """The hashes of the chunks of a blob of more than one, as far as they are known here."""
+        rows = self._database.rows("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
+        return [rows[0][0][at : at + HASH_BYTES] for at in range(0, len(rows[0][0]), HASH_BYTES)] if rows else []
+
+    async def intern(self, entries: Mapping[EntryID, Entry], digests: Digests) -> None:
+        """After many files came: let equal IDs, paths and hashes be one object each, as they are after a start."""
+        if self._uninterned < _UNSHARED_FILES:
+            return
+        self._uninterned = 0
+        for number, entry in enumerate(list(self._records)):
+            record, found = self._records.get(entry), entries.get(entry)
+            if record is not None and found is not None and record.path == found.path:
+                digest = digests.at_hand(found.document)
+                is_digest = digest is not None and digest.content == record.content
+                self._records[entry] = replace(
+                    record,
+                    entry=found.id,
+                    path=found.path,
+                    document=found.document if record.document == found.document else record.document,
+                    content=digest.content if digest is not None and is_digest else record.content,
+                )
+            if number % _SLICE == 0:
+                await trio.lowlevel.checkpoint()

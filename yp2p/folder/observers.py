@@ -1,0 +1,72 @@
+"""Who is told what happens in a folder: its sessions with other devices."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from yp2p.folder.quarantine import Quarantine
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.messages import BothChanged
+
+
+class Session(Protocol):
+    """What a folder tells the sessions with its peers."""
+
+    compared: bool
+
+    @property
+    def peer(self) -> DeviceID: ...
+
+    @property
+    def merges_alike(self) -> bool: ...
+
+    def document_changed(self, document: DocumentID, source: object) -> None: ...
+
+    def entry_changed(self, entry: EntryID) -> None: ...
+
+    def on_disk(self, entry: EntryID) -> None: ...
+
+    def fetch(self) -> None: ...
+
+    def both_changed(self, message: BothChanged) -> None: ...
+
+
+class Observers:
+    """The sessions of one folder, by peer, and what they have to know of one another.
+
+    `pulling` are the documents that some session is fetching, so that no other does.
+    """
+
+    def __init__(self) -> None:
+        self.sessions: dict[DeviceID, Session] = {}
+        self.quarantine = Quarantine()
+        self.pulling: set[DocumentID] = set()
+
+    def is_compared(self) -> bool:
+        """Whether some peer is linked, and all that are have been compared with."""
+        return bool(self.sessions) and all(session.compared for session in self.sessions.values())
+
+    def document_changed(self, document: DocumentID, source: object) -> None:
+        """A document has an update from this source: a peer, a program, or None for this device's disk."""
+        for session in self.sessions.values():
+            session.document_changed(document, source)
+
+    def entry_changed(self, entry: EntryID) -> None:
+        """What an entry is, or what its text holds, is another by now."""
+        for session in self.sessions.values():
+            session.entry_changed(entry)
+
+    def on_disk(self, entry: EntryID) -> None:
+        """The file of an entry was brought in step."""
+        for session in self.sessions.values():
+            session.on_disk(entry)
+
+    def fetch(self) -> None:
+        """Some blob is wanted, or wanted again."""
+        for session in self.sessions.values():
+            session.fetch()
+
+    def both_changed(self, message: BothChanged) -> None:
+        """Tell those who made one of the versions of a place that was changed apart."""
+        for session in self.sessions.values():
+            session.both_changed(message)

@@ -1,0 +1,92 @@
+"""How a folder is doing: why it waits, whether its disk is settled, what its disk can do, how fast it comes in."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import structlog
+import trio
+
+from yp2p.files.capabilities import Capabilities
+from yp2p.folder.guard import DeletionGuard
+from yp2p.folder.progress import Progress
+from yp2p.identity import FolderID
+from yp2p.store.database import Database
+
+_DEFAULT_TRASH_BYTES = 2 << 30
+
+log = structlog.get_logger()
+
+
+class Activity(Enum):
+    """What a folder does, in a word; the value is what `status` says."""
+
+    PAUSED = "paused"  # `FolderState.trouble` says why
+    WAITING = "waiting for the first device"
+    WORKING = "working"
+    IDLE = "idle"
+
+
+class FolderState:
+    """The state of one folder.
+
+    Attributes:
+        adopted: whether it has been compared with the device it was joined through, or was shared here.
+        problem: why the root cannot be used; empty when it can.
+        held: why a person has to say how to go on; empty when nobody has to.
+        settled: whether everything that was seen on the disk is in the documents, and the reverse.
+        is_looked_at: whether the files were scanned since the root is open.
+        file_system: what the disk of this folder can do.
+    """
+
+    def __init__(self, folder: FolderID, label: str, database: Database, *, adopted: bool, held: str) -> None:
+        self._folder = folder
+        self._label = label
+        self._database = database
+        self.adopted = adopted
+        self.problem = ""
+        self.held = held
+        self.settled = False
+        self.is_looked_at = False
+        self.file_system = Capabilities()
+        self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
+        self.progress = Progress()
+        self._changed = trio.Event()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is read from or written to the disk now; empty when all is well."""
+        return self.problem or self.held
+
+    @property
+    def activity(self) -> Activity:
+        if self.trouble:
+            return Activity.PAUSED
+        if not self.adopted:
+            return Activity.WAITING
+        return Activity.IDLE if self.settled else Activity.WORKING
+
+    def adopt(self) -> None:
+        """The first comparison with another device came to its end."""
+        if not self.adopted:
+            self.adopted = True
+            self._database.submit([("UPDATE folder SET adopted = 1 WHERE id = ?", (self._folder,))])
+
+    def hold(self, reason: str) -> None:
+        """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
+        self.held = reason
+        if reason:
+            log.warning("folder_held", folder=self._label, reason=reason, advice="yp2p folder resume")
+        self._database.submit([("UPDATE folder SET held = ? WHERE id = ?", (reason, self._folder))])
+        self.touch()
+
+    @property
+    def changed(self) -> trio.Event:
+        """Set at the next change of any kind, in the folder as well."""
+        if self._changed.is_set():
+            self._changed = trio.Event()
+        return self._changed
+
+    def touch(self) -> None:
+        """Something changed: wake whoever waits for that."""
+        self._changed.set()

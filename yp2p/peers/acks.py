@@ -1,0 +1,89 @@
+"""Acknowledgements: what the peer of a folder session is known to have as we have it, and telling it what is here.
+
+An `Ack` says that an entry is stored and on disk here in exactly this version; an entry is shown in sync with a device
+only when that device acknowledged what we have (invariant 10).
+
+Invariants
+    * `behind` holds every entry that the peer is not known to have as we have it.
+    * An ack is sent only when what it contains is durable (invariant 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+
+from yp2p.folder.folder import Folder
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.messages import MAX_LEAVES, Ack
+from yp2p.protocol.reconcile import Leaf
+from yp2p.transport.link import Link
+
+
+class Acks:
+    """Sends and takes acknowledgements.
+
+    Args:
+        agreed: is told of a document that the peer has as we do.
+    """
+
+    def __init__(self, folder: Folder, link: Link, agreed: Callable[[DocumentID], None]) -> None:
+        self._folder = folder
+        self._link = link
+        self._agreed = agreed
+        self._to_send: set[EntryID] = set()
+        self._work = trio.Event()
+        self.behind: dict[EntryID, Leaf | None] = {}  # with what it acknowledged last, if anything
+
+    def entry_changed(self, entry: EntryID) -> None:
+        """An entry is another here: the peer has to acknowledge it again."""
+        self.behind.setdefault(entry, None)
+
+    def on_disk(self, entry: EntryID) -> None:
+        """The file of an entry is what the documents say: the peer is told."""
+        self._settle(entry, self.behind.get(entry))
+        self._to_send.add(entry)
+        self._work.set()
+
+    def take(self, leaves: Iterable[tuple[EntryID, Leaf]]) -> None:
+        """The peer has these entries stored and on its disk."""
+        for entry, leaf in leaves:
+            self._settle(entry, leaf)
+
+    def caught_up(self) -> None:
+        """What the peer announced last, all of it on its disk, is what we have: it is behind with nothing."""
+        if self.behind:
+            self._folder.state.touch()
+        self.behind.clear()  # an empty one keeps the room that it needed
+
+    async def run(self) -> None:
+        """Send acknowledgements until cancelled."""
+        folder = self._folder
+        while True:
+            await self._work.wait()
+            # no await: what is rendered from now on is acknowledged in the next round
+            self._work = trio.Event()
+            entries, self._to_send = self._to_send, set()
+            leaves: list[tuple[EntryID, Leaf]] = []
+            for entry in entries:
+                # What programs type is not asked for its digest; it comes back here when it is on the disk.
+                if not folder.is_being_typed(entry) and folder.is_on_disk(entry):
+                    leaf = folder.leaf(entry)
+                    if leaf is not None:
+                        leaves.append((entry, leaf))
+            await folder.database.pending().wait()
+            for start in range(0, len(leaves), MAX_LEAVES):
+                await self._link.send(Ack(folder.id, tuple(leaves[start : start + MAX_LEAVES])))
+
+    def _settle(self, entry: EntryID, acknowledged: Leaf | None) -> None:
+        if acknowledged is None:
+            return
+        if self._folder.is_being_typed(entry):
+            self.behind[entry] = acknowledged  # looked at again once it is on the disk
+        elif self._folder.leaf(entry) == acknowledged:
+            self.behind.pop(entry, None)
+            self._agreed(acknowledged.document)
+            self._folder.state.touch()
+        elif entry in self._folder.catalogue.entries:
+            self.behind[entry] = acknowledged

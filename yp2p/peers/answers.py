@@ -1,0 +1,108 @@
+"""Answers: what a folder session tells a peer that compares, or pulls documents and chunks.
+
+Invariants
+    * What is sent is durable first (invariant 1).
+    * Questions that wait are bounded; when there are too many the link is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from yp2p.folder.folder import Folder
+from yp2p.identity import DocumentID, EntryID
+from yp2p.peers.blob_transfer import MAX_REQUESTS_WAITING, BlobServer
+from yp2p.protocol.messages import (
+    MAX_LEAVES,
+    ChunkHashesQuery,
+    Documents,
+    Fetch,
+    Leaves,
+    LeavesQuery,
+    ManifestQuery,
+    ManifestVersions,
+    Pull,
+    TreeBuckets,
+    TreeQuery,
+)
+from yp2p.protocol.reconcile import Leaf, branch_of
+from yp2p.transport.link import Link
+
+MAX_PULLS_WAITING = 4
+_DOCUMENTS_BYTES = 1 << 20
+_SLICE = 32
+# In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
+_BUCKET_SLICE = 4
+
+Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | ChunkHashesQuery | Fetch
+
+
+class Answers:
+    """Answers one peer's questions about one folder."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+        self._pulls_in, self._pulls = trio.open_memory_channel[Pull](MAX_PULLS_WAITING)
+        self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
+        self._blob_server = BlobServer(folder, link)
+
+    async def run(self) -> None:
+        """Answer what takes longer, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._blob_server.serve, self._blobs)
+            nursery.start_soon(self._serve_pulls)
+
+    async def take(self, question: Question) -> None:
+        """Answer a question, or have it answered by and by."""
+        folder = self._folder
+        match question:
+            case ManifestQuery():
+                versions = folder.catalogue.manifest.versions()
+                await folder.database.pending().wait()
+                await self._link.send(ManifestVersions(folder.id, versions))
+            case TreeQuery():
+                buckets = tuple(folder.leaves.tree().buckets())
+                await folder.database.pending().wait()
+                await self._link.send(TreeBuckets(folder.id, buckets))
+            case LeavesQuery(buckets=buckets_of_peer):
+                await self._send_leaves(dict(buckets_of_peer))
+            case Pull():
+                await self._pulls_in.send(question)
+            case ChunkHashesQuery() | Fetch():
+                await self._blobs_in.send(question)
+
+    async def _send_leaves(self, buckets: Mapping[int, bytes]) -> None:
+        folder = self._folder
+        leaves: list[tuple[EntryID, Leaf]] = []
+        branches: list[tuple[int, int]] = []
+        for number, (bucket, theirs) in enumerate(buckets.items()):
+            tree = folder.leaves.tree()
+            mask = tree.differing_branches(bucket, theirs)
+            branches.append((bucket, mask))
+            leaves += [item for item in tree.leaves(bucket).items() if mask >> branch_of(item[0]) & 1]
+            if number % _BUCKET_SLICE == 0:
+                await trio.lowlevel.checkpoint()
+        await folder.database.pending().wait()
+        for start in range(0, max(len(leaves), 1), MAX_LEAVES):
+            last = start + MAX_LEAVES >= len(leaves)
+            part = tuple(leaves[start : start + MAX_LEAVES])
+            await self._link.send(Leaves(folder.id, part, last, tuple(branches) if last else ()))
+
+    async def _serve_pulls(self) -> None:
+        folder = self._folder
+        async for pull in self._pulls:
+            states: list[tuple[DocumentID, bytes]] = []
+            size = 0
+            for number, document in enumerate(pull.documents):
+                state = folder.document_state(document)
+                states.append((document, state))
+                size += len(state)
+                if size >= _DOCUMENTS_BYTES or number + 1 == len(pull.documents):
+                    await folder.database.pending().wait()
+                    await self._link.send(Documents(folder.id, tuple(states)))
+                    states, size = [], 0
+                elif number % _SLICE == 0:
+                    await trio.lowlevel.checkpoint()

@@ -1,0 +1,91 @@
+"""Pulls: getting the documents that the manifest names and that are not here, many in one message."""
+
+from __future__ import annotations
+
+import trio
+
+from yp2p.documents.text import TextReplica, imported
+from yp2p.errors import DocumentPoisoned
+from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import parse_in_slices
+from yp2p.identity import DeviceID, DocumentID
+from yp2p.peers.channels import Channels
+from yp2p.peers.questions import Questions
+from yp2p.protocol.messages import Documents, Pull
+from yp2p.protocol.ysync import Shape
+
+_PULL_BATCH = 1024
+_SLICE = 32
+
+
+class Pulls:
+    """Pulls the documents of one folder from one peer."""
+
+    def __init__(self, folder: Folder, peer: DeviceID, questions: Questions, channels: Channels) -> None:
+        self._folder = folder
+        self._peer = peer
+        self._questions = questions
+        self._channels = channels
+        self._lacking: set[DocumentID] = set()  # what the peer has not either
+
+    def start_over(self) -> None:
+        """The peer may have by now what it lacked."""
+        self._lacking.clear()
+
+    async def missing(self) -> None:
+        """Pull what the manifest names and nobody is pulling already, batch by batch."""
+        pulling = self._folder.observers.pulling
+        while wanted := self._wanted():
+            pulling.update(wanted)
+            try:
+                await self._pull(wanted)
+            finally:
+                pulling.difference_update(wanted)
+
+    def _wanted(self) -> list[DocumentID]:
+        observers, now = self._folder.observers, trio.current_time()
+        return [
+            document
+            for document in self._folder.catalogue.missing_documents()
+            if document not in observers.pulling
+            and document not in self._lacking
+            and not observers.quarantine.holds(self._peer, document, now)
+        ][:_PULL_BATCH]
+
+    async def _pull(self, wanted: list[DocumentID]) -> None:
+        folder = self._folder
+        await self._questions.tell(Pull(folder.id, tuple(wanted)))
+        waiting = set(wanted)
+        while waiting:
+            reply = await self._questions.reply()
+            if not isinstance(reply, Documents):
+                return
+            folder.state.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
+            for number, (document, state) in enumerate(reply.states):
+                if document in waiting:
+                    waiting.discard(document)
+                    await self._take(document, state)
+                if number % _SLICE == 0:
+                    await trio.lowlevel.checkpoint()
+
+    async def _take(self, document: DocumentID, state: bytes) -> None:
+        if not state:
+            self._lacking.add(document)
+            return
+        try:
+            parsed = await parse_in_slices(state, Shape.TEXT)
+            self._folder.edits.take_pulled(document, state, self._peer, parsed)
+        except DocumentPoisoned as panic:
+            self._channels.poisoned(document, str(panic))
+
+    async def text_of_peer(self, document: DocumentID) -> str | None:
+        """The text that the peer has of a document; None when it has none any more."""
+        reply = await self._questions.ask(Pull(self._folder.id, (document,)))
+        states = dict(reply.states) if isinstance(reply, Documents) else {}
+        replica = TextReplica(1)
+        try:
+            replica.receive(states.get(document) or imported(""))
+        except DocumentPoisoned as panic:
+            self._channels.poisoned(document, str(panic))
+            return None
+        return replica.text()
