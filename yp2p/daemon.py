@@ -3,14 +3,16 @@
 Task tree; nesting is shutdown order, the innermost goes first::
 
     store writer                     commits last, shielded
-    └── device                       folders: one disk actor each; peers: one task per known device
-        ├── control socket           the local API
-        ├── documents socket         live documents, for programs: a task each
-        └── intake                   what is cancelled first
-            ├── listener             handshakes of incoming connections, then their links
-            ├── mDNS                 announcing, sightings, interface changes
-            ├── watchdog             WATCHDOG=1 from the loop itself
-            └── signals              SIGTERM and SIGINT end everything
+    └── folders                      one disk actor each
+        └── local API                the control socket, and the documents socket for programs
+            └── peers                one task per known device: dials, and runs the link
+                └── intake
+                    ├── listener     handshakes of incoming connections, then their links
+                    ├── mDNS         announcing, sightings, interface changes
+                    ├── watchdog     WATCHDOG=1 from the loop itself
+                    └── signals      SIGTERM and SIGINT end everything
+
+So `yp2p status` answers while sessions say goodbye.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +105,11 @@ def _own_places(paths: Paths) -> tuple[Path, ...]:
 
 
 @asynccontextmanager
-async def _open_device(config: Config, identity: Identity, paths: Paths) -> AsyncIterator[tuple[Device, trio.Nursery]]:
-    async with open_database(paths.store) as database, open_merger() as merger:
-        database.check_owner(identity.device_id, paths.key)
-        device = Device(config, identity, database, _own_places(paths), merger)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(device.run)
-            yield device, nursery
-            nursery.cancel_scope.cancel()
+async def _floor() -> AsyncIterator[trio.Nursery]:
+    """A floor of the task tree: its tasks are told to end, and waited for, when everything above them has ended."""
+    async with trio.open_nursery() as nursery:
+        yield nursery
+        nursery.cancel_scope.cancel()
 
 
 async def run(config: Config, paths: Paths, share: str | None, shared: Callable[[dict[str, Any]], None]) -> None:
@@ -142,9 +142,11 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
         listeners = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
         control, documents = bind_control_socket(paths.socket), bind_control_socket(paths.documents)
         try:
-            async with _open_device(config, identity, paths) as (device, nursery):
+            async with open_database(paths.store) as database, open_merger() as merger:
+                database.check_owner(identity.device_id, paths.key)
+                device = Device(config, identity, database, _own_places(paths), merger)
                 device.peers.listen_port = listeners[0].socket.getsockname()[1]
-                await _serve(config, device, nursery, listeners, control, documents, identity, share, shared)
+                await _serve(config, device, identity, _Sockets(listeners, control, documents), share, shared)
         finally:
             for sock, path in ((control, paths.socket), (documents, paths.documents)):
                 sock.close()
@@ -153,14 +155,20 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
         lock.release()
 
 
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """What the daemon listens on."""
+
+    peers: list[trio.SocketListener]
+    control: socket.socket
+    documents: socket.socket
+
+
 async def _serve(
     config: Config,
     device: Device,
-    outer: trio.Nursery,
-    listeners: list[trio.SocketListener],
-    control: socket.socket,
-    documents: socket.socket,
     identity: Identity,
+    sockets: _Sockets,
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
 ) -> None:
@@ -172,14 +180,16 @@ async def _serve(
         is_known=device.peers.is_known,
         pairing_open=lambda: device.desk.is_open,
     )
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(listener.serve, listeners)
-        nursery.start_soon(serve_control, make_app(device, stop), control)
-        nursery.start_soon(Documents(device).serve, documents)
-        nursery.start_soon(_wait_for_signal, stop)
-        nursery.start_soon(_feed_watchdog)
+    async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
+        await folders.start(device.run)
+        api.start_soon(serve_control, make_app(device, stop), sockets.control)
+        api.start_soon(Documents(device).serve, sockets.documents)
+        peers.start_soon(device.run_peers)
+        intake.start_soon(listener.serve, sockets.peers)
+        intake.start_soon(_wait_for_signal, stop)
+        intake.start_soon(_feed_watchdog)
         if config.discovery.mdns:
-            nursery.start_soon(_discover, config, device)
+            intake.start_soon(_discover, config, device)
         port = device.peers.listen_port
         log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
         notify(f"READY=1\nSTATUS=listening on port {port}")
@@ -189,8 +199,7 @@ async def _serve(
         notify("STOPPING=1")
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
-        outer.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
-        nursery.cancel_scope.cancel()
+        folders.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
 
 
 async def _discover(config: Config, device: Device) -> None:

@@ -15,7 +15,7 @@ import anyio
 import pytest
 from lab import Device, devices, eventually
 
-from yp2p import client
+from yp2p.client import file as client
 from yp2p.client import NotRunning, connect
 
 BACKENDS = ["trio", "asyncio"]

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import trio
 from simulation.disk import REAL
 
-from yp2p.device import device as device_module
+from yp2p.device import folders as device_folders
 from yp2p.disk.ingest import first_imports as imports
 from yp2p.disk.ingest import ingest
 from yp2p.disk.ingest import opaque_entries as wholes
@@ -170,7 +170,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
             (dialer, "connect", connect),
             (link, "send_at_once", lambda stream, data: stream.take_at_once(data)),
-            (device_module, "boot_id", boot_id),
+            (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             (os, "write", _write),
             (os, "fdatasync", _fdatasync),

@@ -70,12 +70,12 @@ class Host:
     def is_watching(self) -> bool:
         """Whether what people do is seen as it happens, and not found by a scan."""
         device = self.device
-        folders = list(device._folders.values()) if device is not None else []
+        folders = list(device.home.by_id.values()) if device is not None else []
         return self.is_up and bool(folders) and all(map(self._is_seen, folders))
 
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
-        return folder.state.adopted and self.device._disks[folder.id]._may_touch
+        return folder.state.adopted and self.device.home.disks[folder.id]._may_touch
 
     @property
     def has_watched(self) -> bool:
@@ -86,7 +86,7 @@ class Host:
     @property
     def folder(self) -> Folder:
         assert self.device is not None
-        return next(iter(self.device._folders.values()))
+        return next(iter(self.device.home.by_id.values()))
 
     def point(self, kind: str) -> None:
         """A moment between two steps."""
@@ -157,6 +157,7 @@ class Host:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(database.run_writer)
                 await nursery.start(device.run)
+                nursery.start_soon(device.run_peers)
                 device.peers.listen_port = self.world.network.port
                 nursery.start_soon(listener.serve, [listening])
                 self.device = device
@@ -211,7 +212,7 @@ class Host:
         assert self.device is not None
         token = current_host.set(self)
         try:
-            await self.device._create(self.disk.path, "room")
+            await self.device.home.create(self.disk.path, "room", self.name)
         finally:
             current_host.reset(token)
         self.has_joined = True
@@ -232,7 +233,7 @@ class Host:
         address = Address(sharer.name, self.world.network.port)
         token = current_host.set(self)
         try:
-            await self.device._accept_grant(Joined(grant, sharer.identity.public, address), self.disk.path)
+            await self.device.home.accept(Joined(grant, sharer.identity.public, address), self.disk.path)
         finally:
             current_host.reset(token)
         self.has_joined = True

@@ -275,7 +275,7 @@ class World:
             await host.start()
             # Nobody goes on with a file that is empty or full of NULs before the daemon has put it right.
             with trio.move_on_after(30):
-                for disk in host.device._disks.values() if host.device is not None else ():
+                for disk in host.device.home.disks.values() if host.device is not None else ():
                     await disk.looked_at.wait()
         else:
             await host.kill()
@@ -367,7 +367,7 @@ class World:
             return
         token = current_host.set(host)
         try:
-            retention = Retention(host.folder, History(max_age_days=1), host.device._disks[host.folder.id].bases)
+            retention = Retention(host.folder, History(max_age_days=1), host.device.home.disks[host.folder.id].bases)
             with trio.move_on_after(2.0):
                 count = await retention.thin(hooks.now_s() + 2 * DAY_S)
                 self.note(f"{host.name} lets go of {count} versions")

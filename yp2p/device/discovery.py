@@ -1,0 +1,107 @@
+"""What this device announces by mDNS, and what it does with what others announce. All of it hints; the key decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import trio
+
+from yp2p.discovery.addresses import Address
+from yp2p.discovery.mdns import Announcement, Mdns, Sighting
+from yp2p.identity import DeviceID, Identity
+from yp2p.pairing.pairing import Candidate, PairingDesk
+from yp2p.peers.peers import Peers
+
+# Whoever announces more instances than this makes us forget others, which are looked up again.
+_MAX_REMEMBERED = 256
+
+
+class Discoverer:
+    """Announces one device, and finds those it knows and those that show a code. `run` does the work.
+
+    Args:
+        static: addresses of the settings.
+    """
+
+    def __init__(self, identity: Identity, name: str, peers: Peers, desk: PairingDesk, static: list[Address]) -> None:
+        self._identity = identity
+        self._name = name
+        self._peers = peers
+        self._desk = desk
+        self._static = static
+        self._remembered: dict[str, Sighting] = {}
+        self._windows: dict[str, Sighting] = {}
+        self._sighted = trio.Event()
+
+    async def run(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
+        """Announce this device and use what others announce; runs until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow_sightings, sightings)
+            nursery.start_soon(self._look_again)
+            nursery.start_soon(self._keep_announcing, mdns)
+            nursery.start_soon(self._follow_interfaces, mdns)
+
+    def candidates(self, digits: str) -> Iterator[Candidate]:
+        """Who may show a code with these digits."""
+        for sighting in list(self._windows.values()):
+            if digits in sighting.pairing.split(","):
+                yield Candidate(sighting.instance, sighting.addresses, announced=True)
+        for address in self._static:
+            yield Candidate(str(address), (address,), announced=False)
+
+    async def wait_for_sighting(self) -> None:
+        """Return when somebody was seen."""
+        await self._sighted.wait()
+
+    def _secrets(self) -> dict[DeviceID, bytes]:
+        known = self._peers.known()
+        return {device: self._identity.pairwise_secret(keys.noise_key) for device, keys in known.items()}
+
+    async def _look_again(self) -> None:
+        """Who has become known may have been seen before."""
+        while True:
+            await self._peers.members_changed.wait()
+            secrets = self._secrets()
+            for earlier in list(self._remembered.values()):
+                self._is_seen(earlier, secrets)
+
+    async def _follow_sightings(self, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
+        async for sighting in sightings:
+            if not sighting.addresses:
+                self._remembered.pop(sighting.instance, None)
+                self._windows.pop(sighting.instance, None)
+                continue
+            self._remembered[sighting.instance] = sighting
+            while len(self._remembered) > _MAX_REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)))
+            if sighting.pairing:
+                self._windows[sighting.instance] = sighting
+            else:
+                self._windows.pop(sighting.instance, None)
+            event, self._sighted = self._sighted, trio.Event()
+            event.set()
+            self._is_seen(sighting, self._secrets())
+
+    def _is_seen(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
+        for device in sighting.devices(secrets):
+            self._peers.seen(device, sighting.addresses)
+
+    async def _keep_announcing(self, mdns: Mdns) -> None:
+        while True:
+            members, windows = self._peers.members_changed, self._desk.changed
+            secrets = tuple(self._secrets().values())
+            await mdns.announce(Announcement(self._peers.listen_port, secrets, self._desk.digits(), self._name))
+            async with trio.open_nursery() as nursery:
+                for event in (members, windows):
+                    nursery.start_soon(cancel_when, event, nursery.cancel_scope)
+
+    async def _follow_interfaces(self, mdns: Mdns) -> None:
+        async for _ in mdns.interface_changes():
+            for contact in self._peers.contacts.values():
+                contact.poke.set()
+
+
+async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    """Cancel a scope once something happened."""
+    await event.wait()
+    scope.cancel()

@@ -1,0 +1,181 @@
+"""The folders of this device: loaded at a start, added by sharing and joining, each with a disk actor.
+
+A power cut is noticed here: the kernel's boot ID is another one, and no daemon has written that it stopped in order.
+Until every folder has been scanned since, the next start has to know of it as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+import trio
+
+from yp2p.config import Config
+from yp2p.disk.actor import Disk
+from yp2p.errors import FolderError, MessageFault
+from yp2p.files.boot import boot_id
+from yp2p.files.root import Root, force_to_disk
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.folder import Folder
+from yp2p.folder.guard import DeletionGuard
+from yp2p.folder.merger import Merger
+from yp2p.folder.records import FORGET_CHUNKS
+from yp2p.folder.roots import check_directory
+from yp2p.history.retention import Retention
+from yp2p.identity import DeviceID, FolderID, Identity
+from yp2p.pairing.pairing import Joined
+from yp2p.peers.peers import Peers
+from yp2p.store.database import Database
+from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
+
+log = structlog.get_logger()
+
+
+class Folders:
+    """The folders of one device, by ID, and their disk actors. `run` does the work.
+
+    Args:
+        own_places: directories whose files must never travel.
+    """
+
+    def __init__(
+        self, config: Config, identity: Identity, database: Database, merger: Merger, own_places: Iterable[Path]
+    ) -> None:
+        self._config = config
+        self._identity = identity
+        self._database = database
+        self._merger = merger
+        self._own_places = tuple(own_places)
+        self._after_power_cut = False
+        self._nursery: trio.Nursery | None = None
+        self.clients = ClientIDs.fresh(identity.device_id)
+        self.by_id: dict[FolderID, Folder] = {}
+        self.disks: dict[FolderID, Disk] = {}
+        self.peers: Peers | None = None  # is told when members come
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until cancelled; `started` when all folders are loaded."""
+        database, boot = self._database, boot_id()
+        database.submit(
+            [
+                ("INSERT OR REPLACE INTO start VALUES (?, ?, ?)", (self.clients.own, self.clients.fork, time.time())),
+                FORGET_CHUNKS,
+            ]
+        )
+        last_run = database.rows("SELECT boot, clean FROM last_run")
+        self._after_power_cut = bool(last_run) and last_run[0][0] != boot and not last_run[0][1]
+        if self._after_power_cut:
+            log.warning("unclean_boot", advice="every file is compared with the store")
+        known_boot = "" if self._after_power_cut else boot
+        database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 0)", (known_boot,))])
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                await self._load_all()
+                if self._after_power_cut:
+                    nursery.start_soon(self._follow_first_scans)
+                task_status.started()
+                await trio.sleep_forever()  # folders come and go
+        finally:
+            if all(disk.looked_at.is_set() for disk in self.disks.values()):
+                for folder in self.by_id.values():
+                    force_to_disk(folder.path)
+                # The store's fault ends here, too, but then this is not written either.
+                database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 1)", (boot,))])
+
+    async def _load_all(self) -> None:
+        rows = self._database.rows("SELECT id, label, root, founder, adopted, held FROM folder ORDER BY added")
+        for folder, label, root, founder, adopted, held in rows:
+            await self._start(
+                FolderID(folder), label, Path(root), DeviceID(founder), adopted=bool(adopted), held=held
+            )  # fmt: skip
+
+    async def _follow_first_scans(self) -> None:
+        """After a power cut, remember that every folder has been looked at."""
+        for disk in list(self.disks.values()):
+            await disk.looked_at.wait()
+        self._database.submit([("UPDATE last_run SET boot = ?", (boot_id(),))])
+
+    async def _start(
+        self, folder_id: FolderID, label: str, path: Path, founder: DeviceID, *, adopted: bool, held: str = ""
+    ) -> Folder:
+        assert self._nursery is not None
+        config = self._config
+        folder = Folder(
+            folder_id, label, path, founder, database=self._database, clients=self.clients, merger=self._merger,
+            adopted=adopted, held=held,
+        )  # fmt: skip
+        folder.load()
+        folder.membership.on_change = self._members_changed
+        folder.state.guard = DeletionGuard(config.trash.max_bytes)
+        self.by_id[folder_id] = folder
+        disk = self.disks[folder_id] = Disk(
+            folder, config.files, config.trash, after_power_cut=self._after_power_cut
+        )  # fmt: skip
+        self._members_changed()
+        await self._nursery.start(disk.run)
+        self._nursery.start_soon(Retention(folder, config.history, disk.bases).run)
+        return folder
+
+    def _members_changed(self) -> None:
+        if self.peers is not None:
+            self.peers.membership_changed()
+
+    # --- adding -------------------------------------------------------------------------------------------------
+
+    def check(self, directory: str) -> Path:
+        """The directory that is meant, if it can be a folder. Raises FolderError: it cannot; the text says why."""
+        taken = [(folder.label, folder.path) for folder in self.by_id.values()]
+        return check_directory(directory, taken, self._own_places)
+
+    def at(self, path: Path) -> Folder | None:
+        """The folder whose root is this directory."""
+        return next((folder for folder in self.by_id.values() if folder.path == path), None)
+
+    async def create(self, path: Path, label: str, name: str) -> Folder:
+        """A new folder with this device, of that name, as its founder. Raises FolderError."""
+        own = self._identity
+        folder_id = FolderID(os.urandom(16))
+        statement = sign_statement(own, folder_id, own.public, Role.ADMINISTRATOR, 1, name)
+        await self._store(path, label, folder_id, own.device_id, (statement.encode(),), adopted=True)
+        folder = await self._start(folder_id, label, path, own.device_id, adopted=True)
+        log.info("folder_shared", folder=label)
+        return folder
+
+    async def accept(self, joined: Joined, path: Path) -> Folder:
+        """Take part in the folder of another device. Raises FolderError, MessageFault."""
+        grant, founder = joined.grant, joined.grant.founder
+        if grant.folder in self.by_id:
+            raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
+        members = evaluate(founder, [read_statement(body, grant.folder) for body in grant.statements])
+        if joined.sharer.device_id not in members or self._identity.device_id not in members:
+            raise MessageFault("the other device sent a member list without itself or this device")
+        await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)
+        if self.peers is not None:
+            self.peers.contact(joined.sharer.device_id).name = grant.name
+        return await self._start(grant.folder, grant.label, path, founder, adopted=False)
+
+    async def _store(
+        self,
+        path: Path,
+        label: str,
+        folder: FolderID,
+        founder: DeviceID,
+        statements: tuple[bytes, ...],
+        *,
+        adopted: bool,
+    ) -> None:
+        root = Root(path)
+        try:
+            root.prepare(folder)
+        except OSError as error:
+            raise FolderError(f"{path} cannot be used: {error.strerror}") from error
+        finally:
+            root.close()
+        row = (folder, label, str(path), founder, adopted, time.time())
+        rows = [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (folder, body)) for body in statements]
+        await self._database.submit([("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '')", row), *rows]).wait()

@@ -1,0 +1,122 @@
+"""Sharing a directory, and joining the folder of another device with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from yp2p.config import Files
+from yp2p.device.discovery import Discoverer
+from yp2p.device.folders import Folders
+from yp2p.errors import FolderError, PairingError, UsageError
+from yp2p.identity import Identity, format_device_id
+from yp2p.pairing.exchange import Code, parse_code
+from yp2p.pairing.pairing import JOIN_LIMIT_S, Joined, Joiner, PairingDesk
+from yp2p.pairing.preview import compare, summary
+from yp2p.peers.peers import Peers
+
+_MAX_LABEL = 100
+
+log = structlog.get_logger()
+
+
+class Sharing:
+    """What `share` and `join` do.
+
+    Args:
+        joined: is told that another device is expected to link.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        files: Files,
+        folders: Folders,
+        peers: Peers,
+        discoverer: Discoverer,
+        desk: PairingDesk,
+        joined: Callable[[], None],
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self._files = files
+        self._folders = folders
+        self._peers = peers
+        self._discoverer = discoverer
+        self._desk = desk
+        self._joined = joined
+
+    async def share(self, directory: str, label: str | None) -> dict[str, Any]:
+        """Share a directory (or show a code for one that is shared already).
+
+        Raises:
+            FolderError: the directory cannot be shared. PairingError: a new code has to wait.
+        """
+        path = self._folders.check(directory)
+        if label is not None and not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
+            raise UsageError(
+                f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed"
+            )
+        folder = self._folders.at(path)
+        if folder is None:
+            name = label or "".join(c if c.isprintable() else "?" for c in path.name)
+            folder = await self._folders.create(path, name, self._name)
+        elif label is not None and label != folder.label:
+            raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
+        window = self._desk.open_window(folder)
+        return {
+            "code": str(window.code),
+            "expires_in_s": round(window.closes_at - trio.current_time()),
+            "folder": folder.id.hex(),
+            "label": folder.label,
+            "path": str(folder.path),
+            "devices": len(folder.membership.members) - 1,
+        }
+
+    async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+        """Pair with the device that shows the code, and take part in its folder.
+
+        Raises:
+            UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
+        """
+        code, path, joiner = self._joiner(text, directory)
+
+        async def accept(joined: Joined) -> None:
+            await self._folders.accept(joined, path)
+
+        joined = await joiner.join(code, accept, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        self._joined()
+        self._peers.seen(joined.sharer.device_id, (joined.address,))
+        log.info("folder_joined", folder=joined.grant.label)
+        return {
+            "folder": joined.grant.folder.hex(),
+            "label": joined.grant.label,
+            "path": str(path),
+            "device": format_device_id(joined.sharer.device_id),
+            "name": joined.grant.name,
+        }
+
+    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+        """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`."""
+        code, path, joiner = self._joiner(text, directory)
+        shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        try:
+            found = await trio.to_thread.run_sync(compare, path, shown.entries, self._files)
+        except OSError as error:
+            raise FolderError(f"{path} cannot be read: {error.strerror}") from error
+        return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}
+
+    def _joiner(self, text: str, directory: str) -> tuple[Code, Path, Joiner]:
+        code = parse_code(text)
+        path = self._folders.check(directory)
+        if self._folders.at(path) is not None:
+            raise FolderError(f"{path} is shared already; join into another directory")
+        if code.digits in self._desk.digits():
+            raise PairingError("that is the code of this device; type it on the other one")
+        discoverer = self._discoverer
+        return code, path, Joiner(self._identity, self._name, discoverer.candidates, discoverer.wait_for_sighting)
