@@ -24,7 +24,7 @@ async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock
         finally:
             told.append("draining")
             with trio.move_on_after(1, shield=True):
-                await trio.sleep(0.55)
+                await trio.sleep(0.5)
             told.append("drained")
 
     async with _floor() as api, _floor() as peers:

@@ -37,7 +37,8 @@ from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
 from yp2p.control.history import history_routes
-from yp2p.control.requests import FileName, request_of
+from yp2p.control.requests import FileName
+from yp2p.control.routes import post_route
 from yp2p.folder.folder import Folder
 
 
@@ -108,80 +109,77 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
-def make_app(device: Device, stop: trio.Event) -> Starlette:
-    """The application for one device; `stop` is set by a stop request."""
+class _Control:
+    """The requests that are about the device as a whole."""
 
-    async def status(request: Request) -> Any:
-        return device.status()
+    def __init__(self, device: Device, stop: trio.Event) -> None:
+        self._device = device
+        self._stop = stop
 
-    async def share(request: Request) -> Any:
-        wanted = await request_of(request, ShareRequest)
-        return await device.share(wanted.path, wanted.label)
+    async def status(self, request: Request) -> Any:
+        return self._device.status()
 
-    async def join(request: Request) -> Any:
-        wanted = await request_of(request, JoinRequest)
-        return await device.join(wanted.code, wanted.path, wanted.timeout_s)
+    async def share(self, wanted: ShareRequest) -> Any:
+        return await self._device.share(wanted.path, wanted.label)
 
-    async def preview(request: Request) -> Any:
-        wanted = await request_of(request, JoinRequest)
-        return await device.preview(wanted.code, wanted.path, wanted.timeout_s)
+    async def join(self, wanted: JoinRequest) -> Any:
+        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s)
 
-    async def wait(request: Request) -> Any:
-        wanted = await request_of(request, WaitRequest)
+    async def preview(self, wanted: JoinRequest) -> Any:
+        return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s)
+
+    async def wait(self, wanted: WaitRequest) -> Any:
         limit = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         with trio.move_on_after(limit) as scope:
-            await device.wait()
+            await self._device.wait()
         return {"in_sync": not scope.cancelled_caught}
 
-    async def resume(request: Request) -> Any:
-        wanted = await request_of(request, ResumeRequest)
-        return {"label": device.resume(wanted.folder, accept=wanted.accept)}
+    async def resume(self, wanted: ResumeRequest) -> Any:
+        return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}
 
-    async def trash(request: Request) -> Any:
-        wanted = await request_of(request, TrashRequest)
-        return await device.trash(wanted.folder)
+    async def trash(self, wanted: TrashRequest) -> Any:
+        return await self._device.trash(wanted.folder)
 
-    async def restore(request: Request) -> Any:
-        wanted = await request_of(request, RestoreRequest)
-        return await device.restore(wanted.folder, wanted.names, everything=wanted.all)
+    async def restore(self, wanted: RestoreRequest) -> Any:
+        return await self._device.restore(wanted.folder, wanted.names, everything=wanted.all)
 
-    async def empty_trash(request: Request) -> Any:
-        wanted = await request_of(request, TrashRequest)
-        return {"removed": await device.empty_trash(wanted.folder)}
+    async def empty_trash(self, wanted: TrashRequest) -> Any:
+        return {"removed": await self._device.empty_trash(wanted.folder)}
 
-    async def notices(request: Request) -> Any:
-        return device.notices()
+    async def notices(self, request: Request) -> Any:
+        return self._device.notices()
 
-    async def bring_back(request: Request) -> Any:
-        wanted = await request_of(request, NoticeRequest)
-        return await device.bring_back(wanted.number)
+    async def bring_back(self, wanted: NoticeRequest) -> Any:
+        return await self._device.bring_back(wanted.number)
 
-    async def stop_daemon(request: Request) -> Any:
-        # Closing a connection that has unread bytes resets it, and the answer is lost.
-        await request_of(request, Nothing)
-
+    async def stop(self, wanted: Nothing) -> Any:
         async def end() -> None:
-            stop.set()
+            self._stop.set()
 
         answer = json_response({"stopping": True})
         answer.background = BackgroundTask(end)  # once the answer is out
         return answer
 
+
+def make_app(device: Device, stop: trio.Event) -> Starlette:
+    """The application for one device; `stop` is set by a stop request."""
+    answers = _Control(device, stop)
     return Starlette(
         routes=[
-            Route("/v1/status", endpoint(status)),
-            Route("/v1/share", endpoint(share), methods=["POST"]),
-            Route("/v1/join", endpoint(join), methods=["POST"]),
-            Route("/v1/join/preview", endpoint(preview), methods=["POST"]),
-            Route("/v1/wait", endpoint(wait), methods=["POST"]),
-            Route("/v1/resume", endpoint(resume), methods=["POST"]),
-            Route("/v1/trash", endpoint(trash), methods=["POST"]),
-            Route("/v1/trash/restore", endpoint(restore), methods=["POST"]),
-            Route("/v1/trash/empty", endpoint(empty_trash), methods=["POST"]),
-            Route("/v1/notices", endpoint(notices)),
-            Route("/v1/notices/restore", endpoint(bring_back), methods=["POST"]),
+            Route("/v1/status", endpoint(answers.status)),
+            post_route("/v1/share", ShareRequest, answers.share),
+            post_route("/v1/join", JoinRequest, answers.join),
+            post_route("/v1/join/preview", JoinRequest, answers.preview),
+            post_route("/v1/wait", WaitRequest, answers.wait),
+            post_route("/v1/resume", ResumeRequest, answers.resume),
+            post_route("/v1/trash", TrashRequest, answers.trash),
+            post_route("/v1/trash/restore", RestoreRequest, answers.restore),
+            post_route("/v1/trash/empty", TrashRequest, answers.empty_trash),
+            Route("/v1/notices", endpoint(answers.notices)),
+            post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
             *history_routes(lambda: device.folders),
-            Route("/v1/stop", endpoint(stop_daemon), methods=["POST"]),
+            # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
+            post_route("/v1/stop", Nothing, answers.stop),
         ]
     )
 

@@ -21,14 +21,14 @@ newest version.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 from starlette.routing import Route
 
-from yp2p.control.answers import Endpoint, endpoint
-from yp2p.control.requests import FileName, request_of
+from yp2p.control.requests import FileName
+from yp2p.control.routes import post_route
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
@@ -37,7 +37,6 @@ from yp2p.folder.folder import Folder
 from yp2p.history import bookmarks, conflicts, point_in_time, undo, versions
 
 _MAX_STEPS = 10_000
-_Request = TypeVar("_Request", bound=msgspec.Struct)
 
 
 class When(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,66 +91,72 @@ class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool
 
 
-def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
-    """The routes of this part of the API; `folders` gives the folders of the device."""
+class _History:
+    """The requests of this part of the API; `folders` gives the folders of the device."""
 
-    def find(path: str) -> tuple[Folder, str]:
-        folder, inside = lookup.find(folders(), path)
+    def __init__(self, folders: Callable[[], Iterable[Folder]]) -> None:
+        self._folders = folders
+
+    def _find(self, path: str) -> tuple[Folder, str]:
+        folder, inside = lookup.find(self._folders(), path)
         if not inside:
             raise UsageError(f"{path} is the folder itself; name a file in it")
         return folder, inside
 
-    async def turn(wanted: UndoRequest, *, back: bool) -> dict[str, Any]:
+    def _chosen(self, name: str | None) -> list[Folder]:
+        """The folder of that name, or all."""
+        return [lookup.choose(self._folders(), name)] if name is not None else list(self._folders())
+
+    async def _turn(self, wanted: UndoRequest, *, back: bool) -> Any:
         if not 1 <= wanted.steps <= _MAX_STEPS:
             raise UsageError(f"{wanted.steps} is no number of steps; it is from 1 to {_MAX_STEPS}")
-        folder, path = find(wanted.path)
+        folder, path = self._find(wanted.path)
         entry = lookup.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
         await undo.on_disk(folder, entry.id)
         return _undone(path, done)
 
-    async def undo_(wanted: UndoRequest) -> Any:
-        return await turn(wanted, back=True)
+    async def undo(self, wanted: UndoRequest) -> Any:
+        return await self._turn(wanted, back=True)
 
-    async def redo(wanted: UndoRequest) -> Any:
-        return await turn(wanted, back=False)
+    async def redo(self, wanted: UndoRequest) -> Any:
+        return await self._turn(wanted, back=False)
 
-    async def log(wanted: FileRequest) -> Any:
-        return await versions.log(*find(wanted.path))
+    async def log(self, wanted: FileRequest) -> Any:
+        return await versions.log(*self._find(wanted.path))
 
-    async def deleted(wanted: FolderRequest) -> Any:
-        chosen = [lookup.choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
-        return [item for folder in chosen for item in await point_in_time.deleted(folder)]
+    async def deleted(self, wanted: FolderRequest) -> Any:
+        return [item for folder in self._chosen(wanted.folder) for item in await point_in_time.deleted(folder)]
 
-    async def show(wanted: FileRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def show(self, wanted: FileRequest) -> Any:
+        folder, path = self._find(wanted.path)
         return {"path": path, "text": await versions.show(folder, path, wanted.when.value())}
 
-    async def diff(wanted: DiffRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def diff(self, wanted: DiffRequest) -> Any:
+        folder, path = self._find(wanted.path)
         return {"path": path, "diff": await versions.diff(folder, path, wanted.one.value(), wanted.two.value())}
 
-    async def blame(wanted: FileRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def blame(self, wanted: FileRequest) -> Any:
+        folder, path = self._find(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
-    async def restore(wanted: FileRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def restore(self, wanted: FileRequest) -> Any:
+        folder, path = self._find(wanted.path)
         done = await versions.restore(folder, path, wanted.when.value())
         await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return _undone(path, done)
 
-    async def restore_directory(wanted: MomentRequest) -> Any:
-        folder, path = lookup.find(folders(), wanted.path)
+    async def restore_directory(self, wanted: MomentRequest) -> Any:
+        folder, path = lookup.find(self._folders(), wanted.path)
         done = await point_in_time.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
         return {"path": path, "done": done}
 
-    async def list_bookmarks(wanted: FileRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def list_bookmarks(self, wanted: FileRequest) -> Any:
+        folder, path = self._find(wanted.path)
         return bookmarks.bookmarks(folder, lookup.entry_at(folder, path))
 
-    async def set_bookmark(wanted: BookmarkRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def set_bookmark(self, wanted: BookmarkRequest) -> Any:
+        folder, path = self._find(wanted.path)
         entry = lookup.entry_at(folder, path)
         position = Position.from_json(wanted.position) if wanted.position is not None else None
         if wanted.place is not None:
@@ -159,31 +164,34 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         await bookmarks.set_bookmark(folder, entry, wanted.name, position)
         return {"path": path}
 
-    async def list_conflicts(wanted: FolderRequest) -> Any:
-        chosen = [lookup.choose(folders(), wanted.folder)] if wanted.folder is not None else list(folders())
-        return conflicts.list_conflicts(chosen)
+    async def list_conflicts(self, wanted: FolderRequest) -> Any:
+        return conflicts.list_conflicts(self._chosen(wanted.folder))
 
-    async def resolve(wanted: ResolveRequest) -> Any:
-        folder, path = find(wanted.path)
+    async def resolve(self, wanted: ResolveRequest) -> Any:
+        folder, path = self._find(wanted.path)
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
             await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return done
 
+
+def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
+    """The routes of this part of the API; `folders` gives the folders of the device."""
+    answers = _History(folders)
     return [
-        _route("/v1/conflicts", FolderRequest, list_conflicts),
-        _route("/v1/conflicts/resolve", ResolveRequest, resolve),
-        _route("/v1/bookmarks", FileRequest, list_bookmarks),
-        _route("/v1/bookmarks/set", BookmarkRequest, set_bookmark),
-        _route("/v1/undo", UndoRequest, undo_),
-        _route("/v1/redo", UndoRequest, redo),
-        _route("/v1/history/log", FileRequest, log),
-        _route("/v1/history/deleted", FolderRequest, deleted),
-        _route("/v1/history/show", FileRequest, show),
-        _route("/v1/history/diff", DiffRequest, diff),
-        _route("/v1/history/blame", FileRequest, blame),
-        _route("/v1/history/restore", FileRequest, restore),
-        _route("/v1/history/restore-directory", MomentRequest, restore_directory),
+        post_route("/v1/conflicts", FolderRequest, answers.list_conflicts),
+        post_route("/v1/conflicts/resolve", ResolveRequest, answers.resolve),
+        post_route("/v1/bookmarks", FileRequest, answers.list_bookmarks),
+        post_route("/v1/bookmarks/set", BookmarkRequest, answers.set_bookmark),
+        post_route("/v1/undo", UndoRequest, answers.undo),
+        post_route("/v1/redo", UndoRequest, answers.redo),
+        post_route("/v1/history/log", FileRequest, answers.log),
+        post_route("/v1/history/deleted", FolderRequest, answers.deleted),
+        post_route("/v1/history/show", FileRequest, answers.show),
+        post_route("/v1/history/diff", DiffRequest, answers.diff),
+        post_route("/v1/history/blame", FileRequest, answers.blame),
+        post_route("/v1/history/restore", FileRequest, answers.restore),
+        post_route("/v1/history/restore-directory", MomentRequest, answers.restore_directory),
     ]
 
 
@@ -191,15 +199,3 @@ def _undone(path: str, done: undo.Undone) -> dict[str, Any]:
     change = unified(done.before, done.after)
     went = {"revived": done.came_or_went and done.is_there, "removed": done.came_or_went and not done.is_there}
     return {"path": path, "steps": done.steps, "diff": change, **went}
-
-
-def _route(path: str, kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]]) -> Route:
-    return Route(path, _answering(kind, handle), methods=["POST"])
-
-
-def _answering(kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]]) -> Endpoint:
-    return endpoint(lambda request: _handled(kind, handle, request))
-
-
-async def _handled(kind: type[_Request], handle: Callable[[_Request], Awaitable[Any]], request: Any) -> Any:
-    return await handle(await request_of(request, kind))

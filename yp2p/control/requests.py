@@ -65,15 +65,12 @@ def _faults(value: Any, hint: Any, where: str) -> Iterator[str]:
         case list():
             for item in value:
                 yield from _faults(item, hint, where)
-        case str() if _is_of_names(hint):
-            if not is_file_name(value):
-                yield f"{where} is {value!r:.100}, which is the name of no file"
-        case str():
-            if not is_text(value):
-                yield f"{where} is {value!r:.100}, which is no text in UTF-8"
-        case int() | float():
-            if not (math.isfinite(value) and abs(value) <= _LARGEST_NUMBER):
-                yield f"{where} is {value!r:.40}, which is a number without meaning here"
+        case str() if _is_of_names(hint) and not is_file_name(value):
+            yield f"{where} is {value!r:.100}, which is the name of no file"
+        case str() if not _is_of_names(hint) and not is_text(value):
+            yield f"{where} is {value!r:.100}, which is no text in UTF-8"
+        case int() | float() if not (math.isfinite(value) and abs(value) <= _LARGEST_NUMBER):
+            yield f"{where} is {value!r:.40}, which is a number without meaning here"
 
 
 def _is_of_names(hint: Any) -> bool:

@@ -43,10 +43,12 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
                 "beside it"
             )
     for label, root in taken:
-        if path == root:
-            continue
-        if root in path.parents:
-            raise FolderError(f"{path} is inside the folder {label!r} ({root}), which is shared already")
-        if path in root.parents:
-            raise FolderError(f"{path} contains the folder {label!r} ({root}), which is shared already")
+        _check_beside(path, label, root)
     return path
+
+
+def _check_beside(path: Path, label: str, root: Path) -> None:
+    if root in path.parents:
+        raise FolderError(f"{path} is inside the folder {label!r} ({root}), which is shared already")
+    if path in root.parents:
+        raise FolderError(f"{path} contains the folder {label!r} ({root}), which is shared already")
