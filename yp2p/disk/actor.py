@@ -1,7 +1,8 @@
-"""The disk actor: the one task that touches a folder's files.
+"""The disk actor: the one task that brings a folder's files and documents together.
 
 It takes what the watcher reports and what the documents ask for, ingests first and renders after, one batch at a time.
-Because nobody else reads or writes the folder's files or bases, none of that needs a lock.
+Nobody else changes the files that a person sees, but for what is restored from the trash, to names where nothing is;
+who else works below `.yp2p/` is in docs/concurrency.md. So none of this needs a lock.
 
 The folder is paused while its root or its marker is missing: an unmounted disk must not look like a deleted folder.
 """
