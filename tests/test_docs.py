@@ -114,6 +114,7 @@ def test_every_setting_is_in_the_example() -> None:
         for setting in kind.__struct_fields__:
             assert re.search(rf"^#? ?{setting} = ", example, re.MULTILINE), f"{section}.{setting}"
 
+
 def test_the_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z]+)", _read("README.md"))) <= targets

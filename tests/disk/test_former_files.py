@@ -30,6 +30,11 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
 
 async def _replaced(bridge: Bridge) -> None:
     """Another device moves out.txt away and makes a new file there."""
+    await _moved_away(bridge)
+    await _another_came(bridge)
+
+
+async def _moved_away(bridge: Bridge) -> None:
     folder = bridge.folder
     record = folder.files.by_path("out.txt")
     assert record is not None
@@ -37,6 +42,10 @@ async def _replaced(bridge: Bridge) -> None:
     folder.render_queue.want(record.entry)
     await bridge.render()
     await bridge.render()
+
+
+async def _another_came(bridge: Bridge) -> None:
+    folder = bridge.folder
     folder.catalogue.write([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
     folder.edits.take_pulled(_DOCUMENT, imported(OTHER), PEER)
     folder.render_queue.want(_ENTRY)
@@ -63,6 +72,25 @@ def test_an_editor_that_had_the_former_file_open_saves_that_one() -> None:
             await _settle(bridge)
             assert out.read_text() == OTHER
             assert old.read_text() == OLD + "typed in an old editor\nand saved once more\n"
+
+    _run(test)
+
+
+@pytest.mark.parametrize("clean_end", [True, False])
+def test_it_does_so_when_the_other_file_comes_after_a_restart(clean_end: bool) -> None:
+    async def test(base: Path) -> None:
+        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
+        out.write_text(OLD)
+        async with open_bridge(base, clean_end=clean_end) as bridge:
+            await _moved_away(bridge)
+            await bridge.folder.database.pending().wait()
+        async with open_bridge(base) as bridge:
+            await _another_came(bridge)
+            out.write_text(OLD + "typed in an old editor\n")
+            await bridge.look()
+            await _settle(bridge)
+            assert out.read_text() == OTHER
+            assert old.read_text() == OLD + "typed in an old editor\n"
 
     _run(test)
 

@@ -136,7 +136,9 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE served")
+    connection.execute("DROP TABLE former")
+    if version < 8:
+        connection.execute("DROP TABLE served")
     if version < 7:
         connection.execute("DROP TABLE unread")
         connection.execute(

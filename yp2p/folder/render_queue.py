@@ -4,7 +4,8 @@ Whoever changes what an entry's file has to hold says so with `want`; the disk a
 programs type wakes it when that is durable, and only after a moment: their keystrokes come first.
 
 Invariants
-    * Every entry whose file may differ from what the documents say is in the queue, or waits in `disk/render/retries.py`.
+    * Every entry whose file may differ from what the documents say is in the queue, or waits for its time
+      (`disk/render/retries.py`).
     * No `want` or `wake` is lost: `start` is called before a round of work looks at anything.
 """
 

@@ -31,7 +31,14 @@ from yp2p.files.reads import ReadWatcher
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import Candidate, FileRecord, forget_unread
+from yp2p.folder.records import (
+    Candidate,
+    FileRecord,
+    forget_former,
+    forget_unread,
+    load_former,
+    save_former,
+)
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.store.database import Statement
 
@@ -253,8 +260,19 @@ class Readers:
 
     def moved_away(self, record: FileRecord) -> None:
         """Others' changes took this file from its path: who had it open may still save there."""
+        now, folder = time.time(), self._folder
+        folder.database.submit([save_former(folder.id, record, now), forget_former(folder.id, now - _FORMER_S)])
+        self._was_at(record, trio.current_time() + _FORMER_S)
+
+    def load_former(self) -> None:
+        """After a start: what the store knows of the files that others' changes took from their paths."""
+        folder, now = self._folder, time.time()
+        for record, moved_at in load_former(folder.database, folder.id, folder.files, now - _FORMER_S):
+            self._was_at(record, trio.current_time() + min(_FORMER_S, moved_at + _FORMER_S - now))
+
+    def _was_at(self, record: FileRecord, until: float) -> None:
         self._formerly.pop(record.path, None)
-        self._formerly[record.path] = (record, trio.current_time() + _FORMER_S)
+        self._formerly[record.path] = (record, until)
         while len(self._formerly) > _MAX_FORMER:
             del self._formerly[next(iter(self._formerly))]
 
