@@ -160,12 +160,13 @@ def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[Dele
         deleted: what is deleted in it.
     """
     unknown: list[DeletedRange] = []
+    known: list[DeletedRange] = []
     for update in log:
         parser = UpdateParser(update, Shape.TEXT)
         sections = parser.parse().sections
-        if parser.ranges and not contains(vector, {client: stop for client, (_, stop) in sections.items()}):
-            unknown += parser.ranges
-    return delete_sets.without(deleted, unknown)
+        is_there = contains(vector, {client: stop for client, (_, stop) in sections.items()})
+        (known if is_there else unknown).extend(parser.ranges)
+    return delete_sets.without(deleted, delete_sets.without(unknown, known))  # two updates may remove the same
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Insertion, Parsed, check_dependencies, parse_update
+from yp2p.protocol.ysync import Insertion, Parsed, StateVector, check_dependencies, parse_update
 from yp2p.store.database import Commit, Statement
 
 if TYPE_CHECKING:
@@ -28,6 +28,19 @@ if TYPE_CHECKING:
 
 # A program writes with one client ID; a file that it makes of others' has many, which are not its own.
 _MAX_CLIENTS_OF_PROGRAM = 1
+
+
+# Deletions that an update names again take some bytes each. An answer names all that ever were.
+_MAX_REPEATED_BYTES = 512
+
+
+def _is_as_made(received: Parsed, before: StateVector) -> bool:
+    """Whether an update is to be stored as it came, and not what was news of it: all its operations are new.
+
+    What it deletes may have been deleted here already, by another update. The log has to say that this one did as well:
+    who has this one and not the other has it deleted, and takes part in meetings with that.
+    """
+    return all(start >= before.get(client, 0) for client, (start, _) in received.sections.items())
 
 
 class Edits:
@@ -46,13 +59,16 @@ class Edits:
 
     def accept(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
         """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
-        folder = self._folder
+        folder, before = self._folder, live.replica.clocks()
         with folder.texts.reloading(live):
             news = live.replica.receive(update, folder.clients.ids, parsed)
         if news is None:
             return None
-        if live.replica.received is not None:
-            live.recent.add(time.time(), live.replica.received.sections)
+        received = live.replica.received
+        if received is not None:
+            live.recent.add(time.time(), received.sections)
+            if _is_as_made(received, before) and len(update) <= len(news) + _MAX_REPEATED_BYTES:
+                news = update
         return self.record(live, news, source)
 
     def accept_from_program(
