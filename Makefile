@@ -11,7 +11,7 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd bench clean
+.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	@touch $@
 
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -70,6 +70,12 @@ editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrive
 
 power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)
 	sh tests/power/run.sh $(TEST_VENV)/bin/pytest
+
+packaging: $(TEST_VENV)/.wheel ## Every command of the bare wheel in a terminal, without what developers install
+	sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest
+
+wheels: $(VENV)/.dev ## Whether every dependency has wheels for Python 3.11 to 3.14 on x86-64 and aarch64
+	@$(BIN)/python tests/packaging/wheels.py
 
 SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts

@@ -8,6 +8,7 @@ tests/netns and tests/systemd, by `yp2p up` and by the benches.
 from __future__ import annotations
 
 import array
+import importlib.util
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from pathlib import Path
 
 _MESSAGE_BYTES = 64 << 10
 _START_LIMIT_S = 30.0
+_MDNS_PORTS_AWAY = 1000
 
 
 class Process:
@@ -101,8 +103,27 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: int)
     return _zygote.start(arguments, environment, output)
 
 
+def _move_mdns() -> None:
+    """Have mDNS use a port of this test process: tests that run beside one another are rooms of their own.
+
+    In one room a code of one test may have the two digits of another one's, whose guesses would be used up.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    package = importlib.util.find_spec("zeroconf")
+    assert package is not None
+    assert package.origin is not None
+    spec = importlib.util.spec_from_file_location("zeroconf.const", Path(package.origin).with_name("const.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    const = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(const)
+    const._MDNS_PORT += _MDNS_PORTS_AWAY + int(worker)  # type: ignore[attr-defined]
+    sys.modules["zeroconf.const"] = const
+
+
 def _serve(requests: socket.socket) -> None:
     """Fork for each request, and say how each ended, until nobody can ask any more."""
+    _move_mdns()
     from yp2p.memory import without_rich
 
     with without_rich():

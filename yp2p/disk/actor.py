@@ -219,32 +219,12 @@ class Disk:
             await self._resume(root, watcher)
         if self._scan_wanted and folder.state.adopted and self._may_scan():
             await self._scan(root, watcher)
-        now = trio.current_time()
-        for path, (first, last) in list(self._modified.items()):
-            if now - last >= _QUIET_S or now - first >= _NOISY_S:
-                del self._modified[path]
-                self._dirty.add(path)
-        if self._new_directories:
-            candidates = self._new_directories.missing_from(folder.files.at)
-            self._dirty |= await trio.to_thread.run_sync(gone, root, candidates)
-        due = ingest.due() if self._may_touch and folder.state.adopted else []
-        if due or (self._may_touch and folder.state.adopted and self._dirty):
-            paths, self._dirty = self._dirty.union(due), set()
-            folder.state.settled = False
-            if IGNORE_FILE in paths:
-                await self._apply_ignore_rules(root, watcher)
-                self._scan_wanted = True
-            ordered = sorted(path for path in paths if not is_left_alone(folder, path))
-            for start in range(0, len(ordered), _SCAN_BATCH):
-                await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+        await self._look_at_dirty(root, watcher, ingest)
         if ingest.unsettled:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
-        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing or ingest.unsettled.reading):
-            self._after_power_cut = False
-            self.looked_at.set()
-            ingest.forget_vanished()
+        self._note_first_scan(ingest)
         if folder.state.held:
             return True
         if folder.catalogue.to_publish:
@@ -260,6 +240,37 @@ class Disk:
         )  # fmt: skip
         self._settle(busy=busy)
         return True
+
+    async def _look_at_dirty(self, root: Root, watcher: Watcher, ingest: Ingest) -> None:
+        """Ingest the paths that something was reported of, or whose time has come."""
+        folder, now = self._folder, trio.current_time()
+        for path, (first, last) in list(self._modified.items()):
+            if now - last >= _QUIET_S or now - first >= _NOISY_S:
+                del self._modified[path]
+                self._dirty.add(path)
+        if self._new_directories:
+            candidates = self._new_directories.missing_from(folder.files.at)
+            self._dirty |= await trio.to_thread.run_sync(gone, root, candidates)
+        if not (self._may_touch and folder.state.adopted):
+            return
+        due = ingest.due()
+        if not due and not self._dirty:
+            return
+        paths, self._dirty = self._dirty.union(due), set()
+        folder.state.settled = False
+        if IGNORE_FILE in paths:
+            await self._apply_ignore_rules(root, watcher)
+            self._scan_wanted = True
+        ordered = sorted(path for path in paths if not is_left_alone(folder, path))
+        for start in range(0, len(ordered), _SCAN_BATCH):
+            await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+
+    def _note_first_scan(self, ingest: Ingest) -> None:
+        """After a power cut: whether everything that it may have left has been looked at by now."""
+        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing or ingest.unsettled.reading):
+            self._after_power_cut = False
+            self.looked_at.set()
+            ingest.forget_vanished()
 
     def _settle(self, *, busy: bool) -> None:
         if self._folder.state.settled == busy:

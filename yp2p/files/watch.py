@@ -232,25 +232,21 @@ class Watcher:
         if mask & flags.Q_OVERFLOW:
             batch.overflow = True
             self._git.forget()
-            return
-        if watch == self._kept:
+        elif watch == self._kept:
             batch.kept.add(f"{TMP}/{name}")
-            return
-        key = self._reading.get(watch)
-        if key is not None:
-            del self._reading[watch]
+        elif (key := self._reading.pop(watch, None)) is not None:
             if mask & flags.ACCESS:
                 batch.read[key] = frozenset(batch.written)
-            return
-        directory = self._path_of.get(watch)
-        if directory is None:
+        elif (directory := self._path_of.get(watch)) is None:
             self._git.take(watch, mask, name)
-            return
-        if mask & (flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED | flags.UNMOUNT):
-            if directory == "":
-                batch.root_gone = True
-            return
-        path = f"{directory}/{name}" if directory else name
+        elif mask & (flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED | flags.UNMOUNT):
+            batch.root_gone = batch.root_gone or directory == ""
+        else:
+            self._take_entry(directory, mask, name, batch)
+
+    def _take_entry(self, directory: str, mask: int, name: str, batch: Batch) -> None:
+        """Something happened to what is in a directory that is watched."""
+        path = _joined(directory, name)
         is_directory = bool(mask & flags.ISDIR)
         if mask & flags.MOVED_TO and path in self._expected and not is_directory:
             self._expected.remove(path)
@@ -260,26 +256,28 @@ class Watcher:
             self._watch_repository(directory)
         if mask & (flags.DELETE | flags.MOVED_FROM):
             for locked in locked_names(name):
-                beside = f"{directory}/{locked}" if directory else locked
+                beside = _joined(directory, locked)
                 batch.released.append((beside, name, beside in batch.written or beside in batch.finished))
         if self.ignore.ignores(path, directory=is_directory):
             return
-        if self._git.covers(path):
-            batch.in_git.add(path)
-        else:
-            batch.in_git.discard(path)
+        (batch.in_git.add if self._git.covers(path) else batch.in_git.discard)(path)
         if mask & (flags.MODIFY | flags.CLOSE_WRITE):
             batch.written.add(path)
         if is_directory:
-            if mask & (flags.MOVED_FROM | flags.DELETE):
-                self._forget(path)
-                batch.removed_directories.add(path)
-            elif mask & (flags.CREATE | flags.MOVED_TO):
-                batch.new_directories.add(path)
-        elif mask & flags.MODIFY:
-            batch.modified.add(path)
+            self._take_directory(path, mask, batch)
         else:
-            batch.finished.add(path)
+            (batch.modified if mask & flags.MODIFY else batch.finished).add(path)
+
+    def _take_directory(self, path: str, mask: int, batch: Batch) -> None:
+        if mask & (flags.MOVED_FROM | flags.DELETE):
+            self._forget(path)
+            batch.removed_directories.add(path)
+        elif mask & (flags.CREATE | flags.MOVED_TO):
+            batch.new_directories.add(path)
+
+
+def _joined(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
 
 
 @asynccontextmanager

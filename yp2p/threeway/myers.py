@@ -168,8 +168,14 @@ class _Search:
             boxes.append((start, split.old, start_new, split.new, split.is_exact_before))
         return True
 
-    def _split(self, start: int, stop: int, start_new: int, stop_new: int, is_exact: bool) -> _Split | None:
-        """A point inside a box that a shortest difference goes through, or a good one; None when the budget is used."""
+    def _split(  # noqa: C901 (see below)
+        self, start: int, stop: int, start_new: int, stop_new: int, is_exact: bool
+    ) -> _Split | None:
+        """A point inside a box that a shortest difference goes through, or a good one; None when the budget is used.
+
+        It is one function, longer than others, because it is where comparing spends its time: a call for each diagonal
+        doubles that.
+        """
         old, new, forward, backward = self._old, self._new, self._forward, self._backward
         lowest, highest = start - stop_new, stop - start_new
         first, last = start - start_new, stop - stop_new

@@ -198,12 +198,23 @@ class Ingest:
         may_need_entry = record is None and finding.found is Found.DIRECTORY
         meaning = meaning_of(finding, record, needs_entry=may_need_entry and self._needs_entry(path))
         self._is_found(finding, meaning)
-        if record is not None and self.after_power_cut:
-            if meaning is Meaning.MISSING:
-                self._vanished.add(record.entry)
-            elif self._is_damaged(record, finding):
-                await self._mend(record, finding)
-                return
+        if record is not None and self.after_power_cut and await self._is_damage(record, finding):
+            return
+        await self._act(meaning, record, finding, settled)
+        if meaning is not Meaning.LONG:
+            self._long_at_start.discard(path)
+
+    async def _is_damage(self, record: FileRecord, finding: Finding) -> bool:
+        """After a power cut: mend a file that it damaged; tells whether it did. What is gone is remembered."""
+        if finding.found is Found.MISSING:
+            self._vanished.add(record.entry)
+        elif self._is_damaged(record, finding):
+            await self._mend(record, finding)
+            return True
+        return False
+
+    async def _act(self, meaning: Meaning, record: FileRecord | None, finding: Finding, settled: bool) -> None:
+        path = finding.path
         match meaning:
             case Meaning.LONG:
                 self._read_beside_soon(path)
@@ -219,13 +230,11 @@ class Ingest:
                     await self._delete_all([record])  # a file took the directory's place
                 self._is_new(finding, settled)
             case Meaning.UNCHANGED | Meaning.KNOWN if record is not None:
-                folder.files.waiting.entries.pop(record.entry, None)
+                self._folder.files.waiting.entries.pop(record.entry, None)
                 if meaning is Meaning.KNOWN:
                     await self._take_known(record, finding)
             case Meaning.IGNORED:
                 self._cannot_be_synchronised(record, finding)
-        if meaning is not Meaning.LONG:
-            self._long_at_start.discard(path)
 
     def _is_found(self, finding: Finding, meaning: Meaning) -> None:
         """What was not decided about a path before is decided, or begins anew."""

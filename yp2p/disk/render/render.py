@@ -212,7 +212,7 @@ class Render:
 
     async def _do(self, step: Step, entry: EntryID, facts: Facts) -> Put | None:
         """Carry out the last step of a plan."""
-        folder, found, record = self._folder, facts.entry, facts.record
+        found, record = facts.entry, facts.record
         if found is None or step is Step.NOTHING:
             return None
         match step:
@@ -224,13 +224,18 @@ class Render:
                 return self._put_of_opaque(found, facts.path, record)
             case Step.WRITE:
                 return self._put_of_text(found, facts.path, record)
-        if record is None:
-            return None
+        if record is not None:
+            await self._do_with_file(step, found, record, facts.path)
+        return None
+
+    async def _do_with_file(self, step: Step, found: Entry, record: FileRecord, path: str) -> None:
+        """Carry out a step that is about the file that is there."""
+        folder = self._folder
         match step:
             case Step.MOVE_OUT:
-                await self._moves.move(record, facts.path)
+                await self._moves.move(record, path)
             case Step.FORGET:
-                folder.files.drop(entry)
+                folder.files.drop(found.id)
                 folder.database.submit([record.delete(folder.id)])
             case Step.REMOVE:
                 await self._moves.remove(record)
@@ -241,7 +246,6 @@ class Render:
             case Step.ADVANCE_BASE:
                 seq, _ = folder.texts.head(found.document)
                 await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
-        return None
 
     async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
