@@ -79,7 +79,15 @@ _CUT = Circumstances(after_power_cut=True, is_first=True)
         (Kind.TEXT, _TEXT, replace(_CUT, is_current=False, is_version=False), FileState.EDITED),
         (
             Kind.TEXT, replace(_TEXT, stamp=_BEFORE), replace(_CUT, is_current=False, is_version=False),
-            FileState.DAMAGED,
+            FileState.NEED_BASE,
+        ),
+        (
+            Kind.TEXT, replace(_TEXT, stamp=_BEFORE),
+            replace(_CUT, is_current=False, is_version=False, extends_base=False), FileState.DAMAGED,
+        ),
+        (
+            Kind.TEXT, replace(_TEXT, stamp=_BEFORE),
+            replace(_CUT, is_current=False, is_version=False, extends_base=True), FileState.EDITED,
         ),
     ],
 )  # fmt: skip
@@ -87,13 +95,13 @@ def test_what_a_known_file_holds(kind: Kind, finding: Finding, what: Circumstanc
     assert state_of(_record(kind), finding, what) is expected
 
 
-def test_after_a_power_cut_what_is_no_younger_than_its_record_is_never_an_edit() -> None:
+def test_after_a_power_cut_what_is_no_younger_than_its_record_is_no_edit_but_for_more_behind() -> None:
     flags, answers = (False, True), (None, False, True)
     for kind, found, content, is_replaced, is_first, is_current, is_version in product(
         Kind, (Found.TEXT, Found.BLOB, Found.SYMLINK, Found.DIRECTORY), (b"old", b"new"), flags, flags, answers, answers
     ):
         finding = Finding("a", found, _BEFORE, content=content)
-        what = Circumstances(is_replaced, is_first, True, is_current, is_version)
+        what = Circumstances(is_replaced, is_first, True, is_current, is_version, extends_base=False)
         state = state_of(_record(kind), finding, what)
         assert state not in (FileState.EDITED, FileState.OPAQUE), (kind, finding, what)
         assert (state is FileState.BASE) == (content == b"old" and KINDS[found] is kind)

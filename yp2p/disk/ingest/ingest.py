@@ -326,6 +326,9 @@ class Ingest:
             elif state is FileState.NEED_VERSION:
                 old = version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
                 what = replace(what, is_version=old is not None)
+            elif state is FileState.NEED_BASE:
+                base = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
+                what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
             else:
                 return state, old
 

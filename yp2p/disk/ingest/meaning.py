@@ -4,12 +4,12 @@ Theory of operation
     Two tables. `meaning_of` says what a path is now: unchanged, not to be told yet, gone, known, new. `state_of` says
     of a known file that was read what its content is: the base, what the document says, an older version, damage that a
     power cut did, or an edit. What costs something to find out, because a document has to be read for it, is asked for
-    by a step (`NEED_DOCUMENT`, `NEED_VERSION`); then `state_of` is asked again.
+    by a step (`NEED_DOCUMENT`, `NEED_VERSION`, `NEED_BASE`); then `state_of` is asked again.
 
 Invariants
     * A file whose content is the base's, or what the document says, is no edit.
-    * After a power cut, until the first scan is through, a file that is damaged or no younger than its record is never
-      an edit.
+    * After a power cut, until the first scan is through, a file that is damaged or no younger than its record is no
+      edit, but for one that has its base with more behind.
     * A path that is missing, or that cannot be read now, decides nothing yet.
 """
 
@@ -70,6 +70,7 @@ class FileState(Enum):
 
     NEED_DOCUMENT = auto()  # find out whether it is what the document says, and ask again
     NEED_VERSION = auto()  # find out whether it is another version of the document, and ask again
+    NEED_BASE = auto()  # find out whether it is the base with more behind, and ask again
     BASE = auto()  # the base
     DAMAGED = auto()  # what a power cut left
     OPAQUE = auto()  # another blob, symlink or directory, or a text that ceases or begins to be one
@@ -81,13 +82,14 @@ class FileState(Enum):
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What else is known: `is_replaced`: the entry is another kind of thing by now. `is_first`: a first scan after a
-    start found it. `is_current`, `is_version`: answers to `NEED_DOCUMENT` and `NEED_VERSION`; None: not asked yet."""
+    start found it. `is_current`, `is_version`, `extends_base`: answers to what was needed; None: not asked yet."""
 
     is_replaced: bool = False
     is_first: bool = False
     after_power_cut: bool = False
     is_current: bool | None = None
     is_version: bool | None = None
+    extends_base: bool | None = None
 
 
 def state_of(record: FileRecord, finding: Finding, what: Circumstances) -> FileState:
@@ -106,7 +108,12 @@ def state_of(record: FileRecord, finding: Finding, what: Circumstances) -> FileS
             return FileState.NEED_VERSION
         if what.is_version:
             return FileState.OTHER_VERSION
-    return FileState.DAMAGED if is_no_younger else FileState.EDITED
+    if is_no_younger:
+        if what.extends_base is None:
+            return FileState.NEED_BASE
+        # Nothing that a power cut does makes a text longer. Two writes may have one time.
+        return FileState.EDITED if what.extends_base else FileState.DAMAGED
+    return FileState.EDITED
 
 
 def _is_no_younger(record: FileRecord, finding: Finding) -> bool:
