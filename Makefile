@@ -11,7 +11,7 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels bench clean
+.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,8 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
 
+test-all: lint test long simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
+
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
 	$(BIN)/ruff check --quiet --fix yp2p tests benches docs
@@ -62,8 +64,8 @@ netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (
 systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, systemd-nspawn)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
 
-long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (90 s)
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/integration tests/disk
+long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests
 
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest

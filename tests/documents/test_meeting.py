@@ -103,7 +103,9 @@ def test_somebody_types_inside_a_line_that_a_repair_replaces() -> None:
     assert "other" in one.text()
 
 
-@pytest.mark.parametrize("devices", [3, 4, 5])
+@pytest.mark.parametrize(
+    "devices", [3, pytest.param(4, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.long)]
+)
 def test_devices_that_meet_in_any_order_come_to_rest(devices: int) -> None:
     for seed in range(20):
         outcome = run(seed, devices)

@@ -386,6 +386,7 @@ def _trace() -> tuple[str, list[list[Any]], str]:
     return "", patches, text
 
 
+@pytest.mark.long
 async def test_a_real_trace_arrives_exactly() -> None:
     start, transactions, end = _trace()
     one, two = Document(1), Document(2)

@@ -31,6 +31,7 @@ def _seen(transactions: list[dict[str, Any]]) -> list[list[int]]:
     return before
 
 
+@pytest.mark.long
 def test_two_people_who_wrote_at_the_same_time() -> None:
     path = _TRACES / "friendsforever.json.gz"
     if not path.exists():

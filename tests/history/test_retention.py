@@ -275,6 +275,7 @@ def test_a_text_that_is_rewritten_again_and_again_costs_a_mebibyte() -> None:
     _run(test)
 
 
+@pytest.mark.long
 def test_a_log_that_is_too_large_is_thinned_sooner_and_its_room_given_back() -> None:
     async def test(base: Path) -> None:
         rng = random.Random(7)

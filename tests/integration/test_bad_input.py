@@ -109,6 +109,7 @@ def test_a_damaged_store_or_key_is_left_as_it_is(tmp_path: Path, name: str) -> N
     assert path.read_bytes() == b"damaged"
 
 
+@pytest.mark.long
 def test_another_key_or_none_is_no_new_identity(tmp_path: Path) -> None:
     device = Device(tmp_path, "one").start()
     identity = device.status()["device"]["id"]

@@ -80,6 +80,7 @@ def test_a_person_settles_them(apart: list[Device]) -> None:
     eventually(lambda: _conflicts(two) == [], what="what one has settled is settled")
 
 
+@pytest.mark.long
 def test_those_are_told_who_made_one_of_the_versions(tmp_path: Path) -> None:
     """Three meets both first, and neither of them sees the other's version alone."""
     with devices(tmp_path, "one", "two", "three") as (one, two, three):

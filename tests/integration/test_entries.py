@@ -195,6 +195,7 @@ def test_one_changed_byte_costs_a_chunk_and_what_was_there_is_in_the_trash(pair:
     assert two.traffic() - before < 1 << 19
 
 
+@pytest.mark.long
 def test_a_broken_transfer_goes_on_where_it_was(pair: list[Device]) -> None:
     one, two = pair
     data = random.Random(5).randbytes(200 << 20)

@@ -127,6 +127,7 @@ def test_versions_are_shown_compared_and_brought_back(tmp_path: Path) -> None:
         assert "is in no folder of this device" in one.fails("log", "/nowhere/a.md")
 
 
+@pytest.mark.long
 def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)
@@ -196,6 +197,7 @@ def test_several_steps_are_on_the_disk_when_the_command_is_over(tmp_path: Path) 
         assert "only 3 changes" in one.cli("undo", str(one.dir / "a.md"), "--steps", "9")
 
 
+@pytest.mark.long
 def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from integration.test_entries import full_tree
 from lab import Device, devices, eventually
 
@@ -31,6 +32,7 @@ def _fill(one: Device, two: Device) -> None:
                 path.symlink_to(device.name)
 
 
+@pytest.mark.long
 def test_a_dry_run_says_what_joining_does(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         _fill(one, two)

@@ -72,7 +72,7 @@ def test_the_pairs_by_two_that_were_stopped(three: list[Device]) -> None:
     judge_all(cases(), one, two)
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.long)])
 def test_the_pairs_by_a_third_device_that_meets_them_in_turn(three: list[Device], order: tuple[int, int]) -> None:
     one, two, third = three
     _edited_apart(one, two)
@@ -99,7 +99,7 @@ def test_the_pairs_by_three_that_meet_at_once(three: list[Device]) -> None:
     judge_all(cases(), one, two, third)
 
 
-@pytest.mark.parametrize("has_lock", [True, False])
+@pytest.mark.parametrize("has_lock", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_the_pairs_by_an_editor_that_had_the_older_version_open(three: list[Device], has_lock: bool) -> None:
     """On one device; with the swap file that vim has while it edits, or without any."""
     one, two, third = three

@@ -19,7 +19,7 @@ from pairs import wait_for
 from yp2p.client import File, connect
 
 PAUSES_S = (0.1, 0.3, 1.0)
-ROUNDS = [pytest.param(20, id="few"), pytest.param(200, id="many", marks=pytest.mark.long)]
+ROUNDS = [pytest.param(8, id="few"), pytest.param(200, id="many", marks=pytest.mark.long)]
 
 
 def _held(device: Device, name: str) -> str:
