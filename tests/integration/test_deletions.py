@@ -66,7 +66,7 @@ def test_removing_everything_is_held_where_it_happened(tmp_path: Path) -> None:
         one.wait()
         assert len(json.loads(two.cli("trash", "list", "--json"))) == 120
         for device in (one, two):
-            assert unexpected_lines(device, "folder_held") == []
+            assert unexpected_lines(device, "mass_deletion_paused") == []
 
 
 def test_held_incoming_deletions_can_be_undone_for_everybody(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def _check(found: dict[str, bytes], owners: tuple[str, ...]) -> None:
 
 def _pulled(device: Device) -> int:
     """How many documents the log says were adopted instead of pulled."""
-    return sum(int(n) for n in re.findall(r"event='files_adopted' count=(\d+)", device.log.read_text())) or sum(
-        int(n) for line in device.log.read_text().splitlines() if "files_adopted" in line
+    return sum(int(n) for n in re.findall(r"event='local_files_reused' count=(\d+)", device.log.read_text())) or sum(
+        int(n) for line in device.log.read_text().splitlines() if "local_files_reused" in line
         for n in re.findall(r"count=(\d+)", line)
     )  # fmt: skip
 

@@ -188,7 +188,7 @@ def test_power_cuts(tmp_path: Path, disk: Disk) -> None:
                 _check(one, two, [*writers[0].written, *(t for t in writers[1].written if t in left)], cut)
         assert two.log.read_text().count("unclean_boot") == CUTS
         for device in (one, two):
-            assert unexpected_lines(device, "unclean_boot", "file_mended") == []
+            assert unexpected_lines(device, "unclean_boot", "damaged_file_restored") == []
     finally:
         for writer in writers:
             writer.over = True

@@ -43,7 +43,7 @@ _STEPS = (
     "link", "unlink", "mkdir",
 )  # fmt: skip
 # What no honest devices may ever say of each other, whatever the weather.
-_NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "document_poisoned")
+_NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic")
 
 
 _jump_to_deadline = trio.testing.MockClock._autojump

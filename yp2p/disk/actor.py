@@ -309,7 +309,7 @@ class Disk:
                 await commit.wait()
         folder.render_queue.want_all(doomed)
         folder.state.hold("")
-        log.info("folder_resumed", folder=folder.label, accepted=bool(accept))
+        log.info("mass_deletion_decided", folder=folder.label, accepted=bool(accept))
 
     @property
     def _may_touch(self) -> bool:

@@ -76,7 +76,7 @@ class FolderState:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self.held = reason
         if reason:
-            log.warning("folder_held", folder=self._label, reason=reason, advice="yp2p folder resume")
+            log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
         self._database.submit([("UPDATE folder SET held = ? WHERE id = ?", (reason, self._folder))])
         self.touch()
 

@@ -187,7 +187,7 @@ class PairingDesk:
     def _after_run(self, window: PairingWindow) -> None:
         if window.burnt:
             self._not_before = trio.current_time() + self._wait_s
-            log.warning("pairing_window_burnt", advice="somebody tried wrong codes; share again for a new code")
+            log.warning("pairing_locked", advice="somebody tried wrong codes; share again for a new code")
             self._wait_s *= 2
             self._touch()
 

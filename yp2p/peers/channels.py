@@ -145,7 +145,7 @@ class Channels:
     def poisoned(self, document: DocumentID, reason: str) -> None:
         """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
         held = self._folder.observers.quarantine.add(self._peer, document, trio.current_time())
-        log.error("document_poisoned", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
+        log.error("crdt_panic", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
         self._folder.state.touch()
 
     # --- the peer's messages ------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class Reconciliation:
         theirs, self._theirs = self._theirs, {}
         adopted = await adopt(self._folder, theirs, self._peer)
         if adopted:
-            log.info("files_adopted", folder=self._folder.label, count=adopted)
+            log.info("local_files_reused", folder=self._folder.label, count=adopted)
         await self._pulls.missing()
 
     async def _descend(self, state: FolderState) -> None:

@@ -226,7 +226,7 @@ class Imports:
         folder.render_queue.want(occupant.id)
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
-        log.warning("different_file_kept_beside", folder=folder.label, name=beside.rpartition("/")[2])
+        log.warning("conflict_copy_created", folder=folder.label, name=beside.rpartition("/")[2])
 
     def _holds(self, copy: Entry, finding: Finding) -> bool:
         digest = self._folder.texts.digests.get(copy.document)

@@ -378,7 +378,7 @@ class Ingest:
             return
         text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
         folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
-        log.warning("file_mended", folder=folder.label)
+        log.warning("damaged_file_restored", folder=folder.label)
 
     def render_anew(self, record: FileRecord) -> None:
         """Forget that the file was there, so that it is made again."""

@@ -206,5 +206,5 @@ class Wholes:
         name = beside.rpartition("/")[2]
         text = f"it was changed on several devices at a time; the version from here is {name}"
         folder.notices.add(NoticeKind.KEPT_BESIDE, record.path, text, record.entry)
-        log.warning("different_file_kept_beside", folder=folder.label, name=name)
+        log.warning("conflict_copy_created", folder=folder.label, name=name)
         return True
