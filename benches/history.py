@@ -84,7 +84,7 @@ class Store:
             database=database, clients=ClientIDs.fresh(device), adopted=True,
         )  # fmt: skip
         self.folder.load()
-        self.folder.state.settled = self.folder.state.is_looked_at = True
+        self.folder.state.settled = self.folder.state.is_scanned = True
         self.retention = Retention(self.folder, History(), list)
         self.written = 0
 

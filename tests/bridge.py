@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.render.crash_recovery import AfterCrash
+from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IgnoreRules
@@ -56,7 +56,7 @@ class Bridge:
             batch = await self._watcher.next_batch()
             self.dirty |= batch.finished
             self.ingest.readers.take(batch)
-            self.render_actor.late.written(batch.kept)
+            self.render_actor.displaced.written(batch.kept)
 
     async def look(self) -> None:
         """Ingest what changed on the disk."""
@@ -66,7 +66,7 @@ class Bridge:
         await self._decide()
 
     async def _decide(self) -> None:
-        if self.ingest.unsettled:
+        if self.ingest.pending:
             clock().jump(2.5)
             await self.ingest.decide()
 
@@ -107,13 +107,13 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
                 ingest.after_power_cut = after_power_cut
                 render = Render(folder, root, ingest, lambda name: bridge.dirty.add(name))
                 watcher.watch_kept()
-                await AfterCrash(folder, root, ingest).recover()
+                await CrashRecovery(folder, root, ingest).recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
                 await bridge.scan()
                 ingest.forget_vanished()
                 yield bridge
                 if clean_end:
-                    await render.late.finish()
+                    await render.displaced.finish()
         finally:
             root.close()
 

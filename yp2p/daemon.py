@@ -176,9 +176,9 @@ async def _serve(
     listener = Listener(
         identity,
         device.peers.accept,
-        device.let_in,
+        device.handle_join,
         is_known=device.peers.is_known,
-        pairing_open=lambda: device.desk.is_open,
+        pairing_open=lambda: device.pairing_host.is_open,
     )
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)

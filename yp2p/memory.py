@@ -17,7 +17,7 @@ _M_ARENA_MAX = -8  # mallopt(3)
 _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
 # Messages of a large file are a mebibyte. With a mapping of its own each is made of fresh pages, which takes longer
-# than filling them; so they come from what was freed before, of which so much is kept until `give_back`.
+# than filling them; so they come from what was freed before, of which so much is kept until `trim`.
 _MAPPED_BYTES = 8 << 20
 _KEPT_BYTES = 32 << 20
 _libc = ctypes.CDLL(None)
@@ -43,7 +43,7 @@ def share_one_arena() -> None:
         _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return free memory to the kernel (malloc_trim(3)). Blocks for some milliseconds."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

@@ -53,7 +53,7 @@ class Document:
         for update in updates:
             await self.receive(update, source)
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         try:
             for update in updates:
                 if (news := self.replica.receive(update)) is not None:
@@ -308,7 +308,7 @@ async def test_what_a_peer_has_is_not_parted_from_the_update_it_came_with() -> N
         assert update is not None
         await left.send(wire.encode(wire.Have(one.replica.state_vector())))
         await trio.testing.wait_all_tasks_blocked()
-        assert not provider.take_at_once(wire.encode(wire.Updates((update,))))
+        assert not provider.take_nowait(wire.encode(wire.Updates((update,))))
         await left.send(wire.encode(wire.Updates((update,))))
         await until(lambda: two.replica.text() == "a")
     assert two.peers == [PeerState({1: 1}, is_answer=False)]
@@ -514,10 +514,10 @@ async def test_what_is_typed_is_taken_at_once_and_everything_else_is_for_the_tas
         first, second = one.replica.edit([Hunk(0, 0, "a")]), one.replica.edit([Hunk(1, 1, "b")])
         assert first is not None
         assert second is not None
-        assert not provider.take_at_once(wire.encode(wire.Updates((second,)))), "a gap has to be asked about"
-        assert not provider.take_at_once(wire.encode(wire.Step1(one.state_vector())))
-        assert not provider.take_at_once(wire.encode(wire.Step2(first)))
-        assert not provider.take_at_once(b"\x00\x02\xff")
+        assert not provider.take_nowait(wire.encode(wire.Updates((second,)))), "a gap has to be asked about"
+        assert not provider.take_nowait(wire.encode(wire.Step1(one.state_vector())))
+        assert not provider.take_nowait(wire.encode(wire.Step2(first)))
+        assert not provider.take_nowait(b"\x00\x02\xff")
         assert two.replica.text() == ""
-        assert provider.take_at_once(wire.encode(wire.Updates((first, second))))
+        assert provider.take_nowait(wire.encode(wire.Updates((first, second))))
         assert two.replica.text() == "ab"

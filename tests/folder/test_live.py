@@ -130,8 +130,8 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
         return None
 
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
-    assert not live.receive_at_once([large], _PEER)
-    assert not live.receive_at_once([b"\x01\x01"], _PEER), "whoever has the time says what is wrong"
-    assert live.receive_at_once([update], _PEER)
+    assert not live.receive_nowait([large], _PEER)
+    assert not live.receive_nowait([b"\x01\x01"], _PEER), "whoever has the time says what is wrong"
+    assert live.receive_nowait([update], _PEER)
     assert taken == [update]
     assert live.text.text() == "text"

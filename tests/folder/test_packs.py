@@ -331,7 +331,7 @@ async def _happened(bridge: Bridge, seconds_ago: float) -> None:
 async def _thin(bridge: Bridge) -> int:
     retention = Retention(bridge.folder, History(), bridge.ingest.readers.bases)
     clock().jump(3 * HOUR_S)
-    bridge.folder.state.settled = bridge.folder.state.is_looked_at = True
+    bridge.folder.state.settled = bridge.folder.state.is_scanned = True
     count = await retention.thin(time.time())
     await bridge.folder.database.pending().wait()
     return count

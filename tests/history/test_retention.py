@@ -81,7 +81,7 @@ async def _thin(bridge: Bridge, **settings: int) -> int:
     folder = bridge.folder
     retention = Retention(folder, History(**settings), bridge.ingest.readers.bases)
     clock().jump(3 * HOUR_S)
-    folder.state.settled = folder.state.is_looked_at = True
+    folder.state.settled = folder.state.is_scanned = True
     count = await retention.thin(time.time())
     await folder.database.pending().wait()
     return count
@@ -389,7 +389,7 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
                 assert await retention.thin(time.time()) == 0
                 disk.resume(accept=True)
                 with trio.fail_after(10):
-                    while not folder.state.is_looked_at:
+                    while not folder.state.is_scanned:
                         await folder.state.changed.wait()
                 assert await retention.thin(time.time()) > 0
                 nursery.cancel_scope.cancel()

@@ -138,9 +138,11 @@ def test_a_file_beside_another_one_is_settled(tmp_path: Path, keep: str) -> None
             wanted["picture 2.bin"] = beside
 
         def is_settled() -> bool:
-            return all(
-                {path.name: path.read_bytes() for path in device.dir.glob("*.bin")} == wanted for device in (one, two)
-            )
+            try:
+                found = [{path.name: path.read_bytes() for path in d.dir.glob("*.bin")} for d in (one, two)]
+            except FileNotFoundError:  # it is being renamed
+                return False
+            return found == [wanted, wanted]
 
         eventually(is_settled, 30)
         _wait(one, two)

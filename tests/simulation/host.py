@@ -151,8 +151,8 @@ class Host:
             device = Device(Config(device=DeviceSettings(name=self.name)), self.identity, database, ())
             listening = SimulatedListener()
             listener = Listener(
-                self.identity, device.peers.accept, device.let_in,
-                is_known=device.peers.is_known, pairing_open=lambda: device.desk.is_open,
+                self.identity, device.peers.accept, device.handle_join,
+                is_known=device.peers.is_known, pairing_open=lambda: device.pairing_host.is_open,
             )  # fmt: skip
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(database.run_writer)

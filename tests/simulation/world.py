@@ -276,7 +276,7 @@ class World:
             # Nobody goes on with a file that is empty or full of NULs before the daemon has put it right.
             with trio.move_on_after(30):
                 for disk in host.device.home.disks.values() if host.device is not None else ():
-                    await disk.looked_at.wait()
+                    await disk.scanned.wait()
         else:
             await host.kill()
         host.disk.is_recording = False

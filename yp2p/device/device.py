@@ -30,7 +30,7 @@ from yp2p.folder.lookup import choose
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.history import trash
 from yp2p.identity import Identity, format_device_id
-from yp2p.pairing.pairing import PairingDesk
+from yp2p.pairing.pairing import PairingHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
 from yp2p.store.database import Database
@@ -62,11 +62,18 @@ class Device:
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
         self.peers = Peers(identity, name, database, self.home.by_id, self._presence.of, static)
         self.home.peers = self.peers
-        self.desk = PairingDesk(identity, name, config.pairing.window_s)
+        self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
         self._in_sync = InSync(self.home, self.peers)
-        self._discoverer = Discoverer(identity, name, self.peers, self.desk, static)
+        self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, static)
         self._sharing = Sharing(
-            identity, name, config.files, self.home, self.peers, self._discoverer, self.desk, self._in_sync.expect
+            identity,
+            name,
+            config.files,
+            self.home,
+            self.peers,
+            self._discoverer,
+            self.pairing_host,
+            self._in_sync.expect,
         )
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
@@ -81,16 +88,16 @@ class Device:
         self._in_sync.expect()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.peers.run)
-            nursery.start_soon(self.desk.run)
+            nursery.start_soon(self.pairing_host.run)
             nursery.start_soon(self._presence.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""
         await self._discoverer.run(mdns, sightings)
 
-    async def let_in(self, secured: Secured) -> None:
+    async def handle_join(self, secured: Secured) -> None:
         """Pair with whoever connected inside a pairing window."""
-        if await self.desk.let_in(secured) is not None:
+        if await self.pairing_host.handle_join(secured) is not None:
             self._in_sync.expect()
 
     # --- what the local API asks --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.identity import DeviceID, Identity
-from yp2p.pairing.pairing import Candidate, PairingDesk
+from yp2p.pairing.pairing import Candidate, PairingHost
 from yp2p.peers.peers import Peers
 
 # Whoever announces more instances than this makes us forget others, which are looked up again.
@@ -23,11 +23,13 @@ class Discoverer:
         static: addresses of the settings.
     """
 
-    def __init__(self, identity: Identity, name: str, peers: Peers, desk: PairingDesk, static: list[Address]) -> None:
+    def __init__(
+        self, identity: Identity, name: str, peers: Peers, pairing_host: PairingHost, static: list[Address]
+    ) -> None:
         self._identity = identity
         self._name = name
         self._peers = peers
-        self._desk = desk
+        self._host = pairing_host
         self._static = static
         self._remembered: dict[str, Sighting] = {}
         self._windows: dict[str, Sighting] = {}
@@ -88,9 +90,9 @@ class Discoverer:
 
     async def _keep_announcing(self, mdns: Mdns) -> None:
         while True:
-            members, windows = self._peers.members_changed, self._desk.changed
+            members, windows = self._peers.members_changed, self._host.changed
             secrets = tuple(self._secrets().values())
-            await mdns.announce(Announcement(self._peers.listen_port, secrets, self._desk.digits(), self._name))
+            await mdns.announce(Announcement(self._peers.listen_port, secrets, self._host.digits(), self._name))
             async with trio.open_nursery() as nursery:
                 for event in (members, windows):
                     nursery.start_soon(cancel_when, event, nursery.cancel_scope)
@@ -98,7 +100,7 @@ class Discoverer:
     async def _follow_interfaces(self, mdns: Mdns) -> None:
         async for _ in mdns.interface_changes():
             for contact in self._peers.contacts.values():
-                contact.poke.set()
+                contact.wake.set()
 
 
 async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

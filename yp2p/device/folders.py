@@ -81,7 +81,7 @@ class Folders:
                 task_status.started()
                 await trio.sleep_forever()  # folders come and go
         finally:
-            if all(disk.looked_at.is_set() for disk in self.disks.values()):
+            if all(disk.scanned.is_set() for disk in self.disks.values()):
                 for folder in self.by_id.values():
                     force_to_disk(folder.path)
                 # The store's fault ends here, too, but then this is not written either.
@@ -97,7 +97,7 @@ class Folders:
     async def _follow_first_scans(self) -> None:
         """After a power cut, remember that every folder has been looked at."""
         for disk in list(self.disks.values()):
-            await disk.looked_at.wait()
+            await disk.scanned.wait()
         self._database.submit([("UPDATE last_run SET boot = ?", (boot_id(),))])
 
     async def _start(

@@ -15,7 +15,7 @@ from yp2p.device.folders import Folders
 from yp2p.errors import FolderError, PairingError, UsageError
 from yp2p.identity import Identity, format_device_id
 from yp2p.pairing.exchange import Code, parse_code
-from yp2p.pairing.pairing import JOIN_LIMIT_S, Joined, Joiner, PairingDesk
+from yp2p.pairing.pairing import JOIN_LIMIT_S, Joined, Joiner, PairingHost
 from yp2p.pairing.preview import compare, summary
 from yp2p.peers.peers import Peers
 
@@ -39,7 +39,7 @@ class Sharing:
         folders: Folders,
         peers: Peers,
         discoverer: Discoverer,
-        desk: PairingDesk,
+        pairing_host: PairingHost,
         joined: Callable[[], None],
     ) -> None:
         self._identity = identity
@@ -48,7 +48,7 @@ class Sharing:
         self._folders = folders
         self._peers = peers
         self._discoverer = discoverer
-        self._desk = desk
+        self._host = pairing_host
         self._joined = joined
 
     async def share(self, directory: str, label: str | None) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Sharing:
             folder = await self._folders.create(path, name, self._name)
         elif label is not None and label != folder.label:
             raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
-        window = self._desk.open_window(folder)
+        window = self._host.open_window(folder)
         return {
             "code": str(window.code),
             "expires_in_s": round(window.closes_at - trio.current_time()),
@@ -116,7 +116,7 @@ class Sharing:
         path = self._folders.check(directory)
         if self._folders.at(path) is not None:
             raise FolderError(f"{path} is shared already; join into another directory")
-        if code.digits in self._desk.digits():
+        if code.digits in self._host.digits():
             raise PairingError("that is the code of this device; type it on the other one")
         discoverer = self._discoverer
         return code, path, Joiner(self._identity, self._name, discoverer.candidates, discoverer.wait_for_sighting)

@@ -21,7 +21,7 @@ from yp2p.disk.ingest.ignored import apply_rules, is_left_alone, rules_document_
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
-from yp2p.disk.render.crash_recovery import AfterCrash
+from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.documents.manifest import Change
 from yp2p.errors import FolderError, first_of
@@ -32,7 +32,7 @@ from yp2p.files.root import TRASH, Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, day_begins, forget_old_bases
-from yp2p.memory import give_back
+from yp2p.memory import trim
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
 _QUIET_S = 1.0
@@ -58,9 +58,9 @@ class Disk:
         self._settings = settings
         self._trash = trash
         self._after_power_cut = after_power_cut
-        self.looked_at = trio.Event()  # set once what a power cut may have left has been looked at
+        self.scanned = trio.Event()  # set once what a power cut may have left has been looked at
         if not after_power_cut:
-            self.looked_at.set()
+            self.scanned.set()
         self._word: bool | None = None  # what a person said of held deletions: whether to accept them
         self._dirty: set[str] = set()
         self._scan_wanted = True
@@ -87,7 +87,7 @@ class Disk:
     def bases(self) -> list[FileRecord]:
         """What a save that turns up may have been made of, beside what the files are known to hold."""
         found = self._ingest.readers.bases() if self._ingest is not None else []
-        return [*found, *(self._render.late.bases() if self._render is not None else ())]
+        return [*found, *(self._render.displaced.bases() if self._render is not None else ())]
 
     async def run(  # noqa: ASYNC128 (`_report_started` calls it)
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -158,7 +158,7 @@ class Disk:
             return
         await apply_rules(self._folder, root, watcher.ignore)
         if self._ingest is not None:
-            missing = self._ingest.unsettled.missing
+            missing = self._ingest.pending.missing
             for path in [path for path in missing if is_left_alone(self._folder, path)]:
                 del missing[path]
 
@@ -187,7 +187,7 @@ class Disk:
             self._render = Render(folder, root, self._ingest, self._mark, watcher.expecting)
             watcher.watch_kept()
             await apply_rules(folder, root, watcher.ignore)
-            await AfterCrash(folder, root, self._ingest).recover()
+            await CrashRecovery(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._watch_reads, watcher)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
@@ -197,10 +197,10 @@ class Disk:
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
-                folder.state.is_looked_at = False
+                folder.state.is_scanned = False
                 folder.texts.digests.save()
                 with trio.move_on_after(1, shield=True):
-                    await self._render.late.finish()
+                    await self._render.displaced.finish()
 
     def _mark(self, path: str) -> None:
         self._dirty.add(path)
@@ -220,7 +220,7 @@ class Disk:
         if self._scan_wanted and folder.state.adopted and self._may_scan():
             await self._scan(root, watcher)
         await self._look_at_dirty(root, watcher, ingest)
-        if ingest.unsettled:
+        if ingest.pending:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
@@ -235,7 +235,7 @@ class Disk:
         busy = any(
             (
                 self._dirty, self._listing, self._scan_wanted, self._modified, folder.render_queue, ingest.look_again,
-                ingest.unsettled, not render.is_idle, folder.render_queue.is_woken,
+                ingest.pending, not render.is_idle, folder.render_queue.is_woken,
             )
         )  # fmt: skip
         self._settle(busy=busy)
@@ -267,9 +267,9 @@ class Disk:
 
     def _note_first_scan(self, ingest: Ingest) -> None:
         """After a power cut: whether everything that it may have left has been looked at by now."""
-        if self._after_power_cut and not (self._first_scan or ingest.unsettled.missing or ingest.unsettled.reading):
+        if self._after_power_cut and not (self._first_scan or ingest.pending.missing or ingest.pending.reading):
             self._after_power_cut = False
-            self.looked_at.set()
+            self.scanned.set()
             ingest.forget_vanished()
 
     def _settle(self, *, busy: bool) -> None:
@@ -287,7 +287,7 @@ class Disk:
         assert ingest is not None
         self._word = None
         await self._scan(root, watcher)
-        missing = [record for path in ingest.unsettled.missing if (record := folder.files.by_path(path)) is not None]
+        missing = [record for path in ingest.pending.missing if (record := folder.files.by_path(path)) is not None]
         doomed = {
             e
             for e in folder.files
@@ -351,7 +351,7 @@ class Disk:
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._first_scan = False
-        folder.state.is_looked_at = True
+        folder.state.is_scanned = True
 
     async def _wait_for_work(self) -> None:
         folder, ingest, render = self._folder, self._ingest, self._render
@@ -364,7 +364,7 @@ class Disk:
         if (self._may_touch and has_work) or (folder.state.adopted and self._scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return
-        deadline = min(ingest.unsettled.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
+        deadline = min(ingest.pending.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
         if self._scan_wanted and folder.state.adopted:
             now = trio.current_time()
             deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
@@ -407,7 +407,7 @@ class Disk:
         if self._ingest is not None:
             self._ingest.readers.take(batch)
         if self._render is not None:
-            self._render.late.written(batch.kept)
+            self._render.displaced.written(batch.kept)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._scan_wanted = True
@@ -416,7 +416,7 @@ class Disk:
             self._dirty.add(directory)
             self._dirty.update(path for path in self._folder.files.at if path.startswith(prefix))
             if self._ingest is not None:
-                self._dirty.update(path for path in self._ingest.unsettled.fresh if path.startswith(prefix))
+                self._dirty.update(path for path in self._ingest.pending.fresh if path.startswith(prefix))
         self._folder.state.settled = False
 
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
@@ -432,8 +432,8 @@ class Disk:
                 has_let_go = True
             was_settled = self._folder.state.settled
             if was_settled and has_let_go:
-                self._folder.database.give_back()
-                await trio.to_thread.run_sync(give_back)
+                self._folder.database.trim()
+                await trio.to_thread.run_sync(trim)
             if trio.current_time() >= next_scan:
                 next_scan = trio.current_time() + self._settings.scan_interval_s
                 self._scan_wanted = True

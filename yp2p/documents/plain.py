@@ -61,7 +61,7 @@ class PlainDocument:
         for update in updates:
             self._receive(update, source)
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         try:
             for update in updates:
                 self._receive(update, source)

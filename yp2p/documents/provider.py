@@ -108,7 +108,7 @@ class SyncedDocument(Protocol):
             MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
         """
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         """The same without waiting, for what is small; False where that cannot be: `receive_all` says what is wrong."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -295,7 +295,7 @@ class Provider:
         self._restart = True
         self._more.set()
 
-    def take_at_once(self, data: bytes) -> bool:
+    def take_nowait(self, data: bytes) -> bool:
         """Take a live update before it could be put into the channel, while `start` waits there; tells whether it was.
 
         What has to be answered, or waited for, or is at fault, is for `start`.
@@ -306,7 +306,7 @@ class Provider:
             return False
         if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
             return False
-        return self._document.receive_at_once(message.updates, self._source)
+        return self._document.receive_nowait(message.updates, self._source)
 
     @property
     def is_idle(self) -> bool:

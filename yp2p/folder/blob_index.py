@@ -13,16 +13,16 @@ from yp2p.protocol.entries import Content
 class BlobIndex:
     """Blobs by their hash, and by the entries that have or want them.
 
-    A blob that is wanted is fetched by one session (`fetching`), is then whole under a name in `.yp2p/tmp` (`whole`),
-    is put in place for one entry (`placing`), and is copied from there for others.
+    A blob that is wanted is fetched by one session (`fetching`), is then complete under a name in `.yp2p/tmp`
+    (`downloaded`), is put in place for one entry (`installing`), and is copied from there for others.
     """
 
     wanted: dict[EntryID, Content] = field(default_factory=dict)  # live entries whose file has not this content
-    whole: dict[bytes, str] = field(default_factory=dict)
+    downloaded: dict[bytes, str] = field(default_factory=dict)
     fetching: set[bytes] = field(default_factory=set)
-    placing: set[bytes] = field(default_factory=set)
+    installing: set[bytes] = field(default_factory=set)
     wanted_bytes: int = 0
-    obsolete: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
+    garbage: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
     _wanting: dict[bytes, set[EntryID]] = field(default_factory=dict)
     _at: dict[bytes, set[EntryID]] = field(default_factory=dict)
 
@@ -32,18 +32,18 @@ class BlobIndex:
         if old is not None:
             self.wanted_bytes -= old.size
             _discard(self._wanting, old.hash, entry)
-            if old.hash not in self._wanting and old.hash not in self.placing:
-                self.obsolete.add(old.hash)
+            if old.hash not in self._wanting and old.hash not in self.installing:
+                self.garbage.add(old.hash)
         if content is not None:
             self.wanted[entry] = content
             self.wanted_bytes += content.size
             self._wanting.setdefault(content.hash, set()).add(entry)
-            self.obsolete.discard(content.hash)
+            self.garbage.discard(content.hash)
 
     def start_over(self) -> None:
         """Nothing is known of what lies in `.yp2p/tmp`: it is looked at anew."""
-        self.whole.clear()
-        self.placing.clear()
+        self.downloaded.clear()
+        self.installing.clear()
 
     def who_wants(self, blobs: Iterable[bytes]) -> set[EntryID]:
         return {entry for blob in blobs for entry in self._wanting.get(blob, ())}

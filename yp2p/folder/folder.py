@@ -88,7 +88,7 @@ class Folder:
         values = Values()
         for entry in self.catalogue.entries.values():
             for value in (entry.id, entry.path, entry.document):
-                values.the(value)
+                values.intern(value)
         self.texts.digests.load(values, MANIFEST_INDEX)
         self.files.load(values)
         for entry in self.catalogue.entries.values():

@@ -193,7 +193,7 @@ class LiveDocument:
         if theirs is None or self._meet is None or not await self._meet(self, updates, source, theirs):
             await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, parsed))
 
-    def take_at_once(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
+    def take_nowait(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
         """`take_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
         if sum(map(len, updates)) >= _SLICED_BYTES or len(self._untold) >= _MAX_UNTOLD:
             return False
@@ -204,9 +204,9 @@ class LiveDocument:
             return False
         return True
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
-        return self.take_at_once(updates, lambda update, parsed: self._accept(self, update, source, parsed))
+        return self.take_nowait(updates, lambda update, parsed: self._accept(self, update, source, parsed))
 
     async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
         """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""

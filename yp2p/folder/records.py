@@ -29,7 +29,7 @@ class Values:
     def __init__(self) -> None:
         self._known: dict[Any, Any] = {}
 
-    def the(self, value: _Value) -> _Value:
+    def intern(self, value: _Value) -> _Value:
         known: _Value = self._known.setdefault(value, value)
         return known
 
@@ -201,15 +201,15 @@ def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: 
 
 
 def load_files(database: Database, folder: FolderID, values: Values) -> list[FileRecord]:
-    the = values.the
+    intern = values.intern
     return [
         FileRecord(
-            the(EntryID(e)),
-            the(_path(p)),
-            the(DocumentID(d)),
+            intern(EntryID(e)),
+            intern(_path(p)),
+            intern(DocumentID(d)),
             seq,
             state,
-            the(content),
+            intern(content),
             Mode(m),
             Stamp(*stamp),
             Kind(kind),
@@ -293,7 +293,7 @@ def load_digests(
         (folder,),
     ):
         if seq == last:
-            digests[values.the(DocumentID(document))] = Digest(version, values.the(content), clocks)
+            digests[values.intern(DocumentID(document))] = Digest(version, values.intern(content), clocks)
         else:
             stale.add(DocumentID(document))
     return digests, stale

@@ -35,7 +35,7 @@ class FolderState:
         problem: why the root cannot be used; empty when it can.
         held: why a person has to say how to go on; empty when nobody has to.
         settled: whether everything that was seen on the disk is in the documents, and the reverse.
-        is_looked_at: whether the files were scanned since the root is open.
+        is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
 
@@ -47,7 +47,7 @@ class FolderState:
         self.problem = ""
         self.held = held
         self.settled = False
-        self.is_looked_at = False
+        self.is_scanned = False
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.progress = Progress()

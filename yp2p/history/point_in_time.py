@@ -117,7 +117,7 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
         FolderError: the folder is paused, or its trash cannot be used.
     """
     await settle(folder)
-    if not folder.state.is_looked_at:
+    if not folder.state.is_scanned:
         raise FolderError(f"{folder.path} was not looked at yet since the start; try again in a moment")
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"

@@ -318,9 +318,9 @@ class Retention:
         folder = self._folder
 
         def is_quiet() -> bool:
-            return folder.state.is_looked_at and folder.state.settled and not folder.state.trouble
+            return folder.state.is_scanned and folder.state.settled and not folder.state.trouble
 
-        with trio.move_on_after(_BUSY_LIMIT_S if folder.state.is_looked_at else 0):
+        with trio.move_on_after(_BUSY_LIMIT_S if folder.state.is_scanned else 0):
             while not is_quiet():
                 with trio.move_on_after(_BUSY_RETRY_S):
                     await folder.state.changed.wait()
@@ -416,7 +416,7 @@ class Retention:
                 if (
                     now is not None
                     and now.deletion == was.deletion
-                    and folder.state.is_looked_at
+                    and folder.state.is_scanned
                     and not folder.state.trouble
                 ):
                     count += self._forget(now, ages)

@@ -81,7 +81,7 @@ class Shown:
 _Take = Callable[[SecureMessages, PublicIdentity, Address], Awaitable[T]]
 
 
-class PairingDesk:
+class PairingHost:
     """The pairing windows of this device."""
 
     def __init__(self, identity: Identity, name: str, window_s: float) -> None:
@@ -144,7 +144,7 @@ class PairingDesk:
             with trio.move_on_at(deadline):
                 await self.changed.wait()
 
-    async def let_in(self, secured: Secured) -> PublicIdentity | None:
+    async def handle_join(self, secured: Secured) -> PublicIdentity | None:
         """Run the sharer's side with whoever connected; gives the new member."""
         async with SecureMessages(secured) as messages:
             try:

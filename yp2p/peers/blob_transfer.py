@@ -200,7 +200,7 @@ class BlobFetcher:
         for content, entry in wanted:
             self._folder.files.waiting.entries[entry] = error.strerror or str(error)
             if error.errno == errno.ENOSPC:
-                self._blobs.obsolete.add(content.hash)
+                self._blobs.garbage.add(content.hash)
         now = trio.current_time()
         for blob in {content.hash for content, _ in wanted}:
             failures = self._unwritable[blob] = self._unwritable.get(blob, 0) + 1
@@ -217,9 +217,9 @@ class BlobFetcher:
             del self._not_before[blob]
         for entry, content in blobs.wanted.items():
             blob = content.hash
-            if blobs.file_with(blob) is not None or blob in blobs.whole:
+            if blobs.file_with(blob) is not None or blob in blobs.downloaded:
                 folder.render_queue.want(entry)
-            elif blob in blobs.fetching or blob in blobs.placing or self._not_before.get(blob, 0.0) > now:
+            elif blob in blobs.fetching or blob in blobs.installing or self._not_before.get(blob, 0.0) > now:
                 continue
             elif chunk_count(content.size) > 1:
                 long = long or [(content, entry)]
@@ -263,7 +263,7 @@ class BlobFetcher:
         blobs = [blob for blob in blobs if folder.files.blobs.who_wants([blob])]
         for blob in blobs:
             self._unwritable.pop(blob, None)
-        folder.files.blobs.whole.update((blob, name_of(blob)) for blob in blobs)
+        folder.files.blobs.downloaded.update((blob, name_of(blob)) for blob in blobs)
         folder.render_queue.want_all(folder.files.blobs.who_wants(blobs))
 
     # --- longer ones --------------------------------------------------------------------------------------------

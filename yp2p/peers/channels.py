@@ -156,7 +156,7 @@ class Channels:
         if opened is None or not opened.channel.is_waited_for or self._link.has_received_more:
             return False  # of many, each behind a checkpoint
         opened.used_at = trio.current_time()
-        return opened.provider.take_at_once(message.payload)
+        return opened.provider.take_nowait(message.payload)
 
     async def deliver(self, document: DocumentID, payload: bytes) -> None:
         """Give a message to the channel of a document; it is dropped where there can be none."""

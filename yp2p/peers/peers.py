@@ -83,7 +83,7 @@ class Contact:
 
     name: str = ""
     addresses: dict[Address, float] = field(default_factory=dict)
-    poke: trio.Event = field(default_factory=trio.Event)
+    wake: trio.Event = field(default_factory=trio.Event)
     quarantined_until: float = 0.0
     trouble: str = ""
     faults: int = 0  # since the last link that held
@@ -184,7 +184,7 @@ class Peers:
             contact.addresses[address] = time.time()
         while len(contact.addresses) > _MAX_ADDRESSES:
             del contact.addresses[min(contact.addresses, key=contact.addresses.__getitem__)]
-        contact.poke.set()
+        contact.wake.set()
 
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
@@ -210,7 +210,7 @@ class Peers:
         if self._identity.device_id > device:
             await trio.sleep(_COURTESY_S)
         while True:
-            contact.poke = trio.Event()
+            contact.wake = trio.Event()
             keys = self.known().get(device)
             wait = max(0.0, contact.quarantined_until - trio.current_time())
             if wait:
@@ -224,7 +224,7 @@ class Peers:
             # While somebody's link is up there is nothing to do until it ends.
             delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
             with trio.move_on_after(delay_s):
-                await contact.poke.wait()
+                await contact.wake.wait()
 
     async def _dial_all(self, device: DeviceID, keys: PublicIdentity) -> bool:
         """Try every address; returns when the link is over. False when none led to the device."""
@@ -329,7 +329,7 @@ class Peers:
                     if self._links.get(device) is linked:
                         del self._links[device]
                         if not dialled_by_us:
-                            self.contact(device).poke.set()  # else whoever dialled goes on by himself
+                            self.contact(device).wake.set()  # else whoever dialled goes on by himself
                     if trio.current_time() - linked.since > _FORGIVEN_S:
                         self.contact(device).faults = 0
                         self.contact(device).trouble = ""

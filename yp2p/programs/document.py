@@ -106,7 +106,7 @@ class ProgramDocument:
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
 
-    def receive_at_once(self, updates: Sequence[bytes], source: object) -> bool:
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         return False  # the channel of a program does not ask
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

@@ -114,7 +114,7 @@ def _varint_bytes(data: bytes) -> int:
 
 
 class UpdateMerge:
-    """Puts updates of a text together, in the order of their log.
+    """StagedWrites updates of a text together, in the order of their log.
 
     `inserted_units` and `sections` are of what was added so far, as in `UpdateParser` and `Parsed`, and so are the
     `blocks` of each client and the deleted `ranges`.

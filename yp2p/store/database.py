@@ -247,7 +247,7 @@ class Database:
         except sqlite3.Error as error:
             raise YpError(f"the store {self.path} could not be read: {error}") from error
 
-    def give_back(self) -> None:
+    def trim(self) -> None:
         """Let go of the pages that were read."""
         self._read.execute("PRAGMA shrink_memory")
 

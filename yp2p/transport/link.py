@@ -97,7 +97,7 @@ class Link:
         self._encoder.send(data, lane_for(data), key)
         self.exchanged[type(message).__name__] += len(data)
         if self._is_idle and len(data) < _BULK_FROM_BYTES:
-            self._send_at_once()
+            self._send_nowait()
         else:
             self._more.set()
         return True
@@ -107,7 +107,7 @@ class Link:
         """Whether the writer sleeps, with nothing to send."""
         return self._is_waiting and not self._more.is_set()
 
-    def _send_at_once(self) -> None:
+    def _send_nowait(self) -> None:
         """What is typed goes out before the writer could wake."""
         frames = self._next_frames()
         taken = send_at_once(self._stream, frames)

@@ -22,8 +22,8 @@ from dataclasses import replace
 import structlog
 import trio
 
-from yp2p.disk.ingest.opaque_entries import Wholes, content_of, record_of
-from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, Unsettled
+from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
@@ -45,7 +45,7 @@ _MOST_ON_THEIR_WAY = 2
 log = structlog.get_logger()
 
 
-class Imports:
+class FirstImports:
     """Brings new files of one folder into the manifest.
 
     Args:
@@ -58,19 +58,19 @@ class Imports:
         self,
         folder: Folder,
         root: Root,
-        unsettled: Unsettled,
+        pending: PendingPaths,
         look: Callable[[str], None],
         known_file: Callable[[FileRecord, Finding], Awaitable[None]],
         moved_away: Callable[[FileRecord], None],
-        wholes: Wholes,
+        opaque: OpaqueEntries,
     ) -> None:
         self._folder = folder
         self._root = root
-        self._unsettled = unsettled
+        self._pending = pending
         self._look = look
         self._known_file = known_file
         self._moved_away = moved_away
-        self._wholes = wholes
+        self._opaque = opaque
         self._on_their_way: deque[Commit] = deque()  # batches
 
     async def take(self, findings: list[Finding]) -> None:
@@ -94,7 +94,7 @@ class Imports:
             elif dead is not None and dead.id in folder.files:
                 # The deleted file still stands at another path here, and goes first.
                 folder.render_queue.want(dead.id)
-                self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
+                self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
             elif dead is not None:
                 await self._revive(dead, finding)
             else:
@@ -106,7 +106,7 @@ class Imports:
                 # What is no text and was here before lives again: on every device that makes it.
                 self._add(entry, finding.path, finding, changes, statements)
                 imported_entries.append(entry)
-            self._unsettled.fresh.pop(finding.path, None)
+            self._pending.fresh.pop(finding.path, None)
             # It may have moved on while it was imported, before anybody knew that it is ours.
             self._look(finding.path)
         if changes:
@@ -158,7 +158,7 @@ class Imports:
             record = replace(
                 record_of(occupant.id, occupant.content, finding), content=finding.content, kind=finding.kind
             )  # fmt: skip
-            await self._wholes.keep_beside(record)
+            await self._opaque.keep_beside(record)
 
     async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
         """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
@@ -199,7 +199,7 @@ class Imports:
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
         copy = folder.catalogue.entries.get(entry)
         if copy is not None and folder.catalogue.is_alive(copy) and copy.document not in folder.texts.digests:
-            self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
+            self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
             return
         if copy is not None and folder.catalogue.is_alive(copy) and self._holds(copy, finding):
             # Another device had this very file and put it beside already: one copy, not one a device.
@@ -241,7 +241,7 @@ class Imports:
             # Were the power to take this back, the file would look like an older version of what comes in its place.
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         else:
-            self._unsettled.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
+            self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
         return result
 
     async def _revive(self, entry: Entry, finding: Finding) -> None:

@@ -42,13 +42,13 @@ from dataclasses import replace
 import structlog
 import trio
 
-from yp2p.disk.ingest.first_imports import Imports
-from yp2p.disk.ingest.local_edits import Look, Saves
+from yp2p.disk.ingest.first_imports import FirstImports
+from yp2p.disk.ingest.local_edits import LocalEdits, Look
 from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_of, state_of
 from yp2p.disk.ingest.old_versions import version_found
-from yp2p.disk.ingest.opaque_entries import Wholes, told_mode
-from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, Unsettled, decided_at
-from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, PendingPaths, decided_at
+from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion
@@ -100,13 +100,13 @@ class Ingest:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self._start_reading = start_reading
-        self.unsettled = Unsettled()
+        self.pending = PendingPaths()
         watch = watcher.watch_reading if watcher is not None else lambda *_: False
-        self.readers = Readers(folder, root, watch, watcher.reads if watcher is not None else None)
-        self.saves = Saves(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
-        self.wholes = Wholes(folder, root, self.unsettled, self._look_soon)
-        self._imports = Imports(
-            folder, root, self.unsettled, self._look_soon, self._known_file, self.readers.moved_away, self.wholes
+        self.readers = ReadTracker(folder, root, watch, watcher.reads if watcher is not None else None)
+        self.saves = LocalEdits(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
+        self.opaque = OpaqueEntries(folder, root, self.pending, self._look_soon)
+        self._imports = FirstImports(
+            folder, root, self.pending, self._look_soon, self._known_file, self.readers.moved_away, self.opaque
         )
         self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -174,11 +174,11 @@ class Ingest:
                 took_s = trio.current_time() - started
             self._read_beside[path] = finding
             if finding.found is Found.BUSY:
-                self.unsettled.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
+                self.pending.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
             else:
                 self.look_again.add(path)
         finally:
-            self.unsettled.reading.discard(path)
+            self.pending.reading.discard(path)
             self._folder.render_queue.wake()
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
@@ -219,10 +219,10 @@ class Ingest:
             case Meaning.LONG:
                 self._read_beside_soon(path)
             case Meaning.BUSY:
-                self.unsettled.busy[path] = trio.current_time() + BUSY_RETRY_S
+                self.pending.busy[path] = trio.current_time() + BUSY_RETRY_S
             case Meaning.MISSING | Meaning.DISPLACED:
                 if record is not None:
-                    self.unsettled.missing.setdefault(path, trio.current_time())
+                    self.pending.missing.setdefault(path, trio.current_time())
                 if meaning is Meaning.MISSING:
                     self._look_at_parent(path)
             case Meaning.NEW | Meaning.DISPLACING:
@@ -238,27 +238,27 @@ class Ingest:
 
     def _is_found(self, finding: Finding, meaning: Meaning) -> None:
         """What was not decided about a path before is decided, or begins anew."""
-        path, unsettled = finding.path, self.unsettled
+        path, pending = finding.path, self.pending
         if meaning not in (Meaning.MISSING, Meaning.DISPLACED):
-            unsettled.missing.pop(path, None)
-        unsettled.busy.pop(path, None)
+            pending.missing.pop(path, None)
+        pending.busy.pop(path, None)
         self._folder.files.waiting.skipped.pop(path, None)
         if finding.kind is None:
-            unsettled.fresh.pop(path, None)
+            pending.fresh.pop(path, None)
         if meaning is not Meaning.LONG:
             self._read_beside.pop(path, None)
 
     def _read_beside_soon(self, path: str) -> None:
         if self._first:
             self._long_at_start.add(path)
-        if path not in self.unsettled.reading:
-            self.unsettled.reading.add(path)
+        if path not in self.pending.reading:
+            self.pending.reading.add(path)
             self._start_reading(path)
 
     def _is_new(self, finding: Finding, settled: bool) -> None:
-        old = self.unsettled.fresh.get(finding.path)
+        old = self.pending.fresh.get(finding.path)
         seen_at = old.seen_at if old is not None else trio.current_time()
-        self.unsettled.fresh[finding.path] = Fresh(finding, seen_at, settled)
+        self.pending.fresh[finding.path] = Fresh(finding, seen_at, settled)
 
     def _cannot_be_synchronised(self, record: FileRecord | None, finding: Finding) -> None:
         waiting = self._folder.files.waiting
@@ -298,7 +298,7 @@ class Ingest:
         match state:
             case FileState.OPAQUE:
                 was_there = self._first or finding.path in self._long_at_start
-                await self.wholes.changed(record, finding, first=was_there)
+                await self.opaque.changed(record, finding, first=was_there)
             case FileState.CURRENT:
                 await self._already_here(record, finding)
             case FileState.OTHER_VERSION:
@@ -374,7 +374,7 @@ class Ingest:
         if result.outcome is not Outcome.DONE:
             folder.files.set(record)
             folder.database.submit([record.save(folder.id)])
-            self.unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
+            self.pending.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return
         text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
         folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
@@ -383,7 +383,7 @@ class Ingest:
     def render_anew(self, record: FileRecord) -> None:
         """Forget that the file was there, so that it is made again."""
         folder = self._folder
-        self.unsettled.missing.pop(record.path, None)
+        self.pending.missing.pop(record.path, None)
         self.readers.forget(record.entry)
         folder.files.drop(record.entry)
         folder.database.submit([record.delete(folder.id)])
@@ -392,7 +392,7 @@ class Ingest:
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
         folder = self._folder
-        mode = told_mode(record, finding.mode) if record.kind in (Kind.TEXT, Kind.BLOB) else record.mode
+        mode = observable_mode(record, finding.mode) if record.kind in (Kind.TEXT, Kind.BLOB) else record.mode
         updated = replace(record, stamp=finding.stamp, mode=mode)
         if updated == record:
             return
@@ -425,62 +425,62 @@ class Ingest:
         """Paths that should be looked at again."""
         now = trio.current_time()
         again, self.look_again = self.look_again, set()
-        return [*again, *(path for path, at in self.unsettled.busy.items() if at <= now)]
+        return [*again, *(path for path, at in self.pending.busy.items() if at <= now)]
 
     async def decide(self) -> None:
         """Decide what can be decided by now: renames, deletes, new files."""
         now = trio.current_time()
-        unsettled = self.unsettled
+        pending = self.pending
         await self._look_again(now)
         moved = self._moves()
         for path, source in moved.items():
-            if unsettled.missing[source] + GRACE_S <= now:
-                await self._rename(source, unsettled.fresh.pop(path).finding)
-                del unsettled.missing[source]
-        gone = unsettled.gone(now)
+            if pending.missing[source] + GRACE_S <= now:
+                await self._rename(source, pending.fresh.pop(path).finding)
+                del pending.missing[source]
+        gone = pending.gone(now)
         if gone:
             await self._delete(gone)
-        unsettled.held = {path for path in moved if path in unsettled.fresh}
+        pending.held = {path for path in moved if path in pending.fresh}
         ready = [
             fresh.finding
-            for path, fresh in unsettled.fresh.items()
-            if path not in unsettled.held and decided_at(fresh) <= now
+            for path, fresh in pending.fresh.items()
+            if path not in pending.held and decided_at(fresh) <= now
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._imports.take(ready[start : start + _IMPORT_BATCH])
 
     async def _look_again(self, now: float) -> None:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
-        unsettled = self.unsettled
+        pending = self.pending
         due: list[tuple[str, Stamp | None, bool]] = [
-            (path, fresh.finding.stamp, True) for path, fresh in unsettled.fresh.items() if decided_at(fresh) <= now
+            (path, fresh.finding.stamp, True) for path, fresh in pending.fresh.items() if decided_at(fresh) <= now
         ]
-        due += [(path, None, False) for path in unsettled.gone(now)]
+        due += [(path, None, False) for path in pending.gone(now)]
         if not due:
             return
         findings = await self._inspect(due)
         for finding in findings:
             if finding.found is Found.UNCHANGED:
                 continue
-            if finding.found in (Found.MISSING, Found.DIRECTORY) and finding.path in unsettled.missing:
+            if finding.found in (Found.MISSING, Found.DIRECTORY) and finding.path in pending.missing:
                 continue
-            if finding.found is Found.DIRECTORY and finding.path in unsettled.fresh and self._needs_entry(finding.path):
+            if finding.found is Found.DIRECTORY and finding.path in pending.fresh and self._needs_entry(finding.path):
                 continue
-            unsettled.fresh.pop(finding.path, None)
+            pending.fresh.pop(finding.path, None)
             await self._sort(finding, settled=False)
 
     def _moves(self) -> dict[str, str]:
         """New path -> vanished path, where the new file is the vanished one."""
-        folder, unsettled = self._folder, self.unsettled
+        folder, pending = self._folder, self.pending
         by_inode: dict[int, str] = {}
         by_content: dict[bytes, list[str]] = {}
-        for path in unsettled.missing:
+        for path in pending.missing:
             record = folder.files.by_path(path)
             if record is not None:
                 by_inode[record.stamp.inode] = path
                 by_content.setdefault(record.content, []).append(path)
         moves: dict[str, str] = {}
-        for path, fresh in unsettled.fresh.items():
+        for path, fresh in pending.fresh.items():
             source = by_inode.get(fresh.finding.stamp.inode)
             if source is not None and not self._is_same_file(source, fresh.finding):
                 source = None
@@ -535,7 +535,7 @@ class Ingest:
             folder.state.hold(f"{reason} here")
             return
         for path in paths:
-            self.unsettled.missing.pop(path, None)
+            self.pending.missing.pop(path, None)
         if records:
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         await self._delete_all(records)

@@ -1,4 +1,4 @@
-"""Saves: what somebody wrote into a file becomes operations of its document.
+"""LocalEdits: what somebody wrote into a file becomes operations of its document.
 
 Theory of operation
     A save is diffed against the version that it was made of (`save_base.py`), the operations are applied to a fork of
@@ -24,8 +24,8 @@ import trio
 
 from yp2p.disk.ingest.evidence import met_places
 from yp2p.disk.ingest.old_versions import nearest_version
-from yp2p.disk.ingest.opaque_entries import told_mode
-from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.opaque_entries import observable_mode
+from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
 from yp2p.documents.meeting import Decision
@@ -68,7 +68,7 @@ class Look:
     after_power_cut: bool
 
 
-class Saves:
+class LocalEdits:
     """Takes the saves of one folder.
 
     Args:
@@ -79,7 +79,7 @@ class Saves:
     def __init__(
         self,
         folder: Folder,
-        readers: Readers,
+        readers: ReadTracker,
         bases: SaveBases,
         only_status: Callable[[FileRecord, Finding], Awaitable[None]],
     ) -> None:
@@ -198,7 +198,7 @@ class Saves:
             unread=self._readers.is_unread(record.entry),
         )  # fmt: skip
         folder.rendered([record.entry])
-        if told_mode(record, finding.mode) != record.mode:
+        if observable_mode(record, finding.mode) != record.mode:
             await self._only_status(replace(updated, mode=record.mode), finding)
         if told is not None:
             for message in folder.notices.tell_meeting(record.path, record.entry, *told):

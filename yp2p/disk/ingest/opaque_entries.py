@@ -25,7 +25,7 @@ from dataclasses import replace
 import structlog
 import trio
 
-from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, Unsettled
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
@@ -63,7 +63,7 @@ def record_of(entry: EntryID, content: Content, finding: Finding) -> FileRecord:
     )  # fmt: skip
 
 
-def told_mode(record: FileRecord, mode: Mode) -> Mode:
+def observable_mode(record: FileRecord, mode: Mode) -> Mode:
     """The mode of a file that was found, by what can be told here: under umask 077 every file looks private."""
     if CREATION_MASK & 0o077 != 0o077:
         return mode
@@ -90,17 +90,17 @@ def _is_made_of(record: FileRecord, found: Entry) -> bool:
     return record.document == found.document or is_same or (record.kind is Kind.TEXT and found.kind is Kind.TEXT)
 
 
-class Wholes:
+class OpaqueEntries:
     """Takes the changes of one folder's entries where one side is no text.
 
     Args:
         look: asks for a path to be looked at.
     """
 
-    def __init__(self, folder: Folder, root: Root, unsettled: Unsettled, look: Callable[[str], None]) -> None:
+    def __init__(self, folder: Folder, root: Root, pending: PendingPaths, look: Callable[[str], None]) -> None:
         self._folder = folder
         self._root = root
-        self._unsettled = unsettled
+        self._pending = pending
         self._look = look
 
     async def changed(self, record: FileRecord, finding: Finding, *, first: bool) -> None:
@@ -140,7 +140,7 @@ class Wholes:
         """What was made of the content in the register takes its place."""
         folder = self._folder
         statements = save_chunks(finding)
-        mode = told_mode(record, finding.mode)
+        mode = observable_mode(record, finding.mode)
         if finding.kind is Kind.TEXT:
             document = document_id_for(found.id, finding.content)
             updated = new_text(folder, found.id, document, finding, statements)
@@ -192,7 +192,7 @@ class Wholes:
             lambda: move_away(self._root, record.path, beside, record.content, record.stamp, record.kind)
         )
         if result.outcome is not Outcome.DONE:
-            self._unsettled.busy[record.path] = trio.current_time() + BUSY_RETRY_S
+            self._pending.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return False
         # Were the power to take this back, the file would look like an older version of what comes in its place.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)

@@ -24,7 +24,7 @@ class Fresh:
 
 
 @dataclass(slots=True)
-class Unsettled:
+class PendingPaths:
     """Paths whose meaning is not decided yet."""
 
     fresh: dict[str, Fresh] = field(default_factory=dict)

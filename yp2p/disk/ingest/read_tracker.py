@@ -53,7 +53,7 @@ _MAX_CANDIDATES = 8
 _INLINE_LOCKS = 16
 
 
-class Readers:
+class ReadTracker:
     """The evidence for the files of one folder.
 
     Args:

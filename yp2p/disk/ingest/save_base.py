@@ -13,7 +13,7 @@ import trio
 
 from yp2p.disk.ingest.evidence import Circumstances, MadeOf, NoEdit, Older, Stands, decide, may_be_open
 from yp2p.disk.ingest.old_versions import older_version
-from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Candidate, FileRecord
@@ -52,7 +52,7 @@ class SaveBases:
     """
 
     def __init__(
-        self, folder: Folder, readers: Readers, wait: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        self, folder: Folder, readers: ReadTracker, wait: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     ) -> None:
         self._folder = folder
         self._readers = readers

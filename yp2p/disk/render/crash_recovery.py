@@ -33,7 +33,7 @@ from yp2p.store.database import Statement
 log = structlog.get_logger()
 
 
-class AfterCrash:
+class CrashRecovery:
     """Settles what a crash left of one folder's files."""
 
     def __init__(self, folder: Folder, root: Root, ingest: Ingest) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from yp2p.disk.ingest.local_edits import Saves
+from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.files import replace as disk
 from yp2p.files.inspect import NO_STAMP, Found, Stamp
 from yp2p.files.root import Root
@@ -34,10 +34,10 @@ class CameOut:
     until: float
 
 
-class Late:
+class DisplacedFiles:
     """The replaced files of one folder."""
 
-    def __init__(self, folder: Folder, root: Root, saves: Saves) -> None:
+    def __init__(self, folder: Folder, root: Root, saves: LocalEdits) -> None:
         self._folder = folder
         self._root = root
         self._saves = saves

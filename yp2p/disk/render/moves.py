@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.read_tracker import Readers
+from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.render.retries import Retries
 from yp2p.files import replace as disk
 from yp2p.files.capabilities import folded
@@ -28,7 +28,7 @@ from yp2p.protocol.entries import Kind
 class Moves:
     """Renames and removes the files of one folder."""
 
-    def __init__(self, folder: Folder, root: Root, readers: Readers, retries: Retries) -> None:
+    def __init__(self, folder: Folder, root: Root, readers: ReadTracker, retries: Retries) -> None:
         self._folder = folder
         self._root = root
         self._readers = readers

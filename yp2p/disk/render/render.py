@@ -23,11 +23,11 @@ import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
-from yp2p.disk.render.displaced_files import Late
+from yp2p.disk.render.displaced_files import DisplacedFiles
 from yp2p.disk.render.moves import Moves
 from yp2p.disk.render.plan import Facts, Step, plan
 from yp2p.disk.render.retries import Retries
-from yp2p.disk.render.staged_writes import Expecting, Put, Puts
+from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
 from yp2p.documents.manifest import Entry
 from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
@@ -74,21 +74,21 @@ class Render:
         self._root = root
         self._ingest = ingest
         self._look = look
-        self.late = Late(folder, root, ingest.saves)
+        self.displaced = DisplacedFiles(folder, root, ingest.saves)
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
-        self._puts = Puts(folder, root, ingest, self.late, self._retries, expecting)
+        self._staged = StagedWrites(folder, root, ingest, self.displaced, self._retries, expecting)
         self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
         self._putting_s = 0.0  # and to put the last ones in place, each
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
     def let_go(self) -> None:
         """Forget what does not matter any more."""
-        self._puts.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
-        self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._puts.last}
+        self._staged.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
+        self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._staged.last}
 
     def next_deadline(self) -> float:
-        return min(self._retries.next_deadline(), self.late.next_deadline())
+        return min(self._retries.next_deadline(), self.displaced.next_deadline())
 
     @property
     def is_idle(self) -> bool:
@@ -104,7 +104,7 @@ class Render:
         if reason:
             folder.state.hold(f"{reason} by another device")
             return
-        puts: list[Put] = []
+        puts: list[StagedWrite] = []
         chars = 0
         rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
         first = [rules] if rules is not None and rules in folder.render_queue else []
@@ -120,17 +120,17 @@ class Render:
                 chars += len(put.text)
         if puts:
             began = time.perf_counter()
-            await self._puts.all(puts)
+            await self._staged.all(puts)
             self._putting_s = (time.perf_counter() - began) / len(puts)
-        await self.late.look()
+        await self.displaced.look()
         self._remove_obsolete()
 
     def _remove_obsolete(self) -> None:
         """Blobs that nobody wants any more, whole or not."""
         blobs = self._folder.files.blobs
-        for blob in blobs.obsolete - blobs.fetching - blobs.placing:
-            blobs.obsolete.discard(blob)
-            blobs.whole.pop(blob, None)
+        for blob in blobs.garbage - blobs.fetching - blobs.installing:
+            blobs.garbage.discard(blob)
+            blobs.downloaded.pop(blob, None)
             disk.discard(self._root, name_of(blob))
 
     def _doomed(self) -> dict[EntryID, int]:
@@ -167,7 +167,7 @@ class Render:
             else ""
         )
 
-    async def _carry_out(self, entry: EntryID) -> Put | None:
+    async def _carry_out(self, entry: EntryID) -> StagedWrite | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""
         facts = self._facts(entry)
         while True:
@@ -210,7 +210,7 @@ class Render:
         )
         return replace(facts, content=digest.content, is_rendered=is_rendered)
 
-    async def _do(self, step: Step, entry: EntryID, facts: Facts) -> Put | None:
+    async def _do(self, step: Step, entry: EntryID, facts: Facts) -> StagedWrite | None:
         """Carry out the last step of a plan."""
         found, record = facts.entry, facts.record
         if found is None or step is Step.NOTHING:
@@ -249,12 +249,12 @@ class Render:
 
     async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
-        wholes = self._ingest.wholes
-        if not await (wholes.come_back(record, found) if is_later else wholes.keep_beside(record)):
+        opaque = self._ingest.opaque
+        if not await (opaque.come_back(record, found) if is_later else opaque.keep_beside(record)):
             self._retries.soon(found.id)
 
-    def _put_of_text(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
-        if record is None and self._puts.is_taken(found.id, path):
+    def _put_of_text(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
+        if record is None and self._staged.is_taken(found.id, path):
             return None
         seq, text = self._folder.texts.head(found.document)
         digest = self._folder.texts.digests.get(found.document)
@@ -264,7 +264,7 @@ class Render:
             and len(read_state_vector(digest.clocks)) == 1
             and self._ingest.readers.former(path) is None
         )  # fmt: skip
-        return Put(
+        return StagedWrite(
             found.id, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
             mtime_ns=(found.content.mtime_ns or None) if is_first else None,
         )  # fmt: skip
@@ -276,7 +276,7 @@ class Render:
         if live is not None and live.is_in_programs:
             typed_s = self._took_s.get(entry, 0.0) / _TYPED_SHARE + self._putting_s / _PUTTING_SHARE
             pause_s = max(pause_s, min(_LONGEST_PAUSE_S, typed_s))
-        return self._puts.last.get(entry, -1.0) + pause_s
+        return self._staged.last.get(entry, -1.0) + pause_s
 
     def _digest(self, found: Entry) -> Digest:
         began = time.perf_counter()
@@ -285,20 +285,20 @@ class Render:
         self._took_s[found.id] = time.perf_counter() - began
         return digest
 
-    def _put_of_opaque(self, found: Entry, path: str, record: FileRecord | None) -> Put | None:
+    def _put_of_opaque(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
         """How a blob or symlink is to be put in place; None while its content is not here."""
         folder, content = self._folder, found.content
-        if record is None and self._puts.is_taken(found.id, path):
+        if record is None and self._staged.is_taken(found.id, path):
             return None
-        put = Put(
+        put = StagedWrite(
             found.id, found.document, path, found.kind, content.hash, found.mode, record,
             mtime_ns=content.mtime_ns or None,
         )  # fmt: skip
         if found.kind is Kind.SYMLINK:
             return replace(put, target=content.target)
-        whole = folder.files.blobs.whole.pop(content.hash, "")
+        whole = folder.files.blobs.downloaded.pop(content.hash, "")
         if whole:
-            folder.files.blobs.placing.add(content.hash)
+            folder.files.blobs.installing.add(content.hash)
             return replace(put, whole=whole)
         source = folder.files.blobs.file_with(content.hash)
         if source is not None:

@@ -1,4 +1,4 @@
-"""Puts files in place: batches of new and changed files, written, forced to the disk and exchanged together.
+"""StagedWrites files in place: batches of new and changed files, written, forced to the disk and exchanged together.
 
 Theory of operation
     All temporary files of a batch are written and forced to the disk, all intents committed at once, all files put in
@@ -29,8 +29,8 @@ from typing import TypeAlias
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.ingest.opaque_entries import told_mode
-from yp2p.disk.render.displaced_files import Late, keep_in_trash
+from yp2p.disk.ingest.opaque_entries import observable_mode
+from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash
 from yp2p.disk.render.retries import Retries
 from yp2p.documents.manifest import Change
 from yp2p.files import replace as disk
@@ -44,7 +44,7 @@ from yp2p.protocol.entries import Kind, Mode
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class StagedWrite:
     """One file to create (`record` None) or replace: a text, a symlink, a blob that came, or a copy of one."""
 
     entry: EntryID
@@ -96,22 +96,22 @@ class Put:
 Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]]]
 
 
-class Puts:
-    """Puts the files of one folder in place."""
+class StagedWrites:
+    """StagedWrites the files of one folder in place."""
 
     def __init__(
         self,
         folder: Folder,
         root: Root,
         ingest: Ingest,
-        late: Late,
+        late: DisplacedFiles,
         retries: Retries,
         expecting: Expecting,
     ) -> None:
         self._folder = folder
         self._root = root
         self._ingest = ingest
-        self._late = late
+        self._displaced = late
         self._retries = retries
         self._expecting = expecting
         self.last: dict[EntryID, float] = {}  # when each was put in place
@@ -121,7 +121,7 @@ class Puts:
         """Forget when files were put in place, where that is longer ago."""
         self.last = {entry: at for entry, at in self.last.items() if at > due_before}
 
-    async def all(self, puts: Sequence[Put]) -> None:
+    async def all(self, puts: Sequence[StagedWrite]) -> None:
         """Put a batch of files in place; what cannot be is tried again later."""
         placing = await self._write(puts)
         results = await self._place(placing)
@@ -133,10 +133,10 @@ class Puts:
             elif put.record is not None:
                 await self._replaced(put, put.record, intent, result)
 
-    async def _write(self, puts: Sequence[Put]) -> list[tuple[Put, Intent]]:
+    async def _write(self, puts: Sequence[StagedWrite]) -> list[tuple[StagedWrite, Intent]]:
         """Write the temporary files; gives those that are durable, with their intents."""
         folder = self._folder
-        ready: list[tuple[Put, Intent]] = []
+        ready: list[tuple[StagedWrite, Intent]] = []
         for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
             try:
                 ready.append((put, put.intent(put.temporary(self._root))))
@@ -154,7 +154,7 @@ class Puts:
                 await self._not_written(put, intent, failure)
         return [item for item, failure in zip(ready, failures, strict=True) if failure is None]
 
-    async def _not_written(self, put: Put, intent: Intent, failure: OSError) -> None:
+    async def _not_written(self, put: StagedWrite, intent: Intent, failure: OSError) -> None:
         is_stale = put.copy_of is not None and failure.errno == errno.ESTALE
         if put.copy_of is not None and is_stale:
             self._retries.look(put.copy_of.path)
@@ -162,7 +162,7 @@ class Puts:
         outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
         await self._not_placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
 
-    async def _place(self, placing: Sequence[tuple[Put, Intent]]) -> list[Result]:
+    async def _place(self, placing: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
         await self._watch_for_readers(placing)
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
         is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
@@ -175,7 +175,7 @@ class Puts:
         self._ingest.readers.were_put(placed, {put.entry for put, _ in placing} - placed)
         return results
 
-    async def _watch_for_readers(self, placing: Sequence[tuple[Put, Intent]]) -> None:
+    async def _watch_for_readers(self, placing: Sequence[tuple[StagedWrite, Intent]]) -> None:
         """A save may turn out to be made of what was there before: remember that, and see who reads the new file."""
         readers = self._ingest.readers
         replaced: list[tuple[EntryID, FileRecord]] = []
@@ -186,7 +186,7 @@ class Puts:
                 readers.watch_rendered(put.entry, intent.temporary.name)
         await readers.will_replace(replaced)
 
-    def _put_in_place(self, ready: Sequence[tuple[Put, Intent]]) -> list[Result]:
+    def _put_in_place(self, ready: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
         """Blocks: in a worker thread."""
         new = iter(
             disk.put_all_new(self._root, [(intent.temporary, put.path) for put, intent in ready if put.record is None])
@@ -200,16 +200,16 @@ class Puts:
             for put, intent in ready
         ]
 
-    def _placing_is_over(self, put: Put) -> None:
+    def _placing_is_over(self, put: StagedWrite) -> None:
         """Others that want the same blob can copy it now, or fetch it again."""
         if put.whole:
             folder = self._folder
-            folder.files.blobs.placing.discard(put.content)
+            folder.files.blobs.installing.discard(put.content)
             folder.render_queue.want_all(folder.files.blobs.who_wants([put.content]))
             for session in folder.observers.sessions.values():
                 session.fetch()
 
-    def _new_are_placed(self, placed: list[tuple[Put, Intent, Result]]) -> None:
+    def _new_are_placed(self, placed: list[tuple[StagedWrite, Intent, Result]]) -> None:
         """New files are in place: all that is to be stored of that in one go."""
         folder = self._folder
         records = [self._record(put, intent, result) for put, intent, result in placed]
@@ -220,7 +220,7 @@ class Puts:
             folder.database.submit(statements)
         folder.rendered(record.entry for record in records)
 
-    def _record(self, put: Put, intent: Intent, result: Result) -> FileRecord:
+    def _record(self, put: StagedWrite, intent: Intent, result: Result) -> FileRecord:
         """Take a file that was put in place for what is there."""
         folder, now = self._folder, trio.current_time()
         self.last[put.entry] = now
@@ -234,7 +234,7 @@ class Puts:
         self._placing_is_over(put)
         return record
 
-    async def _not_placed(self, put: Put, intent: Intent, result: Result) -> None:
+    async def _not_placed(self, put: StagedWrite, intent: Intent, result: Result) -> None:
         # In this order: an intent whose temporary file is gone would mean that it was put in place.
         if put.record is None:
             await self._folder.database.submit([intent.delete(self._folder.id)]).wait()
@@ -247,7 +247,7 @@ class Puts:
         else:
             self._retries.not_done(put.entry, put.path, result)
 
-    async def _replaced(self, put: Put, before: FileRecord, intent: Intent, result: Result) -> None:
+    async def _replaced(self, put: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
         """A file was exchanged for the one that stood at its place, `before` as far as we knew."""
         folder = self._folder
         record = self._record(put, intent, result)
@@ -256,7 +256,7 @@ class Puts:
         if result.came_out is not None:
             is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:
-                self._late.add(intent.temporary.name, result.came_out, before)
+                self._displaced.add(intent.temporary.name, result.came_out, before)
                 if result.odd is not None and result.odd.found is Found.TEXT:
                     await self._ingest.saves.save_against(before, result.odd)
             else:  # it was made of a document that is no more, or is no text
@@ -264,15 +264,17 @@ class Puts:
         folder.rendered([put.entry])
         await self._mode_that_came_out(put, before, record, result)
 
-    async def _mode_that_came_out(self, put: Put, before: FileRecord, record: FileRecord, result: Result) -> None:
+    async def _mode_that_came_out(
+        self, put: StagedWrite, before: FileRecord, record: FileRecord, result: Result
+    ) -> None:
         """A chmod after the new file was made, and before it was put in place, was made of the one before."""
         if result.mode is None or before.kind not in (Kind.TEXT, Kind.BLOB):
             return
-        mode = told_mode(before, result.mode)
+        mode = observable_mode(before, result.mode)
         if mode != before.mode and record.kind in (Kind.TEXT, Kind.BLOB):
             await self._folder.catalogue.write([Change(put.entry, mode=mode)]).wait()
 
-    def _make_way(self, put: Put) -> None:
+    def _make_way(self, put: StagedWrite) -> None:
         """At the place of a file is not what was expected there: that is looked at first."""
         if put.record is None:
             self._met_something.add(put.entry)
@@ -316,9 +318,9 @@ class Puts:
             return False
         return status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
 
-    def _give_up(self, put: Put, temporary: str) -> None:
+    def _give_up(self, put: StagedWrite, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""
         if put.whole and disk.rename_own(self._root, temporary, put.whole):
-            self._folder.files.blobs.whole[put.content] = put.whole
+            self._folder.files.blobs.downloaded[put.content] = put.whole
         else:
             disk.discard(self._root, temporary)
