@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import trio
 import trio.testing
 from bridge import PEER, open_bridge, replica_like
+from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.joined import deleted_at
+from yp2p.documents.text import TextReplica
+from yp2p.errors import DocumentPoisoned
 from yp2p.protocol.ysync import deleted_ranges
 
 
@@ -18,8 +24,6 @@ def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log()
     """Who has only the second one has it removed as well: meetings are decided of that."""
 
     async def test(base: Path) -> None:
-        (base / "dir").mkdir()
-        (base / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
         async with open_bridge(base) as bridge:
             live = bridge.document("a.txt")
             first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
@@ -37,5 +41,57 @@ def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log()
                 assert deleted_at(replica.clocks(), log, gone) == deleted_ranges(log[-1])
             assert deleted_at(known, log, gone) == []
 
+    _run(test)
+
+
+def test_an_update_that_only_removes_says_no_more_than_was_news() -> None:
+    """It counts as known to everybody."""
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live = bridge.document("a.txt")
+            other = replica_like(bridge, "a.txt", 7)
+            known = other.clocks()
+            first = other.edit([Hunk(4, 8, "2\n")])
+            assert first is not None
+            bridge.folder.edits.accept(live, first, PEER, None)
+            other.apply(_deleting(other, 0, 4))  # without an operation of its own, as a program may
+            bridge.folder.edits.accept(live, other.update_since(other.state_vector()), PEER, None)
+            await bridge.folder.database.pending().wait()
+            log = bridge.folder.texts.updates_as_made(live, known)
+            assert [(start, length) for _, start, length in deleted_ranges(log[-1])] == [(0, 4)]
+            assert live.text.text() == "2\nthree\n"
+
+    _run(test)
+
+
+def _deleting(replica: TextReplica, start: int, stop: int) -> bytes:
+    """The update of a library's client that deletes some characters of a replica's text."""
+    doc: Doc[Any] = Doc(client_id=99)
+    text = doc.get("source", type=Text)
+    doc.apply_update(replica.state())
+    before = doc.get_state()
+    del text[start:stop]
+    return doc.get_update(before)
+
+
+def test_a_text_that_panicked_is_loaded_anew_by_the_next_update() -> None:
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live = bridge.document("a.txt")
+            update = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
+            assert update is not None
+            live.replica._poisoned, live.replica._clocks = True, None
+            with pytest.raises(DocumentPoisoned):
+                bridge.folder.edits.accept(live, update, PEER, None)
+            bridge.folder.edits.accept(live, update, PEER, None)
+            assert live.text.text() == "zero\none\ntwo\nthree\n"
+
+    _run(test)
+
+
+def _run(test: Callable[[Path], Awaitable[None]]) -> None:
     with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        (Path(base) / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
         trio.run(test, Path(base), clock=trio.testing.MockClock())

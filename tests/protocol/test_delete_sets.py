@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from yp2p.protocol.delete_sets import DeletedRange, encode, in_order, without
+from yp2p.protocol.delete_sets import DeletedRange, GrowingSet, encode, in_order, without
 from yp2p.protocol.ysync import Cursor, _read_delete_set
 
 
@@ -26,3 +26,12 @@ def test_ranges_are_sets(seed: int) -> None:
     assert _single(in_order(one)) == _single(one)
     assert sum(length for _, _, length in in_order(one)) == len(_single(one))
     assert _read_delete_set(Cursor(encode(one))) == in_order(one)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_growing_set_counts_each_operation_once(seed: int) -> None:
+    rng = random.Random(seed)
+    growing, before = GrowingSet(), set[tuple[int, int]]()
+    for one in [*_ranges(rng), *_ranges(rng)]:
+        assert growing.add(one) == len(_single([one]) - before)
+        before |= _single([one])

@@ -39,6 +39,7 @@ from yp2p.control.answers import endpoint, json_response
 from yp2p.control.history import history_routes
 from yp2p.control.requests import FileName
 from yp2p.control.routes import post_route
+from yp2p.errors import NotRunning
 from yp2p.folder.folder import Folder
 
 
@@ -119,13 +120,21 @@ class _Control:
     async def status(self, request: Request) -> Any:
         return self._device.status()
 
+    def _check_running(self) -> None:
+        """Raises NotRunning: the daemon answers, but nobody would serve what is asked."""
+        if self._stop.is_set():
+            raise NotRunning("the daemon is stopping; start it again first")
+
     async def share(self, wanted: ShareRequest) -> Any:
+        self._check_running()
         return await self._device.share(wanted.path, wanted.label)
 
     async def join(self, wanted: JoinRequest) -> Any:
+        self._check_running()
         return await self._device.join(wanted.code, wanted.path, wanted.timeout_s)
 
     async def preview(self, wanted: JoinRequest) -> Any:
+        self._check_running()
         return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s)
 
     async def wait(self, wanted: WaitRequest) -> Any:

@@ -249,8 +249,8 @@ class Disk:
                 del self._modified[path]
                 self._dirty.add(path)
         if self._new_directories:
-            candidates = self._new_directories.missing_from(folder.files.at)
-            self._dirty |= await trio.to_thread.run_sync(gone, root, candidates)
+            listed, known = self._new_directories.take(), list(folder.files.at)
+            self._dirty |= await trio.to_thread.run_sync(gone, root, listed, known)
         if not (self._may_touch and folder.state.adopted):
             return
         due = ingest.due()

@@ -21,6 +21,7 @@ from pycrdt import Doc, Text
 
 from yp2p.documents.diff import split_lines
 from yp2p.documents.replica import raising_panics
+from yp2p.protocol.delete_sets import GrowingSet
 from yp2p.protocol.ysync import Shape, UpdateParser, relabelled
 
 Author = TypeVar("Author", bound=Hashable)
@@ -87,13 +88,14 @@ def versions(
         InvalidUpdate: a row is no update of a text.
     """
     found: list[Version[Author]] = []
+    gone = GrowingSet()  # an update may remove what another one removed before
     for row in rows:
         parser = UpdateParser(row.data, Shape.TEXT)
         parsed = parser.parse()
         authors = tuple(dict.fromkeys((*_authors(row, parsed.sections, author_of), *row.removers)))
         since = row.since if row.since is not None else row.at
         added = parser.inserted_units
-        removed = sum(length for _, _, length in parser.ranges)
+        removed = sum(map(gone.add, parser.ranges))
         last = found[-1] if found else None
         # A row that brings the work of several devices is what was received at once: nothing joins it.
         if (

@@ -164,8 +164,10 @@ def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[Dele
     for update in log:
         parser = UpdateParser(update, Shape.TEXT)
         sections = parser.parse().sections
-        is_there = contains(vector, {client: stop for client, (_, stop) in sections.items()})
-        (known if is_there else unknown).extend(parser.ranges)
+        if not contains(vector, {client: stop for client, (_, stop) in sections.items()}):
+            unknown += parser.ranges
+        elif sections:
+            known += parser.ranges
     return delete_sets.without(deleted, delete_sets.without(unknown, known))  # two updates may remove the same
 
 

@@ -38,9 +38,11 @@ def _is_as_made(received: Parsed, before: StateVector) -> bool:
     """Whether an update is to be stored as it came, and not what was news of it: all its operations are new.
 
     What it deletes may have been deleted here already, by another update. The log has to say that this one did as well:
-    who has this one and not the other has it deleted, and takes part in meetings with that.
+    who has this one and not the other has it deleted, and takes part in meetings with that. An update without
+    operations counts as known to everybody, so it must not say more than it has to.
     """
-    return all(start >= before.get(client, 0) for client, (start, _) in received.sections.items())
+    sections = received.sections
+    return bool(sections) and all(start >= before.get(client, 0) for client, (start, _) in sections.items())
 
 
 class Edits:
@@ -59,8 +61,9 @@ class Edits:
 
     def accept(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
         """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
-        folder, before = self._folder, live.replica.clocks()
+        folder = self._folder
         with folder.texts.reloading(live):
+            before = live.replica.clocks()
             news = live.replica.receive(update, folder.clients.ids, parsed)
         if news is None:
             return None

@@ -8,8 +8,9 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
+from typing import Any
 
 import trio
 
@@ -64,6 +65,20 @@ class FileIndex(Mapping[EntryID, FileRecord]):
 
     def __contains__(self, entry: object) -> bool:
         return entry in self._records
+
+    # Those of `Mapping` take ten times as long.
+
+    def get(self, entry: object, default: Any = None) -> Any:
+        return self._records.get(entry, default)  # type: ignore[call-overload]
+
+    def keys(self) -> KeysView[EntryID]:
+        return self._records.keys()
+
+    def items(self) -> ItemsView[EntryID, FileRecord]:
+        return self._records.items()
+
+    def values(self) -> ValuesView[FileRecord]:
+        return self._records.values()
 
     def load(self, values: Values) -> None:
         """Read the records from the store."""

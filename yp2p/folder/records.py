@@ -142,23 +142,28 @@ def load_unread(
 
 def save_former(folder: FolderID, record: FileRecord, now: float) -> Statement:
     """Remember whose file had a path before others' changes took it from there; `now` in seconds since 1970."""
-    row = (folder, encode_path(record.path), record.entry, record.content, record.base_seq, record.base_state, now)
-    return ("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    row = (
+        folder, encode_path(record.path), record.entry, record.document, record.kind, record.content, record.base_seq,
+        record.base_state, now,
+    )  # fmt: skip
+    return ("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def load_former(
-    database: Database, folder: FolderID, files: Mapping[EntryID, FileRecord], since: float
-) -> list[tuple[FileRecord, float]]:
+def load_former(database: Database, folder: FolderID, since: float) -> list[tuple[FileRecord, float]]:
     """The files that had another path since then (seconds since 1970), as they were there, and when they went."""
     rows = database.rows(
-        "SELECT path, entry, content, base_seq, base_state, moved_at FROM former WHERE folder = ? AND moved_at >= ?"
-        " ORDER BY moved_at",
+        "SELECT path, entry, document, kind, content, base_seq, base_state, moved_at FROM former WHERE folder = ?"
+        " AND moved_at >= ? ORDER BY moved_at",
         (folder, since),
     )
     return [
-        (replace(record, path=_path(path), content=content, base_seq=seq, base_state=state), moved_at)
-        for path, entry, content, seq, state, moved_at in rows
-        if (record := files.get(EntryID(entry))) is not None
+        (
+            FileRecord(
+                EntryID(entry), _path(path), DocumentID(document), seq, state, content, Mode.PLAIN, NO_STAMP, Kind(kind)
+            ),
+            moved_at,
+        )
+        for path, entry, document, kind, content, seq, state, moved_at in rows
     ]
 
 

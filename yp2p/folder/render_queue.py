@@ -56,7 +56,7 @@ class RenderQueue:
         """Have the file of an entry looked at into which programs type, once what they typed is stored."""
         self._entries.add(entry)
         self._is_typed_into = True
-        stored.then(self._work.set)
+        stored.then(self.wake)
 
     def take(self, entry: EntryID) -> None:
         """This entry is about to be rendered."""

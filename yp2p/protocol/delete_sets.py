@@ -5,6 +5,7 @@ Ranges are client ID, first clock and number of operations, as Yjs has them.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from yp2p.protocol.wire import write_varint
@@ -42,6 +43,27 @@ def without(ranges: Iterable[DeletedRange], known: Iterable[DeletedRange]) -> li
         if start < stop:
             left.append((client, start, stop - start))
     return left
+
+
+class GrowingSet:
+    """A set of deleted operations to which ranges are added one by one."""
+
+    def __init__(self) -> None:
+        self._starts: dict[int, list[int]] = {}
+        self._stops: dict[int, list[int]] = {}
+
+    def add(self, deleted: DeletedRange) -> int:
+        """Add a range; gives how many of its operations are new."""
+        client, start, length = deleted
+        starts, stops = self._starts.setdefault(client, []), self._stops.setdefault(client, [])
+        stop = start + length
+        first = bisect_left(stops, start)  # the first range that touches this one, or is behind it
+        last = bisect_right(starts, stop)  # behind the last one
+        known = sum(min(stop, stops[n]) - max(start, starts[n]) for n in range(first, last))
+        if first < last:
+            start, stop = min(start, starts[first]), max(stop, stops[last - 1])
+        starts[first:last], stops[first:last] = [start], [stop]
+        return length - known
 
 
 def shared(ranges: Iterable[DeletedRange], others: Iterable[DeletedRange]) -> list[DeletedRange]:

@@ -3,6 +3,8 @@ CREATE TABLE former (
     folder     BLOB NOT NULL,
     path       BLOB NOT NULL,
     entry      BLOB NOT NULL,
+    document   BLOB NOT NULL,
+    kind       INTEGER NOT NULL,
     content    BLOB NOT NULL,
     base_seq   INTEGER NOT NULL,
     base_state BLOB,

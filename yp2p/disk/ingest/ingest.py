@@ -306,7 +306,8 @@ class Ingest:
                 self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
             case FileState.DAMAGED:
                 await self._mend(record, finding)
-                return
+                if finding.kind is record.kind is Kind.TEXT:
+                    return
             case FileState.EDITED:
                 former = self.readers.foreign_base(record)
                 if former is not None and await self.saves.save_of_former(record, former, finding):

@@ -8,9 +8,12 @@ has its record, the files that are known in it and were not found are looked for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from yp2p.files.root import Root
+
+# So many prefixes are compared with a path faster than the path is cut.
+_FEW = 16
 
 
 class NewDirectories:
@@ -26,10 +29,10 @@ class NewDirectories:
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def missing_from(self, known: Iterable[str]) -> list[str]:
-        """The paths of `known` that are below directories listed since the last call, and were not found there."""
+    def take(self) -> dict[str, set[str]]:
+        """What was found in each directory that was listed since the last call."""
         listed, self._found = self._found, {}
-        return [path for path in known if any(path not in listed[above] for above in _above(path) if above in listed)]
+        return listed
 
 
 def _above(path: str) -> Iterable[str]:
@@ -39,9 +42,17 @@ def _above(path: str) -> Iterable[str]:
         parent = parent.rpartition("/")[0]
 
 
-def gone(root: Root, paths: Iterable[str]) -> set[str]:
-    """Those at which nothing is. Blocks."""
-    return {path for path in paths if _is_gone(root, path)}
+def gone(root: Root, listed: Mapping[str, set[str]], known: Iterable[str]) -> set[str]:
+    """The known paths below directories that were listed, which were not found there, and at which nothing is. Blocks.
+
+    Args:
+        known: paths of files; of a large folder they are many.
+    """
+    if len(listed) <= _FEW:
+        prefixes = tuple(f"{directory}/" for directory in listed)
+        known = (path for path in known if path.startswith(prefixes))
+    missing = (path for path in known if any(path not in listed[above] for above in _above(path) if above in listed))
+    return {path for path in missing if _is_gone(root, path)}
 
 
 def _is_gone(root: Root, path: str) -> bool:

@@ -130,6 +130,11 @@ class ReadTracker:
         """Forget what does not matter any more."""
         self.opened.forget_old()
         now = trio.current_time()
+        over = [path for path, (_, until) in self._formerly.items() if until <= now]
+        for path in over:
+            del self._formerly[path]
+        if over:
+            self._folder.database.submit([forget_former(self._folder.id, time.time() - _FORMER_S)])
         for entry, found in list(self._candidates.items()):
             if any(now - one.opened_at > OPEN_S for one in found):
                 self._keep(entry, [one for one in found if now - one.opened_at <= OPEN_S])
@@ -260,14 +265,13 @@ class ReadTracker:
 
     def moved_away(self, record: FileRecord) -> None:
         """Others' changes took this file from its path: who had it open may still save there."""
-        now, folder = time.time(), self._folder
-        folder.database.submit([save_former(folder.id, record, now), forget_former(folder.id, now - _FORMER_S)])
+        self._folder.database.submit([save_former(self._folder.id, record, time.time())])
         self._was_at(record, trio.current_time() + _FORMER_S)
 
     def load_former(self) -> None:
         """After a start: what the store knows of the files that others' changes took from their paths."""
         folder, now = self._folder, time.time()
-        for record, moved_at in load_former(folder.database, folder.id, folder.files, now - _FORMER_S):
+        for record, moved_at in load_former(folder.database, folder.id, now - _FORMER_S):
             self._was_at(record, trio.current_time() + min(_FORMER_S, moved_at + _FORMER_S - now))
 
     def _was_at(self, record: FileRecord, until: float) -> None:
