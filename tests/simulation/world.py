@@ -323,8 +323,10 @@ class World:
         files_went_back = self.rng.random() < 0.5
         if not files_went_back:
             self.note(f"{host.name} gets its store back from a backup")
+            only_stored = tokens_in(host.stored_bytes()) - tokens_in(b"\n".join(host.disk.contents().values()))
             host.store.unlink()
             self._backups[host.name].rename(host.store)
+            self.oracle.may_be_lost(host, only_stored)  # as what a power cut took from the disk a moment ago
             host.forget_watching()
             self.oracle.store_went_back()
             people.made_apart(b"".join(host.disk.contents().values()))
