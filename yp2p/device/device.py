@@ -79,7 +79,9 @@ class Device:
 
     # --- running ------------------------------------------------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 (`Folders.run` calls it)
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Look after the folders' files until cancelled; `started` when all folders are loaded."""
         await self.home.run(task_status=task_status)
 
