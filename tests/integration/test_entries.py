@@ -71,7 +71,7 @@ def pair(tmp_path: Path) -> Iterator[list[Device]]:
         two.join(one)
         yield [one, two]
         for device in (one, two):
-            assert unexpected_lines(device, "kept_beside") == []
+            assert unexpected_lines(device, "conflict_copy_created") == []
 
 
 def _fill(root: Path) -> None:

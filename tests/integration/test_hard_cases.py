@@ -21,7 +21,7 @@ def pair(tmp_path: Path) -> Iterator[list[Device]]:
         synced(one, two)
         yield [one, two]
         for device in (one, two):
-            assert unexpected_lines(device, "kept_beside", "ignore_file_refused") == []
+            assert unexpected_lines(device, "conflict_copy_created", "ignore_file_refused") == []
 
 
 def synced(*found: Device) -> None:

@@ -23,7 +23,7 @@ def pair(tmp_path: Path) -> Iterator[list[Device]]:
         assert tree(one.dir) == tree(two.dir)
         yield [one, two]
         for device in (one, two):
-            assert unexpected_lines(device, "kept_beside") == []
+            assert unexpected_lines(device, "conflict_copy_created") == []
 
 
 def _synced(*found: Device) -> None:

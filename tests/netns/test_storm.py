@@ -19,7 +19,7 @@ from storm import Storm
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(900)]
 _SEEDS = [int(seed) for seed in os.environ.get("STORM_SEEDS", "1").split(",")]
 _OPERATIONS = int(os.environ.get("STORM_OPERATIONS", "250"))
-_EXPECTED = ("kept_beside", "watch_overflow", "files_deleted")
+_EXPECTED = ("conflict_copy_created", "watch_overflow", "files_deleted")
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
