@@ -104,11 +104,13 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: int)
 
 
 def _move_mdns() -> None:
-    """Have mDNS use a port of this test process: tests that run beside one another are rooms of their own.
+    """Have mDNS use a port of this test process, where others run beside it: each is a room of its own.
 
     In one room a code of one test may have the two digits of another one's, whose guesses would be used up.
     """
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if not worker:
+        return  # alone, also with daemons that are started without a zygote
     package = importlib.util.find_spec("zeroconf")
     assert package is not None
     assert package.origin is not None
