@@ -244,6 +244,7 @@ class FolderSession:
         if before is None:
             # The peer's session may have begun after ours: what we said before that was not heard.
             self._channels.restart()
+            self._announce_links()
             await self._tell_both_changed()
         is_news = before is None or not state.same_as(before)
         if is_news:
