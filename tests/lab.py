@@ -23,7 +23,7 @@ READY_LIMIT_S = 15.0
 MEET_LIMIT_S = 10.0
 
 
-def eventually(condition: Callable[[], bool], limit_s: float = 15.0, what: str = "the condition") -> None:
+def eventually(condition: Callable[[], bool], limit_s: float = 45.0, what: str = "the condition") -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + limit_s
     while not condition():

@@ -71,7 +71,7 @@ async def test_two_devices_see_each_other_on_loopback() -> None:
     own = Address("127.0.0.1", 4711)
 
     async def first(sightings: trio.MemoryReceiveChannel[Sighting], pairing: str) -> Sighting:
-        with trio.fail_after(15):
+        with trio.fail_after(60):
             while True:
                 sighting = await sightings.receive()
                 if sighting.pairing == pairing and own in sighting.addresses:  # others may be on loopback as well

@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Iterator[Root]:
 
 
 async def _next(watcher: Watcher) -> Batch:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         return await watcher.next_batch()
 
 

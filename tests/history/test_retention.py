@@ -383,12 +383,12 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
             retention._marks = [(-math.inf, database.last_seq)]
             async with trio.open_nursery() as nursery:
                 await nursery.start(disk.run)
-                with trio.fail_after(10):
+                with trio.fail_after(60):
                     while not folder.state.settled:
                         await folder.state.changed.wait()
                 assert await retention.thin(time.time()) == 0
                 disk.resume(accept=True)
-                with trio.fail_after(10):
+                with trio.fail_after(60):
                     while not folder.state.is_scanned:
                         await folder.state.changed.wait()
                 assert await retention.thin(time.time()) > 0

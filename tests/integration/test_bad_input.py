@@ -65,7 +65,7 @@ def test_codes_that_do_not_work(tmp_path: Path) -> None:
         for _ in range(3):
             _wrong_code(three, wrong)
         _refused(one, 9, "share", str(one.dir), words=("too many wrong codes",))
-        eventually(lambda: one.run("share", str(one.dir)).returncode == 0, 10, "the wait ending")
+        eventually(lambda: one.run("share", str(one.dir)).returncode == 0, what="the wait ending")
         three.cli("join", one.cli("share", str(one.dir)), str(three.dir))
         _refused(one, 9, "join", one.cli("share", str(one.dir)), str(tmp_path / "three"), words=("this device",))
 
@@ -145,16 +145,16 @@ def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:
         two.join(one)
         two.wait()
         one.dir.rename(one.dir.with_name("elsewhere"))
-        eventually(lambda: one.status()["folders"][0]["state"] == "paused", 15)
+        eventually(lambda: one.status()["folders"][0]["state"] == "paused")
         assert (
             "moved or removed" in one.status()["folders"][0]["problem"]
             or "cannot be opened" in (one.status()["folders"][0]["problem"])
         )
         one.dir.mkdir()
-        eventually(lambda: "marker" in one.status()["folders"][0]["problem"], 15)
+        eventually(lambda: "marker" in one.status()["folders"][0]["problem"])
         one.dir.rmdir()
         one.dir.with_name("elsewhere").rename(one.dir)
-        eventually(lambda: one.status()["folders"][0]["state"] == "idle", 15)
+        eventually(lambda: one.status()["folders"][0]["state"] == "idle")
         assert (two.dir / "a.txt").read_text() == "a\n", "nothing was deleted"
 
 

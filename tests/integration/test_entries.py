@@ -119,7 +119,7 @@ def test_a_zoo_arrives_and_is_turned_over(pair: list[Device]) -> None:
     _fill(one.dir)
     os.mkfifo(one.dir / "fifo")
     expected = full_tree_without(one.dir, "fifo")
-    eventually(lambda: full_tree(two.dir) == expected, 20, "the zoo being there")
+    eventually(lambda: full_tree(two.dir) == expected, what="the zoo being there")
     assert one.status()["folders"][0]["not_synced"] == [{"path": "fifo", "reason": "not a regular file"}]
     (one.dir / "fifo").unlink()
     long = two.dir / "contents/long"
@@ -183,7 +183,7 @@ def test_one_changed_byte_costs_a_chunk_and_what_was_there_is_in_the_trash(pair:
     old = bytes(data)
     data[10 << 20] ^= 1
     (one.dir / "big").write_bytes(data)
-    eventually(lambda: (two.dir / "big").read_bytes() == bytes(data), 20)
+    eventually(lambda: (two.dir / "big").read_bytes() == bytes(data))
     assert two.traffic() - before < 1 << 20
     assert old in _in_trash(two)
     before = two.traffic()
@@ -204,11 +204,11 @@ def test_a_broken_transfer_goes_on_where_it_was(pair: list[Device]) -> None:
     def has_begun() -> bool:
         return any(path.stat().st_blocks > 1 << 15 for path in (two.dir / ".yp2p/tmp").glob("blob-*"))
 
-    eventually(has_begun, 20)
+    eventually(has_begun)
     two.kill()
     assert not (two.dir / "big").exists()
     two.start()
-    eventually(lambda: (two.dir / "big").exists(), 20)
+    eventually(lambda: (two.dir / "big").exists())
     assert two.traffic() < 190 << 20
     assert (two.dir / "big").read_bytes() == data
     _settled(one, two)

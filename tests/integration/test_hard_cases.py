@@ -169,7 +169,7 @@ def test_what_is_no_file_in_the_way_waits_with_a_reason(pair: list[Device]) -> N
     assert two.status()["folders"][0]["waiting"][0]["path"] == "notes"
     assert one.run("wait", "--timeout", "1").returncode == 1, "it is not in sync, and says so"
     (two.dir / "notes").unlink()
-    eventually(lambda: (two.dir / "notes").is_file(), 20)
+    eventually(lambda: (two.dir / "notes").is_file())
     synced(one, two)
 
 

@@ -72,7 +72,7 @@ def test_of_programs_that_write_lines_of_their_own_all_stand(tmp_path: Path, rou
             time.sleep(rng.choice(PAUSES_S))  # the pace of the program
         wait_for(one, two)
         for there in pair:
-            eventually(lambda there=there: _held(there, "values.txt") == text(everything), 10, "all lines")
+            eventually(lambda there=there: _held(there, "values.txt") == text(everything), what="all lines")
         assert any(
             notice["kind"] == "older-save-merged" for there in pair for notice in there.call("GET", "/v1/notices")
         )
@@ -138,7 +138,7 @@ async def test_programs_that_type_on_while_devices_compare_lose_no_letter(tmp_pa
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(type_in, left, firsts[0])
                 nursery.start_soon(type_in, right, firsts[1])
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 for file in (left, right):
                     while not wanted <= set(str(file)):
                         await file.changed()

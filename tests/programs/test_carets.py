@@ -145,6 +145,7 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
             assert besides(two)[0]["line"] == 3
             assert len(made) == 1
             two.told = {1}
+            programs.said(two, _said(2, 1, None))  # a stock client speaks of itself first
             programs.said(two, _said(1, 99, {"user": {"name": "an echo"}}))
             assert programs.carets_besides(one) == {}
             programs.said(two, b"nonsense")
@@ -153,6 +154,30 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
             assert len(programs.carets_besides(one)) == 16
             programs.said(one, _said(1, 100, None))
             assert list(programs.carets_besides(two)) == []
+            programs.remove(two)
+            two = Program(record.entry)
+            programs.add(two)
+            programs.said(two, _said(2, 1, {"user": {"name": "two"}}))
+            third = Program(record.entry)
+            programs.add(third)
+            programs.said(two, _said(3, 1, {"user": {"name": "third, as two heard of it"}}))
+            assert list(programs.carets_besides(one)) == [2, 3], "it may speak for others, as a gateway does"
+            programs.said(third, _said(3, 2, {"user": {"name": "third"}}))
+            assert programs.carets_besides(one)[3].name == "third"
+            assert programs.carets_besides(two)[3].name == "third", "it is told of whom it passed on"
+            programs.said(two, _said(3, 9, {"user": {"name": "third, as two heard of it"}}))
+            assert programs.carets_besides(one)[3].name == "third"
+            programs.remove(third)
+            programs.said(two, _said(3, 10, {"user": {"name": "third, as two heard of it"}}))
+            assert list(programs.carets_besides(one)) == [2], "who left is not brought back by an echo"
+            third = Program(record.entry)
+            programs.add(third)
+            programs.said(third, _said(3, 3, {"user": {"name": "third again"}}))
+            assert list(programs.carets_besides(one)) == [2, 3]
+            programs.remove(third)
+            await trio.sleep(61)
+            programs.said(two, _said(3, 4, {"user": {"name": "third, over two"}}))
+            assert list(programs.carets_besides(one)) == [2, 3]
             programs.remove(one)
             programs.remove(two)
             assert not live.is_in_programs

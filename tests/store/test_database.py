@@ -46,7 +46,7 @@ async def test_a_commit_that_is_done_does_not_keep_what_was_stored(tmp_path: Pat
         del update
         assert known() is not None
         await commit.wait()
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while known() is not None:  # the writer's thread still holds its batch until it gets the next
                 await database.submit([]).wait()
 

@@ -183,15 +183,15 @@ def test_two_machines_share_a_folder_and_survive(machines: list[Machine]) -> Non
     # kill -9: systemd starts it anew, and it goes on.
     before = one.property("MainPID")
     one.run("systemctl", "kill", "--kill-whom=main", "-s", "KILL", "yp2p@owner")
-    eventually(lambda: one.property("MainPID") not in ("0", before), 20, "the restart")
-    eventually(lambda: one.property("ActiveState") == "active", 20)
+    eventually(lambda: one.property("MainPID") not in ("0", before), what="the restart")
+    eventually(lambda: one.property("ActiveState") == "active")
     arrived.write_text("line 1\nline 2\nline 3\n")
-    eventually(lambda: (one.home / "notes/a.txt").read_text().endswith("line 3\n"), 20, "an edit after the restart")
+    eventually(lambda: (one.home / "notes/a.txt").read_text().endswith("line 3\n"), what="an edit after the restart")
 
     # The watchdog is fed: several intervals of a short one pass.
     assert one.property("WatchdogUSec") == "1min"
     one.run("systemctl", "restart", "yp2p@owner")
-    eventually(lambda: json.loads(one.yp2p("status", "--json"))["devices"][0]["connected"], 20)
+    eventually(lambda: json.loads(one.yp2p("status", "--json"))["devices"][0]["connected"])
 
     # SIGTERM stops within a second, cleanly.
     for machine in machines:
@@ -212,7 +212,7 @@ def test_the_watchdog_notices_a_loop_that_stands_still(machines: list[Machine]) 
     one.run("systemctl", "daemon-reload")
     one.run("systemctl", "start", "yp2p@owner")
     before = one.property("MainPID")
-    eventually(lambda: one.property("WatchdogTimestampMonotonic") not in ("", "0"), 10, "being fed")
+    eventually(lambda: one.property("WatchdogTimestampMonotonic") not in ("", "0"), what="being fed")
     one.run("kill", "-STOP", before)
     eventually(lambda: one.property("MainPID") not in ("0", before), 30, "the watchdog's restart")
     one.run("systemctl", "stop", "yp2p@owner")
@@ -225,7 +225,7 @@ def test_a_setting_that_is_wrong_is_not_tried_again(machines: list[Machine]) -> 
     config = two.home / ".config/yp2p/config.toml"
     config.write_text("[listen]\nprot = 1\n")
     two._inside("systemctl", "start", "yp2p@owner")
-    eventually(lambda: two.property("ActiveState") == "failed", 10)
+    eventually(lambda: two.property("ActiveState") == "failed")
     assert two.property("ExecMainStatus") == "6"
     assert two.property("NRestarts") == "0"
     assert "its settings are: address, port" in two.run("journalctl", "-u", "yp2p@owner", "--no-pager")

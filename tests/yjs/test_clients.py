@@ -310,5 +310,4 @@ def test_people_see_each_other_by_name_and_place_across_devices(node: Node, tmp_
             eventually(lambda name=name, wanted=wanted: seen_by(name) == wanted, what=f"{name}: {wanted}")  # type: ignore[misc]
         node.ask("destroy", name="A")
         for name, who in (("B", "person C"), ("C", "person B")):
-            # A removal that got lost is made good by the time limit of y-protocols, 30 s.
-            eventually(lambda name=name, who=who: set(seen_by(name)) == {who}, 45)  # type: ignore[misc]
+            eventually(lambda name=name, who=who: set(seen_by(name)) == {who}, 20)  # type: ignore[misc]

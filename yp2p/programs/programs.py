@@ -22,6 +22,7 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID
 from yp2p.programs.carets import Caret, Lines, client_of
 from yp2p.programs.foreign_clients import Served
+from yp2p.programs.speakers import Speakers
 from yp2p.protocol import awareness
 from yp2p.protocol.mending import Moved
 
@@ -94,16 +95,19 @@ class Programs:
         self._told: dict[EntryID, tuple[object, float, list[tuple[Program, dict[str, Any]]]]] = {}
         self._others: dict[EntryID, _Others] = {}
         self._numbers = itertools.count(1)
+        self._speakers = Speakers()
         self._displaced: dict[DocumentID, list[Moved]] = {}
         self.served = Served(folder)
 
     def add(self, program: Program) -> None:
         program.number = next(self._numbers)
+        self._speakers.begin(program.number, program.client)
         self._open.add(program)
         self._changed()
 
     def remove(self, program: Program) -> None:
         self._open.discard(program)
+        self._speakers.end(program.number, trio.current_time())
         if not any(other.entry == program.entry for other in self._open):
             self._displaced.pop(self._folder.catalogue.entries[program.entry].document, None)
             self._told.pop(program.entry, None)
@@ -132,12 +136,15 @@ class Programs:
             log.debug("awareness_refused", reason=str(error))
             return
         before = dict(program.carets)
-        for presence in presences:
-            if presence.client in program.told and presence.client != program.client:
+        for presence in self._speakers.believed(program.number, presences, trio.current_time()):
+            if presence.client in program.told and not self._speakers.has_own_connection(presence.client):
                 continue
             if presence.state is None:
                 program.carets.pop(presence.client, None)
             elif presence.client in program.carets or len(program.carets) < _MAX_CARETS:
+                if presence.client not in program.carets and self._speakers.has_own_connection(presence.client):
+                    for other in self._open - {program}:
+                        other.carets.pop(presence.client, None)  # what was passed on before it spoke itself
                 program.carets[presence.client] = Caret.of_state(presence.state)
         if program.carets != before:
             self._changed()
