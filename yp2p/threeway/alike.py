@@ -29,6 +29,13 @@ def _parts(text: str) -> list[str]:
     return _PARTS.findall(text)
 
 
+@lru_cache(4096)
+def _counted(text: str) -> tuple[int, Counter[str]]:
+    """How many letters its words have, and how often each comes."""
+    words = _parts(text)
+    return sum(map(len, words)), Counter(words)
+
+
 def kept(base: str, side: str) -> float:
     """How much of the base a side has kept, by the letters of its words; of a value, each part counts by itself."""
     words, others = _parts(base), _parts(side)
@@ -39,13 +46,12 @@ def kept(base: str, side: str) -> float:
 
 def likeness(old: str, new: str) -> float:
     """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `ALIKE`."""
-    words_old, words_new = _parts(old), _parts(new)
-    size_old, size_new = sum(map(len, words_old)), sum(map(len, words_new))
+    (size_old, counts_old), (size_new, counts_new) = _counted(old), _counted(new)
     needed = ALIKE * (size_old + size_new) / 2
     if min(size_old, size_new) < needed:
         return 0.0
-    shared = Counter(words_old) & Counter(words_new)
-    if sum(len(word) * count for word, count in shared.items()) < needed:
+    shared = sum(len(word) * min(count, counts_new[word]) for word, count in counts_old.items() if word in counts_new)
+    if shared < needed:
         return 0.0  # whatever their order
     return 2 * kept(old, new) * size_old / (size_old + size_new) if size_old + size_new else 0.0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from yp2p.threeway.sequences import Block, differences
 
@@ -28,13 +29,19 @@ class Words:
 
     @classmethod
     def of(cls, text: str) -> Words:
-        pairs = _WORDS.findall(text)
-        if len(pairs) > 1 and not pairs[-2][1]:
-            pairs.pop()
-        return cls([word for _, word in pairs], [space for space, _ in pairs])
+        return _words_of(text)
 
     def text(self, start: int, stop: int) -> str:
         return "".join(map("".join, zip(self.layout[start:stop], self.words[start:stop], strict=True)))
+
+
+@lru_cache(512)
+def _words_of(text: str) -> Words:
+    """Places are looked at in several ways, each by words."""
+    pairs = _WORDS.findall(text)
+    if len(pairs) > 1 and not pairs[-2][1]:
+        pairs.pop()
+    return Words([word for _, word in pairs], [space for space, _ in pairs])
 
 
 @dataclass(frozen=True, slots=True)
