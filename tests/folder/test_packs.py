@@ -23,7 +23,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import DamagedError, UsageError, YpError
 from yp2p.folder import packs
 from yp2p.folder.live_document import LiveDocument
-from yp2p.folder.packs import ALL, MAX_ROWS, MIN_ROWS, SPAN_S, Read, Single, packs_of, stored_rows
+from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
 from yp2p.history import packing
 from yp2p.history.ages import DAY_S, HOUR_S
 from yp2p.history.packing import Packing
@@ -31,6 +31,8 @@ from yp2p.history.retention import Retention
 from yp2p.history.undo import redo, undo
 from yp2p.history.versions import When, blame_lines, log, restore, show
 from yp2p.protocol.clients import Writer
+from yp2p.store.sql import Read
+from yp2p.store.tables.log import ALL
 
 NAME = "a.txt"
 _PROGRAM = object()

@@ -23,12 +23,12 @@ from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.merger import Merger
-from yp2p.folder.records import FORGET_CHUNKS
 from yp2p.folder.roots import check_directory
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.pairing.pairing import Joined
 from yp2p.peers.peers import Peers
+from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
 
@@ -62,16 +62,16 @@ class Folders:
         database, boot = self._database, boot_id()
         database.submit(
             [
-                ("INSERT OR REPLACE INTO start VALUES (?, ?, ?)", (self.clients.own, self.clients.fork, time.time())),
-                FORGET_CHUNKS,
+                tables.start.insert(self.clients.own, self.clients.fork, time.time()),
+                tables.chunks.FORGET_UNUSED,
             ]
         )
-        last_run = database.rows("SELECT boot, clean FROM last_run")
-        self._after_power_cut = bool(last_run) and last_run[0][0] != boot and not last_run[0][1]
+        last_boot, was_clean = tables.last_run.read_last(database.rows) or (boot, True)
+        self._after_power_cut = last_boot != boot and not was_clean
         if self._after_power_cut:
             log.warning("unclean_boot", advice="every file is compared with the store")
         known_boot = "" if self._after_power_cut else boot
-        database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 0)", (known_boot,))])
+        database.submit([tables.last_run.save(known_boot, clean=False)])
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -85,11 +85,10 @@ class Folders:
                 for folder in self.by_id.values():
                     force_to_disk(folder.path)
                 # The store's fault ends here, too, but then this is not written either.
-                database.submit([("INSERT OR REPLACE INTO last_run VALUES (1, ?, 1)", (boot,))])
+                database.submit([tables.last_run.save(boot, clean=True)])
 
     async def _load_all(self) -> None:
-        rows = self._database.rows("SELECT id, label, root, founder, adopted, held FROM folder ORDER BY added")
-        for folder, label, root, founder, adopted, held in rows:
+        for folder, label, root, founder, adopted, held in tables.folder.read_all(self._database.rows):
             await self._start(
                 FolderID(folder), label, Path(root), DeviceID(founder), adopted=bool(adopted), held=held
             )  # fmt: skip
@@ -98,7 +97,7 @@ class Folders:
         """After a power cut, remember that every folder has been looked at."""
         for disk in list(self.disks.values()):
             await disk.scanned.wait()
-        self._database.submit([("UPDATE last_run SET boot = ?", (boot_id(),))])
+        self._database.submit([tables.last_run.set_boot(boot_id())])
 
     async def _start(
         self, folder_id: FolderID, label: str, path: Path, founder: DeviceID, *, adopted: bool, held: str = ""
@@ -176,6 +175,6 @@ class Folders:
             raise FolderError(f"{path} cannot be used: {error.strerror}") from error
         finally:
             root.close()
-        row = (folder, label, str(path), founder, adopted, time.time())
-        rows = [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (folder, body)) for body in statements]
-        await self._database.submit([("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '')", row), *rows]).wait()
+        row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
+        rows = [tables.statement.insert(folder, body) for body in statements]
+        await self._database.submit([row, *rows]).wait()

@@ -33,6 +33,7 @@ from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, day_begins, forget_old_bases
 from yp2p.memory import trim
+from yp2p.store import tables
 
 # A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
 _QUIET_S = 1.0
@@ -463,7 +464,7 @@ class Disk:
             return
         self._pruned_at, self._trash_filled_at = now, filled_at
         folder = self._folder
-        days = [day for (day,) in folder.database.rows("SELECT day FROM day")]
+        days = tables.day.days(folder.database.rows)
         folder.database.submit(
             [
                 forget_old_bases(folder.id, now),

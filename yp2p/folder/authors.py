@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from yp2p.documents.history import Row
-from yp2p.folder.packs import NOTHING, removers_of, stored_rows
+from yp2p.folder.packs import removers_of, stored_rows
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import StateVector, parse_update
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
+from yp2p.store.tables.log import NOTHING
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder

@@ -27,7 +27,8 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Parsed
-from yp2p.store.database import Commit, Database, Statement
+from yp2p.store.database import Commit, Database
+from yp2p.store.sql import Statement
 
 # The manifest's documents are let go of after so much without use, at most twice as long.
 IDLE_MANIFEST_S = 5.0

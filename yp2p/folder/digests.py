@@ -14,7 +14,8 @@ from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.records import Digest, Values, load_digests
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.reconcile import Leaf, ReconcileTree
-from yp2p.store.database import Database, Statement
+from yp2p.store.database import Database
+from yp2p.store.sql import Statement
 
 
 class Digests:

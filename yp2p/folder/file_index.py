@@ -24,6 +24,7 @@ from yp2p.folder.waiting import Waiting
 from yp2p.identity import EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import HASH_BYTES
+from yp2p.store import tables
 from yp2p.store.database import Database
 
 # So many files have to come before it is worth while to look at all of them.
@@ -137,8 +138,8 @@ class FileIndex(Mapping[EntryID, FileRecord]):
 
     def chunk_hashes(self, blob: bytes) -> list[bytes]:
         """The hashes of the chunks of a blob of more than one, as far as they are known here."""
-        rows = self._database.rows("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
-        return [rows[0][0][at : at + HASH_BYTES] for at in range(0, len(rows[0][0]), HASH_BYTES)] if rows else []
+        packed = tables.chunks.hashes_of(self._database.rows, blob)
+        return [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
 
     async def intern(self, entries: Mapping[EntryID, Entry], digests: Digests) -> None:
         """After many files came: let equal IDs, paths and hashes be one object each, as they are after a start."""

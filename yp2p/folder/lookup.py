@@ -10,6 +10,7 @@ from yp2p.errors import UsageError
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind
+from yp2p.store import tables
 
 
 def choose(folders: Iterable[Folder], name: str | None) -> Folder:
@@ -68,5 +69,5 @@ def entry_at(folder: Folder, path: str) -> Entry:
 
 
 def _last_row(folder: Folder, document: DocumentID) -> int:
-    rows = folder.database.rows("SELECT max(seq) FROM log WHERE folder = ? AND document = ?", (folder.id, document))
-    return int(rows[0][0] or 0)
+    found = tables.log.last_row(folder.database.rows, folder.id, document)
+    return found[0] if found is not None else 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, FolderID
+from yp2p.store import tables
 from yp2p.store.database import Commit, Database
 from yp2p.trust.membership import Member, Statement, evaluate, read_statement
 
@@ -26,7 +27,7 @@ class Membership:
         self.on_change: Callable[[], None] = lambda: None
 
     def load(self) -> None:
-        for (body,) in self._database.rows("SELECT body FROM statement WHERE folder = ?", (self._folder,)):
+        for body in tables.statement.read_all(self._database.rows, self._folder):
             self._statements[body] = read_statement(body, self._folder)
         self.members = evaluate(self.founder, self._statements.values())
 
@@ -45,9 +46,7 @@ class Membership:
             raise MessageFault(f"more than {MAX_STATEMENTS} membership statements for one folder")
         self._statements.update(news)
         self.members = evaluate(self.founder, self._statements.values())
-        commit = self._database.submit(
-            [("INSERT OR IGNORE INTO statement VALUES (?, ?)", (self._folder, body)) for body in news]
-        )
+        commit = self._database.submit([tables.statement.insert(self._folder, body) for body in news])
         self.on_change()
         return commit
 

@@ -10,7 +10,7 @@ from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Digest, FileRecord, log_row
 from yp2p.identity import DocumentID, EntryID
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
 
 
 def entry_id_for(*parts: bytes) -> EntryID:

@@ -21,7 +21,9 @@ from yp2p.folder.authors import Maker
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.messages import MAX_PLACE_BYTES, MAX_PLACE_DEVICES, BothChanged, Side
 from yp2p.protocol.names import encode_path, points_outside
-from yp2p.store.database import Database, Statement
+from yp2p.store import tables
+from yp2p.store.database import Database
+from yp2p.store.sql import Statement
 from yp2p.threeway.lines import split_lines
 
 MAX_AGE_S = 7 * 86400.0
@@ -131,12 +133,9 @@ class Notices:
         self._notices: dict[int, Notice] = {}
 
     def load(self) -> None:
-        self._database.submit(
-            [("DELETE FROM notice WHERE folder = ? AND at < ?", (self._folder, time.time() - MAX_AGE_S))]
-        )
-        for number, at, kind, path, text, entry, undo in self._database.rows(
-            "SELECT id, at, kind, path, text, entry, undo FROM notice WHERE folder = ? AND at >= ? ORDER BY id",
-            (self._folder, time.time() - MAX_AGE_S),
+        self._database.submit([tables.notice.forget_before(self._folder, time.time() - MAX_AGE_S)])
+        for number, at, kind, path, text, entry, undo in tables.notice.read_since(
+            self._database.rows, self._folder, time.time() - MAX_AGE_S
         ):
             decoded = msgspec.json.decode(undo, type=Undo) if undo else None
             name = path.decode("utf-8", "surrogateescape")
@@ -269,13 +268,13 @@ class Notices:
         versions = msgspec.structs.replace(notice.versions, settled=True)
         undo = msgspec.structs.replace(notice.undo, versions=versions)
         self._notices[notice.id] = replace(notice, undo=undo)
-        self._database.submit([("UPDATE notice SET undo = ? WHERE id = ?", (msgspec.json.encode(undo), notice.id))])
+        self._database.submit([tables.notice.set_undo(notice.id, msgspec.json.encode(undo))])
         return list(self._message(self._notices[notice.id]))
 
     def is_done(self, notice: Notice) -> None:
         """What a notice told of was brought back: it cannot be brought back twice."""
         self._notices[notice.id] = replace(notice, undo=None)
-        self._database.submit([("UPDATE notice SET undo = x'' WHERE id = ?", (notice.id,))])
+        self._database.submit([tables.notice.set_undo(notice.id, b"")])
 
     def add(
         self, kind: NoticeKind, path: str, text: str, entry: EntryID, undo: Undo | None = None, at: float | None = None
@@ -287,11 +286,11 @@ class Notices:
         self._notices[notice.id] = notice
         encoded = msgspec.json.encode(undo) if undo is not None else b""
         row = (notice.id, self._folder, notice.at, kind.value, encode_path(path), text, entry, encoded)
-        statements: list[Statement] = [("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)]
+        statements: list[Statement] = [tables.notice.insert(*row)]
         while len(self._notices) > MAX_NOTICES:
             oldest = min(self._notices)
             del self._notices[oldest]
-            statements.append(("DELETE FROM notice WHERE id = ?", (oldest,)))
+            statements.append(tables.notice.delete(oldest))
         self._database.submit(statements)
         log.info("notice", kind=kind.value, number=notice.id)
         return notice

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -32,7 +32,9 @@ from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.update_merge import UpdateMerge
 from yp2p.protocol.ysync import StateVector, parse_update
-from yp2p.store.database import Statement
+from yp2p.store import tables
+from yp2p.store.sql import Read, Statement
+from yp2p.store.tables.log import ALL, NOTHING, around
 
 # The keystrokes of so long are one version of `yp2p log`, and told as written then by `yp2p blame`.
 SPAN_S = 60.0
@@ -42,9 +44,6 @@ MAX_ROWS = 2000
 MIN_ROWS = 32
 # Larger rows are pasted texts and saves, of which there are few.
 MAX_ROW_BYTES = 1024
-
-# Reads from the store, as `Database.rows`.
-Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Stored:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Stored:
-        """Args: `row` as the columns `COLUMNS` and `p.rows`."""
+        """Args: `row` as `tables.log.rows_with_packs` gives it."""
         seq, at, origin, data, first, since, alike, removers, rows = row
         if first is None:
             return cls(seq, at, origin, data, seq, at)
@@ -156,22 +155,11 @@ class Pack:
         # Of a group of undo steps the last row stands for those of the pack. (An undo may have put it aside meanwhile.)
         # Where a file came back (a negative group) its own step is among them, which is no row: they all stay.
         steps = sorted({row.group: row.seq for row in self.rows if row.group > 0}.values())
-        marks = ", ".join("?" * len(steps))
-        # The document may be forgotten by now: then there is no such row.
-        values = "INSERT INTO pack SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM log WHERE seq = ?)"
-        row = (
-            last.seq, folder, document, first.seq, first.at, alike, _ENCODER.encode(self.removers), _encoded(self.rows),
-            last.seq,
-        )  # fmt: skip
+        removers, rows = _ENCODER.encode(self.removers), _encoded(self.rows)
         return [
-            ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", span),
-            ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (self.data, others[0] if others else b"", last.seq)),
-            (values, row),
-            (
-                "DELETE FROM step WHERE folder = ? AND document = ? AND seq >= ? AND seq <= ? AND grp > 0"
-                f" AND seq NOT IN ({marks})",
-                (*span, *steps),
-            ),
+            *tables.log.join(*span, self.data, others[0] if others else b""),
+            tables.pack.insert(last.seq, folder, document, first.seq, first.at, removers, rows, alike=alike),
+            tables.step.delete_between(*span, but=steps),
         ]
 
 
@@ -240,37 +228,9 @@ def packs_of(rows: Iterable[Single], now: float, claimed: Set[int]) -> Iterator[
         yield window.rows[-1].seq, window.pack()
 
 
-# What `Stored.of` takes, but the last one.
-COLUMNS = "l.seq, l.received, l.origin, l.data, p.first, p.since, p.alike, p.removers"
-
-
-# Which packs to read with their rows, as an SQL condition and its parameters.
-ALL: Statement = ("1", ())
-NOTHING: Statement = ("0", ())
-
-
-def around(seq: int) -> Statement:
-    """The pack that a row is in, unless it is the last one there."""
-    return ("p.first <= ? AND l.seq > ?", (seq, seq))
-
-
-def at_moment(at: float) -> Statement:
-    """The packs that were being written at a moment (seconds since 1970)."""
-    return ("p.since <= ? AND l.received > ?", (at, at))
-
-
-def behind(seq: int) -> Statement:
-    """The packs with that row or later ones."""
-    return ("l.seq >= ?", (seq,))
-
-
 def stored_rows(read: Read, folder: FolderID, document: DocumentID, unpack: Statement = NOTHING) -> list[Stored]:
     """The log of a document, in order; some packs with their rows."""
-    query = (
-        f"SELECT {COLUMNS}, CASE WHEN {unpack[0]} THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
-        " WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
-    )
-    return [Stored.of(row) for row in read(query, (*unpack[1], folder, document))]
+    return [Stored.of(row) for row in tables.log.rows_with_packs(read, folder, document, unpack)]
 
 
 def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: StateVector) -> list[bytes]:
@@ -282,8 +242,7 @@ def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: Stat
         lacked = {client for client, (_, stop) in sections.items() if stop > known.get(client, 0)}
         is_partly_known = any(start < known.get(client, 0) for client, (start, _) in sections.items())
         if lacked and (is_partly_known or any(Writer.of(client) is Writer.REPAIR for client in lacked)):
-            rows = [rows for (rows,) in read("SELECT rows FROM pack WHERE seq = ?", (stored.seq,))]
-            stored = replace(stored, rows=rows[0] if rows else None)
+            stored = replace(stored, rows=tables.pack.rows_of(read, stored.seq))
         found += (row.data for row in stored.singles())
     return found
 

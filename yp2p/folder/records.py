@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 from yp2p.files.editor_locks import EditorLock
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
 from yp2p.files.replace import Temporary
-from yp2p.folder.packs import COLUMNS, Stored
+from yp2p.folder.packs import Stored
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
 from yp2p.protocol.names import encode_path
-from yp2p.store.database import Database, Statement
+from yp2p.store import tables
+from yp2p.store.database import Database
+from yp2p.store.sql import Statement
 
 _Value = TypeVar("_Value", bound="bytes | str")
 
@@ -65,23 +67,20 @@ class FileRecord:
 
     def save(self, folder: FolderID) -> Statement:
         s = self.stamp
-        return (
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                folder, self.entry, encode_path(self.path), self.document, self.base_seq, self.base_state,
-                self.content, self.mode, s.inode, s.size, s.mtime_ns, s.ctime_ns, self.kind, self.is_own,
-            ),
+        return tables.file.save(
+            folder, self.entry, encode_path(self.path), self.document,
+            (self.base_seq, self.base_state, self.content), self.mode,
+            (s.inode, s.size, s.mtime_ns, s.ctime_ns), self.kind, own=self.is_own,
         )  # fmt: skip
 
     def delete(self, folder: FolderID) -> Statement:
-        return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, self.entry))
+        return tables.file.delete(folder, self.entry)
 
     def keep_base(self, folder: FolderID) -> list[Statement]:
         """Keep the base for a day, where the log alone does not give it any more."""
         if self.base_state is None or self.kind is not Kind.TEXT:
             return []
-        row = (folder, self.entry, time.time(), self.document, self.base_state, self.content)
-        return [("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)", row)]
+        return [tables.base.save(folder, self.entry, time.time(), self.document, self.base_state, self.content)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +99,13 @@ class Candidate:
         """Remember it for the file of `entry`, and whether somebody has read what was rendered since."""
         base, lock = self.base, self.lock or _NO_LOCK
         before = base.entry if base.entry != entry else None
-        return (
-            "INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                folder, entry, base.content, base.base_seq, base.base_state, before,
-                os.fsencode(lock.name), lock.inode, is_read,
-            ),
+        return tables.unread.save(
+            folder, entry, base.content, (base.base_seq, base.base_state, before),
+            (os.fsencode(lock.name), lock.inode), is_read=is_read,
         )  # fmt: skip
 
 
 _NO_LOCK = EditorLock("", 0)
-
-
-def forget_unread(folder: FolderID, entry: EntryID) -> Statement:
-    return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, entry))
 
 
 def load_unread(
@@ -125,11 +117,7 @@ def load_unread(
     """What saves of the files that are known may have been made of, the oldest first of each; and whether somebody has
     read since what was rendered."""
     found: list[tuple[EntryID, Candidate, bool]] = []
-    for entry, seq, state, content, before, name, inode, is_read in database.rows(
-        "SELECT entry, base_seq, base_state, content, before, lock_name, lock_inode, is_read FROM unread"
-        " WHERE folder = ? ORDER BY entry, base_seq",
-        (folder,),
-    ):
+    for entry, seq, state, content, before, name, inode, is_read in tables.unread.read_all(database.rows, folder):
         owner = EntryID(before or entry)
         document = document_of(owner)
         if entry in files and document is not None:
@@ -142,20 +130,14 @@ def load_unread(
 
 def save_former(folder: FolderID, record: FileRecord, now: float) -> Statement:
     """Remember whose file had a path before others' changes took it from there; `now` in seconds since 1970."""
-    row = (
-        folder, encode_path(record.path), record.entry, record.document, record.kind, record.content, record.base_seq,
-        record.base_state, now,
+    return tables.former.save(
+        folder, encode_path(record.path), record.entry, record.document, record.kind, record.content,
+        (record.base_seq, record.base_state), now,
     )  # fmt: skip
-    return ("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def load_former(database: Database, folder: FolderID, since: float) -> list[tuple[FileRecord, float]]:
     """The files that had another path since then (seconds since 1970), as they were there, and when they went."""
-    rows = database.rows(
-        "SELECT path, entry, document, kind, content, base_seq, base_state, moved_at FROM former WHERE folder = ?"
-        " AND moved_at >= ? ORDER BY moved_at",
-        (folder, since),
-    )
     return [
         (
             FileRecord(
@@ -163,45 +145,32 @@ def load_former(database: Database, folder: FolderID, since: float) -> list[tupl
             ),
             moved_at,
         )
-        for path, entry, document, kind, content, seq, state, moved_at in rows
+        for path, entry, document, kind, content, seq, state, moved_at in tables.former.read_since(
+            database.rows, folder, since
+        )
     ]
-
-
-def forget_former(folder: FolderID, before: float) -> Statement:
-    """Forget those who went before then, in seconds since 1970."""
-    return ("DELETE FROM former WHERE folder = ? AND moved_at < ?", (folder, before))
 
 
 def forget_old_bases(folder: FolderID, now: float) -> Statement:
     """`now` in seconds since 1970."""
-    return ("DELETE FROM base WHERE folder = ? AND at < ?", (folder, now - BASES_S))
-
-
-# Chunks of blobs that no file holds. Those of one on its way are asked for again.
-FORGET_CHUNKS: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
+    return tables.base.forget_before(folder, now - BASES_S)
 
 
 def save_chunks(finding: Finding) -> list[Statement]:
     """Remember the chunks of a blob, where there is more than one."""
     if len(finding.chunks) < 2:
         return []
-    row = (finding.content, finding.stamp.size, b"".join(finding.chunks))
-    return [("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)]
+    return [tables.chunks.save(finding.content, finding.stamp.size, b"".join(finding.chunks))]
 
 
 def kept_base(database: Database, folder: FolderID, record: FileRecord, content: bytes) -> bytes | None:
     """The state of a base of the last day with this content hash, where the log alone does not give it."""
-    query = "SELECT base_state FROM base WHERE folder = ? AND entry = ? AND document = ? AND content = ?"
-    rows = database.rows(query, (folder, record.entry, record.document, content))
-    return bytes(rows[0][0]) if rows else None
+    return tables.base.state_of(database.rows, folder, record.entry, record.document, content)
 
 
 def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: int) -> list[FileRecord]:
     """The newest of the bases of the last day that the log alone does not give."""
-    query = (
-        "SELECT content, base_state FROM base WHERE folder = ? AND entry = ? AND document = ? ORDER BY at DESC LIMIT ?"
-    )
-    rows = database.rows(query, (folder, record.entry, record.document, limit))
+    rows = tables.base.newest(database.rows, folder, record.entry, record.document, limit)
     return [replace(record, base_state=bytes(state), content=content) for content, state in rows]
 
 
@@ -220,11 +189,7 @@ def load_files(database: Database, folder: FolderID, values: Values) -> list[Fil
             Kind(kind),
             bool(own),
         )
-        for e, p, d, seq, state, content, m, kind, own, *stamp in database.rows(
-            "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own,"
-            " inode, size, mtime_ns, ctime_ns FROM file WHERE folder = ?",
-            (folder,),
-        )
+        for e, p, d, seq, state, content, m, kind, own, *stamp in tables.file.read_all(database.rows, folder)
     ]
 
 
@@ -242,16 +207,13 @@ class Intent:
     kind: Kind = Kind.TEXT
 
     def save(self, folder: FolderID) -> Statement:
-        return (
-            "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                folder, self.entry, encode_path(self.path), self.document, self.temporary.name,
-                self.temporary.inode, self.seq, self.content, self.mode, self.kind,
-            ),
+        return tables.intent.save(
+            folder, self.entry, encode_path(self.path), self.document, (self.temporary.name, self.temporary.inode),
+            self.seq, self.content, self.mode, self.kind,
         )  # fmt: skip
 
     def delete(self, folder: FolderID) -> Statement:
-        return ("DELETE FROM intent WHERE folder = ? AND entry = ?", (folder, self.entry))
+        return tables.intent.delete(folder, self.entry)
 
     def record(self, stamp: Stamp | None = None) -> FileRecord:
         """The record once the file is in place; without a stamp its content is read again."""
@@ -263,10 +225,7 @@ class Intent:
 def load_intents(database: Database, folder: FolderID) -> list[Intent]:
     return [
         Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
-        for e, p, d, name, inode, seq, content, m, kind in database.rows(
-            "SELECT entry, path, document, temporary, inode, seq, content, mode, kind FROM intent WHERE folder = ?",
-            (folder,),
-        )
+        for e, p, d, name, inode, seq, content, m, kind in tables.intent.read_all(database.rows, folder)
     ]
 
 
@@ -279,10 +238,7 @@ class Digest:
     clocks: bytes
 
     def save(self, folder: FolderID, document: DocumentID, seq: int) -> Statement:
-        return (
-            "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
-            (folder, document, self.version, self.content, self.clocks, seq),
-        )
+        return tables.digest.save(folder, document, self.version, self.content, self.clocks, seq)
 
 
 def load_digests(
@@ -291,12 +247,7 @@ def load_digests(
     """The digests that are up to date, and the documents whose digest is not."""
     digests: dict[DocumentID, Digest] = {}
     stale: set[DocumentID] = set()
-    for document, last, version, content, clocks, seq in database.rows(
-        "SELECT l.document, max(l.seq), d.version, d.content, d.clocks, d.seq FROM log l"
-        " LEFT JOIN digest d ON d.folder = l.folder AND d.document = l.document"
-        " WHERE l.folder = ? GROUP BY l.document",
-        (folder,),
-    ):
+    for document, last, version, content, clocks, seq in tables.digest.read_all(database.rows, folder):
         if seq == last:
             digests[values.intern(DocumentID(document))] = Digest(version, values.intern(content), clocks)
         else:
@@ -331,17 +282,17 @@ class Steps:
             self._last.pop(document, None)
         return [
             self.cannot_be_redone(folder, document),
-            ("INSERT INTO step VALUES (?, ?, ?, ?, ?, 0)", (seq, folder, document, group, now)),
+            tables.step.insert(seq, folder, document, group, now, tables.step.UNDO),
         ]
 
     def cannot_be_redone(self, folder: FolderID, document: DocumentID) -> Statement:
         """What was undone before is no step to be redone any more."""
-        return ("UPDATE step SET stack = 2 WHERE folder = ? AND document = ? AND stack = 1", (folder, document))
+        return tables.step.spend_redo(folder, document)
 
     def file_moved(self, folder: FolderID, document: DocumentID, seq: int, now: float, stack: int) -> Statement:
         """A step that brought a deleted file back, or took it away again; the next one may be part of it."""
         self._last[document] = -seq, now
-        return ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", (seq, folder, document, -seq, now, stack))
+        return tables.step.insert(seq, folder, document, -seq, now, stack)
 
     def end(self, document: DocumentID) -> None:
         """The next step begins a group."""
@@ -351,24 +302,16 @@ class Steps:
 def day_begins(database: Database, now: float) -> Statement:
     """Remember that a daemon runs on this day (`now` in seconds since 1970), and what the log has by then."""
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
-    return ("INSERT OR IGNORE INTO day VALUES (?, ?)", (day, database.last_seq))
+    return tables.day.insert(day, database.last_seq)
 
 
 def log_row(folder: FolderID, document: DocumentID, seq: int, origin: DeviceID | None, data: bytes) -> Statement:
-    return (
-        "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
-        (seq, folder, document, origin or b"", time.time(), data),
-    )
+    return tables.log.insert(seq, folder, document, origin or b"", time.time(), data)
 
 
 def load_log(database: Database, folder: FolderID, document: DocumentID) -> list[tuple[int, bytes]]:
     """The updates of a document with their sequence numbers, in order."""
-    return [
-        (seq, data)
-        for seq, data in database.rows(
-            "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document)
-        )
-    ]
+    return tables.log.updates(database.rows, folder, document)
 
 
 def recent_of_others(
@@ -379,12 +322,7 @@ def recent_of_others(
     Of those that are packed together with all of a minute some can be older.
     """
     found: list[tuple[float, bytes]] = []
-    query = (
-        f"SELECT {COLUMNS}, CASE WHEN p.alike = 0 THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
-        " WHERE l.folder = ? AND l.document = ? AND l.origin != x'' AND l.received > ?"
-        " AND l.seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY l.seq"
-    )
-    for row in database.rows(query, (folder, document, since, folder, document)):
+    for row in tables.log.rows_of_others(database.rows, folder, document, since):
         stored = Stored.of(row)
         if stored.rows is None:
             found.append((stored.at, stored.data))

@@ -11,6 +11,7 @@ from yp2p.files.capabilities import Capabilities
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.progress import Progress
 from yp2p.identity import FolderID
+from yp2p.store import tables
 from yp2p.store.database import Database
 
 _DEFAULT_TRASH_BYTES = 2 << 30
@@ -70,14 +71,14 @@ class FolderState:
         """The first comparison with another device came to its end."""
         if not self.adopted:
             self.adopted = True
-            self._database.submit([("UPDATE folder SET adopted = 1 WHERE id = ?", (self._folder,))])
+            self._database.submit([tables.folder.set_adopted(self._folder)])
 
     def hold(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self.held = reason
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
-        self._database.submit([("UPDATE folder SET held = ? WHERE id = ?", (reason, self._folder))])
+        self._database.submit([tables.folder.set_held(self._folder, reason)])
         self.touch()
 
     @property

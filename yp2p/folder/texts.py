@@ -24,6 +24,7 @@ from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_state_vector
+from yp2p.store import tables
 from yp2p.store.database import Database
 
 IDLE_DOCUMENT_S = 60.0
@@ -191,7 +192,7 @@ class Texts:
         """The rows that are in the store by now; others may be of an import that is not submitted yet."""
         if self._unstored:
             first = min(seq for seq, _ in self._unstored.values())
-            stored = {seq for (seq,) in self._database.rows("SELECT seq FROM log WHERE seq >= ?", (first,))}
+            stored = tables.log.numbers_from(self._database.rows, first)
             self._unstored = {document: row for document, row in self._unstored.items() if row[0] not in stored}
 
     def state(self, document: DocumentID) -> bytes:
@@ -210,9 +211,8 @@ class Texts:
         self._open.pop(document, None)
         self._unstored.pop(document, None)
         self.digests.forget(document)
-        where = (self._folder, document)
-        tables = ("log", "pack", "digest", "step", "base", "served")
-        commit = self._database.submit([(f"DELETE FROM {t} WHERE folder = ? AND document = ?", where) for t in tables])
+        parts = (tables.log, tables.pack, tables.digest, tables.step, tables.base, tables.served)
+        commit = self._database.submit([table.forget(self._folder, document) for table in parts])
         # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.
         self._going.add(document)
         commit.then(lambda: self._going.discard(document))

@@ -20,6 +20,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Pack, Single, packs_of
 from yp2p.identity import DocumentID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.store import tables
 from yp2p.store.database import GIVE_BACK_ROOM, Database
 
 # How many rows have not been packed by then costs whoever looks back a few milliseconds.
@@ -92,8 +93,7 @@ class Packing:
         if self._seen < 0:
             counts = await trio.to_thread.run_sync(self._many, abandon_on_cancel=True)
         else:
-            query = "SELECT document, count(*) FROM log WHERE seq > ? AND folder = ? GROUP BY document"
-            counts = database.rows(query, (self._seen, self._folder.id))
+            counts = tables.log.counts_after(database.rows, self._folder.id, self._seen)
         self._seen = last
         for document, count in counts:
             # Not ten thousand files that have just come: what is typed is in memory.
@@ -103,9 +103,8 @@ class Packing:
 
     def _many(self) -> list[tuple[Any, ...]]:
         """The documents with many rows; of others what was not packed when a daemon ended does not matter. Blocks."""
-        query = "SELECT document, count(*) FROM log WHERE folder = ? GROUP BY document HAVING count(*) >= ?"
         with self._folder.database.reader() as read:
-            return read(query, (self._folder.id, MAX_ROWS))
+            return tables.log.counts_of_at_least(read, self._folder.id, MAX_ROWS)
 
     async def _pack(self, document: DocumentID) -> int:
         """Pack what there is of a document, some thousand rows at a time; gives the number of packs."""
@@ -136,19 +135,9 @@ class Packing:
         self, document: DocumentID, now: float, claimed: Set[int]
     ) -> tuple[list[Single], list[tuple[int, Pack | None]]]:
         """The rows that are not packed, the first thousands of them, and what to make of them. Blocks."""
-        where = (self._folder.id, document)
         with self._folder.database.reader() as read:
-            tables = ("max", "pack"), ("min", "log")
-            known = [
-                read(f"SELECT {f}(seq) FROM {t} WHERE folder = ? AND document = ?", where)[0][0] for f, t in tables
-            ]
-            after = max(self._decided_until.get(document, 0), *(seq or 0 for seq in known))
-            rows = read(
-                "SELECT l.seq, l.received, l.origin, coalesce(s.grp, 0), l.data FROM log l"
-                " LEFT JOIN step s ON s.seq = l.seq"
-                " WHERE l.folder = ? AND l.document = ? AND l.seq > ? ORDER BY l.seq LIMIT ?",
-                (*where, after, _AT_ONCE),
-            )
+            after = self._decided_until.get(document, 0)
+            rows = tables.log.unpacked_rows(read, self._folder.id, document, after, _AT_ONCE)
         singles = [Single(*row) for row in rows]
         return singles, list(packs_of(singles, now, claimed))
 
@@ -156,8 +145,8 @@ class Packing:
 async def give_back_room(database: Database, least_pages: int = 0) -> None:
     """Let the store's file be smaller by what was deleted, piece by piece, so that nobody's commit waits for it."""
     await database.pending().wait()
-    free, before = database.rows("PRAGMA freelist_count")[0][0], float("inf")
+    free, before = database.free_pages(), float("inf")
     while least_pages < free < before:
         await database.submit([GIVE_BACK_ROOM]).wait()
         await trio.sleep(_ROOM_PAUSE_S)
-        free, before = database.rows("PRAGMA freelist_count")[0][0], free
+        free, before = database.free_pages(), free

@@ -36,6 +36,7 @@ from yp2p.history.versions import When, set_text, text_of
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.store import tables
 
 _SLICE = 64
 
@@ -71,8 +72,8 @@ async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _P
 
 
 def _manifest_rows(folder: Folder, index: int, at: float | None) -> Iterator[tuple[float, bytes]]:
-    query = "SELECT received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-    rows = folder.database.rows(query, (folder.id, manifest_document_id(index)))
+    stored = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
+    rows = [(received, data) for _, received, _, data in stored]
     count = max((number for number, (received, _) in enumerate(rows, 1) if at is None or received <= at), default=0)
     yield from rows[:count]
 

@@ -53,7 +53,8 @@ from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
-from yp2p.store.database import Statement
+from yp2p.store import tables
+from yp2p.store.sql import Statement
 
 # A 64th of a day is twenty minutes.
 _MOST_SQUEEZED = 64
@@ -142,7 +143,6 @@ class _Plan:
         cls, folder: FolderID, document: DocumentID, old: list[Row], new: list[Joined], going: Sequence[Mark]
     ) -> _Plan:
         """Args: `new` with the devices that its rows are said to come from; `going` are packs whose rows go."""
-        where = (folder, document)
         statements: list[Statement] = []
         last = at = 0
         for seq, data, origin in new:
@@ -152,17 +152,12 @@ class _Plan:
             at += 1
             if first != seq:
                 last = seq
-                span = (*where, first, seq)
-                statements += [
-                    ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", span),
-                    ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, origin, seq)),
-                ]
+                statements += tables.log.join(folder, document, first, seq, data, origin)
         for pack in going:
             last = max(last, pack.seq)
-            statements.append(("DELETE FROM pack WHERE seq = ?", (pack.seq,)))
+            statements.append(tables.pack.delete(pack.seq))
         # A group of steps is undone as a whole, and needs all of its rows and what they removed.
-        steps = "DELETE FROM step WHERE folder = ? AND document = ? AND grp IN (SELECT grp FROM step"
-        statements.append((f"{steps} WHERE folder = ? AND document = ? AND seq <= ?)", (*where, *where, last)))
+        statements.append(tables.step.delete_groups_until(folder, document, last))
         removed = {row.seq for row in old} - {seq for seq, _, _ in new}
         gained = _cost(row.data for row in old) - _cost(data for _, data, _ in new) + sum(p.packed for p in going)
         return cls(document, removed, going, gained, statements)
@@ -246,7 +241,7 @@ class Retention:
 
     async def _thin(self, now: float) -> int:
         folder = self._folder
-        ages = Ages(now, sorted(seq for (seq,) in folder.database.rows("SELECT seq FROM day")))
+        ages = Ages(now, sorted(tables.day.last_rows(folder.database.rows)))
         young = self._young()
         count, gained, squeeze = 0, 0, 1
         while True:
@@ -284,13 +279,9 @@ class Retention:
 
     def _candidates(self, young: int) -> tuple[int, list[tuple[DocumentID, int]]]:
         """How many bytes the log has, and the documents of several rows with theirs. Blocks."""
-        query = (
-            f"SELECT document, count(*) FILTER (WHERE seq <= {young}), sum(length(data) + {_ROW_BYTES})"
-            " FROM log WHERE folder = ? GROUP BY document"
-        )
         with self._folder.database.reader() as read:
-            rows = read(query, (self._folder.id,))
-            packed = read("SELECT coalesce(sum(length(rows)), 0) FROM pack WHERE folder = ?", (self._folder.id,))[0][0]
+            rows = tables.log.sizes(read, self._folder.id, young, _ROW_BYTES)
+            packed = tables.pack.total_bytes(read, self._folder.id)
         several = [(DocumentID(document), size) for document, count, size in rows if count > 1]
         return sum(size for _, _, size in rows) + packed, several
 
@@ -355,19 +346,14 @@ class Retention:
 
     def _plan(self, work: _Work, read: Read) -> _Plan | None:
         where = (self._folder.id, work.document)
-        query = (
-            "SELECT l.seq, l.received, coalesce(p.first, l.seq), coalesce(length(p.rows), 0) FROM log l"
-            " LEFT JOIN pack p ON p.seq = l.seq WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
-        )
-        marks = [Mark(*row) for row in read(query, where)]
+        marks = [Mark(*row) for row in tables.log.pack_sizes(read, *where)]
         rows: list[Row] = []
         new: list[Joined] = []
         size, before = work.size, -1
         while True:
             stay = self._stay(work, marks)
             if len(stay) < len(marks) and len(stay) != before:
-                query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-                rows = rows or [Row(*row) for row in read(query, where)]
+                rows = rows or [Row(*row) for row in tables.log.rows(read, *where)]
                 new, before = self._joined(work, rows, stay), len(stay)
                 size = _cost(data for _, data, _ in new)
             going = self._going(work, marks, {seq for seq, _, _ in new} if new else {mark.seq for mark in marks})
@@ -429,21 +415,19 @@ class Retention:
 
         They are in its first row: thinning joins all that is older.
         """
-        query = "SELECT seq, received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq LIMIT 1"
         with self._folder.database.reader() as read:
-            rows = read(query, (self._folder.id, manifest_document_id(index)))
-        if not rows or ages(rows[0][0], rows[0][1]) < self._max_age_s:
+            first = tables.log.first_row(read, self._folder.id, manifest_document_id(index))
+        if first is None or ages(first[0], first[1]) < self._max_age_s:
             return []
         replica = ManifestReplica(1)
-        replica.load([rows[0][2]])
+        replica.load([first[2]])
         return [entry for entry in Manifest.read(replica, index) if entry.deletion is not None]
 
     def _forget(self, entry: Entry, ages: Ages) -> bool:
         folder, document = self._folder, entry.document
         if entry.kind is not Kind.TEXT or folder.catalogue.is_alive(entry) or document not in folder.texts.digests:
             return False
-        query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
-        rows = folder.database.rows(query, (folder.id, document))
-        if not rows or ages(*rows[0]) < self._max_age_s or self._in_use(document):
+        last = tables.log.last_row(folder.database.rows, folder.id, document)
+        if last is None or ages(*last) < self._max_age_s or self._in_use(document):
             return False
         return folder.texts.forget(document)

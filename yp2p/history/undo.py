@@ -25,10 +25,11 @@ from yp2p.documents.undo import undone
 from yp2p.errors import DocumentPoisoned, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
-from yp2p.folder.packs import around, behind, stored_rows
+from yp2p.folder.packs import stored_rows
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.ysync import parse_update
-from yp2p.store.database import Statement
+from yp2p.store import tables
+from yp2p.store.sql import Statement
 
 _UNDO, _REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
@@ -99,7 +100,7 @@ def clients_to_publish(news: bytes) -> set[int]:
 
 
 def _spent(folder: Folder, group: Iterable[int]) -> list[Statement]:
-    return [("UPDATE step SET stack = ? WHERE folder = ? AND seq = ?", (_SPENT, folder.id, old)) for old in group]
+    return [tables.step.spend(folder.id, old) for old in group]
 
 
 async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
@@ -128,8 +129,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             continue
         folder.catalogue.to_publish |= clients_to_publish(news)
         seq = folder.database.last_seq + 1
-        row = (seq, folder.id, entry.document, seq, time.time(), 1 - stack)
-        extra = [*spent, ("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", row)]
+        extra = [*spent, tables.step.insert(seq, folder.id, entry.document, seq, time.time(), 1 - stack)]
         commit = folder.edits.record(live, news, None, extra=extra)
         folder.edits.steps_end(entry.document)
         folder.render_queue.want(entry.id)
@@ -161,26 +161,20 @@ async def on_disk(folder: Folder, entry: EntryID) -> None:
 
 def _last_group(folder: Folder, document: DocumentID, stack: int) -> tuple[int, set[int]]:
     """The number of the last group, and its steps; none when nothing is on that stack."""
-    rows = folder.database.rows(
-        "SELECT grp, seq FROM step WHERE folder = ? AND document = ? AND stack = ? AND grp = (SELECT grp FROM step"
-        " WHERE folder = ? AND document = ? AND stack = ? ORDER BY seq DESC LIMIT 1)",
-        (folder.id, document, stack, folder.id, document, stack),
-    )
-    return (rows[0][0] if rows else 0), {seq for _, seq in rows}
+    return tables.step.last_group(folder.database.rows, folder.id, document, stack)
 
 
 def _others_wrote_since(folder: Folder, document: DocumentID, seq: int) -> bool:
-    rows = stored_rows(folder.database.rows, folder.id, document, around(seq))
+    rows = stored_rows(folder.database.rows, folder.id, document, tables.log.around(seq))
     return any(single.origin and single.seq > seq for stored in rows if stored.seq > seq for single in stored.singles())
 
 
 def _log_and_change(folder: Folder, document: DocumentID, first: int) -> tuple[list[bytes], list[bytes]]:
     """The log of a document, and those of its updates that are steps of this device from a row on."""
-    query = "SELECT seq FROM step WHERE folder = ? AND document = ? AND seq >= ?"
-    steps = {seq for (seq,) in folder.database.rows(query, (folder.id, document, first))}
+    steps = tables.step.rows_from(folder.database.rows, folder.id, document, first)
     log: list[bytes] = []
     change: list[bytes] = []
-    for stored in stored_rows(folder.database.rows, folder.id, document, behind(first)):
+    for stored in stored_rows(folder.database.rows, folder.id, document, tables.log.behind(first)):
         log.append(stored.data)
         if stored.rows is None or (stored.alike and stored.first >= first):
             change += [stored.data] if stored.seq in steps else []

@@ -32,10 +32,10 @@ from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.lookup import entry_at
-from yp2p.folder.packs import NOTHING, around, at_moment
 from yp2p.history.undo import Undone, all_stored, clients_to_publish, settle
 from yp2p.identity import DeviceID
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
+from yp2p.store.tables.log import NOTHING, around, at_moment
 
 # Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
 _GAP_S = 120.0

@@ -38,6 +38,7 @@ from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.protocol.reconcile import HASH_BYTES
+from yp2p.store import tables
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
@@ -312,8 +313,7 @@ class BlobFetcher:
         wanted, best, most = assembly.missing_hashes(), "", 0
         with self._folder.database.reader() as read:
             for path, blob in near:
-                rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
-                packed = rows[0][0] if rows else b""
+                packed = tables.chunks.hashes_of(read, blob)
                 has = {packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)}
                 if len(has & wanted) > most:
                     best, most = path, len(has & wanted)
@@ -339,8 +339,7 @@ class BlobFetcher:
         hashes = list(reply.hashes)
         if not _are_of(content, hashes):
             return []
-        row = (blob, content.size, b"".join(hashes))
-        folder.database.submit([("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", row)])
+        folder.database.submit([tables.chunks.save(blob, content.size, b"".join(hashes))])
         return hashes
 
     async def _assemble(self, blob: bytes, assembly: Assembly) -> bool:

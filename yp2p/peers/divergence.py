@@ -28,7 +28,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.reconcile import Leaf
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
 
 log = structlog.get_logger()
 

@@ -36,6 +36,7 @@ from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
+from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import Secured
@@ -129,7 +130,7 @@ class Peers:
         self.contacts: dict[DeviceID, Contact] = {}
         self.listen_port = 0
         self.members_changed = trio.Event()
-        for device, contact_name, host, port in database.rows("SELECT id, name, host, port FROM device"):
+        for device, contact_name, host, port in tables.device.read_all(database.rows):
             contact = self.contact(DeviceID(device))
             contact.name = contact_name
             if host:
@@ -349,14 +350,7 @@ class Peers:
                 return
             reachable = Address(address.host, hello.listen_port)
         contact.addresses[reachable] = time.time()
-        self._database.submit(
-            [
-                (
-                    "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?)",
-                    (device, hello.name, reachable.host, reachable.port, time.time()),
-                )
-            ]
-        )
+        self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
 
     async def _run_sessions(self, device: DeviceID, linked: _Linked) -> None:
         async with trio.open_nursery() as nursery:

@@ -29,6 +29,7 @@ from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.names import encode_path
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import read_state_vector
+from yp2p.store import tables
 
 
 class Served:
@@ -36,7 +37,7 @@ class Served:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        rows = folder.database.rows("SELECT path, document FROM served WHERE folder = ?", (folder.id,))
+        rows = tables.served.read_all(folder.database.rows, folder.id)
         self._documents: dict[bytes, set[DocumentID]] = {}
         for path, document in rows:
             self._documents.setdefault(path, set()).add(DocumentID(document))
@@ -46,8 +47,7 @@ class Served:
         documents = self._documents.setdefault(encode_path(path), set())
         if document not in documents:
             documents.add(document)
-            row = self._folder.id, encode_path(path), document
-            self._folder.database.submit([("INSERT OR IGNORE INTO served VALUES (?, ?, ?)", row)])
+            self._folder.database.submit([tables.served.insert(self._folder.id, encode_path(path), document)])
         return frozenset(documents - {document})
 
 
@@ -77,7 +77,7 @@ def check_clients(
     if not strangers:
         return
     holders = _documents_of(folder, document, strangers)
-    processes = folder.clients.ids.union(*folder.database.rows("SELECT client, fork FROM start")) if holders else set()
+    processes = folder.clients.ids.union(*tables.start.clients(folder.database.rows)) if holders else set()
     has_nothing_of_this = is_all and not any(clock and client in clocks for client, clock in vector.items())
     if any(has_nothing_of_this or (len(of) == 1 and client not in processes) for client, of in holders.items()):
         (other, _), *_ = Counter(document for of in holders.values() for document in of).most_common(1)

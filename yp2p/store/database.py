@@ -36,6 +36,8 @@ import structlog
 import trio
 
 from yp2p.errors import DamagedError, YpError
+from yp2p.store import tables
+from yp2p.store.sql import Read, Statement
 
 log = structlog.get_logger()
 
@@ -52,8 +54,6 @@ _WAL_BYTES = 4_200_000
 # Each step of SQLite gives the interpreter's lock away and has to get it back from a loop that is busy.
 _ROWS_AT_ONCE = 50
 _ADDS_ROW = re.compile(r"INSERT (?:OR \w+ )?INTO (\w+) VALUES \(\?(?:, \?)*\)")
-
-Statement = tuple[str, Sequence[Any]]
 
 # Let the file be a MiB smaller, after much was deleted. More at once would hold up everybody's commits.
 GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum(256)", ())
@@ -146,8 +146,8 @@ class Database:
             self._make_room()
         self._read = _connect(path)
         self._read.execute("PRAGMA query_only = ON")
-        self._next_seq = int(self._read.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()[0]) + 1
-        self._next_notice = int(self._read.execute("SELECT coalesce(max(id), 0) FROM notice").fetchone()[0])
+        self._next_seq = tables.log.last_seq(self.rows) + 1
+        self._next_notice = tables.notice.last_number(self.rows)
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
         self._last = Commit()
         self._last.finish()
@@ -196,10 +196,10 @@ class Database:
 
     def check_owner(self, device: bytes, key: Path) -> None:
         """Raise DamagedError when the store was written with another device key."""
-        owner = self._write.execute("SELECT device FROM owner").fetchone()
+        owner = tables.owner.read_owner(self.rows)
         if owner is None:
-            self._write.execute("INSERT INTO owner VALUES (?)", (device,))
-        elif owner[0] != device:
+            self._write.execute(*tables.owner.insert(device))
+        elif owner != device:
             raise DamagedError(
                 f"the device key {key} is not the one that the store {self.path} was made with. Both were left as they "
                 "are. Put the right key back, or move the store away to start as a new device"
@@ -235,7 +235,7 @@ class Database:
         return self._read.execute(query, parameters).fetchall()
 
     @contextmanager
-    def reader(self) -> Iterator[Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]]:
+    def reader(self) -> Iterator[Read]:
         """`rows` for a thread beside the loop, which has a connection of its own. Raises YpError: it cannot be read."""
         try:
             connection = _connect(self.path)
@@ -246,6 +246,10 @@ class Database:
                 connection.close()
         except sqlite3.Error as error:
             raise YpError(f"the store {self.path} could not be read: {error}") from error
+
+    def free_pages(self) -> int:
+        """The pages of 4 KiB in the file that hold nothing."""
+        return int(self._read.execute("PRAGMA freelist_count").fetchone()[0])
 
     def trim(self) -> None:
         """Let go of the pages that were read."""

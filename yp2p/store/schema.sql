@@ -44,7 +44,7 @@ CREATE TABLE log (
 ) STRICT;
 CREATE INDEX log_document ON log (folder, document, seq);
 
--- Rows of the log that were written close together, as they were (sync/packs.py). The log has their sum instead, as
+-- Rows of the log that were written close together, as they were (`folder/packs.py`). The log has their sum instead, as
 -- the last of them, so that a document of many keystrokes loads quickly and takes little room.
 CREATE TABLE pack (
     seq      INTEGER PRIMARY KEY,      -- the row of the log that is their sum, and the last of them

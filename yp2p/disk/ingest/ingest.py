@@ -63,7 +63,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000

@@ -41,7 +41,7 @@ from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.ysync import deleted_ranges
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
 from yp2p.threeway.merge import Told
 
 # A former file that is shorter is like anything.

@@ -34,13 +34,12 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.records import (
     Candidate,
     FileRecord,
-    forget_former,
-    forget_unread,
     load_former,
     save_former,
 )
 from yp2p.identity import ID_BYTES, EntryID
-from yp2p.store.database import Statement
+from yp2p.store import tables
+from yp2p.store.sql import Statement
 
 # Paths that others took files from.
 _MAX_FORMER = 256
@@ -134,7 +133,7 @@ class ReadTracker:
         for path in over:
             del self._formerly[path]
         if over:
-            self._folder.database.submit([forget_former(self._folder.id, time.time() - _FORMER_S)])
+            self._folder.database.submit([tables.former.forget_before(self._folder.id, time.time() - _FORMER_S)])
         for entry, found in list(self._candidates.items()):
             if any(now - one.opened_at > OPEN_S for one in found):
                 self._keep(entry, [one for one in found if now - one.opened_at <= OPEN_S])
@@ -147,7 +146,7 @@ class ReadTracker:
         """Whoever saves the file of this entry from now on may have read what was rendered."""
         if self._foreign.pop(entry, None) is not None:
             self._foreign_until.pop(entry, None)
-            self._folder.database.submit([forget_unread(self._folder.id, entry)])
+            self._folder.database.submit([tables.unread.forget(self._folder.id, entry)])
         if entry in self._candidates and entry not in self._were_read:
             self._were_read.add(entry)
             self._keep(entry, [one for one in self._candidates[entry] if one.lock is not None])
@@ -172,7 +171,7 @@ class ReadTracker:
     def _keep(self, entry: EntryID, candidates: list[Candidate]) -> None:
         """Only these are candidates of the entry, here and in the store."""
         if self._candidates.pop(entry, None) is not None:
-            self._folder.database.submit([forget_unread(self._folder.id, entry), *self._save(entry, candidates)])
+            self._folder.database.submit([tables.unread.forget(self._folder.id, entry), *self._save(entry, candidates)])
         if candidates:
             self._candidates[entry] = candidates
         else:
@@ -235,7 +234,7 @@ class ReadTracker:
         rows = self._save(entry, self._candidates.get(entry, []))
         if foreign is not None:
             rows.append(Candidate(foreign, 0.0).save(self._folder.id, entry, is_read=False))
-        return [forget_unread(self._folder.id, entry), *rows] if rows else []
+        return [tables.unread.forget(self._folder.id, entry), *rows] if rows else []
 
     def watch_rendered(self, entry: EntryID, path: str) -> None:
         """The file at `path` is about to be put in place: then its readers count."""

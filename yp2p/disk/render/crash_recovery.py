@@ -28,7 +28,7 @@ from yp2p.folder.records import Candidate, FileRecord, Intent, load_intents, loa
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.blobs import chunk_count
 from yp2p.protocol.entries import Kind
-from yp2p.store.database import Statement
+from yp2p.store.sql import Statement
 
 log = structlog.get_logger()
 

@@ -1,0 +1,62 @@
+"""The SQL of each table is in the module of its name, and nowhere else."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import yp2p
+from yp2p.store import tables
+
+PACKAGE = Path(yp2p.__file__).parent
+TABLES = PACKAGE / "store" / "tables"
+_CHANGES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM) (\w+)")
+_SQL = re.compile(r"\bSELECT\b.+|\bFROM \w+ WHERE\b|\bINSERT (?:OR \w+ )?INTO\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b")
+
+
+def _schema() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript((PACKAGE / "store" / "schema.sql").read_text())
+    return connection
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """The string constants of a module, but its docstrings."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
+            yield node.value
+
+
+def test_every_table_has_its_module() -> None:
+    query = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+    assert set(tables.__all__) == {name for (name,) in _schema().execute(query)}
+    assert {path.stem for path in TABLES.glob("*.py")} == {*tables.__all__, "__init__"}
+
+
+def test_a_module_changes_its_own_table_alone() -> None:
+    for path in TABLES.glob("*.py"):
+        for text in _texts(path):
+            assert set(_CHANGES.findall(text)) <= {path.stem}, path
+
+
+def test_what_is_inserted_has_as_many_values_as_the_table_has_columns() -> None:
+    schema = _schema()
+    for name in tables.__all__:
+        columns = len(schema.execute(f"PRAGMA table_info({name})").fetchall())
+        for text in _texts(TABLES / f"{name}.py"):
+            for values in re.findall(r"INTO \w+ (?:VALUES \(|SELECT )([^)A-Z]+)", text):
+                assert len(values.split(",")) == columns, name
+
+
+def test_there_is_no_sql_elsewhere() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if TABLES in path.parents or path.name == "database.py":
+            continue
+        found = [text for text in _texts(path) if _SQL.search(text)]
+        assert not found, (path.relative_to(PACKAGE), found)

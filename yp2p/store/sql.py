@@ -1,0 +1,11 @@
+"""What statements and reads of the store are, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# SQL text with its parameters.
+Statement = tuple[str, Sequence[Any]]
+# Reads what is committed: `Database.rows`, or what `Database.reader` gives to a thread.
+Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]

@@ -1,0 +1,20 @@
+"""The hashes of the chunks of blobs."""
+
+from __future__ import annotations
+
+from yp2p.store.sql import Read, Statement
+
+
+def save(blob: bytes, size: int, hashes: bytes) -> Statement:
+    """Args: `blob` is its hash; `hashes` one after the other, 32 bytes each."""
+    return ("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", (blob, size, hashes))
+
+
+# Those of blobs that no file holds. Of one on its way they are asked for again.
+FORGET_UNUSED: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
+
+
+def hashes_of(read: Read, blob: bytes) -> bytes:
+    """One after the other, 32 bytes each; empty where they are not known."""
+    rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
+    return rows[0][0] if rows else b""

@@ -1,0 +1,18 @@
+"""What is known of other devices besides their keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yp2p.identity import DeviceID
+from yp2p.store.sql import Read, Statement
+
+
+def save(device: DeviceID, name: str, host: str, port: int, seen: float) -> Statement:
+    """Args: `host` and `port`, where it was reached last, and when, in seconds since 1970."""
+    return ("INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?)", (device, name, host, port, seen))
+
+
+def read_all(read: Read) -> list[tuple[Any, ...]]:
+    """ID, name, host, port."""
+    return read("SELECT id, name, host, port FROM device", ())

@@ -1,0 +1,26 @@
+"""Folders that this device takes part in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yp2p.identity import DeviceID, FolderID
+from yp2p.store.sql import Read, Statement
+
+
+def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: float, *, adopted: bool) -> Statement:
+    """Args: `added` in seconds since 1970."""
+    return ("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '')", (folder, label, root, founder, adopted, added))
+
+
+def read_all(read: Read) -> list[tuple[Any, ...]]:
+    """ID, label, root, founder, whether it is adopted, and why it is paused, in the order in which they were added."""
+    return read("SELECT id, label, root, founder, adopted, held FROM folder ORDER BY added", ())
+
+
+def set_adopted(folder: FolderID) -> Statement:
+    return ("UPDATE folder SET adopted = 1 WHERE id = ?", (folder,))
+
+
+def set_held(folder: FolderID, reason: str) -> Statement:
+    return ("UPDATE folder SET held = ? WHERE id = ?", (reason, folder))

@@ -1,0 +1,151 @@
+"""The log: every update of every document; and the log together with its packs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yp2p.identity import DocumentID, FolderID
+from yp2p.store.sql import Read, Statement
+
+# Which packs are read with their rows, as an SQL condition and its parameters.
+ALL: Statement = ("1", ())
+NOTHING: Statement = ("0", ())
+
+
+def around(seq: int) -> Statement:
+    """The pack that a row is in, unless it is the last one there."""
+    return ("p.first <= ? AND l.seq > ?", (seq, seq))
+
+
+def at_moment(at: float) -> Statement:
+    """The packs that were being written at a moment (seconds since 1970)."""
+    return ("p.since <= ? AND l.received > ?", (at, at))
+
+
+def behind(seq: int) -> Statement:
+    """The packs with that row or later ones."""
+    return ("l.seq >= ?", (seq,))
+
+
+# Of a row that is the sum of a pack, also what the pack says of itself.
+_WITH_PACK = "SELECT l.seq, l.received, l.origin, l.data, p.first, p.since, p.alike, p.removers"
+
+
+def last_seq(read: Read) -> int:
+    """The last row of all; 0 where there is none."""
+    return int(read("SELECT coalesce(max(seq), 0) FROM log", ())[0][0])
+
+
+def insert(seq: int, folder: FolderID, document: DocumentID, origin: bytes, received: float, data: bytes) -> Statement:
+    return ("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (seq, folder, document, origin, received, data))
+
+
+def join(folder: FolderID, document: DocumentID, first: int, last: int, data: bytes, origin: bytes) -> list[Statement]:
+    """The row `last` becomes the sum of itself and those from `first` on."""
+    return [
+        ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", (folder, document, first, last)),
+        ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, origin, last)),
+    ]
+
+
+def forget(folder: FolderID, document: DocumentID) -> Statement:
+    return ("DELETE FROM log WHERE folder = ? AND document = ?", (folder, document))
+
+
+def updates(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[int, bytes]]:
+    """Number and update of each row of a document, in order."""
+    rows = read("SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document))
+    return [(seq, data) for seq, data in rows]
+
+
+def rows(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[Any, ...]]:
+    """Number, time, origin and update of each row of a document, in order."""
+    query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
+    return read(query, (folder, document))
+
+
+def first_row(read: Read, folder: FolderID, document: DocumentID) -> tuple[int, float, bytes] | None:
+    """Number, time and update."""
+    query = "SELECT seq, received, data FROM log WHERE folder = ? AND document = ? ORDER BY seq LIMIT 1"
+    found = read(query, (folder, document))
+    return (found[0][0], found[0][1], found[0][2]) if found else None
+
+
+def last_row(read: Read, folder: FolderID, document: DocumentID) -> tuple[int, float] | None:
+    """Number and time."""
+    query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
+    found = read(query, (folder, document))
+    return (found[0][0], found[0][1]) if found else None
+
+
+def numbers_from(read: Read, first: int) -> set[int]:
+    """The rows of all documents from that one on."""
+    return {seq for (seq,) in read("SELECT seq FROM log WHERE seq >= ?", (first,))}
+
+
+def counts_after(read: Read, folder: FolderID, seq: int) -> list[tuple[Any, ...]]:
+    """Documents, and how many rows each has behind that one."""
+    query = "SELECT document, count(*) FROM log WHERE seq > ? AND folder = ? GROUP BY document"
+    return read(query, (seq, folder))
+
+
+def counts_of_at_least(read: Read, folder: FolderID, count: int) -> list[tuple[Any, ...]]:
+    """The documents with so many rows, and how many they have."""
+    query = "SELECT document, count(*) FROM log WHERE folder = ? GROUP BY document HAVING count(*) >= ?"
+    return read(query, (folder, count))
+
+
+def sizes(read: Read, folder: FolderID, seq: int, row_bytes: int) -> list[tuple[Any, ...]]:
+    """Documents, how many rows each has up to `seq`, and their bytes, where a row itself takes `row_bytes`."""
+    query = (
+        "SELECT document, count(*) FILTER (WHERE seq <= ?), sum(length(data) + ?) FROM log"
+        " WHERE folder = ? GROUP BY document"
+    )
+    return read(query, (seq, row_bytes, folder))
+
+
+def unpacked_rows(read: Read, folder: FolderID, document: DocumentID, after: int, limit: int) -> list[tuple[Any, ...]]:
+    """Number, time, origin, group of the undo step (0: none) and update of the rows that are in no pack, behind `after`
+    and behind the first row of the document."""
+    where = (folder, document)
+    packed = read("SELECT max(seq) FROM pack WHERE folder = ? AND document = ?", where)[0][0] or 0
+    first = read("SELECT min(seq) FROM log WHERE folder = ? AND document = ?", where)[0][0] or 0
+    query = (
+        "SELECT l.seq, l.received, l.origin, coalesce(s.grp, 0), l.data FROM log l LEFT JOIN step s ON s.seq = l.seq"
+        " WHERE l.folder = ? AND l.document = ? AND l.seq > ? ORDER BY l.seq LIMIT ?"
+    )
+    return read(query, (*where, max(after, packed, first), limit))
+
+
+def pack_sizes(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[Any, ...]]:
+    """Of each row of a document: number, time, the first row that it is the sum of, and the bytes of its pack."""
+    query = (
+        "SELECT l.seq, l.received, coalesce(p.first, l.seq), coalesce(length(p.rows), 0) FROM log l"
+        " LEFT JOIN pack p ON p.seq = l.seq WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
+    )
+    return read(query, (folder, document))
+
+
+def rows_with_packs(read: Read, folder: FolderID, document: DocumentID, unpack: Statement) -> list[tuple[Any, ...]]:
+    """Number, time, origin, update, and the columns first, since, alike, removers, rows of the pack, in order.
+
+    Args:
+        unpack: the packs of which `rows` is read; it is None for all others.
+    """
+    condition, parameters = unpack
+    query = (
+        f"{_WITH_PACK}, CASE WHEN {condition} THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
+        " WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
+    )
+    return read(query, (*parameters, folder, document))
+
+
+def rows_of_others(read: Read, folder: FolderID, document: DocumentID, since: float) -> list[tuple[Any, ...]]:
+    """The same of what came from others after `since` (seconds since 1970), but for the document's first row; with the
+    rows of packs in which several devices wrote."""
+    query = (
+        f"{_WITH_PACK}, CASE WHEN p.alike = 0 THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
+        " WHERE l.folder = ? AND l.document = ? AND l.origin != x'' AND l.received > ?"
+        " AND l.seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY l.seq"
+    )
+    return read(query, (folder, document, since, folder, document))

@@ -1,0 +1,37 @@
+"""What a person should know of and can look up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yp2p.identity import EntryID, FolderID
+from yp2p.store.sql import Read, Statement
+
+
+def insert(
+    number: int, folder: FolderID, at: float, kind: str, path: bytes, text: str, entry: EntryID, undo: bytes
+) -> Statement:
+    """Args: `at` in seconds since 1970; `undo` as JSON, or empty."""
+    return ("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (number, folder, at, kind, path, text, entry, undo))
+
+
+def set_undo(number: int, undo: bytes) -> Statement:
+    return ("UPDATE notice SET undo = ? WHERE id = ?", (undo, number))
+
+
+def delete(number: int) -> Statement:
+    return ("DELETE FROM notice WHERE id = ?", (number,))
+
+
+def forget_before(folder: FolderID, at: float) -> Statement:
+    return ("DELETE FROM notice WHERE folder = ? AND at < ?", (folder, at))
+
+
+def last_number(read: Read) -> int:
+    return int(read("SELECT coalesce(max(id), 0) FROM notice", ())[0][0])
+
+
+def read_since(read: Read, folder: FolderID, at: float) -> list[tuple[Any, ...]]:
+    """Number, time, kind, path, text, entry, undo."""
+    query = "SELECT id, at, kind, path, text, entry, undo FROM notice WHERE folder = ? AND at >= ? ORDER BY id"
+    return read(query, (folder, at))

@@ -1,0 +1,34 @@
+"""Packs: the rows that rows of the log are the sums of."""
+
+from __future__ import annotations
+
+from yp2p.identity import DocumentID, FolderID
+from yp2p.store.sql import Read, Statement
+
+
+def insert(
+    seq: int, folder: FolderID, document: DocumentID, first: int, since: float, removers: bytes, rows: bytes,
+    *, alike: bool,
+) -> Statement:  # fmt: skip
+    """Nothing where the log has no such row any more: the document may be forgotten by now."""
+    return (
+        "INSERT INTO pack SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM log WHERE seq = ?)",
+        (seq, folder, document, first, since, alike, removers, rows, seq),
+    )
+
+
+def delete(seq: int) -> Statement:
+    return ("DELETE FROM pack WHERE seq = ?", (seq,))
+
+
+def forget(folder: FolderID, document: DocumentID) -> Statement:
+    return ("DELETE FROM pack WHERE folder = ? AND document = ?", (folder, document))
+
+
+def rows_of(read: Read, seq: int) -> bytes | None:
+    found = read("SELECT rows FROM pack WHERE seq = ?", (seq,))
+    return found[0][0] if found else None
+
+
+def total_bytes(read: Read, folder: FolderID) -> int:
+    return int(read("SELECT coalesce(sum(length(rows)), 0) FROM pack WHERE folder = ?", (folder,))[0][0])

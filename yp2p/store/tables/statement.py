@@ -1,0 +1,15 @@
+"""Signed membership statements."""
+
+from __future__ import annotations
+
+from yp2p.identity import FolderID
+from yp2p.store.sql import Read, Statement
+
+
+def insert(folder: FolderID, body: bytes) -> Statement:
+    """It may be known already."""
+    return ("INSERT OR IGNORE INTO statement VALUES (?, ?)", (folder, body))
+
+
+def read_all(read: Read, folder: FolderID) -> list[bytes]:
+    return [body for (body,) in read("SELECT body FROM statement WHERE folder = ?", (folder,))]
