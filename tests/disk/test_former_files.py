@@ -16,6 +16,7 @@ from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
 
 OLD = "alpha line one\nalpha line two\nalpha line three\n"
 OTHER = "the other file, quite different\n"
@@ -47,7 +48,7 @@ async def _moved_away(bridge: Bridge) -> None:
 async def _another_came(bridge: Bridge) -> None:
     folder = bridge.folder
     folder.catalogue.write([Change(_ENTRY, "out.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
-    folder.edits.take_pulled(_DOCUMENT, imported(OTHER), PEER)
+    folder.edits.take_pulled(_DOCUMENT, check(imported(OTHER), Shape.TEXT), PEER)
     folder.render_queue.want(_ENTRY)
     await bridge.render()
 

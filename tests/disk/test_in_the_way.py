@@ -14,6 +14,7 @@ from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
 
 _ENTRY, _DOCUMENT, _EMPTY = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16), EntryID(b"\x09" * 16)
 _BENEATH = "d/e/a.txt"
@@ -43,7 +44,7 @@ def test_it_steps_aside_once_it_is_known(at: str, is_link: bool, is_directory: b
                 folder.catalogue.write([Change(_EMPTY, "d/e/f", Content.directory())])
             else:
                 folder.catalogue.write([Change(_ENTRY, _BENEATH, Content.text(_DOCUMENT, Mode.PLAIN))])
-                folder.edits.take_pulled(_DOCUMENT, imported("beneath\n"), PEER)
+                folder.edits.take_pulled(_DOCUMENT, check(imported("beneath\n"), Shape.TEXT), PEER)
             for _ in range(8):
                 await bridge.render()
                 clock().jump(5)

@@ -519,5 +519,8 @@ async def test_what_is_typed_is_taken_at_once_and_everything_else_is_for_the_tas
         assert not provider.take_nowait(wire.encode(wire.Step2(first)))
         assert not provider.take_nowait(b"\x00\x02\xff")
         assert two.replica.text() == ""
+        assert not provider.take_nowait(wire.encode(wire.Have(b"\xff"))), "that is no state vector"
         assert provider.take_nowait(wire.encode(wire.Updates((first, second))))
         assert two.replica.text() == "ab"
+        assert provider.take_nowait(wire.encode(wire.Have(one.state_vector())))
+        assert not provider.take_nowait(wire.encode(wire.Updates((first,)))), "two histories may have met"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import weakref
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import yp2p
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, removed_by, self_test
@@ -306,3 +309,13 @@ def test_a_document_is_freed_with_its_replica() -> None:
     removed_by(text, TextReplica.from_updates(3, [text.state()]).edit([Hunk(0, 2, "")]) or b"")
     del text, manifest
     assert [document() for document in documents] == [None] * 3
+
+
+def test_only_the_wall_makes_what_a_replica_takes_of_others() -> None:
+    makers = {
+        path.name
+        for path in Path(yp2p.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Checked"
+    }
+    assert makers == {"ysync.py"}

@@ -17,7 +17,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.joined import deleted_at
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned
-from yp2p.protocol.ysync import deleted_ranges
+from yp2p.protocol.ysync import Shape, check, deleted_ranges
 
 
 def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log() -> None:
@@ -31,7 +31,7 @@ def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log()
             removing = [first.edit([Hunk(4, 8, "2\n")]), second.edit([Hunk(4, 8, "ii\n")])]
             for update in removing:
                 assert update is not None
-                bridge.folder.edits.accept(live, update, PEER, None)
+                bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
             await bridge.folder.database.pending().wait()
             log = bridge.folder.texts.updates_as_made(live, known)
             assert log[-2:] == removing
@@ -54,9 +54,9 @@ def test_an_update_that_only_removes_says_no_more_than_was_news() -> None:
             known = other.clocks()
             first = other.edit([Hunk(4, 8, "2\n")])
             assert first is not None
-            bridge.folder.edits.accept(live, first, PEER, None)
+            bridge.folder.edits.accept(live, check(first, Shape.TEXT), PEER)
             other.apply(_deleting(other, 0, 4))  # without an operation of its own, as a program may
-            bridge.folder.edits.accept(live, other.update_since(other.state_vector()), PEER, None)
+            bridge.folder.edits.accept(live, check(other.update_since(other.state_vector()), Shape.TEXT), PEER)
             await bridge.folder.database.pending().wait()
             log = bridge.folder.texts.updates_as_made(live, known)
             assert [(start, length) for _, start, length in deleted_ranges(log[-1])] == [(0, 4)]
@@ -83,8 +83,8 @@ def test_a_text_that_panicked_is_loaded_anew_by_the_next_update() -> None:
             assert update is not None
             live.replica._poisoned, live.replica._clocks = True, None
             with pytest.raises(DocumentPoisoned):
-                bridge.folder.edits.accept(live, update, PEER, None)
-            bridge.folder.edits.accept(live, update, PEER, None)
+                bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+            bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
             assert live.text.text() == "zero\none\ntwo\nthree\n"
 
     _run(test)

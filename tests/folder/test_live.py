@@ -10,6 +10,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
+from yp2p.protocol.ysync import Checked
 from yp2p.store.database import Commit
 
 _PEER = b"peer"
@@ -70,23 +71,26 @@ async def test_what_the_store_refused_is_told_to_nobody() -> None:
     assert live.untold_updates() == [b"1"]
 
 
+_NOTHING = b"\0\0"  # an update without operations
+
+
 async def test_a_peer_that_is_faster_than_the_disk_has_to_wait() -> None:
     commits: list[Commit] = []
 
-    def accept(live: LiveDocument, update: bytes, source: object, *_: object) -> Commit:
+    def accept(live: LiveDocument, update: Checked, source: object) -> Commit:
         commits.append(Commit())
-        live.applied(update, source, commits[-1])
+        live.applied(update.data, source, commits[-1])
         return commits[-1]
 
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
-    await live.receive_all([b"x"] * 500, _PEER)
+    await live.receive_all([_NOTHING] * 500, _PEER)
     with trio.move_on_after(0.1) as waiting:
-        await live.receive_all([b"x"] * 100, _PEER)
+        await live.receive_all([_NOTHING] * 100, _PEER)
     assert waiting.cancelled_caught
     for commit in commits:
         commit.finish()
-    await live.receive_all([b"x"], _PEER)
-    assert live.untold_updates() == [b"x"]
+    await live.receive_all([_NOTHING], _PEER)
+    assert live.untold_updates() == [_NOTHING]
 
 
 @pytest.mark.parametrize("is_done", [True, False])
@@ -124,9 +128,9 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
     assert update is not None
     assert large is not None
 
-    def accept(live: LiveDocument, update: bytes, *_: object) -> Commit | None:
-        live.replica.receive(update)
-        taken.append(update)
+    def accept(live: LiveDocument, update: Checked, source: object) -> Commit | None:
+        live.replica.take(update)
+        taken.append(update.data)
         return None
 
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)

@@ -31,6 +31,7 @@ from yp2p.history.retention import Retention
 from yp2p.history.undo import redo, undo
 from yp2p.history.versions import When, blame_lines, log, restore, show
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import Shape, check
 from yp2p.store.sql import Read
 from yp2p.store.tables.log import ALL
 
@@ -79,7 +80,7 @@ class Program:
         live = _live(bridge)
         update = replica_like(bridge, NAME, self._client, Writer.TYPED).edit([Hunk(start, stop, text)])
         assert update is not None
-        bridge.folder.edits.accept_from_program(live, update, _PROGRAM, gap_s, None, self._client)
+        bridge.folder.edits.accept_from_program(live, check(update, Shape.TEXT), _PROGRAM, gap_s, self._client)
         return live.last_seq
 
     def type(self, text: str, *, gap_s: float = 10.0) -> list[int]:

@@ -33,7 +33,7 @@ from yp2p.history.retention import Retention, Row, senders
 from yp2p.history.undo import undo
 from yp2p.history.versions import When, blame_lines, log, show
 from yp2p.identity import DeviceID
-from yp2p.protocol.ysync import Shape
+from yp2p.protocol.ysync import Shape, check
 from yp2p.store.database import open_database
 
 NAME = "a.txt"
@@ -322,7 +322,7 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
             update = peer.edit([Hunk(0, 0, "edited ")])
             assert update is not None
             folder.catalogue.wanted.add(entry.document)
-            commit = folder.edits.take_pulled(entry.document, peer.state(), PEER)
+            commit = folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
             assert commit is not None
             await commit.wait()
             await bridge.render()
@@ -351,7 +351,7 @@ def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> 
             if how == "channel":
                 folder.live_document(entry.document)
                 await folder.database.pending().wait()
-            folder.edits.take_pulled(entry.document, peer.state(), PEER)
+            folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
             await folder.database.pending().wait()
         async with open_bridge(base) as bridge:
             await bridge.render()

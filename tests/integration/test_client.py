@@ -20,6 +20,7 @@ from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, conn
 from yp2p.documents.diff import Hunk
 from yp2p.errors import PositionInvalid
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import Shape, check
 
 BACKENDS = ["trio", "asyncio"]
 TEXT = "one é😀\ntwo\n"
@@ -368,13 +369,13 @@ def test_what_a_program_brings_back_of_others_is_not_its_own(tmp_path: Path) -> 
             own.edit([Hunk(0, 0, "ours ")])
             folder.catalogue.to_publish.clear()
             news = own.update_since(live.state_vector())
-            commit = folder.edits.accept_from_program(live, news, object(), 0.5, None, client=815)
+            commit = folder.edits.accept_from_program(live, check(news, Shape.TEXT), object(), 0.5, client=815)
             assert commit is not None
             await commit.wait()
             assert folder.catalogue.to_publish - folder.clients.ids == {815}
             mine = own.edit([Hunk(0, 0, "more ")])
             assert mine is not None
-            await folder.edits.accept_from_program(live, mine, object(), 0.5, None, client=815).wait()  # type: ignore[union-attr]
+            await folder.edits.accept_from_program(live, check(mine, Shape.TEXT), object(), 0.5, client=815).wait()  # type: ignore[union-attr]
             assert [seq for (seq,) in folder.database.rows("SELECT seq FROM step")] == [live.last_seq]
 
     (tmp_path / "dir").mkdir()

@@ -46,7 +46,7 @@ from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
-from yp2p.protocol.ysync import MAX_CLIENT, Parsed, Shape, StateVector, contains, read_state_vector
+from yp2p.protocol.ysync import MAX_CLIENT, Checked, Shape, StateVector, check, contains, read_state_vector
 
 _UNCOMMON = ("m", "d")  # what the registers of modes and deletes end with
 _FORMAT = 1
@@ -353,10 +353,16 @@ class Manifest:
         return sum(replica.rest() for replica in self.replicas) > 0
 
     def receive(
-        self, index: int, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None
-    ) -> tuple[bytes | None, set[EntryID]]:
+        self, index: int, data: bytes, own_clients: Set[int] = frozenset()
+    ) -> tuple[bytes | None, set[EntryID]]:  # fmt: skip
+        """`check` a peer's update, and `take` it."""
+        return self.take(index, check(data, Shape.MANIFEST), own_clients)
+
+    def take(
+        self, index: int, update: Checked, own_clients: Set[int] = frozenset()
+    ) -> tuple[bytes | None, set[EntryID]]:  # fmt: skip
         """Apply a peer's update to one document: what was news, and the entries it touched."""
-        news = self.replicas[index].receive(update, own_clients, parsed)
+        news = self.replicas[index].take(update, own_clients)
         return news, self._refresh(index)
 
     def write(self, changes: Iterable[Change | Claim | Bookmark]) -> dict[int, bytes]:

@@ -28,7 +28,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -296,7 +296,7 @@ class Provider:
         self._more.set()
 
     def take_nowait(self, data: bytes) -> bool:
-        """Take a live update before it could be put into the channel, while `start` waits there; tells whether it was.
+        """Take a message before it is put into the channel, while `start` waits there; tells whether it was taken.
 
         What has to be answered, or waited for, or is at fault, is for `start`.
         """
@@ -304,6 +304,10 @@ class Provider:
             message = decode(data)
         except InvalidUpdate:
             return False
+        if isinstance(message, Have):
+            with suppress(InvalidUpdate):
+                self._have = read_state_vector(message.state_vector)
+                return True
         if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
             return False
         return self._document.receive_nowait(message.updates, self._source)
@@ -339,8 +343,7 @@ class Provider:
         now = trio.current_time()
         if now < self._next_at:
             return False
-        messages = list(self._messages(updates))
-        if len(messages) != 1 or not try_send(messages[0]):  # the channel takes one message at once
+        if not all(map(try_send, self._messages(updates))):  # what went is said again with the rest: that is no harm
             return False
         self._next_at = now + self._pace_s()
         return True

@@ -11,7 +11,7 @@ Theory of operation
     a document with an observer is never freed.
 
 Invariants
-    * A peer's bytes pass `check_update` against this replica's own state vector before pycrdt sees them.
+    * A peer's bytes are `Checked`, and what they build on is here (`check_dependencies`), before pycrdt sees them.
     * A panic is caught in `raising_panics` alone, becomes `DocumentPoisoned`, and the replica refuses all
       further use: what it would say now could poison others.
 """
@@ -27,12 +27,12 @@ from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import DocumentPoisoned, InvalidUpdate
 from yp2p.protocol.ysync import (
+    Checked,
     DeletedRange,
-    Parsed,
     Shape,
     VersionReader,
+    check,
     check_dependencies,
-    check_update,
     parse_update,
     read_state_vector,
     snapshot_ranges,
@@ -70,7 +70,6 @@ class Replica:
         self._clocks: dict[int, int] | None = None  # since the last change
         self._versions = VersionReader()
         self._is_receiving = False  # what a peer sent has been parsed already
-        self.received: Parsed | None = None  # what the last update of a peer contained
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
         self._doc: Doc[Any] = Doc(client_id=client_id)
 
@@ -133,26 +132,23 @@ class Replica:
             self._doc.apply_update(update)
         return self._take_news()
 
-    def receive(self, update: bytes, own_clients: Set[int] = frozenset(), parsed: Parsed | None = None) -> bytes | None:
-        """Apply a peer's update; gives what was news, None when nothing was.
+    def receive(self, data: bytes, own_clients: Set[int] = frozenset()) -> bytes | None:
+        """`check` a peer's update, and `take` it. Raises as `take`."""
+        return self.take(check(data, self.shape), own_clients)
 
-        Args:
-            parsed: what a parser of this shape made of the update, where it was parsed before (in slices).
+    def take(self, update: Checked, own_clients: Set[int] = frozenset()) -> bytes | None:
+        """Apply a peer's update; gives what was news, None when nothing was.
 
         Raises:
             InvalidUpdate: no honest device made this.
             MissingDependency: something before it is missing here.
             DocumentPoisoned: the library panicked all the same.
         """
-        clocks = self.clocks()
-        if parsed is None:
-            parsed = check_update(update, self.shape, clocks, own_clients, self.halves)
-        else:
-            check_dependencies(parsed, clocks, own_clients, self.halves)
-        self.received = parsed
+        clocks, parsed = self.clocks(), update.parsed
+        check_dependencies(parsed, clocks, own_clients, self.halves)
         self._is_receiving = True
         try:
-            news = self.apply(update)
+            news = self.apply(update.data)
         finally:
             self._is_receiving = False
             self.halves |= parsed.halves

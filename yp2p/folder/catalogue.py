@@ -26,7 +26,7 @@ from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.ysync import Parsed
+from yp2p.protocol.ysync import Checked
 from yp2p.store.database import Commit, Database
 from yp2p.store.sql import Statement
 
@@ -169,10 +169,10 @@ class Catalogue:
             self._observers.document_changed(live.id, None)
         return commit
 
-    def _receive(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
+    def _receive(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
         index = MANIFEST_INDEX[live.id]
         with self._texts.reloading(live, self.reload):
-            news, touched = self.manifest.receive(index, update, self._clients.ids, parsed)
+            news, touched = self.manifest.take(index, update, self._clients.ids)
         if news is None:
             return None
         live.last_seq = self._database.next_seq()

@@ -19,7 +19,7 @@ from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Insertion, Parsed, StateVector, check_dependencies, parse_update
+from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector
 from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
 
@@ -60,28 +60,25 @@ class Edits:
         self.meetings = Meetings(folder, merger)
         self.undoing = trio.Lock()
 
-    def accept(self, live: LiveDocument, update: bytes, source: object, parsed: Parsed | None) -> Commit | None:
+    def accept(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
         """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
         folder = self._folder
         with folder.texts.reloading(live):
             before = live.replica.clocks()
-            news = live.replica.receive(update, folder.clients.ids, parsed)
+            news = live.replica.take(update, folder.clients.ids)
         if news is None:
             return None
-        received = live.replica.received
-        if received is not None:
-            live.recent.add(time.time(), received.sections)
-            if _is_as_made(received, before) and len(update) <= len(news) + _MAX_REPEATED_BYTES:
-                news = update
+        live.recent.add(time.time(), update.parsed.sections)
+        if _is_as_made(update.parsed, before) and len(update.data) <= len(news) + _MAX_REPEATED_BYTES:
+            news = update.data
         return self.record(live, news, source)
 
     def accept_from_program(
         self,
         live: LiveDocument,
-        update: bytes,
+        update: Checked,
         source: object,
         undo_gap_s: float,
-        parsed: Parsed | None,
         client: int | None = None,
     ) -> Commit | None:
         """Take what a program of this device wrote into a text.
@@ -95,10 +92,8 @@ class Edits:
         """
         folder, claims = self._folder, self._folder.catalogue.claims
         before = live.replica.clocks()
-        parsed = parsed if parsed is not None else parse_update(update)
-        check_dependencies(parsed, before, folder.clients.ids, live.replica.halves)  # no reason to load anew
         with folder.texts.reloading(live):
-            news = live.replica.receive(update, folder.clients.ids, parsed)
+            news = live.replica.take(update, folder.clients.ids)
         if news is None:
             return None
         clocks = live.replica.clocks()
@@ -203,22 +198,20 @@ class Edits:
 
     # --- documents that were missing ----------------------------------------------------------------------------
 
-    def take_pulled(
-        self, document: DocumentID, state: bytes, source: DeviceID, parsed: Parsed | None = None
-    ) -> Commit | None:
+    def take_pulled(self, document: DocumentID, state: Checked, source: DeviceID) -> Commit | None:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
         folder = self._folder
         if document not in folder.catalogue.entry_of or document in folder.texts.digests:
             return None
-        first = read_first_import(state) if folder.texts.in_memory(document) is None else None
+        first = read_first_import(state.data) if folder.texts.in_memory(document) is None else None
         if first is not None:
             return self._take_first_import(document, *first, source)
         live = folder.texts.open(document)
         with folder.texts.reloading(live):
-            news = live.replica.receive(state, folder.clients.ids, parsed)
+            news = live.replica.take(state, folder.clients.ids)
         folder.catalogue.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
-        return self.record(live, news if news is not None else state, source)
+        return self.record(live, news if news is not None else state.data, source)
 
     def _take_first_import(self, document: DocumentID, text: str, made: Insertion, source: DeviceID) -> Commit:
         """A document that is one insertion, as almost all are at a first meeting, needs not be opened for that."""

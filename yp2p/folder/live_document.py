@@ -25,7 +25,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser, contains, parse_update, read_state_vector
+from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, contains, parse_update, read_state_vector
 from yp2p.store.database import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
@@ -40,10 +40,10 @@ _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
 log = structlog.get_logger()
 
-# Takes a peer's update, its source and what was parsed of it; applies and submits it, gives the commit (None: no news).
-Accept: TypeAlias = "Callable[[LiveDocument, bytes, object, Parsed | None], Commit | None]"
+# Takes a peer's update and its source; applies and submits it, gives the commit (None: no news).
+Accept: TypeAlias = "Callable[[LiveDocument, Checked, object], Commit | None]"
 # Takes updates of a peer whose history may have gone apart from ours, and what that peer has; False: it has not.
-Meet: TypeAlias = "Callable[[LiveDocument, Sequence[bytes], object, PeerState], Awaitable[bool]]"
+Meet: TypeAlias = "Callable[[LiveDocument, Sequence[Checked], object, PeerState], Awaitable[bool]]"
 
 
 class Recent:
@@ -75,14 +75,18 @@ class Recent:
         )
 
 
-async def parse_in_slices(update: bytes, shape: Shape) -> Parsed | None:
-    """What a large update contains, without holding up the loop; None for a small one. Raises InvalidUpdate."""
-    if len(update) < _SLICED_BYTES:
-        return None
-    parser = UpdateParser(update, shape)
-    for _ in parser.steps():
+async def check_in_slices(data: bytes, shape: Shape) -> Checked:
+    """`check`, without holding up the loop where the update is large. Raises InvalidUpdate."""
+    if len(data) < _SLICED_BYTES:
+        return check(data, shape)
+    steps = checking(data, shape)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: Checked = done.value
+            return found
         await trio.lowlevel.checkpoint()
-    return parser.parsed
 
 
 # Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
@@ -190,34 +194,32 @@ class LiveDocument:
         Args:
             theirs: what the peer has with them, where it says so.
         """
-        if theirs is None or self._meet is None or not await self._meet(self, updates, source, theirs):
-            await self.take_all(updates, lambda update, parsed: self._accept(self, update, source, parsed))
+        checked = [await check_in_slices(update, self.replica.shape) for update in updates]
+        if theirs is None or self._meet is None or not await self._meet(self, checked, source, theirs):
+            await self._take_all(checked, source)
 
-    def take_nowait(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> bool:
-        """`take_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
+        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
         if sum(map(len, updates)) >= _SLICED_BYTES or len(self._untold) >= _MAX_UNTOLD:
             return False
         try:
             for update in updates:
-                accept(update, None)
+                self._accept(self, check(update, self.replica.shape), source)
         except (MissingDependency, InvalidUpdate, DocumentPoisoned):
             return False
         return True
 
-    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
-        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
-        return self.take_nowait(updates, lambda update, parsed: self._accept(self, update, source, parsed))
-
-    async def take_all(self, updates: Sequence[bytes], accept: Callable[[bytes, Parsed | None], Commit | None]) -> None:
-        """Have each update accepted, in one commit where that can be; where too many wait for theirs, wait as well."""
+    async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
+        """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
         for update in updates:
             try:
-                parsed = await parse_in_slices(update, self.replica.shape)
-                accept(update, parsed)
+                self._accept(self, update, source)
             except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
                 fault = error
                 break
+            if len(update.data) >= _SLICED_BYTES:
+                await trio.lowlevel.checkpoint()
         if len(self._untold) > _MAX_UNTOLD or sum(len(u.update) for u in self._untold) > _MAX_UNTOLD_BYTES:
             await self._untold[-1].commit.wait()
         if fault is not None:

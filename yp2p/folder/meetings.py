@@ -24,11 +24,11 @@ from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, d
 from yp2p.documents.provider import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.folder.authors import Maker, maker_of
-from yp2p.folder.live_document import LiveDocument, parse_in_slices
+from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.merger import Merger
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, EntryID
-from yp2p.protocol.ysync import Parsed, StateVector, check_dependencies, deleted_ranges, parse_update
+from yp2p.protocol.ysync import Checked, Parsed, StateVector, check_dependencies
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
@@ -55,13 +55,13 @@ class Meetings:
         self._folder = folder
         self._merger = merger
 
-    async def receive(self, live: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState) -> bool:
+    async def receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
         """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
 
         Raises:
             InvalidUpdate, MissingDependency, DocumentPoisoned: as `LiveDocument.receive_all`.
         """
-        parsed = [await parse_in_slices(update, live.replica.shape) or parse_update(update) for update in updates]
+        parsed, data = [update.parsed for update in updates], [update.data for update in updates]
         for attempt in range(_TRIES + 1):
             ours, union = live.replica.clocks(), self._union(live, parsed)
             meeting = meeting_of(ours, theirs.vector, apart=theirs.is_apart)
@@ -71,17 +71,17 @@ class Meetings:
                 self._tell_other_rules(live)
                 return False
             gone = live.replica.deleted()
-            there = [item for update in updates for item in deleted_ranges(update)]
+            there = [item for update in updates for item in update.deleted]
             if not theirs.is_answer:
                 there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
             sides = Side(ours, gone), Side(theirs.vector, there)
             changes = live.changes
-            settled = await self.settle(live, updates, source, *sides, meeting, in_time=attempt == _TRIES)
+            settled = await self.settle(live, data, source, *sides, meeting, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
         # no await: what came and its repair are one step
-        for update, found in zip(updates, parsed, strict=True):
-            self._folder.edits.accept(live, update, source, found)
+        for update in updates:
+            self._folder.edits.accept(live, update, source)
         self.apply(live, settled)
         return True
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import DocumentPoisoned, HistoriesDiffer
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
 from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
@@ -86,6 +86,8 @@ class Texts:
         """
         try:
             yield
+        except HistoriesDiffer:
+            raise  # the wall refused it: nothing was changed
         except DocumentPoisoned:
             # no await: what is applied and not committed yet is in `untold`, everything else in the log
             rows = self.updates(live)

@@ -18,6 +18,7 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
+from yp2p.protocol.ysync import Shape, check
 
 _SLICE = 32
 _MAX_BYTES = 32 << 20
@@ -42,7 +43,7 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
         if finding.found is Found.TEXT and finding.content == leaf.content:
             made = first_import(finding.text)
             if made.version == leaf.version:
-                adopted += folder.edits.take_pulled(leaf.document, made.update, peer) is not None
+                adopted += folder.edits.take_pulled(leaf.document, check(made.update, Shape.TEXT), peer) is not None
         if number % _SLICE == 0:
             await trio.lowlevel.checkpoint()
     return adopted

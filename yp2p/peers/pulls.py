@@ -7,7 +7,7 @@ import trio
 from yp2p.documents.text import TextReplica, imported
 from yp2p.errors import DocumentPoisoned
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import parse_in_slices
+from yp2p.folder.live_document import check_in_slices
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.channels import Channels
 from yp2p.peers.questions import Questions
@@ -73,8 +73,7 @@ class Pulls:
             self._lacking.add(document)
             return
         try:
-            parsed = await parse_in_slices(state, Shape.TEXT)
-            self._folder.edits.take_pulled(document, state, self._peer, parsed)
+            self._folder.edits.take_pulled(document, await check_in_slices(state, Shape.TEXT), self._peer)
         except DocumentPoisoned as panic:
             self._channels.poisoned(document, str(panic))
 

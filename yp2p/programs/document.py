@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from secrets import randbits
 
 import structlog
-import trio
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
@@ -23,12 +22,12 @@ from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import MAX_HUNKS
 from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, PositionUnknown
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.live_document import LiveDocument, check_in_slices
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import ID, Displaced, Mended, Moved, mend, shield
-from yp2p.protocol.ysync import Parsed, Shape, UpdateParser, read_state_vector
+from yp2p.protocol.ysync import Checked, Parsed, Shape, check, read_state_vector
 from yp2p.store.database import Commit
 
 # Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
@@ -101,8 +100,7 @@ class ProgramDocument:
         if not self._is_its_file():
             raise FileGone("the file is another one by now, or no text any more")
         for update in updates:
-            parser = await self._parsed(update)
-            commit = self._take(update, parser, source)
+            commit = self._take(update, await self._checked(update), source)
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
 
@@ -121,35 +119,31 @@ class ProgramDocument:
 
     # --- what the program wrote ---------------------------------------------------------------------------------
 
-    async def _parsed(self, update: bytes) -> UpdateParser | None:
-        """What is in an update; None where it has what no file has, or is none."""
-        parser = UpdateParser(update, Shape.TEXT)
+    async def _checked(self, update: bytes) -> Checked | None:
+        """None where it has what no file has, or is none."""
         try:
-            for _ in parser.steps():
-                if len(update) > _SLICED_BYTES:
-                    await trio.lowlevel.checkpoint()
+            return await check_in_slices(update, Shape.TEXT)
         except InvalidUpdate:
             return None
-        return parser
 
-    def _take(self, update: bytes, parser: UpdateParser | None, source: object) -> Commit | None:
-        if parser is None:
+    def _take(self, update: bytes, checked: Checked | None, source: object) -> Commit | None:
+        if checked is None:
             return self._put_right(update, lambda text: _NUL in text)
-        self._check_clients(parser.parsed)
-        if parser.has_nul:
+        self._check_clients(checked.parsed)
+        if checked.has_nul:
             reason = "a file of text has no NUL character (U+0000)"
-            if self._is_synced() and not self._is_resync(parser.parsed):
+            if self._is_synced() and not self._is_resync(checked.parsed):
                 return self._undo(update, reason)
             return self._put_right(update, lambda text: _NUL in text, reason)
-        if self._is_too_large(update, parser.parsed):
+        if self._is_too_large(checked):
             reason = f"the text would have more than {self._max_text_bytes} bytes ([files] max_text_bytes)"
-            if self._is_synced() and not self._is_resync(parser.parsed):
+            if self._is_synced() and not self._is_resync(checked.parsed):
                 return self._undo(update, reason)
             raise InvalidUpdate(reason)  # what was written meanwhile stays where it is
-        if parser.has_replacement or self._is_beside_moved(parser.parsed):
+        if checked.has_replacement or self._is_beside_moved(checked.parsed):
             return self._put_right(update, lambda text: False)
         try:
-            return self._accept(source, update, parser.parsed)
+            return self._accept(source, checked)
         except HistoriesDiffer:
             return self._put_right(update, lambda text: False)
 
@@ -167,21 +161,19 @@ class ProgramDocument:
         """Whether an update is more than an edit of this program: it has operations of several clients."""
         return len(parsed.sections) > 1
 
-    def _is_too_large(self, update: bytes, parsed: Parsed) -> bool:
+    def _is_too_large(self, update: Checked) -> bool:
         size = self._live.text.size()
-        if size + len(update) <= self._max_text_bytes:
+        if size + len(update.data) <= self._max_text_bytes:
             return False
         fork = self._live.text.fork(1)
         try:
-            fork.receive(update, frozenset(), parsed)
+            fork.take(update)
         except HistoriesDiffer:
             return False  # it is looked at again when it was put right
         return fork.size() > max(size, self._max_text_bytes)
 
-    def _accept(self, source: object, update: bytes, parsed: Parsed | None = None) -> Commit | None:
-        return self._folder.edits.accept_from_program(
-            self._live, update, source, CAPTURE_S, parsed, self._program.client
-        )
+    def _accept(self, source: object, update: Checked) -> Commit | None:
+        return self._folder.edits.accept_from_program(self._live, update, source, CAPTURE_S, self._program.client)
 
     # --- putting right ------------------------------------------------------------------------------------------
 
@@ -189,7 +181,7 @@ class ProgramDocument:
         """Take an edit back: its operations are taken, and the text is what it was."""
         before, index = self._live.text.text(), PositionIndex(self._live.replica.state())
         mended = self._mend(update, index, lambda text: True)
-        commit = self._accept(None, mended.update)
+        commit = self._accept(None, check(mended.update, Shape.TEXT))
         index.apply(mended.update)
         shields = self._put_shields(mended.displaced, index)
         commit = self._edit(hunks(self._live.text.text(), before, limit=MAX_HUNKS), index) or commit
@@ -202,7 +194,7 @@ class ProgramDocument:
         before, index = self._live.text.text(), PositionIndex(self._live.replica.state())
         mended = self._mend(update, index, refused)
         divided = {(client, clock + 1): _character(before, index, (client, clock)) for client, clock in mended.pairs}
-        commit = self._accept(None, mended.update)
+        commit = self._accept(None, check(mended.update, Shape.TEXT))
         index.apply(mended.update)
         shields = self._put_shields(mended.displaced, index)
         now = self._live.text.text()

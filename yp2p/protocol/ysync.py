@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -347,13 +347,50 @@ def _read_ranges(cursor: Cursor, client: int) -> list[tuple[int, int, int]]:
     return ranges
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Somebody else's update whose form is right; only `check` and `checking` make one.
+
+    Whether a document has what it builds on is for `check_dependencies` to say, in the step that applies it.
+
+    Attributes:
+        deleted: client, first clock and length of what it deletes.
+        has_nul: whether it inserts U+0000.
+        has_replacement: whether it inserts U+FFFD, which Yjs sends for half of a surrogate pair.
+    """
+
+    data: bytes
+    parsed: Parsed
+    deleted: list[tuple[int, int, int]]
+    has_nul: bool
+    has_replacement: bool
+
+
+def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
+    """`check` in slices of some milliseconds each."""
+    parser = UpdateParser(data, shape)
+    yield from parser.steps()
+    return Checked(data, parser.parsed, parser.ranges, parser.has_nul, parser.has_replacement)
+
+
+def check(data: bytes, shape: Shape) -> Checked:
+    """Check the form of an update. Raises InvalidUpdate: no honest device made this."""
+    steps = checking(data, shape)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: Checked = done.value
+            return found
+
+
 def check_update(
     data: bytes,
     shape: Shape,
     known: StateVector,
     own_clients: Set[int] = frozenset(),
     halves: Set[tuple[int, int]] = frozenset(),
-) -> Parsed:
+) -> Checked:
     """Raise unless `data` may be given to a document whose state vector is `known`.
 
     Args:
@@ -363,15 +400,15 @@ def check_update(
         InvalidUpdate: the bytes are not an update that an honest device can have made.
         MissingDependency: something it builds on is not here yet.
     """
-    parsed = UpdateParser(data, shape).parse()
-    check_dependencies(parsed, known, own_clients, halves)
-    return parsed
+    checked = check(data, shape)
+    check_dependencies(checked.parsed, known, own_clients, halves)
+    return checked
 
 
 def check_dependencies(
     parsed: Parsed, known: StateVector, own_clients: Set[int] = frozenset(), halves: Set[tuple[int, int]] = frozenset()
 ) -> None:
-    """The part of `check_update` that depends on the document, for an update that was parsed before."""
+    """The part of `check_update` that depends on the document. Raises as that does."""
     if halves or parsed.halves:
         _check_cuts(parsed, known, halves)
     reached = dict(known)
