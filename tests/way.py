@@ -28,7 +28,7 @@ _LINES = 300
 # A function by its module and its qualified name.
 Call = tuple[str, str]
 # What the two halves of a way begin and end with.
-FROM_DISK, TO_SOCKET = ("files.watch", "Watcher._take"), ("transport.link", "Link._send_nowait")
+FROM_DISK, TO_SOCKET = ("files.watch", "Watcher._take"), ("transport.link", "Link._flush_nowait")
 FROM_SOCKET, TO_DISK = ("transport.link", "Link.receive"), ("files.replace", "exchange")
 
 

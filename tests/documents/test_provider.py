@@ -451,7 +451,7 @@ async def test_what_is_sent_at_once_and_what_has_to_wait_comes_in_order() -> Non
         left, right = await _link_pair(nursery)
         payloads = [number.to_bytes(4, "big") * 1000 for number in range(3000)]
         for number, payload in enumerate(payloads):
-            assert left.try_send(ChannelData(folder, document, payload))
+            assert left.send_nowait(ChannelData(folder, document, payload))
             if number % 100 == 0:
                 await trio.sleep(0.001)
         with trio.fail_after(60):
@@ -459,7 +459,7 @@ async def test_what_is_sent_at_once_and_what_has_to_wait_comes_in_order() -> Non
                 message = await right.receive()
                 assert isinstance(message, ChannelData)
                 assert message.payload == payload
-            assert left.try_send(ChannelData(folder, document, b"last"))
+            assert left.send_nowait(ChannelData(folder, document, b"last"))
             message = await right.receive()
         assert isinstance(message, ChannelData)
         assert message.payload == b"last"

@@ -106,7 +106,7 @@ def test_everything_that_kills_the_library_from_a_member(tmp_path: Path) -> None
         before, pid = _rss_mib(one.pid), one.pid
 
         def sends(document: DocumentID, payload: bytes) -> Callable[[Link], None]:
-            return lambda link: link.try_send(ChannelData(attacker.folder, document, payload)) and None
+            return lambda link: link.send_nowait(ChannelData(attacker.folder, document, payload)) and None
 
         refused = 0
         for document in (attacker.document, manifest_document_id(3)):
@@ -129,7 +129,7 @@ def test_everything_that_kills_the_library_from_a_member(tmp_path: Path) -> None
         for state in AWARENESS.values():
             attacker.run(sends(AWARENESS_CHANNEL, channel.encode(channel.AwarenessUpdate(state))))
         attacker.run(
-            lambda link: link.try_send(Documents(attacker.folder, ((attacker.document, b"\x00" * 1000),))) and None
+            lambda link: link.send_nowait(Documents(attacker.folder, ((attacker.document, b"\x00" * 1000),))) and None
         )
         assert one.pid == pid
         one.wait()
@@ -157,7 +157,7 @@ def test_a_device_that_does_not_read_costs_no_memory(tmp_path: Path) -> None:
             async with open_link(secured, Hello((1,), bytes(16), "deaf", 1)) as link:
                 # A step 1 makes the channel live; after that nothing is read any more.
                 step = channel.encode(channel.Step1(b"\x00"))
-                link.try_send(ChannelData(attacker.folder, attacker.document, step))
+                link.send_nowait(ChannelData(attacker.folder, attacker.document, step))
                 await link.receive()
                 before = _rss_mib(one.pid)
                 for number in range(120):

@@ -26,7 +26,7 @@ class Wire:
         self.sent: list[ChannelData | ChannelClose] = []
         self.has_received_more = False
 
-    def try_send(self, message: ChannelData | ChannelClose, key: bytes | None = None) -> bool:
+    def send_nowait(self, message: ChannelData | ChannelClose, key: bytes | None = None) -> bool:
         self.sent.append(message)
         return True
 

@@ -29,7 +29,7 @@ class Wire:
         self.peer = SimpleNamespace(features="")
         self.has_received_more = False
 
-    def try_send(self, message: object, key: bytes | None = None) -> bool:
+    def send_nowait(self, message: object, key: bytes | None = None) -> bool:
         self.sent.append(message)
         return True
 

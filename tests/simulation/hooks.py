@@ -169,7 +169,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (os, "urandom", rng.randbytes),
             (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
             (dialer, "connect", connect),
-            (link, "send_at_once", lambda stream, data: stream.take_nowait(data)),
+            (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
             (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             (os, "write", _write),

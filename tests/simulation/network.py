@@ -109,7 +109,7 @@ class SimulatedStream:
         self._out.wake()
 
     def take_nowait(self, data: bytes) -> int:
-        """As `transport/at_once.py`: what there is room for, and now and then only a part of it."""
+        """As `transport/nowait.py`: what there is room for, and now and then only a part of it."""
         if self._connection.broken or self._closed or self._out.size > _WINDOW_BYTES:
             return 0
         rng = self._connection.network.rng

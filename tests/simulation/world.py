@@ -103,7 +103,7 @@ class World:
             stack.enter_context(installed(self.rng, self._connect))
             stack.enter_context(hooks.patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
             stack.enter_context(hooks.patch.object(trio.testing.MockClock, "_autojump", _jump_past_deadline))
-            stack.enter_context(hooks.patch.object(Link, "try_send", self._counting(Link.try_send)))
+            stack.enter_context(hooks.patch.object(Link, "send_nowait", self._counting(Link.send_nowait)))
             try:
                 trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
             except BaseExceptionGroup as group:
@@ -133,7 +133,7 @@ class World:
     def _counting(self, send: Callable[..., bool]) -> Callable[..., bool]:
         """Count the messages that carry updates of texts."""
 
-        def try_send(link: Link, message: Message, key: bytes | None = None) -> bool:
+        def send_nowait(link: Link, message: Message, key: bytes | None = None) -> bool:
             done = send(link, message, key)
             host = current_host.get()
             if done and host is not None and isinstance(message, ChannelData) and message.document not in _MANIFESTS:
@@ -142,7 +142,7 @@ class World:
                     self.updates_sent[host.name, link.remote_host] += 1
             return done
 
-        return try_send
+        return send_nowait
 
     async def _main(self) -> None:
         async with trio.open_nursery() as nursery:

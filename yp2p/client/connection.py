@@ -110,7 +110,7 @@ class Connection:
         """Raises WebSocketClosed."""
         await self._stream.send(self._socket.message(message))
 
-    def try_send(self, message: bytes) -> None:
+    def send_nowait(self, message: bytes) -> None:
         """Send what the kernel takes at once, while nobody is in `send`; `send_rest` has to follow."""
         try:
             data = self._rest + self._socket.message(message)
@@ -124,7 +124,7 @@ class Connection:
         return bool(self._rest)
 
     async def send_rest(self) -> None:
-        """Send what `try_send` could not."""
+        """Send what `send_nowait` could not."""
         rest, self._rest = self._rest, b""
         if rest:
             await self._stream.send(rest)

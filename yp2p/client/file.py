@@ -240,7 +240,7 @@ class File(EditableText):
             return  # it is part of step 2, once the daemon says what it has
         if self._is_sender_idle and not self._more.is_set():
             # The first of a burst goes at once. The others gather until the sender has woken, and go in one message.
-            self._connection.try_send(channel.encode(channel.Updates((update,))))
+            self._connection.send_nowait(channel.encode(channel.Updates((update,))))
             self._more.set()
         else:
             self._queue(_Update(update))

@@ -326,7 +326,7 @@ class Provider:
         else:
             size = self._held.size + len(data)
             updates = (*self._held.take(), update)
-            if size > MAX_WAITING_BYTES or not self._send_now(updates):
+            if size > MAX_WAITING_BYTES or not self._send_nowait(updates):
                 self._waiting.add(*updates)
                 self._more.set()
         if self._waiting.is_too_long() or self._held.is_too_long():
@@ -335,15 +335,15 @@ class Provider:
             self._overrun = True
             self._more.set()
 
-    def _send_now(self, updates: tuple[_Update, ...]) -> bool:
+    def _send_nowait(self, updates: tuple[_Update, ...]) -> bool:
         """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
-        try_send = getattr(self._channel, "try_send", None)
-        if try_send is None or not self._live or self._sending.locked() or not self.is_idle:
+        send_nowait = getattr(self._channel, "send_nowait", None)
+        if send_nowait is None or not self._live or self._sending.locked() or not self.is_idle:
             return False
         now = trio.current_time()
         if now < self._next_at:
             return False
-        if not all(map(try_send, self._messages(updates))):  # what went is said again with the rest: that is no harm
+        if not all(map(send_nowait, self._messages(updates))):  # what went is said again with the rest: that is no harm
             return False
         self._next_at = now + self._pace_s()
         return True

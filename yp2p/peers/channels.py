@@ -188,7 +188,7 @@ class Channels:
                 if now - opened.used_at > patience and opened.provider.is_idle:
                     del self._open[document]
                     opened.channel.close()
-                    self._link.try_send(ChannelClose(self._folder.id, document))
+                    self._link.send_nowait(ChannelClose(self._folder.id, document))
 
     def _note_synced(self, document: DocumentID, opened: _OpenChannel) -> None:
         if opened.provider.synced.is_set():

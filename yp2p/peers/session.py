@@ -159,11 +159,11 @@ class FolderSession:
 
     def both_changed(self, message: BothChanged) -> None:
         if any(self._peer in side.devices for side in message.sides):
-            self._link.try_send(message)
+            self._link.send_nowait(message)
 
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
-        self._link.try_send(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
+        self._link.send_nowait(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
 
     def _must_relay(self, source: object) -> bool:
         return source not in self._peer_links
@@ -181,7 +181,7 @@ class FolderSession:
 
     def _announce_links(self) -> None:
         others = tuple(sorted(device for device in self._folder.observers.sessions if device != self._peer))
-        self._link.try_send(FolderLinks(self._folder.id, others))
+        self._link.send_nowait(FolderLinks(self._folder.id, others))
 
     async def probe(self) -> bool:
         """Ask the peer for its state now; tells whether it is settled and equal to ours."""

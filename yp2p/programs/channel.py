@@ -5,13 +5,13 @@ from __future__ import annotations
 import trio
 
 from yp2p.programs.websocket import WebSocket
-from yp2p.transport.at_once import send_at_once
+from yp2p.transport.nowait import write_nowait
 
 RECEIVE_BYTES = 64 << 10
 
 
 class ProgramChannel:
-    """The channel of one document over a connection. Whoever sends waits for those before; `try_send` for nobody."""
+    """The channel of one document over a connection. Whoever sends waits for those before; `send_nowait` for nobody."""
 
     def __init__(self, stream: trio.SocketStream, socket: WebSocket, path: str, nursery: trio.Nursery) -> None:
         self.path = path
@@ -33,12 +33,12 @@ class ProgramChannel:
             except OSError as error:
                 raise trio.BrokenResourceError from error
 
-    def try_send(self, message: bytes) -> bool:
+    def send_nowait(self, message: bytes) -> bool:
         """Send what the kernel takes at once; False when something is being sent, or it is over."""
         if self._sending.locked() or self.rest or self._socket.closed is not None:
             return False
         data = self._socket.message(message)
-        self.rest = memoryview(data)[send_at_once(self._stream, data) :]
+        self.rest = memoryview(data)[write_nowait(self._stream, data) :]
         if self.rest:
             self._nursery.start_soon(self._send, b"")
         return True

@@ -53,11 +53,11 @@ class LinkChannel:
         key = self.folder + self.document
         await self._link.send(ChannelData(self.folder, self.document, message), key)
 
-    def try_send(self, message: bytes) -> bool:
+    def send_nowait(self, message: bytes) -> bool:
         """Send one message, or drop it when too much waits already."""
         self.on_activity()
         key = self.folder + self.document
-        return self._link.try_send(ChannelData(self.folder, self.document, message), key)
+        return self._link.send_nowait(ChannelData(self.folder, self.document, message), key)
 
     async def recv(self) -> bytes:
         """The next message. Raises trio.EndOfChannel."""

@@ -10,7 +10,7 @@ Theory of operation
     is sent in the last of them; a killed peer is EOF at once.
 
 Invariants
-    * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `try_send` refuses.
+    * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `send_nowait` refuses.
     * A stream that ends without the authenticated end was cut off, and is reported as such.
 """
 
@@ -27,8 +27,8 @@ from yp2p.errors import MessageFault
 from yp2p.protocol import messages
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
-from yp2p.transport.at_once import send_at_once
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
+from yp2p.transport.nowait import write_nowait
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
@@ -89,7 +89,7 @@ class Link:
     def remote_port(self) -> int:
         return int(self._stream.socket.getpeername()[1])
 
-    def try_send(self, message: Message, key: bytes | None = None) -> bool:
+    def send_nowait(self, message: Message, key: bytes | None = None) -> bool:
         """Queue a message; False when too much is queued already (it is dropped then)."""
         if self._closing is not None or self._encoder.queued_bytes > MAX_QUEUED_BYTES:
             return False
@@ -97,7 +97,7 @@ class Link:
         self._encoder.send(data, lane_for(data), key)
         self.exchanged[type(message).__name__] += len(data)
         if self._is_idle and len(data) < _BULK_FROM_BYTES:
-            self._send_nowait()
+            self._flush_nowait()
         else:
             self._more.set()
         return True
@@ -107,10 +107,10 @@ class Link:
         """Whether the writer sleeps, with nothing to send."""
         return self._is_waiting and not self._more.is_set()
 
-    def _send_nowait(self) -> None:
+    def _flush_nowait(self) -> None:
         """What is typed goes out before the writer could wake."""
         frames = self._next_frames()
-        taken = send_at_once(self._stream, frames)
+        taken = write_nowait(self._stream, frames)
         self.sent_bytes += taken
         self._unsent = frames[taken:]
         if self._unsent or self._encoder.queued_bytes:
@@ -121,7 +121,7 @@ class Link:
         async with self._room:
             while self._encoder.queued_bytes > limit and self._closing is None:
                 await self._room.wait()
-        if not self.try_send(message, key):
+        if not self.send_nowait(message, key):
             raise LinkClosed(self._closing or "the link is closed")
 
     def close(self, reason: str) -> None:
@@ -253,7 +253,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run_writer)
         try:
-            link.try_send(hello)
+            link.send_nowait(hello)
             if link.peer is None:
                 with trio.fail_after(HANDSHAKE_LIMIT_S):
                     link.peer = _checked(await link.receive())

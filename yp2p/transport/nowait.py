@@ -7,7 +7,7 @@ import os
 import trio
 
 
-def send_at_once(stream: trio.SocketStream, data: bytes) -> int:
+def write_nowait(stream: trio.SocketStream, data: bytes) -> int:
     """How many of the bytes the kernel takes now; none also of a broken stream: whoever sends the rest is told.
 
     Nobody may be in `stream.send_all` meanwhile.
