@@ -94,6 +94,7 @@ def test_a_file_that_was_parked_when_the_daemon_died(pair: list[Device]) -> None
     two.stop()
     with sqlite3.connect(two.home / "store.db") as store:
         entry = store.execute("SELECT hex(entry) FROM file").fetchone()[0].lower()
+    store.close()
     (two.dir / "a.txt").rename(two.dir / ".yp2p" / "tmp" / f"park-{entry}")
     two.start()
     synced(one, two)

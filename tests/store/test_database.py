@@ -27,7 +27,7 @@ async def test_what_is_waited_for_is_durable_and_in_order(tmp_path: Path) -> Non
         commits = [database.submit([(INSERT, (number,))]) for number in range(100)]
         await commits[-1].wait()
         assert all(commit.is_done for commit in commits)
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other, other:
             assert other.execute("SELECT count(*) FROM start").fetchone() == (100,)
         assert database.pending().is_done
         seqs = [database.next_seq(), database.next_seq()]
@@ -111,9 +111,25 @@ async def test_a_damaged_store_is_reported_and_left_alone(tmp_path: Path) -> Non
         assert path.read_bytes() == broken
 
 
+def _is_open(path: Path) -> bool:
+    return any(link.exists() and link.samefile(path) for link in Path("/proc/self/fd").iterdir())
+
+
+async def test_a_store_that_is_refused_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE x (y)")
+    # Whoever has the exception still has everything that its traceback leads to.
+    with pytest.raises(DamagedError, match="not a store of yp2p") as raised:
+        async with open_database(path):
+            pass
+    assert not _is_open(path)
+    assert raised.value.__traceback__ is not None
+
+
 async def test_another_programs_database_and_a_newer_one_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE x (y)")
     with pytest.raises(DamagedError, match="not a store of yp2p"):
         async with open_database(path):
@@ -121,7 +137,7 @@ async def test_another_programs_database_and_a_newer_one_are_refused(tmp_path: P
     path.unlink()
     async with open_database(path):
         pass
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("PRAGMA user_version = 99")
     with pytest.raises(DamagedError, match="newer yp2p"):
         async with open_database(path):

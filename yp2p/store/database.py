@@ -25,7 +25,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -140,14 +140,16 @@ class Database:
 
     def __init__(self, path: Path, *, make_room: bool = True) -> None:
         self.path = path
-        self._write = _connect(path)
-        self._prepare()
-        if make_room:
-            self._make_room()
-        self._read = _connect(path)
-        self._read.execute("PRAGMA query_only = ON")
-        self._next_seq = tables.log.last_seq(self.rows) + 1
-        self._next_notice = tables.notice.last_number(self.rows)
+        with ExitStack() as refused:  # closes what was opened of a store that cannot be used
+            self._write = refused.enter_context(closing(_connect(path)))
+            self._prepare()
+            if make_room:
+                self._make_room()
+            self._read = refused.enter_context(closing(_connect(path)))
+            self._read.execute("PRAGMA query_only = ON")
+            self._next_seq = tables.log.last_seq(self.rows) + 1
+            self._next_notice = tables.notice.last_number(self.rows)
+            refused.pop_all()
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
         self._last = Commit()
         self._last.finish()
@@ -331,7 +333,11 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
