@@ -11,10 +11,10 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels bench clean
+.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels constraints bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
@@ -78,6 +78,9 @@ packaging: $(TEST_VENV)/.wheel ## Every command of the bare wheel in a terminal,
 
 wheels: $(VENV)/.dev ## Whether every dependency has wheels for Python 3.11 to 3.14 on x86-64 and aarch64
 	@$(BIN)/python tests/packaging/wheels.py
+
+constraints: $(TEST_VENV)/.wheel ## Write config/constraints.txt anew: the versions of everything that the wheel brings
+	sh tests/packaging/constraints.sh
 
 SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts

@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement  # comes with pytest
+from packaging.utils import canonicalize_name
 
 from yp2p.cli.main import COMMANDS
 from yp2p.config import sections
@@ -60,6 +62,15 @@ def test_every_dependency_has_its_reason() -> None:
     for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
         name = re.split(r"[<>=\[]", requirement)[0]
         assert name in text, name
+
+
+def test_every_dependency_has_a_tested_version_within_its_range() -> None:
+    lines = [line for line in _read("config/constraints.txt").splitlines() if not line.startswith("#")]
+    tested = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    for requirement in map(Requirement, tomllib.loads(_read("pyproject.toml"))["project"]["dependencies"]):
+        version = tested.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is missing: make constraints"
+        assert requirement.specifier.contains(version), f"{requirement} is not {version}: make constraints"
 
 
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
