@@ -11,10 +11,10 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
@@ -75,6 +75,9 @@ power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems
 
 packaging: $(TEST_VENV)/.wheel ## Every command of the bare wheel in a terminal, without what developers install
 	sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest
+
+debian13: $(TEST_VENV)/.wheel ## The bare wheel and the demo on Debian 13 without a compiler (root, debootstrap; ARGS=tests/store)
+	sh tests/packaging/debian13.sh $(TEST_VENV)/bin/pip $(ARGS)
 
 wheels: $(VENV)/.dev ## Whether every dependency has wheels for Python 3.11 to 3.14 on x86-64 and aarch64
 	@$(BIN)/python tests/packaging/wheels.py
