@@ -11,7 +11,7 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
 
-test-all: lint test long simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
+test-all: lint test long properties simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p tests benches docs
@@ -101,6 +101,10 @@ ifdef SEED
 else
 	YP2P_SEEDS=0:$(N) $(TEST_VENV)/bin/pytest -q -rA -m simulation -p no:randomly tests/simulation
 endif
+
+EFFORT ?= ci
+properties: $(TEST_VENV)/.wheel ## What holds for any text and any order, tried more often: EFFORT=ci, or deep for a night
+	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=7200 tests/threeway tests/documents tests/protocol tests/store
 
 hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz

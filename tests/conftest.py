@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from effort import EFFORT, many
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("yp2p", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("yp2p")
+_EXAMPLES = 100  # as Hypothesis has it
+
+settings.register_profile(
+    EFFORT, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=many(_EXAMPLES)
+)
+settings.load_profile(EFFORT)

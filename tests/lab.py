@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ class Device:
                 command = [*self._prefix, YP2P, "daemon"]
                 self._process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
             else:
-                self._process = zygote.start(["daemon"], self.environment, log.fileno())
+                self._process = zygote.start(["daemon"], self.environment, log.fileno(), log.fileno())
         self.started_at = time.monotonic()
         eventually(self._is_ready, READY_LIMIT_S, f"{self.name} being ready\n{self.log.read_text()[-2000:]}")
         return self
@@ -94,9 +95,19 @@ class Device:
         return call(self.home / "control.sock", method, path, body, timeout_s)
 
     def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self._prefix, YP2P, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout_s
-        )
+        command = [*self._prefix, YP2P, *arguments]
+        if self._prefix or "PYTEST_CURRENT_TEST" not in os.environ:
+            return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout_s)
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = zygote.start(arguments, self.environment, output.fileno(), errors.fileno())
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            output.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(command, code, output.read(), errors.read())
 
     def cli(self, *arguments: str, timeout_s: float = 60) -> str:
         done = self.run(*arguments, timeout_s=timeout_s)

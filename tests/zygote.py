@@ -1,8 +1,8 @@
-"""Starts daemons by a fork of a process that has loaded their modules, which is most of what a start costs.
+"""Starts `yp2p` by a fork of a process that has loaded its modules, which is most of what a start costs.
 
-Each test process has one, with no thread and nothing running in it. A daemon is and does the same: `yp2p daemon`
-with an environment, a working directory and output of its own. As people do, by a new process, daemons are started in
-tests/netns and tests/systemd, by `yp2p up` and by the benches.
+Each test process has one, with no thread and nothing running in it. What it starts is and does the same: `yp2p` with an
+environment, a working directory and output of its own. As people do, by a new process, it is started in tests/netns,
+tests/systemd and tests/packaging, by `yp2p up` and by the benches.
 """
 
 from __future__ import annotations
@@ -75,16 +75,17 @@ class Zygote:
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> Process:
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> Process:
         """Run `yp2p` with these arguments.
 
         Args:
-            output: a file for both standard output and standard error.
+            output: the file that is standard output.
+            errors: that is standard error.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             request = json.dumps({"arguments": list(arguments), "environment": dict(environment), "cwd": os.getcwd()})
-            descriptors = array.array("i", [theirs.fileno(), output])
+            descriptors = array.array("i", [theirs.fileno(), output, errors])
             self._own.sendmsg([request.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
         ours.settimeout(_START_LIMIT_S)
         pid = int(ours.recv(_MESSAGE_BYTES))
@@ -95,12 +96,12 @@ class Zygote:
 _zygote: Zygote | None = None
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: int) -> Process:
-    """Run `yp2p` with these arguments, by the zygote of this process."""
+def start(arguments: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> Process:
+    """Run `yp2p` with these arguments, by the zygote of this process; with files for its output and its errors."""
     global _zygote
     if _zygote is None:
         _zygote = Zygote()
-    return _zygote.start(arguments, environment, output)
+    return _zygote.start(arguments, environment, output, errors)
 
 
 def _move_mdns() -> None:
@@ -147,10 +148,10 @@ def _serve(requests: socket.socket) -> None:
                 with running.pop(pid) as connection, suppress(OSError):
                     connection.send(str(os.waitstatus_to_exitcode(status)).encode())
         if requests in ready:
-            data, descriptors, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES, 2)
+            data, descriptors, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES, 3)
             if not data:
                 break  # whoever started daemons is gone; they go with it
-            connection, output = socket.socket(fileno=descriptors[0]), descriptors[1]
+            connection, *outputs = socket.socket(fileno=descriptors[0]), *descriptors[1:]
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -159,8 +160,9 @@ def _serve(requests: socket.socket) -> None:
                     other.close()
                 os.close(wake_read)
                 os.close(wake_write)
-                _become(json.loads(data), output)
-            os.close(output)
+                _become(json.loads(data), outputs)
+            for output in outputs:
+                os.close(output)
             running[pid] = connection
             with suppress(OSError):
                 connection.send(str(pid).encode())
@@ -169,13 +171,13 @@ def _serve(requests: socket.socket) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _become(request: dict[str, object], output: int) -> None:
+def _become(request: dict[str, object], outputs: Sequence[int]) -> None:
     """Be the process that was asked for; this does not return."""
     code = 1
     try:
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for target, output in enumerate(outputs, 1):
+            os.dup2(output, target)
+            os.close(output)
         os.chdir(str(request["cwd"]))
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]

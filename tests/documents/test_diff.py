@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ lines = st.lists(st.sampled_from(["one\n", "two two\n", "three 3\n", "\n", "x = 
 
 
 @given(st.one_of(texts, lines), st.one_of(texts, lines), st.integers(min_value=1, max_value=5))
-@settings(max_examples=400)
+@settings(max_examples=many(400))
 def test_the_hunks_make_the_new_text(old: str, new: str, limit: int) -> None:
     for found in (hunks(old, new), hunks(old, new, limit=limit)):
         assert apply_hunks(old, found) == new
@@ -27,7 +28,7 @@ def test_the_hunks_make_the_new_text(old: str, new: str, limit: int) -> None:
 
 
 @given(texts, texts)
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 def test_a_replica_becomes_the_new_text_in_any_unicode(old: str, new: str) -> None:
     replica = TextReplica.from_updates(1, [imported(old)])
     other = TextReplica.from_updates(2, [imported(old)])
@@ -66,7 +67,7 @@ def _edit_lines(rng: random.Random, text: str, tokens: list[str]) -> str:
     return "".join(rows)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(many(100)))
 def test_fifty_line_edits_on_each_of_two_devices(seed: int) -> None:
     rng = random.Random(seed)
     base = "".join(f"def name_{n}(a, b):  # {rng.randrange(10**6)}\n" for n in range(120))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 
 from yp2p.documents.diff import hunks, unified
 from yp2p.documents.history import Row, blame, versions
@@ -33,7 +34,7 @@ class Log:
         self.texts.append(self.replica.text())
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(many(10)))
 def test_every_line_has_the_device_that_wrote_it(seed: int) -> None:
     rng = random.Random(seed)
     log, wrote = Log(), dict[str, tuple[str, int]]()
@@ -95,7 +96,7 @@ def test_a_version_does_not_get_longer_than_it_may() -> None:
     assert [version.at - version.since for version in found] == [0, 180, 180, 0]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(many(20)))
 def test_a_unified_diff_says_what_became_of_every_line(seed: int) -> None:
     rng = random.Random(seed)
     old = [f"{rng.randrange(6)}\n" for _ in range(40)]

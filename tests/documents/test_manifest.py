@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 
 import pytest
+from effort import many
 
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
 from yp2p.errors import MissingDependency
@@ -116,7 +117,7 @@ def test_a_document_in_use_does_not_rest() -> None:
     assert manifest.replicas[index].rest()
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(many(30)))
 def test_entries_are_what_a_manifest_made_anew_says(seed: int) -> None:
     """Whatever changed at a time, by whomever, in whatever order it came, and whether a document rested meanwhile."""
     rng = random.Random(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 from meetings import Author, Node, come_to_rest, exchange, run
 
 from yp2p.documents.diff import Hunk, hunks
@@ -24,7 +25,7 @@ def _nodes(text: str, *changes: str) -> list[Node]:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_same_change_made_apart_comes_once(count: int) -> None:
-    for seed in range(60):
+    for seed in range(many(60)):
         rng = random.Random(seed)
         author = Author(rng)
         text = author.text()
@@ -74,7 +75,7 @@ def test_an_edit_that_is_on_its_way_while_both_repair() -> None:
 
 
 def test_three_change_one_line_and_all_links_come_up_at_once() -> None:
-    for seed in range(20):
+    for seed in range(many(20)):
         nodes = _nodes("a\ntimeout = 1\nb\n", *(f"a\ntimeout = {number}\nb\n" for number in (1800, 2400, 900)))
         assert come_to_rest(nodes, random.Random(seed)) <= 3
         assert nodes[0].text() == "a\ntimeout = 2400\nb\n", seed
@@ -107,7 +108,7 @@ def test_somebody_types_inside_a_line_that_a_repair_replaces() -> None:
     "devices", [3, pytest.param(4, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.long)]
 )
 def test_devices_that_meet_in_any_order_come_to_rest(devices: int) -> None:
-    for seed in range(20):
+    for seed in range(many(20)):
         outcome = run(seed, devices)
         assert outcome.rounds <= devices, seed
         assert outcome.lost == [], seed
@@ -128,7 +129,7 @@ def test_keystrokes_that_cross_are_no_meeting() -> None:
 
 def test_a_repair_passes_the_wall_and_says_what_it_should() -> None:
     """Any text of any union, with characters of every size."""
-    for seed in range(200):
+    for seed in range(many(200)):
         rng = random.Random(seed)
         author = Author(rng)
         text = author.text()

@@ -6,6 +6,7 @@ import random
 from itertools import permutations
 
 import pytest
+from effort import many
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.order import Order
@@ -207,7 +208,7 @@ def test_what_is_in_very_many_places_needs_one_client_id() -> None:
     assert one.text == "".join(lines)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(many(12)))
 def test_it_brings_back_what_the_librarys_undo_manager_does(seed: int) -> None:
     """On a log in which nothing was brought back before: that manager does not know of what an earlier one did."""
     rng = random.Random(seed)
@@ -237,7 +238,7 @@ def test_it_brings_back_what_the_librarys_undo_manager_does(seed: int) -> None:
         assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(many(25)))
 def test_whatever_was_deleted_and_undone_by_whomever_is_there_once(seed: int) -> None:
     """Three devices delete lines, undo, redo and restore at random, apart and together."""
     rng = random.Random(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
@@ -48,7 +49,7 @@ def test_a_transaction_that_fails_holds_nothing_back() -> None:
     assert str(one) == "theirs"
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(many(30)))
 def test_edits_count_characters_however_else_the_text_changes(seed: int) -> None:
     """By hand in the library's text, in transactions, and by what others write in between."""
     rng = random.Random(seed)
@@ -110,7 +111,7 @@ def test_positions_are_right_within_a_transaction(was_asked_before: bool, opened
     assert two.index_of(end) == two.index_of(cursor) == 13
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(many(20)))
 def test_positions_within_transactions_are_those_of_a_fresh_document(seed: int) -> None:
     rng = random.Random(seed)
     one, _, _, _ = _pair()

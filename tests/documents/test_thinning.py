@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.history import Row, blame
@@ -50,7 +51,7 @@ def _log(rng: random.Random, count: int) -> tuple[list[tuple[int, bytes]], list[
     return rows, texts, whole
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(many(20)))
 def test_the_versions_that_stay_are_what_they_were(seed: int) -> None:
     rng = random.Random(seed)
     rows, texts, whole = _log(rng, 80)
@@ -66,7 +67,7 @@ def test_the_versions_that_stay_are_what_they_were(seed: int) -> None:
     assert joined(found, {seq for seq, _ in found}, Shape.TEXT) == found  # what stands alone stays as it is
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(many(10)))
 def test_a_thinned_device_goes_on_merging_with_one_that_is_not(seed: int) -> None:
     rng = random.Random(seed)
     rows, _, whole = _log(rng, 60)
@@ -84,7 +85,7 @@ def test_a_thinned_device_goes_on_merging_with_one_that_is_not(seed: int) -> Non
     assert thinned.version() == untouched.version()
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(many(10)))
 def test_what_came_after_the_thinned_rows_can_be_undone(seed: int) -> None:
     rng = random.Random(seed)
     rows, texts, _ = _log(rng, 40)

@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import PEER, Bridge, open_bridge, replica_like
+from effort import many
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Entry
@@ -94,7 +95,7 @@ def test_texts_that_were_replaced_come_back_one_by_one(texts: list[str]) -> None
     _run(test)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(many(12)))
 def test_going_back_and_forth_is_exact_and_leaves_what_others_wrote(seed: int) -> None:
     rng = random.Random(seed)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from effort import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ _VALID_TWIST_POINTS = (
 
 
 @given(st.binary(min_size=1, max_size=12), st.binary(min_size=1, max_size=12))
-@settings(max_examples=25)
+@settings(max_examples=many(25))
 def test_only_the_same_code_confirms(one: bytes, two: bytes) -> None:
     a = CPace(one, b"ci", b"sid", scalar=YA, associated=b"a")
     b = CPace(two, b"ci", b"sid", scalar=YB, associated=b"b")

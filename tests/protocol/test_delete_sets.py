@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from effort import many
 
 from yp2p.protocol.delete_sets import DeletedRange, GrowingSet, encode, in_order, without
 from yp2p.protocol.ysync import Cursor, _read_delete_set
@@ -18,7 +19,7 @@ def _single(ranges: list[DeletedRange]) -> set[tuple[int, int]]:
     return {(client, clock) for client, start, length in ranges for clock in range(start, start + length)}
 
 
-@pytest.mark.parametrize("seed", range(500))
+@pytest.mark.parametrize("seed", range(many(500)))
 def test_ranges_are_sets(seed: int) -> None:
     rng = random.Random(seed)
     one, two = _ranges(rng), _ranges(rng)
@@ -28,7 +29,7 @@ def test_ranges_are_sets(seed: int) -> None:
     assert _read_delete_set(Cursor(encode(one))) == in_order(one)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(many(200)))
 def test_a_growing_set_counts_each_operation_once(seed: int) -> None:
     rng = random.Random(seed)
     growing, before = GrowingSet(), set[tuple[int, int]]()

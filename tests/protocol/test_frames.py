@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ def test_an_announced_length_above_the_cap_ends_it_at_once() -> None:
 
 
 @given(st.binary(min_size=1, max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 def test_garbage_gives_only_our_errors(data: bytes) -> None:
     _, decoder = _pair()
     try:

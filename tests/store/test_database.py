@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from effort import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ _STATEMENTS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(st.lists(_STATEMENTS, max_size=30), st.integers(1, 70))
 def test_statements_that_are_executed_together_do_what_they_do_one_by_one(
     statements: list[tuple[str, tuple[int, ...]]], times: int

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from effort import many
 
 from yp2p.threeway.merge import merge
 from yp2p.threeway.myers import changed_rows
@@ -53,7 +54,7 @@ def _small_texts(seed: int) -> Iterator[str]:
 
 def test_a_clean_merge_is_git_s(git_merge: Callable[[str, str, str], tuple[bool, str]]) -> None:
     clean = 0
-    for seed in range(250):
+    for seed in range(many(250)):
         base, ours, theirs = _small_texts(seed)
         is_clean, by_git = git_merge(base, ours, theirs)
         merged = merge("notes.txt", base, ours, theirs)
@@ -61,7 +62,7 @@ def test_a_clean_merge_is_git_s(git_merge: Callable[[str, str, str], tuple[bool,
             clean += 1
             assert merged.text == by_git, seed
         assert bool(merged.told) == (not is_clean), seed
-    assert clean > 60
+    assert clean >= many(60)
 
 
 def _long_texts(seed: int) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from effort import many
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def _edits(lines: list[str], fresh: list[str], places: list[int]) -> list[str]:
 
 
 @given(TEXTS, TEXTS, TEXTS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_the_sides_can_be_exchanged(base: str, ours: str, theirs: str) -> None:
     here, there = merge("a.txt", base, ours, theirs), merge("a.txt", base, theirs, ours)
     assert here.text == there.text
@@ -51,14 +52,14 @@ def test_the_sides_can_be_exchanged(base: str, ours: str, theirs: str) -> None:
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 def test_a_side_alone_stands(base: str, side: str) -> None:
     assert merge("a.txt", base, side, base) == Merged(side)
     assert merge("a.txt", base, side, side) == Merged(side)
 
 
 @given(TEXTS, TEXTS, TEXTS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_what_is_told_stands_where_it_is_said(base: str, ours: str, theirs: str) -> None:
     merged = merge("a.txt", base, ours, theirs)
     lines = merged.text.splitlines(keepends=True) if "\r" not in merged.text else None
@@ -76,7 +77,7 @@ def test_what_is_told_stands_where_it_is_said(base: str, ours: str, theirs: str)
     st.lists(st.integers(0, 40), min_size=1, max_size=4),
     st.lists(st.integers(0, 40), min_size=1, max_size=4),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_no_line_is_made_up_lost_or_doubled(rows: list[int], here: list[int], there: list[int]) -> None:
     base = [UNLIKE[row] for row in rows]
     ours, theirs = _edits(base, UNLIKE[13:17], here), _edits(base, UNLIKE[18:22], there)
@@ -97,7 +98,7 @@ OBJECTS = st.dictionaries(
 
 
 @given(OBJECTS, OBJECTS, OBJECTS, st.sampled_from([2, None]))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_json_that_parsed_still_parses(base: Any, ours: Any, theirs: Any, indent: int | None) -> None:
     texts = [json.dumps(value, indent=indent) + "\n" for value in (base, ours, theirs)]
     merged = merge("a.json", *texts)
@@ -118,7 +119,7 @@ def _members(found: list[tuple[str, Any]]) -> dict[str, Any]:
         max_size=2,
     ),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=many(120), deadline=None)
 def test_python_that_parsed_still_parses(parts: list[str], numbers: list[int], blocks: list[str]) -> None:
     base = [part.format(number, number) for number, part in enumerate(parts)]
     sides = []

@@ -6,11 +6,12 @@ import json
 import random
 
 import pytest
+from effort import many
 
 from yp2p.threeway.merge import merge
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(many(200)))
 def test_of_a_small_file_that_two_programs_wrote_the_later_one_stands(seed: int) -> None:
     rng = random.Random(seed)
 
@@ -26,7 +27,7 @@ def test_of_a_small_file_that_two_programs_wrote_the_later_one_stands(seed: int)
         assert len(merged.told) == 1, "and what the other one wrote is told"
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(many(50)))
 def test_so_does_that_of_several_lines_and_in_json_there_may_be_more_each_time(seed: int) -> None:
     rng = random.Random(seed)
 
