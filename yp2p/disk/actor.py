@@ -9,36 +9,31 @@ The folder is paused while its root or its marker is missing: an unmounted disk 
 
 from __future__ import annotations
 
+import itertools
 import math
-import time
 from functools import partial
 
 import structlog
 import trio
 
 from yp2p.config import Files, Trash
+from yp2p.disk import housekeeping, mass_deletion
+from yp2p.disk.changed_paths import ChangedPaths
+from yp2p.disk.housekeeping import Housekeeping
 from yp2p.disk.ingest.ignored import apply_rules, is_left_alone, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
-from yp2p.documents.manifest import Change
 from yp2p.errors import FolderError, first_of
-from yp2p.files import trash
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
-from yp2p.files.root import TRASH, Root
+from yp2p.files.root import Root
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import FileRecord, day_begins, forget_old_bases
-from yp2p.memory import trim
-from yp2p.store import tables
+from yp2p.folder.records import FileRecord
 
-# A file that is written to and stays open is looked at after this much quiet, and after this long anyway.
-_QUIET_S = 1.0
-_NOISY_S = 10.0
-_HOUSEKEEPING_S = 5.0
 _SCAN_BATCH = 1000
 # Without enough watches the folder is scanned this often.
 _POLL_S = 10.0
@@ -46,7 +41,6 @@ _ROOT_RETRY_S = 1.0
 _ASK_PEERS_S = 2.0
 # How long a first scan waits for the folder's rules on what is left out.
 _RULES_LIMIT_S = 10.0
-_PRUNE_S = 3600.0
 
 log = structlog.get_logger()
 
@@ -57,23 +51,18 @@ class Disk:
     def __init__(self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False) -> None:
         self._folder = folder
         self._settings = settings
-        self._trash = trash
+        self._housekeeping = Housekeeping(folder, trash, self._drop_caches)
         self._after_power_cut = after_power_cut
         self.scanned = trio.Event()  # set once what a power cut may have left has been looked at
         if not after_power_cut:
             self.scanned.set()
         self._word: bool | None = None  # what a person said of held deletions: whether to accept them
-        self._dirty: set[str] = set()
-        self._scan_wanted = True
+        self._changed = ChangedPaths()
         self._first_scan = True
-        self._modified: dict[str, tuple[float, float]] = {}  # path: first and last write seen
         self._ingest: Ingest | None = None
         self._render: Render | None = None
         self._gone = ""
         self._scan_at = 0.0
-        self._pruned_at = 0.0
-        self._trash_filled_at = 0  # when something came into the trash last, as its directory says
-        self._listing = False  # whether a new directory is being listed
         self._new_directories = NewDirectories()
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
@@ -172,7 +161,7 @@ class Disk:
         folder.state.problem = ""
         folder.state.settled = False
         folder.state.file_system = root.capabilities
-        self._scan_wanted = self._first_scan = True
+        self._changed.scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
         async with open_watcher(root, rules) as watcher, trio.open_nursery() as nursery:
             ingest = Ingest(
@@ -185,7 +174,7 @@ class Disk:
             )
             self._ingest = ingest
             self._ingest.after_power_cut = self._after_power_cut
-            self._render = Render(folder, root, self._ingest, self._mark, watcher.expecting)
+            self._render = Render(folder, root, self._ingest, self._changed.add, watcher.expecting)
             watcher.watch_kept()
             await apply_rules(folder, root, watcher.ignore)
             await CrashRecovery(folder, root, self._ingest).recover()
@@ -203,9 +192,6 @@ class Disk:
                 with trio.move_on_after(1, shield=True):
                     await self._render.displaced.finish()
 
-    def _mark(self, path: str) -> None:
-        self._dirty.add(path)
-
     async def _step(self, root: Root, watcher: Watcher) -> bool:
         """Ingest, then render, one batch; False when the root is gone."""
         folder, ingest, render = self._folder, self._ingest, self._render
@@ -217,10 +203,12 @@ class Disk:
             self._settle(busy=False)
             return True
         if folder.state.held:
-            await self._resume(root, watcher)
-        if self._scan_wanted and folder.state.adopted and self._may_scan():
+            accept, self._word = bool(self._word), None
             await self._scan(root, watcher)
-        await self._look_at_dirty(root, watcher, ingest)
+            await mass_deletion.decide(folder, ingest, accept=accept)
+        if self._changed.scan_wanted and folder.state.adopted and self._may_scan():
+            await self._scan(root, watcher)
+        await self._look_at_changed(root, watcher, ingest)
         if ingest.pending:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
@@ -235,33 +223,30 @@ class Disk:
             await render.run()
         busy = any(
             (
-                self._dirty, self._listing, self._scan_wanted, self._modified, folder.render_queue, ingest.look_again,
-                ingest.pending, not render.is_idle, folder.render_queue.is_woken,
+                self._changed.is_waiting, folder.render_queue, ingest.look_again, ingest.pending, not render.is_idle,
+                folder.render_queue.is_woken,
             )
         )  # fmt: skip
         self._settle(busy=busy)
         return True
 
-    async def _look_at_dirty(self, root: Root, watcher: Watcher, ingest: Ingest) -> None:
+    async def _look_at_changed(self, root: Root, watcher: Watcher, ingest: Ingest) -> None:
         """Ingest the paths that something was reported of, or whose time has come."""
-        folder, now = self._folder, trio.current_time()
-        for path, (first, last) in list(self._modified.items()):
-            if now - last >= _QUIET_S or now - first >= _NOISY_S:
-                del self._modified[path]
-                self._dirty.add(path)
+        folder = self._folder
+        self._changed.rest(trio.current_time())
         if self._new_directories:
             listed, known = self._new_directories.take(), list(folder.files.at)
-            self._dirty |= await trio.to_thread.run_sync(gone, root, listed, known)
+            self._changed.update(await trio.to_thread.run_sync(gone, root, listed, known))
         if not (self._may_touch and folder.state.adopted):
             return
         due = ingest.due()
-        if not due and not self._dirty:
+        if not due and not self._changed:
             return
-        paths, self._dirty = self._dirty.union(due), set()
+        paths = self._changed.take(due)
         folder.state.settled = False
         if IGNORE_FILE in paths:
             await self._apply_ignore_rules(root, watcher)
-            self._scan_wanted = True
+            self._changed.scan_wanted = True
         ordered = sorted(path for path in paths if not is_left_alone(folder, path))
         for start in range(0, len(ordered), _SCAN_BATCH):
             await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
@@ -283,35 +268,6 @@ class Disk:
         self._word = accept
         self._folder.render_queue.wake()
 
-    async def _resume(self, root: Root, watcher: Watcher) -> None:
-        folder, ingest, accept = self._folder, self._ingest, self._word
-        assert ingest is not None
-        self._word = None
-        await self._scan(root, watcher)
-        missing = [record for path in ingest.pending.missing if (record := folder.files.by_path(path)) is not None]
-        doomed = {
-            e
-            for e in folder.files
-            if (f := folder.catalogue.entries.get(e)) is None or not folder.catalogue.is_alive(f)
-        }
-        if accept:
-            folder.state.guard.approve(doomed | {record.entry for record in missing})
-        else:
-            for record in missing:
-                ingest.render_anew(record)
-            dead = {
-                entry
-                for entry in doomed | folder.state.guard.done(trio.current_time())
-                if (found := folder.catalogue.entries.get(entry)) is not None and not folder.catalogue.is_alive(found)
-            }
-            folder.state.guard.reset()
-            if dead:
-                commit = folder.catalogue.write([Change(entry, revive=True) for entry in sorted(dead)])
-                await commit.wait()
-        folder.render_queue.want_all(doomed)
-        folder.state.hold("")
-        log.info("mass_deletion_decided", folder=folder.label, accepted=bool(accept))
-
     @property
     def _may_touch(self) -> bool:
         """What the first scan has not looked at may be older than the store, and is not to be taken for an edit."""
@@ -330,7 +286,7 @@ class Disk:
         folder, ingest = self._folder, self._ingest
         assert ingest is not None
         folder.state.settled = False
-        self._scan_wanted = False
+        self._changed.scan_wanted = False
         if self._first_scan and rules_text(folder):
             await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
         present = await trio.to_thread.run_sync(watcher.scan)
@@ -361,16 +317,15 @@ class Disk:
         if folder.state.held and self._word is None:
             await folder.render_queue.wait()
             return
-        has_work = folder.render_queue or (folder.state.adopted and (self._dirty or ingest.look_again))
-        if (self._may_touch and has_work) or (folder.state.adopted and self._scan_wanted and self._may_scan()):
+        has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.look_again))
+        if (self._may_touch and has_work) or (folder.state.adopted and self._changed.scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return
-        deadline = min(ingest.pending.next_deadline(), render.next_deadline() if self._may_touch else math.inf)
-        if self._scan_wanted and folder.state.adopted:
+        render_at = render.next_deadline() if self._may_touch else math.inf
+        deadline = min(ingest.pending.next_deadline(), render_at, self._changed.next_deadline())
+        if self._changed.scan_wanted and folder.state.adopted:
             now = trio.current_time()
             deadline = min(deadline, self._scan_at if now < self._scan_at else self._scan_at + _RULES_LIMIT_S)
-        for first, last in self._modified.values():
-            deadline = min(deadline, last + _QUIET_S, first + _NOISY_S)
         await folder.render_queue.wait(deadline)
 
     async def _watch(self, watcher: Watcher, scope: trio.CancelScope) -> None:
@@ -381,14 +336,14 @@ class Disk:
                 scope.cancel()
                 return
             self._take(batch)
-            self._listing = bool(batch.new_directories)
+            self._changed.is_listing = bool(batch.new_directories)
             for directory in batch.new_directories:
                 found = await trio.to_thread.run_sync(watcher.scan, directory)
                 if self._ingest is not None:
                     self._ingest.readers.opened.may_be(found)
-                self._dirty.update(found)  # the set of now: it may have been taken while the thread ran
+                self._changed.update(found)
                 self._new_directories.listed(directory, found)
-            self._listing = False
+            self._changed.is_listing = False
             self._folder.render_queue.wake()
 
     async def _watch_reads(self, watcher: Watcher) -> None:
@@ -398,46 +353,25 @@ class Disk:
                 await self._ingest.readers.opened.take_pending()
 
     def _take(self, batch: Batch) -> None:
-        now = trio.current_time()
-        self._dirty |= batch.finished
-        for path in batch.finished:
-            self._modified.pop(path, None)
-        for path in batch.modified - batch.finished:
-            first, _ = self._modified.get(path, (now, now))
-            self._modified[path] = (first, now)
+        fresh = self._ingest.pending.fresh if self._ingest is not None else ()
+        self._changed.note(batch, itertools.chain(self._folder.files.at, fresh), trio.current_time())
         if self._ingest is not None:
             self._ingest.readers.take(batch)
         if self._render is not None:
             self._render.displaced.written(batch.kept)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
-            self._scan_wanted = True
-        for directory in batch.removed_directories:
-            prefix = directory + "/"
-            self._dirty.add(directory)
-            self._dirty.update(path for path in self._folder.files.at if path.startswith(prefix))
-            if self._ingest is not None:
-                self._dirty.update(path for path in self._ingest.pending.fresh if path.startswith(prefix))
         self._folder.state.settled = False
 
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
         """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
         next_scan = trio.current_time() + self._settings.scan_interval_s
-        was_settled = False
         while True:
-            await trio.sleep(_HOUSEKEEPING_S)
-            has_let_go = self._folder.close_idle_documents()
-            if self._folder.state.settled and not was_settled:
-                await self._folder.files.intern(self._folder.catalogue.entries, self._folder.texts.digests)
-                self._let_go()
-                has_let_go = True
-            was_settled = self._folder.state.settled
-            if was_settled and has_let_go:
-                self._folder.database.trim()
-                await trio.to_thread.run_sync(trim)
+            await trio.sleep(housekeeping.EVERY_S)
+            await self._housekeeping.give_back_memory()
             if trio.current_time() >= next_scan:
                 next_scan = trio.current_time() + self._settings.scan_interval_s
-                self._scan_wanted = True
+                self._changed.scan_wanted = True
                 self._folder.render_queue.wake()
             if not root.is_in_place():
                 self._gone = f"{self._folder.path} was moved or removed"
@@ -447,32 +381,8 @@ class Disk:
             self._folder.texts.digests.save()
             if self._ingest is not None:
                 self._ingest.readers.forget_old()
-            await self._prune(root)
+            await self._housekeeping.prune(root)
 
-    def _let_go(self) -> None:
-        """What a first sync needed is not needed any more."""
-        self._folder.render_queue.trim()
+    def _drop_caches(self) -> None:
         if self._render is not None:
-            self._render.let_go()
-
-    async def _prune(self, root: Root) -> None:
-        """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
-        now = time.time()
-        status = root.lstat(TRASH)
-        filled_at = status.st_mtime_ns if status is not None else 0
-        if now - self._pruned_at < _PRUNE_S and filled_at == self._trash_filled_at:
-            return
-        self._pruned_at, self._trash_filled_at = now, filled_at
-        folder = self._folder
-        days = tables.day.days(folder.database.rows)
-        folder.database.submit(
-            [
-                forget_old_bases(folder.id, now),
-                day_begins(folder.database, now),
-            ]
-        )
-        removed = await trio.to_thread.run_sync(
-            trash.prune, root, days, self._trash.max_age_days, self._trash.max_bytes
-        )
-        if removed:
-            log.info("trash_pruned", folder=folder.label, count=len(removed))
+            self._render.drop_caches()

@@ -82,7 +82,7 @@ class Render:
         self._putting_s = 0.0  # and to put the last ones in place, each
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
-    def let_go(self) -> None:
+    def drop_caches(self) -> None:
         """Forget what does not matter any more."""
         self._staged.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
         self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._staged.last}

@@ -1,0 +1,74 @@
+"""Which paths are to be looked at: what inotify reported, and what has rested since.
+
+A file that was closed is looked at at once. One that is written to and stays open is looked at after `QUIET_S`
+without a write, and after `NOISY_S` anyway. What a new directory holds is listed; until then more is to come.
+Times are trio's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from yp2p.files.watch import Batch
+
+QUIET_S = 1.0
+NOISY_S = 10.0
+
+
+class ChangedPaths:
+    """The paths of one folder that wait to be looked at."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._written: dict[str, tuple[float, float]] = {}  # path: first and last write seen
+        self.is_listing = False  # whether a new directory is being listed
+        self.scan_wanted = True  # whether everything is to be looked at
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is to be looked at, now or later."""
+        return bool(self._paths or self._written or self.is_listing or self.scan_wanted)
+
+    def add(self, path: str) -> None:
+        self._paths.add(path)
+
+    def update(self, paths: Iterable[str]) -> None:
+        self._paths.update(paths)
+
+    def note(self, batch: Batch, known: Iterable[str], now: float) -> None:
+        """Take what inotify reported.
+
+        Args:
+            known: paths of which those in a directory that is gone are to be looked at.
+        """
+        self._paths |= batch.finished
+        for path in batch.finished:
+            self._written.pop(path, None)
+        for path in batch.modified - batch.finished:
+            first, _ = self._written.get(path, (now, now))
+            self._written[path] = (first, now)
+        self._paths.update(batch.removed_directories)
+        if batch.removed_directories:
+            prefixes = tuple(f"{directory}/" for directory in batch.removed_directories)
+            self._paths.update(path for path in known if path.startswith(prefixes))
+        self.scan_wanted = self.scan_wanted or batch.overflow
+
+    def rest(self, now: float) -> None:
+        """What was written to long enough ago is to be looked at."""
+        for path, (first, last) in list(self._written.items()):
+            if now - last >= QUIET_S or now - first >= NOISY_S:
+                del self._written[path]
+                self._paths.add(path)
+
+    def take(self, also: Iterable[str] = ()) -> set[str]:
+        """The paths to look at now."""
+        paths, self._paths = self._paths.union(also), set()
+        return paths
+
+    def next_deadline(self) -> float:
+        """When the next path has rested; infinite where none is being written to."""
+        return min((min(last + QUIET_S, first + NOISY_S) for first, last in self._written.values()), default=math.inf)

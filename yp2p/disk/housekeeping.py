@@ -1,0 +1,67 @@
+"""What is done now and then in a folder at rest: memory that a first sync needed is given back, the trash is pruned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from yp2p.config import Trash
+from yp2p.files import trash
+from yp2p.files.root import TRASH, Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import day_begins, forget_old_bases
+from yp2p.memory import trim
+from yp2p.store import tables
+
+EVERY_S = 5.0
+_PRUNE_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Housekeeping:
+    """Keeps one folder; `look` is called every `EVERY_S`.
+
+    Args:
+        drop_caches: gives back what whoever writes files does not need at rest.
+    """
+
+    def __init__(self, folder: Folder, settings: Trash, drop_caches: Callable[[], None]) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._drop_caches = drop_caches
+        self._was_settled = False
+        self._pruned_at = 0.0
+        self._trash_filled_at = 0  # when something came into the trash last, as its directory says
+
+    async def give_back_memory(self) -> None:
+        """Close the documents that nobody uses, and drop what is not needed once the folder has come to rest."""
+        folder = self._folder
+        has_dropped = folder.close_idle_documents()
+        if folder.state.settled and not self._was_settled:
+            await folder.files.intern(folder.catalogue.entries, folder.texts.digests)
+            folder.render_queue.trim()
+            self._drop_caches()
+            has_dropped = True
+        self._was_settled = folder.state.settled
+        if self._was_settled and has_dropped:
+            folder.database.trim()
+            await trio.to_thread.run_sync(trim)
+
+    async def prune(self, root: Root) -> None:
+        """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
+        now = time.time()
+        status = root.lstat(TRASH)
+        filled_at = status.st_mtime_ns if status is not None else 0
+        if now - self._pruned_at < _PRUNE_S and filled_at == self._trash_filled_at:
+            return
+        self._pruned_at, self._trash_filled_at = now, filled_at
+        folder, settings = self._folder, self._settings
+        days = tables.day.days(folder.database.rows)
+        folder.database.submit([forget_old_bases(folder.id, now), day_begins(folder.database, now)])
+        removed = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
+        if removed:
+            log.info("trash_pruned", folder=folder.label, count=len(removed))
