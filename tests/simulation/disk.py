@@ -1,9 +1,10 @@
 """What a power cut leaves of a directory.
 
 The files are real (in RAM where possible), and so are inotify, leases and renames. What is simulated is the page cache:
-while a disk *records*, every change of a name is kept as a snapshot and every forced content is remembered. A power cut
-then goes back to one of the snapshots since the file system was last synchronised as a whole, and a file that was not
-forced to the disk is new, old, empty or full of NULs. Inodes stay what they are, as on a real disk.
+while a disk *records*, every change of a name or a mode is kept as a snapshot and every forced content is remembered. A
+power cut then goes back to one of the snapshots since the file system was last synchronised as a whole, and a file that
+was not forced to the disk is new, old, empty, full of NULs, or new in some of its pages. Inodes, owners and attributes
+stay what they are, and a symlink is whole where its name is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import mmap
 import os
 import random
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +22,29 @@ from types import SimpleNamespace
 REAL = SimpleNamespace(
     **{
         name: getattr(os, name)
-        for name in ("rename", "unlink", "link", "write", "mkdir", "rmdir", "fdatasync", "utime")
+        for name in (
+            "open",
+            "write",
+            "pwrite",
+            "copy_file_range",
+            "ftruncate",
+            "fdatasync",
+            "fsync",
+            "rename",
+            "unlink",
+            "link",
+            "symlink",
+            "mkdir",
+            "rmdir",
+            "chmod",
+            "fchmod",
+            "fchown",
+            "utime",
+            "setxattr",
+        )
     }
 )
+PAGE_BYTES = 4096
 
 
 def peek(path: str | Path) -> bytes:
@@ -50,6 +72,7 @@ class _Forced:
 class _Snapshot:
     files: dict[str, int]  # path: inode
     directories: tuple[str, ...]
+    modes: dict[int, int]  # inode: permission bits; not of symlinks, which have none
 
 
 class SimulatedDisk:
@@ -71,7 +94,7 @@ class SimulatedDisk:
         self.synchronised()
 
     def changed(self) -> None:
-        """A name came, went or moved."""
+        """A name came, went or moved, or something was given another mode."""
         if self.is_recording:
             self._snapshots.append(self._look())
 
@@ -87,39 +110,48 @@ class SimulatedDisk:
             return
         snapshot = self._look()
         self._snapshots = [snapshot]
-        for path, inode in snapshot.files.items():
-            target = self.path / path
-            self._forced[inode] = _Forced(peek(target), target.stat().st_mtime_ns)
+        for inode in snapshot.modes:
+            kept = self._kept / str(inode)
+            self._forced[inode] = _Forced(peek(kept), kept.stat().st_mtime_ns)
 
     def _look(self) -> _Snapshot:
         files: dict[str, int] = {}
         directories: list[str] = []
+        modes: dict[int, int] = {}
         for directory, below, names in os.walk(self.path):
             below.sort()
+            links = [name for name in below if os.path.islink(os.path.join(directory, name))]
+            below[:] = [name for name in below if name not in links]
             directories += [os.path.relpath(os.path.join(directory, name), self.path) for name in below]
-            for name in sorted(names):
+            for name in sorted(names + links):
                 path = os.path.join(directory, name)
-                inode = os.lstat(path).st_ino
-                kept = self._kept / str(inode)
-                if not kept.exists():
-                    REAL.link(path, kept)
-                files[os.path.relpath(path, self.path)] = inode
-        return _Snapshot(files, tuple(directories))
+                status = os.lstat(path)
+                self._keep(path, status.st_ino)
+                files[os.path.relpath(path, self.path)] = status.st_ino
+                if not stat.S_ISLNK(status.st_mode):
+                    modes[status.st_ino] = stat.S_IMODE(status.st_mode)
+        return _Snapshot(files, tuple(directories), modes)
+
+    def _keep(self, path: str, inode: int) -> None:
+        kept = self._kept / str(inode)
+        if not os.path.lexists(kept):
+            REAL.link(path, kept, follow_symlinks=False)
 
     def cut(self) -> None:
         """The power goes and comes back."""
         snapshot = self._rng.choice(self._snapshots)
-        contents = {inode: self._survives(inode) for inode in dict.fromkeys(snapshot.files.values())}
+        contents = {inode: self._survives(inode) for inode in snapshot.modes}
         shutil.rmtree(self.path)
         REAL.mkdir(self.path)
         for directory in snapshot.directories:
             REAL.mkdir(self.path / directory)
         for path, inode in snapshot.files.items():
-            REAL.link(self._kept / str(inode), self.path / path)
+            REAL.link(self._kept / str(inode), self.path / path, follow_symlinks=False)
         for inode, (data, mtime_ns) in contents.items():
             kept = self._kept / str(inode)
             if peek(kept) != data:
                 kept.write_bytes(data)
+            REAL.chmod(kept, snapshot.modes[inode])
             REAL.utime(kept, ns=(mtime_ns, mtime_ns))
         self.is_recording = False
         self._snapshots.clear()
@@ -130,11 +162,19 @@ class SimulatedDisk:
         now, mtime_ns = peek(kept), kept.stat().st_mtime_ns
         forced = self._forced.get(inode)
         if forced is not None and forced.data == now:
-            return now, mtime_ns
+            return now, self._rng.choice((mtime_ns, forced.mtime_ns))
         choices = [(now, mtime_ns), (b"", mtime_ns), (bytes(len(now)), mtime_ns)]
         if forced is not None:
             choices.append((forced.data, forced.mtime_ns))
+        if len(now) > PAGE_BYTES:
+            choices.append((self._torn(now, forced.data if forced is not None else b""), mtime_ns))
         return self._rng.choice(choices)
+
+    def _torn(self, now: bytes, before: bytes) -> bytes:
+        """Some pages came to the disk, others did not."""
+        before = before.ljust(len(now), b"\0")
+        pages = range(0, len(now), PAGE_BYTES)
+        return b"".join(self._rng.choice((now, before))[at : at + PAGE_BYTES] for at in pages)
 
     def contents(self) -> dict[str, bytes]:
         """What a person sees."""

@@ -2,7 +2,8 @@
 
 Everything below the daemon's own code that would make a run differ from the next, or that a crash can come between,
 goes through here: time is virtual (and each device's clock is off by some hours), threads run inline after a random
-moment, randomness has a seed, and each call that changes the disk is a point where the task's device may end.
+moment, randomness has a seed, and each call that changes the disk is a point where the task's device may end
+(`file_calls`).
 """
 
 from __future__ import annotations
@@ -13,20 +14,15 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import trio
-from simulation.disk import REAL
+from simulation.file_calls import OF_MODULES, OF_OS, current_host
 
 from yp2p.device import folders as device_folders
-from yp2p.disk.ingest import first_imports as imports
-from yp2p.disk.ingest import ingest
-from yp2p.disk.ingest import opaque_entries as wholes
-from yp2p.disk.render import moves
-from yp2p.files import capabilities, inspect, replace, root, syscalls
+from yp2p.files import inspect
 from yp2p.peers import peers
 from yp2p.store.database import Database
 from yp2p.transport import dialer, link
@@ -36,8 +32,6 @@ if TYPE_CHECKING:
 
 # 2020-01-01, long before any run: what the kernel itself writes as a time is later than all of ours.
 EPOCH_S = 1_577_836_800.0
-
-current_host: ContextVar[Host | None] = ContextVar("current_host", default=None)
 
 
 class Crash(BaseException):
@@ -49,48 +43,6 @@ def point(kind: str) -> None:
     host = current_host.get()
     if host is not None:
         host.point(kind)
-
-
-def _changes_names(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def hooked(*args: Any, **options: Any) -> Any:
-        host = current_host.get()
-        if host is None:
-            return call(*args, **options)
-        host.point(name)
-        try:
-            return call(*args, **options)
-        finally:
-            host.disk.changed()
-
-    return hooked
-
-
-def _write(descriptor: int, data: Any) -> int:
-    host = current_host.get()
-    if host is None:
-        return int(REAL.write(descriptor, data))
-    host.point("write")
-    written = REAL.write(descriptor, data)
-    host.stamp(descriptor)
-    return int(written)
-
-
-def _fdatasync(descriptor: int) -> None:
-    host = current_host.get()
-    if host is None:
-        REAL.fdatasync(descriptor)
-        return
-    host.point("fdatasync")
-    host.disk.forced(descriptor)
-
-
-def _sync_file_system(descriptor: int) -> None:
-    host = current_host.get()
-    if host is None:
-        syscalls.sync_file_system(descriptor)
-        return
-    host.point("syncfs")
-    host.disk.synchronised()
 
 
 def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp:
@@ -116,10 +68,6 @@ def now_s() -> float:
     except RuntimeError:
         now = 0.0
     return EPOCH_S + now + (host.skew_s if host is not None else 0.0)
-
-
-# Who brings a file system to the disk.
-_SYNCING = (replace, root, ingest, moves, wholes, imports)
 
 
 @contextmanager
@@ -172,13 +120,8 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
             (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
-            (os, "write", _write),
-            (os, "fdatasync", _fdatasync),
-            (os, "fsync", _fdatasync),
-            *((module, "sync_file_system", _sync_file_system) for module in _SYNCING),
-            *((module, "rename", _changes_names("rename", syscalls.rename)) for module in (replace, capabilities)),
-            *((os, name, _changes_names(name, getattr(REAL, name)))
-              for name in ("rename", "unlink", "link", "mkdir", "rmdir")),
+            *((os, name, call) for name, call in OF_OS.items()),
+            *OF_MODULES,
         ):  # fmt: skip
             stack.enter_context(patch.object(target, name, new))
         yield

@@ -28,6 +28,7 @@ _NAMES = ("a.txt", "b.txt", "notes/c.md", "notes/d.md", "deep/er/e.txt")
 # What is no text has names of its own, and is replaced as a whole.
 _BLOB_NAMES = ("p.bin", "notes/q.bin")
 _BLOB = b"\xff\xfe"
+_LONG_BYTES = 600_000  # several chunks
 
 
 class State(Enum):
@@ -288,20 +289,22 @@ class People:
         if path is not None:
             self._unlink(path)
 
-    def _new_blob(self) -> bytes:
+    def _new_blob(self, *, long: bool = False) -> bytes:
         rng = self.world.rng
         token = self.world.oracle.fresh()
         self.world.oracle.in_blobs.add(token)
-        return _BLOB + token.encode() + b"z" * (rng.choice((1, 50, 600_000)) if rng.random() < 0.2 else 3)
+        size = rng.choice((1, 50, _LONG_BYTES)) if rng.random() < 0.2 else 3
+        filling = bytes([rng.choice(b"qrstuvyz")])  # else all long ones had chunks in common
+        return _BLOB + token.encode() + filling * (_LONG_BYTES if long else size)
 
-    def replace_blob(self) -> None:
+    def replace_blob(self, *, long: bool = False) -> None:
         """Make a blob, or put another one in its place."""
         rng = self.world.rng
         path = rng.choice(self._blobs() or list(_BLOB_NAMES))
         if rng.random() < 0.3:
             path = rng.choice(_BLOB_NAMES)
         old = self.host.disk.contents().get(path, b"")
-        data = self._new_blob()
+        data = self._new_blob(long=long)
         self.world.oracle.deleted(tokens_in(old))
         self._write(path, data, in_place=rng.random() < 0.5)
         self.world.note(f"{self.host.name} makes the blob {path}: {data[:20]!r} of {old[:20]!r}")

@@ -37,11 +37,13 @@ from yp2p.transport.link import Link
 
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
-# Between which steps a device ends; without a choice nearly all crashes would come before something is sent.
+# Between which steps a device ends: of the store and the network, of texts, of blobs. Without a choice nearly all
+# crashes would come before something is sent.
 _STEPS = (
-    "before a commit", "in a commit", "after a commit", "before sending", "write", "fdatasync", "syncfs", "rename",
-    "link", "unlink", "mkdir",
-)  # fmt: skip
+    ("before a commit", "in a commit", "after a commit", "before sending"),
+    ("open", "write", "in a write", "fchmod", "utime", "fdatasync", "syncfs", "rename", "link", "unlink", "mkdir"),
+    ("open", "ftruncate", "pwrite", "in a pwrite", "copy_file_range", "in a copy_file_range", "fdatasync", "rename"),
+)
 # What no honest devices may ever say of each other, whatever the weather.
 _NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic")
 
@@ -261,10 +263,11 @@ class World:
         if self.rng.random() < 0.5:
             host.crash_after(self.rng.randint(1, 80))
         else:
-            host.crash_after(self.rng.choice((1, 1, 2, 3, 5)), self.rng.choice(_STEPS))
+            steps = self.rng.choice(_STEPS)
+            host.crash_after(self.rng.choice((1, 1, 2, 3, 5)), self.rng.choice(steps))
         people = self.people[host.name]
         for _ in range(self.rng.randint(0, 3)):
-            self.rng.choice((people.edit, people.save, people.append, people.create))()
+            self._work_meanwhile(people)
             await trio.sleep(self.rng.choice((0.0, 0.05, 0.5)))
         with trio.move_on_after(self.rng.choice((0.1, 2.0, 5.0))):
             await host._ended.wait()
@@ -280,6 +283,13 @@ class World:
         else:
             await host.kill()
         host.disk.is_recording = False
+
+    def _work_meanwhile(self, people: People) -> None:
+        """Somebody works on a device that is about to end, or somewhere else what then comes to it."""
+        if self.has_blobs and self.rng.random() < 0.5:
+            self.people[self.rng.choice(self.hosts).name].replace_blob(long=self.rng.random() < 0.5)
+        else:
+            self.rng.choice((people.edit, people.save, people.append, people.create))()
 
     async def _start_one(self) -> None:
         host = self._some_host(up=False)

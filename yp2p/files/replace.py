@@ -44,7 +44,7 @@ from yp2p.files.inspect import (
     read_lease,
     read_whole,
 )
-from yp2p.files.root import TMP, OpenDirectory, Root
+from yp2p.files.root import TMP, OpenDirectory, Root, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
@@ -179,9 +179,7 @@ def _fill(root: Root, item: Filling, *, sync: bool) -> None:
         return
     descriptor = root.open(item.temporary.name, os.O_WRONLY)
     try:
-        view = memoryview(item.data or b"")
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, item.data or b"")
         if item.copy_of is not None:
             _copy(root, *item.copy_of, descriptor)
         _set_permissions(root, descriptor, item.like, item.mode)

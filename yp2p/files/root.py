@@ -46,6 +46,13 @@ def force_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write bytes where a descriptor is at. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 class Root:
     """An open folder root. `close` when done."""
 
@@ -195,10 +202,11 @@ class Root:
         self.make_own_directories()
         for name, text in ((_MARKER, folder.hex() + "\n"), (f"{OURS}/README", _README)):
             descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                write_all(descriptor, text.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def make_own_directories(self) -> None:
         """Make what is missing of `.yp2p/`. Raises OSError."""
