@@ -66,6 +66,14 @@ def test_no_path_leads_out_of_the_root(root: Root, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("left", ["", FOLDER.hex()[:16], "\0" * 33])
+def test_a_marker_that_a_crash_cut_off_is_made_again(root: Root, left: str) -> None:
+    (root.path / ".yp2p/marker").write_text(left)
+    assert root.marker() is None
+    root.prepare(FOLDER)
+    assert root.marker() == FOLDER
+
+
 def test_a_root_belongs_to_one_folder(root: Root) -> None:
     assert root.marker() == FOLDER
     with pytest.raises(FolderError, match="another folder"):

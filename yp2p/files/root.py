@@ -16,7 +16,7 @@ from pathlib import Path
 from yp2p.errors import FolderError
 from yp2p.files.capabilities import Capabilities, probe
 from yp2p.files.syscalls import open_beneath, sync_file_system
-from yp2p.identity import FolderID
+from yp2p.identity import ID_BYTES, FolderID
 
 OURS = ".yp2p"
 TMP = f"{OURS}/tmp"
@@ -234,12 +234,13 @@ class Root:
             os.close(descriptor)
 
     def marker(self) -> FolderID | None:
-        """Which folder this root says it is, or None without a marker."""
+        """Which folder this root says it is, or None without a whole marker (a crash may have cut it off)."""
         try:
             with os.fdopen(self.open(_MARKER, os.O_RDONLY)) as file:
-                return FolderID(bytes.fromhex(file.read(64).strip()))
+                folder = bytes.fromhex(file.read(64).strip())
         except (OSError, ValueError):
             return None
+        return FolderID(folder) if len(folder) == ID_BYTES else None
 
 
 class OpenDirectory:
