@@ -12,7 +12,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from yp2p.device import folders as device_folders
 from yp2p.files import inspect
 from yp2p.peers import peers
 from yp2p.store.database import Database
+from yp2p.store.sql import Statement
 from yp2p.transport import dialer, link
 
 if TYPE_CHECKING:
@@ -160,22 +161,19 @@ class SimulatedDatabase(Database):
         batch, queue.items = queue.items, []
         if batch:
             self.host.point("before a commit")
-            self._execute([statement for commit in batch for statement in commit.statements])
-            self.host.point("after a commit")
+            self._groups = 0
+            self._store(batch)
             self._finish(batch)
 
-    def _execute(self, statements: list[Any]) -> None:
-        half = len(statements) // 2
-        self._write.execute("BEGIN IMMEDIATE")
-        try:
-            for number, (sql, parameters) in enumerate(statements):
-                if number == half:
-                    self.host.point("in a commit")
-                self._write.execute(sql, parameters)
-        except BaseException:
-            self._write.execute("ROLLBACK")
-            raise
-        self._write.execute("COMMIT")
+    def _execute(self, statements: list[Statement]) -> None:
+        super()._execute(statements)
+        self.host.point("after a commit")
+
+    def _execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._groups += 1
+        if self._groups == 2:
+            self.host.point("in a commit")
+        super()._execute_all(sql, rows)
 
     def close(self) -> None:
         if not self.host.is_dead:

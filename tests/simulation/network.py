@@ -75,7 +75,7 @@ class Connection:
         return self.network.blocked.get((sender, self.ends[self.ends[0] == sender]), -math.inf)
 
 
-class SimulatedStream:
+class SimulatedStream(trio.abc.Stream):
     """One end of a connection, as a `trio.SocketStream`."""
 
     def __init__(self, connection: Connection, own: str, point: Callable[[str], None]) -> None:
@@ -90,14 +90,25 @@ class SimulatedStream:
     def setsockopt(self, level: int, option: int, value: int) -> None:
         """Nothing to be set."""
 
+    async def wait_send_all_might_not_block(self) -> None:
+        """Links do not ask for that."""
+        raise NotImplementedError
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.lowlevel.checkpoint()
         self._point("before sending")
-        while self._out.size > _WINDOW_BYTES and not self._connection.broken:
+        while self._out.size > _WINDOW_BYTES and not (self._is_broken or self._closed):
             await self._out.room.wait()
-        if self._connection.broken or self._closed:
+        if self._closed:
+            raise trio.ClosedResourceError
+        if self._is_broken:
             raise trio.BrokenResourceError("the connection is broken")
         self._put(bytes(data))
+
+    @property
+    def _is_broken(self) -> bool:
+        """Whether nobody reads what is sent any more."""
+        return self._connection.broken or self._in.ended
 
     def _put(self, data: bytes) -> None:
         now = trio.current_time()
@@ -110,7 +121,7 @@ class SimulatedStream:
 
     def take_nowait(self, data: bytes) -> int:
         """As `transport/nowait.py`: what there is room for, and now and then only a part of it."""
-        if self._connection.broken or self._closed or self._out.size > _WINDOW_BYTES:
+        if self._is_broken or self._closed or self._out.size > _WINDOW_BYTES:
             return 0
         rng = self._connection.network.rng
         taken = len(data) if rng.random() < 0.8 else rng.randrange(len(data) + 1)

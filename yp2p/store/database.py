@@ -277,12 +277,16 @@ class Database:
             if batch:
                 self._commit(batch)
 
-    def _commit(self, batch: list[Commit]) -> None:
+    def _store(self, batch: list[Commit]) -> None:
+        """One group commit."""
         if self._error is None:
             try:
                 self._execute([statement for commit in batch for statement in commit.statements])
             except Exception as error:  # whatever it is, nothing more can be promised
                 self._error = error
+
+    def _commit(self, batch: list[Commit]) -> None:
+        self._store(batch)
         try:
             self._token.run_sync_soon(self._finish, batch)
         except trio.RunFinishedError:
