@@ -11,7 +11,7 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,12 @@ EFFORT ?= ci
 properties: $(TEST_VENV)/.wheel ## What holds for any text and any order, tried more often: EFFORT=ci, or deep for a night
 	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=7200 tests/threeway tests/documents tests/protocol tests/store
 
+coverage: $(TEST_VENV)/.wheel ## What of the code the tests reach that need no daemon of their own
+	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -n 2 --cov=yp2p --cov-report= --ignore=tests/integration \
+		-m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
+	$(TEST_VENV)/bin/coverage report --skip-covered --sort=cover | head -n 30
+	@echo "covered: $$($(TEST_VENV)/bin/coverage report --format=total) %"
+
 hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
 
@@ -131,4 +137,4 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/scale.py --files 10000 100000
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -47,7 +47,7 @@ class Bridge:
     async def scan(self) -> None:
         """The first scan after a start."""
         paths = {*self._watcher.scan(), *self.folder.files.at}
-        await self.ingest.look(sorted(paths), trust_stamp=True, settled=True)
+        await self.ingest.inspect(sorted(paths), trust_stamp=True, settled=True)
         await self._decide()
 
     async def take_events(self) -> None:
@@ -62,7 +62,7 @@ class Bridge:
         """Ingest what changed on the disk."""
         await self.take_events()
         paths, self.dirty = self.dirty | set(self.ingest.due()), set()
-        await self.ingest.look(sorted(paths), trust_stamp=False)
+        await self.ingest.inspect(sorted(paths), trust_stamp=False)
         await self._decide()
 
     async def _decide(self) -> None:

@@ -141,10 +141,10 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     assert result.stamp == Stamp.of(path.stat())
     assert (root.path / temporary.name).read_text() == "old"
     assert replace.was_put(root, temporary)
-    assert result.came_out is not None
-    assert replace.read_late(root, temporary.name, result.came_out) is None
+    assert result.displaced is not None
+    assert replace.read_late(root, temporary.name, result.displaced) is None
     (root.path / temporary.name).write_text("old and late")
-    late = replace.read_late(root, temporary.name, result.came_out)
+    late = replace.read_late(root, temporary.name, result.displaced)
     assert late is not None
     assert late.text == "old and late"
 

@@ -34,7 +34,7 @@ def _share_many(one: Device, two: Device, count: int) -> dict[str, bytes]:
 
 
 def _held(device: Device) -> bool:
-    return bool(device.status()["folders"][0]["held"])
+    return bool(device.status()["folders"][0]["awaiting_confirmation"])
 
 
 def test_removing_everything_is_held_where_it_happened(tmp_path: Path) -> None:

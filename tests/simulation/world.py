@@ -426,8 +426,8 @@ class World:
         for host in up:
             folder = host.folder
             state = folder.state
-            if state.trouble or not state.settled or not state.adopted:
-                return f"{host.name} is not settled: {state.trouble or folder.files.waiting or state.adopted}"
+            if state.pause_reason or not state.settled or not state.adopted:
+                return f"{host.name} is not settled: {state.pause_reason or folder.files.waiting or state.adopted}"
             for other in up:
                 if other is host or not self.is_in_sight(host, other) or self.has_clone:
                     continue

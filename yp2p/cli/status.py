@@ -36,8 +36,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
         where = f"connected, {device['address']}" if device["connected"] else "not connected"
         lines.append(f"Device       {device['name']}  ({where})")
         lines.append(f"             {device['id']}")
-        if device["trouble"]:
-            lines.append(f"             trouble: {device['trouble']} (faults: {device['faults']})")
+        if device["last_error"]:
+            lines.append(f"             trouble: {device['last_error']} (faults: {device['faults']})")
     for folder in status["folders"]:
         lines += ["", *_folder_lines(folder)]
     return lines
@@ -48,7 +48,7 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
     if folder["problem"]:
         lines.append(f"             {folder['problem']}")
-    if folder["held"]:
+    if folder["awaiting_confirmation"]:
         lines.append("             nothing is deleted or written here until you say what is right:")
         lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
         lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")

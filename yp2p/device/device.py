@@ -148,7 +148,7 @@ class Device:
         """A person's word on held deletions; gives the label. Raises FolderError: nothing is held."""
         chosen = choose(self.folders, folder)
         state = chosen.state
-        if not state.held:
+        if not state.confirmation_reason:
             raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {state.activity.value}")
         self.home.disks[chosen.id].resume(accept=accept)
         return chosen.label

@@ -88,9 +88,10 @@ class Folders:
                 database.submit([tables.last_run.save(boot, clean=True)])
 
     async def _load_all(self) -> None:
-        for folder, label, root, founder, adopted, held in tables.folder.read_all(self._database.rows):
+        for folder, label, root, founder, adopted, reason in tables.folder.read_all(self._database.rows):
             await self._start(
-                FolderID(folder), label, Path(root), DeviceID(founder), adopted=bool(adopted), held=held
+                FolderID(folder), label, Path(root), DeviceID(founder),
+                adopted=bool(adopted), confirmation_reason=reason,
             )  # fmt: skip
 
     async def _follow_first_scans(self) -> None:
@@ -100,13 +101,20 @@ class Folders:
         self._database.submit([tables.last_run.set_boot(boot_id())])
 
     async def _start(
-        self, folder_id: FolderID, label: str, path: Path, founder: DeviceID, *, adopted: bool, held: str = ""
+        self,
+        folder_id: FolderID,
+        label: str,
+        path: Path,
+        founder: DeviceID,
+        *,
+        adopted: bool,
+        confirmation_reason: str = "",
     ) -> Folder:
         assert self._nursery is not None
         config = self._config
         folder = Folder(
             folder_id, label, path, founder, database=self._database, clients=self.clients, merger=self._merger,
-            adopted=adopted, held=held,
+            adopted=adopted, confirmation_reason=confirmation_reason,
         )  # fmt: skip
         folder.load()
         folder.membership.on_change = self._members_changed

@@ -46,7 +46,7 @@ class InSync:
         if is_expecting and any(not peers.is_linked(device) for device in peers.known()):
             return False
         states = [folder.state for folder in folders]
-        if any(state.trouble or not state.settled or not state.adopted for state in states):
+        if any(state.pause_reason or not state.settled or not state.adopted for state in states):
             return False
         answers: list[bool] = []
 

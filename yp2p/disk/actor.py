@@ -20,7 +20,7 @@ from yp2p.config import Files, Trash
 from yp2p.disk import housekeeping, mass_deletion
 from yp2p.disk.changed_paths import ChangedPaths
 from yp2p.disk.housekeeping import Housekeeping
-from yp2p.disk.ingest.ignored import apply_rules, is_left_alone, rules_document_is_missing, rules_text
+from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
@@ -149,7 +149,7 @@ class Disk:
         await apply_rules(self._folder, root, watcher.ignore)
         if self._ingest is not None:
             missing = self._ingest.pending.missing
-            for path in [path for path in missing if is_left_alone(self._folder, path)]:
+            for path in [path for path in missing if is_ignored_entry(self._folder, path)]:
                 del missing[path]
 
     async def _run_on(self, root: Root) -> None:
@@ -199,10 +199,10 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
-        if folder.state.held and self._word is None:
+        if folder.state.confirmation_reason and self._word is None:
             self._settle(busy=False)
             return True
-        if folder.state.held:
+        if folder.state.confirmation_reason:
             accept, self._word = bool(self._word), None
             await self._scan(root, watcher)
             await mass_deletion.decide(folder, ingest, accept=accept)
@@ -214,7 +214,7 @@ class Disk:
                 return False  # what is missing was not deleted, the disk is gone
             await ingest.decide()
         self._note_first_scan(ingest)
-        if folder.state.held:
+        if folder.state.confirmation_reason:
             return True
         if folder.catalogue.to_publish:
             await folder.catalogue.publish_clients()
@@ -223,7 +223,7 @@ class Disk:
             await render.run()
         busy = any(
             (
-                self._changed.is_waiting, folder.render_queue, ingest.look_again, ingest.pending, not render.is_idle,
+                self._changed.is_waiting, folder.render_queue, ingest.requeued, ingest.pending, not render.is_idle,
                 folder.render_queue.is_woken,
             )
         )  # fmt: skip
@@ -247,9 +247,9 @@ class Disk:
         if IGNORE_FILE in paths:
             await self._apply_ignore_rules(root, watcher)
             self._changed.scan_wanted = True
-        ordered = sorted(path for path in paths if not is_left_alone(folder, path))
+        ordered = sorted(path for path in paths if not is_ignored_entry(folder, path))
         for start in range(0, len(ordered), _SCAN_BATCH):
-            await ingest.look(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+            await ingest.inspect(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
 
     def _note_first_scan(self, ingest: Ingest) -> None:
         """After a power cut: whether everything that it may have left has been looked at by now."""
@@ -301,10 +301,10 @@ class Disk:
         for path in set(folder.files.waiting.skipped) - there:
             del folder.files.waiting.skipped[path]
         folder.files.waiting.skipped.update(watcher.too_long)
-        known = (p for p in folder.files.at if not p.startswith(".yp2p/") and not is_left_alone(folder, p))
+        known = (p for p in folder.files.at if not p.startswith(".yp2p/") and not is_ignored_entry(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
-            await ingest.look(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
+            await ingest.inspect(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._first_scan = False
@@ -314,10 +314,10 @@ class Disk:
         folder, ingest, render = self._folder, self._ingest, self._render
         assert ingest is not None
         assert render is not None
-        if folder.state.held and self._word is None:
+        if folder.state.confirmation_reason and self._word is None:
             await folder.render_queue.wait()
             return
-        has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.look_again))
+        has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.requeued))
         if (self._may_touch and has_work) or (folder.state.adopted and self._changed.scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return

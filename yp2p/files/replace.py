@@ -82,7 +82,7 @@ class Result:
 
     outcome: Outcome
     stamp: Stamp | None = None
-    came_out: Stamp | None = None
+    displaced: Stamp | None = None
     odd: Finding | None = None
     reason: str = ""
     mode: Mode | None = None
@@ -373,13 +373,13 @@ def settle_aside(root: Root, temporary: Temporary, path: str) -> bool:
 def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
     """What is in place, and what came out of it."""
     placed = root.lstat(path)
-    came_out = root.lstat(temporary.name)
+    displaced = root.lstat(temporary.name)
     stamp = Stamp.of(placed) if placed is not None and placed.st_ino == temporary.inode else None
-    if came_out is None:
+    if displaced is None:
         return Result(Outcome.DONE, stamp)
-    out = Stamp.of(came_out)
+    out = Stamp.of(displaced)
     same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
-    mode = mode_of(came_out) if stat.S_ISREG(came_out.st_mode) else None
+    mode = mode_of(displaced) if stat.S_ISREG(displaced.st_mode) else None
     odd = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
     return Result(Outcome.DONE, stamp, out, odd, mode=mode)
 

@@ -132,7 +132,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         record = self._records.get(found.id)
         return record is not None and record.kind is found.kind and record.content == found.content.hash
 
-    def is_left_out(self, path: str, kind: Kind) -> bool:
+    def is_ignored(self, path: str, kind: Kind) -> bool:
         """Whether this device leaves out what is at a path."""
         return self.rules.ignores(path, directory=kind is Kind.DIRECTORY)
 

@@ -61,7 +61,7 @@ class Folder:
         database: Database,
         clients: ClientIDs,
         adopted: bool,
-        held: str = "",
+        confirmation_reason: str = "",
         merger: Merger | None = None,
     ) -> None:
         self.id = folder
@@ -69,7 +69,7 @@ class Folder:
         self.path = path
         self.database = database
         self.clients = clients
-        self.state = FolderState(folder, label, database, adopted=adopted, held=held)
+        self.state = FolderState(folder, label, database, adopted=adopted, confirmation_reason=confirmation_reason)
         self.membership = Membership(folder, founder, database)
         self.notices = Notices(database, folder, clients.device, self.name_of)
         self.observers = Observers()
@@ -104,7 +104,7 @@ class Folder:
         self.catalogue.layout()
         entries |= self.catalogue.take_moved()
         for entry in entries:
-            self.note_ignored(entry, self._is_left_out(entry))
+            self.note_ignored(entry, self._is_ignored(entry))
         for entry in entries:
             self.observers.entry_changed(entry)
         self.render_queue.want_all(entries)
@@ -132,9 +132,9 @@ class Folder:
         )
         self.files.blobs.want(entry, found.content if found is not None and lacks else None)
 
-    def _is_left_out(self, entry: EntryID) -> bool:
+    def _is_ignored(self, entry: EntryID) -> bool:
         path = self.catalogue.layout().path_of.get(entry)
-        return path is not None and self.files.is_left_out(path, self.catalogue.entries[entry].kind)
+        return path is not None and self.files.is_ignored(path, self.catalogue.entries[entry].kind)
 
     def note_ignored(self, entry: EntryID, is_ignored: bool) -> None:
         """Whether an entry is at a path that this device leaves out (`disk/ingest/ignored.py`)."""

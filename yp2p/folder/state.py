@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class Activity(Enum):
     """What a folder does, in a word; the value is what `status` says."""
 
-    PAUSED = "paused"  # `FolderState.trouble` says why
+    PAUSED = "paused"  # `FolderState.pause_reason` says why
     WAITING = "waiting for the first device"
     WORKING = "working"
     IDLE = "idle"
@@ -34,19 +34,21 @@ class FolderState:
     Attributes:
         adopted: whether it has been compared with the device it was joined through, or was shared here.
         problem: why the root cannot be used; empty when it can.
-        held: why a person has to say how to go on; empty when nobody has to.
+        confirmation_reason: why a person has to say how to go on; empty when nobody has to.
         settled: whether everything that was seen on the disk is in the documents, and the reverse.
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
 
-    def __init__(self, folder: FolderID, label: str, database: Database, *, adopted: bool, held: str) -> None:
+    def __init__(
+        self, folder: FolderID, label: str, database: Database, *, adopted: bool, confirmation_reason: str
+    ) -> None:
         self._folder = folder
         self._label = label
         self._database = database
         self.adopted = adopted
         self.problem = ""
-        self.held = held
+        self.confirmation_reason = confirmation_reason
         self.settled = False
         self.is_scanned = False
         self.file_system = Capabilities()
@@ -55,13 +57,13 @@ class FolderState:
         self._changed = trio.Event()
 
     @property
-    def trouble(self) -> str:
+    def pause_reason(self) -> str:
         """Why nothing is read from or written to the disk now; empty when all is well."""
-        return self.problem or self.held
+        return self.problem or self.confirmation_reason
 
     @property
     def activity(self) -> Activity:
-        if self.trouble:
+        if self.pause_reason:
             return Activity.PAUSED
         if not self.adopted:
             return Activity.WAITING
@@ -75,7 +77,7 @@ class FolderState:
 
     def hold(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
-        self.held = reason
+        self.confirmation_reason = reason
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
         self._database.submit([tables.folder.set_held(self._folder, reason)])

@@ -309,7 +309,7 @@ class Retention:
         folder = self._folder
 
         def is_quiet() -> bool:
-            return folder.state.is_scanned and folder.state.settled and not folder.state.trouble
+            return folder.state.is_scanned and folder.state.settled and not folder.state.pause_reason
 
         with trio.move_on_after(_BUSY_LIMIT_S if folder.state.is_scanned else 0):
             while not is_quiet():
@@ -403,7 +403,7 @@ class Retention:
                     now is not None
                     and now.deletion == was.deletion
                     and folder.state.is_scanned
-                    and not folder.state.trouble
+                    and not folder.state.pause_reason
                 ):
                     count += self._forget(now, ages)
                 if number % _AT_ONCE == 0:

@@ -155,7 +155,7 @@ async def settle(folder: Folder) -> None:
 async def on_disk(folder: Folder, entry: EntryID) -> None:
     """Wait a moment for what was changed to be in the file: whoever asked for it looks there next."""
     with trio.move_on_after(_RENDER_S):
-        while not folder.state.trouble and not folder.is_on_disk(entry):
+        while not folder.state.pause_reason and not folder.is_on_disk(entry):
             await folder.state.changed.wait()
 
 

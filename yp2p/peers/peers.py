@@ -86,7 +86,7 @@ class Contact:
     addresses: dict[Address, float] = field(default_factory=dict)
     wake: trio.Event = field(default_factory=trio.Event)
     quarantined_until: float = 0.0
-    trouble: str = ""
+    last_error: str = ""
     faults: int = 0  # since the last link that held
     boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
     cloned_at: float = -_FORGIVEN_S  # when two boot IDs were seen in turns
@@ -167,12 +167,12 @@ class Peers:
         linked = self._links.get(device)
         return linked.link if linked is not None else None
 
-    def trouble(self, device: DeviceID) -> str:
+    def last_error(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""
         contact = self.contact(device)
         if contact.is_cloned(trio.current_time()):
             return "two machines have the key of this device (a cloned disk?); they are served in turns"
-        return contact.trouble
+        return contact.last_error
 
     def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
         linked = self._links.get(device)
@@ -304,7 +304,7 @@ class Peers:
         contact.faults += 1
         wait = min(_LONGEST_QUARANTINE_S, _QUARANTINE_S * 2.0 ** min(contact.faults - 1, 16))
         contact.quarantined_until = trio.current_time() + wait
-        contact.trouble = reason
+        contact.last_error = reason
 
     async def _run_link(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
         dialled_by_us = confirmed is None
@@ -333,13 +333,13 @@ class Peers:
                             self.contact(device).wake.set()  # else whoever dialled goes on by himself
                     if trio.current_time() - linked.since > _FORGIVEN_S:
                         self.contact(device).faults = 0
-                        self.contact(device).trouble = ""
+                        self.contact(device).last_error = ""
                     log.info("link_down")
 
     def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:
         contact = self.contact(device)
         if not contact.faults:
-            contact.trouble = ""
+            contact.last_error = ""
         hello = link.peer
         if hello is None:
             return

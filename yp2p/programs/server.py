@@ -148,7 +148,7 @@ class Documents:
         """The folder in which there is a file at this path that has no entry yet."""
         with suppress(UsageError, OSError):
             folder, inside = lookup.find(self._device.folders, wanted.path)
-            is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.trouble
+            is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.pause_reason
             if is_new and not folder.files.rules.ignores(inside, directory=False):
                 return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
         return None

@@ -48,7 +48,7 @@ def _is_gone(root: Root, path: str) -> bool:
         return False
 
 
-def is_left_alone(folder: Folder, path: str) -> bool:
+def is_ignored_entry(folder: Folder, path: str) -> bool:
     """Whether the file of a known entry is left out by now."""
     entry = folder.files.at.get(path)
     if entry not in folder.files.ignored:

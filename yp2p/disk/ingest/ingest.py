@@ -104,9 +104,9 @@ class Ingest:
         watch = watcher.watch_reading if watcher is not None else lambda *_: False
         self.readers = ReadTracker(folder, root, watch, watcher.reads if watcher is not None else None)
         self.saves = LocalEdits(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
-        self.opaque = OpaqueEntries(folder, root, self.pending, self._look_soon)
+        self.opaque = OpaqueEntries(folder, root, self.pending, self._requeue)
         self._imports = FirstImports(
-            folder, root, self.pending, self._look_soon, self._known_file, self.readers.moved_away, self.opaque
+            folder, root, self.pending, self._requeue, self._known_file, self.readers.moved_away, self.opaque
         )
         self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -116,9 +116,9 @@ class Ingest:
         # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
         self.after_power_cut = False
         self._vanished: set[EntryID] = set()  # gone after an unclean boot
-        self.look_again: set[str] = set()
+        self.requeued: set[str] = set()
 
-    async def look(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
+    async def inspect(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
         """Look at these paths now.
 
         Args:
@@ -136,7 +136,7 @@ class Ingest:
                 known.append((path, record.stamp, trust_stamp or self.readers.is_unread(record.entry)))
         if self.after_power_cut:
             known = [(path, None, False) for path, _, _ in known]
-        looked_at = self.readers.stop_counting(known)
+        inspected = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             with self.readers.opened.reading_ourselves({path for path, _, _ in known}):
@@ -153,8 +153,8 @@ class Ingest:
         finally:
             self._scanning = self._first = False
             busy = {finding.path for finding in findings if finding.found is Found.BUSY}
-            self.readers.looked_at({path for path, _, _ in known} - busy)
-            self.readers.count_again(looked_at, busy)
+            self.readers.inspected({path for path, _, _ in known} - busy)
+            self.readers.count_again(inspected, busy)
 
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
         bases = self._bases_of(known)
@@ -176,7 +176,7 @@ class Ingest:
             if finding.found is Found.BUSY:
                 self.pending.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
             else:
-                self.look_again.add(path)
+                self.requeued.add(path)
         finally:
             self.pending.reading.discard(path)
             self._folder.render_queue.wake()
@@ -279,13 +279,13 @@ class Ingest:
     def _look_at_links(self, finding: Finding) -> None:
         """The other names of a file that changed: inotify tells of the one only that it was written by."""
         inode = finding.stamp.inode
-        self.look_again |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {finding.path}
+        self.requeued |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {finding.path}
 
     def _look_at_parent(self, path: str) -> None:
         """Where nothing is left in a directory it needs an entry of its own."""
         parent = path.rpartition("/")[0]
         if parent and parent not in self._folder.files.at and not parent.startswith(OURS):
-            self.look_again.add(parent)
+            self.requeued.add(parent)
 
     # --- files that are known -----------------------------------------------------------------------------------
 
@@ -419,20 +419,20 @@ class Ingest:
 
     # --- files that come and go ---------------------------------------------------------------------------------
 
-    def _look_soon(self, path: str) -> None:
-        self.look_again.add(path)
+    def _requeue(self, path: str) -> None:
+        self.requeued.add(path)
 
     def due(self) -> list[str]:
         """Paths that should be looked at again."""
         now = trio.current_time()
-        again, self.look_again = self.look_again, set()
+        again, self.requeued = self.requeued, set()
         return [*again, *(path for path, at in self.pending.busy.items() if at <= now)]
 
     async def decide(self) -> None:
         """Decide what can be decided by now: renames, deletes, new files."""
         now = trio.current_time()
         pending = self.pending
-        await self._look_again(now)
+        await self._inspect_requeued(now)
         moved = self._moves()
         for path, source in moved.items():
             if pending.missing[source] + GRACE_S <= now:
@@ -450,7 +450,7 @@ class Ingest:
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._imports.take(ready[start : start + _IMPORT_BATCH])
 
-    async def _look_again(self, now: float) -> None:
+    async def _inspect_requeued(self, now: float) -> None:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
         pending = self.pending
         due: list[tuple[str, Stamp | None, bool]] = [
@@ -514,7 +514,7 @@ class Ingest:
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
         # What it holds is not the base yet: without a stamp nobody takes it for that.
         moved = replace(record, path=finding.path, stamp=NO_STAMP)
-        self.look_again.add(finding.path)
+        self.requeued.add(finding.path)
         folder.files.set(moved)
         commit = folder.catalogue.write([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
         await commit.wait()
@@ -542,7 +542,7 @@ class Ingest:
         await self._delete_all(records)
         for path in paths:
             self._look_at_parent(path)
-            self.look_again.add(path)  # a directory may stand there
+            self.requeued.add(path)  # a directory may stand there
 
     async def _delete_all(self, records: list[FileRecord]) -> None:
         """A person removed these files."""

@@ -300,7 +300,7 @@ class ReadTracker:
 
     # --- what happens to the files --------------------------------------------------------------------------------
 
-    def looked_at(self, paths: Set[str]) -> None:
+    def inspected(self, paths: Set[str]) -> None:
         """What was written to these paths is known now."""
         self._written -= paths
         self._pending -= paths

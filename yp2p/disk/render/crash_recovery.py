@@ -141,13 +141,13 @@ class CrashRecovery:
             # The store is older than this file: it was brought back from a backup.
             await keep_in_trash(folder, self._root, temporary.name)
             return
-        came_out = inspect(self._root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
+        displaced = inspect(self._root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
         if (
             base is not None
-            and came_out.found is Found.TEXT
-            and older_version(folder, base, came_out.content, came_out.stamp.size)
+            and displaced.found is Found.TEXT
+            and older_version(folder, base, displaced.content, displaced.stamp.size)
         ):
-            came_out = replace(came_out, found=Found.UNCHANGED)  # nothing was written into it late
+            displaced = replace(displaced, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
         if base is not None and (base.base_seq < seq or (base.base_seq == seq and base.base_state is not None)):
             found = folder.catalogue.entries.get(entry)
@@ -161,10 +161,10 @@ class CrashRecovery:
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.files.set(record)
             await folder.database.submit([record.save(folder.id), *statements]).wait()
-            if came_out.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
-                await self._ingest.saves.save_against(base, came_out)
-                came_out = replace(came_out, found=Found.UNCHANGED)
-        if came_out.found is Found.UNCHANGED:
+            if displaced.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
+                await self._ingest.saves.save_against(base, displaced)
+                displaced = replace(displaced, found=Found.UNCHANGED)
+        if displaced.found is Found.UNCHANGED:
             disk.discard(self._root, temporary.name)
             return
         # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.

@@ -69,7 +69,7 @@ class DisplacedFiles:
             return False
         return status is not None and (status.st_size, status.st_mtime_ns) != (out.stamp.size, out.stamp.mtime_ns)
 
-    async def look(self) -> None:
+    async def inspect(self) -> None:
         now = trio.current_time()
         while self._came_out and self._came_out[0].until <= now:
             await self._merge_late(self._came_out.pop(0))

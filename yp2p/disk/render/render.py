@@ -122,7 +122,7 @@ class Render:
             began = time.perf_counter()
             await self._staged.all(puts)
             self._putting_s = (time.perf_counter() - began) / len(puts)
-        await self.displaced.look()
+        await self.displaced.inspect()
         self._remove_obsolete()
 
     def _remove_obsolete(self) -> None:
@@ -140,10 +140,10 @@ class Render:
             entry: folder.files[entry].stamp.size
             for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
             if ((found := folder.catalogue.entries.get(entry)) is None or not folder.catalogue.is_alive(found))
-            and not self._is_left_out(folder.files[entry])
+            and not self._is_ignored(folder.files[entry])
         }
 
-    def _is_left_out(self, record: FileRecord) -> bool:
+    def _is_ignored(self, record: FileRecord) -> bool:
         return self._folder.files.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
 
     def _wait_for_flood(self, now: float) -> None:
@@ -193,7 +193,7 @@ class Render:
             record,
             path=folder.catalogue.layout().path_of[entry] if is_alive else "",
             is_ignored=entry in folder.files.ignored,
-            is_file_ignored=record is not None and self._is_left_out(record),
+            is_file_ignored=record is not None and self._is_ignored(record),
             is_alive=is_alive,
             is_here=found.kind is not Kind.TEXT or found.document in folder.texts.digests,
             is_due=trio.current_time() >= self._due_at(entry, found),

@@ -253,10 +253,10 @@ class StagedWrites:
         record = self._record(put, intent, result)
         statements = [record.save(folder.id), *before.keep_base(folder.id)]
         folder.database.submit([*statements, *self._ingest.readers.statements(put.entry)])
-        if result.came_out is not None:
+        if result.displaced is not None:
             is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:
-                self._displaced.add(intent.temporary.name, result.came_out, before)
+                self._displaced.add(intent.temporary.name, result.displaced, before)
                 if result.odd is not None and result.odd.found is Found.TEXT:
                     await self._ingest.saves.save_against(before, result.odd)
             else:  # it was made of a document that is no more, or is no text
