@@ -131,7 +131,7 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     os.setxattr(path, "user.colour", b"blue")
     temporary = _ready(root, "new", "f")
     assert replace.read_purpose(temporary.name) == (replace.Purpose(bytes(16), 7, bytes(8)), temporary)
-    assert not replace.was_put(root, temporary)
+    assert not replace.was_exchanged(root, temporary)
     result = replace.exchange(root, temporary, "f", _content("old"), NO_STAMP)
     assert result.outcome is Outcome.DONE
     assert result.odd is None
@@ -140,7 +140,7 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     assert os.getxattr(path, "user.colour") == b"blue"
     assert result.stamp == Stamp.of(path.stat())
     assert (root.path / temporary.name).read_text() == "old"
-    assert replace.was_put(root, temporary)
+    assert replace.was_exchanged(root, temporary)
     assert result.displaced is not None
     assert replace.read_late(root, temporary.name, result.displaced) is None
     (root.path / temporary.name).write_text("old and late")
@@ -215,7 +215,7 @@ def test_an_exchange_by_hand_that_a_crash_cut_in_two(root: Root, finished: bool)
     assert not aside.exists()
     assert (root.path / "f").read_text() == ("new" if finished else "old")
     assert (root.path / temporary.name).read_text() == ("old" if finished else "new")
-    assert replace.was_put(root, temporary) is finished
+    assert replace.was_exchanged(root, temporary) is finished
 
 
 def test_a_crash_in_an_exchange_by_hand_overwrites_nothing(root: Root) -> None:

@@ -5,8 +5,9 @@ Theory of operation (invariant 3)
        and forces it to the disk. Without that, a file exchanged into place is *empty* after a power cut (20 of 20).
     2. After a crash one must know whether step 3 happened, or a rendered file would be taken for a person's edit. For a
        replacement the name tells: it holds the entry, the version and the inode of the new file, so another inode
-       under that name means that the exchange happened (and the file system orders the two renames). A new file
-       leaves no name behind, so the caller records an intent in the store first. `was_put` answers for both.
+       under that name means that the exchange happened (and the file system orders the two renames). On a disk that
+       was copied file by file every inode is another one: what is under the name is the version itself then, and
+       nothing was put. A new file leaves no name behind, so the caller records an intent in the store first.
     3. `exchange` holds a read lease on the file at the path, checks that it still is the base, and swaps the two
        names (renameat2, RENAME_EXCHANGE). The swap is atomic and loses nothing: what was at the path is now under
        the temporary name. It looks at what came out; if that is not the base, somebody saved in between, and the
@@ -454,10 +455,15 @@ def move_away(
         return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
 
 
-def was_put(root: Root, temporary: Temporary) -> bool:
-    """After a crash: whether the temporary file was put in place."""
+def was_exchanged(root: Root, temporary: Temporary) -> bool:
+    """After a crash: whether something else is under the name of a replacement, or nothing."""
     status = root.lstat(temporary.name)
     return status is None or status.st_ino != temporary.inode
+
+
+def was_put(root: Root, temporary: Temporary) -> bool:
+    """After a crash: whether a new file was put in place, which takes its temporary name away."""
+    return root.lstat(temporary.name) is None
 
 
 def rename_own(root: Root, name: str, new: str) -> bool:

@@ -97,7 +97,7 @@ class CrashRecovery:
     def _is_undone(self, intent: Intent) -> bool:
         """Whether the file is not in place all the same.
 
-        A power cut can take back that it was put there, and its temporary name as well; a copied disk has other inodes.
+        A power cut can take back that it was put there, and its temporary name as well.
         """
         try:
             status = self._root.lstat(intent.path)
@@ -128,7 +128,7 @@ class CrashRecovery:
     async def _recover_replacement(self, purpose: Purpose, temporary: Temporary) -> None:
         """Settle one replacement from what lies under its temporary name."""
         folder, entry, seq = self._folder, EntryID(purpose.entry), purpose.seq
-        if not disk.was_put(self._root, temporary):
+        if not disk.was_exchanged(self._root, temporary):
             disk.discard(self._root, temporary.name)
             return
         base = folder.files.get(entry)
@@ -142,6 +142,10 @@ class CrashRecovery:
             await keep_in_trash(folder, self._root, temporary.name)
             return
         displaced = inspect(self._root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
+        if displaced.found is Found.TEXT and displaced.content.startswith(purpose.content):
+            # The version itself is still there: this is the copy of a disk, and it was never put in place.
+            disk.discard(self._root, temporary.name)
+            return
         if (
             base is not None
             and displaced.found is Found.TEXT

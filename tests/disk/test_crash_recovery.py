@@ -1,0 +1,85 @@
+"""What a crash left in `.yp2p/tmp`, and what a copy of such a disk looks like."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, Bridge, open_bridge, replica_like
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.provider import PeerState
+from yp2p.files import replace
+
+NAME = "notes.txt"
+TEXT = "line one\nline two\n"
+ARRIVED = TEXT + "from elsewhere\n"
+
+
+class _Crash(BaseException):
+    """The daemon is no more."""
+
+
+async def _arrive(bridge: Bridge, text: str) -> None:
+    peer = replica_like(bridge, NAME, 77)
+    update = peer.edit(hunks(peer.text(), text))
+    assert update is not None
+    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+    await bridge.render()
+
+
+async def _settle(bridge: Bridge) -> None:
+    for _ in range(3):
+        await bridge.look()
+        await bridge.render()
+
+
+def _with_other_inodes(directory: Path) -> None:
+    """The directory as a copy, file by file."""
+    copy = directory.with_name("copy")
+    shutil.copytree(directory, copy, symlinks=True)
+    shutil.rmtree(directory)
+    copy.rename(directory)
+
+
+def _run(test: object, *arguments: object) -> None:
+    trio.run(test, *arguments, clock=trio.testing.MockClock(autojump_threshold=0.01))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_what_was_arriving_is_nobody_s_edit(
+    is_copied: bool, is_exchanged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = replace.exchange
+
+    def exchange(*arguments: object) -> object:
+        if is_exchanged:
+            real(*arguments)  # type: ignore[arg-type]
+        raise _Crash
+
+    async def run(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.parent.mkdir()
+        path.write_text(TEXT)
+        with pytest.RaisesGroup(_Crash, flatten_subgroups=True), monkeypatch.context() as patched:
+            async with open_bridge(base, clean_end=False) as bridge:
+                patched.setattr(replace, "exchange", exchange)
+                await _arrive(bridge, ARRIVED)
+        assert path.read_text() == (ARRIVED if is_exchanged else TEXT)
+        assert len(list((base / "dir" / ".yp2p" / "tmp").iterdir())) == 1
+        if is_copied:
+            _with_other_inodes(base / "dir")
+        async with open_bridge(base) as bridge:
+            await _settle(bridge)
+            assert bridge.document(NAME).text.text() == ARRIVED
+            assert path.read_text() == ARRIVED
+            assert list(bridge.folder.notices) == []
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as base:
+        _run(run, Path(base))
