@@ -18,7 +18,7 @@ from pycrdt import Doc, Text
 from pycrdt import Provider as StockProvider
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import MAX_WAITING_UPDATES, Listener, PeerState, Provider
+from yp2p.documents.provider import FOLLOWS, MAX_WAITING_UPDATES, Listener, PeerState, Provider
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, FolderID, Identity
@@ -77,9 +77,9 @@ class Document:
         if update is not None:
             self._tell(update, None)
 
-    def _tell(self, update: bytes, source: object) -> None:
+    def _tell(self, update: bytes, source: object, vector: bytes | None = None) -> None:
         for listener in list(self._listeners):
-            listener(update, source, None)
+            listener(update, source, vector)
 
 
 class _Slow(Document):
@@ -227,6 +227,25 @@ async def test_what_came_from_others_goes_in_front_of_our_next_own_update() -> N
         assert second is not None
         await hub.receive(second, "unlinked")
         await until(lambda: other.replica.text() == "again third hub ")
+
+
+async def test_what_is_one_step_is_one_message_with_what_we_have_after_it() -> None:
+    one, two = Document(1), Document(2)
+    left, right = pipes()
+    parts: list[bytes] = []
+    left.send_nowait = lambda message: bool(parts.append(message))  # type: ignore[attr-defined]
+    async with Provider(one, left, tells_state=True) as a, Provider(two, right) as b:
+        await a.synced.wait()
+        await b.synced.wait()
+        updates = [TextReplica(client).edit([Hunk(0, 0, f"{client} ")]) for client in (3, 4)]
+        for update, vector in zip(updates, (FOLLOWS, b"\x01\x03\x02"), strict=True):
+            assert update is not None
+            one.replica.apply(update)
+            one._tell(update, None, vector)
+        await until(lambda: two.replica.version() == one.replica.version())
+    assert parts == []
+    said = [message for message in left.sent if isinstance(message, wire.Updates | wire.Have)]
+    assert said[-2:] == [wire.Have(b"\x01\x03\x02"), wire.Updates(tuple(u for u in updates if u is not None))]
 
 
 async def test_too_much_for_a_slow_peer_becomes_one_update_and_no_answer_to_what_nobody_asked() -> None:

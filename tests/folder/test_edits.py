@@ -15,6 +15,7 @@ from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.joined import deleted_at
+from yp2p.documents.provider import FOLLOWS
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned
 from yp2p.protocol.ysync import Shape, check, deleted_ranges
@@ -61,6 +62,40 @@ def test_an_update_that_only_removes_says_no_more_than_was_news() -> None:
             log = bridge.folder.texts.updates_as_made(live, known)
             assert [(start, length) for _, start, length in deleted_ranges(log[-1])] == [(0, 4)]
             assert live.text.text() == "2\nthree\n"
+
+    _run(test)
+
+
+def test_a_step_is_durable_and_told_as_one() -> None:
+    """A third device that is told of what met, and not of what repairs it, takes the union for somebody's text."""
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live, database = bridge.document("a.txt"), bridge.folder.database
+            first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
+            updates = [first.edit([Hunk(0, 0, "zero\n")]), second.edit([Hunk(14, 14, "four\n")])]
+            heard: list[tuple[bytes, object, bytes | None]] = []
+            live.subscribe(lambda update, source, vector: heard.append((update, source, vector)))
+            with bridge.folder.edits.as_one(live):
+                commits = [
+                    bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+                    for update in updates
+                    if update is not None
+                ]
+                assert live.untold_updates() == updates, "so a panic loads them as well"
+                assert database.pending() is commits[0] is commits[1]
+                assert heard == []
+            assert commits[0] is not None
+            await commits[0].wait()
+            assert heard == [(updates[0], PEER, FOLLOWS), (updates[1], PEER, live.state_vector())]
+            with bridge.folder.edits.as_one(live):
+                pass
+            alone = first.edit([Hunk(0, 0, "one more\n")])
+            assert alone is not None
+            with bridge.folder.edits.as_one(live):
+                bridge.folder.edits.accept(live, check(alone, Shape.TEXT), PEER)
+            await database.pending().wait()
+            assert heard[2:] == [(alone, PEER, live.state_vector())]
 
     _run(test)
 

@@ -375,7 +375,7 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
         async with open_database(tmp_path / "store", make_room=False) as database:
             folder = Folder(
                 FOLDER, "test", tmp_path / "dir", DeviceID(bytes(32)),
-                database=database, clients=ClientIDs.fresh(OWN), adopted=True, held="too many deletions",
+                database=database, clients=ClientIDs.fresh(OWN), adopted=True, confirmation_reason="too many deletions",
             )  # fmt: skip
             folder.load()
             disk = Disk(folder, Files(), Trash())

@@ -70,6 +70,8 @@ class Channel(Protocol):
 
 # Takes an update, its source, and the state vector right after it where it is no keystroke (None where it is).
 Listener = Callable[[bytes, object, bytes | None], None]
+# In the place of that vector: the next update is told at once, and says it for both. They are sent together.
+FOLLOWS = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +328,7 @@ class Provider:
         else:
             size = self._held.size + len(data)
             updates = (*self._held.take(), update)
-            if size > MAX_WAITING_BYTES or not self._send_nowait(updates):
+            if vector == FOLLOWS or size > MAX_WAITING_BYTES or not self._send_nowait(updates):
                 self._waiting.add(*updates)
                 self._more.set()
         if self._waiting.is_too_long() or self._held.is_too_long():

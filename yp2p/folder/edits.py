@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -105,6 +106,12 @@ class Edits:
             brought = fresh if len(fresh) > _MAX_CLIENTS_OF_PROGRAM else set()
         folder.catalogue.to_publish |= (wrote - brought) - before.keys() - claims.keys()
         return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
+
+    @contextmanager
+    def as_one(self, live: LiveDocument) -> Iterator[None]:
+        """What is done to a text until this ends is one step: to the store, and to everybody who is told."""
+        with self._folder.database.as_one(), live.as_one():
+            yield
 
     def record(
         self,

@@ -12,15 +12,16 @@ durable, as everybody does: after a crash that is found again, as other operatio
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
 import trio
 
 from yp2p.documents.manifest import ManifestReplica
-from yp2p.documents.provider import Listener, PeerState
+from yp2p.documents.provider import FOLLOWS, Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID
@@ -128,6 +129,7 @@ class LiveDocument:
         self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
         self._next_listener = 0
         self._untold: deque[_Untold] = deque()
+        self._step: list[_Untold] | None = None  # what is told as one
         self.recent = Recent()
 
     @property
@@ -145,7 +147,7 @@ class LiveDocument:
 
     def untold_updates(self) -> list[bytes]:
         """What was applied and has not been told to the listeners, some of it on its way to the store."""
-        return [untold.update for untold in self._untold]
+        return [untold.update for untold in (*self._untold, *(self._step or ()))]
 
     @property
     def text(self) -> TextReplica:
@@ -245,8 +247,30 @@ class LiveDocument:
         is_early = source is not None and not self._untold
         if is_early:
             _tell(self._at_once, update, source, vector)
-        self._untold.append(_Untold(update, source, commit, is_early, vector))
+        untold = _Untold(update, source, commit, is_early, vector)
+        if self._step is not None:
+            self._step.append(untold)
+            return
+        self._untold.append(untold)
         commit.then(self._tell_durable)
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """What is applied until this ends is one change to everybody else: who merges must not see a part of it.
+
+        It becomes durable with one commit. No await in here.
+        """
+        step = self._step = []
+        try:
+            yield
+        finally:
+            self._step = None
+            if len(step) > 1 and any(untold.vector is not None for untold in step):
+                last = replace(step[-1], vector=self.replica.state_vector())
+                step = [*(replace(untold, vector=FOLLOWS) for untold in step[:-1]), last]
+            self._untold += step
+            if step:
+                step[-1].commit.then(self._tell_durable)
 
     def _vector_of_save(self) -> bytes | None:
         """The state vector, where what was just applied is no keystroke; None where it is."""

@@ -8,7 +8,8 @@ Theory of operation
 
 Invariants
     * What came has passed the wall before the library sees it, here as everywhere.
-    * Update and repair are applied and submitted to the store between two awaits.
+    * Update and repair are one step: applied between two awaits, durable together, told to others together. Who was
+      told of the update alone would take the union for a text that somebody made.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ class Meetings:
             settled = await self.settle(live, data, source, *sides, meeting, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
-        # no await: what came and its repair are one step
-        for update in updates:
-            self._folder.edits.accept(live, update, source)
-        self.apply(live, settled)
+        with self._folder.edits.as_one(live):
+            for update in updates:
+                self._folder.edits.accept(live, update, source)
+            self._folder.edits.settle_meeting(live, settled)
         return True
 
     def _merges_alike(self, source: object) -> bool:
@@ -160,10 +161,6 @@ class Meetings:
             return decide(path, joined, meeting)
         merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
-
-    def apply(self, live: LiveDocument, settled: Settled) -> None:
-        """Apply what settles a meeting, once what met is applied."""
-        self._folder.edits.settle_meeting(live, settled)
 
 
 def _exchanged(decision: Decision | None) -> Decision | None:

@@ -151,6 +151,7 @@ class Database:
             self._next_notice = tables.notice.last_number(self.rows)
             refused.pop_all()
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
+        self._open: Commit | None = None  # what is submitted as one
         self._last = Commit()
         self._last.finish()
         self._failed = trio.Event()
@@ -224,9 +225,22 @@ class Database:
 
     def submit(self, statements: Iterable[Statement]) -> Commit:
         """Queue statements for the next group commit."""
+        if self._open is not None:
+            self._open.statements += statements
+            return self._open
         self._last = Commit(statements)
         self._queue.put(self._last)
         return self._last
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """What is submitted until this ends becomes durable together, or not at all. No await in here."""
+        commit = self._open = self._last = Commit()
+        try:
+            yield
+        finally:
+            self._open = None
+            self._queue.put(commit)
 
     def pending(self) -> Commit:
         """The commit of what was submitted last: when it is done, everything submitted so far is durable."""

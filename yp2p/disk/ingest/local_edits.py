@@ -184,13 +184,14 @@ class LocalEdits:
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
         after = live.text.text() if settled.repair is None else ""
-        commit = folder.edits.record(live, news, None, extra=extra, undo_gap_s=0.0)
-        assert live.last_seq == seq, "the base ends at the row that holds the save"
+        with folder.edits.as_one(live):
+            commit = folder.edits.record(live, news, None, extra=extra, undo_gap_s=0.0)
+            assert live.last_seq == seq, "the base ends at the row that holds the save"
+            folder.edits.settle_meeting(live, settled)
         folder.files.set(updated)
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
-        commit = folder.edits.settle_meeting(live, settled) or commit
         removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
         await commit.wait()
         log.debug(
@@ -310,8 +311,9 @@ class LocalEdits:
         if news is None:
             folder.database.submit(also(after))
             return after
-        commit = folder.edits.record(live, news, None, extra=also(after), undo_gap_s=0.0)
-        commit = folder.edits.settle_meeting(live, settled) or commit
+        with folder.edits.as_one(live):
+            commit = folder.edits.record(live, news, None, extra=also(after), undo_gap_s=0.0)
+            folder.edits.settle_meeting(live, settled)
         folder.render_queue.want(base.entry)
         log.info("late_save_merged", folder=folder.label)
         await commit.wait()
