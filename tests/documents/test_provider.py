@@ -498,13 +498,14 @@ async def test_the_stock_provider_works_over_our_channel() -> None:
             nursery.start_soon(_deliver, link, channel)
         assert channels[0].path == f"{folder.hex()}/{document.hex()}"
         providers = [StockProvider(doc, channel) for doc, channel in zip((one, two), channels, strict=True)]
-        for provider in providers:
-            await nursery.start(provider.start)
-        await until(lambda: str(texts[1]) == "hello from one ")
-        texts[1].insert(0, "and two: ")
-        await until(lambda: str(texts[0]) == "and two: hello from one ")
-        for provider in providers:
-            await provider.stop()
+        async with trio.open_nursery() as running:  # they end before their links do
+            for provider in providers:
+                await running.start(provider.start)
+            await until(lambda: str(texts[1]) == "hello from one ")
+            texts[1].insert(0, "and two: ")
+            await until(lambda: str(texts[0]) == "and two: hello from one ")
+            for provider in providers:
+                await provider.stop()
         nursery.cancel_scope.cancel()
 
 
