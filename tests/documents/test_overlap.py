@@ -38,6 +38,8 @@ NONE = Overlap(lacks=1.0, keeps=1.0, covers=False)
         ("one\nfar\n", "one\nfur\n", "one\r\nfar\r\n", NONE),
         ("if a:\n    b\n", "if a:\n    c\n", "if a:\n\tb\n", NONE),
         ("one two\nthree\n", "one two\nthree four\n", "three\none two\n", NONE),  # moved, not lost
+        ("first\n", "first\nfrom elsewhere\n", "first and much more of that\n", NONE),  # it was added to
+        ("first day\n", "first day\nfrom elsewhere\n", "day of rest\n", Overlap(1.0, 0.0, covers=False)),
         ("eins\nzwei äöü\n", "eins\nzwei äöü 😀 neu\n", "null\neins\nzwei äöü\n", NONE),
     ],
 )

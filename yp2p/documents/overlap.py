@@ -3,16 +3,18 @@
 All of it is counted in letters and digits of whole lines, so that an added brace or blank line weighs nothing beside a
 sentence; where a change has none (only braces, only blank lines), its characters count instead. White space at either
 end of a line counts for nothing: who gave the lines other ends, or another indentation, kept them. So did who moved
-them.
+them, and who only added words to a line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from yp2p.documents.diff import Hunk, hunks, line_blocks, split_lines
 
+# Lines times lines that are compared word by word at most: 10 ms.
+_MAX_PAIRINGS = 4096
 # A line of which more letters than this share are taken out is not that line any more.
 _EDITED = 0.4
 
@@ -65,11 +67,26 @@ def overlap(older: str, newer: str, save: str) -> Overlap:
     lost = {row for row in in_old if old.lines[row] not in elsewhere}
     common_letters = bool(old.letters(common))
     all_common = old.weight(common, common_letters)
+    extended = _extended([(row, old.lines[row]) for row in common & lost], elsewhere - set(old.lines))
     return Overlap(
         lacks=lacking / total if total else 0.0,
-        keeps=old.weight(common - lost, common_letters) / all_common if all_common else 1.0,
+        keeps=old.weight(common - (lost - extended), common_letters) / all_common if all_common else 1.0,
         covers=bool(blocks) and all(block.old_start < block.old_stop for block in blocks) and replaced <= lost,
     )
+
+
+def _extended(rows: Sequence[tuple[int, str]], lines: Set[str]) -> set[int]:
+    """The rows of which some line has every word, in their order, and more. (Of many, none is looked at.)"""
+    if len(rows) * len(lines) > _MAX_PAIRINGS:
+        return set()
+    words = [(row, line.split()) for row, line in rows]
+    there = [line.split() for line in lines]
+    return {row for row, own in words if own and any(_has_in_order(other, own) for other in there)}
+
+
+def _has_in_order(words: Sequence[str], own: Sequence[str]) -> bool:
+    left = iter(words)
+    return all(word in left for word in own)
 
 
 def _overlap_of_layout(older: Sequence[str], newer: Sequence[str], save: Sequence[str]) -> Overlap:
