@@ -104,13 +104,13 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
             root.probe()
             async with open_watcher(root, IgnoreRules()) as watcher:
                 ingest = Ingest(folder, root, 4 << 20, watcher)
-                ingest.after_power_cut = after_power_cut
+                ingest.damage.is_expected = after_power_cut
                 render = Render(folder, root, ingest, lambda name: bridge.dirty.add(name))
                 watcher.watch_kept()
                 await CrashRecovery(folder, root, ingest).recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
                 await bridge.scan()
-                ingest.forget_vanished()
+                ingest.damage.end()
                 yield bridge
                 if clean_end:
                     await render.displaced.finish()

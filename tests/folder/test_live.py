@@ -28,7 +28,7 @@ def _live() -> tuple[LiveDocument, _Heard, _Heard]:
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), lambda *_: None, Commit)
     peers, programs = _Heard(), _Heard()
     live.subscribe(peers)
-    live.subscribe(programs, at_once=True)
+    live.subscribe(programs, early=True)
     return live, peers, programs
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.disk import PAGE_BYTES, REAL
 
-from yp2p.disk.ingest import first_imports, ingest, opaque_entries
+from yp2p.disk.ingest import departures, first_imports, opaque_entries
 from yp2p.disk.render import moves
 from yp2p.files import capabilities, replace, root, syscalls
 
@@ -156,6 +156,6 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     *((module, "rename", _rename) for module in (replace, capabilities)),
     *(
         (module, "sync_file_system", _syncfs)
-        for module in (replace, root, ingest, moves, opaque_entries, first_imports)
+        for module in (replace, root, departures, moves, opaque_entries, first_imports)
     ),
 )

@@ -173,7 +173,7 @@ class Disk:
                 partial(trio.sleep, WAVE_WAIT_S),
             )
             self._ingest = ingest
-            self._ingest.after_power_cut = self._after_power_cut
+            self._ingest.damage.is_expected = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._changed.add, watcher.expecting)
             watcher.watch_kept()
             await apply_rules(folder, root, watcher.ignore)
@@ -256,7 +256,7 @@ class Disk:
         if self._after_power_cut and not (self._first_scan or ingest.pending.missing or ingest.pending.reading):
             self._after_power_cut = False
             self.scanned.set()
-            ingest.forget_vanished()
+            ingest.damage.end()
 
     def _settle(self, *, busy: bool) -> None:
         if self._folder.state.settled == busy:

@@ -24,7 +24,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
         folder.state.guard.approve(doomed | {record.entry for record in missing})
     else:
         for record in missing:
-            ingest.render_anew(record)
+            ingest.damage.recreate(record)
         done = folder.state.guard.done(trio.current_time())
         dead = {e for e in doomed | done if e in folder.catalogue.entries and not _is_alive(folder, e)}
         folder.state.guard.reset()

@@ -14,16 +14,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
 import trio
 
 from yp2p.documents.manifest import ManifestReplica
-from yp2p.documents.provider import FOLLOWS, Listener, PeerState
+from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
+from yp2p.folder.telling import Telling
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, contains, parse_update, read_state_vector
@@ -33,8 +33,6 @@ from yp2p.store.database import Commit
 RECENT_S = 600.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
-# Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.
-_MAX_UNTOLD, _MAX_UNTOLD_BYTES = 512, 4 << 20
 # Updates that go to a peer one by one when it lacks a repair.
 _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
@@ -125,29 +123,25 @@ class LiveDocument:
         self._rows = rows
         self.changes = 0  # how often it was changed since it is in memory
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
-        self._listeners: dict[int, Listener] = {}
-        self._at_once: dict[int, Listener] = {}  # those that need not wait for the store
-        self._next_listener = 0
-        self._untold: deque[_Untold] = deque()
-        self._step: list[_Untold] | None = None  # what is told as one
+        self._telling = Telling()
         self.recent = Recent()
 
     @property
     def is_listened_to(self) -> bool:
-        return bool(self._listeners or self._at_once or self._untold)
+        return self._telling.is_needed
 
     @property
     def is_in_programs(self) -> bool:
         """Whether a program of this device has it open."""
-        return bool(self._at_once)
+        return bool(self._telling.early_count)
 
     def pace_s(self) -> float:
         """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
-        return _PACE_OF_EACH_S * max(0, len(self._at_once) - 3)  # one more may listen, for the lines of cursors
+        return _PACE_OF_EACH_S * max(0, self._telling.early_count - 3)  # one more may listen, for the lines of cursors
 
     def untold_updates(self) -> list[bytes]:
         """What was applied and has not been told to the listeners, some of it on its way to the store."""
-        return [untold.update for untold in (*self._untold, *(self._step or ()))]
+        return self._telling.updates()
 
     @property
     def text(self) -> TextReplica:
@@ -185,8 +179,7 @@ class LiveDocument:
     async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
         """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
         await self.receive_all([update], source, theirs)
-        if self._untold:
-            await self._untold[-1].commit.wait()
+        await self._telling.wait()
 
     async def receive_all(
         self, updates: Sequence[bytes], source: object, theirs: PeerState | None = None
@@ -202,7 +195,7 @@ class LiveDocument:
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
-        if sum(map(len, updates)) >= _SLICED_BYTES or len(self._untold) >= _MAX_UNTOLD:
+        if sum(map(len, updates)) >= _SLICED_BYTES or self._telling.is_behind:
             return False
         try:
             for update in updates:
@@ -222,37 +215,23 @@ class LiveDocument:
                 break
             if len(update.data) >= _SLICED_BYTES:
                 await trio.lowlevel.checkpoint()
-        if len(self._untold) > _MAX_UNTOLD or sum(len(u.update) for u in self._untold) > _MAX_UNTOLD_BYTES:
-            await self._untold[-1].commit.wait()
+        if self._telling.is_behind:
+            await self._telling.wait()
         if fault is not None:
             raise fault
 
-    def subscribe(self, listener: Listener, *, at_once: bool = False) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, early: bool = False) -> Callable[[], None]:
         """Be told of every update; gives the way to unsubscribe.
 
         Args:
-            at_once: for programs of this device, see above.
+            early: for programs of this device, see above.
         """
-        number = self._next_listener
-        self._next_listener += 1
-        listeners = self._at_once if at_once else self._listeners
-        listeners[number] = listener
-        return lambda: listeners.pop(number, None) and None
+        return self._telling.subscribe(listener, early=early)
 
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
         """An update was applied and will be durable with `commit`: tell the listeners."""
         self.changes += 1
-        vector = self._vector_of_save()
-        # What was applied before and is not told yet may be what this depends on.
-        is_early = source is not None and not self._untold
-        if is_early:
-            _tell(self._at_once, update, source, vector)
-        untold = _Untold(update, source, commit, is_early, vector)
-        if self._step is not None:
-            self._step.append(untold)
-            return
-        self._untold.append(untold)
-        commit.then(self._tell_durable)
+        self._telling.applied(update, source, commit, self._vector_of_save())
 
     @contextmanager
     def as_one(self) -> Iterator[None]:
@@ -260,17 +239,11 @@ class LiveDocument:
 
         It becomes durable with one commit. No await in here.
         """
-        step = self._step = []
+        self._telling.begin_step()
         try:
             yield
         finally:
-            self._step = None
-            if len(step) > 1 and any(untold.vector is not None for untold in step):
-                last = replace(step[-1], vector=self.replica.state_vector())
-                step = [*(replace(untold, vector=FOLLOWS) for untold in step[:-1]), last]
-            self._untold += step
-            if step:
-                step[-1].commit.then(self._tell_durable)
+            self._telling.end_step(self.replica.state_vector)
 
     def _vector_of_save(self) -> bytes | None:
         """The state vector, where what was just applied is no keystroke; None where it is."""
@@ -282,36 +255,8 @@ class LiveDocument:
         self._saved_clocks = saved
         return self.replica.state_vector()
 
-    def _tell_durable(self) -> None:
-        while self._untold and self._untold[0].commit.is_done:
-            untold = self._untold.popleft()
-            _tell(self._listeners, untold.update, untold.source, untold.vector)
-            if not untold.was_early:
-                _tell(self._at_once, untold.update, untold.source, untold.vector)
-
-
-@dataclass(frozen=True, slots=True)
-class _Untold:
-    """An update that was applied, on its way to the store."""
-
-    update: bytes
-    source: object
-    commit: Commit
-    was_early: bool  # whether the programs have it
-    vector: bytes | None  # the state vector right after it, where it is no keystroke
-
 
 def _saved(clocks: StateVector) -> dict[int, int]:
     """The part of a state vector that programs did not type."""
     long = {client: clock for client, clock in clocks.items() if client >> 32}  # a few: this is for each keystroke
     return {client: clock for client, clock in long.items() if Writer.of(client) is not Writer.TYPED}
-
-
-def _tell(listeners: dict[int, Listener], update: bytes, source: object, vector: bytes | None) -> None:
-    for number, listener in list(listeners.items()):
-        try:
-            listener(update, source, vector)
-        except Exception:
-            # It is told no more. Its fault is not that of who wrote this; digests will tell what its peer lacks.
-            log.exception("listener_failed")
-            listeners.pop(number, None)

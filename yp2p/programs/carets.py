@@ -131,7 +131,7 @@ class Lines:
         self._found: dict[object, tuple[int, tuple[int, Position], float]] = {}
         self.seq = 0
         self.is_old = False
-        self.close: Callable[[], None] = live.subscribe(self._take, at_once=True)
+        self.close: Callable[[], None] = live.subscribe(self._take, early=True)
 
     def _take(self, update: bytes, source: object, vector: bytes | None) -> None:
         self._unseen.append(update)

@@ -108,7 +108,7 @@ class ProgramDocument:
         return False  # the channel of a program does not ask
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._live.subscribe(listener, at_once=True)
+        return self._live.subscribe(listener, early=True)
 
     def _is_behind(self) -> bool:
         return len(self._live.untold_updates()) > _MAX_UNTOLD

@@ -29,19 +29,20 @@ Invariants
     * A save replaces what was on the disk, unless there is evidence that its writer had an older version open
       (`evidence.py`): then it is a change of that version. An editor that had the file open would otherwise take out
       what others wrote.
-    * Deletions are decided together and pass the guard (`folder/guard.py`).
+    * Deletions are decided together and pass the guard (`departures.py`, `folder/guard.py`).
     * What becomes or ceases to be text, and what never was, is taken by `opaque_entries.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 import structlog
 import trio
 
+from yp2p.disk.ingest.damage import Damage
+from yp2p.disk.ingest.departures import Departures
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.disk.ingest.local_edits import LocalEdits, Look
 from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_of, state_of
@@ -50,20 +51,14 @@ from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, PendingPaths, decided_at
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
-from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Deletion
-from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect, inspect_all
-from yp2p.files.replace import Outcome, move_away
-from yp2p.files.root import OURS, Root
-from yp2p.files.syscalls import sync_file_system
-from yp2p.files.trash import new_place
+from yp2p.documents.manifest import Change
+from yp2p.files.inspect import Finding, Found, Stamp, inspect, inspect_all
+from yp2p.files.root import Root
 from yp2p.files.watch import Watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord
-from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
-from yp2p.store.sql import Statement
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
@@ -72,8 +67,6 @@ _IMPORT_BATCH = 512
 _LONG_RETRY_S = 5.0
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
-_NO_CLOCKS = b"\x00"  # the state vector of what is no document
-_EMPTY = hashlib.sha256(b"").digest()
 
 log = structlog.get_logger()
 
@@ -108,14 +101,13 @@ class Ingest:
         self._imports = FirstImports(
             folder, root, self.pending, self._requeue, self._known_file, self.readers.moved_away, self.opaque
         )
+        self.damage = Damage(folder, root, self.pending, self.readers)
+        self._departures = Departures(folder, root, self.pending, self.damage, self._requeue, self._known_file)
         self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._long_at_start: set[str] = set()  # those of the first scan that have not been
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
-        # After an unclean boot, until the first scan is through: what is empty, NUL-filled or gone is damage.
-        self.after_power_cut = False
-        self._vanished: set[EntryID] = set()  # gone after an unclean boot
         self.requeued: set[str] = set()
 
     async def inspect(self, paths: Iterable[str], *, trust_stamp: bool, settled: bool = False) -> None:
@@ -134,7 +126,7 @@ class Ingest:
             else:
                 # Reading a file that nobody has read yet would look as if its next writer had read it.
                 known.append((path, record.stamp, trust_stamp or self.readers.is_unread(record.entry)))
-        if self.after_power_cut:
+        if self.damage.is_expected:
             known = [(path, None, False) for path, _, _ in known]
         inspected = self.readers.stop_counting(known)
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
@@ -198,20 +190,11 @@ class Ingest:
         may_need_entry = record is None and finding.found is Found.DIRECTORY
         meaning = meaning_of(finding, record, needs_entry=may_need_entry and self._needs_entry(path))
         self._is_found(finding, meaning)
-        if record is not None and self.after_power_cut and await self._is_damage(record, finding):
+        if record is not None and self.damage.is_expected and await self.damage.repairs(record, finding):
             return
         await self._act(meaning, record, finding, settled)
         if meaning is not Meaning.LONG:
             self._long_at_start.discard(path)
-
-    async def _is_damage(self, record: FileRecord, finding: Finding) -> bool:
-        """After a power cut: mend a file that it damaged; tells whether it did. What is gone is remembered."""
-        if finding.found is Found.MISSING:
-            self._vanished.add(record.entry)
-        elif self._is_damaged(record, finding):
-            await self._mend(record, finding)
-            return True
-        return False
 
     async def _act(self, meaning: Meaning, record: FileRecord | None, finding: Finding, settled: bool) -> None:
         path = finding.path
@@ -224,10 +207,10 @@ class Ingest:
                 if record is not None:
                     self.pending.missing.setdefault(path, trio.current_time())
                 if meaning is Meaning.MISSING:
-                    self._look_at_parent(path)
+                    self._departures.inspect_parent(path)
             case Meaning.NEW | Meaning.DISPLACING:
                 if record is not None:
-                    await self._delete_all([record])  # a file took the directory's place
+                    await self._departures.delete_all([record])  # a file took the directory's place
                 self._is_new(finding, settled)
             case Meaning.UNCHANGED | Meaning.KNOWN if record is not None:
                 self._folder.files.waiting.entries.pop(record.entry, None)
@@ -281,12 +264,6 @@ class Ingest:
         inode = finding.stamp.inode
         self.requeued |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {finding.path}
 
-    def _look_at_parent(self, path: str) -> None:
-        """Where nothing is left in a directory it needs an entry of its own."""
-        parent = path.rpartition("/")[0]
-        if parent and parent not in self._folder.files.at and not parent.startswith(OURS):
-            self.requeued.add(parent)
-
     # --- files that are known -----------------------------------------------------------------------------------
 
     async def _known_file(self, record: FileRecord, finding: Finding) -> None:
@@ -305,19 +282,19 @@ class Ingest:
                 assert old is not None
                 self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
             case FileState.DAMAGED:
-                await self._mend(record, finding)
+                await self.damage.repair(record, finding)
                 if finding.kind is record.kind is Kind.TEXT:
                     return
             case FileState.EDITED:
                 former = self.readers.foreign_base(record)
                 if former is not None and await self.saves.save_of_former(record, former, finding):
                     return
-                made_of = await self.saves.take(record, finding, Look(self._scanning, self.after_power_cut))
+                made_of = await self.saves.take(record, finding, Look(self._scanning, self.damage.is_expected))
         self.readers.was_saved(record.entry, made_of)
 
     def _state(self, record: FileRecord, finding: Finding) -> tuple[FileState, FileRecord | None]:
         """What a known file holds now, and of which version it is, where it is another one of its document."""
-        what = Circumstances(self._is_replaced(record), self._first, self.after_power_cut)
+        what = Circumstances(self._is_replaced(record), self._first, self.damage.is_expected)
         old: FileRecord | None = None
         while True:
             state = state_of(record, finding, what)
@@ -325,7 +302,7 @@ class Ingest:
                 live = self._folder.texts.open(record.document)
                 what = replace(what, is_current=finding.content == live.text.content())
             elif state is FileState.NEED_VERSION:
-                old = version_found(self._folder, record, finding, after_power_cut=self.after_power_cut)
+                old = version_found(self._folder, record, finding, after_power_cut=self.damage.is_expected)
                 what = replace(what, is_version=old is not None)
             elif state is FileState.NEED_BASE:
                 base = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
@@ -353,42 +330,6 @@ class Ingest:
             return
         text = "the file held an older version; the newest was put back"
         folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
-
-    def _is_damaged(self, record: FileRecord, finding: Finding) -> bool:
-        if record.kind is Kind.BLOB:
-            is_nothing = finding.is_nul or (finding.found is Found.TEXT and finding.stamp.size == 0)
-            return is_nothing and finding.content != record.content
-        if finding.found is Found.TEXT and finding.stamp.size == 0:
-            return record.content != _EMPTY and self._folder.texts.open(record.document).text.text() != ""
-        return finding.found is Found.BLOB and record.kind is Kind.TEXT and finding.has_nul
-
-    async def _mend(self, record: FileRecord, finding: Finding) -> None:
-        """What the power cut left goes into the trash, and the file is rendered again."""
-        folder = self._folder
-        target = f"{new_place()}/{record.path}"
-        self.render_anew(record)
-        # First: were its base still known after a crash, a new file in its place would look like an edit of it.
-        await folder.database.pending().wait()
-        result = await trio.to_thread.run_sync(
-            move_away, self._root, record.path, target, None, finding.stamp, record.kind
-        )
-        if result.outcome is not Outcome.DONE:
-            folder.files.set(record)
-            folder.database.submit([record.save(folder.id)])
-            self.pending.busy[record.path] = trio.current_time() + BUSY_RETRY_S
-            return
-        text = "the file was damaged when the machine came back; it was made anew, what was left is in the trash"
-        folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
-        log.warning("damaged_file_restored", folder=folder.label)
-
-    def render_anew(self, record: FileRecord) -> None:
-        """Forget that the file was there, so that it is made again."""
-        folder = self._folder
-        self.pending.missing.pop(record.path, None)
-        self.readers.forget(record.entry)
-        folder.files.drop(record.entry)
-        folder.database.submit([record.delete(folder.id)])
-        folder.render_queue.want(record.entry)
 
     async def _only_status(self, record: FileRecord, finding: Finding) -> None:
         """The content is the base: remember the new stamp, and whether it became executable."""
@@ -433,14 +374,14 @@ class Ingest:
         now = trio.current_time()
         pending = self.pending
         await self._inspect_requeued(now)
-        moved = self._moves()
+        moved = self._departures.renamed()
         for path, source in moved.items():
             if pending.missing[source] + GRACE_S <= now:
-                await self._rename(source, pending.fresh.pop(path).finding)
+                await self._departures.rename(source, pending.fresh.pop(path).finding)
                 del pending.missing[source]
         gone = pending.gone(now)
         if gone:
-            await self._delete(gone)
+            await self._departures.delete(gone)
         pending.held = {path for path in moved if path in pending.fresh}
         ready = [
             fresh.finding
@@ -469,100 +410,3 @@ class Ingest:
                 continue
             pending.fresh.pop(finding.path, None)
             await self._sort(finding, settled=False)
-
-    def _moves(self) -> dict[str, str]:
-        """New path -> vanished path, where the new file is the vanished one."""
-        folder, pending = self._folder, self.pending
-        by_inode: dict[int, str] = {}
-        by_content: dict[bytes, list[str]] = {}
-        for path in pending.missing:
-            record = folder.files.by_path(path)
-            if record is not None:
-                by_inode[record.stamp.inode] = path
-                by_content.setdefault(record.content, []).append(path)
-        moves: dict[str, str] = {}
-        for path, fresh in pending.fresh.items():
-            source = by_inode.get(fresh.finding.stamp.inode)
-            if source is not None and not self._is_same_file(source, fresh.finding):
-                source = None
-            same = by_content.get(fresh.finding.content, [])
-            if fresh.finding.found is Found.DIRECTORY:
-                continue
-            if source is None and len(same) == 1 and fresh.finding.stamp.size:
-                source = same[0]
-            if source is not None and source not in moves.values():
-                moves[path] = source
-        return moves
-
-    def _is_same_file(self, source: str, finding: Finding) -> bool:
-        """Whether a file with the inode of a vanished one is that file: inodes are used again at once."""
-        record = self._folder.files.by_path(source)
-        if record is None or record.content == finding.content:
-            return record is not None
-        if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
-            return False
-        old = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
-        removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
-        return 2 * removed <= len(old)
-
-    async def _rename(self, source: str, finding: Finding) -> None:
-        folder = self._folder
-        record = folder.files.by_path(source)
-        if record is None:
-            return
-        # A power cut must not take back on the disk what everybody is told of.
-        await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        # What it holds is not the base yet: without a stamp nobody takes it for that.
-        moved = replace(record, path=finding.path, stamp=NO_STAMP)
-        self.requeued.add(finding.path)
-        folder.files.set(moved)
-        commit = folder.catalogue.write([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
-        await commit.wait()
-        log.debug("file_renamed", path=source, to=finding.path)
-        await self._known_file(replace(moved, stamp=record.stamp), finding)
-
-    async def _delete(self, paths: list[str]) -> None:
-        folder = self._folder
-        records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
-        for record in [record for record in records if record.entry in self._vanished]:
-            records.remove(record)
-            self.render_anew(record)
-            text = "the file was gone when the machine came back; it was made anew"
-            folder.notices.add(NoticeKind.DAMAGED, record.path, text, record.entry)
-        now = trio.current_time()
-        sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
-        reason = folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of), now)
-        if reason:
-            folder.state.hold(f"{reason} here")
-            return
-        for path in paths:
-            self.pending.missing.pop(path, None)
-        if records:
-            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        await self._delete_all(records)
-        for path in paths:
-            self._look_at_parent(path)
-            self.requeued.add(path)  # a directory may stand there
-
-    async def _delete_all(self, records: list[FileRecord]) -> None:
-        """A person removed these files."""
-        folder = self._folder
-        now = trio.current_time()
-        changes: list[Change] = []
-        statements: list[Statement] = []
-        for record in records:
-            is_text = record.kind is Kind.TEXT
-            seen = folder.texts.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
-            folder.files.drop(record.entry)
-            if record.kind is not Kind.DIRECTORY:
-                folder.state.guard.count(record.entry, now)
-            statements.append(record.delete(folder.id))
-            changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
-        if changes:
-            await folder.catalogue.write(changes, statements).wait()
-            log.info("files_deleted_here", folder=folder.label, count=len(changes))
-
-    def forget_vanished(self) -> None:
-        """The first scan after an unclean boot is through, and what was missing then is decided."""
-        self.after_power_cut = False
-        self._vanished.clear()

@@ -103,7 +103,7 @@ class CrashRecovery:
             status = self._root.lstat(intent.path)
         except OSError:
             return True
-        return status is None or (self._ingest.after_power_cut and status.st_ino != intent.temporary.inode)
+        return status is None or (self._ingest.damage.is_expected and status.st_ino != intent.temporary.inode)
 
     def _recover_unread(self, entry: EntryID) -> None:
         """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
@@ -165,7 +165,7 @@ class CrashRecovery:
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.files.set(record)
             await folder.database.submit([record.save(folder.id), *statements]).wait()
-            if displaced.found is Found.TEXT and document == base.document and not self._ingest.after_power_cut:
+            if displaced.found is Found.TEXT and document == base.document and not self._ingest.damage.is_expected:
                 await self._ingest.saves.save_against(base, displaced)
                 displaced = replace(displaced, found=Found.UNCHANGED)
         if displaced.found is Found.UNCHANGED:
