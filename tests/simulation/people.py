@@ -51,8 +51,10 @@ class Oracle:
         self.copied: set[str] = set()  # on a disk that was cloned before its daemon had seen them all
         self.shared: set[str] = set()  # in the same change on several hosts
         self.told: set[str] = set()  # stands at a place that was changed apart, as those who changed it are told
+        self.kept_apart: set[str] = set()  # in a version of such a place, which `yp2p conflicts` shows
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self.in_blobs: set[str] = set()
+        self.had_power_cut = False
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
     def fresh(self) -> str:
@@ -79,6 +81,7 @@ class Oracle:
 
     def power_was_cut(self, host: Host, before: dict[str, bytes]) -> None:
         """What only this disk held and no longer holds may be gone; what was only removed there may be back."""
+        self.had_power_cut = True
         after = b"\n".join(host.disk.contents().values())
         self.may_be_lost(host, tokens_in(b"\n".join(before.values())) - tokens_in(after))
         for token in self._recent.pop(host.name, set()):
@@ -120,7 +123,7 @@ class Oracle:
             plain = [path for path in homes if ".conflict-" not in path]
             if len(plain) > 1 and token not in self.apart:
                 wrong.append(f"{token} is in {plain}")
-            if state is State.THERE and not homes:
+            if state is State.THERE and not homes and token not in self.kept_apart:
                 wrong.append(f"{token} is lost")
             if state is State.GONE and plain and not self._may_be_back(token, files):
                 wrong.append(f"{token} is back")
