@@ -103,13 +103,14 @@ else
 endif
 
 EFFORT ?= ci
+PROPERTIES ?= tests/threeway tests/documents tests/protocol tests/store
 properties: $(TEST_VENV)/.wheel ## What holds for any text and any order, tried more often: EFFORT=ci, or deep for a night
-	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=7200 tests/threeway tests/documents tests/protocol tests/store
+	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=7200 $(PROPERTIES)
 
 coverage: $(TEST_VENV)/.wheel ## What of the code the tests reach that need no daemon of their own
-	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -n 2 --cov=yp2p --cov-report= --ignore=tests/integration \
+	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -n 2 --cov --cov-report= --ignore=tests/integration \
 		-m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
-	$(TEST_VENV)/bin/coverage report --skip-covered --sort=cover | head -n 30
+	$(TEST_VENV)/bin/coverage report --skip-covered --sort=cover | grep -v /cli/ | head -n 20
 	@echo "covered: $$($(TEST_VENV)/bin/coverage report --format=total) %"
 
 hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)

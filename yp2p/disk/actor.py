@@ -169,7 +169,7 @@ class Disk:
                 root,
                 self._settings.max_text_bytes,
                 watcher,
-                lambda path: nursery.start_soon(ingest.read_long, path),
+                lambda path: nursery.start_soon(ingest.long_files.read, path),
                 partial(trio.sleep, WAVE_WAIT_S),
             )
             self._ingest = ingest

@@ -251,7 +251,7 @@ class Peers:
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self._device_of(secured.remote_noise_key)
-        if device is None or self._is_shut_out(device):
+        if device is None or self._is_banned(device):
             await trio.aclose_forcefully(secured.stream)
             return
         try:
@@ -260,7 +260,7 @@ class Peers:
             return
         await self._serve(device, secured, Address(host, port), confirmed)
 
-    def _is_shut_out(self, device: DeviceID) -> bool:
+    def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
         contact = self.contact(device)
         if contact.faults <= _FREE_FAULTS or trio.current_time() >= contact.quarantined_until:

@@ -45,6 +45,7 @@ from yp2p.disk.ingest.damage import Damage
 from yp2p.disk.ingest.departures import Departures
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.disk.ingest.local_edits import LocalEdits, Look
+from yp2p.disk.ingest.long_files import LongFiles
 from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_of, state_of
 from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
@@ -52,7 +53,7 @@ from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, Pending
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.manifest import Change
-from yp2p.files.inspect import Finding, Found, Stamp, inspect, inspect_all
+from yp2p.files.inspect import Finding, Found, Stamp, inspect_all
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher
 from yp2p.folder.folder import Folder
@@ -63,8 +64,6 @@ from yp2p.protocol.entries import Kind
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
-# A long file that is being written is read again after this long, or ten times as long as that takes.
-_LONG_RETRY_S = 5.0
 _INLINE_PATHS = 4
 _INLINE_BYTES = 256 << 10
 
@@ -76,7 +75,7 @@ class Ingest:
 
     Args:
         watcher: tells who reads the files; None: nobody does.
-        start_reading: starts `read_long` for a path, beside everything else.
+        start_reading: starts `long_files.read` for a path, beside everything else.
         wait: lets `WAVE_WAIT_S` pass.
     """
 
@@ -92,20 +91,17 @@ class Ingest:
         self._folder = folder
         self._root = root
         self._max_text_bytes = max_text_bytes
-        self._start_reading = start_reading
         self.pending = PendingPaths()
         watch = watcher.watch_reading if watcher is not None else lambda *_: False
         self.readers = ReadTracker(folder, root, watch, watcher.reads if watcher is not None else None)
         self.saves = LocalEdits(folder, self.readers, SaveBases(folder, self.readers, wait), self._only_status)
         self.opaque = OpaqueEntries(folder, root, self.pending, self._requeue)
         self._imports = FirstImports(
-            folder, root, self.pending, self._requeue, self._known_file, self.readers.moved_away, self.opaque
+            folder, root, self.pending, self._requeue, self._known_file, self.readers.former.moved_away, self.opaque
         )
         self.damage = Damage(folder, root, self.pending, self.readers)
         self._departures = Departures(folder, root, self.pending, self.damage, self._requeue, self._known_file)
-        self._read_beside: dict[str, Finding] = {}  # long files that were read, until they are known
-        self._one_at_a_time = trio.CapacityLimiter(1)
-        self._long_at_start: set[str] = set()  # those of the first scan that have not been
+        self.long_files = LongFiles(folder, root, max_text_bytes, self.pending, start_reading, self._requeue)
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
         self.requeued: set[str] = set()
@@ -133,7 +129,7 @@ class Ingest:
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             with self.readers.opened.reading_ourselves({path for path, _, _ in known}):
                 findings = inspect_all(
-                    self._root, known, self._max_text_bytes, self._bases_of(known), self._read_beside
+                    self._root, known, self._max_text_bytes, self._bases_of(known), self.long_files.found
                 )
         else:
             findings = await self._inspect(known)
@@ -150,28 +146,8 @@ class Ingest:
 
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
         bases = self._bases_of(known)
-        ready = dict(self._read_beside)
+        ready = dict(self.long_files.found)
         return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases, ready))
-
-    async def read_long(self, path: str) -> None:
-        """Read a long file, while everything else goes on; then it is looked at again."""
-        try:
-            record = self._folder.files.by_path(path)
-            base = (record.kind, record.content) if record is not None else None
-            async with self._one_at_a_time:
-                started = trio.current_time()
-                finding = await trio.to_thread.run_sync(
-                    lambda: inspect(self._root, path, None, self._max_text_bytes, trust_stamp=False, base=base)
-                )
-                took_s = trio.current_time() - started
-            self._read_beside[path] = finding
-            if finding.found is Found.BUSY:
-                self.pending.busy[path] = trio.current_time() + max(_LONG_RETRY_S, 10 * took_s)
-            else:
-                self.requeued.add(path)
-        finally:
-            self.pending.reading.discard(path)
-            self._folder.render_queue.wake()
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
         records = ((path, self._folder.files.by_path(path)) for path, _, _ in known)
@@ -194,13 +170,13 @@ class Ingest:
             return
         await self._act(meaning, record, finding, settled)
         if meaning is not Meaning.LONG:
-            self._long_at_start.discard(path)
+            self.long_files.is_known(path)
 
     async def _act(self, meaning: Meaning, record: FileRecord | None, finding: Finding, settled: bool) -> None:
         path = finding.path
         match meaning:
             case Meaning.LONG:
-                self._read_beside_soon(path)
+                self.long_files.want(path, is_first_scan=self._first)
             case Meaning.BUSY:
                 self.pending.busy[path] = trio.current_time() + BUSY_RETRY_S
             case Meaning.MISSING | Meaning.DISPLACED:
@@ -229,14 +205,7 @@ class Ingest:
         if finding.kind is None:
             pending.fresh.pop(path, None)
         if meaning is not Meaning.LONG:
-            self._read_beside.pop(path, None)
-
-    def _read_beside_soon(self, path: str) -> None:
-        if self._first:
-            self._long_at_start.add(path)
-        if path not in self.pending.reading:
-            self.pending.reading.add(path)
-            self._start_reading(path)
+            self.long_files.forget(path)
 
     def _is_new(self, finding: Finding, settled: bool) -> None:
         old = self.pending.fresh.get(finding.path)
@@ -274,7 +243,7 @@ class Ingest:
         made_of = None
         match state:
             case FileState.OPAQUE:
-                was_there = self._first or finding.path in self._long_at_start
+                was_there = self._first or self.long_files.was_there_at_start(finding.path)
                 await self.opaque.changed(record, finding, first=was_there)
             case FileState.CURRENT:
                 await self._already_here(record, finding)

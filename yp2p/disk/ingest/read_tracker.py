@@ -23,29 +23,21 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.evidence import OPEN_S, Waves
+from yp2p.disk.ingest.evidence import OPEN_S
+from yp2p.disk.ingest.former_files import FORMER_S, FormerFiles
 from yp2p.disk.ingest.opened import Opened
+from yp2p.disk.ingest.recent_writes import RecentWrites
 from yp2p.files.editor_locks import is_standing, lock_of
 from yp2p.files.inspect import Finding, Found, Stamp
 from yp2p.files.reads import ReadWatcher
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import (
-    Candidate,
-    FileRecord,
-    load_former,
-    save_former,
-)
+from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 
-# Paths that others took files from.
-_MAX_FORMER = 256
-# An editor that was open when its file moved away saves there within minutes; a program that writes there later means
-# the file that stands there by then.
-_FORMER_S = 600.0
 # Versions of one file that may be open at the same time. Each costs a comparison with a save.
 _MAX_CANDIDATES = 8
 # For so many files, looking for locks takes longer than a worker thread's round trip.
@@ -67,23 +59,18 @@ class ReadTracker:
         self._root = root
         self._watch = watch
         self.opened = Opened(folder, reads)
-        self.waves = Waves()
+        self.writes = RecentWrites()
+        self.former = FormerFiles(folder)
         # What an entry's file was before it was rendered, the oldest first.
         self._candidates: dict[EntryID, list[Candidate]] = {}
         self._were_read: set[EntryID] = set()  # those of them whose file of now was read or saved over since
         self._rendering: dict[EntryID, Candidate | None] = {}  # what becomes a candidate once it is replaced
         self._foreign: dict[EntryID, FileRecord] = {}  # base of another entry, whose file had the path before
-        self._formerly: dict[
-            str, tuple[FileRecord, float]
-        ] = {}  # what had a path before others moved it, and until when
         self._not_rendered: set[EntryID] = set()  # whose file is somebody else's text now
         self._foreign_until: dict[EntryID, float] = {}  # until when a base of another entry counts
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
         self._next_key = 0
-        self._written: set[str] = set()  # written to, and not looked at yet: who reads now reads that
-        self._pending: set[str] = set()  # the same, and those that were put in place of another
         self._released: dict[EntryID, str] = {}  # an editor's lock that went after a save that is not looked at yet
-        self._in_git: set[str] = set()  # paths that a git command wrote to last
 
     # --- what a save may have been made of ------------------------------------------------------------------------
 
@@ -106,18 +93,13 @@ class ReadTracker:
         """Whether somebody has read what was rendered last, or has saved over it."""
         return entry in self._were_read
 
-    def is_in_git(self, path: str) -> bool:
-        """Whether a git command was at work when the file at this path was written last."""
-        return path in self._in_git
-
     def bases(self) -> list[FileRecord]:
         """What a save that turns up may have been made of, beside what the files are known to hold."""
-        now = trio.current_time()
         return [
             *(one.base for found in self._candidates.values() for one in found),
             *(one.base for one in self._rendering.values() if one is not None),
             *self._foreign.values(),
-            *(record for record, until in self._formerly.values() if now < until),
+            *self.former.all(),
         ]
 
     def oldest_base(self, record: FileRecord) -> FileRecord:
@@ -128,12 +110,8 @@ class ReadTracker:
     def forget_old(self) -> None:
         """Forget what does not matter any more."""
         self.opened.forget_old()
+        self.former.forget_old()
         now = trio.current_time()
-        over = [path for path, (_, until) in self._formerly.items() if until <= now]
-        for path in over:
-            del self._formerly[path]
-        if over:
-            self._folder.database.submit([tables.former.forget_before(self._folder.id, time.time() - _FORMER_S)])
         for entry, found in list(self._candidates.items()):
             if any(now - one.opened_at > OPEN_S for one in found):
                 self._keep(entry, [one for one in found if now - one.opened_at <= OPEN_S])
@@ -243,7 +221,7 @@ class ReadTracker:
 
     def watch_reading(self, entry: EntryID, path: str) -> None:
         """From now on reading the file at `path` counts for the entry. Where nobody can tell, it stays unread."""
-        self._foreign_until.setdefault(entry, trio.current_time() + _FORMER_S)
+        self._foreign_until.setdefault(entry, trio.current_time() + FORMER_S)
         key = entry + self._next_key.to_bytes(8, "big")
         self._next_key += 1
         self._reading[entry] = key
@@ -261,28 +239,6 @@ class ReadTracker:
             self._were_read.add(entry)
 
     # --- files that went elsewhere --------------------------------------------------------------------------------
-
-    def moved_away(self, record: FileRecord) -> None:
-        """Others' changes took this file from its path: who had it open may still save there."""
-        self._folder.database.submit([save_former(self._folder.id, record, time.time())])
-        self._was_at(record, trio.current_time() + _FORMER_S)
-
-    def load_former(self) -> None:
-        """After a start: what the store knows of the files that others' changes took from their paths."""
-        folder, now = self._folder, time.time()
-        for record, moved_at in load_former(folder.database, folder.id, now - _FORMER_S):
-            self._was_at(record, trio.current_time() + min(_FORMER_S, moved_at + _FORMER_S - now))
-
-    def _was_at(self, record: FileRecord, until: float) -> None:
-        self._formerly.pop(record.path, None)
-        self._formerly[record.path] = (record, until)
-        while len(self._formerly) > _MAX_FORMER:
-            del self._formerly[next(iter(self._formerly))]
-
-    def former(self, path: str) -> FileRecord | None:
-        """What stood at a path until a moment ago."""
-        record, until = self._formerly.get(path, (None, 0.0))
-        return record if trio.current_time() < until else None
 
     def foreign_base(self, record: FileRecord) -> FileRecord | None:
         """The base of another entry, where its file had this path until a moment ago and nobody has read this one."""
@@ -302,8 +258,7 @@ class ReadTracker:
 
     def inspected(self, paths: Set[str]) -> None:
         """What was written to these paths is known now."""
-        self._written -= paths
-        self._pending -= paths
+        self.writes.inspected(paths)
         for entry in [self._folder.files.at[path] for path in paths if path in self._folder.files.at]:
             name = self._released.pop(entry, None)
             if name is not None:
@@ -350,26 +305,25 @@ class ReadTracker:
         for key, before in batch.read.items():
             entry = EntryID(key[:ID_BYTES])
             record = self._folder.files.get(entry)
-            if self._reading.get(entry) == key and record is not None and record.path not in before | self._written:
+            if (
+                self._reading.get(entry) == key
+                and record is not None
+                and not (record.path in before or self.writes.is_written(record.path))
+            ):
                 self.was_read(entry)
         for path, name, after_save in batch.released:
             owner = self._folder.files.at.get(path)
             if owner is None or owner not in self._candidates:
                 continue
-            if (after_save or path in self._pending) and self._is_saved(owner):
+            if (after_save or self.writes.is_pending(path)) and self._is_saved(owner):
                 self._released[owner] = name
             else:
                 self._unlock(owner, name)
-        self._written |= batch.written
-        self._pending |= batch.written | batch.finished
-        self._in_git = (self._in_git - batch.finished - batch.written) | batch.in_git
-        now = time.time()
-        for path in batch.written:
-            self.waves.add(path, now)
+        self.writes.take(batch, time.time())
 
     def found(self, findings: Iterable[Finding]) -> None:
         """What was found at some paths: which files were saved, and when."""
         for finding in findings:
             record = self._folder.files.by_path(finding.path)
             if finding.found is Found.TEXT and record is not None and finding.content != record.content:
-                self.waves.add(finding.path, finding.stamp.ctime_ns / 1e9)
+                self.writes.waves.add(finding.path, finding.stamp.ctime_ns / 1e9)

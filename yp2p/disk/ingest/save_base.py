@@ -71,7 +71,7 @@ class SaveBases:
         suspects = [(one, older) for one, older in suspects if may_be_open(older, was_read=was_read)]
         if not suspects:
             return SaveBase(record)
-        if not readers.waves.includes(finding.path):
+        if not readers.writes.waves.includes(finding.path):
             await self._wait()
         texts = [self._text(one.base) for one, _ in suspects]
         older = [
@@ -80,7 +80,9 @@ class SaveBases:
         ]
         newer = self._text(record)
         found = Circumstances(
-            was_read=was_read, in_git=readers.is_in_git(finding.path), in_wave=readers.waves.includes(finding.path)
+            was_read=was_read,
+            in_git=readers.writes.is_in_git(finding.path),
+            in_wave=readers.writes.waves.includes(finding.path),
         )
         if max(len(text) for text in (newer, finding.text, *texts)) > _THREAD_CHARS:
             decision = await trio.to_thread.run_sync(decide, older, newer, finding.text, found)

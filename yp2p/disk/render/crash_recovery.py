@@ -47,7 +47,7 @@ class CrashRecovery:
         folder.files.blobs.start_over()
         document_of = lambda entry: e.document if (e := folder.catalogue.entries.get(entry)) is not None else None  # noqa: E731
         readers = self._ingest.readers
-        readers.load_former()
+        readers.former.load()
         for entry, candidate, is_read in load_unread(folder.database, folder.id, folder.files, document_of):
             readers.recovered(entry, candidate, is_read=is_read)
         for entry in [entry for entry in folder.files if readers.is_unread(entry)]:

@@ -262,7 +262,7 @@ class Render:
         is_first = (
             record is None
             and len(read_state_vector(digest.clocks)) == 1
-            and self._ingest.readers.former(path) is None
+            and self._ingest.readers.former.at(path) is None
         )  # fmt: skip
         return StagedWrite(
             found.id, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,

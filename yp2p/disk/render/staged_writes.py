@@ -180,7 +180,7 @@ class StagedWrites:
         readers = self._ingest.readers
         replaced: list[tuple[EntryID, FileRecord]] = []
         for put, intent in placing:
-            base = put.record if put.is_next_version else readers.former(put.path)
+            base = put.record if put.is_next_version else readers.former.at(put.path)
             if put.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
                 replaced.append((put.entry, base))
                 readers.watch_rendered(put.entry, intent.temporary.name)
