@@ -266,6 +266,9 @@ def test_what_changes_while_a_slow_body_runs_is_one_more_round(
 def test_waiting_for_a_change_is_a_coroutine_like_any_other(device: Device, path: Path, backend: str) -> None:
     async def test() -> None:
         async with connect(device.home / "control.sock") as here, here.open(path) as mine, here.open(path) as theirs:
+            for file in (mine, theirs):
+                while not file.awareness:  # that somebody came is a change
+                    await file.changed()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(mine.changed)
                 await anyio.wait_all_tasks_blocked()
