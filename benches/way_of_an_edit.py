@@ -12,11 +12,15 @@ import argparse
 import json
 import statistics
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from way import FROM_DISK, FROM_SOCKET, TO_DISK, TO_SOCKET, Call, figures, part, traced_devices, traced_edit
+
+# What is done after an edit (looking again, packing) is not to be counted for the next one.
+_REST_S = 2.5
 
 
 def main() -> None:
@@ -28,6 +32,7 @@ def main() -> None:
     ways: dict[str, list[list[Call]]] = {"disk to socket": [], "socket to disk": []}
     with traced_devices() as (one, two):
         for number in range(1 + options.rounds):  # the first one opens the channel
+            time.sleep(_REST_S)
             here, there = traced_edit(one, two, number)
             if number:
                 ways["disk to socket"].append(part(here, FROM_DISK, TO_SOCKET))

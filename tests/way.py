@@ -22,7 +22,6 @@ from lab import READY_LIMIT_S, Device, eventually
 import yp2p
 
 _PACKAGE = str(Path(yp2p.__file__).parent) + os.sep
-_REST_S = 2.5  # nothing of the edit before is on its way after that
 _LINES = 300
 
 # A function by its module and its qualified name.
@@ -126,7 +125,8 @@ def traced_devices() -> Iterator[tuple[TracedDevice, TracedDevice]]:
 
 def traced_edit(one: TracedDevice, two: TracedDevice, number: int) -> tuple[list[Call], list[Call]]:
     """Change a line of `a.txt` on `one`, and wait for it on `two`; gives what was called on each meanwhile."""
-    time.sleep(_REST_S)
+    for device in (one, two):
+        device.wait()
     for device in (one, two):
         os.kill(device.pid, signal.SIGUSR1)
     path, wanted = one.dir / "a.txt", f"edit {number}\n"

@@ -91,14 +91,14 @@ class SimulatedStream(trio.abc.Stream):
         """Nothing to be set."""
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Links do not ask for that."""
-        raise NotImplementedError
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Return when there is room, or when nobody will make any."""
         await trio.lowlevel.checkpoint()
-        self._point("before sending")
         while self._out.size > _WINDOW_BYTES and not (self._is_broken or self._closed):
             await self._out.room.wait()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._point("before sending")
+        await self.wait_send_all_might_not_block()
         if self._closed:
             raise trio.ClosedResourceError
         if self._is_broken:
