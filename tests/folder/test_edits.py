@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, open_bridge, replica_like
+from bridge import PEER, clock, open_bridge, replica_like
 from pycrdt import Doc, Text
 
-from yp2p.documents.diff import Hunk
+from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import deleted_at
-from yp2p.documents.provider import FOLLOWS
+from yp2p.documents.provider import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned
 from yp2p.protocol.ysync import Shape, check, deleted_ranges
@@ -96,6 +96,64 @@ def test_a_step_is_durable_and_told_as_one() -> None:
                 bridge.folder.edits.accept(live, check(alone, Shape.TEXT), PEER)
             await database.pending().wait()
             assert heard[2:] == [(alone, PEER, live.state_vector())]
+
+    _run(test)
+
+
+def test_programs_hear_of_what_met_together_with_its_repair() -> None:
+    """A program that goes on from the union alone goes on from a text that nobody wrote."""
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live, there = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
+            (base / "dir/a.txt").write_text("one\ntwo 22\nthree\n")
+            await bridge.look()
+            await bridge.folder.database.pending().wait()
+            update = there.edit(hunks(there.text(), "one\ntwo 333\nthree\n"))
+            assert update is not None
+            program = TextReplica.from_updates(8, [live.replica.state()])
+            seen: list[tuple[str, bool]] = []
+
+            def hear(update: bytes, source: object, vector: bytes | None) -> None:
+                program.apply(update)
+                seen.append((program.text(), vector is FOLLOWS))
+
+            live.subscribe(hear, early=True)
+            await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, is_apart=True))
+            assert live.text.text() == seen[-1][0]
+            assert [follows for _, follows in seen] == [True, False]
+
+    _run(test)
+
+
+def test_a_document_stays_in_memory_until_what_is_decided_on_it_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it is applied to a document that nobody has: in the log, and in no digest, answer or base."""
+    monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_DOCUMENTS", 0)  # many are open: a second makes one idle
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live, there, folder = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7), bridge.folder
+            update = there.edit(hunks(there.text(), "one\ntwo\nfour\n"))
+            assert update is not None
+            await live.receive(update, PEER)
+            meet = folder.edits.meetings.meet_save
+
+            async def meet_slowly(*given: Any, **named: Any) -> Any:
+                found = await meet(*given, **named)
+                await folder.database.pending().wait()
+                clock().jump(2)
+                assert not folder.close_idle_documents()
+                return found
+
+            monkeypatch.setattr(folder.edits.meetings, "meet_save", meet_slowly)
+            (base / "dir/a.txt").write_text("zero\ntwo\nthree\n")
+            await bridge.look()
+            await folder.database.pending().wait()
+            assert bridge.document("a.txt") is live
+            assert live.text.text() == "zero\ntwo\nfour\n"
+            clock().jump(100)
+            assert folder.close_idle_documents()
+            assert bridge.document("a.txt").text.text() == "zero\ntwo\nfour\n"
 
     _run(test)
 

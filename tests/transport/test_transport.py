@@ -9,6 +9,7 @@ import trio.testing
 from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
 from yp2p.identity import Identity
 from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
+from yp2p.protocol.noise import IK, HandshakeState
 from yp2p.transport import listener as listening
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
@@ -77,6 +78,24 @@ async def test_strangers_get_no_byte(first: bytes) -> None:
             await dial("127.0.0.1", server.port, THREE, TWO.public.noise_key)
         with pytest.raises(OSError, match="not the device"):
             await dial("127.0.0.1", server.port, ONE, THREE.public.noise_key)
+        nursery.cancel_scope.cancel()
+    assert server.accepted == []
+
+
+async def test_a_handshake_message_that_carries_something_is_refused() -> None:
+    """Before authentication is over there is nothing to say; who says something has another protocol in mind."""
+    server = Server()
+    state = HandshakeState(
+        IK, initiator=True, ephemeral=lambda: bytes(range(32)), static=ONE.noise_private,
+        remote_static=TWO.public.noise_key, prologue=b"yp2p/" + bytes([HandshakeType.KNOWN]),
+    )  # fmt: skip
+    message = state.write_message(b"hello")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+            await stream.send_all(bytes([HandshakeType.KNOWN]) + len(message).to_bytes(2, "big") + message)
+            with trio.fail_after(60):
+                assert await _all(stream) == b""
         nursery.cancel_scope.cancel()
     assert server.accepted == []
 

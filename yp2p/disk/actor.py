@@ -56,7 +56,7 @@ class Disk:
         self.scanned = trio.Event()  # set once what a power cut may have left has been looked at
         if not after_power_cut:
             self.scanned.set()
-        self._word: bool | None = None  # what a person said of held deletions: whether to accept them
+        self._accepts: bool | None = None  # what a person said of the deletions that wait: whether to accept them
         self._changed = ChangedPaths()
         self._first_scan = True
         self._ingest: Ingest | None = None
@@ -199,13 +199,13 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
-        if folder.state.confirmation_reason and self._word is None:
+        if folder.state.confirmation_reason and self._accepts is None:
             self._settle(busy=False)
             return True
         if folder.state.confirmation_reason:
-            accept, self._word = bool(self._word), None
             await self._scan(root, watcher)
-            await mass_deletion.decide(folder, ingest, accept=accept)
+            await mass_deletion.decide(folder, ingest, accept=bool(self._accepts))
+            self._accepts = None
         if self._changed.scan_wanted and folder.state.adopted and self._may_scan():
             await self._scan(root, watcher)
         await self._look_at_changed(root, watcher, ingest)
@@ -264,8 +264,14 @@ class Disk:
             self._folder.state.touch()
 
     def resume(self, *, accept: bool) -> None:
-        """A person's word on held deletions: do them, or bring back what was deleted."""
-        self._word = accept
+        """Do the deletions that wait for a person, or bring back what was deleted.
+
+        Raises FolderError while an answer is being carried out: another one would be that to the next question.
+        """
+        if self._accepts is not None:
+            answer = "the deletions are carried out" if self._accepts else "what was deleted is brought back"
+            raise FolderError(f"the folder {self._folder.label!r} does not wait for a decision any more: {answer}")
+        self._accepts = accept
         self._folder.render_queue.wake()
 
     @property
@@ -314,7 +320,7 @@ class Disk:
         folder, ingest, render = self._folder, self._ingest, self._render
         assert ingest is not None
         assert render is not None
-        if folder.state.confirmation_reason and self._word is None:
+        if folder.state.confirmation_reason and self._accepts is None:
             await folder.render_queue.wait()
             return
         has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.requeued))

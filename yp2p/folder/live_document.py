@@ -124,11 +124,22 @@ class LiveDocument:
         self.changes = 0  # how often it was changed since it is in memory
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._telling = Telling()
+        self._changing = 0
         self.recent = Recent()
 
     @property
-    def is_listened_to(self) -> bool:
-        return self._telling.is_needed
+    def is_needed(self) -> bool:
+        """Whether it has to stay in memory: somebody listens, or is about to change it."""
+        return self._telling.is_needed or self._changing > 0
+
+    @contextmanager
+    def being_changed(self) -> Iterator[None]:
+        """For who decides, with an await, on a change of what is in memory now: until it is applied, it stays there."""
+        self._changing += 1
+        try:
+            yield
+        finally:
+            self._changing -= 1
 
     @property
     def is_in_programs(self) -> bool:

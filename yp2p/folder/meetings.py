@@ -62,6 +62,10 @@ class Meetings:
         Raises:
             InvalidUpdate, MissingDependency, DocumentPoisoned: as `LiveDocument.receive_all`.
         """
+        with live.being_changed():
+            return await self._receive(live, updates, source, theirs)
+
+    async def _receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
         parsed, data = [update.parsed for update in updates], [update.data for update in updates]
         for attempt in range(_TRIES + 1):
             ours, union = live.replica.clocks(), self._union(live, parsed)

@@ -4,8 +4,9 @@ Peers and the disk hear of an update when it is durable, in the order in which u
 device (`early` listeners) hear at once of what came from elsewhere, unless something before it is still on its way:
 that may be what it builds on.
 
-What is one step is durable with one commit, and told as one: of its updates only the last says what the document has
-after it, and the others that one `FOLLOWS`.
+What is one step is durable with one commit, and told as one, at once or then: of its updates only the last says what
+the document has after it, and the others that one `FOLLOWS`. A repair is part of such a step and nobody's own change:
+every device makes the same one, so programs hear of it together with what it repairs.
 """
 
 from __future__ import annotations
@@ -78,15 +79,11 @@ class Telling:
 
     def applied(self, update: bytes, source: object, commit: Commit, vector: bytes | None) -> None:
         """An update was applied and will be durable with `commit`; `vector` as listeners are told."""
-        is_early = source is not None and not self._untold
-        if is_early:
-            _tell(self._early, update, source, vector)
-        untold = _Untold(update, source, commit, is_early, vector)
+        untold = _Untold(update, source, commit, False, vector)
         if self._step is not None:
             self._step.append(untold)
-            return
-        self._untold.append(untold)
-        commit.then(self._tell_durable)
+        else:
+            self._are_applied([untold])
 
     def begin_step(self) -> None:
         """What is applied until `end_step` has one commit, and is told as one."""
@@ -98,9 +95,16 @@ class Telling:
         if len(step) > 1 and any(untold.vector is not None for untold in step):
             last = replace(step[-1], vector=vector())
             step = [*(replace(untold, vector=FOLLOWS) for untold in step[:-1]), last]
-        self._untold += step
         if step:
-            step[-1].commit.then(self._tell_durable)
+            self._are_applied(step)
+
+    def _are_applied(self, step: list[_Untold]) -> None:
+        if step[0].source is not None and not self._untold:
+            step = [replace(untold, was_early=True) for untold in step]
+            for untold in step:
+                _tell(self._early, untold.update, untold.source, untold.vector)
+        self._untold += step
+        step[-1].commit.then(self._tell_durable)
 
     def _tell_durable(self) -> None:
         while self._untold and self._untold[0].commit.is_done:

@@ -183,7 +183,7 @@ class Texts:
         idle = {
             document
             for document, live in self._open.items()
-            if not live.is_listened_to and now - live.used_at > (1 if crowded else IDLE_DOCUMENT_S)
+            if not live.is_needed and now - live.used_at > (1 if crowded else IDLE_DOCUMENT_S)
         }
         for document in idle:
             self.digests.get(document)
@@ -208,7 +208,7 @@ class Texts:
     def forget(self, document: DocumentID) -> bool:
         """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""
         live = self._open.get(document)
-        if live is not None and live.is_listened_to:
+        if live is not None and live.is_needed:
             return False
         self._open.pop(document, None)
         self._unstored.pop(document, None)

@@ -60,12 +60,13 @@ class Announcements:
 
     async def run(self) -> None:
         """Say what we have, once at the start and whenever it has settled."""
+        changed = self._folder.state.changed  # before what is sent is looked at: sending may take a while
         await self.send(nonce=_fresh_nonce())
         while True:
-            changed = self._folder.state.changed
             with trio.move_on_at(self._sent_at + HEARTBEAT_S) as heartbeat:
                 await changed.wait()
                 await self._wait_until_settled()
+            changed = self._folder.state.changed
             state = self.state()
             if self.of_peer is not None and self.of_peer.settled and state.same_as(self.of_peer):
                 self._caught_up()

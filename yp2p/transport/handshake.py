@@ -89,6 +89,13 @@ def _state(kind: HandshakeType, identity: Identity, *, initiator: bool, remote: 
     )
 
 
+def _read(state: HandshakeState, message: bytes) -> None:
+    """Take a handshake message. Raises HandshakeFailed: it is none, or carries anything before authentication is over."""
+    payload = state.read_message(message)
+    if payload:
+        raise HandshakeFailed(f"a handshake message with a payload of {len(payload)} bytes, where there is none")
+
+
 def _secured(stream: trio.SocketStream, framed: _Framed, state: HandshakeState) -> Secured:
     transport = state.finish()
     if transport.remote_static is None:
@@ -102,7 +109,7 @@ async def initiate(stream: trio.SocketStream, identity: Identity, remote_noise_k
     state = _state(HandshakeType.KNOWN, identity, initiator=True, remote=remote_noise_key)
     message = state.write_message()
     await stream.send_all(bytes([HandshakeType.KNOWN]) + len(message).to_bytes(2, "big") + message)
-    state.read_message(await framed.receive())
+    _read(state, await framed.receive())
     return _secured(stream, framed, state)
 
 
@@ -112,7 +119,7 @@ async def initiate_pairing(stream: trio.SocketStream, identity: Identity) -> Sec
     state = _state(HandshakeType.PAIRING, identity, initiator=True)
     message = state.write_message()
     await stream.send_all(bytes([HandshakeType.PAIRING]) + len(message).to_bytes(2, "big") + message)
-    state.read_message(await framed.receive())
+    _read(state, await framed.receive())
     await framed.send(state.write_message())
     return _secured(stream, framed, state)
 
@@ -137,15 +144,15 @@ async def respond(
     first = (await framed.take(1))[0]
     if first == HandshakeType.KNOWN:
         state = _state(HandshakeType.KNOWN, identity, initiator=False)
-        state.read_message(await framed.receive())
+        _read(state, await framed.receive())
         if state.remote_static is None or not is_known(state.remote_static):
             raise HandshakeFailed("a device that is not known")
         await framed.send(state.write_message())
         return HandshakeType.KNOWN, _secured(stream, framed, state)
     if first == HandshakeType.PAIRING and pairing_open():
         state = _state(HandshakeType.PAIRING, identity, initiator=False)
-        state.read_message(await framed.receive())
+        _read(state, await framed.receive())
         await framed.send(state.write_message())
-        state.read_message(await framed.receive())
+        _read(state, await framed.receive())
         return HandshakeType.PAIRING, _secured(stream, framed, state)
     raise HandshakeFailed(f"a handshake of type {first:#04x} that is not welcome now")

@@ -162,9 +162,16 @@ class LocalEdits:
         Args:
             told: what the save stands over, and who made it.
         """
+        live = self._folder.texts.open(record.document)
+        with live.being_changed():
+            await self._save(live, record, base, finding, look, told)
+
+    async def _save(
+        self, live: LiveDocument, record: FileRecord, base: FileRecord, finding: Finding, look: Look,
+        told: tuple[Decision, tuple[Maker, Maker]] | None,
+    ) -> None:  # fmt: skip
         folder = self._folder
         fork, found = await self._changes(base, finding)
-        live = folder.texts.open(record.document)
         fork, update, is_head, settled = await self._made_on(live, base, fork, found, look)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
         before = live.text.text()
@@ -296,6 +303,13 @@ class LocalEdits:
             folder.database.submit(also(base))
             return base
         live = folder.texts.open(base.document)
+        with live.being_changed():
+            return await self._save_against(live, base, finding, also)
+
+    async def _save_against(
+        self, live: LiveDocument, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]]
+    ) -> FileRecord:
+        folder = self._folder
         client = folder.catalogue.fresh_client()
         for attempt in range(_TRIES + 1):
             fork = folder.texts.fork_at_base(base, client)

@@ -1,0 +1,59 @@
+"""What one device says it has, while its link is slow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+from bridge import open_bridge
+
+from yp2p.peers.announcements import Announcements
+from yp2p.protocol.messages import FolderState
+
+
+class _SlowLink:
+    """Takes a message when it is let."""
+
+    def __init__(self) -> None:
+        self.is_open = trio.Event()
+        self.waiting = 0
+        self.sent: list[FolderState] = []
+
+    async def send(self, message: FolderState) -> None:
+        self.waiting += 1
+        await self.is_open.wait()
+        self.waiting -= 1
+        self.sent.append(message)
+
+
+async def _until(condition: Any, limit_s: float) -> None:
+    with trio.fail_after(limit_s):
+        while not condition():
+            await trio.sleep(0.01)
+
+
+def test_what_changes_while_an_announcement_is_on_its_way_is_announced_next(tmp_path: Path) -> None:
+    """Not with the next heartbeat, half a minute later."""
+
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        (tmp_path / "dir/a.txt").write_text("one\n")
+        async with open_bridge(tmp_path) as bridge:
+            bridge.folder.state.settled = True
+            link: Any = _SlowLink()
+            announcements = Announcements(bridge.folder, link, lambda: None)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(announcements.run)
+                await _until(lambda: link.waiting, 5)
+                (tmp_path / "dir/b.txt").write_text("two\n")
+                await bridge.look()
+                await bridge.folder.database.pending().wait()
+                bridge.folder.state.touch()
+                link.is_open.set()
+                await _until(lambda: len(link.sent) > 1, 5)
+                assert link.sent[-1].same_as(announcements.state())
+                nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))
