@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from yp2p.config import Files, Trash
 from yp2p.disk.actor import Disk
@@ -16,6 +17,7 @@ from yp2p.errors import FolderError
 from yp2p.files.root import Root
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
+from yp2p.history.trash import on_root
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store.database import open_database
 
@@ -85,3 +87,30 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
         _remove(folder, range(60, _FILES))
         await _until(folder, lambda: folder.state.confirmation_reason)
         assert _alive(folder) == _FILES - 60
+
+
+async def test_files_are_put_back_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that moves files beside a batch would move what the batch has just looked at."""
+    async with _running(tmp_path) as (folder, disk):
+        step, is_in_batch, may_end = disk._step, trio.Event(), trio.Event()
+        order: list[str] = []
+
+        async def slow_step(*given: Any) -> bool:
+            monkeypatch.setattr(disk, "_step", step)
+            is_in_batch.set()
+            await may_end.wait()
+            order.append("batch")
+            return await step(*given)
+
+        async def put_back() -> None:
+            await on_root(folder, lambda root: order.append("files"))
+
+        monkeypatch.setattr(disk, "_step", slow_step)
+        folder.render_queue.wake()
+        async with trio.open_nursery() as nursery:
+            await is_in_batch.wait()
+            nursery.start_soon(put_back)
+            await trio.testing.wait_all_tasks_blocked()
+            assert folder.files.writing.statistics().tasks_waiting == 1
+            may_end.set()
+        assert order == ["batch", "files"]

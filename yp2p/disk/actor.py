@@ -1,8 +1,8 @@
 """The disk actor: the one task that brings a folder's files and documents together.
 
 It takes what the watcher reports and what the documents ask for, ingests first and renders after, one batch at a time.
-Nobody else changes the files that a person sees, but for what is restored from the trash, to names where nothing is;
-who else works below `.yp2p/` is in docs/concurrency.md. So none of this needs a lock.
+For each batch it holds `FileIndex.writing`: what puts files back for a person (from the trash, or of a former moment)
+does so between two batches. Who else works below `.yp2p/` is in docs/concurrency.md.
 
 The folder is paused while its root or its marker is missing: an unmounted disk must not look like a deleted folder.
 """
@@ -177,13 +177,14 @@ class Disk:
             self._render = Render(folder, root, self._ingest, self._changed.add, watcher.expecting)
             watcher.watch_kept()
             await apply_rules(folder, root, watcher.ignore)
-            await CrashRecovery(folder, root, self._ingest).recover()
+            async with folder.files.writing:
+                await CrashRecovery(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
             nursery.start_soon(self._watch_reads, watcher)
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
             self._report_started()
             try:
-                while await self._step(root, watcher):
+                while await self._batch(root, watcher):
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
@@ -191,6 +192,10 @@ class Disk:
                 folder.texts.digests.save()
                 with trio.move_on_after(1, shield=True):
                     await self._render.displaced.finish()
+
+    async def _batch(self, root: Root, watcher: Watcher) -> bool:
+        async with self._folder.files.writing:
+            return await self._step(root, watcher)
 
     async def _step(self, root: Root, watcher: Watcher) -> bool:
         """Ingest, then render, one batch; False when the root is gone."""

@@ -35,6 +35,9 @@ _SLICE = 256
 class FileIndex(Mapping[EntryID, FileRecord]):
     """The records of the files of one folder, by entry; `at` has the entries by path.
 
+    Who changes files below the root (or below `.yp2p/trash`) holds `writing`: the disk actor for each of its batches,
+    and what puts files back for a person.
+
     Args:
         opaque_changed: is told of entries that are no text, or were none, when their file is another one.
     """
@@ -48,6 +51,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self._opaque_changed = opaque_changed
         self._records: dict[EntryID, FileRecord] = {}
         self.at: dict[str, EntryID] = {}
+        self.writing = trio.Lock()
         self.blobs = BlobIndex()
         self.waiting = Waiting()
         self.rules = IgnoreRules()

@@ -18,6 +18,11 @@ from yp2p.store.database import Commit
 
 
 async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
+    """Do something with the files of a folder in a thread, between two batches of its disk actor.
+
+    Raises FolderError: the root cannot be used.
+    """
+
     def run() -> Any:
         root = Root(folder.path)
         try:
@@ -30,7 +35,8 @@ async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
     if folder.state.problem:
         raise FolderError(folder.state.problem)
     try:
-        return await trio.to_thread.run_sync(run)
+        async with folder.files.writing:
+            return await trio.to_thread.run_sync(run)
     except OSError as error:
         raise FolderError(f"the trash of {folder.path} cannot be used: {error.strerror or error}") from error
 

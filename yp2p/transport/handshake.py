@@ -90,7 +90,7 @@ def _state(kind: HandshakeType, identity: Identity, *, initiator: bool, remote: 
 
 
 def _read(state: HandshakeState, message: bytes) -> None:
-    """Take a handshake message. Raises HandshakeFailed: it is none, or carries anything before authentication is over."""
+    """Take a handshake message. Raises HandshakeFailed: it is none, or it carries a payload."""
     payload = state.read_message(message)
     if payload:
         raise HandshakeFailed(f"a handshake message with a payload of {len(payload)} bytes, where there is none")
