@@ -56,8 +56,38 @@ def modules() -> Iterator[tuple[str, str, ast.Module, int]]:
         yield name, name.partition(".")[0] if "." in name else "(top)", ast.parse(source), source.count("\n")
 
 
+def imports_of(name: str, tree: ast.Module, known: set[str]) -> set[str]:
+    """The modules of the package that a module imports when it is loaded: not for types alone, nor inside functions."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            source = (node.module or "").removeprefix(PACKAGE.name).lstrip(".")
+            for alias in node.names:
+                inner = f"{source}.{alias.name}".lstrip(".")
+                found.add(inner if inner in known else source if source in known else f"{source}.__init__".lstrip("."))
+    return (found & known) - {name}
+
+
+def floors(trees: dict[str, ast.Module]) -> dict[str, int]:
+    """Of each module on which floor it is: one above the highest that it imports, 0 where it imports none."""
+    imports = {name: imports_of(name, tree, set(trees)) for name, tree in trees.items()}
+    found: dict[str, int] = {}
+
+    def floor(name: str) -> int:
+        if name not in found:
+            found[name] = max((1 + floor(other) for other in imports[name]), default=0)
+        return found[name]
+
+    return {name: floor(name) for name in trees}
+
+
+def _of_room(on_floor: dict[str, int], room: str) -> list[int]:
+    return [floor for name, floor in on_floor.items() if (name.partition(".")[0] if "." in name else "(top)") == room]
+
+
 def measured() -> dict[str, object]:
     """Everything that is printed."""
+    on_floor = floors({name: tree for name, _, tree, _ in modules()})
     rooms: dict[str, list[int]] = {}
     classes: list[tuple[int, int, str]] = []
     functions: list[tuple[int, int, str]] = []
@@ -72,9 +102,15 @@ def measured() -> dict[str, object]:
     total = sum(map(sum, rooms.values()))
     return {
         "rooms": {
-            room: {"modules": len(found), "lines": sum(found), "share": round(100 * sum(found) / total, 1)}
+            room: {
+                "modules": len(found),
+                "lines": sum(found),
+                "share": round(100 * sum(found) / total, 1),
+                "floors": [min(_of_room(on_floor, room)), max(_of_room(on_floor, room))],
+            }
             for room, found in sorted(rooms.items(), key=lambda item: -sum(item[1]))
         },
+        "floors": 1 + max(on_floor.values()),
         "classes": [list(found) for found in sorted(classes, reverse=True) if found[0] > 15 or found[1] > 25],
         "complex_functions": [list(found) for found in sorted(functions, reverse=True) if found[0] > 12],
         "long_functions": [list(found) for found in sorted(functions, key=lambda one: -one[1]) if found[1] > 50],
@@ -90,7 +126,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     for heading, rows in found.items():
-        print(f"\n{heading}")
+        print(f"\n{heading}" + (f": {rows}" if isinstance(rows, int) else ""))
         for row in rows.items() if isinstance(rows, dict) else rows if isinstance(rows, list) else []:
             print("  ", *row)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yp2p.documents import diff
-from yp2p.documents.diff import Hunk, apply_hunks, hunks
-from yp2p.documents.text import TextReplica, imported, removed_by
+from yp2p.documents.diff import apply_hunks, hunks
+from yp2p.documents.text import TextReplica, imported
 
 texts = st.text(alphabet="ab \n\r😀é1_", max_size=60)
 lines = st.lists(st.sampled_from(["one\n", "two two\n", "three 3\n", "\n", "x = 1200\n"]), max_size=30).map("".join)
@@ -97,20 +97,6 @@ def test_a_rewrite_is_cut_to_the_limit() -> None:
     found = hunks(old, new)
     assert len(found) <= 1000
     assert apply_hunks(old, found) == new
-
-
-def test_an_edit_inside_a_line_that_others_took_out_is_a_whole_line() -> None:
-    base, saved = "oné\nfar two thr😀\nlast\n", "oné\nfar two four\nlast\n"
-    replica = TextReplica.from_updates(1, [imported(base)])
-    edited, replaced = replica.fork(2), replica.fork(3)
-    edited.edit([Hunk(12, 16, "five")])
-    replaced.edit([Hunk(4, 17, ""), Hunk(17, 17, "far two five\n")])
-    word, line = [Hunk(12, 16, "four")], [Hunk(4, 17, "far two four\n")]
-    assert hunks(base, saved) == word
-    assert hunks(base, saved, removed=removed_by(replica, edited.state())) == word
-    assert hunks(base, saved, removed=removed_by(replica, replaced.state())) == line
-    assert hunks(base, saved, removed=[(6, 11), (11, 17)]) == word
-    assert hunks(base, saved, removed=[(3, 11), (11, 20)]) == line
 
 
 def test_a_text_whose_lines_were_shuffled_is_paired_as_far_as_there_is_a_budget(

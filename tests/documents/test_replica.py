@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import yp2p
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
-from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, removed_by, self_test
+from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.clients import Writer, client_id_from
@@ -306,7 +306,6 @@ def test_a_document_is_freed_with_its_replica() -> None:
     text.edit([Hunk(0, 0, "some text")])
     manifest.write({bytes(16).hex() + "p": b"\x01a"})
     documents = [weakref.ref(replica._doc) for replica in (text, manifest, text.fork(2))]
-    removed_by(text, TextReplica.from_updates(3, [text.state()]).edit([Hunk(0, 2, "")]) or b"")
     del text, manifest
     assert [document() for document in documents] == [None] * 3
 

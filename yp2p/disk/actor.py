@@ -184,7 +184,10 @@ class Disk:
             nursery.start_soon(self._tick, root, nursery.cancel_scope)
             self._report_started()
             try:
-                while await self._batch(root, watcher):
+                while True:
+                    async with folder.files.writing:
+                        if not await self._step(root, watcher):
+                            break
                     await self._wait_for_work()
                 nursery.cancel_scope.cancel()
             finally:
@@ -192,10 +195,6 @@ class Disk:
                 folder.texts.digests.save()
                 with trio.move_on_after(1, shield=True):
                     await self._render.displaced.finish()
-
-    async def _batch(self, root: Root, watcher: Watcher) -> bool:
-        async with self._folder.files.writing:
-            return await self._step(root, watcher)
 
     async def _step(self, root: Root, watcher: Watcher) -> bool:
         """Ingest, then render, one batch; False when the root is gone."""

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Housekeeping:
-    """Keeps one folder; `look` is called every `EVERY_S`.
+    """Keeps one folder; `give_back_memory` and `prune` are called every `EVERY_S`.
 
     Args:
         drop_caches: gives back what whoever writes files does not need at rest.

@@ -13,8 +13,7 @@ Theory of operation
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from yp2p.threeway.sequences import Block, differences
@@ -102,13 +101,13 @@ def _word_hunks(old: str, new: str, at: int) -> Iterator[Hunk]:
         )
 
 
-def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int], *, is_paired: bool) -> Iterator[Hunk]:
-    """The hunks of one block of lines that begins at code point `at`; rows in `gone` were not edited.
+def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, *, is_paired: bool) -> Iterator[Hunk]:
+    """The hunks of one block of lines that begins at code point `at`.
 
     Args:
         is_paired: whether lines that are alike are one line that was edited.
     """
-    pairs = [pair for pair in _pair_lines(old, new) if pair[0] not in gone] if old and new and is_paired else []
+    pairs = _pair_lines(old, new) if old and new and is_paired else []
     i = j = 0
     for pair_old, pair_new in [*pairs, (len(old), len(new))]:
         size = sum(map(len, old[i:pair_old]))
@@ -121,17 +120,13 @@ def _block_hunks(old: Sequence[str], new: Sequence[str], at: int, gone: Set[int]
         i, j = pair_old + 1, pair_new + 1
 
 
-def hunks(
-    old: str, new: str, limit: int = 1000, removed: Sequence[tuple[int, int]] = (), *, by_words: bool = True
-) -> list[Hunk]:
+def hunks(old: str, new: str, limit: int = 1000, *, by_words: bool = True) -> list[Hunk]:
     """The replacements that turn `old` into `new`, in order, at most `limit` of them.
 
     Where there would be more, neighbours are joined into larger replacements.
 
     Args:
         by_words: whether an edited line is edited word by word, and not replaced whole.
-        removed: from where to where others took text out of `old`. An edit inside a line that they took out whole is
-            a new line: only its words would be left of it otherwise.
     """
     if old == new:
         return []
@@ -140,7 +135,6 @@ def hunks(
     for line in lines_old:
         starts.append(starts[-1] + len(line))
     blocks = differences(lines_old, lines_new)
-    gone = _rows_gone(lines_old, starts, removed)
     found: list[Hunk] = []
     pairings = 0
     for block in blocks:
@@ -150,31 +144,14 @@ def hunks(
             lines_old[block.old_start : block.old_stop],
             lines_new[block.new_start : block.new_stop],
             starts[block.old_start],
-            {row - block.old_start for row in gone},
             is_paired=by_words and pairings <= _MAX_ALL_PAIRINGS,
         )
     return found if len(found) <= limit else _joined(old, found, limit)
 
 
-def _rows_gone(lines: Sequence[str], starts: Sequence[int], removed: Sequence[tuple[int, int]]) -> set[int]:
-    """The rows of which nothing is left without these parts."""
-    left = {row: len(line) for row, line in enumerate(lines)} if removed else {}
-    for start, stop in removed:
-        for row in range(bisect_right(starts, start) - 1, bisect_left(starts, stop)):
-            left[row] -= min(stop, starts[row + 1]) - max(start, starts[row])
-    return {row for row, size in left.items() if size == 0}
-
-
 def line_blocks(old: Sequence[str], new: Sequence[str]) -> list[Block]:
     """Which lines became which, in order."""
     return differences(old, new)
-
-
-def word_hunks(old: str, new: str) -> list[Hunk]:
-    """The replacements that turn `old` into `new`, word by word wherever the words are; of long texts as `hunks`."""
-    if max(len(old), len(new)) > _MAX_WORD_LINE:
-        return hunks(old, new)
-    return list(_word_hunks(old, new, 0))
 
 
 def _joined(old: str, found: list[Hunk], limit: int) -> list[Hunk]:

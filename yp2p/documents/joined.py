@@ -459,8 +459,3 @@ def _item(client: int, left: Place | None, right: Place | None, text: str) -> by
         out += [b"\x01", write_varint(len(root)), root]
     data = text.encode()
     return b"".join([*out, write_varint(len(data)), data])
-
-
-def clocks_of(writer: Writer, vector: Mapping[int, int]) -> dict[int, int]:
-    """The part of a state vector that one kind of writer wrote."""
-    return {client: clock for client, clock in vector.items() if clock and Writer.of(client) is writer}

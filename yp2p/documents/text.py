@@ -111,26 +111,6 @@ def read_first_import(update: bytes) -> tuple[str, Insertion] | None:
     return (text, made) if text is not None and made is not None and made.update == update else None
 
 
-def removed_by(replica: TextReplica, update: bytes) -> list[tuple[int, int]]:
-    """From where to where an update of our own would take out code points of a text, in order."""
-    fork = replica.fork(replica.client_id)
-    deltas: list[list[dict[str, Any]]] = []
-    subscription = fork.observe(deltas.append)
-    fork.apply(update)
-    fork.unobserve(subscription)
-    data = replica.text().encode()
-    at = place = 0
-    found: list[tuple[int, int]] = []
-    for step in (step for delta in deltas for step in delta):
-        size = step.get("retain", step.get("delete", 0))  # UTF-8 bytes
-        count = len(data[at : at + size].decode())
-        if "delete" in step:
-            found.append((place, place + count))
-        at += size
-        place += count
-    return found
-
-
 def replace_in(text: Text, before: str, hunks: Sequence[Hunk]) -> None:
     """Replace code points of `before`, which is what a text of the library says: in order and without overlap."""
     offsets = _byte_offsets(before, [place for hunk in hunks for place in (hunk.start, hunk.stop)])

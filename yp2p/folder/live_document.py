@@ -205,12 +205,15 @@ class LiveDocument:
             await self._take_all(checked, source)
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
-        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault."""
+        """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault.
+
+        Those before one that is at fault are taken, as by `receive_all`, for which they are no news then.
+        """
         if sum(map(len, updates)) >= _SLICED_BYTES or self._telling.is_behind:
             return False
         try:
-            for update in updates:
-                self._accept(self, check(update, self.replica.shape), source)
+            for update in [check(update, self.replica.shape) for update in updates]:
+                self._accept(self, update, source)
         except (MissingDependency, InvalidUpdate, DocumentPoisoned):
             return False
         return True

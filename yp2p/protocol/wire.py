@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from yp2p.errors import MessageFault
 
-# A varint above 2**63 has no honest use, and Python would happily build a number of any size from it.
-MAX_VARINT_BYTES = 9
-
 
 def write_varint(number: int) -> bytes:
     if number < 0:

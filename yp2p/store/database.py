@@ -38,6 +38,7 @@ import trio
 from yp2p.errors import DamagedError, YpError
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
+from yp2p.store.tables import room
 
 log = structlog.get_logger()
 
@@ -166,18 +167,16 @@ class Database:
     def _prepare(self) -> None:
         version = self._write.execute("PRAGMA user_version").fetchone()[0]
         application = self._write.execute("PRAGMA application_id").fetchone()[0]
-        tables = self._write.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables and application != APPLICATION_ID:
+        is_new = not self._write.execute("PRAGMA schema_version").fetchone()[0]
+        if not is_new and application != APPLICATION_ID:
             raise DamagedError(f"{self.path} is not a store of yp2p; it was left as it is")
         if version > SCHEMA_VERSION:
             raise DamagedError(
                 f"{self.path} was written by a newer yp2p (schema {version}, this one knows {SCHEMA_VERSION}); "
                 "install that version again"
             )
-        if not tables:
-            self._write.execute(
-                "PRAGMA auto_vacuum = INCREMENTAL"
-            )  # what the log had and has not any more is given back
+        if is_new:  # what the log had and has not any more is given back
+            self._write.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._write.execute("PRAGMA journal_mode = WAL")
         self._write.execute("PRAGMA synchronous = FULL")
         if version != SCHEMA_VERSION:
@@ -192,10 +191,7 @@ class Database:
         A commit into a log that grows also has to commit the file system's journal, which takes a quarter longer and
         holds up whoever makes or renames a file meanwhile. SQLite writes over a log that has been checkpointed.
         """
-        self._write.executescript(
-            "DROP TABLE IF EXISTS room; CREATE TABLE room (bytes BLOB) STRICT;"
-            f"INSERT INTO room VALUES (zeroblob({_WAL_BYTES})); DROP TABLE room; PRAGMA wal_checkpoint(RESTART)"
-        )
+        self._write.executescript(room.filled(_WAL_BYTES) + "PRAGMA wal_checkpoint(RESTART)")
 
     def check_owner(self, device: bytes, key: Path) -> None:
         """Raise DamagedError when the store was written with another device key."""

@@ -57,12 +57,6 @@ class Told:
     ours: str
     theirs: str
 
-    @property
-    def is_lossless(self) -> bool:
-        """Whether every line of both sides stands."""
-        standing = set(split_lines(self.stands))
-        return standing.issuperset(split_lines(self.ours)) and standing.issuperset(split_lines(self.theirs))
-
 
 @dataclass(frozen=True, slots=True)
 class Merged:

@@ -85,10 +85,6 @@ class Link:
     def remote_host(self) -> str:
         return str(self._stream.socket.getpeername()[0])
 
-    @property
-    def remote_port(self) -> int:
-        return int(self._stream.socket.getpeername()[1])
-
     def send_nowait(self, message: Message, key: bytes | None = None) -> bool:
         """Queue a message; False when too much is queued already (it is dropped then)."""
         if self._closing is not None or self._encoder.queued_bytes > MAX_QUEUED_BYTES:

@@ -1,0 +1,11 @@
+"""A table that is made and dropped again: what it takes in the write-ahead log is there from then on."""
+
+from __future__ import annotations
+
+
+def filled(size: int) -> str:
+    """The script that writes as many bytes into the log, and leaves nothing in the store."""
+    return (
+        "DROP TABLE IF EXISTS room; CREATE TABLE room (bytes BLOB) STRICT;"
+        f"INSERT INTO room VALUES (zeroblob({size})); DROP TABLE room;"
+    )
