@@ -89,7 +89,7 @@ class Texts:
         except HistoriesDiffer:
             raise  # the wall refused it: nothing was changed
         except DocumentPoisoned:
-            # no await: what is applied and not committed is in `LiveDocument.untold_updates`, everything else in the log
+            # no await: what is applied and not committed is in `LiveDocument.untold_updates`, all the rest in the log
             rows = self.updates(live)
             if reload is not None:
                 reload(live, rows)
