@@ -47,7 +47,7 @@ def test_what_one_says_of_itself_reaches_the_others_and_goes_with_it() -> None:
     assert [state["id"] for state in presence.present()] == [format_device_id(BEA)]
     assert [p.client for p in cat.sent] == [22]
     assert bea.sent == [], "nothing goes back"
-    presence.left(BEA)
+    presence.left(BEA, bea)
     assert presence.present() == []
     assert cat.sent[-1].state is None
 
@@ -100,13 +100,24 @@ def test_nobody_speaks_for_a_device_that_is_here() -> None:
     assert [state["open"] for state in presence.present()] == [["mine.txt"]]
 
 
+def test_an_older_link_that_ends_takes_nothing_from_the_newer_one() -> None:
+    presence, old, _ = _room()
+    newer = Wire()
+    presence.joined(BEA, newer)
+    presence.received(BEA, _said(22, 1, _state(BEA)), 0.0)
+    presence.left(BEA, old)
+    assert [state["id"] for state in presence.present()] == [format_device_id(BEA)]
+    presence.received(CAT, _said(33, 1, _state(CAT)), 0.0)
+    assert [said.client for said in newer.sent] == [33], "it is told over the newer link"
+
+
 def test_devices_out_of_reach_are_relayed_as_long_as_somebody_vouches() -> None:
-    presence, _, _ = _room()
+    presence, _, cat = _room()
     for peer in (BEA, CAT):
         presence.received(peer, _said(55, 1, _state(DAN)), 0.0)
     presence.received(BEA, _said(55, 1, None), 0.0)
     assert len(presence.present()) == 1, "the other one still vouches"
-    presence.left(CAT)
+    presence.left(CAT, cat)
     assert presence.present() == []
 
 

@@ -1,10 +1,10 @@
-"""A folder session: what is said again to a peer whose session began after ours."""
+"""A folder session: when it is told of changes, and what is said again to a peer whose session began after ours."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -13,6 +13,7 @@ from bridge import FOLDER, OWN, PEER, open_bridge
 
 from yp2p.folder.notices import Notices
 from yp2p.identity import EntryID
+from yp2p.peers.peers import Peers
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import BothChanged, FolderState, Side
@@ -46,6 +47,7 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         link: Any = Wire()
         session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
+        session.register()
         nursery.start_soon(session.run)
         await trio.sleep(0.1)
         assert link.sent.count(_TOLD) == 1
@@ -54,4 +56,51 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
             await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, 0, 0))
             await trio.sleep(0.1)
             assert link.sent.count(_TOLD) == times
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_session_is_registered_with_its_link_and_not_when_its_task_first_runs(tmp_path: Path) -> None:
+    """Two links at a time: whichever task comes first, changes are told to the newer one's session."""
+    (tmp_path / "dir").mkdir()
+
+    async def run(session: FolderSession, scope: trio.CancelScope) -> None:
+        with scope:
+            await session.run()
+
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        sessions, presence = bridge.folder.observers.sessions, FolderPresence(1, OWN)
+        links: list[Any] = [Wire(), Wire()]
+        scopes = [trio.CancelScope(), trio.CancelScope()]
+        old, new = (FolderSession(bridge.folder, link, PEER, presence) for link in links)
+        old.register()
+        new.register()
+        assert sessions[PEER] is new, "before any task has run"
+        nursery.start_soon(run, new, scopes[1])
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(run, old, scopes[0])
+        await trio.testing.wait_all_tasks_blocked()
+        assert sessions[PEER] is new
+        scopes[0].cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert sessions[PEER] is new
+        for link in links:
+            link.sent.clear()
+        presence.greet(PEER)
+        assert [len(link.sent) for link in links] == [0, 1], "who is here is told over the newer link"
+        scopes[1].cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert PEER not in sessions
+
+
+async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder = bridge.folder
+        folder.membership.members[PEER] = cast(Any, None)
+        peers: Any = SimpleNamespace(_folders={folder.id: folder}, _presence=lambda _: FolderPresence(1, OWN))
+        linked: Any = SimpleNamespace(link=Wire(), sessions={})
+        Peers._open_sessions(peers, PEER, linked, nursery)
+        assert folder.observers.sessions[PEER] is linked.sessions[folder.id]
         nursery.cancel_scope.cancel()

@@ -375,7 +375,9 @@ class Peers:
         for folder in self._folders.values():
             if device in folder.membership.members and folder.id not in linked.sessions:
                 session = FolderSession(folder, linked.link, device, self._presence(folder))
+                # no await since the link took its place among the links: nobody hears of the one without the other
                 linked.sessions[folder.id] = session
+                session.register()
                 nursery.start_soon(session.run)
 
 

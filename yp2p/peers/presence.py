@@ -82,11 +82,18 @@ class FolderPresence:
         """A link to `peer` is up: tell it everything."""
         self._sessions[peer] = session
         self._allowance[peer] = _Allowance()
-        session.send_awareness(awareness.encode(self._states.present()))
+        self.greet(peer)
 
-    def left(self, peer: DeviceID) -> None:
-        """The link to `peer` is gone, and with it everyone only it vouched for."""
-        self._sessions.pop(peer, None)
+    def greet(self, peer: DeviceID) -> None:
+        """Tell a peer who is here."""
+        if (session := self._sessions.get(peer)) is not None:
+            session.send_awareness(awareness.encode(self._states.present()))
+
+    def left(self, peer: DeviceID, session: Session) -> None:
+        """The link to `peer` is gone, and with it everyone only it vouched for; unless a newer one took its place."""
+        if self._sessions.get(peer) is not session:
+            return
+        del self._sessions[peer]
         self._allowance.pop(peer, None)
         self._late.pop(peer, None)
         self._owner = {client: owner for client, owner in self._owner.items() if owner != peer}

@@ -11,6 +11,7 @@ Theory of operation
 
 Invariants
     * Everything that is sent is durable first (invariant 1).
+    * A peer has one session in a folder that is told of changes: the newest link's, from the moment that link is up.
     * The inbox is bounded; when it is full the link is not read, and the peer's TCP window closes.
 """
 
@@ -105,10 +106,27 @@ class FolderSession:
         """Whether the peer acknowledged everything we have, and we have what it announced last."""
         return self.compared and not self.behind and self._announcements.is_equal
 
+    def register(self) -> None:
+        """Hear of changes from now on, in the place of an older session with this peer.
+
+        Called together with the link's entry in `Peers`, not by the task that runs the session: tasks start in any
+        order, and of two links that were made at a time the older one's session would take the newer one's place.
+        """
+        self._folder.observers.sessions[self._peer] = self
+        self._presence.joined(self._peer, self)
+        self._announce_all_links()
+
+    def _unregister(self) -> None:
+        """Leave, unless a newer session with this peer has taken the place."""
+        sessions = self._folder.observers.sessions
+        if sessions.get(self._peer) is self:
+            del sessions[self._peer]
+        self._presence.left(self._peer, self)
+        self._announce_all_links()
+        self._folder.state.touch()
+
     async def run(self) -> None:
-        """Work until the link is over."""
-        folder, sessions = self._folder, self._folder.observers.sessions
-        sessions[self._peer] = self
+        """Work until the link is over; `register` comes first."""
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._channels.run)
@@ -118,14 +136,8 @@ class FolderSession:
                 ):  # fmt: skip
                     nursery.start_soon(task)
                 self._fetcher.wake()
-                self._presence.joined(self._peer, self)
-                self._announce_all_links()
         finally:
-            if sessions.get(self._peer) is self:
-                del sessions[self._peer]
-                self._presence.left(self._peer)
-            self._announce_all_links()
-            folder.state.touch()
+            self._unregister()
 
     async def deliver(self, message: FolderMessage) -> None:
         """A message of the peer for this folder; waits while the session has enough to do."""
@@ -244,6 +256,7 @@ class FolderSession:
         if before is None:
             # The peer's session may have begun after ours: what we said before that was not heard.
             self._channels.restart()
+            self._presence.greet(self._peer)
             self._announce_links()
             await self._tell_both_changed()
         is_news = before is None or not state.same_as(before)
