@@ -48,7 +48,7 @@ def read_chunks(root: Root, wanted: ChunkRange) -> list[bytes]:
     """The chunks, empty where the file is not what it was."""
     nothing = [b""] * wanted.count
     try:
-        descriptor = root.open(wanted.path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = root.open_file(wanted.path)
     except OSError:
         return nothing
     try:
@@ -144,7 +144,7 @@ class Assembly:
     def copy_from(self, old: str) -> None:
         """Take what is missing, as far as another file has it, wherever it has it."""
         try:
-            source = self._root.open(old, os.O_RDONLY | os.O_NONBLOCK)
+            source = self._root.open_file(old)
         except OSError:
             return
         try:

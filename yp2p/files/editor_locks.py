@@ -91,7 +91,7 @@ def _is_alive(root: Root, lock: str, directory: int, path: str) -> bool:
             return found is None or _is_running(int(found[1]))
         if not lock.endswith(_VIM):
             return True
-        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = root.open_file(path)
         try:
             head = os.read(descriptor, _VIM_HEAD_BYTES)
         finally:

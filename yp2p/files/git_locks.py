@@ -13,11 +13,23 @@ from pathlib import Path
 
 from inotify_simple import INotify, flags
 
+from yp2p.files.root import reopen_file
+
 GIT = ".git"
 _LOCK = "index.lock"
 _MASK = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.ONLYDIR
 # A file `.git` holds one line with a path.
 _MAX_GITDIR_BYTES = 4096 + 16
+
+
+def _read_named(path: Path) -> bytes:
+    """What a file `.git` says. Raises OSError."""
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with os.fdopen(reopen_file(found, str(path), os.O_RDONLY), "rb") as file:
+            return file.read(_MAX_GITDIR_BYTES)
+    finally:
+        os.close(found)
 
 
 class GitLocks:
@@ -55,8 +67,7 @@ class GitLocks:
 
     def _watch_named(self, path: str, tree: Path) -> bool:
         try:
-            with (tree / GIT).open("rb") as file:
-                line = file.read(_MAX_GITDIR_BYTES)
+            line = _read_named(tree / GIT)
             git = tree / os.fsdecode(line.removeprefix(b"gitdir:").strip())
             watch = self._inotify.add_watch(str(git), _MASK)
         except (OSError, ValueError):

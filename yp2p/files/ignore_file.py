@@ -78,7 +78,7 @@ def _text_on(root: Root, settings: Files) -> str:
 
 def _read(root: Root) -> bytes:
     try:
-        descriptor = root.open(IGNORE_FILE, os.O_RDONLY)
+        descriptor = root.open_file(IGNORE_FILE)
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
     try:

@@ -30,6 +30,8 @@ MAX_TEXT_BYTES = 64 << 20
 LONG_BYTES = 32 << 20
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
+# Why a file cannot be opened: somebody has a lease on it (fcntl(2)), and was told to give it up.
+LEASED = "another program keeps others from opening it"
 _SIGNED_64 = (1 << 63) - 1
 
 
@@ -175,7 +177,7 @@ def inspect(
             its stamp, or `Found.LONG`.
     """
     try:
-        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = root.open_file(path)
     except OSError as error:
         return _not_opened(root, path, known, error)
     if root.is_twin(path):
@@ -184,10 +186,6 @@ def inspect(
     try:
         status = os.fstat(descriptor)
         stamp = Stamp.of(status)
-        if stat.S_ISDIR(status.st_mode):
-            return Finding(path, Found.DIRECTORY, NO_STAMP, content=DIRECTORY_HASH)
-        if not stat.S_ISREG(status.st_mode):
-            return Finding(path, Found.OTHER, stamp, reason="not a regular file")
         if stamp == known and (trust_stamp or not _is_racy(stamp)):
             return Finding(path, Found.UNCHANGED, stamp)
         if status.st_size > MAX_BLOB_BYTES:
@@ -275,11 +273,15 @@ def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> F
         return Finding(path, Found.DENIED, reason="permission denied")
     try:
         status = root.lstat(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            return _directory(root, path)
     except OSError as failure:
         return Finding(path, Found.DENIED, reason=failure.strerror or str(failure))
     if status is None:
         return Finding(path, Found.MISSING)
     stamp = Stamp.of(status)
+    if stat.S_ISREG(status.st_mode):
+        return _not_opened_file(path, stamp, error)
     if not stat.S_ISLNK(status.st_mode):
         return Finding(path, Found.OTHER, stamp, reason="not a regular file")
     if stamp == known:
@@ -288,6 +290,22 @@ def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> F
     if target is None:
         return Finding(path, Found.MISSING)
     return Finding(path, Found.SYMLINK, stamp, content=symlink_hash(target), target=target)
+
+
+def _not_opened_file(path: str, stamp: Stamp, error: OSError) -> Finding:
+    if error.errno == errno.EAGAIN:
+        return Finding(path, Found.BUSY, stamp, reason=LEASED)
+    if error.errno in (errno.ENXIO, errno.ELOOP, errno.EISDIR):
+        return Finding(path, Found.BUSY, stamp, reason="it is being replaced")  # it was something else a moment before
+    return Finding(path, Found.DENIED, stamp, reason=f"it cannot be opened: {error.strerror or error}")
+
+
+def _directory(root: Root, path: str) -> Finding:
+    """Raises OSError: it is not ours to read."""
+    if root.is_twin(path):
+        return Finding(path, Found.MISSING)
+    os.close(root.open(path, os.O_DIRECTORY | os.O_RDONLY))
+    return Finding(path, Found.DIRECTORY, NO_STAMP, content=DIRECTORY_HASH)
 
 
 def inspect_all(

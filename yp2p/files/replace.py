@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.files.inspect import (
+    LEASED,
     MAX_TEXT_BYTES,
     Busy,
     Finding,
@@ -178,7 +179,7 @@ def fill_temporaries(root: Root, items: Sequence[Filling]) -> list[OSError | Non
 def _fill(root: Root, item: Filling, *, sync: bool) -> None:
     if item.is_link:
         return
-    descriptor = root.open(item.temporary.name, os.O_WRONLY)
+    descriptor = root.open_file(item.temporary.name, os.O_WRONLY)
     try:
         write_all(descriptor, item.data or b"")
         if item.copy_of is not None:
@@ -193,7 +194,7 @@ def _fill(root: Root, item: Filling, *, sync: bool) -> None:
 
 
 def _copy(root: Root, path: str, stamp: Stamp, target: int) -> None:
-    source = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    source = root.open_file(path)
     try:
         is_same = Stamp.of(os.fstat(source)) == stamp
         while is_same and os.copy_file_range(source, target, 1 << 30):
@@ -234,7 +235,7 @@ def _set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) 
         os.fchown(descriptor, status.st_uid, status.st_gid)
     bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
     os.fchmod(descriptor, bits)
-    source = root.open(like or "", os.O_RDONLY | os.O_NONBLOCK)
+    source = root.open_file(like or "")
     try:
         for attribute in os.listxattr(source):
             if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute.startswith(_ACL))):
@@ -251,14 +252,16 @@ def _set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) 
 def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp, kind: Kind) -> Iterator[Stamp | Result]:
     """The file at `path` under a read lease, if it still is the base; otherwise how things stand."""
     try:
-        descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = root.open_file(path)
     except OSError as error:
         target = root.read_link(path) if error.errno == errno.ELOOP else None
         if target is not None and base in (None, symlink_hash(target)):
             yield Stamp.of(root.lstat(path) or os.fstat(root.descriptor))
             return
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO):
             yield Result(Outcome.CHANGED)
+        elif error.errno == errno.EAGAIN:
+            yield Result(Outcome.BUSY, reason=LEASED)
         else:
             yield Result(Outcome.BLOCKED, reason=error.strerror or str(error))
         return
@@ -271,9 +274,7 @@ def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp, kind:
             return
         status = os.fstat(descriptor)
         before = Stamp.of(status)
-        if not stat.S_ISREG(status.st_mode):
-            yield Result(Outcome.CHANGED)
-        elif base is None or before == base_stamp:
+        if base is None or before == base_stamp:
             yield before
         elif base_stamp.inode and before.size != base_stamp.size:
             yield Result(Outcome.CHANGED)
@@ -487,7 +488,7 @@ def discard(root: Root, name: str) -> None:
 
 def set_mode(root: Root, path: str, mode: Mode) -> Stamp | None:
     """Give a file its permissions. Raises OSError."""
-    descriptor = root.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = root.open_file(path)
     try:
         os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode), mode))
         return Stamp.of(os.fstat(descriptor))

@@ -1,6 +1,8 @@
 """The root of a folder on this device, and the only way to its files.
 
-Every path is resolved beneath the root's descriptor and never through a symlink (invariant 14). `.yp2p/` in the
+Every path is resolved beneath the root's descriptor and never through a symlink (invariant 14). What a name leads to is
+looked at before it is opened, because opening is an act: a FIFO's writer takes us for its reader, a tape rewinds, a
+watchdog starts to count. `.yp2p/` in the
 root holds what is ours: `marker` (this directory is that folder), `tmp` (files on their way in and out), `trash`.
 """
 
@@ -53,6 +55,15 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def reopen_file(found: int, path: str, flags: int) -> int:
+    """Open what a descriptor with O_PATH leads to, if it is a regular file (`Root.open_file`). Raises OSError."""
+    mode = os.fstat(found).st_mode
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP if stat.S_ISLNK(mode) else errno.ENXIO
+        raise OSError(number, os.strerror(number), path)
+    return os.open(f"/proc/self/fd/{found}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+
 class Root:
     """An open folder root. `close` when done."""
 
@@ -75,6 +86,18 @@ class Root:
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file beneath the root. Raises OSError; ELOOP when a symlink is in the way."""
         return open_beneath(self.descriptor, path, flags, mode if flags & os.O_CREAT else 0)
+
+    def open_file(self, path: str, flags: int = os.O_RDONLY) -> int:
+        """Open a regular file that is there, and nothing else: to open a FIFO or a device has effects.
+
+        Raises:
+            OSError: EISDIR for a directory, ELOOP when a symlink is in the way, ENXIO for whatever else is no file.
+        """
+        found = self.open(path, os.O_PATH)
+        try:
+            return reopen_file(found, path, flags)
+        finally:
+            os.close(found)
 
     @contextmanager
     def parent(self, path: str) -> Iterator[tuple[int, str]]:
@@ -201,7 +224,7 @@ class Root:
             )
         self.make_own_directories()
         for name, text in ((_MARKER, folder.hex() + "\n"), (f"{OURS}/README", _README)):
-            descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
             try:
                 write_all(descriptor, text.encode())
                 os.fsync(descriptor)
@@ -236,7 +259,7 @@ class Root:
     def marker(self) -> FolderID | None:
         """Which folder this root says it is, or None without a whole marker (a crash may have cut it off)."""
         try:
-            with os.fdopen(self.open(_MARKER, os.O_RDONLY)) as file:
+            with os.fdopen(self.open_file(_MARKER)) as file:
                 folder = bytes.fromhex(file.read(64).strip())
         except (OSError, ValueError):
             return None
