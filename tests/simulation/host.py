@@ -43,8 +43,8 @@ class Host:
         self.disk = SimulatedDisk(self.base / "dir", self.base / "inodes", self.rng)
         self.store = self.base / "store.db"
         self.first_seen_ns: dict[tuple[int, int], int] = {}  # by inode and time of change
-        self.skew_s = self.rng.choice((0.0, 0.0, -7200.0, 5 * 3600.0))
-        self.slow_store = self.rng.random() < 0.2
+        self.skew_s = self.rng.choice((0.0, 0.0, -7200.0, 5 * 3600.0)) * world.swarm.has("wrong clocks")
+        self.slow_store = self.rng.random() < 0.4 and world.swarm.has("slow stores")
         self.boot_id = f"{name}-0"
         self.device: Device | None = None
         self.is_dead = False
@@ -204,6 +204,10 @@ class Host:
     async def ended(self) -> None:
         """Return when the daemon is no more."""
         self._scope.cancel()
+        await self.ends()
+
+    async def ends(self) -> None:
+        """Return when the daemon is no more, by whatever."""
         await self._ended.wait()
 
     # --- joining ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import trio
@@ -57,9 +57,10 @@ class Connection:
         rng = network.rng
         self.network = network
         self.ends = ends
-        latency = rng.choice((0.0002, 0.002, 0.02, 0.2))
+        latency = rng.choice((0.0002, 0.002, 0.02, 0.2 if network.is_slow else 0.0002))
         self.ways = {
-            end: _Direction(latency * rng.uniform(0.5, 1.5), 2000 if rng.random() < 0.1 else 0) for end in ends
+            end: _Direction(latency * rng.uniform(0.5, 1.5), 2000 if network.trickles and rng.random() < 0.2 else 0)
+            for end in ends
         }
         self.broken = False
 
@@ -124,7 +125,8 @@ class SimulatedStream(trio.abc.Stream):
         if self._is_broken or self._closed or self._out.size > _WINDOW_BYTES:
             return 0
         rng = self._connection.network.rng
-        taken = len(data) if rng.random() < 0.8 else rng.randrange(len(data) + 1)
+        is_partial = self._connection.network.writes_parts and rng.random() < 0.3
+        taken = len(data) if not is_partial else rng.randrange(len(data) + 1)
         if taken:
             self._put(data[:taken])
         return taken
@@ -191,8 +193,11 @@ class Network:
 
     port = 9727
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, conditions: Collection[str] = ()) -> None:
         self.rng = rng
+        self.is_slow = "slow connections" in conditions
+        self.trickles = "one-byte reads" in conditions
+        self.writes_parts = "partial writes" in conditions
         self.connections: set[Connection] = set()
         self.listeners: dict[str, tuple[SimulatedListener, Callable[[str], None]]] = {}
         self.blocked: dict[tuple[str, str], float] = {}  # from, to: until when

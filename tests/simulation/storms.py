@@ -81,7 +81,7 @@ class QuietWorld(World):
         await first.start()
         await first.share()
         for number, host in enumerate(self.hosts[1:]):
-            await self._join(host, self.hosts[number] if self._topology == "line" else first)
+            await self.join(host, self.hosts[number] if self._topology == "line" else first)
         await self._rest()
 
     async def _rest(self) -> None:

@@ -41,7 +41,7 @@ async def _real_pair() -> AsyncIterator[Pair]:
 
 @asynccontextmanager
 async def _simulated_pair() -> AsyncIterator[Pair]:
-    network, listener = Network(random.Random(4)), SimulatedListener()
+    network, listener = Network(random.Random(4), ("partial writes",)), SimulatedListener()
     network.listeners["other"] = (listener, lambda kind: None)
     one = await network.connect("one", "other", lambda kind: None)
     async with one, await listener.accept() as other:  # type: ignore[attr-defined]
