@@ -50,6 +50,15 @@ def test_every_module_has_its_place_in_the_architecture_and_no_other() -> None:
     assert commands - COMMANDS.keys() <= {*re.findall(r"`([a-z_]+)`", text), "main"}
 
 
+def test_every_task_is_in_the_tree() -> None:
+    """Tasks that wait for one event and end are none."""
+    tree = _read("docs/architecture.md").split("## Task tree", 1)[1].split("\n## ", 1)[0]
+    tasks = set(re.findall(r"start_soon\(\s*(?:lambda \w+: \w+\.start_soon\()?((?:\w+\()?[\w.]+)", SOURCE))
+    assert len(tasks) > 25
+    for task in tasks - {"task", "cancel_when", "ask", "self._run"}:  # the last is of a program's own loop
+        assert re.search(rf"\b{task.partition('(')[0].rpartition('.')[2]}\b", tree), task
+
+
 def test_every_message_is_in_the_protocol() -> None:
     text = _read("docs/protocol.md")
     for kind in messages._READERS:

@@ -163,7 +163,7 @@ class DocumentPoisoned(Exception):
 
 
 class HistoriesDiffer(DocumentPoisoned):
-    """What a peer holds of a document cannot be joined with what is here, whoever of all that wrote in it lied."""
+    """A peer's history of a document contradicts ours; which device is at fault cannot be told."""
 
 
 EXIT_CODES: dict[int, str] = {

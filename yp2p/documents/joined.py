@@ -152,8 +152,9 @@ def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> 
 
 
 def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """What is deleted at whoever has this state vector, of what is deleted here: not what updates removed that are not
-    there. (An update that a program made, and that only removes, does not show in a state vector: it counts as there.)
+    """The part of our deletions that a device with this state vector has as well.
+
+    An update that a program made and that only deletes does not show in a state vector: all devices count as having it.
 
     Args:
         log: all updates of the document.
@@ -180,8 +181,9 @@ class _Common:
 
     @classmethod
     def of(cls, updates: Iterable[bytes], ours: Side, theirs: Side) -> _Common:
-        """What was deleted by updates of which both have everything was deleted before. What both deleted by themselves
-        is not among it: both changed that.
+        """What both had: all operations that both have, and what was deleted by updates that both have in full.
+
+        What both deleted, each with an update of their own, is a change of both sides.
 
         Of a sum of updates (what is left of an old pack, or an answer to step 1) of which both have only some, what
         both have deleted counts as deleted before.

@@ -212,10 +212,11 @@ class Watcher:
 
     @contextmanager
     def expecting(self, paths: Sequence[str]) -> Iterator[set[str]]:
-        """Somebody moves new files to these paths, where nothing may be: of each that is no news.
+        """Leave out one event for each of these paths: the caller is about to move a new file there.
 
-        Another move to such a path is: the kernel tells of both, in order. Where a directory has no watch yet, it will
-        be listed, and the file with it. Gives a set for the paths where a file was put: nothing comes of the others.
+        A second event is somebody else's, and is reported: the kernel reports both, in order. Where a directory has no
+        watch yet, it will be listed, and the file with it. Gives a set, to which the caller adds the paths where it has
+        put a file; for the others nothing is left out.
         """
         placed: set[str] = set()
         is_one_move = self._root.capabilities.no_replace  # without it other events come of it

@@ -37,7 +37,7 @@ _MAX_REPEATED_BYTES = 512
 
 
 def _is_as_made(received: Parsed, before: StateVector) -> bool:
-    """Whether an update is to be stored as it came, and not what was news of it: all its operations are new.
+    """Whether the log gets an update as it was received, rather than its new part alone: all its operations are new.
 
     What it deletes may have been deleted here already, by another update. The log has to say that this one did as well:
     who has this one and not the other has it deleted, and takes part in meetings with that. An update without

@@ -110,7 +110,7 @@ class Texts:
         return [*(data for _, data in self.rows(live.id)), *live.untold_updates()]
 
     def updates_as_made(self, live: LiveDocument, known: StateVector) -> list[bytes]:
-        """The same, each as it was made where that matters to who goes on from what a holder of `known` has.
+        """All updates in their order; of a pack those that were made, where a holder of `known` lacks some of them.
 
         Of a sum of updates it cannot be told what removed what, and which of them are repairs.
         """

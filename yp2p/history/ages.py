@@ -31,7 +31,7 @@ class Ages:
 
 
 def width_at(age_s: float, max_age_s: float, squeeze: int) -> float:
-    """Of how many seconds the last version is kept, at this age; 0: all of them are, infinite: none of that age is.
+    """One version is kept per this many seconds, at this age; 0: all are kept, infinity: none is.
 
     Args:
         squeeze: by what all spans are divided.

@@ -121,7 +121,7 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
 
 
 def _is_sure(versions: Versions) -> bool:
-    """Whether it was found here, or told by one who made a version: of what others tell a person names each."""
+    """Whether it may be resolved without its number: it was found here, or reported by an author of a version."""
     return not versions.told_by or any(versions.told_by in maker.devices for maker in versions.makers)
 
 

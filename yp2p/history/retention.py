@@ -374,7 +374,7 @@ class Retention:
         )  # fmt: skip
 
     def _going(self, work: _Work, marks: Sequence[Mark], stay: Set[int]) -> list[Mark]:
-        """The packs that are joined with something, and those of an age of which not every version stays."""
+        """The packs that are to be merged, and those so old that not every version of them is kept."""
         found: list[Mark] = []
         is_alone = True
         for mark in marks:

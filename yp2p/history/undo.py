@@ -73,7 +73,7 @@ async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int)
 
 
 async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
-    """Undo or redo that a file was brought back; what was written before that is for the next time."""
+    """Undo or redo, as one step, that a deleted file was brought back."""
     _, group = _last_group(folder, entry.document, stack)
     text = folder.texts.open(entry.document).text.text()
     spent = _spent(folder, group)

@@ -235,7 +235,7 @@ class ProgramDocument:
         return any(self._stands_for(place) is not None for place in places)
 
     def _make_unlike(self) -> None:
-        """Write a character and remove it, with a client ID that no other document has: who reads this one has it."""
+        """Mark this document with a client ID of its own: the state vector of a client that has read it shows it."""
         fork = self._live.text.fork(1 << 52 | randbits(51))
         fork.edit([Hunk(0, 0, "|")])
         fork.edit([Hunk(0, 1, "")])

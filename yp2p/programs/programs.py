@@ -203,7 +203,7 @@ class Programs:
         return found
 
     def delay_s(self, entry: EntryID | None = None) -> float:
-        """How long who was told of programs (with a file open) is told no more: the longer, the more there are.
+        """The least time between two messages about programs (of all, or with one file open) to one reader, in seconds.
 
         Each of twenty programs hears of cursors five times a second, so that what all of them hear is bounded.
         """

@@ -68,7 +68,7 @@ def _table_of(sql: str) -> str | None:
 
 
 def _together(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Sequence[Any]]]]:
-    """Statements with the parameters of each time that they are to be executed, to the same end as in their order.
+    """Equal statements with the parameters of all of them, for `executemany`; the result is the same as one by one.
 
     Rows that are added to several tables do not depend on each other, so those of one table come together. Anything
     else stays where it is. There are no triggers and no foreign keys.

@@ -196,7 +196,7 @@ class Ingest:
                 self._cannot_be_synchronised(record, finding)
 
     def _is_found(self, finding: Finding, meaning: Meaning) -> None:
-        """What was not decided about a path before is decided, or begins anew."""
+        """Forget what was waiting to be decided about this path."""
         path, pending = finding.path, self.pending
         if meaning not in (Meaning.MISSING, Meaning.DISPLACED):
             pending.missing.pop(path, None)

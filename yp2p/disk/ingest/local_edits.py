@@ -1,4 +1,4 @@
-"""LocalEdits: what somebody wrote into a file becomes operations of its document.
+"""Local edits: a saved file becomes operations on its document.
 
 Theory of operation
     A save is diffed against the version that it was made of (`save_base.py`), the operations are applied to a fork of

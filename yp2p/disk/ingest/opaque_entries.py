@@ -6,8 +6,8 @@ Theory of operation
     is neither the content nor one before it has a change that nobody had seen: the file steps aside, under a name
     computed from the entry and the content, and is imported there like any new file. Every device that saved the same
     does the same, and equal imports are one entry; so there is one copy beside, however many devices had it. Where the
-    entry was deleted meanwhile it lives again, with that change: an edit beats a delete. What was
-    only rendered is followed by whatever the register says: the one who saved it keeps it. A register that goes back to
+    entry was deleted meanwhile it lives again, with that change: an edit beats a delete. A file that was only rendered
+    here is replaced by any later register: the device that saved it keeps the copy. A register that goes back to
     what a save here replaced (several devices made one change, and only some of them the next) is written again.
 
 Invariants

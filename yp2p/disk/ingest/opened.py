@@ -68,7 +68,7 @@ class Opened:
 
     @contextmanager
     def reading_ourselves(self, paths: Set[str]) -> Iterator[None]:
-        """What is read of these files in between are we; it has to be so short that nobody else can have done it."""
+        """Reads of these files inside this block are our own; it has to be too short for anybody else to read them."""
         self.take_now()
         yield
         if self._watcher is not None:

@@ -18,8 +18,8 @@ from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Candidate, FileRecord
 
-# What cp, tar or rsync write besides is there after this, and may make the save one of a wave. Only saves that look as
-# if they were made of an older version wait.
+# After this it shows whether cp, tar or rsync write other files at the same time, which makes the save one of a wave.
+# Only saves that look as if they were made of an older version wait.
 WAVE_WAIT_S = 0.1
 # Comparing longer texts takes longer than a worker thread's round trip, and is noticed on the loop.
 _THREAD_CHARS = 20_000

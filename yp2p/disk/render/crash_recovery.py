@@ -175,7 +175,7 @@ class CrashRecovery:
         await keep_in_trash(folder, self._root, temporary.name)
 
     async def _recover_whole(self, purpose: Purpose, base: FileRecord | None, there: Entry | None) -> None:
-        """What was put in place of what is no text, or no text itself, is there still: so it was not saved here."""
+        """Where the old or the new file is no text: a file that still has what we wrote is recorded as rendered."""
         if base is None:
             return
         for longest_text in (0, MAX_TEXT_BYTES):

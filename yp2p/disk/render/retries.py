@@ -74,7 +74,7 @@ class Retries:
         self.soon(record.entry)
 
     def look_above(self, path: str) -> None:
-        """What stands where a directory has to be may be a file that nobody knows: once it is known it steps aside."""
+        """Have a file inspected that stands where a directory is needed: once known it becomes a conflict copy."""
         above = path.rpartition("/")[0]
         while above:
             try:

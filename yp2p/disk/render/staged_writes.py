@@ -1,4 +1,4 @@
-"""StagedWrites files in place: batches of new and changed files, written, forced to the disk and exchanged together.
+"""Staged writes: new contents are written to temporary files, synced in one batch, then put in place together.
 
 Theory of operation
     All temporary files of a batch are written and forced to the disk, all intents committed at once, all files put in
@@ -97,7 +97,7 @@ Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]
 
 
 class StagedWrites:
-    """StagedWrites the files of one folder in place."""
+    """Writes files of one folder, a batch at a time."""
 
     def __init__(
         self,
