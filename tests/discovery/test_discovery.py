@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from zeroconf import Zeroconf
 
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
-from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, make_hints, recognise, to_properties
+from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, hint, make_hints, recognise, to_properties
 from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _Listener, open_mdns
 from yp2p.identity import DeviceID, Identity
 
@@ -22,7 +22,7 @@ A, B, C = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
 @given(st.integers(min_value=0, max_value=70))
 def test_hints_are_padded_and_found(count: int) -> None:
     secrets = {DeviceID(os.urandom(32)): os.urandom(32) for _ in range(count)}
-    hints = make_hints(secrets.values(), "instance", os.urandom)
+    hints = make_hints(secrets.values(), "instance", os.urandom(32))
     assert len(hints) % PAD_TO == 0 or count > MAX_HINTS
     assert 0 < len(hints) <= MAX_HINTS
     properties = {key.encode(): value for key, value in to_properties(hints).items()}
@@ -33,8 +33,24 @@ def test_hints_are_padded_and_found(count: int) -> None:
     assert recognise(set(hints), "another instance", {DeviceID(b"x" * 32): b"y" * 32}) == []
 
 
+def test_two_announcements_of_a_start_have_their_padding_in_common() -> None:
+    start, secrets = os.urandom(32), [os.urandom(32) for _ in range(3)]
+    before = make_hints(secrets, "i", start, turn=1)
+    assert make_hints(secrets, "i", start, turn=2) == before
+    after = set(make_hints([*secrets, os.urandom(32)], "i", start, turn=3))
+    assert len(after - set(before)) == len(set(before) - after) == 1  # the place of a padding went to the new device
+    assert not set(make_hints([], "i", os.urandom(32))) & set(before)
+
+
+def test_more_devices_than_fit_take_turns() -> None:
+    start, secrets = os.urandom(32), [os.urandom(32) for _ in range(MAX_HINTS + 1)]
+    turns = [make_hints(secrets, "i", start, turn) for turn in range(2)]
+    assert [len(turn) for turn in turns] == [MAX_HINTS] * 2
+    assert {hint(secret, "i") for secret in secrets} == {*turns[0], *turns[1]}
+
+
 def test_only_the_two_of_them_recognise_each_other() -> None:
-    from_a = make_hints([A.pairwise_secret(B.public.noise_key)], "i", os.urandom)
+    from_a = make_hints([A.pairwise_secret(B.public.noise_key)], "i", os.urandom(32))
     assert recognise(set(from_a), "i", {A.device_id: B.pairwise_secret(A.public.noise_key)}) == [A.device_id]
     assert recognise(set(from_a), "i", {A.device_id: C.pairwise_secret(A.public.noise_key)}) == []
 

@@ -1,14 +1,17 @@
 """What a device says of itself over mDNS: recognisable for paired devices, random for everyone else.
 
 For each device it is paired with, a daemon announces the first 4 bytes of HMAC-SHA256(pairwise secret, instance name).
-The instance name is random per start. Hints are shuffled and padded with random ones to a multiple of 16, so that
-their number says little; above 64 devices they take turns.
+The instance name is random per start. Hints are padded to a multiple of 16, so that their number says little, and stand
+in an order that says nothing; above 64 devices they take turns, 64 at a time.
+
+Padding and order are a function of the start, like the instance name: drawn anew for each announcement, they would show
+the real hints to anybody who compares two of them.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from yp2p.identity import DeviceID
 
@@ -23,16 +26,19 @@ def hint(secret: bytes, instance: str) -> bytes:
     return hmac.digest(secret, instance.encode(), "sha256")[:HINT_BYTES]
 
 
-def make_hints(
-    secrets: Iterable[bytes], instance: str, random_bytes: Callable[[int], bytes], turn: int = 0
-) -> list[bytes]:
-    """The hints to announce: a multiple of 16, in an order that says nothing."""
-    own = [hint(secret, instance) for secret in secrets]
-    if len(own) > MAX_HINTS:
-        first = turn * MAX_HINTS % len(own)
-        own = (own + own)[first : first + MAX_HINTS]
-    own += [random_bytes(HINT_BYTES) for _ in range(-len(own) % PAD_TO if own else PAD_TO)]
-    return sorted(own, key=lambda _: random_bytes(8))
+def make_hints(secrets: Iterable[bytes], instance: str, start: bytes, turn: int = 0) -> list[bytes]:
+    """The hints to announce: a multiple of 16, at most 64.
+
+    Args:
+        start: 32 secret bytes that are the same as long as the instance name is. They give the padding and the order.
+        turn: which 64 of more than 64.
+    """
+    own = {hint(secret, instance) for secret in secrets}
+    places = PAD_TO * max(1, -(-len(own) // PAD_TO))
+    padding = () if len(own) > MAX_HINTS else (hint(start, f"padding {place}") for place in range(len(own), places))
+    hints = sorted([*own, *padding], key=lambda shown: hmac.digest(start, b"order" + shown, "sha256"))
+    first = turn * MAX_HINTS % len(hints) if len(hints) > MAX_HINTS else 0
+    return (hints + hints)[first : first + min(MAX_HINTS, len(hints))]
 
 
 def to_properties(hints: list[bytes]) -> dict[str, bytes]:

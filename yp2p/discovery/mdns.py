@@ -143,6 +143,7 @@ class Mdns:
     def __init__(self, interfaces: Sequence[str], sightings: trio.MemorySendChannel[Sighting]) -> None:
         self._wanted = tuple(interfaces)
         self.instance = secrets.token_hex(8)
+        self._start = secrets.token_bytes(32)
         self._host = secrets.token_hex(8) + ".local."
         self._listener = _Listener(trio.lowlevel.current_trio_token(), sightings, f"{self.instance}.{SERVICE_TYPE}")
         self._zeroconf: Zeroconf | None = None
@@ -232,7 +233,7 @@ class Mdns:
 
     def _service_info(self, announcement: Announcement) -> ServiceInfo:
         self._turn += 1
-        hints = make_hints(announcement.secrets, self.instance, secrets.token_bytes, self._turn)
+        hints = make_hints(announcement.secrets, self.instance, self._start, self._turn)
         properties: dict[str, bytes] = {"v": _VERSION, **to_properties(hints)}
         if announcement.pairing:
             properties["p"] = ",".join(announcement.pairing).encode()
