@@ -165,6 +165,21 @@ def test_a_window_closes() -> None:
     assert window.burnt
 
 
+def test_runs_side_by_side_are_no_misses_and_burn_a_window_once() -> None:
+    window = PairingWindow(FOLDER, Code("47", "K7MX2Q"), closes_at=10)
+    for _ in range(MAX_MISSES):
+        assert window.has_guess_left
+        window.begin()
+    assert window.is_open(9)
+    assert not window.has_guess_left  # each of them may have tried a code already
+    assert not window.end(knew_code=False)
+    assert not window.end(knew_code=True)  # it takes nothing from the others
+    assert window.has_guess_left
+    assert not window.end(knew_code=False)
+    window.begin()
+    assert [window.end(knew_code=False), window.burnt] == [True, True]
+
+
 def test_a_grant_round_trip() -> None:
     grant = Grant(FOLDER, A.device_id, "notes", "laptop", tuple(s.encode() for s in _chain()))
     assert Grant.decode(grant.encode()) == grant

@@ -77,6 +77,10 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     if told:
         counts = ", ".join(f"{kind} {count}" for kind, count in told.items())
         lines.append(f"             notices: {counts} (`yp2p notices` shows them)")
+    if folder["notices"].get("wrong-code"):
+        lines.append(
+            "             somebody tried to join with a wrong code, and got nothing (`yp2p notices` says from where)"
+        )
     for state in folder["presence"]:
         if state.get("open"):
             lines.append(f"             {state.get('device', '?')} edits {', '.join(map(str, state['open']))}")

@@ -48,6 +48,7 @@ class NoticeKind(StrEnum):
     OLDER_VERSION = "older-version"
     DIVERGED = "diverged"
     POINTS_OUTSIDE = "points-outside"
+    WRONG_CODE = "wrong-code"
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -156,6 +157,16 @@ class Notices:
         text = f"the symlink points outside of the folder: {os.fsdecode(target)!r:.{_MAX_TEXT - 60}}"
         if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
             self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
+
+    def tell_wrong_code(self, host: str, misses: int) -> None:
+        """Tell that somebody tried a code for this folder that is not the one shown here: a slip, or a guess.
+
+        Args:
+            misses: how many of its window by now.
+        """
+        where = f"at {host} " if host else ""
+        text = f"a device {where}tried to join with a wrong code (try {misses}); it got nothing. Was it one of yours?"
+        self.add(NoticeKind.WRONG_CODE, "", text, EntryID(b""))
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]

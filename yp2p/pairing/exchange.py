@@ -2,7 +2,8 @@
 
 The code is two announced digits, which only pick the window out of several, and six secret characters of an
 alphabet of 32 without look-alikes: 30 bits, of which an attacker gets three guesses a window. Three misses burn the
-window; only a person opens the next one, and it has to wait twice as long as the one before.
+window, counted once; only a person opens the next one, and it has to wait twice as long as the one before, a minute at
+most: a longer wait would be a way to keep honest devices out.
 
 Inside a Noise XX channel (so nothing below is visible to others)::
 
@@ -40,7 +41,7 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 characters: no 0, 1, I, O
 DIGITS = 2
 SECRET_CHARACTERS = 6
 MAX_MISSES = 3
-FIRST_WAIT_S = 5.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
 MAX_LABEL_BYTES = 1024
 _CHANNEL = b"yp2p pairing v1"
 _TAG_BYTES = 64
@@ -81,22 +82,42 @@ def parse_code(text: str) -> Code:
 class PairingWindow:
     """The time in which a device may join a folder with a code.
 
-    `misses` counts runs that were begun and not confirmed: an attacker who breaks off has used a guess too.
+    A run sees our tag before it has to show its own, so it may have tried a code from the moment it begins. `begin`
+    gives it one of the guesses that are left, and `end` takes it back from a run that knew the code: so runs side by
+    side are no more than the guesses, and one that is not over is no miss.
     """
 
     def __init__(self, folder: FolderID, code: Code, closes_at: float) -> None:
         self.folder = folder
         self.code = code
         self.closes_at = closes_at
-        self.misses = 0
+        self.misses = 0  # runs that ended without showing the code: who breaks off has used a guess too
+        self.running = 0
         self.used = False
 
     def is_open(self, now: float) -> bool:
-        return not self.used and self.misses < MAX_MISSES and now < self.closes_at
+        return not self.used and not self.burnt and now < self.closes_at
+
+    @property
+    def has_guess_left(self) -> bool:
+        """Whether another run may begin now; else it waits for the end of one."""
+        return self.misses + self.running < MAX_MISSES
 
     @property
     def burnt(self) -> bool:
         return self.misses >= MAX_MISSES and not self.used
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.running += 1
+
+    def end(self, *, knew_code: bool) -> bool:
+        """A run is over; tells whether its miss closed the window."""
+        self.running -= 1
+        if knew_code or self.used:
+            return False
+        self.misses += 1
+        return self.misses == MAX_MISSES
 
 
 def announced_digits(message: bytes) -> str:

@@ -16,6 +16,7 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     FIRST_WAIT_S,
+    LONGEST_WAIT_S,
     MAX_LABEL_BYTES,
     Code,
     Grant,
@@ -32,7 +33,7 @@ from yp2p.pairing.preview import list_entries
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.transport.dialer import connect
-from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured, initiate_pairing
+from yp2p.transport.handshake import Secured, initiate_pairing
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.membership import Role, sign_statement
 
@@ -42,9 +43,15 @@ JOIN_LIMIT_S = 10.0
 MAX_LISTED = 1 << 20
 # With the longest paths there are, these fit a message.
 _LISTED_IN_MESSAGE = 512
+# Whoever answers with a wrong code may have guessed.
 MAX_RUNS = 3
+# Strangers can announce as many windows with our digits as they like; each costs a task and a few sockets.
+MAX_CANDIDATES = 64
 _OTHERS_S = 1.0
+_NEXT_ADDRESS_S, _REACH_LIMIT_S = 0.25, 3.0
 _RUN_LIMIT_S = 20.0
+# Programs confirm at once; a run that is held open keeps a guess from others.
+_CONFIRM_LIMIT_S = 5.0
 _WELCOME, _CLOSED = b"\x00", b"\x01"
 _DONE = b"done"
 
@@ -78,6 +85,49 @@ class Shown:
     entries: list[Listed]
 
 
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A device that knows the code."""
+
+    messages: SecureMessages
+    sharer: PublicIdentity
+    address: Address
+    confirmation: bytes  # what proves to it that we know the code
+
+
+class _Search:
+    """The search for the device that shows a code: who was tried, and how that ended.
+
+    All candidates are tried side by side, within one limit: one that takes its time takes it from nobody else.
+    """
+
+    def __init__(self, code: Code, intent: Intent) -> None:
+        self.code = code
+        self.intent = intent
+        self.scope = trio.CancelScope()
+        self.proven: _Proven | None = None
+        self.running = self.wrong = self.closed = 0
+        self._tried: set[str] = set()
+
+    @property
+    def is_over(self) -> bool:
+        return self.proven is not None or self.wrong >= MAX_RUNS
+
+    def fresh(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Those that are to be tried now."""
+        found = [candidate for candidate in candidates if candidate.instance not in self._tried]
+        found = found[: MAX_CANDIDATES - len(self._tried)]
+        self._tried.update(candidate.instance for candidate in found)
+        return found
+
+    def hurry(self) -> None:
+        """A run is over: when somebody had these digits and all were tried, there is little to wait for."""
+        if self.is_over:
+            self.scope.cancel()
+        elif (self.wrong or self.closed) and not self.running:
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + _OTHERS_S)
+
+
 _Take = Callable[[SecureMessages, PublicIdentity, Address], Awaitable[T]]
 
 
@@ -91,6 +141,7 @@ class PairingHost:
         self._windows: dict[str, tuple[PairingWindow, Folder]] = {}
         self._wait_s = FIRST_WAIT_S
         self._not_before = 0.0
+        self._run_ended = trio.Event()
         self.changed = trio.Event()
 
     def _touch(self) -> None:
@@ -157,6 +208,8 @@ class PairingHost:
     async def _let_in(self, secured: Secured, messages: SecureMessages) -> PublicIdentity | None:
         first = await messages.receive()
         found = self._windows.get(announced_digits(first))
+        while found is not None and found[0].is_open(trio.current_time()) and not found[0].has_guess_left:
+            await self._run_ended.wait()
         if found is None or not found[0].is_open(trio.current_time()):
             await messages.send(_CLOSED)
             return None
@@ -166,29 +219,43 @@ class PairingHost:
             scalar=secrets.token_bytes(32),
         )  # fmt: skip
         answer = run.answer(first)
-        window.misses += 1  # a run that breaks off from here has used a guess
+        knew_code = False
+        window.begin()
         try:
             await messages.send(_WELCOME + answer)
-            name, intent = run.check_confirmation(await messages.receive())
+            with trio.fail_after(_CONFIRM_LIMIT_S):
+                name, intent = run.check_confirmation(await messages.receive())
+            knew_code = True
+            if intent is Intent.JOIN:
+                if window.used:
+                    raise PairingError("another device joined with the same code a moment ago")
+                window.used = True
         finally:
-            self._after_run(window)
+            self._run_is_over(window, folder, secured, knew_code=knew_code)
         if run.peer is None:
             return None
-        window.misses -= 1
-        self._wait_s = FIRST_WAIT_S
         if intent is Intent.LOOK:
             await self._show(folder, messages)
             return None
-        window.used = True
         await self._grant(folder, run.peer, name, messages)
         self._touch()
         return run.peer
 
-    def _after_run(self, window: PairingWindow) -> None:
-        if window.burnt:
+    def _run_is_over(self, window: PairingWindow, folder: Folder, secured: Secured, *, knew_code: bool) -> None:
+        is_burnt = window.end(knew_code=knew_code)
+        event, self._run_ended = self._run_ended, trio.Event()
+        event.set()
+        if knew_code:
+            self._wait_s = FIRST_WAIT_S
+        elif not window.used:
+            where = _host_of(secured)
+            log.warning("pairing_wrong_code", folder=folder.label, address=where, advice="did somebody mistype it?")
+            folder.notices.tell_wrong_code(where, window.misses)
+            folder.state.touch()
+        if is_burnt:
             self._not_before = trio.current_time() + self._wait_s
             log.warning("pairing_locked", advice="somebody tried wrong codes; share again for a new code")
-            self._wait_s *= 2
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self._touch()
 
     async def _show(self, folder: Folder, messages: SecureMessages) -> None:
@@ -272,67 +339,109 @@ class Joiner:
 
     async def _search(self, code: Code, intent: Intent, take: _Take[T], limit_s: float) -> T:
         """Find the device that shows `code`, prove that we know it, and let `take` do the rest."""
-        tried: set[str] = set()
-        wrong = closed = 0
-        deadline = trio.current_time() + limit_s
-        while trio.current_time() < deadline:
-            fresh = [c for c in self._candidates(code.digits) if c.instance not in tried]
-            for candidate in fresh:
-                if wrong >= MAX_RUNS:
-                    break
-                tried.add(candidate.instance)
-                try:
-                    taken = await self._try(candidate, code, intent, take)
-                except PairingError:
-                    wrong += 1
-                    deadline = min(deadline, trio.current_time() + _OTHERS_S)
-                else:
-                    if taken is not None:
-                        return taken
-                    if candidate.announced:
-                        closed += 1
-                        deadline = min(deadline, trio.current_time() + _OTHERS_S)
-            if wrong >= MAX_RUNS:
-                break
-            with trio.move_on_at(deadline):
-                await self._wait_for_more()
-        raise PairingError(_why(code, wrong, closed))
+        search = _Search(code, intent)
+        with trio.move_on_after(limit_s) as search.scope:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    for candidate in search.fresh(self._candidates(code.digits)):
+                        nursery.start_soon(self._try, candidate, search)
+                    await self._wait_for_more()
+        if search.proven is None:
+            raise PairingError(_why(code, search.wrong, search.closed))
+        proven = search.proven
+        try:
+            async with proven.messages:
+                with trio.fail_after(_RUN_LIMIT_S):
+                    await proven.messages.send(proven.confirmation)
+                    return await take(proven.messages, proven.sharer, proven.address)
+        except (PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
+            reason = str(error) or "it did not answer in time"
+            raise PairingError(f"the device that shows the code broke off ({reason}); try again") from error
 
-    async def _try(self, candidate: Candidate, code: Code, intent: Intent, take: _Take[T]) -> T | None:
-        """One run with one device; None when no window is open there. Raises PairingError for a wrong code."""
-        for address in candidate.addresses:
-            try:
+    async def _try(self, candidate: Candidate, search: _Search) -> None:
+        """One run with one device."""
+        search.running += 1
+        try:
+            reached = await self._reach(candidate)
+            if reached is not None:
+                await self._prove(*reached, candidate, search)
+        except PairingError:
+            search.wrong += 1
+        except (PeerFault, trio.BrokenResourceError) as error:
+            log.info("pairing_failed", device=candidate.instance, reason=str(error))
+        finally:
+            search.running -= 1
+            search.hurry()
+
+    async def _reach(self, candidate: Candidate) -> tuple[Secured, Address] | None:
+        """The first of its addresses that a handshake succeeds at; each gets some time, and the next a head start."""
+        found: list[tuple[Secured, Address]] = []
+
+        async def reach(address: Address, nursery: trio.Nursery) -> None:
+            secured = await self._handshake(address)
+            if secured is not None:
+                found.append((secured, address))
+                nursery.cancel_scope.cancel()
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for address in candidate.addresses:
+                    nursery.start_soon(reach, address, nursery)
+                    await trio.sleep(_NEXT_ADDRESS_S)
+        except BaseException:
+            _close(found)
+            raise
+        _close(found[1:])
+        return found[0] if found else None
+
+    async def _handshake(self, address: Address) -> Secured | None:
+        try:
+            with trio.fail_after(_REACH_LIMIT_S):
                 stream = await connect(address.host, address.port)
-            except OSError:
-                continue
-            try:
-                with trio.fail_after(HANDSHAKE_LIMIT_S):
-                    secured = await initiate_pairing(stream, self._identity)
-                async with SecureMessages(secured) as messages:
-                    with trio.fail_after(_RUN_LIMIT_S):
-                        run = await self._run(secured, messages, code, intent)
-                        return await take(messages, run, address) if run is not None else None
-            except (HandshakeFailed, PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
-                log.info("pairing_failed", address=str(address), reason=str(error))
-                return None
-            finally:
-                await trio.aclose_forcefully(stream)
-        return None
-
-    async def _run(
-        self, secured: Secured, messages: SecureMessages, code: Code, intent: Intent
-    ) -> PublicIdentity | None:
-        """Prove that we know the code; gives who proved it to us."""
-        run = PairingRun(
-            code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
-            scalar=secrets.token_bytes(32),
-        )  # fmt: skip
-        await messages.send(run.open())
-        answer = await messages.receive()
-        if answer[:1] != _WELCOME:
+                try:
+                    return await initiate_pairing(stream, self._identity)
+                except BaseException:
+                    stream.socket.close()
+                    raise
+        except (OSError, HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
+            log.info("pairing_failed", address=str(address), reason=str(error) or "it did not answer in time")
             return None
-        await messages.send(run.confirm(answer[1:], self._name, intent))
-        return run.peer
+
+    async def _prove(self, secured: Secured, address: Address, candidate: Candidate, search: _Search) -> None:
+        """Prove that we know the code to a device that proves it to us. Raises PairingError when it does not."""
+        messages = SecureMessages(secured)
+        try:
+            run = PairingRun(
+                search.code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
+                scalar=secrets.token_bytes(32),
+            )  # fmt: skip
+            await messages.send(run.open())
+            answer = await messages.receive()
+            # no await: whoever answers learns whether a guess of the code was right, and only `MAX_RUNS` may
+            if search.is_over:
+                return
+            if answer[:1] != _WELCOME:
+                search.closed += candidate.announced
+                return
+            confirmation = run.confirm(answer[1:], self._name, search.intent)
+            if run.peer is not None:
+                search.proven = _Proven(messages, run.peer, address, confirmation)
+        finally:
+            if search.proven is None or search.proven.messages is not messages:
+                secured.stream.socket.close()
+
+
+def _close(reached: Iterable[tuple[Secured, Address]]) -> None:
+    for secured, _ in reached:
+        secured.stream.socket.close()
+
+
+def _host_of(secured: Secured) -> str:
+    """Where the other end of a connection is; nothing once it is gone."""
+    try:
+        return str(secured.stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 def _why(code: Code, wrong: int, closed: int) -> str:

@@ -1,0 +1,211 @@
+"""Pairing over real sockets: windows that strangers guess at or hold, and joining among those who only announce."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import open_bridge
+from structlog.testing import capture_logs
+
+from yp2p.discovery.addresses import Address
+from yp2p.errors import PairingError
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import Identity
+from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_MISSES, Code, Intent, PairingRun
+from yp2p.pairing.pairing import Candidate, Joined, Joiner, PairingHost
+from yp2p.transport.handshake import initiate_pairing, respond
+from yp2p.transport.secure import SecureMessages
+
+SHARER, JOINER, GUESSER = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+class Room:
+    """A device that shows a code for a folder, on loopback."""
+
+    def __init__(self, folder: Folder, host: PairingHost) -> None:
+        self.folder = folder
+        self.host = host
+        self.port = 0
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate("sharer", (Address("127.0.0.1", self.port),), announced=True)
+
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
+        async def connection(stream: trio.SocketStream) -> None:
+            _, secured = await respond(stream, SHARER, is_known=lambda key: False, pairing_open=lambda: True)
+            await self.host.handle_join(secured)
+
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        self.port = listener.socket.getsockname()[1]
+        task_status.started()
+        await trio.serve_listeners(connection, [listener])
+
+    async def begin_run(self, code: Code) -> tuple[SecureMessages, PairingRun, bytes]:
+        """Begin a run, and take the answer."""
+        secured = await initiate_pairing(await trio.open_tcp_stream("127.0.0.1", self.port), GUESSER)
+        messages = SecureMessages(secured)
+        run = PairingRun(
+            code, secured.transport.handshake_hash, GUESSER.public, secured.remote_noise_key,
+            scalar=secrets.token_bytes(32),
+        )  # fmt: skip
+        await messages.send(run.open())
+        return messages, run, await messages.receive()
+
+    async def guess(self, code: Code) -> None:
+        """Begin a run, and break off when the code is wrong."""
+        messages, run, answer = await self.begin_run(code)
+        async with messages:
+            with pytest.raises(PairingError):
+                run.confirm(answer[1:], "guesser")
+
+
+def _other(code: Code) -> Code:
+    return Code(code.digits, "2" * 6 if code.secret != "2" * 6 else "3" * 6)
+
+
+async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0) -> Joined:
+    async def accept(joined: Joined) -> None:
+        pass
+
+    return await Joiner(JOINER, "joiner", lambda digits: candidates, trio.sleep_forever).join(code, accept, limit_s)
+
+
+@asynccontextmanager
+async def _room(base: Path) -> AsyncIterator[Room]:
+    async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
+        room = Room(bridge.folder, PairingHost(SHARER, "sharer", 900))
+        await nursery.start(room.serve)
+        yield room
+        nursery.cancel_scope.cancel()
+
+
+def _run(test: Callable[[Room], Awaitable[None]]) -> None:
+    async def run(base: Path) -> None:
+        async with _room(base) as room:
+            await test(room)
+
+    with tempfile.TemporaryDirectory() as base:
+        trio.run(run, Path(base), clock=trio.testing.MockClock(rate=1.0))
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not condition():
+            await trio.sleep(0.002)
+
+
+def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told() -> None:
+    async def test(room: Room) -> None:
+        waits: list[float] = []
+        for _ in range(6):
+            window = room.host.open_window(room.folder)
+            async with trio.open_nursery() as nursery:
+                for _ in range(MAX_MISSES):
+                    nursery.start_soon(room.guess, _other(window.code))
+            await _until(lambda: window.burnt)  # noqa: B023
+            with pytest.raises(PairingError, match="too many wrong codes") as caught:
+                room.host.open_window(room.folder)
+            waits.append(float(str(caught.value).split(" in ")[1].split()[0]))
+            clock = trio.lowlevel.current_clock()
+            assert isinstance(clock, trio.testing.MockClock)
+            clock.jump(LONGEST_WAIT_S)
+        assert waits == [5, 10, 20, 40, 60, 60]
+        told = [notice.text for notice in room.folder.notices if notice.kind is NoticeKind.WRONG_CODE]
+        assert len(told) == 6 * MAX_MISSES
+        assert "at 127.0.0.1 tried to join with a wrong code" in told[0]
+
+    with capture_logs() as said:
+        _run(test)
+    assert sum(line["event"] == "pairing_locked" for line in said) == 6
+
+
+def test_who_knows_the_code_joins_beside_two_runs_that_only_wait() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        held = [await room.begin_run(_other(window.code)) for _ in range(MAX_MISSES - 1)]
+        assert (await _join(window.code, [room.candidate])).grant.folder == room.folder.id
+        assert (window.misses, window.used) == (0, True)
+        for messages, _, _ in held:
+            await messages.__aexit__(None, None, None)
+        await _until(lambda: window.running == 0)
+        assert not window.burnt  # it was used: nobody has to wait for the next one
+        assert room.host.open_window(room.folder) is not window
+
+    _run(test)
+
+
+def test_a_run_waits_while_as_many_as_there_are_guesses_go_on() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        held = [await room.begin_run(code) for code in (_other(window.code), _other(window.code), window.code)]
+
+        async def knows() -> None:
+            messages, run, answer = held[2]
+            await messages.send(run.confirm(answer[1:], "looks", Intent.LOOK))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_join, window.code, [room.candidate])
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            assert (window.running, window.misses) == (MAX_MISSES, 0)
+            await knows()  # its guess goes to the one that waits
+        assert window.used
+        for messages, _, _ in held:
+            await messages.__aexit__(None, None, None)
+
+    _run(test)
+
+
+def test_joining_takes_no_time_for_those_who_only_announce() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        listeners = [(await trio.open_tcp_listeners(0, host="127.0.0.1"))[0] for _ in range(12)]
+        silent = [
+            Candidate(
+                f"silent {number}",
+                (Address("127.0.0.1", listener.socket.getsockname()[1]),) * 16,
+                announced=True,
+            )
+            for number, listener in enumerate(listeners)
+        ]
+        with trio.fail_after(8):
+            joined = await _join(window.code, [*silent, room.candidate])
+        assert joined.address == Address("127.0.0.1", room.port)
+        with trio.fail_after(8), pytest.raises(PairingError, match="no device on this network"):
+            await _join(window.code, silent, limit_s=0.5)
+        for listener in listeners:
+            await listener.aclose()
+
+    _run(test)
+
+
+def test_the_first_address_that_answers_is_taken() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        (silent,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nobody = Address("127.0.0.1", silent.socket.getsockname()[1])
+        sharer = Candidate("sharer", (nobody, *room.candidate.addresses), announced=True)
+        assert (await _join(window.code, [sharer])).address == Address("127.0.0.1", room.port)
+        await silent.aclose()
+
+    _run(test)
+
+
+def test_three_devices_at_most_learn_whether_they_guessed_right() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        wrong = Candidate("wrong", room.candidate.addresses, announced=True)
+        many = [Candidate(f"wrong {number}", wrong.addresses, announced=True) for number in range(6)]
+        with pytest.raises(PairingError, match="3 devices answered to the digits"):
+            await _join(_other(window.code), many)
+        assert window.misses == MAX_MISSES
+
+    _run(test)
