@@ -92,7 +92,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self._uninterned = 0
 
     def set(self, record: FileRecord) -> None:
-        """Remember the base of a file. Another entry that had its path has none any more, and is queued for rendering."""
+        """Remember the base of a file. Another entry that had its path has none any more, and will be rendered."""
         other = self.at.get(record.path)
         if other is not None and other != record.entry:
             self._database.submit([self._records[other].delete(self._folder)])
