@@ -18,7 +18,7 @@ from yp2p.files.git_locks import GitLocks
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome
+from yp2p.files.replace import Filling, Outcome, Purpose
 from yp2p.files.root import Root
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import chunk_hash
@@ -42,7 +42,7 @@ def _inspect(root: Root, path: str) -> None:
 
 def _set_mode(root: Root, path: str) -> None:
     with pytest.raises(OSError):
-        replace.set_mode(root, path, Mode.EXECUTABLE)
+        replace.set_mode(root, Purpose.of(b"e" * 16, 1, b""), path, Mode.EXECUTABLE, Kind.TEXT)
 
 
 def _exchange(root: Root, path: str) -> None:

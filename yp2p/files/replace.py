@@ -16,6 +16,10 @@ Theory of operation (invariant 3)
 
     New files go in by `put_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
 
+    A file can have other names (hard links), also where nobody synchronises. What is written under those reaches the
+    file that came out as well, and is nothing that was saved here: the caller is told that it `is_linked`. Into the trash
+    goes a copy of such a file, which nobody else writes to.
+
     Where the file system lacks the exchange (`Root.capabilities`), the old file moves to the temporary name plus
     `ASIDE`, the new one takes the path where nothing may be, and the old one the temporary name: the same end, with the
     same evidence. A crash in between leaves the name with `ASIDE`, and `settle_aside` finishes or undoes the exchange.
@@ -33,12 +37,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from yp2p.files import permissions
+from yp2p.files.copies import copy_file, copy_to
 from yp2p.files.inspect import (
     LEASED,
     MAX_TEXT_BYTES,
     Busy,
     Finding,
     Found,
+    NO_STAMP,
     Stamp,
     inspect,
     mode_of,
@@ -46,7 +53,8 @@ from yp2p.files.inspect import (
     read_lease,
     read_whole,
 )
-from yp2p.files.root import TMP, OpenDirectory, Root, write_all
+from yp2p.files.permissions import set_permissions
+from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
@@ -58,7 +66,6 @@ ASIDE = ".aside"
 _HASH_BYTES = 8
 # From this many files on, one syncfs is cheaper than a fdatasync each.
 _BULK = 8
-_ACL = "system.posix_acl"
 
 
 class Outcome(Enum):
@@ -80,7 +87,8 @@ class Temporary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`stamp` of the file now in place; `odd` is what came out instead of the base; `mode` is what that had."""
+    """`stamp` of the file now in place; `odd` is what came out instead of the base; `mode` is what that had, and
+    `is_linked` whether it has other names."""
 
     outcome: Outcome
     stamp: Stamp | None = None
@@ -88,6 +96,7 @@ class Result:
     odd: Finding | None = None
     reason: str = ""
     mode: Mode | None = None
+    is_linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,69 +192,14 @@ def _fill(root: Root, item: Filling, *, sync: bool) -> None:
     try:
         write_all(descriptor, item.data or b"")
         if item.copy_of is not None:
-            _copy(root, *item.copy_of, descriptor)
-        _set_permissions(root, descriptor, item.like, item.mode)
+            copy_file(root, *item.copy_of, descriptor)
+        set_permissions(root, descriptor, item.like, item.mode)
         if item.mtime_ns is not None:
             os.utime(descriptor, ns=(item.mtime_ns, item.mtime_ns))
         if sync:
             os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _copy(root: Root, path: str, stamp: Stamp, target: int) -> None:
-    source = root.open_file(path)
-    try:
-        is_same = Stamp.of(os.fstat(source)) == stamp
-        while is_same and os.copy_file_range(source, target, 1 << 30):
-            pass
-        if not is_same or Stamp.of(os.fstat(source)) != stamp:
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
-    finally:
-        os.close(source)
-
-
-def _read_umask() -> int:
-    """From proc(5): to ask by setting another one would let other threads make files with that meanwhile."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
-
-
-# The umask of this process, as it was started: what new files are not allowed.
-CREATION_MASK = _read_umask()
-
-
-def permissions(before: int | None, mode: Mode) -> int:
-    """The permission bits of a file with this mode; `before` are those it had, None for a new file."""
-    bits = 0o666 & ~CREATION_MASK if before is None else before
-    if Mode.PRIVATE in mode:
-        bits &= ~0o077
-    elif not bits & 0o077:
-        bits |= 0o066 & ~CREATION_MASK
-    return bits | (bits & 0o444) >> 2 if Mode.EXECUTABLE in mode else bits & ~0o111
-
-
-def _set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -> None:
-    status = root.lstat(like) if like is not None else None
-    if status is None or not stat.S_ISREG(status.st_mode):
-        os.fchmod(descriptor, permissions(None, mode))
-        return
-    own = os.fstat(descriptor)
-    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
-        os.fchown(descriptor, status.st_uid, status.st_gid)
-    bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
-    os.fchmod(descriptor, bits)
-    source = root.open_file(like or "")
-    try:
-        for attribute in os.listxattr(source):
-            if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute.startswith(_ACL))):
-                os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
-        os.fchmod(descriptor, bits)  # an access control list comes with bits of its own
-    except OSError as error:
-        if error.errno != errno.ENOTSUP:
-            raise
-    finally:
-        os.close(source)
 
 
 @contextmanager
@@ -383,7 +337,7 @@ def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
     same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
     mode = mode_of(displaced) if stat.S_ISREG(displaced.st_mode) else None
     odd = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
-    return Result(Outcome.DONE, stamp, out, odd, mode=mode)
+    return Result(Outcome.DONE, stamp, out, odd, mode=mode, is_linked=displaced.st_nlink > 1)
 
 
 def put_new(root: Root, temporary: Temporary, path: str) -> Result:
@@ -436,24 +390,78 @@ def move_away(
     root: Root, path: str, target: str, base: bytes | None, base_stamp: Stamp, kind: Kind = Kind.TEXT
 ) -> Result:
     """Rename `path` to `target`, where nothing may be, if it still has the content hash `base` of its `kind` (None:
-    any)."""
+    any). Into the trash goes a copy of what has other names."""
     try:
         with _holding(root, path, base, base_stamp, kind) as held:
             if isinstance(held, Result):
                 return held
             root.make_parents(target)
-            with root.parent(path) as (parent, name), root.parent(target) as (into, new):
-                _rename_to_free(root, parent, name, into, new)
-                moved = Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False))
-                if (moved.inode, moved.size, moved.mtime_ns) == (held.inode, held.size, held.mtime_ns):
-                    return Result(Outcome.DONE, moved)
-                # Somebody put another file there since we looked: back with it, it is to be looked at first.
-                _rename_to_free(root, into, new, parent, name)
-                return Result(Outcome.CHANGED)
+            if target.startswith(f"{TRASH}/") and root.is_linked(path):
+                return _copy_away(root, path, target, held)
+            return _rename_away(root, path, target, held)
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
         return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+
+
+def _rename_away(root: Root, path: str, target: str, held: Stamp) -> Result:
+    """Rename a file that was just looked at. Raises OSError."""
+    with root.parent(path) as (parent, name), root.parent(target) as (into, new):
+        _rename_to_free(root, parent, name, into, new)
+        moved = Stamp.of(os.stat(new, dir_fd=into, follow_symlinks=False))
+        if (moved.inode, moved.size, moved.mtime_ns) == (held.inode, held.size, held.mtime_ns):
+            return Result(Outcome.DONE, moved)
+        # Somebody put another file there since we looked: back with it, it is to be looked at first.
+        _rename_to_free(root, into, new, parent, name)
+        return Result(Outcome.CHANGED)
+
+
+def _copy_away(root: Root, path: str, target: str, held: Stamp) -> Result:
+    """Leave a durable copy of a file at `target`, and take its name away. Raises OSError."""
+    try:
+        copy = copy_to(root, path, held, target)
+        away = f"{TMP}/{secrets.token_hex(8)}"
+        result = _rename_away(root, path, away, held)
+    except OSError as error:
+        discard(root, target)
+        if error.errno == errno.ESTALE:
+            return Result(Outcome.CHANGED)
+        raise
+    discard(root, away if result.outcome is Outcome.DONE else target)
+    return Result(Outcome.DONE, copy) if result.outcome is Outcome.DONE else result
+
+
+def set_mode(root: Root, purpose: Purpose, path: str, mode: Mode, kind: Kind) -> Stamp | None:
+    """Give a file its permissions; where it has other names, put a copy in its place, which has none.
+
+    Returns:
+        The stamp of the file in place; None when somebody changed it just now, so that it is to be looked at first.
+
+    Raises:
+        OSError: it cannot have them, or not now.
+    """
+    if not root.is_linked(path):
+        return permissions.set_mode(root, path, mode)
+    status = root.lstat(path)
+    if status is None:
+        return None
+    stamp = Stamp.of(status)
+    temporary = create_temporary(root, purpose)
+    [failure] = fill_temporaries(root, [Filling(temporary, path, None, mode, stamp.mtime_ns, copy_of=(path, stamp))])
+    if failure is not None:
+        discard(root, temporary.name)
+        raise failure
+    result = exchange(root, temporary, path, b"", stamp, kind)
+    if result.outcome is Outcome.DONE and result.odd is not None and result.displaced is not None:
+        odd = Temporary(temporary.name, result.displaced.inode)  # somebody saved meanwhile: back with that
+        if exchange(root, odd, path, b"", result.stamp or NO_STAMP, kind).outcome is not Outcome.DONE:
+            return None  # it is evidence, for the next start
+        result = Result(Outcome.CHANGED)
+    discard(root, temporary.name)
+    if result.outcome in (Outcome.BUSY, Outcome.BLOCKED):
+        raise OSError(errno.EBUSY, result.reason, path)
+    return result.stamp
 
 
 def was_exchanged(root: Root, temporary: Temporary) -> bool:
@@ -478,22 +486,12 @@ def rename_own(root: Root, name: str, new: str) -> bool:
 
 
 def discard(root: Root, name: str) -> None:
-    """Remove a file in `.yp2p/tmp`, if it is there."""
+    """Remove a file below `.yp2p`, if it is there."""
     try:
         with root.parent(name) as (directory, base):
             os.unlink(base, dir_fd=directory)
     except OSError:
         pass
-
-
-def set_mode(root: Root, path: str, mode: Mode) -> Stamp | None:
-    """Give a file its permissions. Raises OSError."""
-    descriptor = root.open_file(path)
-    try:
-        os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode), mode))
-        return Stamp.of(os.fstat(descriptor))
-    finally:
-        os.close(descriptor)
 
 
 def read_late(root: Root, name: str, stamp: Stamp) -> Finding | None:

@@ -131,6 +131,11 @@ class Root:
                 return None
             raise
 
+    def is_linked(self, path: str) -> bool:
+        """Whether a file has other names: hard links."""
+        status = self.lstat(path)
+        return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
     def is_listed(self, path: str) -> bool:
         """Whether a path is there under exactly these names: a file system may find a file by other ones as well."""
         names = path.split("/")

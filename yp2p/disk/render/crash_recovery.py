@@ -165,7 +165,8 @@ class CrashRecovery:
             record = replace(base, document=document, base_seq=seq, base_state=None, content=content, stamp=NO_STAMP)
             folder.files.set(record)
             await folder.database.submit([record.save(folder.id), *statements]).wait()
-            if displaced.found is Found.TEXT and document == base.document and not self._ingest.damage.is_expected:
+            is_save = displaced.found is Found.TEXT and document == base.document and not displaced.is_linked
+            if is_save and not self._ingest.damage.is_expected:
                 await self._ingest.saves.save_against(base, displaced)
                 displaced = replace(displaced, found=Found.UNCHANGED)
         if displaced.found is Found.UNCHANGED:

@@ -2,7 +2,8 @@
 
 A program that had the file open, or was opening it, when it was exchanged (`files/replace.py`) writes into the one that
 is no longer there. That is looked at when the program closes it, and once more at the end; what was written is merged
-as a save made on the base of that time. What cannot be merged goes to the trash.
+as a save made on the base of that time. What cannot be merged goes to the trash. So does what got another name (a hard
+link) meanwhile: under which one it was written is not known.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class DisplacedFiles:
         late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
         if late is not None and late.found is Found.BUSY:
             self._came_out.append(replace(out, until=trio.current_time() + KEEP_S))
-        elif late is not None and late.found is not Found.TEXT:
+        elif late is not None and (late.found is not Found.TEXT or late.is_linked):
             await keep_in_trash(self._folder, self._root, out.name)
         else:
             if late is not None:

@@ -33,6 +33,7 @@ from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.inspect import NO_STAMP
+from yp2p.files.replace import Purpose
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Digest, FileRecord
@@ -339,8 +340,13 @@ class Render:
         if record.mode == mode:
             return
         try:
-            stamp = await trio.to_thread.run_sync(disk.set_mode, self._root, record.path, mode)
+            purpose = Purpose.of(record.entry, record.base_seq, record.content)
+            stamp = await trio.to_thread.run_sync(disk.set_mode, self._root, purpose, record.path, mode, record.kind)
         except OSError as error:
             self._retries.wait(record.entry, error.strerror or str(error))
             return
-        await self._base_is(replace(record, mode=mode, stamp=stamp or record.stamp))
+        known = record.stamp
+        if stamp is None or (stamp.size, stamp.mtime_ns) != (known.size, known.mtime_ns):
+            self._look(record.path)  # it is another one than was known: that is to be seen
+            stamp = NO_STAMP
+        await self._base_is(replace(record, mode=mode, stamp=stamp))

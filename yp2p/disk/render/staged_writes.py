@@ -256,7 +256,10 @@ class StagedWrites:
         if result.displaced is not None:
             is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:
-                self._displaced.add(intent.temporary.name, result.displaced, before)
+                if result.is_linked:  # what is written to it from now on is written under its other names
+                    disk.discard(self._root, intent.temporary.name)
+                else:
+                    self._displaced.add(intent.temporary.name, result.displaced, before)
                 if result.odd is not None and result.odd.found is Found.TEXT:
                     await self._ingest.saves.save_against(before, result.odd)
             else:  # it was made of a document that is no more, or is no text

@@ -1,0 +1,89 @@
+"""Copying a file on this device, whole: its holes stay holes, and what the file system can share is shared.
+
+Everything here blocks and belongs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from yp2p.files.inspect import Stamp, mode_of
+from yp2p.files.permissions import set_permissions
+from yp2p.files.root import Root, write_all
+
+_AT_ONCE_BYTES = 1 << 20
+# Between some file systems the kernel copies nothing.
+_CANNOT_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def copy_file(root: Root, path: str, stamp: Stamp, target: int) -> None:
+    """Copy a file that must have this stamp before and after into an empty one, a descriptor.
+
+    Raises:
+        OSError: ESTALE: it is another one by now.
+    """
+    source = root.open_file(path)
+    try:
+        is_same = Stamp.of(os.fstat(source)) == stamp
+        if is_same:
+            _copy_data(source, target, stamp.size)
+        if not is_same or Stamp.of(os.fstat(source)) != stamp:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+    finally:
+        os.close(source)
+
+
+def copy_to(root: Root, path: str, stamp: Stamp, target: str) -> Stamp:
+    """Make a durable copy of a file at a path where nothing is, with owner, permissions, attributes and time.
+
+    Raises:
+        OSError: ESTALE: it is another one by now.
+    """
+    status = root.lstat(path)
+    if status is None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+    descriptor = root.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        copy_file(root, path, stamp, descriptor)
+        set_permissions(root, descriptor, path, mode_of(status))
+        os.utime(descriptor, ns=(stamp.mtime_ns, stamp.mtime_ns))
+        os.fdatasync(descriptor)
+        return Stamp.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _copy_data(source: int, target: int, size: int) -> None:
+    at = 0
+    while (at := next_data(source, at, size)) < size:
+        end = os.lseek(source, at, os.SEEK_HOLE)
+        os.lseek(source, at, os.SEEK_SET)
+        os.lseek(target, at, os.SEEK_SET)
+        at += _copy_range(source, target, end - at)
+    os.ftruncate(target, size)
+
+
+def next_data(descriptor: int, at: int, size: int) -> int:
+    """Where the next bytes are from there on that are in no hole; the size where only a hole follows."""
+    try:
+        return os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
+
+
+def _copy_range(source: int, target: int, size: int) -> int:
+    """Copy as many bytes from where one descriptor is at to where the other one is."""
+    left = size
+    try:
+        while left and (done := os.copy_file_range(source, target, left)):
+            left -= done
+    except OSError as error:
+        if error.errno not in _CANNOT_COPY:
+            raise
+        while left and (data := os.read(source, min(left, _AT_ONCE_BYTES))):
+            write_all(target, data)
+            left -= len(data)
+    return size

@@ -1,0 +1,74 @@
+"""Owner, permissions and attributes of the files that are written here. Blocks; belongs in a worker thread."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from yp2p.files.inspect import Stamp
+from yp2p.files.root import Root
+from yp2p.protocol.entries import Mode
+
+_ACL = "system.posix_acl"
+
+
+def _read_umask() -> int:
+    """From proc(5): to ask by setting another one would let other threads make files with that meanwhile."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
+
+
+# The umask of this process, as it was started: what new files are not allowed.
+CREATION_MASK = _read_umask()
+
+
+def permissions(before: int | None, mode: Mode) -> int:
+    """The permission bits of a file with this mode; `before` are those it had, None for a new file."""
+    bits = 0o666 & ~CREATION_MASK if before is None else before
+    if Mode.PRIVATE in mode:
+        bits &= ~0o077
+    elif not bits & 0o077:
+        bits |= 0o066 & ~CREATION_MASK
+    return bits | (bits & 0o444) >> 2 if Mode.EXECUTABLE in mode else bits & ~0o111
+
+
+def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -> None:
+    """Give a file that was made here its permissions; owner and attributes as well where it replaces another.
+
+    Args:
+        like: the path whose owner, permissions and attributes are kept; None for a new file.
+
+    Raises:
+        OSError: it cannot have them.
+    """
+    status = root.lstat(like) if like is not None else None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        os.fchmod(descriptor, permissions(None, mode))
+        return
+    own = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
+    os.fchmod(descriptor, bits)
+    source = root.open_file(like or "")
+    try:
+        for attribute in os.listxattr(source):
+            if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute.startswith(_ACL))):
+                os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
+        os.fchmod(descriptor, bits)  # an access control list comes with bits of its own
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+    finally:
+        os.close(source)
+
+
+def set_mode(root: Root, path: str, mode: Mode) -> Stamp:
+    """Give a file its permissions, under all its names. Raises OSError."""
+    descriptor = root.open_file(path)
+    try:
+        os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode), mode))
+        return Stamp.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
