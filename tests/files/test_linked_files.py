@@ -120,4 +120,4 @@ def test_the_other_names_keep_their_mode(root: Root, other: Path) -> None:
     assert (stamp, here.st_mode & 0o111, here.st_mtime_ns) == (Stamp.of(here), 0o111, 10**18)
     assert other.stat().st_mode == before.st_mode
     assert (root.path / "f").read_text() == "one\n"
-    assert [name for name in os.listdir(root.path / TMP)] == []
+    assert not os.listdir(root.path / TMP)
