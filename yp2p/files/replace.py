@@ -17,8 +17,8 @@ Theory of operation (invariant 3)
     New files go in by `put_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
 
     A file can have other names (hard links), also outside of the folder. What is written under those reaches the file
-    that came out as well, and is nothing that was saved here: the caller is told that it `is_linked`. Into the trash goes
-    a copy of such a file, which nobody else writes to.
+    that came out as well, and is nothing that was saved here: the caller is told that it `is_linked`. Into the trash
+    goes a copy of such a file, which nobody else writes to.
 
     Where the file system lacks the exchange (`Root.capabilities`), the old file moves to the temporary name plus
     `ASIDE`, the new one takes the path where nothing may be, and the old one the temporary name: the same end, with the
