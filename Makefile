@@ -26,9 +26,13 @@ $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+# Only some shells expand the ~ of DIR=~/notes: the others would have a directory of that name made here.
+run: export RUN_DIR = $(DIR)
 run: $(VENV)/.run ## Share DIR=... with the other devices of the room (Ctrl-C stops)
-	@mkdir -p "$(DIR)"
-	@$(BIN)/yp2p up "$(DIR)"
+	@case "$$RUN_DIR" in \
+	"~" | "~/"*) RUN_DIR="$${HOME:?is not set, so ~ means nothing}$${RUN_DIR#"~"}" ;; \
+	"~"*) echo "DIR=$$RUN_DIR is somebody's home: give the whole path" >&2; exit 2 ;; \
+	esac; mkdir -p "$$RUN_DIR" && exec $(BIN)/yp2p up "$$RUN_DIR"
 
 demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s)
 	@$(BIN)/python docs/demo.py

@@ -47,9 +47,11 @@ class Demo:
         command = [YP2P, "status", "--json"]
         return subprocess.run(command, env=self.environment(name), capture_output=True).returncode == 0
 
-    def run(self, name: str, *arguments: str) -> str:
+    def run(self, name: str, *arguments: str, typed: str = "") -> str:
         say(f"   {name}$ yp2p {' '.join(arguments).replace(str(self._base / name), '~')}")
-        done = subprocess.run([YP2P, *arguments], env=self.environment(name), capture_output=True, text=True)
+        done = subprocess.run(
+            [YP2P, *arguments], env=self.environment(name), input=typed, capture_output=True, text=True
+        )
         if done.returncode:
             sys.exit(f"   that did not work: {done.stderr}")
         return done.stdout.strip()
@@ -86,7 +88,7 @@ def play(demo: Demo) -> None:
     say("   they find each other over mDNS, and the code proves that they are the right two.")
     code = demo.run("laptop", "share", str(laptop))
     say(f"   {code}")
-    demo.run("desktop", "join", code, str(desktop))
+    demo.run("desktop", "join", str(desktop), typed=code)
     wait_until((desktop / "shopping.txt").exists, "the file did not arrive")
     demo.run("desktop", "wait", "--timeout", "15")
     say("   The file is there:")

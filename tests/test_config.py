@@ -73,8 +73,8 @@ def test_xdg_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths.store == tmp_path / "state" / "yp2p" / "store.db"
     assert paths.config == tmp_path / "config" / "yp2p" / "config.toml"
     assert paths.socket == tmp_path / "run" / "yp2p" / "control.sock"
-    from yp2p.cli.options import control_socket
+    from yp2p.control.socket import find_control_socket
 
-    assert control_socket({"XDG_RUNTIME_DIR": str(tmp_path / "run")}) == paths.socket
+    assert find_control_socket({"XDG_RUNTIME_DIR": str(tmp_path / "run")}) == paths.socket
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert control_socket({"XDG_STATE_HOME": str(tmp_path / "state")}) == find_paths({}).socket
+    assert find_control_socket({"XDG_STATE_HOME": str(tmp_path / "state")}) == find_paths({}).socket

@@ -1,10 +1,18 @@
-"""The order in which a daemon ends."""
+"""How a daemon ends: in order, at once while it starts, with one sentence where it cannot go on."""
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
+import pytest
 import trio
 
+from yp2p import daemon
+from yp2p.config import Config, find_paths
 from yp2p.daemon import _floor
+from yp2p.errors import YpError
 
 
 async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock: trio.abc.Clock) -> None:
@@ -32,3 +40,43 @@ async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock
         peers.start_soon(draining)
         await trio.sleep(0.05)
     assert told == ["draining", *["answered"] * 5, "drained", "api over"]
+
+
+@pytest.mark.parametrize("at", ["open_listeners", "check_directory", "load_identity", "bind_control_socket"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_start_ends_it_without_a_fault(
+    at: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(daemon, at)
+
+    def interrupted(*arguments: object) -> object:
+        os.kill(os.getpid(), number)
+        return real(*arguments)
+
+    monkeypatch.setattr(daemon, at, interrupted)
+    monkeypatch.setattr(daemon, "DEFAULT_PORT", 0)
+    (tmp_path / "dir").mkdir()
+    paths = find_paths({"YP2P_HOME": str(tmp_path / "home")})
+    daemon.run_daemon(Config(), paths, str(tmp_path / "dir"), lambda shared: pytest.fail("it started"))
+    assert not paths.socket.exists()
+
+
+@pytest.mark.parametrize("errors", [[KeyboardInterrupt()], [YpError("no"), KeyboardInterrupt()]])
+def test_ctrl_c_before_signals_are_taken_is_no_group(
+    errors: list[BaseException], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def fails(*_: object) -> None:
+        raise BaseExceptionGroup("tasks", [BaseExceptionGroup("more", errors)])
+
+    monkeypatch.setattr(daemon, "run", fails)
+    with pytest.raises(KeyboardInterrupt):
+        daemon.run_daemon(Config(), find_paths({"YP2P_HOME": str(tmp_path)}))
+
+
+def test_what_several_tasks_met_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def fails(*_: object) -> None:
+        raise ExceptionGroup("tasks", [YpError("the store is full"), ExceptionGroup("more", [YpError("the same")])])
+
+    monkeypatch.setattr(daemon, "run", fails)
+    with pytest.raises(YpError, match="the store is full"):
+        daemon.run_daemon(Config(), find_paths({"YP2P_HOME": str(tmp_path)}))

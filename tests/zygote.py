@@ -130,7 +130,7 @@ def _serve(requests: socket.socket) -> None:
     from yp2p.memory import without_rich
 
     with without_rich():
-        import yp2p.cli.main
+        import yp2p.cli.group
         import yp2p.daemon  # noqa: F401 (loaded before the fork)
     running: dict[int, socket.socket] = {}
     wake_read, wake_write = os.pipe()

@@ -19,7 +19,8 @@ import msgspec
 from msgspec import Meta
 from platformdirs import PlatformDirs
 
-from yp2p.errors import ConfigError
+from yp2p.errors import ConfigError, YpError
+from yp2p.machine import is_passing, reason
 
 DEFAULT_PORT = 9727  # YP2P on a telephone's keys
 PREFIX = "YP2P_"
@@ -209,6 +210,8 @@ def _read_toml(path: Path) -> dict[str, dict[str, tuple[str, Any]]]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        if isinstance(error, OSError) and is_passing(error):
+            raise YpError(f"{path} cannot be read: {reason(error)}; then start again") from error
         raise ConfigError(f"{path} cannot be read: {error}") from error
     for section, keys in data.items():
         if not isinstance(keys, dict):

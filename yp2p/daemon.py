@@ -9,10 +9,10 @@ Task tree; nesting is shutdown order, the innermost goes first::
                 └── intake
                     ├── listener     handshakes of incoming connections, then their links
                     ├── mDNS         announcing, sightings, interface changes
-                    ├── watchdog     WATCHDOG=1 from the loop itself
-                    └── signals      SIGTERM and SIGINT end everything
+                    └── watchdog     WATCHDOG=1 from the loop itself
 
-So `yp2p status` answers while sessions say goodbye.
+So `yp2p status` answers while sessions say goodbye. Beside all that, from the first moment, a task takes SIGTERM and
+SIGINT: they end what has started in that order, and cancel a start.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,15 @@ import trio
 
 from yp2p.config import DEFAULT_PORT, Config, Paths
 from yp2p.control.app import make_app, serve_control
-from yp2p.control.socket import bind_control_socket
+from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
-from yp2p.errors import AlreadyRunning, ConfigError, YpError
+from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
 from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
+from yp2p.machine import raise_file_limit, reason
 from yp2p.memory import share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
@@ -54,19 +55,19 @@ log = structlog.get_logger()
 class _Lock:
     """One daemon per home. The lock goes with the process, however it ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, socket_path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            holder, answers_at = read_lock(path)
             os.close(self._descriptor)
             raise AlreadyRunning(
-                f"another yp2p daemon (process {holder}) already runs with {path.parent}; "
-                "stop it with `yp2p stop`, or use another YP2P_HOME"
+                f"another yp2p daemon (process {holder or 'unknown'}) already runs with {path.parent} and answers at "
+                f"{answers_at or 'an unknown socket'}; stop it with `yp2p stop`, or use another YP2P_HOME"
             ) from None
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(self._descriptor, lock_text(socket_path), 0)
 
     def release(self) -> None:
         os.close(self._descriptor)
@@ -92,11 +93,22 @@ async def _feed_watchdog() -> None:
         await trio.sleep(int(interval_us) / 2_000_000)
 
 
-async def _wait_for_signal(stop: trio.Event) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+class _Stop:
+    """The wish that the daemon ends: it stops in order once it has started, and gives a start up."""
+
+    def __init__(self, start: trio.CancelScope) -> None:
+        self.event = trio.Event()
+        self._start = start
+
+    def started(self) -> None:
+        """From now on whoever waits for the event ends the daemon."""
+        self._start = trio.CancelScope()
+
+    async def on_signals(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             log.info("signal_received", signal=signal.Signals(number).name)
-            stop.set()
+            self.event.set()
+            self._start.cancel()
 
 
 def _own_places(paths: Paths) -> tuple[Path, ...]:
@@ -122,37 +134,12 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
     Raises:
         YpError: it cannot start; the text says why and what to do.
     """
-    share_one_arena()
-    self_test()
-    if share is not None:
-        check_directory(share, [], _own_places(paths))
-    # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
-    signal.signal(signal.SIGIO, signal.SIG_IGN)
-    for directory in (paths.state, paths.runtime):
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
-    lock = _Lock(paths.lock)
-    try:
-        is_first_start = not paths.key.exists()  # noqa: ASYNC240
-        identity = load_identity(paths.key, paths.store)
-        if not is_first_start and not paths.store.exists():  # noqa: ASYNC240
-            log.warning("store_missing", advice="an empty one is made; share or join the folders again")
-        listeners = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
-        control, documents = bind_control_socket(paths.socket), bind_control_socket(paths.documents)
-        try:
-            async with open_database(paths.store) as database, open_merger() as merger:
-                database.check_owner(identity.device_id, paths.key)
-                device = Device(config, identity, database, _own_places(paths), merger)
-                device.peers.listen_port = listeners[0].socket.getsockname()[1]
-                await _serve(config, device, identity, _Sockets(listeners, control, documents), share, shared)
-        finally:
-            for sock, path in ((control, paths.socket), (documents, paths.documents)):
-                sock.close()
-                path.unlink(missing_ok=True)
-    finally:
-        lock.release()
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            stop = _Stop(nursery.cancel_scope)
+            nursery.start_soon(stop.on_signals, signals)
+            await _run(config, paths, stop, share, shared)
+            nursery.cancel_scope.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +151,74 @@ class _Sockets:
     documents: socket.socket
 
 
+@contextmanager
+def _open_sockets(config: Config, paths: Paths) -> Iterator[_Sockets]:
+    """Listen. Raises YpError (ListenError)."""
+    with ExitStack() as stack:
+        peers = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
+        for listener in peers:
+            stack.callback(listener.socket.close)
+        local: list[socket.socket] = []
+        for path in (paths.socket, paths.documents):
+            with _in_a_sentence(path):
+                local.append(stack.enter_context(bind_control_socket(path)))
+            stack.callback(path.unlink, missing_ok=True)
+        yield _Sockets(peers, *local)
+
+
+@contextmanager
+def _in_a_sentence(place: Path) -> Iterator[None]:
+    """Raises YpError instead of OSError: a start that the disk does not allow."""
+    try:
+        yield
+    except OSError as error:
+        raise YpError(f"{error.filename or place}: {reason(error)}; then start again") from error
+
+
+async def _run(
+    config: Config, paths: Paths, stop: _Stop, share: str | None, shared: Callable[[dict[str, Any]], None]
+) -> None:
+    share_one_arena()
+    raise_file_limit()
+    self_test()
+    if share is not None:
+        check_directory(share, [], _own_places(paths))
+    # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    for directory in (paths.state, paths.runtime):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
+    with _in_a_sentence(paths.state):
+        lock = _Lock(paths.lock, paths.socket)
+    try:
+        is_first_start = not paths.key.exists()  # noqa: ASYNC240
+        with _in_a_sentence(paths.key):
+            identity = load_identity(paths.key, paths.store)
+        if not is_first_start and not paths.store.exists():  # noqa: ASYNC240
+            log.warning("store_missing", advice="an empty one is made; share or join the folders again")
+        async with AsyncExitStack() as stack:
+            sockets = stack.enter_context(_open_sockets(config, paths))
+            database = await stack.enter_async_context(open_database(paths.store))
+            merger = await stack.enter_async_context(open_merger())
+            database.check_owner(identity.device_id, paths.key)
+            device = Device(config, identity, database, _own_places(paths), merger)
+            device.peers.listen_port = sockets.peers[0].socket.getsockname()[1]
+            await _serve(config, device, identity, sockets, stop, share, shared)
+    finally:
+        lock.release()
+
+
 async def _serve(
     config: Config,
     device: Device,
     identity: Identity,
     sockets: _Sockets,
+    stop: _Stop,
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
 ) -> None:
-    stop = trio.Event()
     listener = Listener(
         identity,
         device.peers.accept,
@@ -182,11 +228,10 @@ async def _serve(
     )
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
-        api.start_soon(serve_control, make_app(device, stop), sockets.control)
+        api.start_soon(serve_control, make_app(device, stop.event), sockets.control)
         api.start_soon(Documents(device).serve, sockets.documents)
         peers.start_soon(device.run_peers)
         intake.start_soon(listener.serve, sockets.peers)
-        intake.start_soon(_wait_for_signal, stop)
         intake.start_soon(_feed_watchdog)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)
@@ -195,7 +240,8 @@ async def _serve(
         notify(f"READY=1\nSTATUS=listening on port {port}")
         if share is not None:
             shared(await device.share(share, None))
-        await stop.wait()
+        stop.started()
+        await stop.event.wait()
         notify("STOPPING=1")
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
@@ -210,13 +256,12 @@ async def _discover(config: Config, device: Device) -> None:
 def run_daemon(
     config: Config, paths: Paths, share: str | None = None, shared: Callable[[dict[str, Any]], None] = lambda _: None
 ) -> None:
-    """`run` under trio, with a single error where there is one. Raises YpError."""
+    """`run` under trio, with a single error where a person needs no more. Raises YpError, KeyboardInterrupt."""
     try:
         trio.run(run, config, paths, share, shared)
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if isinstance(error, YpError):
-            raise error from None  # noqa: ASYNC123 (the group holds nothing else)
+        if group.split(KeyboardInterrupt)[0] is not None:
+            raise KeyboardInterrupt from None
+        if group.split(YpError)[1] is None:  # several tasks have met the same
+            raise first_of(group) from None
         raise

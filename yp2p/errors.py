@@ -12,6 +12,7 @@
     ├── FolderError              8  a directory cannot be shared or joined
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
     ├── WaitTimeout              1  `yp2p wait` ran out of time
+    ├── NobodyConnected          1  `yp2p wait` found a folder that is on no other device now
     ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
     ├── FileGone                 8  the file that a program has open is another one by now, or no text any more
     ├── OtherFile                8  what a program holds is the text of another file
@@ -95,6 +96,10 @@ class WaitTimeout(YpError):
     """The folders were not in sync in time."""
 
     exit_code = 1
+
+
+class NobodyConnected(YpError):
+    """What is here may be nowhere else: no other device is connected."""
 
 
 class FileUnavailable(YpError):

@@ -77,7 +77,8 @@ def test_without_a_daemon(tmp_path: Path) -> None:
 
 
 def test_a_second_daemon_on_the_same_home(device: Device) -> None:
-    _refused(device, 4, "daemon", words=("already runs", str(device.pid), "yp2p stop"))
+    socket_path = str(device.home / "control.sock")
+    _refused(device, 4, "daemon", words=("already runs", str(device.pid), socket_path, "yp2p stop"))
     _refused(device, 4, "up", str(device.dir), words=("already runs",))
     assert device.status()["device"]["name"] == "one"
 
@@ -160,7 +161,9 @@ def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:
 
 def test_waiting_and_stopping(device: Device) -> None:
     device.cli("share", str(device.dir))
-    assert json.loads(device.cli("wait", "--timeout", "5", "--json")) == {"in_sync": True}
+    said = {"in_sync": True, "alone": ["dir"]}
+    assert json.loads(device.cli("wait", "--timeout", "5", "--json", "--alone")) == said
+    _refused(device, 1, "wait", "--timeout", "5", words=("no other device is connected", "'dir'", "--alone"))
     started = time.monotonic()
     device.cli("stop")
     assert time.monotonic() - started < 2.5

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say
 from yp2p.cli.when import file_and_when, shown
 
 
@@ -21,5 +22,5 @@ def command(file: str, as_json: bool) -> None:
     width = max((len(line["device"]) for line in answer["lines"]), default=0)
     digits = len(str(len(answer["lines"])))
     for number, line in enumerate(answer["lines"], 1):
-        text = line["text"].removesuffix("\n")
-        click.echo(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")
+        text = line["text"].removesuffix("\n").removesuffix("\r")
+        say(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")

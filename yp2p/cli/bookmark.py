@@ -6,7 +6,8 @@ import os
 
 import click
 
-from yp2p.cli.options import call, json_option, plain, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say
 from yp2p.errors import UsageError
 
 
@@ -31,7 +32,7 @@ def command(file: str, name: str | None, line: int | None, column: int, remove: 
             print_json(found)
             return
         for item in found:
-            click.echo(f"{item['line']:>5}:{item['column']:<4} {plain(item['name'])}")
+            say(f"{item['line']:>5}:{item['column']:<4} {item['name']}")
         return
     if remove == (line is not None):
         raise UsageError("say where the bookmark is to be, with --line, or give --remove")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.output import say
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -17,9 +19,9 @@ def command(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from yp2p.cli.main import group
+    from yp2p.cli.group import group
 
     kind = get_completion_class(shell)
     if kind is None:
         raise click.ClickException(f"no completion for {shell}")
-    click.echo(kind(group, {}, "yp2p", "_YP2P_COMPLETE").source())
+    say(*kind(group, {}, "yp2p", "_YP2P_COMPLETE").source().split("\n"))

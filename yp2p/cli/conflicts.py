@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, plain, print_json
+from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.output import print_json, say
 from yp2p.errors import UsageError
 
 _SHOWN_LINES = 3
@@ -36,25 +37,25 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
         print_json(found)
         return
     for conflict in found:
-        path = plain(f"{conflict['root']}/{conflict['path']}")
+        path = f"{conflict['root']}/{conflict['path']}"
         if conflict["kind"] == "file":
-            click.echo(f"{path}\n    stands beside {plain(conflict['beside'].rpartition('/')[2])}")
+            say(path, f"    stands beside {conflict['beside'].rpartition('/')[2]}")
             continue
         where = f"line {conflict['line']}" if conflict["line"] is not None else "changed since"
-        told_by = f", told by {plain(conflict['told_by'])}" if conflict["told_by"] else ""
-        click.echo(f"{path}, {where} (number {conflict['number']}{told_by})")
+        told_by = f", told by {conflict['told_by']}" if conflict["told_by"] else ""
+        say(f"{path}, {where} (number {conflict['number']}{told_by})")
         for name in ("this", "other"):
             _print_version(name, conflict[name])
 
 
 def _print_version(name: str, version: dict[str, Any]) -> None:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version["at"]))
-    click.echo(f"    {name + ':':<6} {plain(', '.join(version['devices']))}, {when}")
+    say(f"    {name + ':':<6} {', '.join(version['devices'])}, {when}")
     lines = version["text"].splitlines()
     for line in lines[:_SHOWN_LINES] or ["(removed)"]:
-        click.echo(f"        {plain(line)}")
+        say(f"        {line}")
     if len(lines) > _SHOWN_LINES:
-        click.echo(f"        ... and {len(lines) - _SHOWN_LINES} lines more (--json shows all)")
+        say(f"        ... and {len(lines) - _SHOWN_LINES} lines more (--json shows all)")
 
 
 @command.command()
@@ -93,7 +94,7 @@ def _inside(conflict: dict[str, Any], name: str) -> str:
 def _settle_files(beside: list[dict[str, Any]], keep: str) -> bool:
     """Do with files what a person would do by hand; the daemon sees it. Tells whether any file changed."""
     if len(beside) > 1 and keep == "other":
-        names = ", ".join(plain(conflict["path"]) for conflict in beside)
+        names = ", ".join(conflict["path"] for conflict in beside)
         raise UsageError(f"several files stand beside it: {names}; name the one to keep as FILE")
     for conflict in beside:
         other, named = _inside(conflict, "path"), _inside(conflict, "beside")

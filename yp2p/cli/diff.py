@@ -7,7 +7,8 @@ import os
 import click
 
 from yp2p.cli.diffs import print_diff
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json
 from yp2p.cli.when import when
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import click
+from yp2p.cli.output import say
 
 _COLOURS = {"@": "cyan", "+": "green", "-": "red"}
 
@@ -13,8 +13,8 @@ def print_diff(path: str, lines: list[str], *, limit: int | None = None, names: 
         return
     one, two = names or (path, path)
     for line in (f"--- {one}", f"+++ {two}"):
-        click.secho(line, bold=True)
+        say(line, bold=True)
     for line in lines[:limit]:
-        click.secho(line, fg=_COLOURS.get(line[:1]))
+        say(line, colour=_COLOURS.get(line[:1]))
     if limit is not None and len(lines) > limit:
-        click.echo(f"... and {len(lines) - limit} lines more")
+        say(f"... and {len(lines) - limit} lines more")

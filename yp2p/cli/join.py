@@ -1,45 +1,63 @@
-"""`yp2p join CODE DIR`."""
+"""`yp2p join DIR`."""
 
 from __future__ import annotations
 
-import sys
+import os
+import re
 import time
 from typing import Any
 
 import click
 
-from yp2p.cli.options import absolute, call, check_seconds, json_option, print_json, size_text
+from yp2p.cli.options import absolute, call, check_seconds, json_option, size_text
+from yp2p.cli.output import ask, is_terminal, print_json, say
 from yp2p.cli.progress import progress_bar
-from yp2p.errors import NotRunning
+from yp2p.errors import NotRunning, UsageError
 
 # `yp2p daemon &` on the line before takes a moment to listen.
 _DAEMON_LIMIT_S = 3.0
 _POLL_S = 0.1
 _SHOWN = 20
+_CODE = re.compile(r"\d\d[- ]?\w{3}[- ]?\w{3}", re.ASCII)
 
 
 @click.command()
-@click.argument("code")
-@click.argument("directory", metavar="DIR")
+@click.argument("words", metavar="[CODE] DIR", nargs=-1, required=True)
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")
 @json_option
-def command(code: str, directory: str, timeout: float | None, dry_run: bool, as_json: bool) -> None:
-    """Pair with the device that shows CODE, and keep DIR the same as its folder.
+def command(words: tuple[str, ...], timeout: float | None, dry_run: bool, as_json: bool) -> None:
+    """Pair with the device that shows a code, and keep DIR the same as its folder.
+
+    It asks for the code, or reads a line of standard input: other users of this machine can read command lines, and be
+    faster with the code. Give CODE before DIR only where nobody else has an account.
 
     DIR may hold files already: equal ones become one with the folder's, different ones are kept beside them under a
-    name with `.conflict-`, and the rest is exchanged; --dry-run says how many of each. Case, dashes and spaces in CODE
-    do not matter.
+    name with `.conflict-`, and the rest is exchanged; --dry-run says how many of each. Case, dashes and spaces in the
+    code do not matter.
     """
+    code, directory = _code_and_directory(words)
     body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout)}
     answer = _ask("/v1/join/preview" if dry_run else "/v1/join", body)
     if as_json:
         print_json(answer)
     elif dry_run:
-        click.echo("\n".join(_preview_lines(code, answer)))
-    elif sys.stdout.isatty():
-        click.echo(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
+        say(*_preview_lines(answer))
+    elif is_terminal():
+        say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
         _follow()
+
+
+def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
+    """Raises UsageError: it is neither DIR nor CODE DIR."""
+    if len(words) > 2:
+        raise UsageError(f"give one directory, not {len(words) - 1}; quote a name that has spaces")
+    if len(words) == 2:
+        return words[0], words[1]
+    (directory,) = words
+    if _CODE.fullmatch(directory) and not os.path.isdir(directory):
+        raise UsageError("name the directory: `yp2p join DIR`; it asks for the code")
+    return ask("The code that the other device shows"), directory
 
 
 def _follow() -> None:
@@ -48,9 +66,9 @@ def _follow() -> None:
         with progress_bar():
             call("POST", "/v1/wait", {"timeout_s": None})
     except KeyboardInterrupt:
-        click.echo("It goes on in the background; `yp2p status` says how far it is.")
+        say("It goes on in the background; `yp2p status` says how far it is.")
     else:
-        click.echo("Everything is there.")
+        say("Everything is there.")
 
 
 def _ask(path: str, body: dict[str, Any]) -> Any:
@@ -64,7 +82,7 @@ def _ask(path: str, body: dict[str, Any]) -> Any:
             time.sleep(_POLL_S)
 
 
-def _preview_lines(code: str, preview: dict[str, Any]) -> list[str]:
+def _preview_lines(preview: dict[str, Any]) -> list[str]:
     different = preview["different"]
     lines = [
         f"Joining would make {preview['path']} the folder {preview['label']!r} of {preview['name']}:",
@@ -79,4 +97,4 @@ def _preview_lines(code: str, preview: dict[str, Any]) -> list[str]:
         lines += ["", "Different:", *(f"  {path}" for path in different[:_SHOWN])]
         if len(different) > _SHOWN:
             lines.append(f"  and {len(different) - _SHOWN} more (--json lists all)")
-    return [*lines, "", f"Nothing was changed. To go on: yp2p join {code} {preview['path']}"]
+    return [*lines, "", f"Nothing was changed. To go on: yp2p join {preview['path']}"]

@@ -6,7 +6,8 @@ import os
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, plain, print_json
+from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.output import print_json, say
 from yp2p.cli.when import shown
 from yp2p.errors import UsageError
 
@@ -30,19 +31,19 @@ def command(file: str | None, deleted: bool, folder: str | None, as_json: bool) 
             print_json(gone)
             return
         for item in gone:
-            click.echo(f"{shown(item['at'])}  {plain(item['path'])}")
+            say(f"{shown(item['at'])}  {item['path']}")
         return
     answer = call("POST", "/v1/history/log", {"path": os.path.abspath(file or "")})
     if as_json:
         print_json(answer)
         return
     if answer["deleted"]:
-        click.echo(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@NUMBER` brings a version back")
+        say(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@NUMBER` brings a version back")
     versions = answer["versions"]
     width = max(len(", ".join(version["devices"])) for version in versions)
     for version in reversed(versions):
         devices = ", ".join(version["devices"]).ljust(width)
         change = f"+{version['added']} -{version['removed']}"
-        click.echo(f"{version['version']:>7}  {shown(version['at'])}  {devices}  {change}")
+        say(f"{version['version']:>7}  {shown(version['at'])}  {devices}  {change}")
     if answer["came_from"]:
-        click.echo(f"What was before that came from {answer['came_from']} at once; it has older versions.")
+        say(f"What was before that came from {answer['came_from']} at once; it has older versions.")

@@ -1,15 +1,11 @@
-"""`yp2p`: the group of commands. Each command's module is imported only when it is used."""
+"""`yp2p`: the console script. Errors are sentences, exit codes as documented.
+
+Nothing is imported before `main` runs that takes time: whoever presses Ctrl-C in that moment sees no traceback.
+"""
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-
-import click
-
-from yp2p import __version__
-from yp2p.errors import EXIT_CODES, YpError
 
 # name: (module, what it does)
 COMMANDS = {
@@ -36,60 +32,57 @@ COMMANDS = {
     "completion": ("completion", "Print the shell completion script."),
 }
 
-_CODES = "".join(f"\n  {code}  {text}" for code, text in EXIT_CODES.items())
-_HELP = """Keep folders the same on every device of a LAN.
-
-\b
-On the first device:      yp2p up ~/notes
-It shows a code. On the other device:
-                          yp2p daemon &
-                          yp2p join CODE ~/notes
-
-Devices find each other by themselves; edits of text files merge. YP2P_HOME=DIR keeps a whole device in one
-directory; settings are in config.toml, or YP2P_SECTION__KEY in the environment."""
-_EPILOG = "\b\nExit codes:" + _CODES
-
-
-class _Commands(click.Group):
-    """Commands by name, imported on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"yp2p.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.command(cls=_Commands, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="yp2p")
-def group() -> None:
-    pass
+_INTERRUPTED = 130
 
 
 def main() -> None:
-    """The console script: errors are sentences, exit codes as documented."""
+    """Run the command that the command line names, and exit."""
     try:
-        group.main(standalone_mode=False)
-    except YpError as error:
-        click.echo(f"yp2p: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = _run()
+    except BrokenPipeError:  # whoever read what is printed has gone
+        code = 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = _INTERRUPTED
+    try:
+        from yp2p.cli import output
+
+        output.give_up()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Carry it out and give the exit code. Raises BrokenPipeError, KeyboardInterrupt."""
+    import click
+
+    from yp2p.cli import output
+    from yp2p.cli.group import group
+    from yp2p.errors import YpError
+    from yp2p.machine import is_passing, reason
+
+    try:
+        code = group.main(standalone_mode=False)
+        output.flush()
+    except YpError as error:
+        return _tell(error.exit_code, f"yp2p: {error}")
+    except click.exceptions.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        return _tell(error.exit_code, *output.usage_lines(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or not is_passing(error):
+            raise
+        return _tell(1, f"yp2p: {reason(error)}")
+    return code if isinstance(code, int) else 0
+
+
+def _tell(code: int, *lines: str) -> int:
+    """Say on standard error why it did not work, if that takes anything; gives the exit code."""
+    from yp2p.cli import output
+
+    try:
+        output.say(*lines, err=True)
+    except (OSError, output.CannotPrint):
+        pass
+    return code

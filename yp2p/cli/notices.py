@@ -6,7 +6,8 @@ import time
 
 import click
 
-from yp2p.cli.options import call, json_option, plain, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say
 
 
 @click.command()
@@ -29,9 +30,9 @@ def command(number: int | None, as_json: bool) -> None:
         return
     for notice in notices:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(notice["at"]))
-        click.echo(f"{notice['number']:>5}  {when}  {plain(notice['path'])}")
-        click.echo(f"       {notice['kind']}: {plain(notice['text'])}")
+        say(f"{notice['number']:>5}  {when}  {notice['path']}")
+        say(f"       {notice['kind']}: {notice['text']}")
         if notice["can_be_brought_back"]:
-            click.echo(f"       yp2p notices --bring-back {notice['number']}")
+            say(f"       yp2p notices --bring-back {notice['number']}")
         if notice["can_be_settled"]:
-            click.echo("       yp2p conflicts")
+            say("       yp2p conflicts")

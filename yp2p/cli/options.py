@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -30,33 +28,20 @@ folder_option: Callable[[Any], Any] = click.option(
 )
 
 
-def control_socket(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the daemon of this home listens; the same as in `yp2p.config`, without importing it."""
-    home = environment.get("YP2P_HOME")
-    if home:
-        return Path(os.path.abspath(os.path.expanduser(home))) / "control.sock"
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return Path(runtime) / "yp2p" / "control.sock"
-    state = environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(state) / "yp2p" / "control.sock"
-
-
 def call(method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
     """One request to the daemon of this home. Raises YpError."""
     from yp2p.control.call import call as call_daemon
+    from yp2p.control.socket import find_control_socket
 
-    return call_daemon(control_socket(), method, path, body, timeout_s)
-
-
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    return call_daemon(find_control_socket(), method, path, body, timeout_s)
 
 
 def absolute(directory: str) -> str:
     """The path as the daemon has to see it: it runs in another directory."""
     if not directory:
         raise UsageError("DIR is empty; name a directory")
+    if directory.startswith("~") and not os.path.lexists(directory):
+        directory = os.path.expanduser(directory)  # some shells leave `DIR=~/notes` and `--option=~/notes` as they are
     path = os.path.abspath(directory)
     if any("\ud800" <= character <= "\udfff" for character in path):
         raise UsageError(f"{path!r} is not UTF-8; the name of a folder's directory has to be (names in it need not)")
@@ -76,8 +61,3 @@ def size_text(count: int) -> str:
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
     return f"{size:.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"
-
-
-def plain(text: str) -> str:
-    """What comes from elsewhere, a name too, without what would move the cursor or colour the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

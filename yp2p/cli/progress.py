@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yp2p.cli.options import call, size_text
+from yp2p.cli.output import is_terminal
 from yp2p.errors import YpError
 
 _POLL_S = 0.3
@@ -54,7 +54,7 @@ class ToGo:
 @contextmanager
 def progress_bar() -> Iterator[None]:
     """Show how far it is meanwhile, if there is a terminal; the bar goes when it is done."""
-    if not sys.stderr.isatty():
+    if not is_terminal(err=True):
         yield
         return
     ended = threading.Event()

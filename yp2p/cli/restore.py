@@ -8,7 +8,8 @@ from datetime import datetime
 import click
 
 from yp2p.cli.diffs import print_diff
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import confirm, print_json, say
 from yp2p.cli.when import file_and_when, moment
 from yp2p.errors import UsageError
 
@@ -44,7 +45,7 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
         print_json(answer)
         return
     if answer["revived"]:
-        click.echo(f"brought back: {answer['path']}")
+        say(f"brought back: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
 
 
@@ -54,7 +55,7 @@ def _directory(path: str, at: float, *, dry_run: bool, yes: bool, as_json: bool)
     if not dry_run and plan["done"]:
         if not yes:
             _print(plan)
-            click.confirm("Do that?", abort=True)
+            confirm("Do that?")
         plan = call("POST", "/v1/history/restore-directory", request | {"dry_run": False})
     if as_json:
         print_json(plan)
@@ -64,7 +65,7 @@ def _directory(path: str, at: float, *, dry_run: bool, yes: bool, as_json: bool)
 
 def _print(plan: dict[str, list[dict[str, str]]]) -> None:
     if not plan["done"]:
-        click.echo("nothing to do: everything that was there is what it was")
+        say("nothing to do: everything that was there is what it was")
     for item in plan["done"]:
         reason = f" ({item['reason']})" if "reason" in item else ""
-        click.echo(f"{item['action']}: {item['path']}{reason}")
+        say(f"{item['action']}: {item['path']}{reason}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from yp2p.cli.options import absolute, call, json_option, print_json
+from yp2p.cli.options import absolute, call, json_option
+from yp2p.cli.output import is_terminal, print_json, say
 
 
 @click.command()
@@ -22,7 +21,7 @@ def command(directory: str, label: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    click.echo(answer["code"])
-    if sys.stderr.isatty():
+    say(answer["code"])
+    if is_terminal(err=True):
         minutes = round(answer["expires_in_s"] / 60)
-        click.echo(f"On the other device, within {minutes} minutes: yp2p join {answer['code']} DIR", err=True)
+        say(f"On the other device, within {minutes} minutes: `yp2p join DIR`, which asks for this code", err=True)

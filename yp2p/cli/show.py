@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, write_exactly
 from yp2p.cli.when import file_and_when
 
 
@@ -14,7 +13,7 @@ from yp2p.cli.when import file_and_when
 @click.argument("file", metavar="FILE[@WHEN]", type=click.Path())
 @json_option
 def command(file: str, as_json: bool) -> None:
-    """Print FILE as it was.
+    """Print FILE as it was: byte for byte into a pipe or a file, on a terminal without what would move the cursor.
 
     WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
     """
@@ -23,4 +22,4 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    sys.stdout.buffer.write(answer["text"].encode())
+    write_exactly(answer["text"].encode())

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say
 from yp2p.cli.progress import ToGo
 
 _SHOWN = 10
@@ -23,8 +24,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    for line in _lines(answer):
-        click.echo(line)
+    say(*_lines(answer))
 
 
 def _lines(status: dict[str, Any]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, plain, print_json
+from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.output import confirm, print_json, say
 from yp2p.errors import FolderError, UsageError
 
 
@@ -24,7 +25,7 @@ def list_(folder: str | None, as_json: bool) -> None:
         return
     for item in items:
         day, _, time = item["removed_at"].partition("T")
-        click.echo(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {plain(item['path'])}")
+        say(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
 
 
 @command.command()
@@ -57,5 +58,5 @@ def restore(names: tuple[str, ...], everything: bool, folder: str | None, as_jso
 def empty(yes: bool, folder: str | None) -> None:
     """Remove what is in the trash for good."""
     if not yes:
-        click.confirm("Remove everything in the trash for good?", abort=True)
+        confirm("Remove everything in the trash for good?")
     call("POST", "/v1/trash/empty", {"folder": folder})

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from yp2p.cli.diffs import print_diff
-from yp2p.cli.options import call, json_option, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say
 
 _SHOWN_LINES = 20
 
@@ -47,7 +48,7 @@ def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
         print_json(answer)
         return
     if answer["removed"] or answer["revived"]:
-        click.echo(f"{'deleted again' if answer['removed'] else 'brought back'}: {answer['path']}")
+        say(f"{'deleted again' if answer['removed'] else 'brought back'}: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
     if not answer["removed"] and answer["steps"] < steps:
-        click.echo(f"There were only {answer['steps']} changes to take.")
+        say(f"There were only {answer['steps']} changes to take.")

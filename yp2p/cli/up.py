@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from yp2p.cli.options import absolute
+from yp2p.cli.output import say
 from yp2p.cli.progress import progress_bar
 
 
@@ -34,13 +35,17 @@ def command(directory: str) -> None:
 
 def _explain(shared: dict[str, Any]) -> None:
     """What to do now."""
-    click.echo(f"Sharing {shared['path']} as {shared['label']!r}.")
+    say(f"Sharing {shared['path']} as {shared['label']!r}.")
     if shared["devices"]:
-        click.echo(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
+        say(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
         return
     minutes = round(shared["expires_in_s"] / 60)
-    click.echo(
-        f"\nThe code is  {shared['code']}  (for {minutes} minutes). On the other device, on the same network, type:\n\n"
-        f"    yp2p daemon &\n    yp2p join {shared['code']} DIR\n\n"
-        "where DIR is the directory there. Ctrl-C stops yp2p here."
+    say(
+        "",
+        f"The code is  {shared['code']}  (for {minutes} minutes). On the other device, on the same network, type:",
+        "",
+        "    yp2p daemon &",
+        "    yp2p join DIR",
+        "",
+        "where DIR is the directory there; it asks for the code. Ctrl-C stops yp2p here.",
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from yp2p.cli.options import call, json_option, plain, print_json
+from yp2p.cli.options import call, json_option
+from yp2p.cli.output import print_json, say, say_anew
 from yp2p.cli.when import shown
 
 _INTERVAL_S = 1.0
@@ -25,10 +26,7 @@ def command(watch: bool, as_json: bool) -> None:
             if as_json:
                 print_json(now)
             else:
-                if watch:
-                    click.clear()
-                for line in _lines(now):
-                    click.echo(line)
+                (say_anew if watch else say)(*_lines(now))
         before = now
         if not watch:
             return
@@ -46,9 +44,9 @@ def _present() -> list[dict[str, Any]]:
 def _lines(present: list[dict[str, Any]]) -> list[str]:
     lines: list[str] = []
     for device in present:
-        lines.append(f"{device['folder']}  {plain(device.get('device', '?'))}")
+        lines.append(f"{device['folder']}  {device.get('device', '?')}")
         for item in device.get("files", []):
             line = f", line {item['line']}" if "line" in item else ""
-            name = f"  ({plain(item['name'])})" if "name" in item else ""
-            lines.append(f"    {plain(item['path'])}{line}  since {shown(item['since'])}{name}")
+            name = f"  ({item['name']})" if "name" in item else ""
+            lines.append(f"    {item['path']}{line}  since {shown(item['since'])}{name}")
     return lines

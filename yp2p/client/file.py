@@ -30,9 +30,9 @@ import anyio.to_thread
 
 from yp2p.client.changes import ChangeCount, NextChange
 from yp2p.client.connection import Connection
-from yp2p.config import find_paths
 from yp2p.control.call import call
 from yp2p.control.names import is_file_name, is_text
+from yp2p.control.socket import find_control_socket
 from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Position
 from yp2p.documents.shared import SharedText
@@ -61,7 +61,7 @@ async def connect(socket: Path | None = None) -> AsyncIterator[Device]:
     Raises:
         NotRunning: no daemon answers.
     """
-    device = Device(socket if socket is not None else find_paths().socket)
+    device = Device(socket if socket is not None else find_control_socket())
     await device.status()
     yield device
 

@@ -5,7 +5,7 @@ GET     /v1/status            what `yp2p status --json` prints
 POST    /v1/share             {path, label?}           -> {code, ...}
 POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
-POST    /v1/wait              {timeout_s?}             -> {in_sync}
+POST    /v1/wait              {timeout_s?}             -> {in_sync, alone}
 POST    /v1/resume            {folder?, accept}        -> {label}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
@@ -58,6 +58,8 @@ class Device(Protocol):
     async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
 
     async def wait(self) -> None: ...
+
+    def alone(self) -> list[str]: ...
 
     def resume(self, folder: str | None, *, accept: bool) -> str: ...
 
@@ -141,7 +143,7 @@ class _Control:
         limit = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         with trio.move_on_after(limit) as scope:
             await self._device.wait()
-        return {"in_sync": not scope.cancelled_caught}
+        return {"in_sync": not scope.cancelled_caught, "alone": self._device.alone()}
 
     async def resume(self, wanted: ResumeRequest) -> Any:
         return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}

@@ -165,6 +165,10 @@ class Device:
         """Return when every folder is in sync with every connected device."""
         await self._in_sync.wait()
 
+    def alone(self) -> list[str]:
+        """The labels of the folders that no other device is connected for."""
+        return self._in_sync.alone()
+
     def status(self) -> dict[str, Any]:
         """Everything `yp2p status` shows."""
         return {

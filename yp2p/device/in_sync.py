@@ -40,6 +40,14 @@ class InSync:
                     nursery.start_soon(cancel_when, folder.state.changed, nursery.cancel_scope)
                 await trio.sleep_forever()
 
+    def alone(self) -> list[str]:
+        """The labels of the folders that no other device is connected for."""
+        return [
+            folder.label
+            for folder in self._folders.by_id.values()
+            if not any(self._peers.session(device, folder.id) for device in folder.membership.members)
+        ]
+
     async def _is_in_sync(self) -> bool:
         peers, folders = self._peers, self._folders.by_id.values()
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from yp2p.errors import DamagedError
 from yp2p.identity import SEED_BYTES, Identity
+from yp2p.machine import is_passing
 
 _HEADER = "yp2p-device-seed-v1 "
 
@@ -18,6 +19,7 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
         store: the device's store; where there is one, a missing key is a loss and no first start.
 
     Raises:
+        OSError: the machine cannot read or write now.
         DamagedError: there is a file, but it holds no seed, or there should be one. Nothing is changed.
     """
     try:
@@ -30,6 +32,8 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
             ) from None
         return _create(path)
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and is_passing(error):
+            raise  # the key may be as it should be
         raise DamagedError(f"the device key {path} cannot be read: {error}") from error
     try:
         if not text.startswith(_HEADER):

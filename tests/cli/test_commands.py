@@ -1,0 +1,123 @@
+"""Single commands, with a daemon that is made up: what they ask, and what they say."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yp2p.cli.main import main
+from yp2p.cli.options import absolute
+from yp2p.control.socket import find_control_socket, lock_text, read_lock
+
+CODE = "47-K7M-X2Q"
+Answers = dict[str, Any]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What the daemon was asked."""
+    found: list[tuple[str, Any]] = []
+    answers = {
+        "/v1/join": {"name": "one", "path": "/d", "label": "d"},
+        "/v1/join/preview": {"name": "one", "path": "/d", "label": "d", "equal": 1, "different": [], "only_here": 0,
+                             "only_there": 0, "bytes_to_come": 0, "not_synced": 0},
+        "/v1/share": {"code": CODE, "expires_in_s": 900},
+    }  # fmt: skip
+
+    def call(_socket: Path, _method: str, path: str, body: Any, _timeout_s: float | None) -> Any:
+        found.append((path, body))
+        return answers[path]
+
+    monkeypatch.setattr("yp2p.control.call.call", call)
+    return found
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run_command(*arguments: str, typed: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["yp2p", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return run_command
+
+
+@pytest.mark.parametrize("typed", [f"{CODE}\n", CODE, f"  {CODE}\r\nmore\n"])
+def test_join_reads_the_code(typed: str, run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
+    assert run("join", str(tmp_path), typed=typed.encode())[0] == 0
+    assert asked == [("/v1/join", {"code": CODE, "path": str(tmp_path), "timeout_s": None})]
+
+
+def test_join_still_takes_the_code(run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
+    assert run("join", CODE, str(tmp_path))[0] == 0
+    assert asked[0][1]["code"] == CODE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(("d",), "standard input is empty"), ((CODE,), "name the directory"), (("c", "d", "e"), "quote")],
+)
+def test_join_says_what_is_missing(arguments: tuple[str, ...], word: str, run: Any, asked: list[Any]) -> None:
+    code, _, err = run("join", *arguments)
+    assert (code, asked) == (2, [])
+    assert word in err
+
+
+def test_no_advice_puts_the_code_on_a_command_line(
+    run: Any, asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other users of the machine can read command lines, and be the first to join."""
+    from yp2p.cli import up
+
+    monkeypatch.setattr("yp2p.cli.share.is_terminal", lambda **_: True)
+    said = [run("share", str(tmp_path))[2], run("join", "--dry-run", CODE, str(tmp_path))[1], run("--help")[1]]
+    shown: list[str] = []
+    monkeypatch.setattr(up, "say", lambda *lines: shown.extend(lines))
+    up._explain({"path": "/d", "label": "d", "devices": 0, "expires_in_s": 900, "code": CODE})
+    readme = Path(__file__).resolve().parents[2].joinpath("README.md").read_text()
+    for text in (*said, "\n".join(shown), readme):
+        assert "yp2p join " in text
+        assert "join 47" not in text
+        assert "join CODE" not in text
+
+
+def test_a_home_that_no_shell_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert absolute("~/notes") == str(tmp_path / "notes")
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~/notes").mkdir()
+    assert absolute("~/notes") == str(tmp_path / "~/notes"), "a directory that is really called so"
+
+
+def test_the_lock_names_the_socket(tmp_path: Path) -> None:
+    """A daemon that systemd started has another environment than cron, or a shell after `su`."""
+    state, runtime = tmp_path / "state/yp2p", tmp_path / "run/yp2p"
+    environment = {"XDG_STATE_HOME": str(state.parent)}
+    for directory in (state, runtime):
+        directory.mkdir(parents=True)
+    assert find_control_socket(environment) == state / "control.sock"
+    (state / "lock").write_bytes(lock_text(runtime / "control.sock"))
+    assert find_control_socket(environment) == state / "control.sock", "nothing is there"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(runtime / "control.sock"))
+        for found in (environment, environment | {"XDG_RUNTIME_DIR": str(tmp_path / "other")}):
+            assert find_control_socket(found) == runtime / "control.sock"
+    assert read_lock(state / "lock") == (str(os.getpid()), runtime / "control.sock")
+
+
+@pytest.mark.parametrize("content", [b"", b"12\n", b"\xff\xfe", b"1\nrelative\n", b"1\n/cut off"])
+def test_a_lock_that_names_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_bytes(content)
+    assert read_lock(tmp_path / "lock")[1] is None
+    assert find_control_socket({"YP2P_HOME": str(tmp_path)}) == tmp_path / "control.sock"

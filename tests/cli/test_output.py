@@ -1,0 +1,196 @@
+"""What commands print: others' names and lines give a terminal no orders; what cannot be printed is a sentence."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import yp2p.cli
+from yp2p.cli.main import COMMANDS, main
+from yp2p.printable import printable
+
+# A title, the cursor up, a line end, an 8-bit order, text from right to left, another line end, what cannot be encoded.
+HOSTILE = "a\x1b]0;x\x07\x1b[1A\r\nb\x9b2Jc\u202ed\u2028\udcff\x7f"
+PLAIN = r"a\x1b]0;x\x07\x1b[1A\r\nb\x9b2Jc\u202ed\u2028\udcff\x7f"
+_ORDERS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u202e", "\u2028", "\udcff"} - {"\n", "\t"}
+
+
+def test_what_a_terminal_obeys_or_hides_is_written_out() -> None:
+    assert printable(HOSTILE) == PLAIN
+    assert printable("été, 日本\u3000語, \u0645\u06cc\u200c\u062e, 👩\u200d👧,\ttab") == (
+        "été, 日本\u3000語, \u0645\u06cc\u200c\u062e, 👩\u200d👧,\ttab"
+    )
+
+
+def test_no_command_prints_elsewhere() -> None:
+    """Whatever a command prints goes through `output.py`, which makes it plain."""
+    ways_out = {
+        "click.echo", "click.secho", "click.prompt", "click.confirm", "click.clear", "click.echo_via_pager", "print",
+        "sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__", "os.write",
+    }  # fmt: skip
+    found: list[str] = []
+    for path in sorted(Path(yp2p.cli.__file__).parent.glob("*.py")):
+        if path.stem == "output":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in ("click", "sys", "os"):
+                found += [f"{path.name} imports {name.name}" for name in node.names]
+            if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in ways_out:
+                found.append(f"{path.name}:{node.lineno} {ast.unparse(node)}")
+    assert found == []
+
+
+def _status() -> dict[str, Any]:
+    folder = {
+        "label": HOSTILE, "path": HOSTILE, "state": "idle", "problem": HOSTILE, "awaiting_confirmation": True,
+        "entries": {"total": 1, "here": 1, "ignored": 1},
+        "progress": {"files_to_go": 1, "bytes_to_go": 1, "bytes_per_s": 1, "seconds_left": 1},
+        "devices": [{"name": HOSTILE, "connected": True, "in_sync": True, "behind": 0}],
+        "not_synced": [{"path": HOSTILE, "reason": HOSTILE}], "waiting": [{"path": HOSTILE, "reason": HOSTILE}],
+        "conflicts": [HOSTILE], "notices": {HOSTILE: 1},
+        "quarantined": [{"path": HOSTILE, "document": "", "device": HOSTILE, "retry_in_s": 1}],
+        "presence": [{"device": HOSTILE, "open": [HOSTILE],
+                      "files": [{"path": HOSTILE, "name": HOSTILE, "line": 1, "since": 0}]}],
+    }  # fmt: skip
+    device = {"name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1}
+    return {"device": {"name": HOSTILE, "id": "ID"}, "devices": [device], "folders": [folder], "store": {"problem": ""}}
+
+
+_VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 1, "text": HOSTILE}
+_DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True}
+ANSWERS: dict[str, Any] = {
+    "/v1/status": _status(),
+    "/v1/share": {"code": HOSTILE, "expires_in_s": 60},
+    "/v1/join/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1, "different": [HOSTILE],
+                         "only_here": 1, "only_there": 1, "bytes_to_come": 1, "not_synced": 1},
+    "/v1/wait": {"in_sync": True, "alone": [HOSTILE]},
+    "/v1/history/log": {"path": HOSTILE, "deleted": True, "versions": [_VERSION], "came_from": HOSTILE},
+    "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
+    "/v1/history/show": {"text": "text\n"},
+    "/v1/history/blame": {"lines": [{"device": HOSTILE, "at": 0, "text": HOSTILE}]},
+    "/v1/history/diff": _DIFF, "/v1/history/restore": _DIFF, "/v1/undo": _DIFF, "/v1/redo": _DIFF,
+    "/v1/history/restore-directory": {"done": [{"action": "restored", "path": HOSTILE, "reason": HOSTILE}]},
+    "/v1/bookmarks": [{"line": 1, "column": 1, "name": HOSTILE}],
+    "/v1/trash": [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": HOSTILE}],
+    "/v1/trash/restore": {"skipped": [{"path": HOSTILE, "reason": HOSTILE}], "restored": []},
+    "/v1/notices": [{"number": 1, "at": 0, "path": HOSTILE, "kind": HOSTILE, "text": HOSTILE,
+                     "can_be_brought_back": True, "can_be_settled": True}],
+    "/v1/conflicts": [
+        {"kind": "file", "root": HOSTILE, "path": HOSTILE, "beside": HOSTILE},
+        {"kind": "text", "root": HOSTILE, "path": HOSTILE, "line": 1, "number": 1, "told_by": HOSTILE,
+         "this": _VERSION, "other": _VERSION},
+    ],
+}  # fmt: skip
+SHOWN = [
+    ("status",), ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
+    ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
+    ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
+    ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE), ("folder", "resume", HOSTILE),
+]  # fmt: skip
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command whose daemon gives `ANSWERS`; gives the exit code and what it printed."""
+    monkeypatch.setattr("yp2p.control.call.call", lambda _socket, _method, path, *_: ANSWERS[path])
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["yp2p", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return run_command
+
+
+def test_every_command_that_shows_something_is_tried() -> None:
+    silent = {"up", "daemon", "stop"}  # they need a daemon, or say nothing
+    assert {arguments[0] for arguments in SHOWN} == COMMANDS.keys() - silent
+
+
+@pytest.mark.parametrize("arguments", SHOWN, ids=lambda arguments: printable(" ".join(arguments)))
+def test_names_and_lines_of_others_are_made_plain(
+    arguments: tuple[str, ...], run: Callable[..., tuple[int, str, str]]
+) -> None:
+    _, out, err = run(*arguments)
+    assert out + err
+    assert not _ORDERS & set(out + err)
+    assert "\nb" not in out + err, "a name begins no line"
+    assert "Traceback" not in err
+
+
+def test_json_is_ascii_and_says_the_same(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = run("status", "--json")
+    assert code == 0
+    assert out.isascii()
+    assert not _ORDERS & set(out)
+    assert json.loads(out) == ANSWERS["/v1/status"]
+
+
+def test_a_version_into_a_pipe_is_exact(run: Callable[..., tuple[int, str, str]], monkeypatch: Any) -> None:
+    text = "été\r\n\x1b[1m bold\n"
+    monkeypatch.setitem(ANSWERS, "/v1/history/show", {"text": text})
+    assert run("show", "f@1") == (0, text, "")
+    monkeypatch.setattr("yp2p.cli.output.is_terminal", lambda: True)
+    assert run("show", "f@1") == (0, "été\\r\n\\x1b[1m bold\n", "")
+
+
+def test_what_an_encoding_lacks_is_written_out(run: Callable[..., tuple[int, str, str]], monkeypatch: Any) -> None:
+    monkeypatch.setitem(ANSWERS, "/v1/trash", [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本"}])
+    latin = io.TextIOWrapper(io.BytesIO(), "iso-8859-1")
+    monkeypatch.setattr(sys, "stdout", latin)
+    assert run("trash", "list")[0] == 0
+    assert rb"\u65e5\u672c" in latin.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("show", "f@1"), ("completion", "bash")])
+def test_a_full_standard_output_is_a_sentence(
+    arguments: tuple[str, ...], run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code, _, err = run(*arguments)
+    assert code == 1
+    assert err == "yp2p: standard output cannot be written: No space left on device; make room on its disk\n"
+
+
+def test_help_on_a_full_standard_output_is_a_sentence() -> None:
+    command = [sys.executable, "-c", "from yp2p.cli.main import main; main()", "wait", "--help"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "yp2p: No space left on device; make room on its disk\n"
+
+
+@pytest.mark.parametrize("where", ["yp2p.cli.group.group.main", "yp2p.control.call.call", "yp2p.cli.output.flush"])
+def test_ctrl_c_is_no_fault(where: str, run: Callable[..., tuple[int, str, str]], monkeypatch: Any) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    code, _, err = run("status")
+    assert (code, err.strip()) == (130, "")
+
+
+def test_a_log_on_a_terminal_is_plain() -> None:
+    program = (
+        "import logging, structlog, sys; from yp2p.config import Log; from yp2p.logs import set_up_logs\n"
+        "set_up_logs(Log(format='text')); text = sys.argv[1]\n"
+        "structlog.get_logger().warning('folder_paused', folder=text, reason=text)\n"
+        "logging.getLogger('zeroconf').warning(text)\n"
+        "try: raise ValueError(text)\n"
+        "except ValueError: structlog.get_logger().exception('request_failed')"
+    )
+    done = subprocess.run([sys.executable, "-c", program, HOSTILE], capture_output=True, text=True, check=True)
+    assert done.stderr.count(PLAIN) >= 3
+    assert not (_ORDERS - {"\x1b"}) & set(done.stderr)
+    assert "\x1b]" not in done.stderr

@@ -1,0 +1,48 @@
+"""The group of commands. Each command's module is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from yp2p import __version__
+from yp2p.cli.main import COMMANDS
+from yp2p.errors import EXIT_CODES
+
+_CODES = "".join(f"\n  {code}  {text}" for code, text in EXIT_CODES.items())
+_HELP = """Keep folders the same on every device of a LAN.
+
+\b
+On the first device:      yp2p up ~/notes
+It shows a code. On the other device (it asks for the code):
+                          yp2p daemon &
+                          yp2p join ~/notes
+
+Devices find each other by themselves; edits of text files merge. YP2P_HOME=DIR keeps a whole device in one
+directory; settings are in config.toml, or YP2P_SECTION__KEY in the environment."""
+_EPILOG = "\b\nExit codes:" + _CODES
+
+
+class _Commands(click.Group):
+    """Commands by name, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"yp2p.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="yp2p")
+def group() -> None:
+    pass

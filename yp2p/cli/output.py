@@ -1,0 +1,142 @@
+"""The one way out: everything that a command prints goes through here, and nothing that others wrote moves the cursor.
+
+Theory of operation
+    `say` takes lines. Whatever is in one, also a line end, is made plain (`printable.py`), so that no command has to
+    think of it: a file may be called anything. `print_json` is ASCII. Only `write_exactly` gives bytes as they are, and
+    only to what is no terminal.
+
+    Output may be closed (Ctrl-C, `| head`), full, or of an encoding that lacks a character: a character that cannot be
+    encoded is written out as well, and what cannot be written is one sentence (`CannotPrint`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import click
+
+from yp2p.errors import UsageError, YpError
+from yp2p.machine import reason
+from yp2p.printable import printable
+
+# A pairing code has nine characters.
+_LONGEST_ANSWER = 1000
+
+
+class CannotPrint(YpError):
+    """Standard output or standard error takes nothing."""
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """Raises BrokenPipeError: whoever read it has gone. CannotPrint: any other reason."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotPrint(f"{name} cannot be written: {reason(error)}") from error
+
+
+def _stream(err: bool) -> tuple[TextIO | None, str]:
+    return (sys.stderr, "standard error") if err else (sys.stdout, "standard output")
+
+
+def is_terminal(*, err: bool = False) -> bool:
+    """Whether a person looks at what is printed."""
+    stream, _ = _stream(err)
+    return stream is not None and stream.isatty()
+
+
+def say(*lines: str, err: bool = False, colour: str | None = None, bold: bool = False) -> None:
+    """Print lines, made plain; coloured on a terminal. Raises BrokenPipeError, CannotPrint."""
+    stream, name = _stream(err)
+    if stream is None:  # it was closed before we began
+        return
+    encoding = stream.encoding or "utf-8"
+    with _writing(name):
+        for line in lines:
+            shown = printable(line).encode(encoding, "backslashreplace").decode(encoding)
+            click.secho(shown, file=stream, fg=colour, bold=bold or None)
+
+
+def say_anew(*lines: str) -> None:
+    """Print lines in the place of all that stands on the terminal."""
+    if is_terminal():
+        click.clear()
+    say(*lines)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs, in ASCII."""
+    # JSON writes out what is below the space and beyond ASCII; one character of the terminal's orders is left.
+    say(*json.dumps(value, indent=2).replace("\x7f", "\\u007f").split("\n"))
+
+
+def write_exactly(data: bytes) -> None:
+    """Write the bytes of a file as they are; on a terminal line by line, made plain."""
+    if is_terminal():
+        text = data.decode("utf-8", "surrogateescape")
+        say(*text.removesuffix("\n").split("\n"))
+        return
+    if sys.stdout is not None:
+        with _writing("standard output"):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+
+def confirm(question: str) -> None:
+    """Ask a person; anything but yes raises click.Abort."""
+    click.confirm(printable(question), abort=True, err=True)
+
+
+def ask(question: str) -> str:
+    """One line of standard input, asked for where a person sits in front of it.
+
+    Raises:
+        UsageError: there is none. click.Abort: the person does not want to.
+    """
+    if sys.stdin is not None and sys.stdin.isatty():
+        return str(click.prompt(printable(question), err=True))
+    line = sys.stdin.buffer.readline(_LONGEST_ANSWER) if sys.stdin is not None else b""
+    answer = line.decode("utf-8", "replace").strip()
+    if not answer:
+        raise UsageError(f"standard input is empty; it has to hold one line: {question}")
+    return answer
+
+
+def usage_lines(error: click.ClickException) -> list[str]:
+    """What click says of a command line that cannot be carried out: it may quote a file's name."""
+    lines = [f"Error: {error.format_message()}"]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        lines = [*context.get_usage().split("\n"), f"Try '{context.command_path} --help' for help.", "", *lines]
+    return lines
+
+
+def flush() -> None:
+    """Have written what was printed, while it can still be told that it was not. Raises as `say`."""
+    for err in (False, True):
+        stream, name = _stream(err)
+        if stream is not None:
+            with _writing(name):
+                stream.flush()
+
+
+def give_up() -> None:
+    """What could not be printed is not tried again by the interpreter at its end, with a traceback."""
+    for err in (False, True):
+        stream, _ = _stream(err)
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)

@@ -1,0 +1,77 @@
+"""States of a machine that pass: what they are called, and what a person can do about each.
+
+A disk that is full, a file system that became read-only, a limit that is reached: nothing is wrong with what is stored,
+and work goes on by itself once the state has passed. Whoever meets one says so, in the words given here, and tries
+again with patience. Everything else that the kernel refuses is about one file, or is a fault.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+
+# More than a thousand devices and programs need.
+_OPEN_FILES = 65536
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "make room, or have the quota raised",
+    errno.EFBIG: "the file is larger than the file system or `ulimit -f` allows",
+    errno.EROFS: "make its file system writable (mount -o remount,rw)",
+    errno.EIO: "look at the disk: `dmesg` says what is wrong with it",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`, or LimitNOFILE= of the unit)",
+    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
+    errno.ENOMEM: "make memory free, or raise the limit of it",
+    errno.ENOBUFS: "make memory free",
+    errno.ESTALE: "mount it again",
+    errno.ENOTCONN: "mount it again",
+    errno.ENODEV: "connect the disk again",
+    errno.ENXIO: "connect the disk again",
+}
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether an error tells a state of the machine, and nothing of a single file."""
+    return error.errno in _REMEDIES
+
+
+def reason(error: OSError) -> str:
+    """What happened, in the system's words, and what helps where that is known."""
+    words = os.strerror(error.errno) if error.errno is not None else str(error)
+    remedy = _REMEDIES.get(error.errno) if error.errno is not None else None
+    return f"{words}; {remedy}" if remedy is not None else words
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may: of the usual 1024 each link, program and read takes some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):
+            pass  # what is open then is what there is
+
+
+class Patience:
+    """How long to wait before the next try: twice as long each time, up to a limit.
+
+    Args:
+        first_s: before the second try.
+        longest_s: at most.
+    """
+
+    def __init__(self, first_s: float, longest_s: float) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """Seconds until the next try."""
+        pause_s, self._next_s = self._next_s, min(self._longest_s, 2 * self._next_s)
+        return pause_s
+
+    def reset(self) -> None:
+        """It worked: the next failure begins anew."""
+        self._next_s = self._first_s

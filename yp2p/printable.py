@@ -1,0 +1,31 @@
+"""Text of others made plain: what a terminal would obey, or hide, is written out.
+
+Names, texts and messages come from other devices, and from whoever can make a file. A terminal takes some characters
+for orders: they move the cursor over what stands there, change the title, or ask the terminal to type something. Others
+are not seen, and make one name look like another one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Scripts need the first two between letters, emoji the second; none of them is obeyed.
+_KEPT = frozenset("\u200c\u200d\t")
+
+
+def printable(text: str) -> str:
+    """One line of text in which every character can be seen; `\\x1b` and the like stand for what cannot.
+
+    A line end is written out as well: whoever prints decides where a line ends. A tab stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _KEPT or _is_space(c) else _written_out(c) for c in text)
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
