@@ -19,7 +19,15 @@ from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.ysync import Insertion, Shape, check_update, document_version, inserted_text, read_state_vector
+from yp2p.protocol.ysync import (
+    Insertion,
+    Shape,
+    check_update,
+    document_version,
+    inserted_text,
+    read_state_vector,
+    written_beyond,
+)
 
 # Each of these crashed, froze or corrupted pycrdt 0.14.13 when it was applied unchecked.
 CRASHERS = {
@@ -166,12 +174,17 @@ def test_a_changed_byte_is_refused_or_harmless(position: int, value: int) -> Non
     assert isinstance(replica.text(), str)
 
 
-def test_our_own_client_is_never_ahead_of_ourselves() -> None:
-    forged = TextReplica(5)
-    update = forged.edit([Hunk(0, 0, "never written here")])
-    assert update is not None
-    with pytest.raises(InvalidUpdate, match="that we never made"):
-        TextReplica(5).receive(update, own_clients={5})
+def test_who_brings_what_somebody_forged_with_our_client_id_is_not_at_fault() -> None:
+    ours, bearer = TextReplica(77), TextReplica(5)
+    first = ours.edit([Hunk(0, 0, "mine\n")])
+    assert first is not None
+    forged = TextReplica.from_updates(77, [first]).edit([Hunk(0, 0, "forged ")])
+    assert forged is not None
+    bearer.receive(first)
+    bearer.receive(forged)  # it cannot know
+    brought = check_update(bearer.update_since(ours.state_vector()), Shape.TEXT, ours.clocks())
+    assert written_beyond(brought.parsed, ours.clocks(), {5, 77}) == {77}
+    assert written_beyond(brought.parsed, bearer.clocks(), {5, 77}) == set()
 
 
 def test_a_gap_is_not_an_offence() -> None:

@@ -43,7 +43,7 @@ def test_two_people_who_wrote_at_the_same_time() -> None:
 
     def take(agent: int, upto: int) -> None:
         while taken[agent] < upto:
-            devices[agent].receive(updates[1 - agent][taken[agent]], frozenset({agent + 1}))
+            devices[agent].receive(updates[1 - agent][taken[agent]])
             taken[agent] += 1
 
     for transaction, seen in zip(trace["txns"], _seen(trace["txns"]), strict=True):

@@ -15,9 +15,11 @@ from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import deleted_at
+from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.provider import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import DocumentPoisoned
+from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import Shape, check, deleted_ranges
 
 
@@ -188,3 +190,56 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
         (Path(base) / "dir").mkdir()
         (Path(base) / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
         trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def test_what_somebody_forged_with_our_client_id_is_taken_and_we_write_with_another_one() -> None:
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            folder, path = bridge.folder, base / "dir" / "a.txt"
+            live = bridge.document("a.txt")
+            path.write_text("ours\n" + path.read_text())
+            await bridge.look()
+            await folder.database.pending().wait()
+            own = folder.clients.own
+            forger, bearer = TextReplica.from_updates(own, [live.replica.state()]), replica_like(bridge, "a.txt", 8)
+            forged = forger.edit([Hunk(0, 0, "forged\n")])
+            assert forged is not None
+            bearer.receive(forged)  # it cannot know
+            update = check(bearer.update_since(live.state_vector()), Shape.TEXT)
+            assert folder.edits.accept(live, update, PEER) is not None
+            await bridge.render()
+            path.write_text(path.read_text() + "more of ours\n")
+            await bridge.look()
+            wrote = live.replica.clocks().keys() - bearer.clocks().keys()
+            assert wrote == {folder.clients.own_of(live.id)} != {own}
+            assert wrote <= folder.catalogue.to_publish | folder.catalogue.claims.keys()
+            bearer.receive(live.replica.update_since(bearer.state_vector()))
+            assert bearer.version() == live.replica.version()
+            assert bearer.text() == live.text.text() == path.read_text()
+            assert {"ours", "forged", "more of ours"} <= set(path.read_text().split("\n"))
+            assert folder.clients.own_of(DocumentID(bytes(16))) == own, "elsewhere it is ours alone"
+
+    _run(test)
+
+
+def test_a_register_that_somebody_forged_with_our_client_id_is_taken() -> None:
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            catalogue, own = bridge.folder.catalogue, bridge.folder.clients.own
+            entry = next(iter(catalogue.entries))
+            live = catalogue.documents[Manifest.index_of(entry)]
+            forger = ManifestReplica(own)
+            forger.load([live.replica.state()])
+            forged = forger.write({entry.hex() + "p": b"\x01moved.txt"})
+            assert forged is not None
+            await live.receive(forged, PEER)
+            assert catalogue.layout().path_of[entry] == "moved.txt"
+            before = live.replica.clocks()
+            catalogue.write([Change(entry, path="back.txt")])
+            wrote = {c for c, clock in live.replica.clocks().items() if clock > before.get(c, 0)}
+            assert wrote == {bridge.folder.clients.own_of(live.id)} != {own}
+            assert catalogue.layout().path_of[entry] == "back.txt"
+            forger.receive(live.replica.update_since(forger.state_vector()))
+            assert forger.version() == live.replica.version()
+
+    _run(test)

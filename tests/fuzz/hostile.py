@@ -51,7 +51,7 @@ def run(inputs: int, seed: int) -> dict[str, int]:
             faulthandler.dump_traceback_later(_HANG_S, exit=True)
             counts["inputs"] += 1
             try:
-                news = replica.receive(data, frozenset({1}))
+                news = replica.receive(data)
                 counts["taken"] += news is not None
             except InvalidUpdate:
                 counts["refused"] += 1

@@ -70,7 +70,7 @@ def _history() -> bytes:
 def _take_text_update(data: bytes) -> None:
     replica = text_replica()
     try:
-        replica.receive(data, frozenset({1}))
+        replica.receive(data)
     finally:
         assert isinstance(replica.text(), str)
     fresh = TextReplica(9)
@@ -81,7 +81,7 @@ def _take_text_update(data: bytes) -> None:
 def _take_manifest_update(data: bytes) -> None:
     replica = ManifestReplica(1)
     replica.write({_ENTRY.hex() + "p": b"\x01a.txt", _ENTRY.hex() + "c": b"\x01\x00" + _DOCUMENT})
-    replica.receive(data, frozenset({1}))
+    replica.receive(data)
     _parse_entry(replica)
     fresh = ManifestReplica(9)
     fresh.receive(replica.state())

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -352,18 +352,21 @@ class Manifest:
         """
         return sum(replica.rest() for replica in self.replicas) > 0
 
-    def receive(
-        self, index: int, data: bytes, own_clients: Set[int] = frozenset()
-    ) -> tuple[bytes | None, set[EntryID]]:  # fmt: skip
+    def receive(self, index: int, data: bytes) -> tuple[bytes | None, set[EntryID]]:
         """`check` a peer's update, and `take` it."""
-        return self.take(index, check(data, Shape.MANIFEST), own_clients)
+        return self.take(index, check(data, Shape.MANIFEST))
 
-    def take(
-        self, index: int, update: Checked, own_clients: Set[int] = frozenset()
-    ) -> tuple[bytes | None, set[EntryID]]:  # fmt: skip
+    def take(self, index: int, update: Checked) -> tuple[bytes | None, set[EntryID]]:
         """Apply a peer's update to one document: what was news, and the entries it touched."""
-        news = self.replicas[index].take(update, own_clients)
+        news = self.replicas[index].take(update)
         return news, self._refresh(index)
+
+    def write_as(self, index: int, client_id: int) -> None:
+        """Write into one document with another client ID from now on."""
+        state = self.replicas[index].state()
+        self.replicas[index] = ManifestReplica(client_id, partial(self._stored, index))
+        self.replicas[index].load([state])
+        self._refresh(index)
 
     def write(self, changes: Iterable[Change | Claim | Bookmark]) -> dict[int, bytes]:
         """Write registers, one transaction a document; gives the updates by document number."""

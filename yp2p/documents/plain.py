@@ -86,7 +86,7 @@ class PlainDocument:
         parsed = TextParser(update, root).parse()
         if root is None and parsed.sections:
             raise MissingDependency("the program has not made its text yet: doc.get(NAME, type=Text)")
-        check_dependencies(parsed, read_state_vector(self.state_vector()), {self._doc.client_id}, self._halves)
+        check_dependencies(parsed, read_state_vector(self.state_vector()), self._halves)
         self._halves |= parsed.halves
         if is_being_changed(self._doc):
             # The program has a transaction open, of which this becomes a part: the peer gets it back, which is nothing.

@@ -19,7 +19,7 @@ Invariants
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -132,11 +132,11 @@ class Replica:
             self._doc.apply_update(update)
         return self._take_news()
 
-    def receive(self, data: bytes, own_clients: Set[int] = frozenset()) -> bytes | None:
+    def receive(self, data: bytes) -> bytes | None:
         """`check` a peer's update, and `take` it. Raises as `take`."""
-        return self.take(check(data, self.shape), own_clients)
+        return self.take(check(data, self.shape))
 
-    def take(self, update: Checked, own_clients: Set[int] = frozenset()) -> bytes | None:
+    def take(self, update: Checked) -> bytes | None:
         """Apply a peer's update; gives what was news, None when nothing was.
 
         Raises:
@@ -145,7 +145,7 @@ class Replica:
             DocumentPoisoned: the library panicked all the same.
         """
         clocks, parsed = self.clocks(), update.parsed
-        check_dependencies(parsed, clocks, own_clients, self.halves)
+        check_dependencies(parsed, clocks, self.halves)
         self._is_receiving = True
         try:
             news = self.apply(update.data)

@@ -26,7 +26,8 @@ from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.ysync import Checked
+from yp2p.protocol.ysync import Checked, Parsed, StateVector, written_beyond
+from yp2p.store import tables
 from yp2p.store.database import Commit, Database
 from yp2p.store.sql import Statement
 
@@ -172,7 +173,9 @@ class Catalogue:
     def _receive(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
         index = MANIFEST_INDEX[live.id]
         with self._texts.reloading(live, self.reload):
-            news, touched = self.manifest.take(index, update, self._clients.ids)
+            before = live.replica.clocks()
+            news, touched = self.manifest.take(index, update)
+            self._disown(live, update.parsed, before)
         if news is None:
             return None
         live.last_seq = self._database.next_seq()
@@ -182,6 +185,15 @@ class Catalogue:
         self._changed(touched)
         self._observers.document_changed(live.id, source)
         return commit
+
+    def _disown(self, live: LiveDocument, update: Parsed, before: StateVector) -> None:
+        """As `Texts.disown`, for a manifest document."""
+        if written_beyond(update, before, self._clients.ids):
+            own, fork = self._clients.renew(live.id)
+            index = MANIFEST_INDEX[live.id]
+            self.manifest.write_as(index, own)
+            live.replica = self.manifest.replicas[index]
+            self._database.submit([tables.start.insert(own, fork, time.time())])
 
     def reload(self, live: LiveDocument, rows: Iterable[bytes]) -> None:
         """Make a manifest document anew of its updates."""
@@ -215,8 +227,7 @@ class Catalogue:
 
     def wrote(self) -> None:
         """Something was written with the client IDs of this process start."""
-        if self._clients.own not in self.claims:
-            self.to_publish |= self._clients.ids
+        self.to_publish |= {client for client in self._clients.ids if client not in self.claims}
 
 
 class _Places:

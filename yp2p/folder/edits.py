@@ -16,11 +16,12 @@ import trio
 
 from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.text import read_first_import
+from yp2p.errors import InvalidUpdate
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector
+from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector, written_beyond
 from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
 
@@ -66,7 +67,8 @@ class Edits:
         folder = self._folder
         with folder.texts.reloading(live):
             before = live.replica.clocks()
-            news = live.replica.take(update, folder.clients.ids)
+            news = live.replica.take(update)
+            folder.texts.disown(live, update.parsed, before)
         if news is None:
             return None
         live.recent.add(time.time(), update.parsed.sections)
@@ -93,8 +95,10 @@ class Edits:
         """
         folder, claims = self._folder, self._folder.catalogue.claims
         before = live.replica.clocks()
+        if written_beyond(update.parsed, before, folder.clients.ids):
+            raise InvalidUpdate("operations of this device's own client ID that it never made")
         with folder.texts.reloading(live):
-            news = live.replica.take(update, folder.clients.ids)
+            news = live.replica.take(update)
         if news is None:
             return None
         clocks = live.replica.clocks()
@@ -215,7 +219,9 @@ class Edits:
             return self._take_first_import(document, *first, source)
         live = folder.texts.open(document)
         with folder.texts.reloading(live):
-            news = live.replica.take(state, folder.clients.ids)
+            before = live.replica.clocks()
+            news = live.replica.take(state)
+            folder.texts.disown(live, state.parsed, before)
         folder.catalogue.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record(live, news if news is not None else state.data, source)

@@ -106,7 +106,7 @@ class Meetings:
         """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""
         clocks = live.replica.clocks()
         for found in parsed:
-            check_dependencies(found, clocks, self._folder.clients.ids, live.replica.halves)
+            check_dependencies(found, clocks, live.replica.halves)
             for client, (_, stop) in found.sections.items():
                 clocks[client] = max(clocks.get(client, 0), stop)
         return clocks

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+import structlog
 import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
@@ -23,12 +24,14 @@ from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_state_vector
+from yp2p.protocol.ysync import Parsed, StateVector, inserted_text, parse_update, read_state_vector, written_beyond
 from yp2p.store import tables
 from yp2p.store.database import Database
 
 IDLE_DOCUMENT_S = 60.0
 MAX_OPEN_DOCUMENTS = 1024
+
+log = structlog.get_logger()
 
 
 class Texts:
@@ -64,7 +67,7 @@ class Texts:
         live = self._open.get(document)
         if live is None:
             rows = self.rows(document)
-            replica = TextReplica.from_updates(self._clients.own, [data for _, data in rows])
+            replica = TextReplica.from_updates(self._clients.own_of(document), [data for _, data in rows])
             live = LiveDocument(
                 document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates_as_made
             )
@@ -94,8 +97,20 @@ class Texts:
             if reload is not None:
                 reload(live, rows)
             else:
-                live.replica = TextReplica.from_updates(self._clients.own, rows)
+                live.replica = TextReplica.from_updates(self._clients.own_of(live.id), rows)
             raise
+
+    def disown(self, live: LiveDocument, update: Parsed, before: StateVector) -> None:
+        """Write with other client IDs from now on, where an update has operations of ours that we never made.
+
+        Args:
+            before: the state vector before the update was taken.
+        """
+        if written_beyond(update, before, self._clients.ids):
+            own, fork = self._clients.renew(live.id)
+            live.replica = live.text.fork(own)
+            self._database.submit([tables.start.insert(own, fork, time.time())])
+            log.info("client_id_renewed", document=live.id.hex()[:8])
 
     def clocks(self, document: DocumentID) -> StateVector:
         """The state vector of a document, as far as it is here."""
@@ -157,20 +172,28 @@ class Texts:
                 return digest is not None and digest.content == record.content
         return self.base_is_head(record, live or self.open(record.document))
 
-    def fork_at_base(self, record: FileRecord, client_id: int) -> TextReplica:
-        """A replica that holds what the file held, to apply a save to (invariant 2)."""
+    def fork_at_base(self, record: FileRecord, client_id: int | None = None) -> TextReplica:
+        """A replica that holds what the file held, to apply a save to (invariant 2).
+
+        Args:
+            client_id: what it writes as; by default what forks of that document do.
+        """
+        if client_id is None:
+            client_id = self._clients.fork_of(record.document)
         if record.base_state is not None:
             return TextReplica.from_updates(client_id, [record.base_state])
         live = self.open(record.document)
         if self.base_is_head(record, live):
             return live.text.fork(client_id)
         fork = self.at(record.document, record.base_seq)
-        return fork if client_id == self._clients.fork else fork.fork(client_id)
+        return fork if client_id == fork.client_id else fork.fork(client_id)
 
     def at(self, document: DocumentID, seq: int) -> TextReplica:
         """The document as it was at a row of the log, from the store."""
         rows = self.rows(document, seq)
-        return TextReplica.from_updates(self._clients.fork, [data for number, data in rows if number <= seq])
+        return TextReplica.from_updates(
+            self._clients.fork_of(document), [data for number, data in rows if number <= seq]
+        )
 
     def close_idle(self) -> bool:
         """Let go of documents that nobody used for a while, and tell whether there were any.

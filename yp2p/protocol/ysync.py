@@ -388,7 +388,6 @@ def check_update(
     data: bytes,
     shape: Shape,
     known: StateVector,
-    own_clients: Set[int] = frozenset(),
     halves: Set[tuple[int, int]] = frozenset(),
 ) -> Checked:
     """Raise unless `data` may be given to a document whose state vector is `known`.
@@ -401,21 +400,17 @@ def check_update(
         MissingDependency: something it builds on is not here yet.
     """
     checked = check(data, shape)
-    check_dependencies(checked.parsed, known, own_clients, halves)
+    check_dependencies(checked.parsed, known, halves)
     return checked
 
 
-def check_dependencies(
-    parsed: Parsed, known: StateVector, own_clients: Set[int] = frozenset(), halves: Set[tuple[int, int]] = frozenset()
-) -> None:
+def check_dependencies(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]] = frozenset()) -> None:
     """The part of `check_update` that depends on the document. Raises as that does."""
     if halves or parsed.halves:
         _check_cuts(parsed, known, halves)
     reached = dict(known)
     for client, (start, stop) in parsed.sections.items():
         have = known.get(client, 0)
-        if client in own_clients and stop > have:
-            raise InvalidUpdate(f"operations of our own client {client} that we never made")
         if start > have:
             raise MissingDependency(f"client {client} jumps from {have} to {start}")
         reached[client] = max(have, stop)
@@ -425,6 +420,13 @@ def check_dependencies(
                 raise MissingDependency(f"client {client} is needed up to {need}")
     if len(parsed.sections) > 1:
         _check_order(parsed, known)
+
+
+def written_beyond(parsed: Parsed, known: StateVector, clients: Set[int]) -> set[int]:
+    """Which of these clients an update has operations of that a holder of `known` lacks."""
+    return {
+        client for client, (_, stop) in parsed.sections.items() if client in clients and stop > known.get(client, 0)
+    }
 
 
 def _check_cuts(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]]) -> None:

@@ -84,7 +84,7 @@ class Departures:
             return record is not None
         if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
             return False
-        old = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
+        old = self._folder.texts.fork_at_base(record).text()
         removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
         return 2 * removed <= len(old)
 
@@ -131,7 +131,7 @@ class Departures:
         statements: list[Statement] = []
         for record in records:
             is_text = record.kind is Kind.TEXT
-            seen = folder.texts.fork_at_base(record, folder.clients.fork).state_vector() if is_text else _NO_CLOCKS
+            seen = folder.texts.fork_at_base(record).state_vector() if is_text else _NO_CLOCKS
             folder.files.drop(record.entry)
             if record.kind is not Kind.DIRECTORY:
                 folder.state.guard.count(record.entry, now)

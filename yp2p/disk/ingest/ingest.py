@@ -274,7 +274,7 @@ class Ingest:
                 old = version_found(self._folder, record, finding, after_power_cut=self.damage.is_expected)
                 what = replace(what, is_version=old is not None)
             elif state is FileState.NEED_BASE:
-                base = self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
+                base = self._folder.texts.fork_at_base(record).text()
                 what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
             else:
                 return state, old

@@ -127,7 +127,7 @@ class LocalEdits:
         kind = NoticeKind.BOTH_CHANGED
         if any(one.kind is kind and one.entry == record.entry and one.at > earliest for one in folder.notices):
             return None
-        older, newer = (folder.texts.fork_at_base(one, folder.clients.fork) for one in (base, record))
+        older, newer = (folder.texts.fork_at_base(one) for one in (base, record))
         told: list[Told] = []
         for place in met_places(older.text(), newer.text(), finding.text):
             ours = "".join(place.ours)
@@ -226,8 +226,8 @@ class LocalEdits:
             is_head = folder.texts.base_is_head(base, live)
             if is_head and not look.scanned:
                 return live.text, None, True, Settled()
-            if attempt or fork is live.text:
-                fork = folder.texts.fork_at_base(base, folder.clients.fork)
+            if attempt or fork is live.text or fork.client_id != folder.clients.fork_of(live.id):
+                fork = folder.texts.fork_at_base(base)
             if look.scanned:
                 # Found by a scan: the same change made on another device while apart becomes the same operations.
                 fork = fork.fork(client_id_from(Writer.SAVED, b"scan", live.id, fork.version(), repr(found).encode()))
@@ -254,7 +254,7 @@ class LocalEdits:
         """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
         live = self._folder.texts.open(base.document)
         is_head = self._folder.texts.base_is_head(base, live)
-        fork = live.text if is_head else self._folder.texts.fork_at_base(base, self._folder.clients.fork)
+        fork = live.text if is_head else self._folder.texts.fork_at_base(base)
         old = fork.text()
         if max(len(old), len(finding.text)) > _THREAD_DIFF_CHARS:
             return fork, await trio.to_thread.run_sync(hunks, old, finding.text)

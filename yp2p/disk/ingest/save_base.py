@@ -101,7 +101,7 @@ class SaveBases:
         return SaveBase(record)
 
     def _text(self, record: FileRecord) -> str:
-        return self._folder.texts.fork_at_base(record, self._folder.clients.fork).text()
+        return self._folder.texts.fork_at_base(record).text()
 
     def _is_former(self, record: FileRecord, finding: Finding) -> bool:
         """Whether the save is a former version, byte for byte. Asked last: it may replay the document's log."""
