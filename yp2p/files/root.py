@@ -17,7 +17,7 @@ from pathlib import Path
 
 from yp2p.errors import FolderError
 from yp2p.files.capabilities import Capabilities, probe
-from yp2p.files.syscalls import open_beneath, sync_file_system
+from yp2p.files.syscalls import birth_time_ns, open_beneath, sync_file_system
 from yp2p.identity import ID_BYTES, FolderID
 
 OURS = ".yp2p"
@@ -135,6 +135,14 @@ class Root:
         """Whether a file has other names: hard links."""
         status = self.lstat(path)
         return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+    def birth_time_ns(self, path: str) -> int | None:
+        """When the file at a path was made, in nanoseconds since 1970; None where nobody can say."""
+        try:
+            with self.parent(path) as (directory, name):
+                return birth_time_ns(directory, name)
+        except OSError:
+            return None
 
     def is_listed(self, path: str) -> bool:
         """Whether a path is there under exactly these names: a file system may find a file by other ones as well."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 
 from yp2p.documents.text import first_import
 from yp2p.files.inspect import Finding
@@ -16,6 +15,11 @@ from yp2p.store.sql import Statement
 def entry_id_for(*parts: bytes) -> EntryID:
     """Entry ID of a first import: equal on every device that imports the same content at the same path."""
     return EntryID(hashlib.sha256(b"yp2p entry v1" + b"\x00".join(parts)).digest()[:16])
+
+
+def next_entry_id(entry: EntryID) -> EntryID:
+    """The ID to take where `entry` was used before: equal on every device, so that what comes again is one entry."""
+    return entry_id_for(b"again", entry)
 
 
 def document_id_for(*parts: bytes) -> DocumentID:
@@ -36,8 +40,8 @@ def new_text(
 
     Where the document is here already, the text came back to what it once was: it gets a document of its own.
     """
-    if document in folder.texts.digests:
-        document = DocumentID(os.urandom(16))
+    while document in folder.texts.digests:
+        document = document_id_for(b"again", document)
     seq = store_first_import(folder, document, finding.text, statements)
     return FileRecord(
         entry, finding.path, document, seq, None, finding.content, finding.mode, finding.stamp, is_own=is_own

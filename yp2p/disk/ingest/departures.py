@@ -1,12 +1,15 @@
 """Files that left their path: renamed, or deleted.
 
-A new file is a vanished one that was renamed when it has the inode and the content of that one (or most of its text:
-inodes are used again at once), or its content alone. What is left is deleted: all of it at once, as the guard counts.
+A new file is a vanished one that was renamed when it has its content; else, when it has its inode. An inode is used
+again at once, so it counts only for a file that was made before the vanished one was seen last (or, where nobody can
+say when it was made, for one that has most of its text). What is left is deleted: all of it at once, as the guard
+counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -27,6 +30,65 @@ from yp2p.store.sql import Statement
 _NO_CLOCKS = b"\x00"  # the state vector of what is no document
 
 log = structlog.get_logger()
+
+
+def _of_equal_content(vanished: Mapping[str, FileRecord], fresh: Mapping[str, Finding]) -> dict[str, str]:
+    """New path to vanished path, where the content is equal: of several with the same, those of one name first, then
+    those of one inode; what is left only where there is one of each."""
+    sources: dict[bytes, list[str]] = {}
+    for path, record in vanished.items():
+        sources.setdefault(record.content, []).append(path)
+    targets: dict[bytes, list[str]] = {}
+    for path, finding in fresh.items():
+        if finding.content in sources:
+            targets.setdefault(finding.content, []).append(path)
+    moves: dict[str, str] = {}
+    for content, paths in targets.items():
+        left = sources[content]
+        # Two empty files of one name need have nothing in common.
+        filled = [path for path in paths if fresh[path].stamp.size]
+        _pair(filled, left, moves, _name, _name)
+        _pair(paths, left, moves, lambda path: fresh[path].stamp.inode, lambda path: vanished[path].stamp.inode)
+        _pair(filled, left, moves, lambda _: 0, lambda _: 0)
+    return moves
+
+
+def _pair(
+    targets: list[str],
+    sources: list[str],
+    moves: dict[str, str],
+    key_of_target: Callable[[str], object],
+    key_of_source: Callable[[str], object],
+) -> None:
+    """Add to `moves` whichever are the only ones of a key on both sides; takes the sources out."""
+    left = [path for path in targets if path not in moves]
+    count_targets, count_sources = Counter(map(key_of_target, left)), Counter(map(key_of_source, sources))
+    source_of = {key_of_source(path): path for path in sources}
+    for path in left:
+        key = key_of_target(path)
+        if count_targets[key] == count_sources[key] == 1:
+            moves[path] = source_of[key]
+            sources.remove(source_of[key])
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def is_same_file(folder: Folder, root: Root, record: FileRecord, finding: Finding) -> bool:
+    """Whether a file that has the inode of a known one is that file: inodes are used again at once."""
+    if record.content == finding.content:
+        return True
+    if record.kind is not finding.kind or record.kind not in (Kind.TEXT, Kind.BLOB) or not record.stamp.inode:
+        return False
+    made_ns = root.birth_time_ns(finding.path)
+    if made_ns is not None:
+        return made_ns <= record.stamp.ctime_ns
+    if record.kind is not Kind.TEXT:
+        return False
+    old = folder.texts.fork_at_base(record).text()
+    removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
+    return 2 * removed <= len(old)
 
 
 class Departures:
@@ -54,39 +116,19 @@ class Departures:
         self._known_file = known_file
 
     def renamed(self) -> dict[str, str]:
-        """New path to vanished path, where the new file is the vanished one."""
+        """New path to vanished path, where the new file is the vanished one: equal content first, then the inode."""
         folder, pending = self._folder, self._pending
-        by_inode: dict[int, str] = {}
-        by_content: dict[bytes, list[str]] = {}
-        for path in pending.missing:
-            record = folder.files.by_path(path)
-            if record is not None:
-                by_inode[record.stamp.inode] = path
-                by_content.setdefault(record.content, []).append(path)
-        moves: dict[str, str] = {}
-        for path, fresh in pending.fresh.items():
-            source = by_inode.get(fresh.finding.stamp.inode)
-            if source is not None and not self._is_same_file(source, fresh.finding):
-                source = None
-            same = by_content.get(fresh.finding.content, [])
-            if fresh.finding.found is Found.DIRECTORY:
-                continue
-            if source is None and len(same) == 1 and fresh.finding.stamp.size:
-                source = same[0]
-            if source is not None and source not in moves.values():
+        vanished = {path: record for path in pending.missing if (record := folder.files.by_path(path)) is not None}
+        fresh = {path: one.finding for path, one in pending.fresh.items() if one.finding.found is not Found.DIRECTORY}
+        moves = _of_equal_content(vanished, fresh)
+        taken = set(moves.values())
+        by_inode = {record.stamp.inode: path for path, record in vanished.items() if path not in taken}
+        for path, finding in fresh.items():
+            source = by_inode.get(finding.stamp.inode) if path not in moves else None
+            if source is not None and is_same_file(folder, self._root, vanished[source], finding):
                 moves[path] = source
+                del by_inode[finding.stamp.inode]
         return moves
-
-    def _is_same_file(self, source: str, finding: Finding) -> bool:
-        """Whether a file with the inode of a vanished one is that file: inodes are used again at once."""
-        record = self._folder.files.by_path(source)
-        if record is None or record.content == finding.content:
-            return record is not None
-        if record.kind is not Kind.TEXT or finding.kind is not Kind.TEXT:
-            return False
-        old = self._folder.texts.fork_at_base(record).text()
-        removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
-        return 2 * removed <= len(old)
 
     async def rename(self, source: str, finding: Finding) -> None:
         folder = self._folder

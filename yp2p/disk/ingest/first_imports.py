@@ -3,9 +3,10 @@
 Theory of operation (invariant 5)
     Equal files on two devices must be one file. The IDs of a first import are derived from what is imported, so that
     two devices that import the same file make the same entry with the same document, byte for byte. Where an entry
-    ID was ever used it is random instead.
+    ID was ever used the next one is computed of it, so that a file that comes again on two devices is one as well.
 
-    A file that stands where another device's entry belongs is that entry, if the content is the same. Otherwise it
+    A file that stands where another device's entry belongs is that entry, if the content is the same, also where this
+    device has the entry's file at another path still (both renamed it). Otherwise it
     moves aside, under a name and with an ID computed from that entry and its content: however many devices
     bring the same file, there is one copy of it beside.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import replace
 
 import structlog
@@ -28,11 +29,11 @@ from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
-from yp2p.files.root import Root
+from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
-from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text
+from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_entry_id
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, save_chunks
 from yp2p.identity import EntryID
@@ -75,60 +76,103 @@ class FirstImports:
         self._on_their_way: deque[Commit] = deque()  # batches
 
     async def take(self, findings: list[Finding]) -> None:
-        """Bring new files into the manifest, many at once."""
+        """Bring new files into the manifest, many at once.
+
+        In two passes: first all that awaits, each file by itself; then what is simply new, together and without an
+        await, so that nobody sees a document that is in no commit yet.
+        """
         folder = self._folder
         if len(self._on_their_way) == _MOST_ON_THEIR_WAY:
             await self._on_their_way.popleft().wait()
+        plain: list[Finding] = []
+        for finding in findings:
+            if self._is_plain(finding):
+                plain.append(finding)
+                continue
+            await self._take_known_path(finding)
+            self._is_taken(finding)
+        # no await from here to `_import`: what is not submitted yet nobody may see
+        imports: list[tuple[EntryID, Finding]] = []
+        chosen: set[EntryID] = set()
+        for finding in plain:
+            if not self._is_plain(finding):
+                continue  # another device's entry came meanwhile: it is still fresh, and decided in the next round
+            entry = self._new_entry(finding, chosen)
+            chosen.add(entry)
+            imports.append((entry, finding))
+            self._is_taken(finding)
+        if imports:
+            self._on_their_way.append(self._import(imports))
+            await trio.lowlevel.checkpoint()
+            log.info("files_imported", folder=folder.label, count=len(imports))
+
+    def _is_taken(self, finding: Finding) -> None:
+        self._pending.fresh.pop(finding.path, None)
+        # It may have moved on while it was imported, before anybody knew that it is ours.
+        self._look(finding.path)
+
+    def _occupant(self, path: str) -> Entry | None:
+        catalogue = self._folder.catalogue
+        return catalogue.entries.get(catalogue.layout().entry_at.get(path, EntryID(b"")))
+
+    def _is_plain(self, finding: Finding) -> bool:
+        """Whether no entry has, or had, the path of a file that is about to be imported."""
+        if self._occupant(finding.path) is not None:
+            return False
+        return finding.kind is not Kind.TEXT or self._folder.catalogue.dead_entry_at(finding.path) is None
+
+    async def _take_known_path(self, finding: Finding) -> None:
+        """A file stands where another device's entry belongs, or where one was deleted."""
+        folder = self._folder
+        occupant = self._occupant(finding.path)
+        if occupant is not None and occupant.kind is not finding.kind:
+            finding = await self._as_kind_of(occupant, finding)
+        is_text = finding.kind is Kind.TEXT
+        dead = folder.catalogue.dead_entry_at(finding.path) if occupant is None and is_text else None
+        if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
+            await self._meets_whole(occupant, finding)
+        elif occupant is not None:
+            await self._meets_entry(occupant, finding)
+        elif dead is not None and dead.id in folder.files:
+            # The deleted file still stands at another path here, and goes first.
+            folder.render_queue.want(dead.id)
+            self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
+        elif dead is not None:
+            await self._revive(dead, finding)
+
+    def _new_entry(self, finding: Finding, chosen: Container[EntryID]) -> EntryID:
+        """The ID of a new entry: the same on every device that knows of the same entries and imports the same file.
+
+        Where the ID was used before, the next one is computed of it. What is no text and was here before lives again.
+        """
+        known = self._folder.catalogue.entries
+        entry = entry_id_for(self._folder.id, os.fsencode(finding.path), finding.content)
+        if finding.kind is Kind.TEXT:
+            while entry in known or entry in chosen:
+                entry = next_entry_id(entry)
+        while self._is_in_use(entry) or entry in chosen:
+            entry = next_entry_id(entry)  # what was here has another name now
+        return entry
+
+    def _import(self, imports: Iterable[tuple[EntryID, Finding]]) -> Commit:
+        """Make new entries with their documents and submit them, in one step."""
         changes: list[Change] = []
         statements: list[Statement] = []
-        imported_entries: list[EntryID] = []
-        for finding in findings:
-            occupant = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(finding.path, EntryID(b"")))
-            if occupant is not None and occupant.kind is not finding.kind:
-                finding = await self._as_kind_of(occupant, finding)
-            is_text = finding.kind is Kind.TEXT
-            dead = folder.catalogue.dead_entry_at(finding.path) if occupant is None and is_text else None
-            if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
-                await self._meets_whole(occupant, finding)
-            elif occupant is not None:
-                await self._meets_entry(occupant, finding, changes, statements, imported_entries)
-            elif dead is not None and dead.id in folder.files:
-                # The deleted file still stands at another path here, and goes first.
-                folder.render_queue.want(dead.id)
-                self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
-            elif dead is not None:
-                await self._revive(dead, finding)
-            else:
-                entry = entry_id_for(folder.id, os.fsencode(finding.path), finding.content)
-                if entry in folder.catalogue.entries and is_text:
-                    entry = EntryID(os.urandom(16))
-                while self._is_in_use(entry):
-                    entry = entry_id_for(b"again", entry)  # what was here has another name now
-                # What is no text and was here before lives again: on every device that makes it.
-                self._add(entry, finding.path, finding, changes, statements)
-                imported_entries.append(entry)
-            self._pending.fresh.pop(finding.path, None)
-            # It may have moved on while it was imported, before anybody knew that it is ours.
-            self._look(finding.path)
-        if changes:
-            # no await since the first of them: of what is not submitted nobody may see a part
-            commit = folder.catalogue.write(changes, statements)
-            commit.then(lambda: folder.rendered(imported_entries))
-            self._on_their_way.append(commit)
-            await trio.lowlevel.checkpoint()
-            log.info("files_imported", folder=folder.label, count=len(changes))
+        entries: list[EntryID] = []
+        for entry, finding in imports:
+            self._add(entry, finding, changes, statements)
+            entries.append(entry)
+        commit = self._folder.catalogue.write(changes, statements)
+        commit.then(lambda: self._folder.rendered(entries))
+        return commit
 
     def _is_in_use(self, entry: EntryID) -> bool:
         found = self._folder.catalogue.entries.get(entry)
         return found is not None and (self._folder.catalogue.is_alive(found) or entry in self._folder.files)
 
-    def _add(
-        self, entry: EntryID, path: str, finding: Finding, changes: list[Change], statements: list[Statement]
-    ) -> None:
+    def _add(self, entry: EntryID, finding: Finding, changes: list[Change], statements: list[Statement]) -> None:
         """A new entry with a new document. Equal files on two devices give equal bytes throughout."""
-        folder = self._folder
-        if finding.path != path:
-            finding = replace(finding, path=path)
+        folder, path = self._folder, finding.path
         if finding.kind is Kind.TEXT:
             record = new_text(folder, entry, document_id_for(entry), finding, statements, is_own=True)
             content = Content.text(record.document, finding.mode, finding.stamp.mtime_ns)
@@ -149,7 +193,9 @@ class FirstImports:
         folder = self._folder
         here = folder.files.get(occupant.id)
         assert finding.kind is not None
-        if here is None and finding.kind is occupant.kind and finding.content == occupant.content.hash:
+        if finding.kind is occupant.kind and finding.content == occupant.content.hash:
+            if here is not None and not await self._leaves_former_path(occupant, finding):
+                return
             record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
             folder.files.set(record)
             folder.database.submit([*save_chunks(finding), record.save(folder.id)])
@@ -173,58 +219,95 @@ class FirstImports:
         )
         return again if again.kind is occupant.kind and again.content == content else finding
 
-    async def _meets_entry(
-        self,
-        occupant: Entry,
-        finding: Finding,
-        changes: list[Change],
-        statements: list[Statement],
-        imported_entries: list[EntryID],
-    ) -> None:
+    async def _meets_entry(self, occupant: Entry, finding: Finding) -> None:
         """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
         folder = self._folder
         digest = folder.texts.digests.get(occupant.document)
         if digest is None:
             return  # its document is on its way; rendering it will look here again
-        if digest.content == finding.content and occupant.id not in folder.files:
-            seq, _ = folder.texts.head(occupant.document)
-            record = FileRecord(
-                occupant.id, finding.path, occupant.document, seq, None, finding.content,
-                finding.mode, finding.stamp,
-            )  # fmt: skip
-            await folder.database.pending().wait()
-            folder.files.set(record)
-            folder.database.submit([record.save(folder.id)])
-            folder.rendered([occupant.id])
+        if digest.content == finding.content:
+            if await self._leaves_former_path(occupant, finding):
+                await self._is_that_entry(occupant, finding)
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
-        copy = folder.catalogue.entries.get(entry)
-        if copy is not None and folder.catalogue.is_alive(copy) and copy.document not in folder.texts.digests:
-            self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
+        while (copy := folder.catalogue.entries.get(entry)) is not None:
+            if folder.catalogue.is_alive(copy) and copy.document not in folder.texts.digests:
+                self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
+                return
+            if folder.catalogue.is_alive(copy) and self._holds(copy, finding):
+                await self._stands_beside_already(copy, occupant, finding)
+                return
+            entry = next_entry_id(entry)
+        await self._keep_beside(entry, occupant, finding)
+
+    async def _leaves_former_path(self, occupant: Entry, finding: Finding) -> bool:
+        """The file that an entry has elsewhere goes into the trash, as its content stands where it belongs already;
+        False when that has to wait."""
+        record = self._folder.files.get(occupant.id)
+        if record is None or record.path == finding.path:
+            return True
+        if record.path.startswith(OURS):
+            return self._is_busy(finding)  # it is on its way here
+        result = await trio.to_thread.run_sync(
+            lambda: move_away(
+                self._root, record.path, f"{new_place()}/{record.path}", record.content, record.stamp, record.kind
+            )
+        )
+        if result.outcome is Outcome.DONE:
+            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+            await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
+        elif self._root.lstat(record.path) is not None:
+            self._look(record.path)  # it was changed, and that is an edit
+            return self._is_busy(finding)
+        self._pending.missing.pop(record.path, None)
+        return True
+
+    def _is_busy(self, finding: Finding) -> bool:
+        self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
+        return False
+
+    async def _is_that_entry(self, occupant: Entry, finding: Finding) -> None:
+        """The file holds what the entry does: it is the entry's."""
+        folder = self._folder
+        await folder.database.pending().wait()
+        seq, _ = folder.texts.head(occupant.document)
+        digest = folder.texts.digests.get(occupant.document)
+        if digest is None or digest.content != finding.content:
+            self._is_busy(finding)  # it was changed meanwhile
             return
-        if copy is not None and folder.catalogue.is_alive(copy) and self._holds(copy, finding):
-            # Another device had this very file and put it beside already: one copy, not one a device.
-            seq = folder.texts.open(copy.document).last_seq
-            result = await self._move(finding, f"{new_place()}/{finding.path}")
-            if result.outcome is Outcome.DONE:
-                self._moved_away(
-                    FileRecord(
-                        copy.id, finding.path, copy.document, seq, None, finding.content,
-                        finding.mode, finding.stamp,
-                    )
-                )  # fmt: skip
-            folder.render_queue.want(occupant.id)
-            return
-        if copy is not None:
-            entry = EntryID(os.urandom(16))
+        record = FileRecord(
+            occupant.id, finding.path, occupant.document, seq, None, finding.content, finding.mode, finding.stamp
+        )
+        folder.files.set(record)
+        folder.database.submit([record.save(folder.id)])
+        folder.rendered([occupant.id])
+
+    async def _stands_beside_already(self, copy: Entry, occupant: Entry, finding: Finding) -> None:
+        """Another device had this very file and put it beside already: one copy, not one a device."""
+        folder = self._folder
+        seq = folder.texts.open(copy.document).last_seq
+        result = await self._move(finding, f"{new_place()}/{finding.path}")
+        if result.outcome is Outcome.DONE:
+            self._moved_away(
+                FileRecord(
+                    copy.id, finding.path, copy.document, seq, None, finding.content, finding.mode, finding.stamp
+                )
+            )
+        folder.render_queue.want(occupant.id)
+
+    async def _keep_beside(self, entry: EntryID, occupant: Entry, finding: Finding) -> None:
+        """A file that is not what the entry at its path holds gets a name beside it, as a new entry."""
+        folder = self._folder
         beside = conflict_path(finding.path, entry)
         result = await self._move(finding, beside)
         if result.outcome is not Outcome.DONE or result.stamp is None:
             return
-        self._add(entry, beside, replace(finding, path=beside, stamp=result.stamp), changes, statements)
-        imported_entries.append(entry)
-        self._moved_away(replace(folder.files[entry], path=finding.path))
         folder.render_queue.want(occupant.id)
+        if entry in folder.catalogue.entries:
+            self._look(beside)  # another device did the same meanwhile
+            return
+        self._import([(entry, replace(finding, path=beside, stamp=result.stamp))])
+        self._moved_away(replace(folder.files[entry], path=finding.path))
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
         log.warning("conflict_copy_created", folder=folder.label, name=beside.rpartition("/")[2])

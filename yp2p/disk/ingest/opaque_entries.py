@@ -18,7 +18,6 @@ Invariants
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -35,7 +34,7 @@ from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
-from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text
+from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_entry_id
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, save_chunks
 from yp2p.identity import EntryID
@@ -180,15 +179,22 @@ class OpaqueEntries:
             self._look(record.path)
         return is_same
 
+    def _place_beside(self, record: FileRecord) -> str:
+        """Where a file steps aside to: computed, so that what comes again on two devices has one name there as well."""
+        entry = entry_id_for(b"conflict", record.entry, record.content)
+        while True:
+            beside = conflict_path(record.path, entry)
+            copy = self._folder.files.by_path(beside)
+            if copy is not None and copy.kind is record.kind and copy.content == record.content:
+                return f"{new_place()}/{record.path}"  # it stands there already
+            if copy is None and self._root.lstat(beside) is None:
+                return beside
+            entry = next_entry_id(entry)
+
     async def keep_beside(self, record: FileRecord) -> bool:
         """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
         folder = self._folder
-        beside = conflict_path(record.path, entry_id_for(b"conflict", record.entry, record.content))
-        copy = folder.files.by_path(beside)
-        if copy is not None and copy.kind is record.kind and copy.content == record.content:
-            beside = f"{new_place()}/{record.path}"  # it stands there already
-        elif copy is not None or self._root.lstat(beside) is not None:
-            beside = conflict_path(record.path, EntryID(os.urandom(16)))
+        beside = self._place_beside(record)
         result = await trio.to_thread.run_sync(
             lambda: move_away(self._root, record.path, beside, record.content, record.stamp, record.kind)
         )

@@ -24,6 +24,7 @@ import trio
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
 from yp2p.disk.render.displaced_files import DisplacedFiles
+from yp2p.disk.render.equal_entries import join_equal_entries
 from yp2p.disk.render.moves import Moves
 from yp2p.disk.render.plan import Facts, Step, plan
 from yp2p.disk.render.retries import Retries
@@ -100,6 +101,8 @@ class Render:
         folder = self._folder
         now = trio.current_time()
         self._retries.take_due(now)
+        if folder.catalogue.layout().conflicts:
+            await join_equal_entries(folder)
         self._wait_for_flood(now)
         reason = self._too_many_deletions(now)
         if reason:
