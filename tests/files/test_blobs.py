@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from yp2p.files import blobs
-from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
+from yp2p.files.blobs import Assembly, ChunkRange, WholeBlob, name_of, read_chunks, write_blobs
 from yp2p.files.inspect import Found, Stamp, inspect
 from yp2p.files.root import Root
 from yp2p.identity import FolderID
@@ -52,14 +52,14 @@ def test_chunks_are_read_from_the_very_file(root: Root) -> None:
 
 
 def test_an_assembly_goes_on_where_it_was(root: Root) -> None:
-    first = Assembly(root, BLOB, len(DATA), HASHES)
+    first = Assembly(root, BLOB, len(DATA), HASHES, "f")
     first.find()
     assert first.missing == {0, 1, 2, 3}
     assert first.put(2, CHUNKS[2])
     assert not first.put(1, CHUNKS[0])
     assert not first.put(3, b"")
     first.close()
-    second = Assembly(root, BLOB, len(DATA), HASHES)
+    second = Assembly(root, BLOB, len(DATA), HASHES, "f")
     second.find()
     assert second.missing == {0, 1, 3}
     assert second.put_all([(0, CHUNKS[0]), (1, CHUNKS[1]), (2, b"not looked at"), (3, CHUNKS[3])])
@@ -69,13 +69,13 @@ def test_an_assembly_goes_on_where_it_was(root: Root) -> None:
 
 def test_an_assembly_takes_what_the_file_before_has(root: Root) -> None:
     (root.path / "old").write_bytes(CHUNKS[3] + b"x" + DATA[: 2 * CHUNK_BYTES])  # nothing where a chunk begins
-    moved = Assembly(root, BLOB, len(DATA), HASHES)
+    moved = Assembly(root, BLOB, len(DATA), HASHES, "f")
     moved.find()
     moved.copy_from("old")
     assert moved.missing == {0, 1, 2, 3}
     moved.close()
     (root.path / "old").write_bytes(CHUNKS[1] + CHUNKS[0] + b"changed" + CHUNKS[2][7:])
-    swapped = Assembly(root, BLOB, len(DATA), HASHES)
+    swapped = Assembly(root, BLOB, len(DATA), HASHES, "f")
     swapped.find()
     swapped.copy_from("old")
     assert swapped.missing == {2, 3}
@@ -83,8 +83,8 @@ def test_an_assembly_takes_what_the_file_before_has(root: Root) -> None:
 
 
 def test_small_blobs_are_written_whole(root: Root) -> None:
-    write_blobs(root, [(BLOB, b"abc"), (bytes(32), b"")])
-    write_blobs(root, [(BLOB, b"z")])
+    write_blobs(root, [WholeBlob(BLOB, b"abc", "f"), WholeBlob(bytes(32), b"", "g")])
+    write_blobs(root, [WholeBlob(BLOB, b"z", "f")])
     assert (root.path / name_of(BLOB)).read_bytes() == b"z"
     assert (root.path / name_of(bytes(32))).read_bytes() == b""
 
@@ -144,7 +144,7 @@ def test_a_long_one_is_put_together_past_the_page_cache(
 
     monkeypatch.setattr(root, "open", opened)
     monkeypatch.setattr(os, "pwrite", write)
-    assembly = Assembly(root, BLOB, len(DATA), HASHES)
+    assembly = Assembly(root, BLOB, len(DATA), HASHES, "f")
     assembly.find()
     assert assembly.put_all([(3, CHUNKS[3]), (1, CHUNKS[1]), (0, CHUNKS[0])])
     assert assembly.missing == {2}

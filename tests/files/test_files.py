@@ -119,7 +119,7 @@ def test_stamps(root: Root) -> None:
 
 
 def _ready(root: Root, text: str, like: str | None) -> Temporary:
-    temporary = replace.create_temporary(root, replace.Purpose.of(bytes(16), 7, bytes(32)) if like else None)
+    temporary = replace.create_temporary(root, "f", replace.Purpose.of(bytes(16), 7, bytes(32)) if like else None)
     assert replace.fill_temporaries(root, [Filling(temporary, like, text.encode(), Mode.PLAIN)]) == [None]
     return temporary
 
@@ -191,7 +191,7 @@ def test_a_directory_that_goes_while_files_are_put_into_it_is_made_again(root: R
 
 
 def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
-    temporaries = [replace.create_temporary(root) for _ in range(20)]
+    temporaries = [replace.create_temporary(root, "f") for _ in range(20)]
     items = [
         Filling(t, None, f"{n}".encode(), Mode.EXECUTABLE if n == 3 else Mode.PLAIN) for n, t in enumerate(temporaries)
     ]

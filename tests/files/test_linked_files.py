@@ -105,7 +105,7 @@ def test_what_is_no_file_of_several_names_is_moved(root: Root) -> None:
 
 
 def test_it_is_told_of_what_came_out(root: Root, other: Path) -> None:
-    temporary = replace.create_temporary(root)
+    temporary = replace.create_temporary(root, "f")
     replace.fill_temporaries(root, [Filling(temporary, "f", b"two\n", Mode.PLAIN)])
     result = replace.exchange(root, temporary, "f", *_content(root, "f"))
     assert (result.outcome, result.is_linked, other.read_text()) == (Outcome.DONE, True, "one\n")

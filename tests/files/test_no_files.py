@@ -46,7 +46,7 @@ def _set_mode(root: Root, path: str) -> None:
 
 
 def _exchange(root: Root, path: str) -> None:
-    temporary = replace.create_temporary(root)
+    temporary = replace.create_temporary(root, path)
     result = replace.exchange(root, temporary, path, b"base", NO_STAMP)
     assert result.outcome is Outcome.CHANGED
 
@@ -59,13 +59,13 @@ def _move_away(root: Root, path: str) -> None:
 def _copy(root: Root, path: str) -> None:
     copy = path, Stamp.of(os.stat(root.path / path))
     [failure] = replace.fill_temporaries(
-        root, [Filling(replace.create_temporary(root), None, None, Mode.PLAIN, copy_of=copy)]
+        root, [Filling(replace.create_temporary(root, path), None, None, Mode.PLAIN, copy_of=copy)]
     )
     assert failure is not None
 
 
 def _put_like(root: Root, path: str) -> None:
-    [failure] = replace.fill_temporaries(root, [Filling(replace.create_temporary(root), path, b"", Mode.PLAIN)])
+    [failure] = replace.fill_temporaries(root, [Filling(replace.create_temporary(root, path), path, b"", Mode.PLAIN)])
     assert failure is None
 
 
@@ -74,7 +74,7 @@ def _read_chunks(root: Root, path: str) -> None:
 
 
 def _assemble(root: Root, path: str) -> None:
-    assembly = Assembly(root, b"b" * 32, 1, [chunk_hash(b"x")])
+    assembly = Assembly(root, b"b" * 32, 1, [chunk_hash(b"x")], "f")
     assembly.copy_from(path)
     assembly.close()
 

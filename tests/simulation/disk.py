@@ -39,8 +39,10 @@ REAL = SimpleNamespace(
             "chmod",
             "fchmod",
             "fchown",
+            "chown",
             "utime",
             "setxattr",
+            "removexattr",
         )
     }
 )
@@ -131,6 +133,11 @@ class SimulatedDisk:
                 if not stat.S_ISLNK(status.st_mode):
                     modes[status.st_ino] = stat.S_IMODE(status.st_mode)
         return _Snapshot(files, tuple(directories), modes)
+
+    def has_other_names(self, status: os.stat_result) -> bool:
+        """As the real one, but for the name that it has here."""
+        is_kept = os.path.lexists(self._kept / str(status.st_ino))
+        return stat.S_ISREG(status.st_mode) and status.st_nlink > 1 + is_kept
 
     def _keep(self, path: str, inode: int) -> None:
         kept = self._kept / str(inode)

@@ -17,7 +17,7 @@ from simulation.disk import PAGE_BYTES, REAL
 
 from yp2p.disk.ingest import departures, first_imports, opaque_entries
 from yp2p.disk.render import moves
-from yp2p.files import capabilities, replace, root, syscalls
+from yp2p.files import capabilities, inspect, replace, root, syscalls
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -132,8 +132,13 @@ def _sync_file_system(host: Host, descriptor: int) -> None:
     host.disk.synchronised()
 
 
+def _has_other_names(host: Host, status: os.stat_result) -> bool:
+    return host.disk.has_other_names(status)
+
+
 _IN_ORDER = (
-    "rename", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod", "fchown", "utime", "setxattr",
+    "rename", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod", "fchown", "chown", "utime", "setxattr",
+    "removexattr",
 )  # fmt: skip
 
 # By their names in `os`.
@@ -149,10 +154,12 @@ OF_OS: dict[str, Callable[..., Any]] = {
 }
 _open_beneath = _opens(syscalls.open_beneath, 2)
 _rename = _comes_in_order("rename", syscalls.rename)
+_other_names = _on_host(root.has_other_names, _has_other_names)
 _syncfs = _on_host(syscalls.sync_file_system, _sync_file_system)
 # What Python lacks, in each module that calls it.
 OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (root, "open_beneath", _open_beneath),
+    *((module, "has_other_names", _other_names) for module in (root, inspect, replace)),
     *((module, "rename", _rename) for module in (replace, capabilities)),
     *(
         (module, "sync_file_system", _syncfs)

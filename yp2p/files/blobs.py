@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from yp2p.files.inspect import Stamp, read_chunk_hashes
+from yp2p.files.new_files import NewFiles
 from yp2p.files.root import TMP, Root
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size
 
@@ -72,12 +73,31 @@ def _read_at(descriptor: int, at: int, size: int) -> bytes:
     return data
 
 
-def write_blobs(root: Root, blobs: Sequence[tuple[bytes, bytes]]) -> None:
-    """Write whole blobs, of their hash and content, each under its own name. Raises OSError."""
-    for blob, data in blobs:
-        descriptor = root.open(name_of(blob), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _open_assembly(root: Root, blob: bytes, path: str, new_files: NewFiles) -> int:
+    """The file in which a blob for `path` is assembled, made where there is none. Raises OSError."""
+    try:
+        return new_files.make(name_of(blob), path, os.O_RDWR)
+    except FileExistsError:
+        return root.open_file(name_of(blob), os.O_RDWR)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeBlob:
+    """A blob that came in one piece, and the path that it is for."""
+
+    hash: bytes
+    data: bytes
+    path: str
+
+
+def write_blobs(root: Root, blobs: Sequence[WholeBlob]) -> None:
+    """Write whole blobs, each under its own name. Raises OSError."""
+    new_files = NewFiles(root)
+    for blob in blobs:
+        descriptor = _open_assembly(root, blob.hash, blob.path, new_files)
         try:
-            _write_at(descriptor, data, 0)
+            os.ftruncate(descriptor, 0)
+            _write_at(descriptor, blob.data, 0)
         finally:
             os.close(descriptor)
 
@@ -100,17 +120,18 @@ class Assembly:
 
     Args:
         hashes: of its chunks, in order.
+        path: which it is for.
 
     Raises:
         OSError: from every method, when the disk is full or fails.
     """
 
-    def __init__(self, root: Root, blob: bytes, size: int, hashes: Sequence[bytes]) -> None:
+    def __init__(self, root: Root, blob: bytes, size: int, hashes: Sequence[bytes], path: str) -> None:
         self._root = root
         self._hashes = hashes
         self._size = size
         self.name = name_of(blob)
-        self._descriptor = root.open(self.name, os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = _open_assembly(root, blob, path, NewFiles(root))
         self._past_cache: int | None = None
         self.missing = set(range(len(hashes)))
         self._buffer = mmap.mmap(-1, _BUFFER_BYTES)  # O_DIRECT wants memory that begins at a page

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from yp2p.files.root import Root
+from yp2p.files.root import Root, has_other_names
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_hash
 from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 
@@ -195,7 +195,7 @@ def inspect(
             return ready if ready is not None and ready.stamp == stamp else Finding(path, Found.LONG, stamp)
         kind, content = base if base is not None else (None, b"")
         if status.st_size > (MAX_TEXT_BYTES if kind is Kind.TEXT else max_text_bytes):
-            return replace(_long_blob(path, descriptor), is_linked=status.st_nlink > 1)
+            return replace(_long_blob(path, descriptor), is_linked=has_other_names(status))
         with read_lease(descriptor):
             stamp = Stamp.of(os.fstat(descriptor))
             data = read_whole(descriptor, stamp.size)
@@ -203,7 +203,7 @@ def inspect(
         if after != stamp or len(data) != stamp.size:
             return Finding(path, Found.BUSY, stamp, reason="it is being written")
         found = _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
-        return replace(found, is_linked=status.st_nlink > 1)
+        return replace(found, is_linked=has_other_names(status))
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
     except OSError as error:

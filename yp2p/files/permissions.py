@@ -7,25 +7,14 @@ import os
 import stat
 
 from yp2p.files.inspect import Stamp
+from yp2p.files.new_files import ACL, CREATION_MASK
 from yp2p.files.root import Root
 from yp2p.protocol.entries import Mode
 
-_ACL = "system.posix_acl"
 
-
-def _read_umask() -> int:
-    """From proc(5): to ask by setting another one would let other threads make files with that meanwhile."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
-
-
-# The umask of this process, as it was started: what new files are not allowed.
-CREATION_MASK = _read_umask()
-
-
-def permissions(before: int | None, mode: Mode) -> int:
-    """The permission bits of a file with this mode; `before` are those it had, None for a new file."""
-    bits = 0o666 & ~CREATION_MASK if before is None else before
+def permissions(before: int, mode: Mode) -> int:
+    """The permission bits of a file with this mode; `before` are those it had, or was made with."""
+    bits = before
     if Mode.PRIVATE in mode:
         bits &= ~0o077
     elif not bits & 0o077:
@@ -44,7 +33,7 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
     """
     status = root.lstat(like) if like is not None else None
     if status is None or not stat.S_ISREG(status.st_mode):
-        os.fchmod(descriptor, permissions(None, mode))
+        os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o777, mode))
         return
     own = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
@@ -53,8 +42,11 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
     os.fchmod(descriptor, bits)
     source = root.open_file(like or "")
     try:
-        for attribute in os.listxattr(source):
-            if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute.startswith(_ACL))):
+        names = os.listxattr(source)
+        if ACL not in names and ACL in os.listxattr(descriptor):
+            os.removexattr(descriptor, ACL)  # it was made where new files get one
+        for attribute in names:
+            if not (attribute == "security.capability" or (Mode.PRIVATE in mode and attribute == ACL)):
                 os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
         os.fchmod(descriptor, bits)  # an access control list comes with bits of its own
     except OSError as error:

@@ -53,8 +53,9 @@ from yp2p.files.inspect import (
     read_lease,
     read_whole,
 )
+from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import set_permissions
-from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, write_all
+from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
@@ -112,17 +113,21 @@ class Purpose:
         return cls(entry, seq, content[:_HASH_BYTES])
 
 
-def create_temporary(root: Root, purpose: Purpose | None = None) -> Temporary:
-    """An empty file under a fresh name in `.yp2p/tmp`.
+def create_temporary(
+    root: Root, path: str, purpose: Purpose | None = None, *, new_files: NewFiles | None = None
+) -> Temporary:
+    """An empty file under a fresh name in `.yp2p/tmp`, to be put at `path`.
 
     Args:
         purpose: of a replacement; it goes into the name.
+        new_files: that of a batch.
 
     Raises:
         OSError: it cannot be made.
     """
     name = f"{TMP}/{secrets.token_hex(8)}"
-    descriptor = root.open(name, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)  # no event of our own for the watcher
+    mode = 0o666 if purpose is None else 0o600  # what is replaced has a mode
+    descriptor = (new_files or NewFiles(root)).make(name, path, os.O_RDONLY, mode)
     try:
         inode = os.fstat(descriptor).st_ino
     finally:
@@ -244,12 +249,15 @@ def _content(descriptor: int, size: int, kind: Kind) -> bytes:
     return hashlib.sha256(read_whole(descriptor, size)).digest()
 
 
-def make_symlink(root: Root, target: bytes, purpose: Purpose | None = None) -> Temporary:
-    """A symlink under a fresh name in `.yp2p/tmp`, to be put in place like a file. Raises OSError."""
+def make_symlink(
+    root: Root, path: str, target: bytes, purpose: Purpose | None = None, *, new_files: NewFiles | None = None
+) -> Temporary:
+    """A symlink under a fresh name in `.yp2p/tmp`, to be put at `path` like a file. Raises OSError."""
     made = f"{TMP}/{secrets.token_hex(8)}"
     with root.parent(made) as (directory, name):
         os.symlink(target, name, dir_fd=directory)
         inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
+    (new_files or NewFiles(root)).give_group(made, path)
     return _named_for(root, Temporary(made, inode), purpose)
 
 
@@ -337,7 +345,7 @@ def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
     same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
     mode = mode_of(displaced) if stat.S_ISREG(displaced.st_mode) else None
     odd = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
-    return Result(Outcome.DONE, stamp, out, odd, mode=mode, is_linked=displaced.st_nlink > 1)
+    return Result(Outcome.DONE, stamp, out, odd, mode=mode, is_linked=has_other_names(displaced))
 
 
 def put_new(root: Root, temporary: Temporary, path: str) -> Result:
@@ -447,7 +455,7 @@ def set_mode(root: Root, purpose: Purpose, path: str, mode: Mode, kind: Kind) ->
     if status is None:
         return None
     stamp = Stamp.of(status)
-    temporary = create_temporary(root, purpose)
+    temporary = create_temporary(root, path, purpose)
     [failure] = fill_temporaries(root, [Filling(temporary, path, None, mode, stamp.mtime_ns, copy_of=(path, stamp))])
     if failure is not None:
         discard(root, temporary.name)

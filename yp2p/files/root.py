@@ -64,6 +64,11 @@ def reopen_file(found: int, path: str, flags: int) -> int:
     return os.open(f"/proc/self/fd/{found}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
 
+def has_other_names(status: os.stat_result) -> bool:
+    """Whether a file that was found under one name has others: hard links."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+
 class Root:
     """An open folder root. `close` when done."""
 
@@ -85,7 +90,8 @@ class Root:
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file beneath the root. Raises OSError; ELOOP when a symlink is in the way."""
-        return open_beneath(self.descriptor, path, flags, mode if flags & os.O_CREAT else 0)
+        is_made = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
+        return open_beneath(self.descriptor, path, flags, mode if is_made else 0)
 
     def open_file(self, path: str, flags: int = os.O_RDONLY) -> int:
         """Open a regular file that is there, and nothing else: to open a FIFO or a device has effects.
@@ -134,7 +140,7 @@ class Root:
     def is_linked(self, path: str) -> bool:
         """Whether a file has other names: hard links."""
         status = self.lstat(path)
-        return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+        return status is not None and has_other_names(status)
 
     def birth_time_ns(self, path: str) -> int | None:
         """When the file at a path was made, in nanoseconds since 1970; None where nobody can say."""

@@ -230,12 +230,12 @@ def _make(root: Root, file: _File, item: trash.Item | None, *, is_taken: bool) -
     if item is not None and not is_taken:
         return disk.take_over(root, f"{TRASH}/{item.name}")
     if file.content.kind is Kind.SYMLINK:
-        return disk.make_symlink(root, file.content.target)
+        return disk.make_symlink(root, file.path, file.content.target)
     copy = (file.copy_of.path, file.copy_of.stamp) if file.copy_of is not None else None
     if item is not None:
         with root.parent(f"{TRASH}/{item.name}") as (directory, name):
             copy = f"{TRASH}/{item.name}", Stamp.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
-    temporary = disk.create_temporary(root)
+    temporary = disk.create_temporary(root, file.path)
     data = file.text.encode() if file.content.kind is Kind.TEXT else None
     [failure] = disk.fill_temporaries(root, [Filling(temporary, None, data, file.content.mode, copy_of=copy)])
     if failure is not None:

@@ -28,7 +28,7 @@ from contextlib import suppress
 
 import trio
 
-from yp2p.files.blobs import Assembly, ChunkRange, name_of, read_chunks, write_blobs
+from yp2p.files.blobs import Assembly, ChunkRange, WholeBlob, name_of, read_chunks, write_blobs
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -196,7 +196,7 @@ class BlobFetcher:
 
     async def _fetch(self, wanted: list[tuple[Content, EntryID]]) -> None:
         if chunk_count(wanted[0][0].size) == 1:
-            await self._fetch_small([content for content, _ in wanted])
+            await self._fetch_small(wanted)
         else:
             await self._fetch_long(*wanted[0])
 
@@ -240,22 +240,31 @@ class BlobFetcher:
 
     # --- blobs of one chunk -------------------------------------------------------------------------------------
 
-    async def _fetch_small(self, contents: list[Content]) -> None:
-        await self._link.send(Fetch(self._folder.id, tuple((content.hash, 0, 1) for content in contents)))
-        waiting = {content.hash for content in contents}
+    async def _fetch_small(self, wanted: list[tuple[Content, EntryID]]) -> None:
+        await self._link.send(Fetch(self._folder.id, tuple((content.hash, 0, 1) for content, _ in wanted)))
+        waiting = {content.hash: self._path_of(entry) for content, entry in wanted}
         while waiting:
             reply = await self._reply()
             if not isinstance(reply, Chunks):
                 continue
             came = [(blob, data) for blob, _, data in reply.chunks if blob in waiting]
-            waiting.difference_update(blob for blob, _ in came)
-            good = [(blob, data) for blob, data in came if blob == blob_hash(len(data), [chunk_hash(data)])]
-            self._ask_later({blob for blob, _ in came} - {blob for blob, _ in good})
-            self._folder.state.progress.traffic.add(sum(len(data) for _, data in good), trio.current_time())
+            good = [
+                WholeBlob(blob, data, waiting[blob])
+                for blob, data in came
+                if blob == blob_hash(len(data), [chunk_hash(data)])
+            ]
+            for blob, _ in came:
+                waiting.pop(blob, None)
+            self._ask_later({blob for blob, _ in came} - {blob.hash for blob in good})
+            self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
             await trio.to_thread.run_sync(self._write, good)
-            self._came([blob for blob, _ in good])
+            self._came([blob.hash for blob in good])
 
-    def _write(self, blobs: list[tuple[bytes, bytes]]) -> None:
+    def _path_of(self, entry: EntryID) -> str:
+        """Where an entry is to be put; in the root where that is not known any more."""
+        return self._folder.catalogue.layout().path_of.get(entry, "")
+
+    def _write(self, blobs: list[WholeBlob]) -> None:
         root = Root(self._folder.path)
         try:
             write_blobs(root, blobs)
@@ -281,7 +290,7 @@ class BlobFetcher:
             return
         root = Root(folder.path)
         try:
-            assembly = Assembly(root, blob, content.size, hashes)
+            assembly = Assembly(root, blob, content.size, hashes, self._path_of(entry))
             try:
                 await trio.to_thread.run_sync(assembly.find)
                 await self._copy_alike(content, entry, assembly)

@@ -28,7 +28,7 @@ from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
-from yp2p.files.permissions import CREATION_MASK
+from yp2p.files.new_files import CREATION_MASK
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system

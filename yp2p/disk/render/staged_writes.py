@@ -35,6 +35,7 @@ from yp2p.disk.render.retries import Retries
 from yp2p.documents.manifest import Change
 from yp2p.files import replace as disk
 from yp2p.files.inspect import Found
+from yp2p.files.new_files import NewFiles
 from yp2p.files.replace import Filling, Outcome, Purpose, Result, Temporary
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -71,12 +72,14 @@ class StagedWrite:
             self.entry, self.path, self.document, temporary, self.seq, self.content, self.mode, self.kind
         )  # fmt: skip
 
-    def temporary(self, root: Root) -> Temporary:
+    def temporary(self, root: Root, new_files: NewFiles) -> Temporary:
         """Raises OSError."""
         purpose = Purpose.of(self.entry, self.seq, self.content) if self.record is not None else None
         if self.kind is Kind.SYMLINK:
-            return disk.make_symlink(root, self.target, purpose)
-        return disk.take_over(root, self.whole, purpose) if self.whole else disk.create_temporary(root, purpose)
+            return disk.make_symlink(root, self.path, self.target, purpose, new_files=new_files)
+        if self.whole:
+            return disk.take_over(root, self.whole, purpose)
+        return disk.create_temporary(root, self.path, purpose, new_files=new_files)
 
     def filling(self, temporary: Temporary) -> Filling:
         """What goes into the temporary file."""
@@ -137,9 +140,10 @@ class StagedWrites:
         """Write the temporary files; gives those that are durable, with their intents."""
         folder = self._folder
         ready: list[tuple[StagedWrite, Intent]] = []
+        new_files = NewFiles(self._root)
         for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
             try:
-                ready.append((put, put.intent(put.temporary(self._root))))
+                ready.append((put, put.intent(put.temporary(self._root, new_files))))
             except OSError as error:
                 self._placing_is_over(put)
                 self._retries.wait(put.entry, error.strerror or str(error))

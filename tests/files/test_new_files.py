@@ -1,0 +1,177 @@
+"""A new file has what a file gets that is made in its directory: group, access control list, flags, security label."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from yp2p.files import new_files, replace
+from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
+from yp2p.files.inspect import Stamp
+from yp2p.files.replace import Filling, Outcome, Purpose
+from yp2p.files.root import TMP, Root
+from yp2p.identity import FolderID
+from yp2p.protocol.blobs import chunk_hash
+from yp2p.protocol.entries import Mode
+
+_GROUP = 12345
+_NODUMP = 0x40
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
+_ACL_ACCESS, _ACL_DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+_BLOB = b"b" * 32
+_HERE = 0xFFFFFFFF
+# u::rwx, u:4711:rwx, g::rwx, m::rwx, o::---
+_TEAM = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 7, _HERE), (2, 7, 4711), (4, 7, _HERE), (16, 7, _HERE), (32, 0, _HERE))
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Root]:
+    (tmp_path / "folder").mkdir()
+    found = Root(tmp_path / "folder")
+    found.prepare(FolderID(b"f" * 16))
+    (found.path / "team").mkdir()
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=[True, False], ids=["unnamed", "by hand"])
+def is_unnamed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the file system has files without a name."""
+    if not request.param:
+
+        def cannot(*_: object) -> None:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+        monkeypatch.setattr(new_files.NewFiles, "_make_unnamed", cannot)
+    return bool(request.param)
+
+
+def _text(root: Root, path: str) -> None:
+    temporary = replace.create_temporary(root, path)
+    assert replace.fill_temporaries(root, [Filling(temporary, None, b"text", Mode.PLAIN)]) == [None]
+    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+
+
+def _copy(root: Root, path: str) -> None:
+    (root.path / "old").write_bytes(b"old")
+    temporary = replace.create_temporary(root, path)
+    copy = "old", Stamp.of((root.path / "old").stat())
+    assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN, copy_of=copy)]) == [None]
+    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+
+
+def _put_blob(root: Root, path: str) -> None:
+    temporary = replace.take_over(root, name_of(_BLOB))
+    assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN)]) == [None]
+    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+
+
+def _small_blob(root: Root, path: str) -> None:
+    write_blobs(root, [WholeBlob(_BLOB, b"\xff", path)])
+    _put_blob(root, path)
+
+
+def _long_blob(root: Root, path: str) -> None:
+    assembly = Assembly(root, _BLOB, 1, [chunk_hash(b"\xff")], path)
+    assembly.find()
+    assert assembly.put(0, b"\xff")
+    assembly.close()
+    _put_blob(root, path)
+
+
+_WAYS = (_text, _copy, _small_blob, _long_blob)
+ways = pytest.mark.parametrize("way", _WAYS, ids=lambda way: way.__name__.strip("_"))
+
+
+@ways
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_the_group_of_a_directory_that_gives_it(root: Root, way: Callable[[Root, str], None], is_unnamed: bool) -> None:
+    os.chown(root.path / "team", -1, _GROUP)
+    os.chmod(root.path / "team", 0o2775)
+    way(root, "team/f")
+    way(root, "team/new/f")
+    way(root, "f")
+    assert (root.path / "team/f").stat().st_gid == _GROUP
+    assert (root.path / "team/new/f").stat().st_gid == _GROUP
+    assert (root.path / "f").stat().st_gid == os.getegid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_a_symlink_has_the_group_as_well(root: Root) -> None:
+    os.chown(root.path / "team", -1, _GROUP)
+    os.chmod(root.path / "team", 0o2775)
+    assert replace.put_new(root, replace.make_symlink(root, "team/link", b"f"), "team/link").outcome is Outcome.DONE
+    assert (root.path / "team/link").lstat().st_gid == _GROUP
+
+
+@ways
+def test_the_access_control_list_of_the_directory(
+    root: Root, way: Callable[[Root, str], None], is_unnamed: bool
+) -> None:
+    os.setxattr(root.path / "team", _ACL_DEFAULT, _TEAM)
+    (root.path / "team/made").touch(0o666)
+    way(root, "team/f")
+    way(root, "f")
+    assert os.getxattr(root.path / "team/f", _ACL_ACCESS) == os.getxattr(root.path / "team/made", _ACL_ACCESS)
+    assert (root.path / "team/f").stat().st_mode == (root.path / "team/made").stat().st_mode
+    assert _ACL_ACCESS not in os.listxattr(root.path / "f")
+
+
+@ways
+def test_nothing_of_a_list_that_only_our_own_directory_has(
+    root: Root, way: Callable[[Root, str], None], is_unnamed: bool
+) -> None:
+    os.setxattr(root.path / TMP, _ACL_DEFAULT, _TEAM)
+    (root.path / "team/made").touch(0o666)
+    way(root, "team/f")
+    assert _ACL_ACCESS not in os.listxattr(root.path / "team/f")
+    assert (root.path / "team/f").stat().st_mode == (root.path / "team/made").stat().st_mode
+
+
+def test_a_file_that_is_replaced_keeps_that_it_has_no_list(root: Root, is_unnamed: bool) -> None:
+    (root.path / "team/f").write_text("old")
+    os.chmod(root.path / "team/f", 0o644)
+    os.setxattr(root.path / "team", _ACL_DEFAULT, _TEAM)
+    temporary = replace.create_temporary(root, "team/f", Purpose.of(b"e" * 16, 1, b"c" * 32))
+    assert replace.fill_temporaries(root, [Filling(temporary, "team/f", b"new", Mode.PLAIN)]) == [None]
+    made = root.path / temporary.name
+    assert (stat.S_IMODE(made.stat().st_mode), _ACL_ACCESS in os.listxattr(made)) == (0o644, False)
+
+
+@ways
+def test_the_flags_of_the_directory(root: Root, way: Callable[[Root, str], None]) -> None:
+    if not _set_flags(root.path / "team", _NODUMP):
+        pytest.skip("this file system has no flags")
+    way(root, "team/f")
+    way(root, "f")
+    assert _flags(root.path / "team/f") & _NODUMP
+    assert not _flags(root.path / "f") & _NODUMP
+
+
+def _flags(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return int.from_bytes(fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8))[:4], "little")
+    finally:
+        os.close(descriptor)
+
+
+def _set_flags(path: Path, flags: int) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", flags))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
