@@ -1,15 +1,19 @@
-"""What a device answers who asks for its blobs, when it cannot read them."""
+"""What a device answers who asks for its blobs, and what it takes, when its disk is not to be had."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 from bridge import open_bridge
 
-from yp2p.peers.blob_transfer import BlobServer
+from yp2p.identity import EntryID
+from yp2p.peers.blob_transfer import BlobFetcher, BlobServer
+from yp2p.protocol.blobs import blob_hash, chunk_hash
+from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 
 
@@ -46,3 +50,46 @@ def test_who_asks_while_the_disk_is_away_is_told_that_there_is_nothing(tmp_path:
             assert hashes.hashes == ()
 
     trio.run(test, clock=trio.testing.MockClock(rate=1))
+
+
+@pytest.mark.parametrize("reason", ["problem", "confirmation_reason"])
+def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Path, reason: str) -> None:
+    async def test() -> None:
+        directory = tmp_path / "dir"
+        directory.mkdir()
+        (directory / "b.bin").write_bytes(bytes(100))
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            folder = bridge.folder
+            record = folder.files.by_path("b.bin")
+            assert record is not None
+            setattr(folder.state, reason, "why")
+            server: Any = _Link()
+            give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](2)
+            await give.send(Fetch(folder.id, ((record.content, 0, 1),)))
+            await give.send(ChunkHashesQuery(folder.id, record.content))
+            give.close()
+            await BlobServer(folder, server).serve(take)
+            chunks, hashes = server.sent
+            assert [data for _, _, data in chunks.chunks] == [b""]
+            assert hashes.hashes == ()
+
+            wanted, data = EntryID(b"x" * 16), b"\1" * 50
+            blob = blob_hash(len(data), [chunk_hash(data)])
+            folder.files.blobs.want(wanted, Content.blob(blob, len(data), Mode.PLAIN, 1))
+            asked: Any = _Link()
+            fetcher = BlobFetcher(folder, asked)
+            nursery.start_soon(fetcher.run)
+            fetcher.wake()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert not asked.sent, "nothing is asked for"
+            setattr(folder.state, reason, "")
+            folder.state.touch()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert len(asked.sent) == 1, "until it goes on"
+            setattr(folder.state, reason, "why")
+            await fetcher.deliver(Chunks(folder.id, ((blob, 0, data),)))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert not list((directory / ".yp2p/tmp").glob("blob-*")), "what comes then is not taken"
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,14 +10,15 @@ from typing import Any, cast
 import pytest
 import trio
 import trio.testing
-from bridge import FOLDER, OWN, PEER, open_bridge
+from bridge import FOLDER, OWN, PEER, clock, open_bridge
 
+from yp2p.folder.folder import Folder
 from yp2p.folder.notices import Notices
 from yp2p.identity import EntryID
 from yp2p.peers.peers import Peers
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import BothChanged, FolderState, Side
+from yp2p.protocol.messages import Ack, BothChanged, Condition, FolderCondition, FolderState, Side
 
 _SIDE = Side("", (), 0)
 _TOLD = BothChanged(FOLDER, EntryID(bytes(16)), False, 1, "", "", "", (_SIDE, _SIDE))
@@ -104,3 +106,78 @@ async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_f
         Peers._open_sessions(peers, PEER, linked, nursery)
         assert folder.observers.sessions[PEER] is linked.sessions[folder.id]
         nursery.cancel_scope.cancel()
+
+
+def _state(session: FolderSession, folder: Folder, *, settled: bool) -> FolderState:
+    """What a peer says that has what we have."""
+    own = session._announcements.state()
+    return FolderState(folder.id, own.membership, own.manifest, own.tree, settled, 0, 0)
+
+
+async def test_a_peer_is_in_sync_only_when_its_disk_is(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("a\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder = bridge.folder
+        link: Any = Wire()
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session.register()
+        nursery.start_soon(session.run)
+
+        async def hears(message: FolderState | FolderCondition) -> None:
+            await session.deliver(message)
+            await trio.testing.wait_all_tasks_blocked()
+
+        await hears(_state(session, folder, settled=False))
+        assert session.compared
+        assert not session.in_sync, "it knows all, and has not written it: also of an earlier link"
+        record = folder.files.by_path("a.txt")
+        assert record is not None
+        await hears(FolderCondition(folder.id, Condition.WORKING, (record.entry,)))
+        assert list(session.behind) == [record.entry]
+        await hears(_state(session, folder, settled=True))
+        assert not session.in_sync
+        await hears(FolderCondition(folder.id, Condition.NONE))
+        assert session.in_sync
+        for condition in (Condition.PAUSED, Condition.AWAITING_CONFIRMATION):
+            await hears(FolderCondition(folder.id, condition))
+            assert not session.in_sync
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("a\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder = bridge.folder
+        folder.state.settled = True
+        link: Any = Wire()
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session.register()
+        nursery.start_soon(session.run)
+        await _said(link, lambda said: isinstance(said, FolderState) and said.settled)
+        record = folder.files.by_path("a.txt")
+        assert record is not None
+        folder.rendered([record.entry])
+        await _said(link, lambda said: isinstance(said, Ack))
+        link.sent.clear()
+        folder.state.hold("many files were deleted")
+        folder.rendered([record.entry])
+        await _said(link, lambda said: isinstance(said, FolderState) and not said.settled)
+        await _said(link, lambda said: said == FolderCondition(folder.id, Condition.AWAITING_CONFIRMATION))
+        assert not any(isinstance(said, Ack) for said in link.sent)
+        folder.state.hold("")
+        folder.state.settled = True
+        await _said(link, lambda said: said == FolderCondition(folder.id, Condition.NONE))
+        await _said(link, lambda said: isinstance(said, FolderState) and said.settled)
+        nursery.cancel_scope.cancel()
+
+
+async def _said(link: Any, wanted: Callable[[object], bool]) -> None:
+    with trio.fail_after(20):
+        while not any(wanted(said) for said in link.sent):
+            clock().jump(0.1)
+            await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked(0.001)

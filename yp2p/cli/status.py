@@ -64,7 +64,8 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
         elif device["in_sync"]:
             how = "in sync"
         else:
-            how = f"{device['behind']} entries behind" if device["behind"] else "comparing"
+            behind = f"{device['behind']} entries behind" if device["behind"] else ""
+            how = ", ".join(filter(None, (device["condition"], behind))) or "comparing"
         lines.append(f"             {device['name']}: {how}")
     lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])

@@ -34,7 +34,7 @@ def command(timeout: float | None, alone: bool, as_json: bool) -> None:
 def _check(answer: dict[str, Any], timeout: float | None, *, alone: bool) -> None:
     """Raises WaitTimeout, NobodyConnected."""
     if not answer["in_sync"]:
-        raise WaitTimeout(f"not in sync after {timeout:g} s; `yp2p status` shows what is missing")
+        raise WaitTimeout(f"not in sync after {timeout:g} s: {answer['missing']}")
     if answer["alone"] and not alone:
         folders = ", ".join(repr(label) for label in answer["alone"])
         raise NobodyConnected(

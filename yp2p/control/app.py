@@ -5,7 +5,7 @@ GET     /v1/status            what `yp2p status --json` prints
 POST    /v1/share             {path, label?}           -> {code, ...}
 POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
-POST    /v1/wait              {timeout_s?}             -> {in_sync, alone}
+POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
 POST    /v1/resume            {folder?, accept}        -> {label}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
@@ -57,7 +57,7 @@ class Device(Protocol):
 
     async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
 
-    async def wait(self) -> None: ...
+    async def wait(self, limit_s: float) -> str: ...
 
     def alone(self) -> list[str]: ...
 
@@ -140,10 +140,10 @@ class _Control:
         return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s)
 
     async def wait(self, wanted: WaitRequest) -> Any:
-        limit = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
-        with trio.move_on_after(limit) as scope:
-            await self._device.wait()
-        return {"in_sync": not scope.cancelled_caught, "alone": self._device.alone()}
+        limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
+        missing = await self._device.wait(limit_s)
+        answer = {"in_sync": not missing, "alone": self._device.alone()}
+        return answer | {"missing": missing} if missing else answer
 
     async def resume(self, wanted: ResumeRequest) -> Any:
         return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}

@@ -161,9 +161,9 @@ class Device:
         """Bring back what a save removed."""
         return await trash.bring_back_removed(self.folders, number)
 
-    async def wait(self) -> None:
-        """Return when every folder is in sync with every connected device."""
-        await self._in_sync.wait()
+    async def wait(self, limit_s: float) -> str:
+        """Return when all is in sync with the connected devices, or at the limit; gives what is missing then."""
+        return await self._in_sync.wait(limit_s)
 
     def alone(self) -> list[str]:
         """The labels of the folders that no other device is connected for."""

@@ -1,4 +1,8 @@
-"""Waiting until every folder is in sync with every connected device."""
+"""Waiting until every folder is in sync with every connected device.
+
+In sync means on the disk (invariant 10b), here and there: nothing is on its way, nothing is still to come. A folder of
+which no other device is connected is in sync with nobody: what was just saved may be nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID
 from yp2p.peers.peers import Peers
 
-# For this long after a start, a pairing or a lost link, `wait` counts on the devices it knows to come.
+# For this long after a start or a pairing `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
 _PROBE_LIMIT_S = 5.0
 _PROBE_INTERVAL_S = 0.02
@@ -30,42 +34,73 @@ class InSync:
         """The devices that are known are about to link."""
         self._expecting_since = trio.current_time()
 
-    async def wait(self) -> None:
-        """Return when every folder is in sync with every connected device."""
-        while not await self._is_in_sync():
-            await trio.sleep(_PROBE_INTERVAL_S)
-            async with trio.open_nursery() as nursery:
-                nursery.cancel_scope.deadline = trio.current_time() + _LOOK_AGAIN_S
-                for folder in self._folders.by_id.values():
-                    nursery.start_soon(cancel_when, folder.state.changed, nursery.cancel_scope)
-                await trio.sleep_forever()
+    async def wait(self, limit_s: float) -> str:
+        """Return when every folder is in sync with every connected device, or at the limit; gives what is missing then.
+
+        Args:
+            limit_s: how long to wait for that at most; infinite: as long as it takes.
+        """
+        missing = "the other devices have not answered yet"
+        with trio.move_on_after(limit_s):
+            while missing := await self._missing():
+                await self._change()
+        return missing
 
     def alone(self) -> list[str]:
         """The labels of the folders that no other device is connected for."""
-        return [
-            folder.label
-            for folder in self._folders.by_id.values()
-            if not any(self._peers.session(device, folder.id) for device in folder.membership.members)
-        ]
+        return [folder.label for folder in self._folders.by_id.values() if self._is_alone(folder)]
 
-    async def _is_in_sync(self) -> bool:
-        peers, folders = self._peers, self._folders.by_id.values()
+    def _is_alone(self, folder: Folder) -> bool:
+        return not any(self._peers.session(device, folder.id) for device in folder.membership.members)
+
+    async def _change(self) -> None:
+        """Return when something changed in a folder, or after a moment."""
+        await trio.sleep(_PROBE_INTERVAL_S)
+        async with trio.open_nursery() as nursery:
+            nursery.cancel_scope.deadline = trio.current_time() + _LOOK_AGAIN_S
+            for folder in self._folders.by_id.values():
+                nursery.start_soon(cancel_when, folder.state.changed, nursery.cancel_scope)
+            await trio.sleep_forever()
+
+    async def _missing(self) -> str:
+        """What keeps us from being in sync, for people; empty when we are."""
+        peers = self._peers
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
         if is_expecting and any(not peers.is_linked(device) for device in peers.known()):
-            return False
-        states = [folder.state for folder in folders]
-        if any(state.pause_reason or not state.settled or not state.adopted for state in states):
-            return False
-        answers: list[bool] = []
+            return "other devices are expected to connect"
+        for folder in self._folders.by_id.values():
+            if reason := _missing_here(folder, is_alone=self._is_alone(folder)):
+                return f"{folder.label!r}: {reason}"
+        return await self._missing_there()
+
+    async def _missing_there(self) -> str:
+        """Ask the connected devices."""
+        peers = self._peers
+        behind: list[str] = []
 
         async def ask(device: DeviceID, folder: Folder) -> None:
             session = peers.session(device, folder.id)
-            answers.append(session is not None and await session.probe())
+            if session is None or not await session.probe():
+                behind.append(f"{folder.label!r}: {folder.name_of(device)} has not everything on its disk")
 
         with trio.move_on_after(_PROBE_LIMIT_S) as scope:
             async with trio.open_nursery() as nursery:
-                for folder in folders:
+                for folder in self._folders.by_id.values():
                     for device in folder.membership.members:
                         if peers.is_linked(device):
                             nursery.start_soon(ask, device, folder)
-        return not scope.cancelled_caught and all(answers)
+        if scope.cancelled_caught:
+            return f"a device did not answer within {_PROBE_LIMIT_S:.0f} s"
+        return behind[0] if behind else ""
+
+
+def _missing_here(folder: Folder, *, is_alone: bool) -> str:
+    """Why a folder's disk here is not what it is to be; what can come from nobody is not missed."""
+    state = folder.state
+    if state.pause_reason:
+        return f"it is paused: {state.pause_reason}"
+    if not state.adopted:
+        return "it waits for the first device"
+    if not (is_alone or folder.is_complete()):
+        return f"{folder.files_to_go()} files are still to come"
+    return "" if state.settled else "files are being read or written"

@@ -12,6 +12,15 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.history.conflicts import conflict_files
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
 from yp2p.peers.peers import Peers
+from yp2p.protocol.messages import Condition
+
+# What stands between what another device announced and its disk, as `status` says it.
+_CONDITIONS = {
+    Condition.NONE: "",
+    Condition.WORKING: "working",
+    Condition.PAUSED: "paused there: its directory or marker is missing",
+    Condition.AWAITING_CONFIRMATION: "paused there: many deletions wait for a decision",
+}
 
 
 class Status:
@@ -115,8 +124,9 @@ class Status:
             "id": format_device_id(device),
             "name": self._name_of(device),
             "connected": session is not None,
-            "in_sync": session is not None and folder.state.settled and session.in_sync,
+            "in_sync": session is not None and folder.state.settled and folder.is_complete() and session.in_sync,
             "behind": len(session.behind) if session is not None else None,
+            "condition": _CONDITIONS[session.condition] if session is not None else "",
         }
 
 

@@ -158,8 +158,9 @@ class Disk:
         root.probe()
         self._first_scan = True
         rules = await self._ignore_rules(root)
-        folder.state.problem = ""
         folder.state.settled = False
+        folder.state.problem = ""
+        folder.state.touch()
         folder.state.file_system = root.capabilities
         self._changed.scan_wanted = self._first_scan = True
         self._scan_at = trio.current_time() + _ASK_PEERS_S
@@ -204,7 +205,6 @@ class Disk:
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
         if folder.state.confirmation_reason and self._accepts is None:
-            self._settle(busy=False)
             return True
         if folder.state.confirmation_reason:
             await self._scan(root, watcher)
@@ -231,7 +231,7 @@ class Disk:
                 folder.render_queue.is_woken,
             )
         )  # fmt: skip
-        self._settle(busy=busy)
+        folder.state.settled = not busy
         return True
 
     async def _look_at_changed(self, root: Root, watcher: Watcher, ingest: Ingest) -> None:
@@ -261,11 +261,6 @@ class Disk:
             self._after_power_cut = False
             self.scanned.set()
             ingest.damage.end()
-
-    def _settle(self, *, busy: bool) -> None:
-        if self._folder.state.settled == busy:
-            self._folder.state.settled = not busy
-            self._folder.state.touch()
 
     def resume(self, *, accept: bool) -> None:
         """Do the deletions that wait for a person, or bring back what was deleted.

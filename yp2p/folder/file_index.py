@@ -115,7 +115,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         if record is not None and self.at.get(record.path) == entry:
             del self.at[record.path]
         self._unlist(record)
-        self.waiting.entries.pop(entry, None)
+        self.waiting.done(entry)
         self._changed(entry, record, None)
 
     def _unlist(self, record: FileRecord | None) -> None:

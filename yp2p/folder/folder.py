@@ -9,6 +9,7 @@ Invariants
     * `leaves` has a leaf for exactly the live entries whose document, or whose content on the disk, is here.
     * `files.blobs.wanted` holds exactly the live blobs whose content is not on the disk where it belongs.
     * `render_queue` holds every entry whose file may differ from what the documents say.
+    * `files.waiting.entries` has live entries and those whose file is there: what waits has a name.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Folder:
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(folder, database, clients, self.edits.accept, self.edits.meetings.receive)
         self.files = FileIndex(folder, database, self.render_queue, self._opaque_changed)
+        self.files.waiting.changed = self.state.touch
         self.catalogue = Catalogue(folder, database, clients, self.texts, self.observers, self._entries_changed)
         self.leaves = Leaves(self.leaf)
 
@@ -113,7 +115,21 @@ class Folder:
     def _entry_changed(self, entry: EntryID) -> None:
         self.catalogue.touched(entry)
         self._note_wanted(entry)
+        if not self._may_wait(entry):
+            self.files.waiting.done(entry)
         self.leaves.set(entry)
+
+    def _may_wait(self, entry: EntryID) -> bool:
+        """Whether there is something to wait for: a file that is to come, or one that is to go."""
+        if entry in self.files.ignored:
+            return False
+        found = self.catalogue.entries.get(entry)
+        return entry in self.files or (found is not None and self.catalogue.is_alive(found))
+
+    def note_waiting(self, entry: EntryID, reason: str) -> None:
+        """The file of an entry cannot be brought in step now; nothing where there is no such entry any more."""
+        if self._may_wait(entry):
+            self.files.waiting.note(entry, reason)
 
     def _opaque_changed(self, entry: EntryID) -> None:
         """What is no text is here as long as its file is."""
@@ -141,6 +157,8 @@ class Folder:
         ignored = self.files.ignored
         if is_ignored != (entry in ignored):
             (ignored.add if is_ignored else ignored.discard)(entry)
+            if is_ignored:
+                self.files.waiting.done(entry)
             self._note_wanted(entry)
             self.leaves.set(entry)
 
@@ -188,6 +206,10 @@ class Folder:
         """How many entries have no file yet, or an older one."""
         alive, wanted = self.catalogue.layout().path_of.keys(), self.files.blobs.wanted.keys()
         return len(alive - self.files.keys() - self.files.ignored) + len(wanted & self.files.keys())
+
+    def is_complete(self) -> bool:
+        """Whether everything that other devices have, as far as they told, is here."""
+        return not self.files.blobs.wanted and not self.catalogue.missing_documents()
 
     def rendered(self, entries: Iterable[EntryID]) -> None:
         """The files of these entries were brought in step: tell the peers."""

@@ -35,7 +35,6 @@ class FolderState:
         adopted: whether it has been compared with the device it was joined through, or was shared here.
         problem: why the root cannot be used; empty when it can.
         confirmation_reason: why a person has to say how to go on; empty when nobody has to.
-        settled: whether everything that was seen on the disk is in the documents, and the reverse.
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
@@ -49,7 +48,7 @@ class FolderState:
         self.adopted = adopted
         self.problem = ""
         self.confirmation_reason = confirmation_reason
-        self.settled = False
+        self._settled = False
         self.is_scanned = False
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
@@ -60,6 +59,21 @@ class FolderState:
     def pause_reason(self) -> str:
         """Why nothing is read from or written to the disk now; empty when all is well."""
         return self.problem or self.confirmation_reason
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was seen on the disk is in the documents, and the reverse.
+
+        Never while the folder is paused: whatever it had come to, nobody knows what the disk holds by now, and what
+        comes in is not written to it.
+        """
+        return self._settled and not self.pause_reason
+
+    @settled.setter
+    def settled(self, settled: bool) -> None:
+        if self._settled != settled:
+            self._settled = settled
+            self.touch()
 
     @property
     def activity(self) -> Activity:
@@ -77,6 +91,7 @@ class FolderState:
 
     def hold(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
+        self._settled = False
         self.confirmation_reason = reason
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")

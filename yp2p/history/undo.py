@@ -148,7 +148,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
 async def settle(folder: Folder) -> None:
     """Wait a moment for what was saved just now."""
     with trio.move_on_after(_SETTLE_S):
-        while not folder.state.settled:
+        while not folder.state.settled and not folder.state.pause_reason:
             await folder.state.changed.wait()
 
 

@@ -1,7 +1,8 @@
 """Acknowledgements: what the peer of a folder session is known to have as we have it, and telling it what is here.
 
 An `Ack` says that an entry is stored and on disk here in exactly this version; an entry is shown in sync with a device
-only when that device acknowledged what we have (invariant 10).
+only when that device acknowledged what we have (invariant 10). A folder that is paused acknowledges nothing: nobody
+knows what its disk holds. What it holds is told once it has settled again, by the announcement.
 
 Invariants
     * `behind` holds every entry that the peer is not known to have as we have it.
@@ -46,6 +47,12 @@ class Acks:
         self._to_send.add(entry)
         self._work.set()
 
+    def are_behind(self, entries: Iterable[EntryID]) -> None:
+        """The peer says that the files of these entries wait there."""
+        for entry in entries:
+            if entry in self._folder.catalogue.entries:
+                self.behind.setdefault(entry, None)
+
     def take(self, leaves: Iterable[tuple[EntryID, Leaf]]) -> None:
         """The peer has these entries stored and on its disk."""
         for entry, leaf in leaves:
@@ -65,6 +72,8 @@ class Acks:
             # no await: what is rendered from now on is acknowledged in the next round
             self._work = trio.Event()
             entries, self._to_send = self._to_send, set()
+            if folder.state.pause_reason:
+                continue
             leaves: list[tuple[EntryID, Leaf]] = []
             for entry in entries:
                 # What programs type is not asked for its digest; it comes back here when it is on the disk.

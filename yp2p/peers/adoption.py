@@ -26,6 +26,8 @@ _MAX_BYTES = 32 << 20
 
 async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) -> int:
     """Take what `peer` announced and what stands on our disk already; gives how many documents that were."""
+    if folder.state.pause_reason:
+        return 0  # nothing is read from its disk
     path_of = folder.catalogue.layout().path_of
     wanted = {
         path: leaf

@@ -1,7 +1,8 @@
 """Announcements: one digest over everything, said when it changes; equal ones are the proof of being in sync.
 
 `FolderState` is over membership, manifest and entries. It is said when a session starts, when the folder has settled
-after changes, and on a slow heartbeat. With a number (a nonce) it asks for the peer's state, which answers with it.
+after changes, when it is paused (then it is not settled), and on a slow heartbeat. With a number (a nonce) it asks for
+the peer's state, which answers with it.
 
 Invariants
     * A state is sent only when what it contains is durable (invariant 1).
@@ -47,6 +48,11 @@ class Announcements:
         )  # fmt: skip
 
     @property
+    def is_settled_there(self) -> bool:
+        """Whether the peer's disk was what it announced last."""
+        return self.of_peer is not None and self.of_peer.settled
+
+    @property
     def is_equal(self) -> bool:
         """Whether we have what the peer announced last."""
         return self.of_peer is not None and self.of_peer.same_as(self.state())
@@ -74,13 +80,17 @@ class Announcements:
                 await self.send()
 
     def _is_news(self, state: FolderState) -> bool:
+        """Whether the peer has to hear this: other digests, the disk is what they say, or will not be for long."""
         sent = self._sent
-        return sent is None or not state.same_as(sent) or (state.settled and not sent.settled)
+        if sent is None or not state.same_as(sent):
+            return True
+        return state.settled != sent.settled and (state.settled or bool(self._folder.state.pause_reason))
 
     async def _wait_until_settled(self) -> None:
-        """Return when the folder is settled and nothing changed for a moment."""
+        """Return when the folder is settled, or paused, and nothing changed for a moment."""
+        state = self._folder.state
         while True:
-            changed, is_settled = self._folder.state.changed, self._folder.state.settled
+            changed, is_settled = state.changed, state.settled or bool(state.pause_reason)
             if not is_settled:
                 await changed.wait()
             await trio.sleep(_SETTLE_S)  # and not woken by every keystroke meanwhile

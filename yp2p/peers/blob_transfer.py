@@ -10,6 +10,9 @@ Theory of operation
     does not have one (any more); others are asked then, and it again after a while. A blob that cannot be written waits
     likewise, and holds up no other one.
 
+    While the folder is paused here nothing is read from its disk or written to it: the peer is told that we do not have
+    what it asks for, and what comes for us is not taken, but asked for again later.
+
     Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
 
 Invariants
@@ -65,6 +68,10 @@ _ALIKE_BYTES, _MOST_ALIKE = 4 << 20, 32
 MAX_REQUESTS_WAITING = 2 * _WINDOW
 
 
+class _Paused(Exception):
+    """The folder is paused here: its disk is not touched."""
+
+
 class BlobServer:
     """Answers a peer's requests for one folder."""
 
@@ -82,6 +89,8 @@ class BlobServer:
 
     async def _hashes(self, blob: bytes) -> list[bytes]:
         folder = self._folder
+        if folder.state.pause_reason:
+            return []
         entry = folder.files.blobs.file_with(blob)
         hashes = folder.files.chunk_hashes(blob) if entry is not None else []
         if entry is None or hashes:
@@ -134,6 +143,8 @@ class BlobServer:
 
     def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
         """Blocks: in a worker thread."""
+        if self._folder.state.pause_reason:
+            return [[b""] * piece.count for piece in pieces]
         try:
             root = Root(self._folder.path)
         except OSError:
@@ -172,6 +183,8 @@ class BlobFetcher:
             with trio.move_on_at(min(self._not_before.values(), default=math.inf)):
                 await self._work.wait()
             self._work = trio.Event()
+            while self._folder.state.pause_reason:
+                await self._folder.state.changed.wait()
             while wanted := self._next():
                 blobs = {content.hash for content, _ in wanted}
                 self._blobs.fetching |= blobs
@@ -181,7 +194,7 @@ class BlobFetcher:
                         await self._fetch(wanted)
                 except OSError as error:
                     self._cannot_write(wanted, error)
-                except trio.TooSlowError:
+                except (trio.TooSlowError, _Paused):
                     self._ask_later(blobs)
                 finally:
                     self._is_asking = False
@@ -202,7 +215,7 @@ class BlobFetcher:
 
     def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
         for content, entry in wanted:
-            self._folder.files.waiting.entries[entry] = error.strerror or str(error)
+            self._folder.note_waiting(entry, error.strerror or str(error))
             if error.errno == errno.ENOSPC:
                 self._blobs.garbage.add(content.hash)
         now = trio.current_time()
@@ -214,6 +227,8 @@ class BlobFetcher:
     def _next(self) -> list[tuple[Content, EntryID]]:
         """A batch of blobs of one chunk, or a longer one; empty when nothing is left that this peer may have."""
         folder, blobs = self._folder, self._blobs
+        if folder.state.pause_reason:
+            return []
         small: dict[bytes, tuple[Content, EntryID]] = {}
         long: list[tuple[Content, EntryID]] = []
         size, now = 0, trio.current_time()
@@ -235,8 +250,12 @@ class BlobFetcher:
         return list(small.values()) or long
 
     async def _reply(self) -> ChunkHashes | Chunks:
+        """Raises trio.TooSlowError, and _Paused: what came is not to be written."""
         with trio.fail_after(_REPLY_LIMIT_S):
-            return await self._replies.receive()
+            reply = await self._replies.receive()
+        if self._folder.state.pause_reason:
+            raise _Paused
+        return reply
 
     # --- blobs of one chunk -------------------------------------------------------------------------------------
 

@@ -157,8 +157,9 @@ class Reconciliation:
         if difference is None:
             return
         self._theirs = {entry: leaf for leaves in difference.theirs.values() for entry, leaf in leaves.items()}
-        for entry in [entry for entry in self._behind if not difference.has(entry)]:
-            del self._behind[entry]
+        if self._is_on_disk_there():
+            for entry in [entry for entry in self._behind if not difference.has(entry)]:
+                del self._behind[entry]
         syncing: list[Provider | None] = []
         suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
         for number, bucket in enumerate(difference.buckets):
@@ -174,7 +175,8 @@ class Reconciliation:
     def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
         if ours == theirs:
-            self._behind.pop(entry, None)
+            if self._is_on_disk_there():
+                self._behind.pop(entry, None)
             return None
         self._behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
@@ -185,6 +187,11 @@ class Reconciliation:
             return self._channels.sync_again(theirs.document)
         self._folder.catalogue.wanted.add(theirs.document)
         return None
+
+    def _is_on_disk_there(self) -> bool:
+        """Whether the peer's leaves speak of its files: else they only say which documents it has."""
+        state = self._of_peer()
+        return state is not None and state.settled
 
     async def _repair(self, suspects: dict[EntryID, tuple[Leaf, Leaf]]) -> None:
         """What looked diverged twice, in the same way, has."""

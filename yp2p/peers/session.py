@@ -7,7 +7,8 @@ Theory of operation
     that both sides have get a provider; documents that only the peer has are pulled, many in one message. Each side
     asks for itself, and answers the other (`answers.py`), so that nobody has to lead.
 
-    Live edits open a channel (`channels.py`). What is stored and on disk is acknowledged (`acks.py`).
+    Live edits open a channel (`channels.py`). What is stored and on disk is acknowledged (`acks.py`);
+    why what was announced is not on the disk is told as well (`conditions.py`).
 
 Invariants
     * Everything that is sent is durable first (invariant 1).
@@ -27,6 +28,7 @@ from yp2p.peers.announcements import HEARTBEAT_S, Announcements
 from yp2p.peers.answers import Answers
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
+from yp2p.peers.conditions import Conditions
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
 from yp2p.protocol import channel as channel_messages
@@ -39,8 +41,10 @@ from yp2p.protocol.messages import (
     ChunkHashes,
     ChunkHashesQuery,
     Chunks,
+    Condition,
     Documents,
     Fetch,
+    FolderCondition,
     FolderLinks,
     FolderMessage,
     FolderState,
@@ -74,6 +78,7 @@ class FolderSession:
         self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared)
         self._acks = Acks(folder, link, self._channels.agreed)
         self._announcements = Announcements(folder, link, self._acks.caught_up)
+        self._conditions = Conditions(folder, link, self._acks.are_behind)
         self._answers = Answers(folder, link)
         self._fetcher = BlobFetcher(folder, link)
         self._reconciliation = Reconciliation(
@@ -103,8 +108,14 @@ class FolderSession:
 
     @property
     def in_sync(self) -> bool:
-        """Whether the peer acknowledged everything we have, and we have what it announced last."""
-        return self.compared and not self.behind and self._announcements.is_equal
+        """Whether the peer acknowledged everything we have, and we have what it announced last, on both disks."""
+        is_there = self._announcements.is_settled_there and self.condition is Condition.NONE
+        return self.compared and not self.behind and is_there and self._announcements.is_equal
+
+    @property
+    def condition(self) -> Condition:
+        """What stands between what the peer announced and its disk."""
+        return self._conditions.of_peer
 
     def register(self) -> None:
         """Hear of changes from now on, in the place of an older session with this peer.
@@ -132,7 +143,7 @@ class FolderSession:
                 await nursery.start(self._channels.run)
                 for task in (
                     self._serve_inbox, self._announcements.run, self._reconciliation.run, self._acks.run,
-                    self._answers.run, self._fetcher.run, self._tell_both_changed,
+                    self._answers.run, self._fetcher.run, self._conditions.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(task)
                 self._fetcher.wake()
@@ -214,6 +225,8 @@ class FolderSession:
                 self._channels.closed_by_peer(document)
             case FolderState():
                 await self._take_state(message)
+            case FolderCondition():
+                self._conditions.take(message)
             case Ack(leaves=leaves):
                 self._acks.take(leaves)
                 self._fetcher.wake(anew=True)
@@ -259,7 +272,7 @@ class FolderSession:
             self._presence.greet(self._peer)
             self._announce_links()
             await self._tell_both_changed()
-        is_news = before is None or not state.same_as(before)
+        is_news = before is None or not state.same_as(before) or state.settled != before.settled
         if is_news:
             self._fetcher.wake(anew=True)
         own = self._announcements.state()

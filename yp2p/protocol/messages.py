@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import ClassVar, Protocol, Self
 
 from yp2p.errors import MessageFault
@@ -97,7 +98,8 @@ class Goodbye:
 class FolderState:
     """One digest each over membership, manifest and entries: equal ones end a session's work.
 
-    `settled` is false while files are being read or written. A `nonce` other than 0 asks for an answer that
+    `settled` is true when the sender's disk is what the digests say: false while files are being read or written, or
+    cannot be. A `nonce` other than 0 asks for an answer that
     carries it in `answers`.
     """
 
@@ -122,6 +124,40 @@ class FolderState:
         folder = FolderID(data.raw(ID_BYTES))
         digests = data.raw(HASH_BYTES), data.raw(HASH_BYTES), data.raw(HASH_BYTES)
         return cls(folder, *digests, bool(data.u8()), data.u32(), data.u32())
+
+
+class Condition(IntEnum):
+    """What stands between what a device announces and its disk."""
+
+    NONE = 0
+    WORKING = 1  # files are being read or written, for a while by now, or wait for that
+    PAUSED = 2  # the folder's directory or marker is missing
+    AWAITING_CONFIRMATION = 3  # many deletions wait for a person's decision
+
+    @classmethod
+    def _missing_(cls, value: object) -> Condition:
+        return cls.PAUSED  # of a later protocol: the disk is not what was announced, and we do not know why
+
+
+@dataclass(frozen=True, slots=True)
+class FolderCondition:
+    """What stands between what I announced and my disk; `waiting` are entries whose files wait, the first of them."""
+
+    TYPE: ClassVar[int] = 0x80
+    folder: FolderID
+    condition: Condition
+    waiting: tuple[EntryID, ...] = ()
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u8(self.condition).u32(len(self.waiting)).raw(b"".join(self.waiting))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, condition = FolderID(data.raw(ID_BYTES)), Condition(data.u8())
+        count = data.count(ID_BYTES)
+        if count > MAX_LEAVES:
+            raise MessageFault(f"{count} entries that wait in one message, more than {MAX_LEAVES}")
+        return cls(folder, condition, tuple(EntryID(data.raw(ID_BYTES)) for _ in range(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,8 +546,8 @@ class Unknown:
 
 
 FolderMessage = (
-    FolderState | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery | TreeBuckets
-    | LeavesQuery | Leaves | Pull | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
+    FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
+    | TreeBuckets | LeavesQuery | Leaves | Pull | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 AnyMessage = Hello | Goodbye | Unknown | FolderMessage
@@ -519,8 +555,8 @@ AnyMessage = Hello | Goodbye | Unknown | FolderMessage
 _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     kind.TYPE: kind.read
     for kind in (
-        Hello, Goodbye, FolderState, FolderLinks, Membership, ManifestQuery, ManifestVersions, TreeQuery,
-        TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
+        Hello, Goodbye, FolderState, FolderCondition, FolderLinks, Membership, ManifestQuery, ManifestVersions,
+        TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
     )
 }  # fmt: skip

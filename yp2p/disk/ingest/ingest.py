@@ -189,7 +189,7 @@ class Ingest:
                     await self._departures.delete_all([record])  # a file took the directory's place
                 self._is_new(finding, settled)
             case Meaning.UNCHANGED | Meaning.KNOWN if record is not None:
-                self._folder.files.waiting.entries.pop(record.entry, None)
+                self._folder.files.waiting.done(record.entry)
                 if meaning is Meaning.KNOWN:
                     await self._take_known(record, finding)
             case Meaning.IGNORED:
@@ -213,11 +213,10 @@ class Ingest:
         self.pending.fresh[finding.path] = Fresh(finding, seen_at, settled)
 
     def _cannot_be_synchronised(self, record: FileRecord | None, finding: Finding) -> None:
-        waiting = self._folder.files.waiting
         if record is not None:
-            waiting.entries[record.entry] = finding.reason
+            self._folder.note_waiting(record.entry, finding.reason)
         else:
-            waiting.skipped[finding.path] = finding.reason
+            self._folder.files.waiting.skipped[finding.path] = finding.reason
 
     async def _take_known(self, record: FileRecord, finding: Finding) -> None:
         if finding.is_linked and finding.content != record.content:

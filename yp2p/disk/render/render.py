@@ -218,6 +218,7 @@ class Render:
         """Carry out the last step of a plan."""
         found, record = facts.entry, facts.record
         if found is None or step is Step.NOTHING:
+            self._retries.is_over(entry)
             return None
         match step:
             case Step.WAIT:
@@ -312,7 +313,6 @@ class Render:
         return None
 
     async def _make_directory(self, found: Entry, path: str, record: FileRecord | None) -> None:
-        folder = self._folder
         if record is not None and record.path == path:
             return
         if record is not None:
@@ -326,7 +326,6 @@ class Render:
             self._retries.wait(found.id, error.strerror or str(error))
             self._retries.look_above(path)
             return
-        folder.files.waiting.entries.pop(found.id, None)
         made = FileRecord(
             found.id, path, found.document, 0, None, found.content.hash, found.mode, NO_STAMP, Kind.DIRECTORY
         )  # fmt: skip
@@ -334,6 +333,7 @@ class Render:
 
     async def _base_is(self, record: FileRecord) -> None:
         folder = self._folder
+        self._retries.is_over(record.entry)
         folder.files.set(record)
         await folder.database.pending().wait()
         folder.database.submit([record.save(folder.id)])
@@ -341,6 +341,7 @@ class Render:
 
     async def _mode(self, record: FileRecord, mode: Mode) -> None:
         if record.mode == mode:
+            self._retries.is_over(record.entry)
             return
         try:
             purpose = Purpose.of(record.entry, record.base_seq, record.content)

@@ -30,6 +30,7 @@ class Retries:
         self._root = root
         self.look = look
         self._due_at: dict[EntryID, float] = {}
+        self._waiting: set[EntryID] = set()  # those of which `status` says that they wait
 
     def __contains__(self, entry: EntryID) -> bool:
         return entry in self._due_at
@@ -55,8 +56,15 @@ class Retries:
 
     def wait(self, entry: EntryID, reason: str, delay_s: float = BLOCKED_RETRY_S) -> None:
         """Try again later, and have `status` say why."""
-        self._folder.files.waiting.entries[entry] = reason
+        self._folder.note_waiting(entry, reason)
+        self._waiting.add(entry)
         self.at(entry, trio.current_time() + delay_s)
+
+    def is_over(self, entry: EntryID) -> None:
+        """Nothing is left to be done for an entry: it does not wait any more."""
+        if entry in self._waiting:
+            self._waiting.discard(entry)
+            self._folder.files.waiting.done(entry)
 
     def not_done(self, entry: EntryID, path: str, result: Result) -> None:
         """Something is busy or in the way of `path`."""

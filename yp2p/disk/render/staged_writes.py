@@ -230,7 +230,7 @@ class StagedWrites:
         self.last[put.entry] = now
         folder.state.progress.files.add(1, now)
         record = intent.record(result.stamp)
-        folder.files.waiting.entries.pop(put.entry, None)
+        folder.files.waiting.done(put.entry)
         self._met_something.discard(put.entry)
         folder.files.set(record)
         if put.kind is Kind.SYMLINK:

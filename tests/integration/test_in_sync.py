@@ -1,0 +1,53 @@
+"""In sync means on the disk, as the other device sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Device, devices, eventually
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[list[Device]]:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("line 1\n")
+        two.join(one)
+        one.wait()
+        two.wait()
+        yield [one, two]
+
+
+def _as_seen(by: Device) -> dict[str, Any]:
+    return dict(by.status()["folders"][0]["devices"][0])
+
+
+@pytest.mark.long
+def test_a_folder_without_its_marker_is_in_sync_with_nobody(pair: list[Device]) -> None:
+    one, two = pair
+    marker = one.dir / ".yp2p" / "marker"
+    marker.rename(marker.with_name("kept"))
+    eventually(lambda: not _as_seen(two)["in_sync"] and "marker" in _as_seen(two)["condition"])
+    (two.dir / "a.txt").write_text("written while it is paused\n")
+    eventually(lambda: _as_seen(two)["behind"] == 1)
+    assert two.run("wait", "--timeout", "1").returncode == 1
+    two.stop()
+    two.start()
+    eventually(lambda: _as_seen(two)["connected"] and "marker" in _as_seen(two)["condition"])
+    assert not _as_seen(two)["in_sync"], "nor after a restart"
+    marker.with_name("kept").rename(marker)
+    eventually(lambda: _as_seen(two)["in_sync"])
+    assert (one.dir / "a.txt").read_text() == "written while it is paused\n"
+
+
+def test_waiting_with_nobody_connected_fails_unless_that_is_asked_for(pair: list[Device]) -> None:
+    one, two = pair
+    two.stop()
+    (one.dir / "a.txt").write_text("nowhere else\n")
+    refused = one.run("wait")
+    assert refused.returncode == 1
+    assert "no other device is connected" in refused.stderr
+    assert "--alone" in refused.stderr
+    assert one.run("wait", "--alone").returncode == 0
