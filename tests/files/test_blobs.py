@@ -152,3 +152,30 @@ def test_a_long_one_is_put_together_past_the_page_cache(
     assembly.close()
     assert (root.path / name_of(BLOB)).read_bytes() == DATA
     assert any(written) is (refuses != "to open")
+
+
+def test_holes_are_not_read_and_have_the_hash_of_what_is_in_them(root: Root) -> None:
+    written = {5 * CHUNK_BYTES + 3: b"data", 9 * CHUNK_BYTES - 2: b"over a border"}
+    size = 11 * CHUNK_BYTES + 100
+    for name, is_sparse in (("sparse", True), ("whole", False)):
+        with (root.path / name).open("wb") as file:
+            if not is_sparse:
+                file.write(bytes(size))
+            file.truncate(size)
+            for at, data in written.items():
+                file.seek(at)
+                file.write(data)
+    sparse, whole = (inspect(root, name, None, 0, trust_stamp=False) for name in ("sparse", "whole"))
+    assert (sparse.chunks, sparse.content) == (whole.chunks, whole.content)
+
+
+def test_what_was_written_where_a_hole_is_to_be_is_taken_out(root: Root) -> None:
+    hashes = [HASHES[0], chunk_hash(bytes(CHUNK_BYTES)), chunk_hash(bytes(7))]
+    size = 2 * CHUNK_BYTES + 7
+    blob = blob_hash(size, hashes)
+    (root.path / name_of(blob)).write_bytes(CHUNKS[0] + b"something else")
+    assembly = Assembly(root, blob, size, hashes, "f")
+    assembly.find()
+    assert (assembly.missing, assembly.missing_bytes) == (set(), 0)
+    assembly.close()
+    assert (root.path / name_of(blob)).read_bytes() == CHUNKS[0] + bytes(CHUNK_BYTES + 7)

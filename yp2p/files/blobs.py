@@ -3,7 +3,7 @@
 A blob on its way is assembled in `.yp2p/tmp` under a name that says which, and put in place when it is whole. Should
 the connection or the machine go down, what is there is hashed and the fetch goes on from there. A long one goes past
 the page cache where the file system can do that: everything else stays in there, and little is left to be forced to the
-disk.
+disk. A chunk that is nothing but NUL bytes becomes a hole: it is neither fetched nor written.
 
 Everything here blocks and belongs in a worker thread.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from yp2p.files.inspect import Stamp, read_chunk_hashes
 from yp2p.files.new_files import NewFiles
 from yp2p.files.root import TMP, Root
-from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size
+from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size, nul_chunks
 
 PREFIX = f"{TMP}/blob-"
 # Shorter ones are likely to be looked at soon, and gain nothing.
@@ -97,7 +97,10 @@ def write_blobs(root: Root, blobs: Sequence[WholeBlob]) -> None:
         descriptor = _open_assembly(root, blob.hash, blob.path, new_files)
         try:
             os.ftruncate(descriptor, 0)
-            _write_at(descriptor, blob.data, 0)
+            if blob.data.strip(b"\0"):
+                _write_at(descriptor, blob.data, 0)
+            else:
+                os.ftruncate(descriptor, len(blob.data))
         finally:
             os.close(descriptor)
 
@@ -153,11 +156,21 @@ class Assembly:
         os.fdatasync(self._descriptor)
 
     def find(self) -> None:
-        """Take what is here already of an assembly that was broken off."""
+        """Take what is here already of an assembly that was broken off, and what is to be holes."""
+        started = os.fstat(self._descriptor).st_size
         for index, found in enumerate(read_chunk_hashes(self._descriptor)):
             if index < len(self._hashes) and found == self._hashes[index]:
                 self.missing.discard(index)
         os.ftruncate(self._descriptor, self._size)
+        for index in nul_chunks(self._size, self._hashes) & self.missing:
+            if index * CHUNK_BYTES < started:  # something else was written there
+                _write_at(self._descriptor, bytes(chunk_size(self._size, index)), index * CHUNK_BYTES)
+            self.missing.discard(index)
+
+    @property
+    def missing_bytes(self) -> int:
+        """How much is still to come."""
+        return sum(chunk_size(self._size, index) for index in self.missing)
 
     def missing_hashes(self) -> set[bytes]:
         return {self._hashes[index] for index in self.missing}

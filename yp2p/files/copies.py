@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
+from yp2p.files.holes import next_data
 from yp2p.files.inspect import Stamp, mode_of
 from yp2p.files.permissions import set_permissions
 from yp2p.files.root import Root, write_all
@@ -62,16 +63,6 @@ def _copy_data(source: int, target: int, size: int) -> None:
         os.lseek(target, at, os.SEEK_SET)
         at += _copy_range(source, target, end - at)
     os.ftruncate(target, size)
-
-
-def next_data(descriptor: int, at: int, size: int) -> int:
-    """Where the next bytes are from there on that are in no hole; the size where only a hole follows."""
-    try:
-        return os.lseek(descriptor, at, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno != errno.ENXIO:
-            raise
-        return size
 
 
 def _copy_range(source: int, target: int, size: int) -> int:

@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from yp2p.files.holes import next_data
 from yp2p.files.root import Root, has_other_names
-from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_hash
+from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_hash, nul_hash
 from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 
 # No text is longer, whatever the settings of the devices.
@@ -51,9 +52,6 @@ class Stamp:
 
 
 NO_STAMP = Stamp(0, 0, 0, 0)
-
-
-_NUL_CHUNK = chunk_hash(bytes(CHUNK_BYTES))
 
 
 class Found(Enum):
@@ -249,21 +247,36 @@ def _long_blob(path: str, descriptor: int) -> Finding:
     stamp = Stamp.of(status)
     if after != stamp:
         return Finding(path, Found.BUSY, stamp, reason="it is being written")
-    is_nul = all(chunk == _NUL_CHUNK for chunk in chunks[:-1])
+    is_nul = all(chunk == nul_hash(CHUNK_BYTES) for chunk in chunks[:-1])
     return Finding(
         path, Found.BLOB, stamp, "", blob_hash(stamp.size, chunks), mode_of(status), is_nul=is_nul, chunks=chunks
     )  # fmt: skip
 
 
 def read_chunk_hashes(descriptor: int) -> Iterator[bytes]:
-    """The hash of each chunk of a file, up to where it ends now."""
+    """The hash of each chunk of a file, up to where it ends now. What is in a hole is not read."""
     buffer = memoryview(bytearray(CHUNK_BYTES))
-    at = 0
-    while size := os.preadv(descriptor, [buffer], at):
-        while size < CHUNK_BYTES and (more := os.preadv(descriptor, [buffer[size:]], at + size)):
-            size += more
-        yield chunk_hash(buffer[:size])
+    at = data_at = 0
+    while at < (end := os.fstat(descriptor).st_size):
+        if data_at <= at:
+            data_at = next_data(descriptor, at, end)
+        size = min(CHUNK_BYTES, end - at)
+        if data_at >= at + size:
+            yield nul_hash(size)
+        else:
+            size = _read_into(descriptor, buffer, at)
+            if not size:
+                return
+            yield chunk_hash(buffer[:size])
         at += size
+
+
+def _read_into(descriptor: int, buffer: memoryview, at: int) -> int:
+    """Fill a buffer from a place in a file; gives how much of it there was."""
+    size = 0
+    while size < len(buffer) and (more := os.preadv(descriptor, [buffer[size:]], at + size)):
+        size += more
+    return size
 
 
 def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> Finding:

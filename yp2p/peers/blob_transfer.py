@@ -4,6 +4,7 @@ Theory of operation
     Whoever needs the content of a blob asks a peer for it. Blobs of one chunk are asked for many at a time and come
     many in a message. For a longer one the list of its chunks is asked for first and checked against the hash of the
     blob; what is here already, of a fetch that was broken off or in the file that it replaces, is not asked for again.
+    Chunks of nothing but NUL bytes are never asked for: they become holes.
     Every chunk is checked against its hash before it is written.
 
     The peer reads chunks from its file as long as that has the stamp of its record. It says with an empty chunk that it
@@ -37,7 +38,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import save_chunks
 from yp2p.identity import EntryID
-from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash, chunk_size, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.protocol.reconcile import HASH_BYTES
@@ -260,8 +261,13 @@ class BlobFetcher:
     # --- blobs of one chunk -------------------------------------------------------------------------------------
 
     async def _fetch_small(self, wanted: list[tuple[Content, EntryID]]) -> None:
-        await self._link.send(Fetch(self._folder.id, tuple((content.hash, 0, 1) for content, _ in wanted)))
         waiting = {content.hash: self._path_of(entry) for content, entry in wanted}
+        here = await trio.to_thread.run_sync(self._write_holes, [content for content, _ in wanted], waiting)
+        self._came(here)
+        for blob in here:
+            del waiting[blob]
+        if waiting:
+            await self._link.send(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))
         while waiting:
             reply = await self._reply()
             if not isinstance(reply, Chunks):
@@ -278,6 +284,12 @@ class BlobFetcher:
             self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
             await trio.to_thread.run_sync(self._write, good)
             self._came([blob.hash for blob in good])
+
+    def _write_holes(self, contents: list[Content], path_of: dict[bytes, str]) -> list[bytes]:
+        """Write those that are nothing but NUL bytes, which need not be asked for; gives their hashes."""
+        nul = [content for content in contents if content.hash == blob_hash(content.size, [nul_hash(content.size)])]
+        self._write([WholeBlob(content.hash, bytes(content.size), path_of[content.hash]) for content in nul])
+        return [content.hash for content in nul]
 
     def _path_of(self, entry: EntryID) -> str:
         """Where an entry is to be put; in the root where that is not known any more."""
@@ -302,17 +314,18 @@ class BlobFetcher:
 
     async def _fetch_long(self, content: Content, entry: EntryID) -> None:
         folder, blob = self._folder, content.hash
-        await trio.to_thread.run_sync(self._check_room, content)
         hashes = await self._hashes_of(content)
         if not hashes:
             self._ask_later([blob])
             return
+        await trio.to_thread.run_sync(self._check_room, content, hashes)
         root = Root(folder.path)
         try:
             assembly = Assembly(root, blob, content.size, hashes, self._path_of(entry))
             try:
                 await trio.to_thread.run_sync(assembly.find)
                 await self._copy_alike(content, entry, assembly)
+                folder.state.progress.arrived[blob] = content.size - assembly.missing_bytes
                 is_whole = await self._assemble(blob, assembly)
                 if is_whole:
                     await trio.to_thread.run_sync(assembly.force)
@@ -350,12 +363,13 @@ class BlobFetcher:
                     best, most = path, len(has & wanted)
         return best
 
-    def _check_room(self, content: Content) -> None:
-        """Raises OSError when the disk cannot hold it: then not a byte is asked for."""
+    def _check_room(self, content: Content, hashes: list[bytes]) -> None:
+        """Raises OSError when the disk cannot hold it: then not a chunk is asked for."""
+        holes = sum(chunk_size(content.size, index) for index in nul_chunks(content.size, hashes))
         status = os.statvfs(self._folder.path)
         started = self._folder.path / name_of(content.hash)
         there = started.stat().st_blocks * 512 if started.exists() else 0
-        if content.size - there > status.f_bavail * status.f_frsize:
+        if content.size - holes - there > status.f_bavail * status.f_frsize:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def _hashes_of(self, content: Content) -> list[bytes]:

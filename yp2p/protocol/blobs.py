@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 # The list of a gigabyte is 128 KiB, and a changed byte costs as much again twice over.
 CHUNK_BYTES = 256 << 10
@@ -19,6 +20,20 @@ MAX_BLOB_BYTES = (32 << 20) // HASH_BYTES * CHUNK_BYTES
 
 def chunk_hash(data: bytes | memoryview) -> bytes:
     return hashlib.sha256(data).digest()
+
+
+@lru_cache(maxsize=64)
+def nul_hash(size: int) -> bytes:
+    """The hash of a chunk of so many NUL bytes: it is known, and so is the chunk."""
+    return chunk_hash(bytes(size))
+
+
+def nul_chunks(size: int, chunks: Sequence[bytes]) -> set[int]:
+    """Which chunks of a blob of `size` bytes are nothing but NUL bytes, from their hashes."""
+    last = len(chunks) - 1
+    nul = nul_hash(CHUNK_BYTES)
+    found = {index for index, chunk in enumerate(chunks) if chunk == nul and index < last}
+    return found | {last} if chunks and chunks[last] == nul_hash(chunk_size(size, last)) else found
 
 
 def chunk_count(size: int) -> int:
