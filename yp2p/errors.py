@@ -211,3 +211,11 @@ def ungrouped() -> Iterator[None]:
             raise alone  # noqa: ASYNC123 (the group is of our own making)
         finally:
             alone.__context__ = context
+
+
+def first_reason(group: BaseExceptionGroup[BaseException]) -> str:
+    """The first reason in a group of exceptions, for people."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

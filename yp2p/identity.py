@@ -33,6 +33,7 @@ DocumentID = NewType("DocumentID", bytes)  # 16 bytes
 
 SEED_BYTES = 32
 KEY_BYTES = 32
+SIGNATURE_BYTES = 64
 DEVICE_ID_BYTES = 32
 ID_BYTES = 16
 

@@ -15,7 +15,8 @@ from bridge import FOLDER, OWN, PEER, clock, open_bridge
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import Notices
 from yp2p.identity import EntryID
-from yp2p.peers.peers import Peers
+from yp2p.peers.contact import Contact
+from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import Ack, BothChanged, Condition, FolderCondition, FolderState, Side
@@ -100,11 +101,12 @@ async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_f
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         folder = bridge.folder
-        folder.membership.members[PEER] = cast(Any, None)
-        peers: Any = SimpleNamespace(_folders={folder.id: folder}, _presence=lambda _: FolderPresence(1, OWN))
-        linked: Any = SimpleNamespace(link=Wire(), sessions={})
-        Peers._open_sessions(peers, PEER, linked, nursery)
-        assert folder.observers.sessions[PEER] is linked.sessions[folder.id]
+        folder.membership.members |= dict.fromkeys((OWN, PEER), cast(Any, None))
+        link: Any = Wire()
+        presence = FolderPresence(1, OWN)
+        sessions = FolderSessions(OWN, PEER, link, Contact(), {folder.id: folder}, lambda _: presence)
+        sessions.open(nursery)
+        assert folder.observers.sessions[PEER] is sessions.by_folder[folder.id]
         nursery.cancel_scope.cancel()
 
 

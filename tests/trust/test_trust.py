@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
-from yp2p.identity import FolderID, Identity
+from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     MAX_MISSES,
     Code,
@@ -28,8 +29,17 @@ from yp2p.pairing.exchange import (
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import path_problem
 from yp2p.protocol.wire import Writer
+from yp2p.trust import membership
 from yp2p.trust.keyfile import load_identity
-from yp2p.trust.membership import Role, Statement, evaluate, read_statement, sign_statement
+from yp2p.trust.membership import (
+    MAX_STATEMENTS_OF_ONE,
+    Role,
+    Statement,
+    counted,
+    evaluate,
+    read_statement,
+    sign_statement,
+)
 
 FOLDER = FolderID(b"f" * 16)
 A, B, C, D = (Identity(bytes([number]) * 32) for number in range(1, 5))
@@ -88,6 +98,52 @@ def test_a_read_only_member_introduces_nobody() -> None:
         sign_statement(B, FOLDER, C.public, Role.MEMBER, 3, "c"),
     ]
     assert set(evaluate(A.device_id, statements)) == {A.device_id, B.device_id}
+
+
+def _said_by(issuer: Identity, subjects: Iterable[PublicIdentity], first: int = 100) -> list[Statement]:
+    return [
+        sign_statement(issuer, FOLDER, subject, Role.MEMBER, first + number, "")
+        for number, subject in enumerate(subjects)
+    ]
+
+
+def _set(*statements: Statement) -> dict[bytes, Statement]:
+    return {statement.encode(): statement for statement in statements}
+
+
+def test_what_strangers_say_counts_for_nothing() -> None:
+    said = _said_by(D, [D.public] * 20)
+    assert counted(A.device_id, _set(*_chain(), *said)) == _set(*_chain())
+    let_in = sign_statement(A, FOLDER, D.public, Role.MEMBER, 4, "d")
+    assert counted(A.device_id, _set(*_chain(), *said, let_in)) == _set(*_chain(), *said, let_in)
+
+
+def test_who_fills_its_share_takes_nothing_from_others() -> None:
+    chain, said = _chain(), _said_by(C, [C.public] * (MAX_STATEMENTS_OF_ONE + 5))
+    found = counted(A.device_id, _set(*chain, *said))
+    assert found == _set(*chain, *said[:MAX_STATEMENTS_OF_ONE]), "the first ones"
+    late = sign_statement(B, FOLDER, D.public, Role.MEMBER, 2**63, "late")
+    assert late.encode() in counted(A.device_id, found | _set(late))
+
+
+def test_those_nearer_to_the_founder_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "MAX_STATEMENTS", 12)
+    let_in = [Identity(bytes([number]) * 32) for number in range(20, 24)]
+    said = _said_by(C, [one.public for one in let_in])
+    further = [statement for one in let_in for statement in _said_by(one, [D.public] * 3)]
+    found = counted(A.device_id, _set(*_chain(), *said, *further))
+    assert len(found) == 12
+    assert _set(*_chain(), *said).keys() <= found.keys()
+    assert {found[body].issuer.device_id for body in found} >= {one.device_id for one in let_in}, "of each the same"
+
+
+@pytest.mark.parametrize("issuer", [D, C], ids=["a stranger", "a member"])
+def test_what_counts_does_not_depend_on_the_order(issuer: Identity) -> None:
+    said = _said_by(issuer, [D.public] * (MAX_STATEMENTS_OF_ONE + 44))
+    one, other = _set(*_chain(), *said[:150]), _set(*_chain(), *said[150:])
+    first, second = counted(A.device_id, one), counted(A.device_id, other)
+    assert counted(A.device_id, first | second) == counted(A.device_id, second | first)
+    assert counted(A.device_id, first | second) == counted(A.device_id, one | other)
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))

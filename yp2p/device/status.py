@@ -75,7 +75,7 @@ class Status:
             "label": folder.label,
             "path": str(folder.path),
             "state": folder.state.activity.value,
-            "problem": folder.state.pause_reason or folder.files.ignore_problem,
+            "problem": folder.state.pause_reason or self._removed(folder) or folder.files.ignore_problem,
             "awaiting_confirmation": bool(folder.state.confirmation_reason),
             "file_system": folder.state.file_system.as_dict(),
             "entries": {
@@ -103,6 +103,11 @@ class Status:
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
+
+    def _removed(self, folder: Folder) -> str:
+        if self._own in folder.membership.members:
+            return ""
+        return "this device is no member of the folder any more: nothing is synced, and the files stay here"
 
     def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:
         """The documents that panicked on what some device sent."""

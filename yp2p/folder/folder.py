@@ -73,6 +73,7 @@ class Folder:
         self.state = FolderState(folder, label, database, adopted=adopted, confirmation_reason=confirmation_reason)
         self.membership = Membership(folder, founder, database)
         self.notices = Notices(database, folder, clients.device, self.name_of)
+        self.membership.on_removed = self.notices.tell_removal
         self.observers = Observers()
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)

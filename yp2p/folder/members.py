@@ -1,18 +1,29 @@
-"""Who takes part in a folder: the signed statements of this device's copy, and what follows from them."""
+"""Who takes part in a folder: the signed statements of this device's copy, and what follows from them.
+
+Invariants
+    * Which statements count is a function of the set (`trust/membership.py:counted`): what is too much is left out by
+      everybody alike, and is no fault of whoever brought it. Only a statement that nobody can have signed is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store import tables
 from yp2p.store.database import Commit, Database
-from yp2p.trust.membership import Member, Statement, evaluate, read_statement
+from yp2p.trust.membership import Member, Role, Statement, counted, evaluate, read_statement
 
-# A room has dozens of devices. Without a cap one member could make every other one store and check statements forever.
-MAX_STATEMENTS = 4096
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A device that is no member any more, and who said so."""
+
+    device: DeviceID
+    name: str
+    by: DeviceID | None
 
 
 class Membership:
@@ -25,10 +36,11 @@ class Membership:
         self._statements: dict[bytes, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.on_removed: Callable[[Removal], None] = lambda removal: None
 
     def load(self) -> None:
-        for body in tables.statement.read_all(self._database.rows, self._folder):
-            self._statements[body] = read_statement(body, self._folder)
+        bodies = tables.statement.read_all(self._database.rows, self._folder)
+        self._statements = counted(self.founder, {body: read_statement(body, self._folder) for body in bodies})
         self.members = evaluate(self.founder, self._statements.values())
 
     def statements(self) -> tuple[bytes, ...]:
@@ -39,16 +51,33 @@ class Membership:
 
     def add(self, bodies: Iterable[bytes]) -> Commit | None:
         """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
-        news = {body: read_statement(body, self._folder) for body in bodies if body not in self._statements}
-        if not news:
+        offered = {body: read_statement(body, self._folder) for body in bodies if body not in self._statements}
+        if not offered:
             return None
-        if len(self._statements) + len(news) > MAX_STATEMENTS:
-            raise MessageFault(f"more than {MAX_STATEMENTS} membership statements for one folder")
-        self._statements.update(news)
+        before, members = self._statements, self.members
+        self._statements = counted(self.founder, before | offered)
+        news, gone = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
+        if not news and not gone:
+            return None
         self.members = evaluate(self.founder, self._statements.values())
-        commit = self._database.submit([tables.statement.insert(self._folder, body) for body in news])
+        commit = self._database.submit(
+            [
+                *(tables.statement.insert(self._folder, body) for body in sorted(news)),
+                *(tables.statement.delete(self._folder, body) for body in sorted(gone)),
+            ]
+        )
+        for device in sorted(members.keys() - self.members.keys()):
+            self.on_removed(Removal(device, members[device].name, self._removed_by(device)))
         self.on_change()
         return commit
+
+    def _removed_by(self, device: DeviceID) -> DeviceID | None:
+        removals = [
+            statement
+            for statement in self._statements.values()
+            if statement.role is Role.REMOVED and statement.subject.device_id == device
+        ]
+        return max(removals, key=lambda removal: removal.counter).issuer.device_id if removals else None
 
     def digest(self) -> bytes:
         return hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in self.statements())).digest()

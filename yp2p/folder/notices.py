@@ -18,7 +18,8 @@ import structlog
 from yp2p.documents.diff import Hunk
 from yp2p.documents.meeting import Decision
 from yp2p.folder.authors import Maker
-from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.folder.members import Removal
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, short_id
 from yp2p.protocol.messages import MAX_PLACE_BYTES, MAX_PLACE_DEVICES, BothChanged, Side
 from yp2p.protocol.names import encode_path, points_outside
 from yp2p.store import tables
@@ -32,6 +33,8 @@ MAX_NOTICES = 500
 _MAX_TEXT = 200
 # Places that one other device may tell of: a member should not push out what others have told.
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
+# A member can let in and remove as many devices as it likes.
+_MAX_TOLD_REMOVALS = 50
 
 log = structlog.get_logger()
 
@@ -49,6 +52,7 @@ class NoticeKind(StrEnum):
     DIVERGED = "diverged"
     POINTS_OUTSIDE = "points-outside"
     WRONG_CODE = "wrong-code"
+    DEVICE_REMOVED = "device-removed"
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -167,6 +171,17 @@ class Notices:
         where = f"at {host} " if host else ""
         text = f"a device {where}tried to join with a wrong code (try {misses}); it got nothing. Was it one of yours?"
         self.add(NoticeKind.WRONG_CODE, "", text, EntryID(b""))
+
+    def tell_removal(self, removal: Removal) -> None:
+        """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
+        if self.count(NoticeKind.DEVICE_REMOVED) >= _MAX_TOLD_REMOVALS:
+            return
+        by = self._name_of(removal.by) if removal.by is not None else "somebody"
+        if removal.device == self._own:
+            text = f"{by} removed this device from the folder: nothing is synced any more, and your files stay here"
+        else:
+            text = f"{by} removed {removal.name!r} ({short_id(removal.device)}) from the folder; it keeps what it has"
+        self.add(NoticeKind.DEVICE_REMOVED, "", text, EntryID(b""))
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]

@@ -11,8 +11,9 @@ Theory of operation
     Whether a device is here is TCP's word, never mDNS's (invariant 17).
 
 Invariants
-    * A peer's fault ends that peer's link and nothing else: `_serve` is the one place where it stops (invariant 15).
-      The store's faults go on through.
+    * A peer's fault in a folder ends its session there (`folder_sessions.py`), one of its link that link, and nothing
+      else: `_serve` is the one place where it stops (invariant 15). The store's faults go on through.
+    * A link is with the device that proved both its keys on it, whatever others say about who has them.
     * A link carries only folders of which our statements say that the peer is a member.
     * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
 """
@@ -23,16 +24,18 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
 from yp2p.documents.meeting import MERGE_RULES
-from yp2p.errors import PeerFault, YpError
+from yp2p.errors import PeerFault, YpError, first_reason
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.peers.contact import Contact
+from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
@@ -46,19 +49,11 @@ from yp2p.transport.link import Link, LinkClosed, open_link
 _TOGETHER_S = 2.0
 # The device with the larger ID gives the other one this much lead: fewer collisions.
 _COURTESY_S = 0.15
-# After a fault the device waits: this long, twice as long after each further one, up to an hour.
-_QUARANTINE_S = 60.0
-_LONGEST_QUARANTINE_S = 3600.0
-# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended
-# meanwhile; beyond it a device could fill the log with a line for each connection.
-_FREE_FAULTS = 16
-# A link that held for this long pays for the faults before it.
-_FORGIVEN_S = 600.0
 _STEADY_S = 5.0
+# A device that is not dialled, because another one has its Noise key, may be dialled later.
+_LOOK_AGAIN_S = 30.0
 # Of two machines with one key, each is served for this long before the other one may take its place.
 _CLONE_TURN_S = 30.0
-# Boot IDs remembered of a device.
-_MAX_BOOTS = 16
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
 
@@ -75,36 +70,7 @@ class _Linked:
     since: float
     address: Address
     boot_id: bytes
-    sessions: dict[FolderID, FolderSession] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Contact:
-    """What is known of another device besides its keys."""
-
-    name: str = ""
-    addresses: dict[Address, float] = field(default_factory=dict)
-    wake: trio.Event = field(default_factory=trio.Event)
-    quarantined_until: float = 0.0
-    last_error: str = ""
-    faults: int = 0  # since the last link that held
-    boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
-    cloned_at: float = -_FORGIVEN_S  # when two boot IDs were seen in turns
-
-    def saw(self, boot_id: bytes, now: float) -> bool:
-        """Note a boot ID; tells whether it is back after another one, which only two machines at a time can do."""
-        newest = next(reversed(self.boots), None)
-        is_back = boot_id in self.boots and newest != boot_id
-        self.boots.pop(boot_id, None)
-        self.boots[boot_id] = now
-        while len(self.boots) > _MAX_BOOTS:
-            del self.boots[next(iter(self.boots))]
-        if is_back:
-            self.cloned_at = now
-        return is_back
-
-    def is_cloned(self, now: float) -> bool:
-        return now - self.cloned_at < _FORGIVEN_S
+    sessions: FolderSessions
 
 
 class Peers:
@@ -127,6 +93,7 @@ class Peers:
         self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
         self._links: dict[DeviceID, _Linked] = {}
+        self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
         self.listen_port = 0
         self.members_changed = trio.Event()
@@ -140,20 +107,37 @@ class Peers:
         return self.contacts.setdefault(device, Contact())
 
     def known(self) -> dict[DeviceID, PublicIdentity]:
-        """The members of all folders, without this device."""
+        """The other members of all folders that this device is a member of."""
+        own = self._identity.device_id
         found = {
             device: member.identity
             for folder in self._folders.values()
+            if own in folder.membership.members
             for device, member in folder.membership.members.items()
         }
-        found.pop(self._identity.device_id, None)
+        found.pop(own, None)
         return found
 
     def is_known(self, noise_key: bytes) -> bool:
-        return self._device_of(noise_key) is not None
+        return any(keys.noise_key == noise_key for keys in self.known().values())
 
-    def _device_of(self, noise_key: bytes) -> DeviceID | None:
-        return next((device for device, keys in self.known().items() if keys.noise_key == noise_key), None)
+    def _proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
+        """The known device that proved both its keys on a connection; several may be said to have one Noise key."""
+        proof = hello.proof if hello is not None else b""
+        for device, keys in self.known().items():
+            if secured.is_proved_by(keys, proof):
+                self._proved[keys.noise_key] = device
+                return device
+        return None
+
+    def _is_dialled(self, device: DeviceID) -> bool:
+        """Whether to dial a device: of several with one Noise key the one that proved it, or else the first."""
+        known = self.known()
+        if device not in known or known[device].noise_key == self._identity.public.noise_key:
+            return False
+        rivals = [other for other, keys in known.items() if keys.noise_key == known[device].noise_key]
+        proved = self._proved.get(known[device].noise_key)
+        return device == (proved if proved in rivals else min(rivals))
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -176,7 +160,7 @@ class Peers:
 
     def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
         linked = self._links.get(device)
-        return linked.sessions.get(folder) if linked is not None else None
+        return linked.sessions.by_folder.get(folder) if linked is not None else None
 
     def seen(self, device: DeviceID, addresses: tuple[Address, ...]) -> None:
         """Somebody says the device is there: try at once."""
@@ -191,6 +175,8 @@ class Peers:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
         event, self.members_changed = self.members_changed, trio.Event()
         event.set()
+        for linked in self._links.values():
+            linked.sessions.wake()
 
     # --- dialling -----------------------------------------------------------------------------------------------
 
@@ -216,7 +202,8 @@ class Peers:
             wait = max(0.0, contact.quarantined_until - trio.current_time())
             if wait:
                 await trio.sleep(wait)
-            if keys is not None and device not in self._links:
+            is_dialled = self._is_dialled(device)
+            if keys is not None and is_dialled and device not in self._links:
                 started = trio.current_time()
                 if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
                     backoff = backoff.failed()
@@ -224,6 +211,8 @@ class Peers:
                     backoff = Backoff()
             # While somebody's link is up there is nothing to do until it ends.
             delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
+            if not is_dialled:
+                delay_s = _LOOK_AGAIN_S
             with trio.move_on_after(delay_s):
                 await contact.wake.wait()
 
@@ -250,7 +239,9 @@ class Peers:
 
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
-        device = self._device_of(secured.remote_noise_key)
+        device = self._proved_by(secured, confirmed.peer)
+        if device is None:
+            log.info("handshake_refused", reason="a device that did not prove both its keys")
         if device is None or self._is_banned(device):
             await trio.aclose_forcefully(secured.stream)
             return
@@ -263,7 +254,7 @@ class Peers:
     def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
         contact = self.contact(device)
-        if contact.faults <= _FREE_FAULTS or trio.current_time() >= contact.quarantined_until:
+        if not contact.is_banned(trio.current_time()):
             return False
         log.info("connection_refused", reason="too many faults", faults=contact.faults)
         return True
@@ -284,31 +275,33 @@ class Peers:
         return dialled_by_us == (self._identity.device_id < device)
 
     async def _serve(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
-        """Run one link to its end; `confirmed` is None where we dialled. The one place where a peer's fault stops."""
+        """Run one link to its end; `confirmed` is None where we dialled. The one place where a fault of it stops."""
         with structlog.contextvars.bound_contextvars(peer=short_id(device)):
             try:
                 await self._run_link(device, secured, address, confirmed)
             except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError) as group:
-                log.info("link_closed", reason=_first(group))
+                log.info("link_closed", reason=first_reason(group))
             except* PeerFault as group:
-                self._quarantine(device, _first(group))
-                log.warning("peer_fault", reason=_first(group), advice="is the same version running there?")
+                self._is_at_fault(device, secured, first_reason(group))
+                log.warning("peer_fault", reason=first_reason(group), advice="is the same version running there?")
             except* YpError:
                 raise
             except* Exception as group:
-                self._quarantine(device, _first(group))
-                log.exception("session_failed", reason=_first(group))
+                self._is_at_fault(device, secured, first_reason(group))
+                log.exception("session_failed", reason=first_reason(group))
 
-    def _quarantine(self, device: DeviceID, reason: str) -> None:
-        contact = self.contact(device)
-        contact.faults += 1
-        wait = min(_LONGEST_QUARANTINE_S, _QUARANTINE_S * 2.0 ** min(contact.faults - 1, 16))
-        contact.quarantined_until = trio.current_time() + wait
-        contact.last_error = reason
+    def _is_at_fault(self, device: DeviceID, secured: Secured, reason: str) -> None:
+        at_fault = self._proved.get(secured.remote_noise_key, device)
+        self.contact(at_fault).has_broken_link(reason, trio.current_time())
 
-    async def _run_link(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+    async def _run_link(self, wanted: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+        """Args: `wanted` is the device that was dialled; whoever proves to be there is served."""
         dialled_by_us = confirmed is None
         async with open_link(secured, self._hello(), confirmed) as link:
+            device = self._proved_by(secured, link.peer)
+            if device is None:
+                link.close("both keys have to be proved")
+                raise LinkClosed("a device that did not prove both its keys")
             old = self._links.get(device)
             boot_id = link.peer.boot_id if link.peer is not None else b""
             if self.contact(device).saw(boot_id, trio.current_time()):
@@ -319,21 +312,23 @@ class Peers:
             if old is not None:
                 old.link.close("a newer link took its place")
                 old.scope.cancel()
+            contact = self.contact(device)
             with trio.CancelScope() as scope:
-                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id)
+                sessions = FolderSessions(
+                    self._identity.device_id, device, link, contact, self._folders, self._presence
+                )  # fmt: skip
+                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions)
                 self._links[device] = linked
                 self._remember(device, link, address, dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
-                    await self._run_sessions(device, linked)
+                    await self._run_sessions(linked)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
-                        if not dialled_by_us:
-                            self.contact(device).wake.set()  # else whoever dialled goes on by himself
-                    if trio.current_time() - linked.since > _FORGIVEN_S:
-                        self.contact(device).faults = 0
-                        self.contact(device).last_error = ""
+                        if not dialled_by_us or wanted != device:
+                            contact.wake.set()  # else whoever dialled goes on by himself
+                    contact.held(linked.since, trio.current_time())
                     log.info("link_down")
 
     def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:
@@ -352,38 +347,11 @@ class Peers:
         contact.addresses[reachable] = time.time()
         self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
 
-    async def _run_sessions(self, device: DeviceID, linked: _Linked) -> None:
+    async def _run_sessions(self, linked: _Linked) -> None:
         async with trio.open_nursery() as nursery:
-            self._open_sessions(device, linked, nursery)
-            nursery.start_soon(self._keep_sessions, device, linked, nursery)
+            linked.sessions.open(nursery)
+            nursery.start_soon(linked.sessions.keep, nursery)
             while True:
                 message = await linked.link.receive()
-                if isinstance(message, Hello | Goodbye | Unknown):
-                    continue
-                session = linked.sessions.get(message.folder)
-                if session is not None:
-                    await session.deliver(message)
-
-    async def _keep_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
-        while True:
-            changed = self.members_changed
-            self._open_sessions(device, linked, nursery)
-            await changed.wait()
-
-    def _open_sessions(self, device: DeviceID, linked: _Linked, nursery: trio.Nursery) -> None:
-        """A session for every folder that the peer is a member of and that has none yet."""
-        for folder in self._folders.values():
-            if device in folder.membership.members and folder.id not in linked.sessions:
-                session = FolderSession(folder, linked.link, device, self._presence(folder))
-                # no await since the link took its place among the links: nobody hears of the one without the other
-                linked.sessions[folder.id] = session
-                session.register()
-                nursery.start_soon(session.run)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    """The first reason in a group of exceptions."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
+                if not isinstance(message, Hello | Goodbye | Unknown):
+                    await linked.sessions.deliver(message)

@@ -148,6 +148,7 @@ class FolderSession:
                     nursery.start_soon(task)
                 self._fetcher.wake()
         finally:
+            self._inbox.close()  # whoever delivers to it does not wait for ever
             self._unregister()
 
     async def deliver(self, message: FolderMessage) -> None:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import ClassVar, Protocol, Self
 
 from yp2p.errors import MessageFault
-from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, DeviceID, DocumentID, EntryID, FolderID
+from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, SIGNATURE_BYTES, DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES
 from yp2p.protocol.frames import MAX_BULK_BYTES
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
@@ -58,7 +58,10 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """First message of both sides: what I speak, and who I am this time."""
+    """First message of both sides: what I speak, and who I am this time.
+
+    `proof` is a signature over the handshake: the Noise key proves itself by it, the signing key by this.
+    """
 
     TYPE: ClassVar[int] = 0x01
     versions: tuple[int, ...]
@@ -66,17 +69,18 @@ class Hello:
     name: str
     listen_port: int
     features: str = ""
+    proof: bytes = bytes(SIGNATURE_BYTES)
 
     def write(self, out: Writer) -> None:
         out.data(bytes(self.versions)).raw(self.boot_id).text(self.name).u32(self.listen_port)
-        out.text(self.features)
+        out.text(self.features).raw(self.proof)
 
     @classmethod
     def read(cls, data: Reader) -> Self:
         versions = tuple(data.data(255))
         boot_id = data.raw(16)
         name = data.text(MAX_DEVICE_NAME_BYTES)
-        return cls(versions, boot_id, name, data.u32(), data.text(MAX_FEATURES_BYTES))
+        return cls(versions, boot_id, name, data.u32(), data.text(MAX_FEATURES_BYTES), data.raw(SIGNATURE_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ after it has its length (2 bytes) in front. For whoever accepts a connection, an
 first transport message of the initiator decrypts: message 1 alone can be a replay, so before that nothing is
 counted, replaced or sent beyond message 2.
 
+The Noise handshake proves the X25519 key of either side. A device has two keys, and anybody can name a device that has
+the Noise key of another one. So each side also signs the handshake hash with its Ed25519 key; the signature is in its
+Hello (`link.py`). A link is with the device whose both keys were proved.
+
 Nothing is said to a key we do not know (invariant 11): the connection is closed without a byte.
 """
 
@@ -18,13 +22,14 @@ from enum import IntEnum
 import trio
 
 from yp2p.errors import HandshakeFailed
-from yp2p.identity import Identity
+from yp2p.identity import Identity, PublicIdentity
 from yp2p.protocol.noise import IK, XX, HandshakeState, Transport
 
 HANDSHAKE_LIMIT_S = 10.0
 # The longest handshake message (XX, second) has 96 bytes. A stranger gets no more of our memory than this.
 MAX_HANDSHAKE_BYTES = 4096
 _PROLOGUE = b"yp2p/"
+_PROOF_CONTEXT = b"yp2p link v1"
 
 
 class HandshakeType(IntEnum):
@@ -36,12 +41,23 @@ class HandshakeType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """A stream with the keys that were agreed on it."""
+    """A stream with the keys that were agreed on it.
+
+    Attributes:
+        proof: this device's signature over the handshake.
+    """
 
     stream: trio.SocketStream
     transport: Transport
     remote_noise_key: bytes
+    proof: bytes
+    is_initiator: bool
     leftover: bytes = b""
+
+    def is_proved_by(self, keys: PublicIdentity, proof: bytes) -> bool:
+        """Whether the device at the other end has these keys, both, as its `proof` (64 bytes) says."""
+        signed = _signed(self.transport.handshake_hash, by_initiator=not self.is_initiator)
+        return keys.noise_key == self.remote_noise_key and keys.verify(proof, signed)
 
 
 class _Framed:
@@ -96,11 +112,19 @@ def _read(state: HandshakeState, message: bytes) -> None:
         raise HandshakeFailed(f"a handshake message with a payload of {len(payload)} bytes, where there is none")
 
 
-def _secured(stream: trio.SocketStream, framed: _Framed, state: HandshakeState) -> Secured:
+def _signed(handshake_hash: bytes, *, by_initiator: bool) -> bytes:
+    """What a side signs: the hash covers both Noise keys and both fresh ones, so it is of this connection alone."""
+    return _PROOF_CONTEXT + (b"i" if by_initiator else b"r") + handshake_hash
+
+
+def _secured(
+    stream: trio.SocketStream, framed: _Framed, state: HandshakeState, identity: Identity, *, initiator: bool
+) -> Secured:
     transport = state.finish()
     if transport.remote_static is None:
         raise HandshakeFailed("the peer gave no static key")
-    return Secured(stream, transport, transport.remote_static, framed.leftover())
+    proof = identity.sign(_signed(transport.handshake_hash, by_initiator=initiator))
+    return Secured(stream, transport, transport.remote_static, proof, initiator, framed.leftover())
 
 
 async def initiate(stream: trio.SocketStream, identity: Identity, remote_noise_key: bytes) -> Secured:
@@ -110,7 +134,7 @@ async def initiate(stream: trio.SocketStream, identity: Identity, remote_noise_k
     message = state.write_message()
     await stream.send_all(bytes([HandshakeType.KNOWN]) + len(message).to_bytes(2, "big") + message)
     _read(state, await framed.receive())
-    return _secured(stream, framed, state)
+    return _secured(stream, framed, state, identity, initiator=True)
 
 
 async def initiate_pairing(stream: trio.SocketStream, identity: Identity) -> Secured:
@@ -121,7 +145,7 @@ async def initiate_pairing(stream: trio.SocketStream, identity: Identity) -> Sec
     await stream.send_all(bytes([HandshakeType.PAIRING]) + len(message).to_bytes(2, "big") + message)
     _read(state, await framed.receive())
     await framed.send(state.write_message())
-    return _secured(stream, framed, state)
+    return _secured(stream, framed, state, identity, initiator=True)
 
 
 async def respond(
@@ -148,11 +172,11 @@ async def respond(
         if state.remote_static is None or not is_known(state.remote_static):
             raise HandshakeFailed("a device that is not known")
         await framed.send(state.write_message())
-        return HandshakeType.KNOWN, _secured(stream, framed, state)
+        return HandshakeType.KNOWN, _secured(stream, framed, state, identity, initiator=False)
     if first == HandshakeType.PAIRING and pairing_open():
         state = _state(HandshakeType.PAIRING, identity, initiator=False)
         _read(state, await framed.receive())
         await framed.send(state.write_message())
         _read(state, await framed.receive())
-        return HandshakeType.PAIRING, _secured(stream, framed, state)
+        return HandshakeType.PAIRING, _secured(stream, framed, state, identity, initiator=False)
     raise HandshakeFailed(f"a handshake of type {first:#04x} that is not welcome now")

@@ -20,6 +20,7 @@ import socket
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
@@ -239,6 +240,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
     """Send our Hello, have the peer's, and keep the link up; leaving the context closes it.
 
     Args:
+        hello: the proof of our keys is put into it.
         confirmed: what `confirm` gave, on the accepting side.
 
     Raises:
@@ -249,7 +251,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run_writer)
         try:
-            link.send_nowait(hello)
+            link.send_nowait(replace(hello, proof=secured.proof))
             if link.peer is None:
                 with trio.fail_after(HANDSHAKE_LIMIT_S):
                     link.peer = _checked(await link.receive())

@@ -9,7 +9,7 @@ import trio
 from yp2p.errors import FrameFault
 from yp2p.transport.handshake import Secured
 
-# The longest is a grant with all statements of a folder (`MAX_STATEMENTS` in folder/folder.py).
+# The longest is a grant with all statements of a folder (`MAX_STATEMENTS` in trust/membership.py).
 _MAX_MESSAGE_BYTES = 2 << 20
 _PART_BYTES = 60_000
 

@@ -7,23 +7,27 @@ draws its conclusions from it alone:
 * The founder is a member. Whoever a member (not read-only) introduced is a member.
 * Removal wins over any number of introductions, until the remover or an administrator adds the subject again with
   a higher counter.
-* A statement whose signature fails, or that is for another folder, is not part of the set.
+* A statement whose signature fails, or that is for another folder, is not part of the set. Nor is what is too much, or
+  of an issuer that nobody let in (`counted`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from yp2p.errors import MessageFault
-from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, FolderID, Identity, PublicIdentity
+from yp2p.identity import ID_BYTES, KEY_BYTES, SIGNATURE_BYTES, DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 
+# A room has dozens of devices, and each is let in by one statement. Without a cap one member could make every other one
+# store and check statements forever; without one for each issuer it could take the places of all others.
+MAX_STATEMENTS = 4096
+MAX_STATEMENTS_OF_ONE = 256
 _FORMAT = 1
 _CONTEXT = b"yp2p membership v1"
-_SIGNATURE_BYTES = 64
 
 
 class Role(IntEnum):
@@ -75,13 +79,39 @@ def read_statement(data: bytes, folder: FolderID) -> Statement:
     issuer = PublicIdentity(reader.raw(KEY_BYTES), reader.raw(KEY_BYTES))
     counter = reader.u64()
     name = reader.text(MAX_DEVICE_NAME_BYTES)
-    signature = reader.raw(_SIGNATURE_BYTES)
+    signature = reader.raw(SIGNATURE_BYTES)
     reader.end()
     if found != folder or role not in list(Role):
         raise MessageFault("a membership statement for another folder, or with a role that does not exist")
-    if not issuer.verify(signature, _CONTEXT + data[:-_SIGNATURE_BYTES]):
+    if not issuer.verify(signature, _CONTEXT + data[:-SIGNATURE_BYTES]):
         raise MessageFault("a membership statement whose signature does not match")
     return Statement(folder, subject, Role(role), issuer, counter, name, signature)
+
+
+def counted(founder: DeviceID, statements: Mapping[bytes, Statement]) -> dict[bytes, Statement]:
+    """The statements that count, by their encoding: a function of the set, so that all devices leave out the same.
+
+    Those of issuers that no chain of introductions leads to are of strangers, and count for nothing. Of each issuer
+    the first `MAX_STATEMENTS_OF_ONE` count. Of all, `MAX_STATEMENTS` do: those of issuers nearer to the founder first,
+    and of equally near ones as many of each, so that who fills its share takes it from those alone that it let in.
+    """
+    by_issuer: dict[DeviceID, list[tuple[int, bytes]]] = {}
+    for body, statement in statements.items():
+        by_issuer.setdefault(statement.issuer.device_id, []).append((statement.counter, body))
+    found: dict[bytes, Statement] = {}
+    known, nearest = {founder}, {founder}
+    while nearest and len(found) < MAX_STATEMENTS:
+        ranked = [
+            (rank, body)
+            for issuer in nearest
+            for rank, (_, body) in enumerate(sorted(by_issuer.get(issuer, ()))[:MAX_STATEMENTS_OF_ONE])
+        ]
+        taken = [body for _, body in sorted(ranked)][: MAX_STATEMENTS - len(found)]
+        found |= {body: statements[body] for body in taken}
+        introduced = {found[body].subject.device_id for body in taken if found[body].role is not Role.REMOVED}
+        nearest = introduced - known
+        known |= nearest
+    return found
 
 
 @dataclass(frozen=True, slots=True)

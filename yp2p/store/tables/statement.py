@@ -11,5 +11,9 @@ def insert(folder: FolderID, body: bytes) -> Statement:
     return ("INSERT OR IGNORE INTO statement VALUES (?, ?)", (folder, body))
 
 
+def delete(folder: FolderID, body: bytes) -> Statement:
+    return ("DELETE FROM statement WHERE folder = ? AND body = ?", (folder, body))
+
+
 def read_all(read: Read, folder: FolderID) -> list[bytes]:
     return [body for (body,) in read("SELECT body FROM statement WHERE folder = ?", (folder,))]

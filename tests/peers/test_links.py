@@ -1,0 +1,235 @@
+"""Links between devices in one process, over real sockets: who is at the other end, and what one fault ends."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from yp2p.discovery.addresses import Address
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import DeviceID, DocumentID, FolderID, Identity, PublicIdentity
+from yp2p.peers.peers import Peers
+from yp2p.peers.presence import FolderPresence
+from yp2p.protocol.messages import ChannelData, FolderState, Hello, Membership
+from yp2p.store.database import open_database
+from yp2p.transport.dialer import dial
+from yp2p.transport.handshake import Secured
+from yp2p.transport.link import LinkClosed, open_link
+from yp2p.transport.listener import Listener, open_listeners
+from yp2p.trust.membership import Role, sign_statement
+
+ONE, TWO, HOSTILE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+NOTES, OTHER = FolderID(b"n" * 16), FolderID(b"o" * 16)
+HELLO = Hello((1,), bytes(16), "hostile", 1)
+
+
+class Node:
+    """The links of one device; nothing looks after its files."""
+
+    def __init__(self, identity: Identity, peers: Peers, folders: dict[FolderID, Folder], port: int) -> None:
+        self.identity = identity
+        self.peers = peers
+        self.folders = folders
+        self.address = Address("127.0.0.1", port)
+
+    @property
+    def id(self) -> DeviceID:
+        return self.identity.device_id
+
+    def state(self, folder: FolderID) -> dict[DeviceID, PublicIdentity]:
+        return {device: member.identity for device, member in self.folders[folder].membership.members.items()}
+
+    def knows(self, other: Node) -> None:
+        self.peers.seen(other.id, (other.address,))
+
+    def has_session(self, other: DeviceID, folder: FolderID) -> bool:
+        return self.peers.session(other, folder) is not None
+
+
+def statements(folder: FolderID, *members: PublicIdentity) -> list[bytes]:
+    """ONE founded the folder and let these in."""
+    made = [sign_statement(ONE, folder, ONE.public, Role.ADMINISTRATOR, 1, "one")]
+    made += [sign_statement(ONE, folder, keys, Role.MEMBER, 2 + n, "") for n, keys in enumerate(members)]
+    return [statement.encode() for statement in made]
+
+
+async def _no_pairing(secured: Secured) -> None:
+    await trio.aclose_forcefully(secured.stream)
+
+
+@asynccontextmanager
+async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[bytes]]) -> AsyncIterator[Node]:
+    folders: dict[FolderID, Folder] = {}
+    async with open_database(base / "store", make_room=False) as database, trio.open_nursery() as nursery:
+        for folder_id, bodies in rooms.items():
+            clients = ClientIDs.fresh(identity.device_id)
+            folder = Folder(
+                folder_id, folder_id[:1].decode(), base, ONE.device_id, database=database, clients=clients, adopted=True
+            )
+            folder.load()
+            folder.membership.add(bodies)
+            folders[folder_id] = folder
+        peers = Peers(identity, "node", database, folders, lambda _: FolderPresence(1, identity.device_id), [])
+        for folder in folders.values():
+            folder.membership.on_change = peers.membership_changed
+        listeners = open_listeners(["127.0.0.1"], 0, 0)
+        listener = Listener(
+            identity, peers.accept, _no_pairing,
+            is_known=peers.is_known, pairing_open=lambda: False,
+        )  # fmt: skip
+        nursery.start_soon(listener.serve, listeners)
+        nursery.start_soon(peers.run)
+        yield Node(identity, peers, folders, int(listeners[0].socket.getsockname()[1]))
+        nursery.cancel_scope.cancel()
+
+
+def _run(test: Callable[..., Awaitable[None]], *rooms: tuple[Identity, dict[FolderID, list[bytes]]]) -> None:
+    async def run(*bases: Path) -> None:
+        async with AsyncExitStack() as stack:
+            nodes = [
+                await stack.enter_async_context(open_node(path, identity, folders))
+                for path, (identity, folders) in zip(bases, rooms, strict=True)
+            ]
+            await test(*nodes)
+
+    with tempfile.TemporaryDirectory() as base:
+        bases = [Path(base, str(number)) for number in range(len(rooms))]
+        for path in bases:
+            path.mkdir()
+        trio.run(run, *bases)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(30):
+        while not condition():
+            await trio.sleep(0.005)
+
+
+PHANTOM = PublicIdentity(HOSTILE.public.signing_key, TWO.public.noise_key)  # somebody's, with TWO's Noise key
+
+
+def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link() -> None:
+    """Folder `OTHER` has a phantom with TWO's Noise key."""
+    notes, other = statements(NOTES, TWO.public), statements(OTHER, HOSTILE.public, PHANTOM)
+
+    async def test(one: Node, two: Node) -> None:
+        for device in (TWO.device_id, PHANTOM.device_id):
+            one.peers.seen(device, (two.address,))
+        two.knows(one)
+        await until(lambda: one.has_session(two.id, NOTES) and two.has_session(one.id, NOTES))
+        await until(lambda: one.peers.contact(two.id).name == "node")
+        link = one.peers.link(two.id)
+        for _ in range(3):
+            one.peers.seen(PHANTOM.device_id, (two.address,))  # as mDNS does, whose hints are made of Noise keys
+            await trio.sleep(0.05)  # time enough for a link that must not come
+        assert not one.peers.is_linked(PHANTOM.device_id)
+        assert one.peers.link(two.id) is link, "the link has not changed"
+        assert one.has_session(two.id, NOTES)
+        assert one.peers.contact(two.id).faults == 0
+
+    _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes}))
+
+
+def test_a_link_proves_the_signing_key_too() -> None:
+    """HOSTILE is let in under another's signing key, with a Noise key of its own."""
+    claimed = PublicIdentity(TWO.public.signing_key, HOSTILE.public.noise_key)
+    notes = statements(NOTES, claimed)
+
+    async def test(one: Node) -> None:
+        for forged in (None, TWO.sign(b"something else"), bytes(64)):
+            secured = await dial("127.0.0.1", one.address.port, HOSTILE, ONE.public.noise_key)
+            if forged is not None:
+                secured = replace(secured, proof=forged)
+            with pytest.RaisesGroup(LinkClosed):
+                async with open_link(secured, HELLO):
+                    raise AssertionError("it was answered")
+        assert not one.peers.is_linked(claimed.device_id)
+
+    with capture_logs() as said:
+        _run(test, (ONE, {NOTES: notes}))
+    assert sum("did not prove" in line.get("reason", "") for line in said) == 3
+
+
+def test_a_proof_is_of_one_handshake_and_one_side() -> None:
+    async def test(one: Node) -> None:
+        async with trio.open_nursery() as nursery:
+            secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+            async with open_link(secured, HELLO) as link:
+                assert link.peer is not None
+                assert secured.is_proved_by(ONE.public, link.peer.proof)
+                assert not secured.is_proved_by(ONE.public, secured.proof)
+                assert not secured.is_proved_by(PublicIdentity(HOSTILE.public.signing_key, ONE.public.noise_key), b"")
+                again = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+                assert not again.is_proved_by(ONE.public, link.peer.proof)
+                await trio.aclose_forcefully(again.stream)
+            nursery.cancel_scope.cancel()
+
+    _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}))
+
+
+def test_a_fault_in_a_folder_ends_the_session_there_and_nothing_else() -> None:
+    notes, other = statements(NOTES, TWO.public), statements(OTHER, TWO.public)
+
+    async def test(one: Node) -> None:
+        secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            await until(lambda: one.has_session(TWO.device_id, NOTES) and one.has_session(TWO.device_id, OTHER))
+            await link.send(Membership(NOTES, (notes[0][:-1] + b"\x00",)))
+            await until(lambda: not one.has_session(TWO.device_id, NOTES))
+            for _ in range(200):  # nobody reads these
+                await link.send(ChannelData(NOTES, DocumentID(bytes(16)), b"\x00\x00\x01\x00"))
+            await link.send(FolderState(OTHER, bytes(32), bytes(32), bytes(32), True, 77))
+            with trio.fail_after(30):
+                while True:
+                    message = await link.receive()
+                    if isinstance(message, FolderState) and message.answers == 77:
+                        break
+            assert one.has_session(TWO.device_id, OTHER)
+            contact = one.peers.contact(TWO.device_id)
+            assert (contact.faults, contact.quarantined_until) == (1, 0.0)
+            assert "signature" in contact.last_error
+
+    with capture_logs() as said:
+        _run(test, (ONE, {NOTES: notes, OTHER: other}))
+    (told,) = [line for line in said if line["event"] == "peer_fault"]
+    assert told["folder"] == "n"
+
+
+def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> None:
+    notes, other = statements(NOTES, TWO.public), statements(OTHER, TWO.public)
+
+    async def test(one: Node, two: Node) -> None:
+        two.knows(one)
+        await until(lambda: all(one.has_session(two.id, folder) for folder in (NOTES, OTHER)))
+        for folder, counter in ((NOTES, 8), (OTHER, 9)):
+            removal = sign_statement(ONE, folder, TWO.public, Role.REMOVED, counter, "two").encode()
+            one.folders[folder].membership.add([removal])
+            await until(lambda: not one.has_session(two.id, folder))  # noqa: B023
+            (notice,) = one.folders[folder].notices
+            assert notice.kind is NoticeKind.DEVICE_REMOVED
+            assert one.peers.is_linked(two.id) or folder == OTHER
+        await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
+        assert not one.peers.is_known(TWO.public.noise_key)
+
+    _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes, OTHER: other}))
+
+
+def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(two: Node) -> None:
+        two.folders[NOTES].membership.add([sign_statement(ONE, NOTES, TWO.public, Role.REMOVED, 8, "two").encode()])
+        (notice,) = two.folders[NOTES].notices
+        assert "removed this device from the folder" in notice.text
+        assert two.peers.known() == {}
+
+    _run(test, (TWO, {NOTES: notes}))

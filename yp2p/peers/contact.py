@@ -1,0 +1,78 @@
+"""What is known of another device besides its keys: where it may be, and how it behaved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from yp2p.discovery.addresses import Address
+from yp2p.identity import FolderID
+
+# After a fault the device waits: this long, twice as long after each further one, up to an hour.
+_QUARANTINE_S = 60.0
+_LONGEST_QUARANTINE_S = 3600.0
+# We do not dial a device that waits. That it may dial us this often lets an honest one through that was mended
+# meanwhile; beyond it a device could fill the log with a line for each connection.
+_FREE_FAULTS = 16
+# A link that held for this long pays for the faults before it.
+FORGIVEN_S = 600.0
+# Boot IDs remembered of a device.
+_MAX_BOOTS = 16
+
+
+@dataclass(slots=True)
+class Contact:
+    """One other device. Times are trio's, but those of `addresses`: seconds since 1970, when it was seen there."""
+
+    name: str = ""
+    addresses: dict[Address, float] = field(default_factory=dict)
+    wake: trio.Event = field(default_factory=trio.Event)
+    quarantined_until: float = 0.0
+    folders_until: dict[FolderID, float] = field(default_factory=dict)  # it waits in these until then
+    last_error: str = ""
+    faults: int = 0  # since the last link that held
+    boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
+    cloned_at: float = -FORGIVEN_S  # when two boot IDs were seen in turns
+
+    def saw(self, boot_id: bytes, now: float) -> bool:
+        """Note a boot ID; tells whether it is back after another one, which only two machines at a time can do."""
+        newest = next(reversed(self.boots), None)
+        is_back = boot_id in self.boots and newest != boot_id
+        self.boots.pop(boot_id, None)
+        self.boots[boot_id] = now
+        while len(self.boots) > _MAX_BOOTS:
+            del self.boots[next(iter(self.boots))]
+        if is_back:
+            self.cloned_at = now
+        return is_back
+
+    def is_cloned(self, now: float) -> bool:
+        return now - self.cloned_at < FORGIVEN_S
+
+    def has_broken_link(self, reason: str, now: float) -> None:
+        """It broke the protocol of the link: no link with it for a while."""
+        self.quarantined_until = now + self._next_wait_s(reason)
+
+    def has_broken_session(self, folder: FolderID, reason: str, now: float) -> None:
+        """It broke the protocol in one folder: no session with it there, on the same link, for a while."""
+        self.folders_until[folder] = now + self._next_wait_s(reason)
+
+    def _next_wait_s(self, reason: str) -> float:
+        self.faults += 1
+        self.last_error = reason
+        return min(_LONGEST_QUARANTINE_S, _QUARANTINE_S * 2.0 ** min(self.faults - 1, 16))
+
+    def is_banned(self, now: float) -> bool:
+        """Whether there were so many faults that it has to wait before it may connect again."""
+        return self.faults > _FREE_FAULTS and now < self.quarantined_until
+
+    def is_banned_from(self, folder: FolderID, now: float) -> bool:
+        """Whether there were so many faults that it has to wait in a folder, also on a new link."""
+        return self.faults > _FREE_FAULTS and now < self.folders_until.get(folder, 0.0)
+
+    def held(self, since: float, now: float) -> None:
+        """A link that was up since then has ended."""
+        if now - since > FORGIVEN_S:
+            self.faults = 0
+            self.last_error = ""

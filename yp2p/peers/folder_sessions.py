@@ -1,0 +1,135 @@
+"""The sessions over one link: one for each folder that both devices take part in.
+
+Invariants
+    * A peer's fault in a folder ends that folder's session and nothing else (invariant 15): `_run` is the one place
+      where it stops. The store's faults go on through, and so does the end of the link.
+    * A session lasts no longer than both devices are members: who is removed from a folder hears no more of it, and the
+      link ends with the last folder that is shared. So it does when the peer has to wait in all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import structlog
+import trio
+
+from yp2p.errors import PeerFault, YpError, first_reason
+from yp2p.folder.folder import Folder
+from yp2p.identity import DeviceID, FolderID
+from yp2p.peers.contact import Contact
+from yp2p.peers.presence import FolderPresence
+from yp2p.peers.session import FolderSession
+from yp2p.protocol.messages import FolderMessage
+from yp2p.transport.link import Link, LinkClosed
+
+log = structlog.get_logger()
+
+
+class FolderSessions:
+    """See above. `keep` does the work, `deliver` takes the peer's messages.
+
+    Args:
+        own, peer: this device and the other one.
+        contact: what is known of the other one.
+    """
+
+    def __init__(
+        self,
+        own: DeviceID,
+        peer: DeviceID,
+        link: Link,
+        contact: Contact,
+        folders: Mapping[FolderID, Folder],
+        presence: Callable[[Folder], FolderPresence],
+    ) -> None:
+        self._own = own
+        self._peer = peer
+        self._link = link
+        self._contact = contact
+        self._folders = folders
+        self._presence = presence
+        self._scopes: dict[FolderID, trio.CancelScope] = {}
+        self._changed = trio.Event()
+        self._held: dict[FolderID, float] = {}  # folders in which the peer was at fault on this link, until when
+        self.by_folder: dict[FolderID, FolderSession] = {}
+
+    def wake(self) -> None:
+        """A folder or a member came or went."""
+        event, self._changed = self._changed, trio.Event()
+        event.set()
+
+    def _is_shared(self, folder: Folder | None) -> bool:
+        return folder is not None and {self._own, self._peer} <= folder.membership.members.keys()
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """A session for every folder that both are members of and that has none, unless the peer has to wait there."""
+        now = trio.current_time()
+        for folder in self._folders.values():
+            is_held = now < self._held.get(folder.id, 0.0) or self._contact.is_banned_from(folder.id, now)
+            if self._is_shared(folder) and folder.id not in self.by_folder and not is_held:
+                session = FolderSession(folder, self._link, self._peer, self._presence(folder))
+                # no await since the link took its place among the links: nobody hears of the one without the other
+                self.by_folder[folder.id] = session
+                scope = self._scopes[folder.id] = trio.CancelScope()
+                session.register()
+                nursery.start_soon(self._run, folder, session, scope)
+
+    async def keep(self, nursery: trio.Nursery) -> None:
+        """Begin and end sessions as folders and members come and go. Raises LinkClosed when nothing is shared."""
+        while True:
+            changed = self._changed
+            for folder_id, scope in list(self._scopes.items()):
+                if not self._is_shared(self._folders.get(folder_id)):
+                    scope.cancel()
+            if not any(map(self._is_shared, self._folders.values())):
+                self._link.close("no folder is shared with this device any more")
+                raise LinkClosed("no folder is shared with it any more")
+            self.open(nursery)
+            now, held = trio.current_time(), self._contact.folders_until
+            first = min((until for until in held.values() if until > now), default=math.inf)
+            if not self.by_folder and first < math.inf:
+                self._contact.quarantined_until = first  # it is not dialled until then
+                self._link.close(f"a fault in all folders that are shared: {self._contact.last_error}")
+                raise LinkClosed("it has to wait in all folders that are shared")
+            with trio.move_on_at(first):
+                await changed.wait()
+
+    async def deliver(self, message: FolderMessage) -> None:
+        """Give a message to the session of its folder; it is dropped where there is none."""
+        session = self.by_folder.get(message.folder)
+        if session is None:
+            return
+        try:
+            await session.deliver(message)
+        except trio.BrokenResourceError:
+            pass  # the session has ended meanwhile
+        except PeerFault as fault:
+            self._scopes[message.folder].cancel()
+            self._is_at_fault(self._folders[message.folder], str(fault))
+
+    async def _run(self, folder: Folder, session: FolderSession, scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                await session.run()
+        except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError):
+            raise
+        except* PeerFault as group:
+            self._is_at_fault(folder, first_reason(group))
+        except* YpError:
+            raise
+        except* Exception as group:
+            self._hold(folder, first_reason(group))
+            log.exception("session_failed", folder=folder.label, reason=first_reason(group))
+        finally:
+            del self.by_folder[folder.id], self._scopes[folder.id]
+            self.wake()
+
+    def _is_at_fault(self, folder: Folder, reason: str) -> None:
+        self._hold(folder, reason)
+        log.warning("peer_fault", folder=folder.label, reason=reason, advice="is the same version running there?")
+
+    def _hold(self, folder: Folder, reason: str) -> None:
+        self._contact.has_broken_session(folder.id, reason, trio.current_time())
+        self._held[folder.id] = self._contact.folders_until[folder.id]
