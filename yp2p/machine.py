@@ -26,8 +26,6 @@ _REMEDIES = {
     errno.ENOBUFS: "make memory free",
     errno.ESTALE: "mount it again",
     errno.ENOTCONN: "mount it again",
-    errno.ENODEV: "connect the disk again",
-    errno.ENXIO: "connect the disk again",
 }
 
 

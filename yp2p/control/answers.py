@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from yp2p.errors import DocumentPoisoned, YpError, first_of
+from yp2p.machine import is_passing, reason
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -41,6 +42,9 @@ def _refusal(error: BaseException, request: Request) -> Response:
             return _error(str(error), error.exit_code, 422)
         case DocumentPoisoned():
             return _error(f"the CRDT library failed: {error}; nothing was changed", 1, 422)
+        case OSError() if is_passing(error):
+            place = f"{error.filename}: " if error.filename else ""
+            return _error(f"this machine does not allow it now: {place}{reason(error)}; then try again", 1, 422)
         case msgspec.ValidationError() | msgspec.DecodeError():
             return _error(f"the request is not valid: {error}", 2, 400)
         case _:

@@ -75,7 +75,7 @@ class Status:
             "label": folder.label,
             "path": str(folder.path),
             "state": folder.state.activity.value,
-            "problem": folder.state.pause_reason or self._removed(folder) or folder.files.ignore_problem,
+            "problem": self._problem(folder),
             "awaiting_confirmation": bool(folder.state.confirmation_reason),
             "file_system": folder.state.file_system.as_dict(),
             "entries": {
@@ -108,6 +108,11 @@ class Status:
         if self._own in folder.membership.members:
             return ""
         return "this device is no member of the folder any more: nothing is synced, and the files stay here"
+
+    def _problem(self, folder: Folder) -> str:
+        """What hinders a folder most; empty when nothing does."""
+        state = folder.state
+        return state.pause_reason or self._removed(folder) or state.limitation or folder.files.ignore_problem
 
     def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:
         """The documents that panicked on what some device sent."""

@@ -30,14 +30,18 @@ from yp2p.errors import FolderError, first_of
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.root import Root
-from yp2p.files.watch import Batch, Watcher, open_watcher
+from yp2p.files.watch import Batch, Watcher, is_at_or_beneath, open_watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.machine import Patience, reason
 
 _SCAN_BATCH = 1000
-# Without enough watches the folder is scanned this often.
-_POLL_S = 10.0
-_ROOT_RETRY_S = 1.0
+# Without enough watches the folder is scanned this often, or so many times as long as a scan takes.
+_POLL_S, _POLL_SHARE = 10.0, 10
+# Whether a disk is there again is seen at a glance; to begin on a root that does not let us takes a scan each time.
+_ROOT_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
+# A root that could be used for so long has not failed at its start.
+_WORKED_S = 60.0
 _ASK_PEERS_S = 2.0
 # How long a first scan waits for the folder's rules on what is left out.
 _RULES_LIMIT_S = 10.0
@@ -63,6 +67,8 @@ class Disk:
         self._render: Render | None = None
         self._gone = ""
         self._scan_at = 0.0
+        self._poll_at = math.inf  # when to scan without having been told of anything
+        self._patience = Patience(_ROOT_RETRY_S, _LONGEST_RETRY_S)
         self._new_directories = NewDirectories()
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
@@ -85,34 +91,40 @@ class Disk:
         """Work until cancelled; `started` once the root is open or known to be missing."""
         self._task_status = task_status
         while True:
-            await self._run_once()
+            began = trio.current_time()
+            retry_s = _ROOT_RETRY_S if await self._run_once() else self._patience.next_s()
             self._report_started()
             self._pause(self._gone)
-            await trio.sleep(_ROOT_RETRY_S)
+            if trio.current_time() > began + _WORKED_S:
+                self._patience.reset()
+            await trio.sleep(retry_s)
 
     def _report_started(self) -> None:
         status, self._task_status = self._task_status, trio.TASK_STATUS_IGNORED
         status.started()
 
-    async def _run_once(self) -> None:
-        """Work on the root until it is gone; `_gone` says why."""
+    async def _run_once(self) -> bool:
+        """Work on the root until it is gone; `_gone` says why. False: it is there, but cannot be used."""
         self._gone = ""
         try:
             root = Root(self._folder.path)
         except OSError as error:
-            self._gone = f"{self._folder.path} cannot be opened: {error.strerror}"
-            return
+            self._gone = f"{self._folder.path} cannot be opened: {reason(error)}"
+            return True
+        can_be_used = True
         try:
             if self._has_marker(root):
                 await self._run_on(root)
         except* FolderError as group:
-            self._gone = str(first_of(group))
+            can_be_used, self._gone = False, str(first_of(group))
         except* OSError as failed:
-            log.exception("folder_failed", folder=self._folder.label)
-            reason = first_of(failed)
-            self._gone = f"{self._folder.path} cannot be used: {getattr(reason, 'strerror', None) or reason}"
+            first = first_of(failed)
+            assert isinstance(first, OSError)
+            can_be_used, self._gone = False, f"{self._folder.path} cannot be used: {reason(first)}"
+            log.debug("folder_failed", folder=self._folder.label, exc_info=first)
         finally:
             root.close()
+        return can_be_used
 
     def _pause(self, reason: str) -> None:
         if self._folder.state.problem != reason:
@@ -294,26 +306,32 @@ class Disk:
         self._changed.scan_wanted = False
         if self._first_scan and rules_text(folder):
             await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
+        began = trio.current_time()
         present = await trio.to_thread.run_sync(watcher.scan)
-        if watcher.exhausted:
-            log.warning(
-                "watches_exhausted",
-                folder=folder.label,
-                advice=f"set fs.inotify.max_user_watches to more than {4 * watcher.watched_directories}; "
-                f"until then the folder is scanned every {_POLL_S:.0f} s",
-            )
         there = set(present)
         for path in set(folder.files.waiting.skipped) - there:
             del folder.files.waiting.skipped[path]
-        folder.files.waiting.skipped.update(watcher.too_long)
+        folder.files.waiting.skipped.update(watcher.passed_over)
         known = (p for p in folder.files.at if not p.startswith(".yp2p/") and not is_ignored_entry(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.inspect(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
+        self._poll(watcher, trio.current_time() - began)
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._first_scan = False
         folder.state.is_scanned = True
+
+    def _poll(self, watcher: Watcher, scan_s: float) -> None:
+        """Where the kernel does not tell of everything, scan again before long; a scan took `scan_s`."""
+        pause_s = max(_POLL_S, _POLL_SHARE * scan_s)
+        self._poll_at = trio.current_time() + pause_s if watcher.exhausted else math.inf
+        limitation = f"{watcher.advice}; until then the folder is scanned" if watcher.exhausted else ""
+        if self._folder.state.limitation != limitation:
+            self._folder.state.limitation = limitation
+            self._folder.state.touch()
+            if limitation:
+                log.warning("watches_exhausted", folder=self._folder.label, advice=limitation, every_s=round(pause_s))
 
     async def _wait_for_work(self) -> None:
         folder, ingest, render = self._folder, self._ingest, self._render
@@ -344,6 +362,7 @@ class Disk:
             self._changed.is_listing = bool(batch.new_directories)
             for directory in batch.new_directories:
                 found = await trio.to_thread.run_sync(watcher.scan, directory)
+                self._note_passed_over(directory, watcher)
                 if self._ingest is not None:
                     self._ingest.readers.opened.may_be(found)
                 self._changed.update(found)
@@ -357,6 +376,14 @@ class Disk:
             if self._ingest is not None:
                 await self._ingest.readers.opened.take_pending()
 
+    def _note_passed_over(self, directory: str, watcher: Watcher) -> None:
+        """A directory was listed beside a scan of everything: what cannot be read in it is known."""
+        skipped = self._folder.files.waiting.skipped
+        skipped.pop(directory, None)
+        skipped.update((path, why) for path, why in watcher.passed_over.items() if is_at_or_beneath(path, directory))
+        if watcher.exhausted:
+            self._poll(watcher, 0.0)
+
     def _take(self, batch: Batch) -> None:
         fresh = self._ingest.pending.fresh if self._ingest is not None else ()
         self._changed.note(batch, itertools.chain(self._folder.files.at, fresh), trio.current_time())
@@ -364,6 +391,7 @@ class Disk:
             self._ingest.readers.take(batch)
         if self._render is not None:
             self._render.displaced.written(batch.kept)
+            self._render.happened_at(batch.finished | batch.removed_directories, batch.changed_directories)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
         self._folder.state.settled = False
@@ -374,7 +402,8 @@ class Disk:
         while True:
             await trio.sleep(housekeeping.EVERY_S)
             await self._housekeeping.give_back_memory()
-            if trio.current_time() >= next_scan:
+            if trio.current_time() >= min(next_scan, self._poll_at):
+                self._poll_at = math.inf  # the scan says when the next one is due
                 next_scan = trio.current_time() + self._settings.scan_interval_s
                 self._changed.scan_wanted = True
                 self._folder.render_queue.wake()

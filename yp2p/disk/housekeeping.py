@@ -13,6 +13,7 @@ from yp2p.files import trash
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import day_begins, forget_old_bases
+from yp2p.machine import reason
 from yp2p.memory import trim
 from yp2p.store import tables
 
@@ -62,6 +63,10 @@ class Housekeeping:
         folder, settings = self._folder, self._settings
         days = tables.day.days(folder.database.rows)
         folder.database.submit([forget_old_bases(folder.id, now), day_begins(folder.database, now)])
-        removed = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
+        try:
+            removed = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
+        except OSError as error:
+            log.warning("trash_not_pruned", folder=folder.label, reason=reason(error))
+            return
         if removed:
             log.info("trash_pruned", folder=folder.label, count=len(removed))

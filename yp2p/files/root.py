@@ -19,6 +19,7 @@ from yp2p.errors import FolderError
 from yp2p.files.capabilities import Capabilities, probe
 from yp2p.files.syscalls import birth_time_ns, open_beneath, sync_file_system
 from yp2p.identity import ID_BYTES, FolderID
+from yp2p.machine import is_passing
 
 OURS = ".yp2p"
 TMP = f"{OURS}/tmp"
@@ -276,11 +277,19 @@ class Root:
             os.close(descriptor)
 
     def marker(self) -> FolderID | None:
-        """Which folder this root says it is, or None without a whole marker (a crash may have cut it off)."""
+        """Which folder this root says it is, or None without a whole marker (a crash may have cut it off).
+
+        Raises:
+            OSError: the machine does not let us look now: that is no lost marker.
+        """
         try:
             with os.fdopen(self.open_file(_MARKER)) as file:
                 folder = bytes.fromhex(file.read(64).strip())
-        except (OSError, ValueError):
+        except ValueError:
+            return None
+        except OSError as error:
+            if is_passing(error):
+                raise
             return None
         return FolderID(folder) if len(folder) == ID_BYTES else None
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.names import length_problem
+
+# Another file or nothing is there by now.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def walk(
@@ -15,22 +20,28 @@ def walk(
     rules: Callable[[], IgnoreRules],
     path: str = "",
     entered: Callable[[str, int], None] | None = None,
-    too_long: Callable[[str, str], None] = lambda path, reason: None,
+    passed_over: Callable[[str, str], None] = lambda path, reason: None,
 ) -> Iterator[str]:
     """The files beneath `path`, and the directories with nothing in them. What cannot be read is passed over.
 
     Args:
         rules: what is left out, as it is now.
         entered: is told of each directory, with a descriptor, before it is listed.
-        too_long: is told of what no folder can hold, and how.
+        passed_over: is told of what no folder can hold, and of directories that cannot be read, and why.
     """
+
+    def note(directory: str, error: OSError) -> None:
+        if error.errno not in _GONE:
+            passed_over(directory, f"the directory cannot be read: {reason_of(error)}")
+
     waiting = [path]
     while waiting:
         directory = waiting.pop()
         try:
             descriptor = root.open(directory, os.O_DIRECTORY | os.O_RDONLY) if directory else os.dup(root.descriptor)
-        except OSError:
-            continue  # gone again, or not ours to read: its files are reported as missing or denied
+        except OSError as error:
+            note(directory, error)  # its files are reported as missing or denied
+            continue
         try:
             if entered is not None:
                 entered(directory, descriptor)
@@ -44,7 +55,7 @@ def walk(
                     if rules().ignores(below, directory=is_directory):
                         reason = length_problem(below)
                         if reason is not None:
-                            too_long(below, reason)
+                            passed_over(below, reason)
                         continue
                     if is_directory:
                         waiting.append(below)
@@ -52,7 +63,7 @@ def walk(
                         yield below
             if is_empty and directory:
                 yield directory
-        except OSError:
-            continue
+        except OSError as error:
+            note(directory, error)
         finally:
             os.close(descriptor)

@@ -18,10 +18,12 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import trio
 from inotify_simple import INotify, flags
 
+from yp2p.errors import FolderError
 from yp2p.files.editor_locks import locked_names
 from yp2p.files.git_locks import GIT, GitLocks
 from yp2p.files.ignore import IgnoreRules
@@ -33,6 +35,9 @@ _MASK = (
     flags.CLOSE_WRITE | flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
     | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW
 )  # fmt: skip
+
+_WATCHES_ALLOWED = Path("/proc/sys/fs/inotify/max_user_watches")
+_LEAST_WATCHES = 1 << 16
 
 # A person's saves are far from this, and wait for nothing.
 _FLOOD_EVENTS, _FLOOD_S, _FLOOD_PAUSE_S = 64, 0.1, 0.02
@@ -46,6 +51,7 @@ class Batch:
     modified: set[str] = field(default_factory=set)  # written to and still open: look when it is quiet
     removed_directories: set[str] = field(default_factory=set)  # everything known beneath: look
     new_directories: set[str] = field(default_factory=set)  # to be watched and listed: `scan`
+    changed_directories: set[str] = field(default_factory=set)  # other mode or owner: something may be possible by now
     written: set[str] = field(default_factory=set)  # paths that somebody wrote to
     in_git: set[str] = field(default_factory=set)  # of these and those that are finished: last by a git command
     # Locks of editors that are gone: the file's path, the lock's name, and whether the file was saved before.
@@ -77,13 +83,17 @@ class Watcher:
     """The watches of one folder. Use `open_watcher`."""
 
     def __init__(self, root: Root, ignore: IgnoreRules) -> None:
-        self._inotify = INotify()
+        self.reads = ReadWatcher()
+        try:
+            self._inotify = INotify()
+        except OSError:
+            self.reads.close()
+            raise
         self._root = root
         self.ignore = ignore
         self._path_of: dict[int, str] = {}
         self._watch_of: dict[str, int] = {}
         self._reading: dict[int, bytes] = {}
-        self.reads = ReadWatcher()
         self._git = GitLocks(self._inotify)
         self._kept = -1  # the watch of `.yp2p/tmp`
         self._pace = _Pace()
@@ -91,7 +101,8 @@ class Watcher:
         self._swallowed: set[str] = set()  # what was no news, while they are being put
         self._over: set[str] = set()  # those of which the kernel has told by now, if it did
         self.exhausted = False
-        self.too_long: dict[str, str] = {}  # paths that no folder can hold, and how, as of the last scan
+        # Paths that no folder can hold, and directories that cannot be read, and why, as of the last look.
+        self.passed_over: dict[str, str] = {}
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
 
     def close(self) -> None:
@@ -106,6 +117,16 @@ class Watcher:
     def watched_directories(self) -> int:
         return len(self._watch_of)
 
+    @property
+    def advice(self) -> str:
+        """What a person can do where `exhausted` is set: not every directory has a watch."""
+        allowed = _WATCHES_ALLOWED.read_text().strip() if _WATCHES_ALLOWED.exists() else ""
+        wanted = 2 * max(_LEAST_WATCHES, self.watched_directories, int(allowed) if allowed.isdecimal() else 0)
+        return (
+            f"of {allowed or 'all'} inotify watches none is left, so not all changes are told at once: allow more "
+            f"(`sudo sysctl fs.inotify.max_user_watches={wanted}`)"
+        )
+
     def scan(self, path: str = "") -> list[str]:
         """Watch the directory `path` and all beneath it; gives the files in them that are not ignored, and the
         directories with nothing in them.
@@ -113,9 +134,13 @@ class Watcher:
         Blocks; belongs in a worker thread.
         """
         if not path:
-            self.too_long.clear()
+            self.exhausted = False
             self._git.watch_above(self._root.path)
-        return list(walk(self._root, lambda: self.ignore, path, self._watch, self.too_long.__setitem__))
+        passed_over: dict[str, str] = {}
+        found = list(walk(self._root, lambda: self.ignore, path, self._watch, passed_over.__setitem__))
+        kept = {at: why for at, why in self.passed_over.items() if path and not is_at_or_beneath(at, path)}
+        self.passed_over = kept | passed_over
+        return found
 
     def _watch(self, path: str, descriptor: int) -> None:
         try:
@@ -246,7 +271,11 @@ class Watcher:
             self._take_entry(directory, mask, name, batch)
 
     def _take_entry(self, directory: str, mask: int, name: str, batch: Batch) -> None:
-        """Something happened to what is in a directory that is watched."""
+        """Something happened to what is in a directory that is watched, or to itself."""
+        if not name:
+            if mask & flags.ATTRIB:
+                self._take_directory(directory, mask, batch)
+            return
         path = _joined(directory, name)
         is_directory = bool(mask & flags.ISDIR)
         if mask & flags.MOVED_TO and path in self._expected and not is_directory:
@@ -275,16 +304,41 @@ class Watcher:
             batch.removed_directories.add(path)
         elif mask & (flags.CREATE | flags.MOVED_TO):
             batch.new_directories.add(path)
+        elif mask & flags.ATTRIB:
+            batch.changed_directories.add(path)
+            if path in self.passed_over or path not in self._watch_of or not self._is_readable(path):
+                batch.new_directories.add(path)  # what is in it can be read now, or not any more
+
+    def _is_readable(self, path: str) -> bool:
+        """Whether a directory can be listed, or is gone, which others tell of."""
+        try:
+            os.close(self._root.open(path, os.O_DIRECTORY | os.O_RDONLY) if path else os.dup(self._root.descriptor))
+        except OSError as error:
+            return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        return True
 
 
 def _joined(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
 
 
+def is_at_or_beneath(path: str, directory: str) -> bool:
+    """Whether a path is that of a directory, or of something in it; every path is beneath the root, which is empty."""
+    return not directory or path == directory or path.startswith(f"{directory}/")
+
+
 @asynccontextmanager
 async def open_watcher(root: Root, ignore: IgnoreRules) -> AsyncIterator[Watcher]:
-    """A watcher without watches yet: `scan` sets them."""
-    watcher = Watcher(root, ignore)
+    """A watcher without watches yet: `scan` sets them. Raises FolderError: the kernel allows no more."""
+    try:
+        watcher = Watcher(root, ignore)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise FolderError(
+            f"{root.path} cannot be watched: no inotify instance is left for this user. Allow more "
+            "(`sudo sysctl fs.inotify.max_user_instances=1024`), or raise the limit of open files (`ulimit -n`)"
+        ) from error
     try:
         yield watcher
     finally:

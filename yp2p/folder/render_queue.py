@@ -27,6 +27,7 @@ class RenderQueue:
 
     def __init__(self) -> None:
         self._entries: set[EntryID] = set()
+        self._resting: set[EntryID] = set()
         self._work = trio.Event()
         self._is_typed_into = False
 
@@ -43,14 +44,33 @@ class RenderQueue:
         return self._entries & entries
 
     def want(self, entry: EntryID) -> None:
-        """Have the file of this entry looked at."""
+        """Have the file of this entry looked at: there is news of it, or its time has come."""
         self._entries.add(entry)
+        self._resting.discard(entry)
         self._work.set()
 
     def want_all(self, entries: Iterable[EntryID]) -> None:
         """`want` of each."""
-        self._entries.update(entries)
+        entries = set(entries)
+        self._entries |= entries
+        self._resting -= entries
         self._work.set()
+
+    def want_unless_resting(self, entries: Iterable[EntryID]) -> None:
+        """`want` of those that do not rest: what may help others is no news of what has just failed."""
+        awake = set(entries) - self._resting
+        if awake:
+            self.want_all(awake)
+
+    def rest(self, entry: EntryID) -> None:
+        """The entry waits for its time: who makes it wait wants it then, or who comes after wants all that rest."""
+        self._resting.add(entry)
+
+    def want_resting(self) -> set[EntryID]:
+        """`want` of all that rest, and gives them: whoever knew their times is no more."""
+        resting = set(self._resting)
+        self.want_all(resting)
+        return resting
 
     def want_typed(self, entry: EntryID, stored: Commit) -> None:
         """Have the file of an entry looked at into which programs type, once what they typed is stored."""

@@ -34,6 +34,7 @@ class FolderState:
     Attributes:
         adopted: whether it has been compared with the device it was joined through, or was shared here.
         problem: why the root cannot be used; empty when it can.
+        limitation: what works less well than it should here, and what helps; empty when nothing does.
         confirmation_reason: why a person has to say how to go on; empty when nobody has to.
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
@@ -47,6 +48,7 @@ class FolderState:
         self._database = database
         self.adopted = adopted
         self.problem = ""
+        self.limitation = ""
         self.confirmation_reason = confirmation_reason
         self._settled = False
         self.is_scanned = False

@@ -48,7 +48,7 @@ from yp2p.transport.link import Link
 _REPLY_LIMIT_S = 60.0
 _RETRY_S = 5.0
 # What cannot be written is not asked for every few seconds.
-_LONGEST_RETRY_S = 60.0
+_LONGEST_RETRY_S = 20.0
 # A request may take this long, and as much longer as a slow network takes for its bytes each second.
 _REQUEST_LIMIT_S = 60.0
 _SLOWEST = 64 << 10
@@ -232,13 +232,14 @@ class BlobFetcher:
             return []
         small: dict[bytes, tuple[Content, EntryID]] = {}
         long: list[tuple[Content, EntryID]] = []
+        available: list[EntryID] = []
         size, now = 0, trio.current_time()
         for blob in [blob for blob, at in self._not_before.items() if at <= now]:
             del self._not_before[blob]
         for entry, content in blobs.wanted.items():
             blob = content.hash
             if blobs.file_with(blob) is not None or blob in blobs.downloaded:
-                folder.render_queue.want(entry)
+                available.append(entry)
             elif blob in blobs.fetching or blob in blobs.installing or self._not_before.get(blob, 0.0) > now:
                 continue
             elif chunk_count(content.size) > 1:
@@ -248,6 +249,7 @@ class BlobFetcher:
                 size += content.size
                 if len(small) >= _BATCH or size >= _BATCH_BYTES:
                     break
+        folder.render_queue.want_unless_resting(available)
         return list(small.values()) or long
 
     async def _reply(self) -> ChunkHashes | Chunks:
@@ -308,7 +310,7 @@ class BlobFetcher:
         for blob in blobs:
             self._unwritable.pop(blob, None)
         folder.files.blobs.downloaded.update((blob, name_of(blob)) for blob in blobs)
-        folder.render_queue.want_all(folder.files.blobs.who_wants(blobs))
+        folder.render_queue.want_unless_resting(folder.files.blobs.who_wants(blobs))
 
     # --- longer ones --------------------------------------------------------------------------------------------
 

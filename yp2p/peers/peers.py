@@ -286,6 +286,8 @@ class Peers:
                 log.warning("peer_fault", reason=first_reason(group), advice="is the same version running there?")
             except* YpError:
                 raise
+            except* OSError as group:  # what this machine does not allow is no fault of the peer
+                log.info("link_closed", reason=_first(group))
             except* Exception as group:
                 self._is_at_fault(device, secured, first_reason(group))
                 log.exception("session_failed", reason=first_reason(group))

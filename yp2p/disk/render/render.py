@@ -14,7 +14,7 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -92,6 +92,10 @@ class Render:
     def next_deadline(self) -> float:
         return min(self._retries.next_deadline(), self.displaced.next_deadline())
 
+    def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
+        """Something happened at these paths, and to these directories."""
+        self._retries.happened_at(paths, directories)
+
     @property
     def is_idle(self) -> bool:
         return not self._retries
@@ -109,6 +113,7 @@ class Render:
             folder.state.hold(f"{reason} by another device")
             return
         puts: list[StagedWrite] = []
+        tried: list[EntryID] = []
         chars = 0
         rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
         first = [rules] if rules is not None and rules in folder.render_queue else []
@@ -118,6 +123,7 @@ class Render:
             if len(puts) >= BATCH or chars >= _BATCH_CHARS:
                 break
             folder.render_queue.take(entry)
+            tried.append(entry)
             put = await self._carry_out(entry)
             if put is not None:
                 puts.append(put)
@@ -126,6 +132,7 @@ class Render:
             began = time.perf_counter()
             await self._staged.all(puts)
             self._putting_s = (time.perf_counter() - began) / len(puts)
+        self._retries.were_tried(tried)
         await self.displaced.inspect()
         self._remove_obsolete()
 

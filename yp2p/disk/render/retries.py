@@ -1,21 +1,30 @@
-"""When entries that could not be rendered are tried again, and why they wait."""
+"""When entries that could not be rendered are tried again, and why they wait.
+
+Theory of operation
+    What could not be done is tried again, and each time after twice as long. It is tried at once when something happens
+    at its path, or to a directory above it: that may have been what was in the way. An entry that waits here is wanted
+    again by news of it, never by its own failure: so nobody gives up, and nobody works for nothing.
+"""
 
 from __future__ import annotations
 
 import math
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 
 import trio
 
 from yp2p.files.replace import Outcome, Result
 from yp2p.files.root import TMP, TRASH, Root
+from yp2p.files.watch import is_at_or_beneath
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 
-RETRY_S = 0.25
-BLOCKED_RETRY_S = 5.0
+# What is busy is so for a moment, as a rule; what is blocked waits for a person.
+RETRY_S, _LONGEST_S = 0.25, 2.0
+BLOCKED_RETRY_S, _LONGEST_BLOCKED_S = 5.0, 20.0
+_MOST_DOUBLINGS = 8
 
 
 class Retries:
@@ -30,7 +39,9 @@ class Retries:
         self._root = root
         self.look = look
         self._due_at: dict[EntryID, float] = {}
-        self._waiting: set[EntryID] = set()  # those of which `status` says that they wait
+        self._failures: dict[EntryID, int] = {}  # how often in succession each could not be rendered
+        resting = folder.render_queue.want_resting()
+        self._waiting = resting & folder.files.waiting.entries.keys()  # those of which `status` says that they wait
 
     def __contains__(self, entry: EntryID) -> bool:
         return entry in self._due_at
@@ -50,15 +61,40 @@ class Retries:
 
     def at(self, entry: EntryID, due_at: float) -> None:
         self._due_at[entry] = due_at
+        self._folder.render_queue.rest(entry)
 
     def soon(self, entry: EntryID) -> None:
-        self.at(entry, trio.current_time() + RETRY_S)
+        """Something is in the way for a moment."""
+        self._failed(entry, RETRY_S, _LONGEST_S)
 
-    def wait(self, entry: EntryID, reason: str, delay_s: float = BLOCKED_RETRY_S) -> None:
+    def wait(self, entry: EntryID, reason: str, *, is_busy: bool = False) -> None:
         """Try again later, and have `status` say why."""
         self._folder.note_waiting(entry, reason)
         self._waiting.add(entry)
-        self.at(entry, trio.current_time() + delay_s)
+        if is_busy:
+            self.soon(entry)
+        else:
+            self._failed(entry, BLOCKED_RETRY_S, _LONGEST_BLOCKED_S)
+
+    def _failed(self, entry: EntryID, first_s: float, longest_s: float) -> None:
+        failures = self._failures.get(entry, 0)
+        self._failures[entry] = failures + 1
+        self.at(entry, trio.current_time() + min(longest_s, first_s * 2.0 ** min(failures, _MOST_DOUBLINGS)))
+
+    def were_tried(self, entries: Iterable[EntryID]) -> None:
+        """Of these, those that do not wait now have not failed."""
+        for entry in entries:
+            if entry not in self._due_at:
+                self._failures.pop(entry, None)
+
+    def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
+        """Something happened at these paths, and to these directories: what waits there is tried at once."""
+        now, path_of = trio.current_time(), self._folder.catalogue.layout().path_of
+        for entry in self._failures.keys() & self._due_at.keys():
+            record = self._folder.files.get(entry)
+            at = {path_of.get(entry, ""), record.path if record is not None else ""}
+            if at & paths or any(is_at_or_beneath(path, above) for path in at for above in directories):
+                self._due_at[entry] = now
 
     def is_over(self, entry: EntryID) -> None:
         """Nothing is left to be done for an entry: it does not wait any more."""
@@ -68,7 +104,7 @@ class Retries:
 
     def not_done(self, entry: EntryID, path: str, result: Result) -> None:
         """Something is busy or in the way of `path`."""
-        self.wait(entry, result.reason, RETRY_S if result.outcome is Outcome.BUSY else BLOCKED_RETRY_S)
+        self.wait(entry, result.reason, is_busy=result.outcome is Outcome.BUSY)
         self.look_above(path)
 
     def not_moved(self, record: FileRecord, target: str, result: Result) -> None:

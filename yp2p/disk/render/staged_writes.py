@@ -145,8 +145,10 @@ class StagedWrites:
             try:
                 ready.append((put, put.intent(put.temporary(self._root, new_files))))
             except OSError as error:
-                self._placing_is_over(put)
+                if put.whole:  # it is kept for the next attempt
+                    self._folder.files.blobs.downloaded[put.content] = put.whole
                 self._retries.wait(put.entry, error.strerror or str(error))
+                self._placing_is_over(put)
         new = [intent.save(folder.id) for put, intent in ready if put.record is None]
         # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
         durable = folder.database.submit(new) if new else folder.database.pending()
@@ -205,11 +207,11 @@ class StagedWrites:
         ]
 
     def _placing_is_over(self, put: StagedWrite) -> None:
-        """Others that want the same blob can copy it now, or fetch it again."""
+        """Others that want the same blob can copy it now, or fetch it again; what failed already waits for its time."""
         if put.whole:
             folder = self._folder
             folder.files.blobs.installing.discard(put.content)
-            folder.render_queue.want_all(folder.files.blobs.who_wants([put.content]))
+            folder.render_queue.want_unless_resting(folder.files.blobs.who_wants([put.content]))
             for session in folder.observers.sessions.values():
                 session.fetch()
 
@@ -243,13 +245,13 @@ class StagedWrites:
         if put.record is None:
             await self._folder.database.submit([intent.delete(self._folder.id)]).wait()
         self._give_up(put, intent.temporary.name)
-        self._placing_is_over(put)
         if put.record is None:
             self._ingest.readers.forget(put.entry)  # nothing was put in place that could be unread
         if result.outcome is Outcome.CHANGED:
             self._make_way(put)
         else:
             self._retries.not_done(put.entry, put.path, result)
+        self._placing_is_over(put)
 
     async def _replaced(self, put: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
         """A file was exchanged for the one that stood at its place, `before` as far as we knew."""

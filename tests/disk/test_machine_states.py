@@ -1,0 +1,210 @@
+"""What the machine does not allow now is said once, with what helps, and goes on by itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from yp2p.config import Files, Trash
+from yp2p.disk import actor, housekeeping
+from yp2p.disk.actor import Disk
+from yp2p.files.ignore import IgnoreRules
+from yp2p.files.root import Root
+from yp2p.files.watch import Watcher, open_watcher
+from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.folder import Folder
+from yp2p.folder.state import Activity
+from yp2p.identity import DeviceID, FolderID
+from yp2p.machine import Patience
+from yp2p.store.database import open_database
+
+_FOLDER = FolderID(bytes(range(16)))
+
+
+@asynccontextmanager
+async def _running(base: Path) -> AsyncIterator[Folder]:
+    """A folder with its disk actor at work."""
+    path = base / "dir"
+    path.mkdir(exist_ok=True)
+    root = Root(path)
+    root.prepare(_FOLDER)
+    root.close()
+    async with open_database(base / "store", make_room=False) as database:
+        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
+        folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
+        folder.load()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Disk(folder, Files(), Trash()).run)
+            yield folder
+            nursery.cancel_scope.cancel()
+
+
+async def _until(folder: Folder, condition: Callable[[], Any]) -> None:
+    with trio.fail_after(20):
+        while not condition():
+            with trio.move_on_after(0.05):
+                await folder.state.changed.wait()
+
+
+def _error(number: int) -> Callable[..., Any]:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fails
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [
+        (errno.EROFS, "remount"), (errno.ENOSPC, "make room"), (errno.EDQUOT, "quota"), (errno.EIO, "dmesg"),
+        (errno.EMFILE, "ulimit -n"), (errno.ENOMEM, "memory"), (errno.EACCES, "Permission denied"),
+    ],
+)  # fmt: skip
+async def test_a_root_that_cannot_be_used_pauses_with_one_line(
+    number: int, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(Patience, "next_s", lambda _: pauses.append(1) or 0.001)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/a.txt").write_text("a\n")
+    with structlog.testing.capture_logs() as logs, monkeypatch.context() as refused:
+        refused.setattr(Root, "make_own_directories", _error(number))
+        async with _running_unprepared(tmp_path) as folder:
+            await _until(folder, lambda: len(pauses) >= 5)
+            assert folder.state.activity is Activity.PAUSED
+            assert word in folder.state.problem
+            told = [(line["event"], line["log_level"]) for line in logs if line["log_level"] not in ("debug", "info")]
+            assert told == [("folder_paused", "warning")]
+            refused.undo()
+            await _until(folder, lambda: folder.state.activity is Activity.IDLE)
+            assert "a.txt" in folder.files.at
+
+
+@asynccontextmanager
+async def _running_unprepared(base: Path) -> AsyncIterator[Folder]:
+    """As `_running`, of a root that has its marker already."""
+    (base / "dir/.yp2p").mkdir()
+    (base / "dir/.yp2p/marker").write_text(_FOLDER.hex() + "\n")
+    real, Root.prepare = Root.prepare, lambda *_: None  # type: ignore[method-assign, assignment]
+    try:
+        async with _running(base) as folder:
+            yield folder
+    finally:
+        Root.prepare = real  # type: ignore[method-assign]
+
+
+def test_patience_doubles_to_its_limit() -> None:
+    patience = Patience(1.0, 5.0)
+    assert [patience.next_s() for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+    patience.reset()
+    assert patience.next_s() == 1.0
+
+
+async def test_a_trash_that_cannot_be_read_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "EVERY_S", 0.01)
+    pruned: list[int] = []
+
+    def prune(*_: Any) -> list[str]:
+        pruned.append(1)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("yp2p.files.trash.prune", prune)
+    async with _running(tmp_path) as folder:
+        await _until(folder, lambda: pruned and folder.state.activity is Activity.IDLE)
+        (folder.path / "a.txt").write_text("a\n")
+        await _until(folder, lambda: "a.txt" in folder.files.at)
+        assert len(pruned) == 1, "once an hour"
+        assert not folder.state.problem
+
+
+async def test_without_enough_watches_the_folder_is_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "EVERY_S", 0.02)
+    monkeypatch.setattr(actor, "_POLL_S", 0.05)
+    monkeypatch.setattr(actor, "_POLL_SHARE", 1)
+    add_watch = Watcher._add_watch
+    (tmp_path / "dir/d").mkdir(parents=True)
+
+    def few(watcher: Watcher, path: str) -> int:
+        if watcher.watched_directories:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return add_watch(watcher, path)
+
+    with structlog.testing.capture_logs() as logs, monkeypatch.context() as limited:
+        limited.setattr(Watcher, "_add_watch", few)
+        async with _running(tmp_path) as folder:
+            await _until(folder, lambda: folder.state.limitation)
+            assert "sudo sysctl fs.inotify.max_user_watches=" in folder.state.limitation
+            assert not folder.state.pause_reason, "it goes on"
+            (folder.path / "d/new.txt").write_text("new\n")
+            await _until(folder, lambda: "d/new.txt" in folder.files.at)
+            (folder.path / "d/new.txt").write_text("newer\n")
+            before = folder.files.by_path("d/new.txt")
+            await _until(folder, lambda: folder.files.by_path("d/new.txt") != before)
+            limited.undo()
+            await _until(folder, lambda: not folder.state.limitation)
+    assert [line["event"] for line in logs].count("watches_exhausted") == 1
+
+
+async def test_without_an_inotify_instance_the_folder_says_which_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "Patience", lambda *_: Patience(0.01, 0.01))
+    with structlog.testing.capture_logs() as logs, monkeypatch.context() as limited:
+        limited.setattr("yp2p.files.watch.INotify", _error(errno.EMFILE))
+        async with _running(tmp_path) as folder:
+            await _until(folder, lambda: folder.state.problem)
+            assert "fs.inotify.max_user_instances" in folder.state.problem
+            assert not [line for line in logs if line["log_level"] == "error"]
+            limited.undo()
+            await _until(folder, lambda: folder.state.activity is Activity.IDLE)
+
+
+async def test_a_directory_that_cannot_be_read_is_listed_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dir/d/e").mkdir(parents=True)
+    (tmp_path / "dir/d/e/s.txt").write_text("s\n")
+    opened = Root.open
+
+    def refuse(root: Root, path: str, *others: int) -> int:
+        if path == "d" or path.startswith("d/"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(root, path, *others)
+
+    with monkeypatch.context() as denied:
+        denied.setattr(Root, "open", refuse)
+        async with _running(tmp_path) as folder:
+            skipped = folder.files.waiting.skipped
+            await _until(folder, lambda: skipped)
+            assert skipped == {"d": "the directory cannot be read: Permission denied"}
+            denied.undo()
+            (folder.path / "d").chmod(0o755)  # noqa: ASYNC240
+            await _until(folder, lambda: "d/e/s.txt" in folder.files.at)
+            assert skipped == {}
+            denied.setattr(Root, "open", refuse)
+            (folder.path / "d").chmod(0o700)  # noqa: ASYNC240
+            await _until(folder, lambda: "d" in skipped)
+            assert "d/e/s.txt" in folder.files.at, "what cannot be seen was not deleted"
+
+
+async def test_modes_of_directories_that_can_be_read_make_no_scan(tmp_path: Path) -> None:
+    (tmp_path / "d/e").mkdir(parents=True)
+    root = Root(tmp_path)
+    async with open_watcher(root, IgnoreRules()) as watcher:
+        watcher.scan()
+        for name in ("d", "d/e", ""):
+            (tmp_path / name).chmod(0o755)
+        batch = await watcher.next_batch()
+        assert batch.changed_directories == {"d", "d/e", ""}
+        assert not batch.new_directories
+        assert not batch.finished
+    root.close()
