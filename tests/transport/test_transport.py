@@ -12,7 +12,7 @@ from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
 from yp2p.identity import Identity
 from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
 from yp2p.protocol.noise import IK, HandshakeState
-from yp2p.transport import listener as listening
+from yp2p.transport import half_open
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
 from yp2p.transport.link import Link, LinkClosed, choose_version, open_link
@@ -174,7 +174,7 @@ async def test_a_replayed_first_message_is_no_link() -> None:
                 answer = await _all(replay)
             assert len(answer) == 2 + 48, "message 2 of the handshake and nothing more"
         silent = []
-        for _ in range(listening.MAX_HALF_OPEN_PER_ADDRESS):
+        for _ in range(half_open.MAX_HALF_OPEN_PER_SOURCE):
             silent.append(await trio.open_tcp_stream("127.0.0.1", server.port))
             await silent[-1].send_all(bytes(recorded))
             await silent[-1].receive_some(100)
@@ -187,19 +187,40 @@ async def test_a_replayed_first_message_is_no_link() -> None:
     assert server.accepted == []
 
 
-async def test_half_open_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "MAX_HALF_OPEN_PER_ADDRESS", 2)
+async def test_of_half_open_connections_the_oldest_silent_one_goes() -> None:
     server = Server()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run)
-        silent = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(2)]
-        await trio.testing.wait_all_tasks_blocked(0.05)
-        async with await trio.open_tcp_stream("127.0.0.1", server.port) as third:
-            with trio.fail_after(60):
-                assert await _all(third) == b""
-        for stream in silent:
+        silent = []
+        for _ in range(half_open.MAX_HALF_OPEN_PER_SOURCE):
+            silent.append(await trio.open_tcp_stream("127.0.0.1", server.port))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        with trio.fail_after(60):
+            assert await _all(silent[0]) == b""
+        for stream in (*silent, secured.stream):
             await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
+
+
+async def test_who_says_nothing_has_two_seconds(autojump_clock: trio.testing.MockClock) -> None:
+    listener = Listener(
+        TWO,
+        Server._serve,
+        Server._pair,
+        is_known=lambda key: True,
+        pairing_open=lambda: True,  # type: ignore[arg-type]
+    )
+    one, other = trio.testing.memory_stream_pair()
+    one.setsockopt = lambda *_: None  # type: ignore[attr-defined]
+    place = half_open.Place("", is_known=False, end=lambda: None)
+    assert await listener._authenticate(one, place) is None  # type: ignore[arg-type]
+    assert trio.current_time() == pytest.approx(2)
+    await other.send_all(b"\x11\x00\x02no")
+    began = trio.current_time()
+    assert await listener._authenticate(one, place) is None  # type: ignore[arg-type]
+    assert trio.current_time() == began, "a message that is none ends it at once"
+    assert place.has_spoken
 
 
 async def test_a_port_in_use_names_the_setting() -> None:

@@ -20,6 +20,7 @@ Invariants
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import random
 import time
@@ -56,6 +57,7 @@ _LOOK_AGAIN_S = 30.0
 _CLONE_TURN_S = 30.0
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
+_MAX_HOSTS = 256
 
 log = structlog.get_logger()
 
@@ -93,6 +95,7 @@ class Peers:
         self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
         self._links: dict[DeviceID, _Linked] = {}
+        self._hosts: dict[str, None] = {}  # where links led to, the newest last
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
         self.listen_port = 0
@@ -102,6 +105,7 @@ class Peers:
             contact.name = contact_name
             if host:
                 contact.addresses[Address(host, port)] = 0.0
+                self._note_host(host)
 
     def contact(self, device: DeviceID) -> Contact:
         return self.contacts.setdefault(device, Contact())
@@ -138,6 +142,10 @@ class Peers:
         rivals = [other for other, keys in known.items() if keys.noise_key == known[device].noise_key]
         proved = self._proved.get(known[device].noise_key)
         return device == (proved if proved in rivals else min(rivals))
+
+    def is_known_host(self, host: str) -> bool:
+        """Whether a known device was at this address; what mDNS says of it is nobody's proof, but a link is."""
+        return _plain(host) in self._hosts
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -341,6 +349,7 @@ class Peers:
         if hello is None:
             return
         contact.name = hello.name
+        self._note_host(address.host)
         reachable = address
         if not dialled_by_us:
             if not 0 < hello.listen_port < 65536:
@@ -348,6 +357,13 @@ class Peers:
             reachable = Address(address.host, hello.listen_port)
         contact.addresses[reachable] = time.time()
         self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
+
+    def _note_host(self, host: str) -> None:
+        host = _plain(host)
+        self._hosts.pop(host, None)
+        self._hosts[host] = None
+        while len(self._hosts) > _MAX_HOSTS:
+            del self._hosts[next(iter(self._hosts))]
 
     async def _run_sessions(self, linked: _Linked) -> None:
         async with trio.open_nursery() as nursery:
@@ -357,3 +373,13 @@ class Peers:
                 message = await linked.link.receive()
                 if not isinstance(message, Hello | Goodbye | Unknown):
                     await linked.sessions.deliver(message)
+
+
+def _plain(host: str) -> str:
+    """An address without its scope, an IPv4 one as such, so that it is the same whoever dialled."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host  # a name, from the settings
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

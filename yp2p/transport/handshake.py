@@ -25,6 +25,8 @@ from yp2p.errors import HandshakeFailed
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.protocol.noise import IK, XX, HandshakeState, Transport
 
+# Programs that dial speak at once; who has not after this long only holds a place.
+FIRST_MESSAGE_LIMIT_S = 2.0
 HANDSHAKE_LIMIT_S = 10.0
 # The longest handshake message (XX, second) has 96 bytes. A stranger gets no more of our memory than this.
 MAX_HANDSHAKE_BYTES = 4096
@@ -154,12 +156,14 @@ async def respond(
     *,
     is_known: Callable[[bytes], bool],
     pairing_open: Callable[[], bool],
+    heard: Callable[[], None] = lambda: None,
 ) -> tuple[HandshakeType, Secured]:
     """Answer whoever connected.
 
     Args:
         is_known: whether a Noise key belongs to a device that may connect.
         pairing_open: whether a pairing window is open now.
+        heard: is told when the first message is here whole.
 
     Raises:
         HandshakeFailed: not for us, not known, or not in a pairing window. Nothing was sent then.
@@ -168,14 +172,18 @@ async def respond(
     first = (await framed.take(1))[0]
     if first == HandshakeType.KNOWN:
         state = _state(HandshakeType.KNOWN, identity, initiator=False)
-        _read(state, await framed.receive())
+        message = await framed.receive()
+        heard()
+        _read(state, message)
         if state.remote_static is None or not is_known(state.remote_static):
             raise HandshakeFailed("a device that is not known")
         await framed.send(state.write_message())
         return HandshakeType.KNOWN, _secured(stream, framed, state, identity, initiator=False)
     if first == HandshakeType.PAIRING and pairing_open():
         state = _state(HandshakeType.PAIRING, identity, initiator=False)
-        _read(state, await framed.receive())
+        message = await framed.receive()
+        heard()
+        _read(state, message)
         await framed.send(state.write_message())
         _read(state, await framed.receive())
         return HandshakeType.PAIRING, _secured(stream, framed, state, identity, initiator=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import socket
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -13,13 +12,16 @@ import trio
 
 from yp2p.errors import ListenError, PeerFault
 from yp2p.identity import Identity
-from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, HandshakeType, Secured, respond
+from yp2p.transport.half_open import HalfOpen, Place
+from yp2p.transport.handshake import (
+    FIRST_MESSAGE_LIMIT_S,
+    HANDSHAKE_LIMIT_S,
+    HandshakeType,
+    Secured,
+    respond,
+)
 from yp2p.transport.link import Link, LinkClosed, confirm, keep_alive
 
-# A connection that says nothing holds a task and a socket for 10 s. A room has a few dozen devices; more
-# half-open connections than these are an attack, and are closed at once.
-MAX_HALF_OPEN = 32
-MAX_HALF_OPEN_PER_ADDRESS = 4
 _BACKLOG = 64
 
 log = structlog.get_logger()
@@ -97,6 +99,7 @@ class Listener:
     Args:
         serve_known: takes the link of a device that is known, once its Hello proved the handshake.
         pair: takes a connection inside a pairing window; it counts as half-open as long as that runs.
+        is_known_host: whether a known device was at an address.
     """
 
     def __init__(
@@ -107,13 +110,15 @@ class Listener:
         *,
         is_known: Callable[[bytes], bool],
         pairing_open: Callable[[], bool],
+        is_known_host: Callable[[str], bool] = lambda host: False,
     ) -> None:
         self._identity = identity
         self._serve_known = serve_known
         self._pair = pair
         self._is_known = is_known
         self._pairing_open = pairing_open
-        self._half_open: Counter[str] = Counter()
+        self._is_known_host = is_known_host
+        self._half_open = HalfOpen()
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
         """Accept until cancelled."""
@@ -124,27 +129,33 @@ class Listener:
             host = str(stream.socket.getpeername()[0])
         except OSError:
             return
-        full = self._half_open.total() >= MAX_HALF_OPEN
-        if full or self._half_open[host] >= MAX_HALF_OPEN_PER_ADDRESS:
-            log.info("connection_refused", reason="too many half-open connections")
-            return
-        self._half_open[host] += 1
-        try:
-            confirmed = await self._authenticate(stream)
-        finally:
-            self._half_open[host] -= 1
-            if not self._half_open[host]:
-                del self._half_open[host]
-        if confirmed is not None:
+        confirmed: tuple[Secured, Link] | None = None
+        with trio.CancelScope() as scope:
+            place = self._half_open.take(host, scope.cancel, is_known=self._is_known_host(host))
+            if place is None:
+                log.info("connection_refused", reason="too many half-open connections")
+                return
+            try:
+                confirmed = await self._authenticate(stream, place)
+            finally:
+                self._half_open.leave(place)
+        if scope.cancelled_caught:
+            log.info("connection_refused", reason="its place went to another one: too many half-open connections")
+        elif confirmed is not None:
             await self._serve_known(*confirmed)
 
-    async def _authenticate(self, stream: trio.SocketStream) -> tuple[Secured, Link] | None:
+    async def _authenticate(self, stream: trio.SocketStream, place: Place) -> tuple[Secured, Link] | None:
         """The handshake, and what proves it: the peer's Hello, or the whole of a pairing. Half-open until then."""
         try:
             keep_alive(stream)
-            with trio.fail_after(HANDSHAKE_LIMIT_S) as limit:
+            with trio.fail_after(FIRST_MESSAGE_LIMIT_S) as limit:
+
+                def heard() -> None:
+                    place.has_spoken = True
+                    limit.deadline += HANDSHAKE_LIMIT_S
+
                 kind, secured = await respond(
-                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open
+                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open, heard=heard
                 )
                 if kind is HandshakeType.KNOWN:
                     return secured, await confirm(secured)
