@@ -295,7 +295,7 @@ class Peers:
             except* YpError:
                 raise
             except* OSError as group:  # what this machine does not allow is no fault of the peer
-                log.info("link_closed", reason=_first(group))
+                log.info("link_closed", reason=first_reason(group))
             except* Exception as group:
                 self._is_at_fault(device, secured, first_reason(group))
                 log.exception("session_failed", reason=first_reason(group))
