@@ -215,7 +215,5 @@ def ungrouped() -> Iterator[None]:
 
 def first_reason(group: BaseExceptionGroup[BaseException]) -> str:
     """The first reason in a group of exceptions, for people."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_of(group)
     return str(error) or type(error).__name__

@@ -113,8 +113,8 @@ class FolderSessions:
         try:
             with scope:
                 await session.run()
-        except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError):
-            raise
+        except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError, OSError):
+            raise  # the end of the link, or what this machine does not allow: no fault of the peer
         except* PeerFault as group:
             self._is_at_fault(folder, first_reason(group))
         except* YpError:
