@@ -7,6 +7,10 @@ eight groups of seven:
 
     P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2
 
+Keys of others are checked where they come in (`PublicIdentity.received`): a key of small order has no owner. Everything
+"verifies" under such an Ed25519 key, and no secret can be shared with such an X25519 key. A number that is no reduced
+coordinate would be a second name, and so a second device ID, for one key.
+
 This module is pure: the seed comes from the caller.
 """
 
@@ -15,8 +19,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NewType
+from functools import cached_property, lru_cache
+from typing import NewType, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -24,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from yp2p.errors import UsageError
+from yp2p.errors import MessageFault, UsageError
 
 DeviceID = NewType("DeviceID", bytes)  # 32 bytes
 FolderID = NewType("FolderID", bytes)  # 16 random bytes
@@ -39,11 +43,56 @@ ID_BYTES = 16
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _GROUP = 13
+# The field of both curves, and the constant of the Edwards form (RFC 7748 §4.1, RFC 8032 §5.1).
+_P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
+_SIGN = 1 << 255
+# The y coordinates of the eight Ed25519 points whose order divides 8, as 32 bytes little-endian in hex.
+_SMALL_ORDER = frozenset(
+    int.from_bytes(bytes.fromhex(y), "little")
+    for y in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+)
+# Any private key: with a point of small order the result is zero for each of them.
+_PROBE = bytes(31) + b"\x40"
+# Keys that were checked; a folder has some dozens, and a statement names two of them.
+_CHECKED_KEYS = 1024
 _LOOK_ALIKES = str.maketrans({"0": "O", "1": "I", "8": "B"})
 
 
 def _derive(seed: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt=b"yp2p device seed v1", info=purpose).derive(seed)
+
+
+@lru_cache(_CHECKED_KEYS)
+def signing_key_problem(key: bytes) -> str:
+    """Why 32 bytes are no Ed25519 key that somebody can have made; empty when they are one."""
+    y = int.from_bytes(key, "little") % _SIGN  # the highest bit is the sign of x
+    if y >= _P:
+        return "it is not the reduced form of an Ed25519 key"
+    if y in _SMALL_ORDER:
+        return "it is an Ed25519 point of small order"
+    numerator, denominator = (y * y - 1) % _P, (_D * y * y + 1) % _P
+    if pow(numerator * denominator, (_P - 1) // 2, _P) != 1:
+        return "it is no point of Ed25519"
+    return ""
+
+
+@lru_cache(_CHECKED_KEYS)
+def noise_key_problem(key: bytes) -> str:
+    """Why 32 bytes are no X25519 key that somebody can have made; empty when they are one."""
+    if int.from_bytes(key, "little") >= _P:
+        return "it is not the reduced form of an X25519 key"
+    try:
+        X25519PrivateKey.from_private_bytes(_PROBE).exchange(X25519PublicKey.from_public_bytes(key))
+    except ValueError:  # all results would be zero
+        return "it is an X25519 point of small order"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +102,22 @@ class PublicIdentity:
     signing_key: bytes
     noise_key: bytes
 
+    @classmethod
+    def received(cls, signing_key: bytes, noise_key: bytes) -> Self:
+        """The keys of another device, as they came from a peer. Raises MessageFault: nobody can have made them."""
+        for key, problem in ((signing_key, signing_key_problem), (noise_key, noise_key_problem)):
+            if found := problem(key):
+                raise MessageFault(f"the key {key.hex()} of a device cannot be used: {found}")
+        return cls(signing_key, noise_key)
+
     @property
     def device_id(self) -> DeviceID:
         return device_id_of(self.signing_key, self.noise_key)
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Tell whether `signature` (64 bytes) over `message` was made by this device (RFC 8032)."""
+        if signing_key_problem(self.signing_key):
+            return False
         try:
             Ed25519PublicKey.from_public_bytes(self.signing_key).verify(signature, message)
         except (InvalidSignature, ValueError):
@@ -100,7 +159,7 @@ class Identity:
         return self._signer.sign(message)
 
     def pairwise_secret(self, noise_key: bytes) -> bytes:
-        """32 bytes that only this device and the owner of `noise_key` can compute."""
+        """32 bytes that only this device and the owner of `noise_key`, a checked one, can compute."""
         shared = X25519PrivateKey.from_private_bytes(self.noise_private).exchange(
             X25519PublicKey.from_public_bytes(noise_key)
         )

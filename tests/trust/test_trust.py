@@ -160,6 +160,35 @@ def test_a_statement_is_for_one_folder() -> None:
         read_statement(_chain()[1].encode(), FolderID(b"g" * 16))
 
 
+_SMALL = PublicIdentity(A.public.signing_key, bytes(32)), PublicIdentity(b"\x01" + bytes(31), A.public.noise_key)
+
+
+@pytest.mark.parametrize("weak", _SMALL)
+def test_a_statement_about_a_key_without_an_owner_is_refused(weak: PublicIdentity) -> None:
+    statement = sign_statement(A, FOLDER, weak, Role.MEMBER, 100, "zero")
+    with pytest.raises(MessageFault, match="small order"):
+        read_statement(statement.encode(), FOLDER)
+
+
+def test_a_statement_by_a_key_without_an_owner_is_refused() -> None:
+    """With R = A of small order and S = 0 every message verifies."""
+    point = b"\x01" + bytes(31)
+    issuer = PublicIdentity(point, A.public.noise_key)
+    forged = Statement(FOLDER, B.public, Role.MEMBER, issuer, 1, "b", point + bytes(32))
+    with pytest.raises(MessageFault, match="small order"):
+        read_statement(forged.encode(), FOLDER)
+
+
+@pytest.mark.parametrize("key", [b"\x01" + bytes(31), bytes(32), b"\xff" * 32])
+def test_nobody_pairs_with_a_key_without_an_owner(key: bytes) -> None:
+    joiner, sharer = _runs(Code("47", "K7MX2Q"), Code("47", "K7MX2Q"))
+    first = joiner.open()
+    with pytest.raises(PairingFault, match=key.hex()):
+        sharer.answer(first[:2] + key + first[34:])
+    with pytest.raises(PairingFault, match=key.hex()):
+        joiner.confirm(key + sharer.answer(first)[32:], "laptop")
+
+
 def test_codes() -> None:
     code = make_code(random.Random(1).randrange)
     assert parse_code(str(code)) == code

@@ -256,5 +256,8 @@ class PairingRun:
         return name, Intent(intent)
 
     def _finish(self, signing_key: bytes, share: bytes, *, initiator: bool) -> ConfirmedKey:
-        self.peer = PublicIdentity(signing_key, self._remote_noise_key)
+        try:
+            self.peer = PublicIdentity.received(signing_key, self._remote_noise_key)
+        except MessageFault as error:
+            raise PairingFault(str(error)) from error
         return self._cpace.finish(share, signing_key + self._remote_noise_key, initiator=initiator)

@@ -7,8 +7,8 @@ draws its conclusions from it alone:
 * The founder is a member. Whoever a member (not read-only) introduced is a member.
 * Removal wins over any number of introductions, until the remover or an administrator adds the subject again with
   a higher counter.
-* A statement whose signature fails, or that is for another folder, is not part of the set. Nor is what is too much, or
-  of an issuer that nobody let in (`counted`).
+* A statement whose signature fails, that is for another folder, or that names a key which nobody can have made is not
+  part of the set. Nor is what is too much, or of an issuer that nobody let in (`counted`).
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def read_statement(data: bytes, folder: FolderID) -> Statement:
     if reader.u8() != _FORMAT:
         raise MessageFault("a membership statement of another format")
     found = FolderID(reader.raw(ID_BYTES))
-    subject = PublicIdentity(reader.raw(KEY_BYTES), reader.raw(KEY_BYTES))
+    subject = PublicIdentity.received(reader.raw(KEY_BYTES), reader.raw(KEY_BYTES))
     role = reader.u8()
-    issuer = PublicIdentity(reader.raw(KEY_BYTES), reader.raw(KEY_BYTES))
+    issuer = PublicIdentity.received(reader.raw(KEY_BYTES), reader.raw(KEY_BYTES))
     counter = reader.u64()
     name = reader.text(MAX_DEVICE_NAME_BYTES)
     signature = reader.raw(SIGNATURE_BYTES)
