@@ -17,11 +17,14 @@ from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol import ysync
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import (
     Insertion,
     Shape,
+    check,
     check_update,
     document_version,
     inserted_text,
@@ -331,3 +334,46 @@ def test_only_the_wall_makes_what_a_replica_takes_of_others() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Checked"
     }
     assert makers == {"ysync.py"}
+
+
+def _deleting(client: int, ranges: list[tuple[int, int]]) -> bytes:
+    numbers = b"".join(write_varint(start) + write_varint(length) for start, length in ranges)
+    return b"\x00\x01" + write_varint(client) + write_varint(len(ranges)) + numbers
+
+
+def test_a_document_reads_itself_however_much_is_deleted_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is limited is what a message may bring; of several it can be more."""
+    monkeypatch.setattr(ysync, "MAX_DELETED_RANGES", 1000)
+    half = 501
+    replica = TextReplica(5)
+    replica.receive(Insertion.of(77, "ab" * 2 * half).update)
+    for first in (0, half):
+        replica.receive(_deleting(77, [(2 * number, 1) for number in range(first, first + half)]))
+    assert len(replica.deleted()) == 2 * half
+    again = TextReplica.from_updates(6, [replica.state()])
+    assert again.version() == replica.version()
+    assert again.text() == "b" * 2 * half
+
+
+def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
+    """From the last to the first the library would take minutes."""
+    count = 100_000
+    replica = TextReplica(5)
+    replica.receive(Insertion.of(77, "ab" * count).update)
+    news = replica.receive(_deleting(77, [(2 * number, 1) for number in reversed(range(count))]))
+    assert news is not None
+    again = TextReplica.from_updates(6, [Insertion.of(77, "ab" * count).update, news])
+    assert replica.text() == again.text() == "b" * count
+
+
+def test_deletions_of_what_is_known_come_in_parts() -> None:
+    text, count = Insertion.of(77, "ab" * 40_000).update, 40_000
+    update = _deleting(77, [(2 * number, 1) for number in range(count)])
+    parts = list(check(update, Shape.TEXT).in_parts({77: 2 * count}))
+    assert len(parts) > 2
+    one, two = (TextReplica.from_updates(5, [text]) for _ in range(2))
+    for part in parts:
+        one.take(part)
+    two.receive(update)
+    assert one.version() == two.version()
+    assert len(list(check(update, Shape.TEXT).in_parts({}))) == 1, "with what it deletes, it is one"

@@ -8,7 +8,7 @@ import pytest
 from effort import many
 
 from yp2p.protocol.delete_sets import DeletedRange, GrowingSet, encode, in_order, without
-from yp2p.protocol.ysync import Cursor, _read_delete_set
+from yp2p.protocol.ysync import snapshot_ranges
 
 
 def _ranges(rng: random.Random) -> list[DeletedRange]:
@@ -26,7 +26,7 @@ def test_ranges_are_sets(seed: int) -> None:
     assert _single(without(one, two)) == _single(one) - _single(two)
     assert _single(in_order(one)) == _single(one)
     assert sum(length for _, _, length in in_order(one)) == len(_single(one))
-    assert _read_delete_set(Cursor(encode(one))) == in_order(one)
+    assert snapshot_ranges(encode(one)) == in_order(one)
 
 
 @pytest.mark.parametrize("seed", range(many(200)))
@@ -36,3 +36,10 @@ def test_a_growing_set_counts_each_operation_once(seed: int) -> None:
     for one in [*_ranges(rng), *_ranges(rng)]:
         assert growing.add(one) == len(_single([one]) - before)
         before |= _single([one])
+
+
+def test_the_first_of_many_ranges_are_far_apart() -> None:
+    ranges = [(7, 3 * number, 1) for number in range(5000)]
+    written = snapshot_ranges(encode(reversed(ranges)))
+    assert sorted(written) == ranges
+    assert written[:3] == [(7, 0, 1), (7, 1536, 1), (7, 3072, 1)]

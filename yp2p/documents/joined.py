@@ -1,9 +1,8 @@
 """Two histories of a text, joined: what each side had, and the update that makes another text of the union.
 
 Theory of operation
-    The union is loaded from updates that still have the content of what was deleted. Its blocks are put into the order
-    of the document by a shadow, as everywhere (`ysync.relabelled`): a document whose every block is a letter, and in
-    which nothing is deleted. State vectors and delete sets then tell of each part of a block which side had it, and
+    The union is loaded from updates that still have the content of what was deleted. A shadow tells the order of its
+    blocks (`shadow.py`). State vectors and delete sets then tell of each part of a block which side had it, and
     whether it stood there: that gives the text of either side, and of what both had (the *base*).
 
     A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each
@@ -29,14 +28,15 @@ from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.replica import raising_panics
+from yp2p.documents.shadow import spans_in_order
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
+from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.update_merge import read_blocks
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor, DeletedRange, Parsed, Shape, StateVector, UpdateParser, contains
+from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser, contains
 
-# Letters of one UTF-16 unit, below the surrogates; a block has one of them in each of two shadows.
-_FIRST_LETTER, _LETTERS = 0x100, 0xD000
-_DELETED, _STRING = 1, 4
+_STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
 
 Place = tuple[int, int]  # client ID and clock of one UTF-16 unit
@@ -239,54 +239,6 @@ class _Block:
     text: str | None
 
 
-class _Shadow(UpdateParser):
-    """Reads the blocks of a whole document, and copies it twice, with letters for their numbers."""
-
-    def __init__(self, state: bytes) -> None:
-        super().__init__(state, Shape.TEXT)
-        self._data = state
-        self.blocks: list[_Block] = []
-        self.copies: tuple[list[bytes], list[bytes]] = ([], [])
-
-    def copy(self) -> None:
-        cursor = self._cursor
-        number = cursor.count(4)
-        self._put(write_varint(number))
-        for _ in range(number):
-            begin = cursor.at
-            blocks, client, clock = self._section()
-            self._put(self._data[begin : cursor.at])
-            for _ in range(blocks):
-                begin = cursor.at
-                length = self._block(client, clock)
-                self._copy_block(self._data[begin : cursor.at], client, clock, length)
-                clock += length
-        self._put(b"\x00")  # nothing is deleted
-
-    def _put(self, data: bytes) -> None:
-        for copy in self.copies:
-            copy.append(data)
-
-    def _copy_block(self, block: bytes, client: int, clock: int, length: int) -> None:
-        content = Cursor(block)
-        content.at = 1
-        for flag in (_ORIGIN, _RIGHT_ORIGIN):
-            if block[0] & flag:
-                content.client()
-                content.varint()
-        if not block[0] & (_ORIGIN | _RIGHT_ORIGIN):
-            content.varint()
-            content.text()
-        head = bytes([block[0] & ~0x1F | _STRING]) + block[1 : content.at]
-        number = len(self.blocks)
-        self.blocks.append(
-            _Block(client, clock, length, content.text() if block[0] & 0x1F == _STRING else None)
-        )  # fmt: skip
-        for copy, digit in zip(self.copies, divmod(number, _LETTERS), strict=True):
-            letters = (chr(_FIRST_LETTER + digit) * length).encode()
-            copy.append(head + write_varint(len(letters)) + letters)
-
-
 def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
     """All blocks that ever were, in the order of the document."""
     with raising_panics():
@@ -295,24 +247,11 @@ def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
         with doc.transaction():
             for update in updates:
                 doc.apply_update(update)
-        shadow = _Shadow(doc.get_update())
-        shadow.copy()
-        high, low = (_text_of(b"".join(copy)) for copy in shadow.copies)
-    found: list[_Block] = []
-    at = 0
-    while at < len(low):
-        number = (ord(high[at]) - _FIRST_LETTER) * _LETTERS + ord(low[at]) - _FIRST_LETTER
-        block = shadow.blocks[number]
-        found.append(block)
-        at += block.length
-    return found if len(found) == len(shadow.blocks) else None
-
-
-def _text_of(update: bytes) -> str:
-    doc: Doc[Any] = Doc(client_id=1)
-    text = doc.get(Shape.TEXT.value, type=Text)
-    doc.apply_update(update)
-    return str(text)
+        blocks = read_blocks(doc.get_update())
+    spans = spans_in_order(blocks)
+    if spans is None or len(spans) != len(blocks):
+        return None
+    return [_Block(*span, blocks[number].text()) for number, span in spans]
 
 
 def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges]) -> Iterator[_Part]:

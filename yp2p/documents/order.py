@@ -1,41 +1,22 @@
 """Every character that a text ever had, in order, with who wrote it as which operation: also what is deleted.
 
-Theory of operation
-    Where deleted characters are is known to nobody but the library's document, which does not tell. But it puts items
-    in order by their operations, whatever they say. So a *shadow* is made: an update with a letter of its own for each
-    block of the log and without deletions. The text of the shadow then spells the blocks in their order.
+The order is asked of a shadow (`shadow.py`), which is made of the log.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
 
-from pycrdt import Doc, Text
-
-from yp2p.documents.replica import raising_panics
+from yp2p.documents.shadow import Span, spans_in_order
 from yp2p.protocol.delete_sets import in_order
-from yp2p.protocol.update_merge import Block, Place, UpdateMerge, encode_update
-from yp2p.protocol.ysync import DeletedRange, Shape
+from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.update_merge import Place, UpdateMerge
 
-# Letters of one UTF-16 unit that are no surrogates. A text with more blocks is a text of millions of keystrokes.
-_FIRST_LETTER, _SURROGATES = 0x100, range(0xD800, 0xE000)
+__all__ = ["Order", "Ranges", "Span"]
+
+# A text with more blocks is a text of millions of keystrokes.
 MAX_BLOCKS = 60_000
-_SAME = re.compile(r"(.)\1*", re.DOTALL)
-
-
-class Span(NamedTuple):
-    """Characters that stand one behind the other: `length` UTF-16 units, operations of one client from `clock` on."""
-
-    client: int
-    clock: int
-    length: int
-
-    def cut(self, start: int, stop: int) -> Span:
-        """A part, by clocks."""
-        return Span(self.client, start, stop - start)
 
 
 class Ranges:
@@ -103,25 +84,8 @@ class Order:
         blocks = [block for found in merge.blocks.values() for block in found]
         if len(blocks) > MAX_BLOCKS:
             return None
-        shadow = (
-            Block(b.client, b.clock, b.length, b.origin, b.right, True, [(_letter(number) * b.length).encode()])
-            for number, b in enumerate(blocks)
-        )
-        with raising_panics():
-            doc: Doc[Any] = Doc(client_id=1)
-            text = doc.get(Shape.TEXT.value, type=Text)
-            doc.apply_update(encode_update(shadow, []))
-            spelled = str(text)
-        if len(spelled) != sum(block.length for block in blocks):
-            return None  # something waits for a row that is missing
-        spans: list[Span] = []
-        taken = [0] * len(blocks)
-        for found in _SAME.finditer(spelled):
-            number, length = _number(found[1]), found.end() - found.start()
-            block = blocks[number]
-            spans.append(Span(block.client, block.clock + taken[number], length))
-            taken[number] += length
-        return cls(merge, spans)
+        spans = spans_in_order(blocks)
+        return cls(merge, [span for _, span in spans]) if spans is not None else None
 
     def text(self, span: Span) -> str | None:
         """What a span says, which is in one block; None where that is not known."""
@@ -133,13 +97,3 @@ class Order:
             self._texts[place] = text.encode("utf-16-le") if text is not None else None
         units, at = self._texts[place], 2 * (span.clock - block.clock)
         return units[at : at + 2 * span.length].decode("utf-16-le") if units is not None else None
-
-
-def _letter(number: int) -> str:
-    code = _FIRST_LETTER + number
-    return chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
-
-
-def _number(letter: str) -> int:
-    code = ord(letter)
-    return (code if code < _SURROGATES.start else code - len(_SURROGATES)) - _FIRST_LETTER

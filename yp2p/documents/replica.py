@@ -26,9 +26,10 @@ from typing import Any
 from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import DocumentPoisoned, InvalidUpdate
+from yp2p.protocol.delete_sets import deleting_quickly
+from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange
 from yp2p.protocol.ysync import (
     Checked,
-    DeletedRange,
     Shape,
     VersionReader,
     check,
@@ -152,6 +153,8 @@ class Replica:
         finally:
             self._is_receiving = False
             self.halves |= parsed.halves
+        if news is not None and len(update.deleted) > FEW_RANGES:
+            news = deleting_quickly(news, self.shape)
         # All that it builds on is here, so the library has taken all of it; to ask takes as long as to apply.
         for client, (_, stop) in parsed.sections.items():
             clocks[client] = max(clocks.get(client, 0), stop)

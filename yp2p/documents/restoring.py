@@ -33,8 +33,8 @@ from dataclasses import dataclass, replace
 from yp2p.documents.diff import split_lines
 from yp2p.documents.order import Order, Ranges, Span
 from yp2p.protocol.delete_sets import in_order, without
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.update_merge import Block, Place, UpdateMerge, encode_update
-from yp2p.protocol.ysync import DeletedRange
 
 # Client IDs of 53 bits, which is what Yjs allows; those that are drawn at random have 32.
 _FIRST_CLIENT = 1 << 52

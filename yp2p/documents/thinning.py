@@ -28,9 +28,9 @@ from pycrdt import Doc, Map, Snapshot, Text
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import DamagedError
 from yp2p.protocol.delete_sets import deleting_less, without
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.update_merge import UpdateMerge, encode_update
 from yp2p.protocol.ysync import (
-    DeletedRange,
     Shape,
     UpdateParser,
     document_version,

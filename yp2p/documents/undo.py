@@ -23,8 +23,9 @@ from yp2p.documents.order import Order
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.restoring import brought_back, has_copies, taken_out
 from yp2p.protocol.delete_sets import encode, without
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.update_merge import UpdateMerge
-from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
+from yp2p.protocol.ysync import Shape, UpdateParser
 
 
 def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes | None:

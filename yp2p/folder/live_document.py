@@ -221,13 +221,14 @@ class LiveDocument:
     async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
-        for update in updates:
+        parts = (part for update in updates for part in update.in_parts(self.replica.clocks()))
+        for part in parts:
             try:
-                self._accept(self, update, source)
+                self._accept(self, part, source)
             except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
                 fault = error
                 break
-            if len(update.data) >= _SLICED_BYTES:
+            if len(part.data) >= _SLICED_BYTES:
                 await trio.lowlevel.checkpoint()
         if self._telling.is_behind:
             await self._telling.wait()

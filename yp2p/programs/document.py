@@ -231,7 +231,7 @@ class ProgramDocument:
         """Whether something was written beside an item that is at another place here."""
         if not self._moved:
             return False
-        places = ((client, clock - behind) for client, clock in parsed.cuts for behind in (0, 1))
+        places = ((client, clock - behind) for client, clock in parsed.dividing() for behind in (0, 1))
         return any(self._stands_for(place) is not None for place in places)
 
     def _make_unlike(self) -> None:

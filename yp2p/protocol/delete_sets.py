@@ -1,27 +1,14 @@
-"""Sets of deleted operations as ranges: in order, taken from one another, put into an update.
-
-Ranges are client ID, first clock and number of operations, as Yjs has them.
-"""
+"""Sets of deleted operations: taken from one another, put into an update."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
+from yp2p.protocol.deleted_ranges import DeletedRange, encode, in_order
+from yp2p.protocol.ysync import Shape, UpdateParser
 
-
-def in_order(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """The same operations in the fewest ranges, by client and clock."""
-    found: list[DeletedRange] = []
-    for client, start, length in sorted(ranges):
-        if found and found[-1][0] == client and start <= found[-1][1] + found[-1][2]:
-            _, before, known = found.pop()
-            found.append((client, before, max(known, start + length - before)))
-        else:
-            found.append((client, start, length))
-    return found
+__all__ = ["GrowingSet", "deleting_less", "deleting_quickly", "encode", "in_order", "shared", "without"]
 
 
 def without(ranges: Iterable[DeletedRange], known: Iterable[DeletedRange]) -> list[DeletedRange]:
@@ -72,20 +59,13 @@ def shared(ranges: Iterable[DeletedRange], others: Iterable[DeletedRange]) -> li
     return without(ranges, without(ranges, others))
 
 
-def encode(ranges: Iterable[DeletedRange]) -> bytes:
-    """A delete set as it stands at the end of an update."""
-    by_client: dict[int, list[tuple[int, int]]] = {}
-    for client, start, length in in_order(ranges):
-        by_client.setdefault(client, []).append((start, length))
-    out = [write_varint(len(by_client))]
-    for client, found in by_client.items():
-        out += [write_varint(client), write_varint(len(found))]
-        out += [write_varint(number) for pair in found for number in pair]
-    return b"".join(out)
-
-
 def deleting_less(update: bytes, shape: Shape, known: Iterable[DeletedRange]) -> bytes:
     """An update that does not name again what was deleted before it. Raises InvalidUpdate."""
     parser = UpdateParser(update, shape)
     parser.parse()
     return update[: parser.deletes_at] + encode(without(parser.ranges, known))
+
+
+def deleting_quickly(update: bytes, shape: Shape) -> bytes:
+    """The same update, with its deleted ranges in the order of `encode`."""
+    return deleting_less(update, shape, ())

@@ -30,8 +30,9 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from yp2p.errors import InvalidUpdate
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLOCK, Cursor, DeletedRange, Shape, StateVector
+from yp2p.protocol.ysync import MAX_CLOCK, Cursor, Shape, StateVector
 
 ID = tuple[int, int]  # client and clock
 Moved = tuple[int, int, int, ID]  # client, first clock and the one after the last, what stands for these items

@@ -24,8 +24,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from yp2p.protocol.delete_sets import encode
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import DeletedRange, Shape, UpdateParser
+from yp2p.protocol.ysync import Shape, UpdateParser
 
 _DELETED, _STRING, _ORIGIN, _RIGHT_ORIGIN, _ROOT = 1, 4, 0x80, 0x40, 1
 
@@ -107,6 +108,13 @@ class _BlockReader(UpdateParser):
             content = [data[1 if data[0] < 0x80 else _varint_bytes(data) :]]
         self.found.append(Block(client, clock, length, origin, right, is_string, content))
         return length
+
+
+def read_blocks(update: bytes) -> list[Block]:
+    """The blocks of an update of a text. Raises InvalidUpdate."""
+    reader = _BlockReader(update)
+    reader.parse()
+    return reader.found
 
 
 def _varint_bytes(data: bytes) -> int:

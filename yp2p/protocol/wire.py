@@ -9,7 +9,12 @@ from __future__ import annotations
 from yp2p.errors import MessageFault
 
 
+_ONE_BYTE = [bytes([number]) for number in range(0x80)]
+
+
 def write_varint(number: int) -> bytes:
+    if 0 <= number < 0x80:
+        return _ONE_BYTE[number]
     if number < 0:
         raise ValueError(f"a varint cannot be negative: {number}")
     out = bytearray()

@@ -24,12 +24,15 @@ Format: the source of Yjs, `UpdateDecoderV1` and `encodeStateAsUpdate`; lengths 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import chain
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
+from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode
 from yp2p.protocol.wire import write_varint
 
 MAX_CLIENT = (1 << 53) - 1
@@ -61,7 +64,6 @@ class Shape(Enum):
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 StateVector = Mapping[int, int]
-DeletedRange = tuple[int, int, int]  # client ID, first clock, number
 
 
 class Cursor:
@@ -98,6 +100,29 @@ class Cursor:
                 raise InvalidUpdate("a number is too long", at)
         self.at = at
         return result
+
+    def varints(self, number: int) -> list[int]:
+        """So many numbers, in a third of the time."""
+        data, at, found = self.data, self.at, []
+        try:
+            for _ in range(number):
+                byte = data[at]
+                at += 1
+                if byte < 0x80:
+                    found.append(byte)
+                    continue
+                result, shift = byte & 0x7F, 7
+                while (byte := data[at]) >= 0x80:
+                    result |= (byte & 0x7F) << shift
+                    at, shift = at + 1, shift + 7
+                    if shift > 56:
+                        raise InvalidUpdate("a number is too long", at)
+                found.append(result | byte << shift)
+                at += 1
+        except IndexError:
+            raise InvalidUpdate("the bytes end early", at) from None
+        self.at = at
+        return found
 
     def count(self, item_bytes: int) -> int:
         count = self.varint()
@@ -141,8 +166,14 @@ class Parsed:
     deletes: dict[int, int]
     # Items that come right after or before one of another client: client, clock, and that one's client and clock.
     crossings: list[tuple[int, int, int, int]]
-    cuts: list[tuple[int, int]]  # client and clock before which an item or a deletion divides what is there
+    cuts: list[tuple[int, int]]  # client and clock before which an item divides what is there
     halves: set[tuple[int, int]]  # client and clock of the second halves of surrogate pairs in this update
+    deleted: list[DeletedRange] = field(default_factory=list)
+
+    def dividing(self) -> Iterator[tuple[int, int]]:
+        """Client and clock before which an item or a deletion divides what is there."""
+        ends = ((client, clock) for client, start, length in self.deleted for clock in (start, start + length))
+        return chain(self.cuts, ends)
 
     def vector(self) -> dict[int, int]:
         """The least that whoever made this update has."""
@@ -154,15 +185,16 @@ class Parsed:
 
 
 class UpdateParser:
-    """Reads one update of one shape.
+    """Reads one update of one shape. Of a peer's it takes no more than `most_ranges` deleted ranges.
 
     Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got, and
     `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair.
     """
 
-    def __init__(self, data: bytes, shape: Shape) -> None:
+    def __init__(self, data: bytes, shape: Shape, most_ranges: float = math.inf) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
+        self._most_ranges = most_ranges
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
@@ -189,7 +221,7 @@ class UpdateParser:
                 yield
             parsed.sections[client] = (start, self._blocks(blocks, client, clock))
         yield
-        self._delete_set(parsed.deletes)
+        yield from self._delete_set()
         cursor.finish()
         yield from self._note_halves()
 
@@ -315,35 +347,46 @@ class UpdateParser:
             cursor.at += size
         return count
 
-    def _delete_set(self, deletes: dict[int, int]) -> None:
+    def _delete_set(self) -> Iterator[None]:
         self.deletes_at = self._cursor.at
-        self.ranges = _read_delete_set(self._cursor)
-        for client, start, length in self.ranges:
-            deletes[client] = max(deletes.get(client, 0), start + length)
-            self.parsed.cuts += ((client, start), (client, start + length))
+        deletes = self.parsed.deletes
+        for found in _delete_sections(self._cursor, self._most_ranges):
+            self.ranges += found
+            client = found[0][0]
+            deletes[client] = max(deletes.get(client, 0), max(start + length for _, start, length in found))
+            if len(found) == _RANGES_AT_ONCE:
+                yield
+        self.parsed.deleted = self.ranges
 
 
-def _read_delete_set(cursor: Cursor) -> list[tuple[int, int, int]]:
-    ranges: list[tuple[int, int, int]] = []
+# Ranges read at a stretch, in some 10 ms.
+_RANGES_AT_ONCE = 1 << 14
+
+
+def _delete_sections(cursor: Cursor, most: float = math.inf) -> Iterator[list[DeletedRange]]:
+    """The ranges of a delete set, at most `_RANGES_AT_ONCE` of one client at a time."""
     seen: set[int] = set()
+    number = 0
     for _ in range(cursor.count(2)):
         client = cursor.client()
         if client in seen:
             raise InvalidUpdate(f"client {client} is twice in a delete set", cursor.at)
         seen.add(client)
-        ranges += _read_ranges(cursor, client)
-        if len(ranges) > MAX_DELETED_RANGES:
-            raise InvalidUpdate(f"more than {MAX_DELETED_RANGES} deleted ranges", cursor.at)
-    return ranges
+        left = cursor.count(2)
+        number += left
+        if number > most:
+            raise InvalidUpdate(f"more than {most} deleted ranges", cursor.at)
+        while left:
+            some = min(left, _RANGES_AT_ONCE)
+            left -= some
+            yield _read_ranges(cursor, client, some)
 
 
-def _read_ranges(cursor: Cursor, client: int) -> list[tuple[int, int, int]]:
-    ranges: list[tuple[int, int, int]] = []
-    for _ in range(cursor.count(2)):
-        start, length = cursor.varint(), cursor.varint()
-        if length == 0 or start + length > MAX_CLOCK:
-            raise InvalidUpdate("a delete range that is empty or too large", cursor.at)
-        ranges.append((client, start, length))
+def _read_ranges(cursor: Cursor, client: int, number: int) -> list[DeletedRange]:
+    numbers = iter(cursor.varints(2 * number))
+    ranges = [(client, start, length) for start, length in zip(numbers, numbers, strict=True)]
+    if any(length == 0 or start + length > MAX_CLOCK for _, start, length in ranges):
+        raise InvalidUpdate("a delete range that is empty or too large", cursor.at)
     return ranges
 
 
@@ -354,6 +397,7 @@ class Checked:
     Whether a document has what it builds on is for `check_dependencies` to say, in the step that applies it.
 
     Attributes:
+        data: the update; many deleted ranges in an order of our own (`deleted_ranges.py`).
         deleted: client, first clock and length of what it deletes.
         has_nul: whether it inserts U+0000.
         has_replacement: whether it inserts U+FFFD, which Yjs sends for half of a surrogate pair.
@@ -364,13 +408,39 @@ class Checked:
     deleted: list[tuple[int, int, int]]
     has_nul: bool
     has_replacement: bool
+    _deletes_at: int = 0  # where the delete set begins in `data`
+
+    def in_parts(self, known: StateVector) -> Iterator[Checked]:
+        """The same as several updates, one to be applied after the other, where applying it would take long: what many
+        edits removed of what a holder of `known` has."""
+        if len(self.deleted) <= _RANGES_AT_ONCE:
+            yield self
+            return
+        late = [one for one in self.deleted if one[1] + one[2] <= known.get(one[0], 0)]
+        if len(late) <= _RANGES_AT_ONCE:
+            yield self
+            return
+        first = [one for one in self.deleted if one[1] + one[2] > known.get(one[0], 0)]
+        yield self._deleting(self.data[: self._deletes_at], self.parsed, first)
+        for start in range(0, len(late), _RANGES_AT_ONCE):
+            yield self._deleting(b"\x00", Parsed({}, {}, {}, [], [], set()), late[start : start + _RANGES_AT_ONCE])
+
+    def _deleting(self, operations: bytes, parsed: Parsed, ranges: list[DeletedRange]) -> Checked:
+        deletes: dict[int, int] = {}
+        for client, start, length in ranges:
+            deletes[client] = max(deletes.get(client, 0), start + length)
+        data = operations + encode(ranges)
+        parsed = replace(parsed, deletes=deletes, deleted=ranges)
+        return Checked(data, parsed, ranges, self.has_nul, self.has_replacement, len(operations))
 
 
 def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
     """`check` in slices of some milliseconds each."""
-    parser = UpdateParser(data, shape)
+    parser = UpdateParser(data, shape, MAX_DELETED_RANGES)
     yield from parser.steps()
-    return Checked(data, parser.parsed, parser.ranges, parser.has_nul, parser.has_replacement)
+    if len(parser.ranges) > FEW_RANGES:
+        data = data[: parser.deletes_at] + encode(parser.ranges)
+    return Checked(data, parser.parsed, parser.ranges, parser.has_nul, parser.has_replacement, parser.deletes_at)
 
 
 def check(data: bytes, shape: Shape) -> Checked:
@@ -435,7 +505,7 @@ def _check_cuts(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]]
     Where that shows in the update alone, whoever sent it is to blame. Where it takes what is here, somebody told the
     sender something else than us, and nobody can say who lied.
     """
-    for client, clock in parsed.cuts:
+    for client, clock in parsed.dividing():
         if (client, clock) in parsed.halves:
             raise InvalidUpdate(f"clock {clock} of client {client} is in the middle of a character")
         if (client, clock) in halves:
@@ -491,7 +561,7 @@ def parse_update(data: bytes) -> Parsed:
 
 def snapshot_ranges(snapshot: bytes) -> list[DeletedRange]:
     """What is deleted in a document, from its encoded snapshot."""
-    return _read_delete_set(Cursor(snapshot))
+    return list(chain.from_iterable(_delete_sections(Cursor(snapshot))))
 
 
 def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
@@ -558,7 +628,7 @@ class VersionReader:
                 cursor.at += len(known)
             else:
                 start = cursor.at
-                text = _canonical(client, _read_ranges(cursor, client))
+                text = _canonical(client, _read_ranges(cursor, client, cursor.count(2)))
                 known = snapshot[start : cursor.at]
             texts[client] = text
             if len(known) >= _KEPT_SECTION_BYTES:
@@ -575,13 +645,18 @@ _KEPT_SECTION_BYTES = 256
 
 def _canonical(client: int, ranges: list[tuple[int, int, int]]) -> str:
     """What is deleted of one client's text, in order and in the fewest ranges, as it is hashed."""
-    merged: list[list[int]] = []
-    for _, start, length in sorted(ranges):
-        if merged and start <= merged[-1][2]:
-            merged[-1][2] = max(merged[-1][2], start + length)
-        else:
-            merged.append([client, start, start + length])
-    return repr(merged)[1:-1]
+    ranges.sort()  # it nearly always is
+    starts: list[int] = []
+    stops: list[int] = []
+    reached = -1
+    for _, start, length in ranges:
+        if start > reached:
+            starts.append(start)
+            reached = start + length
+            stops.append(reached)
+        elif start + length > reached:
+            stops[-1] = reached = start + length
+    return ", ".join([f"[{client}, {start}, {stop}]" for start, stop in zip(starts, stops, strict=True)])
 
 
 def _version(vector: StateVector, deleted: list[str]) -> bytes:

@@ -1,0 +1,51 @@
+"""Deleted operations as Yjs writes them: ranges of client ID, first clock and number, in order and in bytes.
+
+The library cuts the string that a range is in at both ends of the range, which takes as long as the string is. Range
+after range of one long string that is quadratic; from the last range to the first it is so with a large factor
+(150,000 ranges of 600 KB: 131 s). So what is given to the library begins with some ranges far apart, which leave short
+strings to the others (0.3 s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from yp2p.protocol.wire import write_varint
+
+DeletedRange = tuple[int, int, int]  # client ID, first clock, number
+
+# Fewer ranges of one client are not worth it, whatever their order is (1 ms in a string of a megabyte).
+FEW_RANGES = 16
+_FAR_APART = 512
+
+
+def in_order(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
+    """The same operations in the fewest ranges, by client and clock."""
+    found: list[DeletedRange] = []
+    last, reached = -1, -1
+    for client, start, length in sorted(ranges):
+        if client != last or start > reached:
+            found.append((client, start, length))
+            last, reached = client, start + length
+        elif start + length > reached:
+            reached = start + length
+            found[-1] = client, found[-1][1], reached - found[-1][1]
+    return found
+
+
+def encode(ranges: Iterable[DeletedRange]) -> bytes:
+    """A delete set as it stands at the end of an update, in an order in which it takes the library little time."""
+    by_client: dict[int, list[tuple[int, int]]] = {}
+    for client, start, length in in_order(ranges):
+        by_client.setdefault(client, []).append((start, length))
+    out = [write_varint(len(by_client))]
+    for client, found in by_client.items():
+        out += [write_varint(client), write_varint(len(found))]
+        out += [write_varint(number) for pair in _far_apart_first(found) for number in pair]
+    return b"".join(out)
+
+
+def _far_apart_first(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    if len(ranges) <= _FAR_APART:
+        return ranges
+    return ranges[::_FAR_APART] + [pair for number, pair in enumerate(ranges) if number % _FAR_APART]
