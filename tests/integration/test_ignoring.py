@@ -11,7 +11,7 @@ from lab import devices, eventually, unexpected_lines
 from yp2p.config import Files
 from yp2p.errors import FolderError
 from yp2p.files import ignore_file
-from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.root import Root
 
@@ -171,8 +171,8 @@ def test_who_joins_does_not_publish_what_the_folder_leaves_out(tmp_path: Path) -
     ("rules", "told"),
     [
         pytest.param("# caf\xe9\n*.priv\n".encode("latin-1"), "", id="a byte that is no UTF-8"),
-        pytest.param(b"*.priv\na*b*c*d*e\n", "'a*e' is used for it", id="a pattern that takes too long"),
-        pytest.param(b"[z-a]\n*.priv\n", "it is not used", id="a pattern that cannot be read"),
+        pytest.param(b"*.priv\na*b*c*d*e\n", "", id="a pattern with many stars"),
+        pytest.param(b"[za\n*.priv\n", "cannot be used", id="a pattern that cannot be read"),
         pytest.param(b"\xef\xbb\xbf*.priv\n", "", id="a byte order mark"),
     ],
 )
@@ -180,7 +180,7 @@ def test_what_cannot_be_used_takes_nothing_else_with_it(tmp_path: Path, rules: b
     with devices(tmp_path, "one", "two") as (one, two):
         (one.dir / IGNORE_FILE).write_bytes(rules)
         (one.dir / "before.priv").write_text("a secret\n")
-        (one.dir / "aXbXcXdXe").write_text("left out by a pattern that takes too long\n")
+        (one.dir / "aXbXcXdXe").write_text("left out by a pattern with many stars\n")
         (one.dir / "a.txt").write_text("a text\n")
         two.join(one)
         eventually((two.dir / "a.txt").exists)
@@ -191,25 +191,11 @@ def test_what_cannot_be_used_takes_nothing_else_with_it(tmp_path: Path, rules: b
         for device in (one, two):
             device.wait()
             assert told in device.status()["folders"][0]["problem"]
-        slow = {"aXbXcXdXe"} if "a*e" not in told else set()
+        stars = set() if b"a*b*c*d*e" in rules else {"aXbXcXdXe"}
         assert {path.name for path in two.dir.iterdir()} - {".yp2p"} == {
-            IGNORE_FILE, "a.txt", "b.txt", "theirs.priv", *slow,
+            IGNORE_FILE, "a.txt", "b.txt", "theirs.priv", *stars,
         }  # fmt: skip
         assert not (one.dir / "theirs.priv").exists()
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name"),
-    [
-        ("a*b*c*d*e", "a1b2c3d4e"), ("\\*a*b*c*d*e", "*a1b2c3d4e"), ("[*]a*b*c*d*e", "*a1b2c3d4e"),
-        ("x*a*b*c[*]q", "x1a2b3c*q"), ("a*b*c*d*[*x]", "a1b2c3d4x"), ("d/**/a*b*c*d*e", "d/x/a1b2c3d4e"),
-    ],
-)  # fmt: skip
-def test_what_is_used_for_a_pattern_that_takes_too_long_leaves_out_as_much(pattern: str, name: str) -> None:
-    patterns, problem = readable(pattern)
-    assert "is used for it" in problem
-    assert IgnoreRules(patterns).ignores(name)
-    assert readable("!" + pattern)[0] == [""]
 
 
 def test_a_file_that_is_being_saved_is_read_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,9 +289,8 @@ def test_what_went_while_it_was_left_out_comes_back_with_the_rule(tmp_path: Path
         assert (one.dir / "build/o").read_text() == "made\n"
 
 
-def test_patterns_that_would_take_too_long_are_refused() -> None:
-    with pytest.raises(ValueError, match="stars"):
-        IgnoreRules([], "*a*a*a*b\n")
+def test_too_many_patterns_are_refused() -> None:
+    assert IgnoreRules([], "*a*a*a*b\n").ignores("xaxaxab")
     with pytest.raises(ValueError, match="patterns"):
         IgnoreRules([], "x\n" * 3000)
     assert IgnoreRules([], "**/*.tmp\na/**/b*c*\n").ignores("x/y/z.tmp")

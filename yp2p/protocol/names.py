@@ -11,6 +11,9 @@ from yp2p.errors import MessageFault
 # ext4, btrfs and xfs: 255 bytes a name. PATH_MAX is 4096 with the root in front of it.
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 3072
+# Each directory above a file is a path of its own, in the layout, the rules on what is ignored, the watcher: without a
+# cap a path of 3 KB would be two megabytes of them. The deepest trees of packages have some forty.
+MAX_PATH_NAMES = 128
 # A checkout's hooks are code that runs by itself: a peer that may write into them owns the machine. The same
 # holds for the other version control directories; `.yp2p` is our own. Compared without case, because some
 # file systems do.
@@ -51,6 +54,8 @@ def length_problem(path: str) -> str | None:
     """Say how a path is too long for a folder, or None when it is not."""
     if len(encode_path(path)) > MAX_PATH_BYTES:
         return f"its path has more than {MAX_PATH_BYTES} bytes"
+    if path.count("/") >= MAX_PATH_NAMES:
+        return f"it is more than {MAX_PATH_NAMES - 1} directories deep"
     if any(len(encode_path(name)) > MAX_NAME_BYTES for name in path.split("/")):
         return f"a name in it has more than {MAX_NAME_BYTES} bytes"
     return None
