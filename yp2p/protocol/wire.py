@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from yp2p.errors import MessageFault
 
-
 _ONE_BYTE = [bytes([number]) for number in range(0x80)]
 
 
