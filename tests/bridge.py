@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 import trio.testing
 
+from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
@@ -42,18 +43,24 @@ class Bridge:
         self.ingest = ingest
         self.render_actor = render
         self.dirty: set[str] = set()
-        self._watcher = watcher
+        self.watcher = watcher
 
     async def scan(self) -> None:
         """The first scan after a start."""
-        paths = {*self._watcher.scan(), *self.folder.files.at}
+        paths = {*self.watcher.scan(), *self.folder.files.at}
+        paths = {path for path in paths if not is_ignored_entry(self.folder, path)}
         await self.ingest.inspect(sorted(paths), trust_stamp=True, settled=True)
         await self._decide()
 
+    async def leave_out(self, *patterns: str) -> None:
+        """The settings of this device leave these paths out from now on, and no others."""
+        self.watcher.ignore = IgnoreRules(patterns)
+        await apply_rules(self.folder, self.watcher.ignore)
+
     async def take_events(self) -> None:
         """Whatever inotify has to say by now."""
-        while select.select([self._watcher.fileno()], [], [], 0)[0]:
-            batch = await self._watcher.next_batch()
+        while select.select([self.watcher.fileno()], [], [], 0)[0]:
+            batch = await self.watcher.next_batch()
             self.dirty |= batch.finished
             self.ingest.readers.take(batch)
             self.render_actor.displaced.written(batch.kept)

@@ -36,7 +36,7 @@ def is_passing(error: OSError) -> bool:
 
 def reason(error: OSError) -> str:
     """What happened, in the system's words, and what helps where that is known."""
-    words = os.strerror(error.errno) if error.errno is not None else str(error)
+    words = error.strerror or (os.strerror(error.errno) if error.errno is not None else str(error))
     remedy = _REMEDIES.get(error.errno) if error.errno is not None else None
     return f"{words}; {remedy}" if remedy is not None else words
 

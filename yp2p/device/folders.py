@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.merger import Merger
+from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
@@ -33,6 +35,19 @@ from yp2p.store.database import Database
 from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def _open_root(path: Path) -> Iterator[Root]:
+    """The root of a folder. Raises FolderError where it cannot be used."""
+    try:
+        root = Root(path)
+        try:
+            yield root
+        finally:
+            root.close()
+    except OSError as error:
+        raise FolderError(f"{path} cannot be used: {error.strerror}") from error
 
 
 class Folders:
@@ -143,6 +158,30 @@ class Folders:
         """The folder whose root is this directory."""
         return next((folder for folder in self.by_id.values() if folder.path == path), None)
 
+    async def take_up(self, folder: Folder) -> bool:
+        """Mark the root of a known folder again, where it has lost its marker; tells whether it had.
+
+        It may be another disk by now: what is missing in it is held for a person, and not deleted.
+
+        Raises:
+            FolderError: the root cannot be used, or is marked as another folder.
+        """
+        with _open_root(folder.path) as root:
+            if root.marker() == folder.id:
+                return False
+            await folder.files.lose_sight(list(folder.files), Sight.UNCONFIRMED).wait()
+            root.prepare(folder.id)
+        log.info("folder_taken_up", folder=folder.label)
+        return True
+
+    def has_lost_marker(self, folder: Folder) -> bool:
+        """Whether a directory stands where the root of a folder is, and nothing says that it is that folder."""
+        try:
+            with _open_root(folder.path) as root:
+                return root.marker() is None
+        except FolderError:
+            return False
+
     async def create(self, path: Path, label: str, name: str) -> Folder:
         """A new folder with this device, of that name, as its founder. Raises FolderError."""
         own = self._identity
@@ -156,7 +195,12 @@ class Folders:
     async def accept(self, joined: Joined, path: Path) -> Folder:
         """Take part in the folder of another device. Raises FolderError, MessageFault."""
         grant, founder = joined.grant, joined.grant.founder
-        if grant.folder in self.by_id:
+        known = self.by_id.get(grant.folder)
+        if known is not None and known.path == path and await self.take_up(known):
+            return known
+        if self.at(path) is not None:
+            raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
+        if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
         members = evaluate(founder, [read_statement(body, grant.folder) for body in grant.statements])
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
@@ -176,13 +220,8 @@ class Folders:
         *,
         adopted: bool,
     ) -> None:
-        root = Root(path)
-        try:
+        with _open_root(path) as root:
             root.prepare(folder)
-        except OSError as error:
-            raise FolderError(f"{path} cannot be used: {error.strerror}") from error
-        finally:
-            root.close()
         row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
         rows = [tables.statement.insert(folder, body) for body in statements]
         await self._database.submit([row, *rows]).wait()

@@ -68,6 +68,8 @@ class Sharing:
             folder = await self._folders.create(path, name, self._name)
         elif label is not None and label != folder.label:
             raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
+        else:
+            await self._folders.take_up(folder)
         window = self._host.open_window(folder)
         return {
             "code": str(window.code),
@@ -114,7 +116,8 @@ class Sharing:
     def _joiner(self, text: str, directory: str) -> tuple[Code, Path, Joiner]:
         code = parse_code(text)
         path = self._folders.check(directory)
-        if self._folders.at(path) is not None:
+        folder = self._folders.at(path)
+        if folder is not None and not self._folders.has_lost_marker(folder):
             raise FolderError(f"{path} is shared already; join into another directory")
         if code.digits in self._host.digits():
             raise PairingError("that is the code of this device; type it on the other one")

@@ -29,6 +29,7 @@ from yp2p.disk.render.render import Render
 from yp2p.errors import FolderError, first_of
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
+from yp2p.files.mounts import mounts_below
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch, Watcher, is_at_or_beneath, open_watcher
 from yp2p.folder.folder import Folder
@@ -61,6 +62,7 @@ class Disk:
         if not after_power_cut:
             self.scanned.set()
         self._accepts: bool | None = None  # what a person said of the deletions that wait: whether to accept them
+        self._confirmation = mass_deletion.Confirmation(folder)
         self._changed = ChangedPaths()
         self._first_scan = True
         self._ingest: Ingest | None = None
@@ -136,7 +138,10 @@ class Disk:
         folder = self._folder
         if root.marker() == folder.id:
             return True
-        self._gone = f"{folder.path} has lost its marker .yp2p/marker; put the folder's files back, or share it again"
+        self._gone = (
+            f"{folder.path} has lost its marker .yp2p/marker; put the folder's disk back, or take it up as it is now: "
+            f"`yp2p share {folder.path}`"
+        )
         return False
 
     async def _ignore_rules(self, root: Root) -> IgnoreRules:
@@ -158,7 +163,7 @@ class Disk:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=str(error))
             self._folder.files.ignore_problem = str(error)
             return
-        await apply_rules(self._folder, root, watcher.ignore)
+        await apply_rules(self._folder, watcher.ignore)
         if self._ingest is not None:
             missing = self._ingest.pending.missing
             for path in [path for path in missing if is_ignored_entry(self._folder, path)]:
@@ -189,7 +194,7 @@ class Disk:
             self._ingest.damage.is_expected = self._after_power_cut
             self._render = Render(folder, root, self._ingest, self._changed.add, watcher.expecting)
             watcher.watch_kept()
-            await apply_rules(folder, root, watcher.ignore)
+            await apply_rules(folder, watcher.ignore)
             async with folder.files.writing:
                 await CrashRecovery(folder, root, self._ingest).recover()
             nursery.start_soon(self._watch, watcher, nursery.cancel_scope)
@@ -216,12 +221,8 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
-        if folder.state.confirmation_reason and self._accepts is None:
+        if folder.state.confirmation_reason and not await self._is_answered(root, watcher, ingest):
             return True
-        if folder.state.confirmation_reason:
-            await self._scan(root, watcher)
-            await mass_deletion.decide(folder, ingest, accept=bool(self._accepts))
-            self._accepts = None
         if self._changed.scan_wanted and folder.state.adopted and self._may_scan():
             await self._scan(root, watcher)
         await self._look_at_changed(root, watcher, ingest)
@@ -244,6 +245,19 @@ class Disk:
             )
         )  # fmt: skip
         folder.state.settled = not busy
+        return True
+
+    async def _is_answered(self, root: Root, watcher: Watcher, ingest: Ingest) -> bool:
+        """Whether a folder that waits for a person may go on: they said how, or what was missing is back."""
+        if self._accepts is not None:
+            await self._scan(root, watcher)
+            await mass_deletion.decide(self._folder, ingest, accept=self._accepts)
+            self._accepts = None
+            return True
+        if not await self._confirmation.is_over(root):
+            return False
+        mass_deletion.let_go(self._folder)
+        self._changed.scan_wanted = True
         return True
 
     async def _look_at_changed(self, root: Root, watcher: Watcher, ingest: Ingest) -> None:
@@ -338,7 +352,7 @@ class Disk:
         assert ingest is not None
         assert render is not None
         if folder.state.confirmation_reason and self._accepts is None:
-            await folder.render_queue.wait()
+            await folder.render_queue.wait(self._confirmation.looks_at())
             return
         has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.requeued))
         if (self._may_touch and has_work) or (folder.state.adopted and self._changed.scan_wanted and self._may_scan()):
@@ -399,12 +413,17 @@ class Disk:
     async def _tick(self, root: Root, scope: trio.CancelScope) -> None:
         """The slow scan, letting go of idle documents, and noticing that the root is another directory now."""
         next_scan = trio.current_time() + self._settings.scan_interval_s
+        mounts = await trio.to_thread.run_sync(mounts_below, root.path)
         while True:
             await trio.sleep(housekeeping.EVERY_S)
             await self._housekeeping.give_back_memory()
             if trio.current_time() >= min(next_scan, self._poll_at):
                 self._poll_at = math.inf  # the scan says when the next one is due
                 next_scan = trio.current_time() + self._settings.scan_interval_s
+                self._changed.scan_wanted = True
+                self._folder.render_queue.wake()
+            mounts, before = await trio.to_thread.run_sync(mounts_below, root.path), mounts
+            if mounts != before:
                 self._changed.scan_wanted = True
                 self._folder.render_queue.wake()
             if not root.is_in_place():

@@ -1,16 +1,88 @@
-"""What a person decided about a mass deletion that the folder was paused for (`folder/guard.py`)."""
+"""A mass deletion that the folder was paused for (`folder/guard.py`): what a person decided, or that it was none.
+
+While the folder waits, its files are looked for again, now and then. Should they be back, as after a checkout or a
+build that removes everything and makes it anew, it goes on by itself. After a restart nobody knows how many deletions
+there were before those that wait, so all that is missing has to be back then.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.documents.manifest import Change
+from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
+from yp2p.folder.records import Sight
 from yp2p.identity import EntryID
+from yp2p.protocol.entries import Kind
+
+# To look for the files of a large folder takes a while: ten times that passes in between, and no less than this.
+_LEAST_PAUSE_S, _PAUSE_FACTOR = 1.0, 10.0
 
 log = structlog.get_logger()
+
+
+class Confirmation:
+    """Whether a folder still has to wait for a person."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._next_look_at = 0.0  # trio's clock
+        self._is_woken = False
+
+    def looks_at(self) -> float:
+        """When to look again at what has changed meanwhile; infinite where nothing has."""
+        return self._next_look_at if self._is_woken else math.inf
+
+    async def is_over(self, root: Root) -> bool:
+        """Whether what was missing is back, so far that nobody would have to be asked."""
+        began = trio.current_time()
+        if began < self._next_look_at:
+            self._is_woken = True
+            return False
+        self._is_woken = False
+        absent = await trio.to_thread.run_sync(_absent, root, list(self._folder.files.at))
+        ended = trio.current_time()
+        self._next_look_at = ended + max(_LEAST_PAUSE_S, _PAUSE_FACTOR * (ended - began))
+        return not self._is_asked_for(absent)
+
+    def _is_asked_for(self, absent: Iterable[str]) -> bool:
+        folder, since = self._folder, self._folder.state.confirmation_since
+        doomed = {entry: record for entry, record in folder.files.items() if not _is_alive(folder, entry)}
+        missing = {record.entry: record for path in absent if (record := folder.files.by_path(path)) is not None}
+        gone = {
+            entry: record
+            for entry, record in (missing | doomed).items()
+            if not folder.files.is_ignored(record.path, record.kind) and record.sight is not Sight.LOST
+        }
+        if since is None or any(record.sight is Sight.UNCONFIRMED for record in gone.values()):
+            return bool(gone)
+        sizes = {entry: record.stamp.size for entry, record in gone.items() if record.kind is not Kind.DIRECTORY}
+        return bool(folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of) + len(doomed), since))
+
+
+def _absent(root: Root, paths: Iterable[str]) -> list[str]:
+    """The paths where nothing is, in a place that can be looked at. Blocks."""
+    found: list[str] = []
+    for path in paths:
+        try:
+            if root.lstat(path) is None:
+                found.append(path)
+        except OSError:
+            continue
+    return found
+
+
+def let_go(folder: Folder) -> None:
+    """What was missing is back: the folder goes on."""
+    folder.state.hold("")
+    log.info("mass_deletion_over", folder=folder.label)
 
 
 async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
@@ -21,6 +93,9 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
     missing = [record for path in ingest.pending.missing if (record := folder.files.by_path(path)) is not None]
     doomed = {entry for entry in folder.files if not _is_alive(folder, entry)}
     if accept:
+        for record in missing:
+            if record.sight is Sight.UNCONFIRMED:
+                folder.files.set(replace(record, sight=Sight.SEEN))
         folder.state.guard.approve(doomed | {record.entry for record in missing})
     else:
         for record in missing:

@@ -92,6 +92,7 @@ class Finding:
     chunks: tuple[bytes, ...] = ()
     target: bytes = b""
     is_linked: bool = False  # whether the same file has other names
+    is_out_of_sight: bool = False  # whether its place cannot be looked at: nobody can say if it is there
 
     @property
     def kind(self) -> Kind | None:
@@ -282,10 +283,16 @@ def _read_into(descriptor: int, buffer: memoryview, at: int) -> int:
 def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> Finding:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Finding(path, Found.MISSING)
+    try:
+        status = root.lstat(path)
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        return Finding(path, Found.DENIED, reason=f"its place cannot be looked at: {reason}", is_out_of_sight=True)
+    if error.errno == errno.EXDEV:
+        return Finding(path, Found.DENIED, reason=error.strerror or str(error), is_out_of_sight=True)
     if error.errno in (errno.EACCES, errno.EPERM):
         return Finding(path, Found.DENIED, reason="permission denied")
     try:
-        status = root.lstat(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
             return _directory(root, path)
     except OSError as failure:

@@ -29,6 +29,9 @@ PARKED = f"{TMP}/park-"
 _MARKER = f"{OURS}/marker"
 # Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
 _MOST_USES = 16
+# What is mounted below the root is not the folder's: what is put there would have to be copied, and when the mount goes
+# its files look deleted.
+ELSEWHERE = "another file system is mounted there; it is not part of the folder"
 _README = """This directory belongs to yp2p, which keeps the folder around it the same on several devices.
 tmp/ holds files on their way in, trash/ what other devices deleted. `marker` says which folder this is:
 without it yp2p pauses the folder, because an empty directory must not look like a deleted folder.
@@ -76,6 +79,7 @@ class Root:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.descriptor = os.open(path, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
+        self._device = os.fstat(self.descriptor).st_dev
         self.capabilities = Capabilities()
 
     def close(self) -> None:
@@ -90,9 +94,36 @@ class Root:
         return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
-        """Open a file beneath the root. Raises OSError; ELOOP when a symlink is in the way."""
+        """Open a file beneath the root.
+
+        Raises:
+            OSError: ELOOP when a symlink is in the way, EXDEV when another file system is mounted on the way.
+        """
+        try:
+            descriptor = self._open_beneath(path, flags, mode)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                error.strerror = ELSEWHERE
+            raise
+        # A subvolume (btrfs) is no mount, but nothing can be moved into it either.
+        is_directory = flags & os.O_DIRECTORY and flags & os.O_TMPFILE != os.O_TMPFILE
+        if is_directory and os.fstat(descriptor).st_dev != self._device:
+            os.close(descriptor)
+            raise OSError(errno.EXDEV, ELSEWHERE, path)
+        return descriptor
+
+    def _open_beneath(self, path: str, flags: int, mode: int) -> int:
+        """As `open`; our own directories are made again where somebody removed them."""
         is_made = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
-        return open_beneath(self.descriptor, path, flags, mode if is_made else 0)
+        mode = mode if is_made else 0
+        try:
+            return open_beneath(self.descriptor, path, flags, mode)
+        except FileNotFoundError:
+            is_ours = path in (TMP, TRASH) or (is_made and path.startswith(f"{TMP}/"))
+            if not is_ours or self.marker() is None:
+                raise
+        self.make_own_directories()
+        return open_beneath(self.descriptor, path, flags, mode)
 
     def open_file(self, path: str, flags: int = os.O_RDONLY) -> int:
         """Open a regular file that is there, and nothing else: to open a FIFO or a device has effects.

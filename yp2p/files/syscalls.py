@@ -13,6 +13,7 @@ import sys
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _SYS_OPENAT2 = 437  # the same number on every architecture (Linux 5.6)
+_RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 RENAME_NOREPLACE = 1
@@ -31,13 +32,13 @@ def _check(result: int, path: str) -> int:
 
 
 def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
-    """Open `path` beneath the directory descriptor, never through a symlink (openat2(2)).
+    """Open `path` beneath the directory descriptor, never through a symlink or onto another mount (openat2(2)).
 
     Raises:
-        OSError: ELOOP for a symlink anywhere in the path, EXDEV for one that leaves the directory.
+        OSError: ELOOP for a symlink anywhere in the path, EXDEV where it leaves the directory or its mount.
     """
     flags |= os.O_CLOEXEC
-    how = _OpenHow(flags, mode, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    how = _OpenHow(flags, mode, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV)
     result = _libc.syscall(
         ctypes.c_long(_SYS_OPENAT2), ctypes.c_int(directory), ctypes.c_char_p(os.fsencode(path)),
         ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how)),

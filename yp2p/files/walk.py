@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from yp2p.files.ignore import IgnoreRules
-from yp2p.files.root import Root
+from yp2p.files.root import ELSEWHERE, Root
 from yp2p.machine import reason as reason_of
 from yp2p.protocol.names import length_problem
 
@@ -27,11 +27,13 @@ def walk(
     Args:
         rules: what is left out, as it is now.
         entered: is told of each directory, with a descriptor, before it is listed.
-        passed_over: is told of what no folder can hold, and of directories that cannot be read, and why.
+        passed_over: is told of what no folder can hold, of mounts, and of directories that cannot be read, and why.
     """
 
     def note(directory: str, error: OSError) -> None:
-        if error.errno not in _GONE:
+        if error.errno == errno.EXDEV:
+            passed_over(directory, ELSEWHERE)
+        elif error.errno not in _GONE:
             passed_over(directory, f"the directory cannot be read: {reason_of(error)}")
 
     waiting = [path]

@@ -8,7 +8,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +18,15 @@ from yp2p.documents.manifest import Entry
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.blob_index import BlobIndex
 from yp2p.folder.digests import Digests
-from yp2p.folder.records import FileRecord, Values, load_files
+from yp2p.folder.records import FileRecord, Sight, Values, load_files
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.waiting import Waiting
 from yp2p.identity import EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import HASH_BYTES
 from yp2p.store import tables
-from yp2p.store.database import Database
+from yp2p.store.database import Commit, Database
+from yp2p.store.sql import Statement
 
 # So many files have to come before it is worth while to look at all of them.
 _UNSHARED_FILES = 1000
@@ -117,6 +118,24 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self._unlist(record)
         self.waiting.done(entry)
         self._changed(entry, record, None)
+
+    def lose_sight(self, entries: Iterable[EntryID], sight: Sight) -> Commit:
+        """From now on, until they are seen again, that these files are missing is no deletion."""
+        statements: list[Statement] = []
+        for entry in entries:
+            record = self._records.get(entry)
+            if record is not None and record.sight < sight:
+                self._records[entry] = replace(record, sight=sight)
+                statements.append(self._records[entry].save(self._folder))
+        return self._database.submit(statements) if statements else self._database.pending()
+
+    def is_seen(self, record: FileRecord) -> FileRecord:
+        """The file is where it belongs: should it go from now on, that is seen."""
+        if record.sight is Sight.SEEN or record.entry in self.ignored:
+            return record
+        seen = self._records[record.entry] = replace(record, sight=Sight.SEEN)
+        self._database.submit([seen.save(self._folder)])
+        return seen
 
     def _unlist(self, record: FileRecord | None) -> None:
         if record is not None and record.kind is Kind.BLOB:

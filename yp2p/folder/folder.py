@@ -29,7 +29,7 @@ from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.folder.notices import Notices
 from yp2p.folder.observers import Observers
-from yp2p.folder.records import Values
+from yp2p.folder.records import Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
@@ -160,6 +160,7 @@ class Folder:
             (ignored.add if is_ignored else ignored.discard)(entry)
             if is_ignored:
                 self.files.waiting.done(entry)
+                self.files.lose_sight([entry], Sight.LOST)  # nobody looks whether it goes
             self._note_wanted(entry)
             self.leaves.set(entry)
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from yp2p.files.editor_locks import EditorLock
@@ -40,6 +41,19 @@ def _path(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+class Sight(IntEnum):
+    """Whether it would have been seen here if a file had gone; only then its absence is a deletion.
+
+    LOST: since it was seen last its place was left out, on another file system, or could not be looked at: what is
+    missing is fetched again. UNCONFIRMED: the folder had lost its marker, so this may be another disk: what is missing
+    waits for a person.
+    """
+
+    SEEN = 0
+    LOST = 1
+    UNCONFIRMED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class FileRecord:
     """The base of one file: what it held when it was last rendered or ingested (invariant 2).
@@ -59,6 +73,7 @@ class FileRecord:
     stamp: Stamp
     kind: Kind = Kind.TEXT
     is_own: bool = False
+    sight: Sight = Sight.SEEN
 
     def replaces(self, content: bytes) -> bool:
         """Whether a file that is no text was saved here in the place of this content."""
@@ -71,6 +86,7 @@ class FileRecord:
             folder, self.entry, encode_path(self.path), self.document,
             (self.base_seq, self.base_state, self.content), self.mode,
             (s.inode, s.size, s.mtime_ns, s.ctime_ns), self.kind, own=self.is_own,
+            sight=self.sight,
         )  # fmt: skip
 
     def delete(self, folder: FolderID) -> Statement:
@@ -188,8 +204,9 @@ def load_files(database: Database, folder: FolderID, values: Values) -> list[Fil
             Stamp(*stamp),
             Kind(kind),
             bool(own),
+            Sight(sight),
         )
-        for e, p, d, seq, state, content, m, kind, own, *stamp in tables.file.read_all(database.rows, folder)
+        for e, p, d, seq, state, content, m, kind, own, sight, *stamp in tables.file.read_all(database.rows, folder)
     ]
 
 

@@ -51,6 +51,7 @@ class FolderState:
         self.limitation = ""
         self.confirmation_reason = confirmation_reason
         self._settled = False
+        self.confirmation_since: float | None = None  # trio's clock; None: since before the start
         self.is_scanned = False
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
@@ -95,6 +96,7 @@ class FolderState:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self._settled = False
         self.confirmation_reason = reason
+        self.confirmation_since = trio.current_time() if reason else None
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
         self._database.submit([tables.folder.set_held(self._folder, reason)])

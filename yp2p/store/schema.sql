@@ -86,6 +86,7 @@ CREATE TABLE file (
     ctime_ns   INTEGER NOT NULL,
     kind       INTEGER NOT NULL DEFAULT 1, -- 1 text, 2 blob, 3 directory, 4 symlink
     own        INTEGER NOT NULL DEFAULT 0, -- whether it was saved here, and not rendered
+    sight      INTEGER NOT NULL DEFAULT 0, -- whether it would have been seen if it had gone: 0 yes, 1 no, 2 to be confirmed
     PRIMARY KEY (folder, entry)
 ) STRICT, WITHOUT ROWID;
 

@@ -9,7 +9,7 @@ counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -23,7 +23,7 @@ from yp2p.files.inspect import NO_STAMP, Finding, Found
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import FileRecord
+from yp2p.folder.records import FileRecord, Sight
 from yp2p.protocol.entries import Kind
 from yp2p.store.sql import Statement
 
@@ -119,6 +119,7 @@ class Departures:
         """New path to vanished path, where the new file is the vanished one: equal content first, then the inode."""
         folder, pending = self._folder, self._pending
         vanished = {path: record for path in pending.missing if (record := folder.files.by_path(path)) is not None}
+        vanished = {path: record for path, record in vanished.items() if record.sight is Sight.SEEN}
         fresh = {path: one.finding for path, one in pending.fresh.items() if one.finding.found is not Found.DIRECTORY}
         moves = _of_equal_content(vanished, fresh)
         taken = set(moves.values())
@@ -149,7 +150,11 @@ class Departures:
     async def delete(self, paths: Sequence[str]) -> None:
         folder = self._folder
         records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
-        records = self._damage.recreate_vanished(records)
+        records = self._damage.recreate_vanished(self._seen_to_go(records))
+        unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
+        if unconfirmed:
+            folder.state.hold(f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost")
+            return
         now = trio.current_time()
         sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
         reason = folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of), now)
@@ -164,6 +169,18 @@ class Departures:
         for path in paths:
             self.inspect_parent(path)
             self._requeue(path)  # a directory may stand there
+
+    def _seen_to_go(self, records: Iterable[FileRecord]) -> list[FileRecord]:
+        """The files whose absence is a deletion, or may be one. The others are fetched again, or nobody's matter."""
+        seen: list[FileRecord] = []
+        for record in records:
+            if record.entry in self._folder.files.ignored:
+                self._pending.missing.pop(record.path, None)
+            elif record.sight is Sight.LOST:
+                self._damage.recreate(record)
+            else:
+                seen.append(record)
+        return seen
 
     async def delete_all(self, records: Sequence[FileRecord]) -> None:
         """A person removed these files."""

@@ -10,42 +10,29 @@ import trio
 
 from yp2p.documents.manifest import Entry
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
-from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 
 
-async def apply_rules(folder: Folder, root: Root, rules: IgnoreRules) -> None:
-    """From now on these paths are left out. What is left out no more, and is not there, comes back."""
+async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
+    """From now on these paths are left out. What is left out no more, and is not there, comes back: nobody looked
+    whether it went, which is no deletion (`Sight`)."""
     folder.files.rules = rules
-    before = {entry: record.path for entry in folder.files.ignored if (record := folder.files.get(entry)) is not None}
     places = dict(folder.catalogue.layout().path_of)
     entries = folder.catalogue.entries
     directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
 
-    def look() -> tuple[set[EntryID], set[EntryID]]:
-        ignored = {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
-        return ignored, {entry for entry in before.keys() - ignored if _is_gone(root, before[entry])}
+    def ignored_entries() -> set[EntryID]:
+        return {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
 
-    found, gone = await trio.to_thread.run_sync(look)
+    found = await trio.to_thread.run_sync(ignored_entries)
     for entry in found ^ folder.files.ignored:
         if folder.catalogue.layout().path_of.get(entry) == places.get(entry):
-            record = folder.files.get(entry)
-            if entry in gone and record is not None and record.path == before[entry]:
-                folder.files.drop(entry)  # it was removed while nobody looked after it: that is no deletion
-                folder.database.submit([record.delete(folder.id)])
             folder.note_ignored(entry, entry in found)
             folder.render_queue.want(entry)
             folder.rendered([entry])
     folder.render_queue.wake()
-
-
-def _is_gone(root: Root, path: str) -> bool:
-    try:
-        return root.lstat(path) is None
-    except OSError:
-        return False
 
 
 def is_ignored_entry(folder: Folder, path: str) -> bool:

@@ -58,13 +58,14 @@ from yp2p.files.root import Root
 from yp2p.files.watch import Watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
-from yp2p.folder.records import FileRecord
+from yp2p.folder.records import FileRecord, Sight
 from yp2p.protocol.entries import Kind
 
 # Below this a diff takes less than a worker thread's round trip.
 _THREAD_DIFF_CHARS = 200_000
 _IMPORT_BATCH = 512
 _INLINE_PATHS = 4
+_THERE = (Meaning.UNCHANGED, Meaning.KNOWN, Meaning.LONG, Meaning.BUSY)
 _INLINE_BYTES = 256 << 10
 
 log = structlog.get_logger()
@@ -166,6 +167,10 @@ class Ingest:
         may_need_entry = record is None and finding.found is Found.DIRECTORY
         meaning = meaning_of(finding, record, needs_entry=may_need_entry and self._needs_entry(path))
         self._is_found(finding, meaning)
+        if record is not None and meaning in _THERE:
+            record = folder.files.is_seen(record)
+        elif record is not None and finding.is_out_of_sight:
+            folder.files.lose_sight([record.entry], Sight.LOST)
         if record is not None and self.damage.is_expected and await self.damage.repairs(record, finding):
             return
         await self._act(meaning, record, finding, settled)

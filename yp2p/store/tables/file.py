@@ -11,13 +11,13 @@ from yp2p.store.sql import Read, Statement
 
 def save(
     folder: FolderID, entry: EntryID, path: bytes, document: DocumentID, base: tuple[int, bytes | None, bytes],
-    mode: int, stamp: Sequence[int], kind: int, *, own: bool,
+    mode: int, stamp: Sequence[int], kind: int, *, own: bool, sight: int,
 ) -> Statement:  # fmt: skip
     """Args: `base` is the row of the log, the state where that is none, and the content hash; `stamp` is inode, size,
     time of content and time of change."""
     return (
-        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (folder, entry, path, document, *base, mode, *stamp, kind, own),
+        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (folder, entry, path, document, *base, mode, *stamp, kind, own, sight),
     )
 
 
@@ -26,9 +26,9 @@ def delete(folder: FolderID, entry: EntryID) -> Statement:
 
 
 def read_all(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
-    """Entry, path, document, the three columns of the base, mode, kind, own, and the four columns of the stamp."""
+    """Entry, path, document, the three columns of the base, mode, kind, own, sight, and the four of the stamp."""
     query = (
-        "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own, inode, size, mtime_ns, ctime_ns"
-        " FROM file WHERE folder = ?"
+        "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own, sight, inode, size, mtime_ns,"
+        " ctime_ns FROM file WHERE folder = ?"
     )
     return read(query, (folder,))
