@@ -250,19 +250,40 @@ def test_the_trash_gives_back_and_forgets(root: Root) -> None:
     assert not (root.path / new).exists()
     assert (root.path / ".yp2p/trash").is_dir()
     # Age is counted in days that were seen: a clock that jumps removes nothing.
-    assert trash.prune(root, ["2026-01-01", "2027-01-01"], 1, 100) == []
-    assert [item.path for item in trash.prune(root, [], 1, 1)] == ["d/f"]
-    assert [item.path for item in trash.prune(root, ["2026-01-02", "2026-01-03"], 1, 100)] == ["g"]
+    assert trash.prune(root, ["2026-01-01", "2027-01-01"], 1, 100).removed == []
+    assert [item.path for item in trash.prune(root, _DAYS, 30, 1).removed] == ["d/f"]
+    assert [item.path for item in trash.prune(root, ["2026-01-02", "2026-01-03"], 1, 100).removed] == ["g"]
     assert trash.items(root) == []
 
 
 def test_a_large_file_does_not_cost_everything_else_in_the_trash(root: Root) -> None:
     for number, size in enumerate((30, 20, 1000)):
         _throw_away(root, f"{number}", "x" * size, f".yp2p/trash/2026-01-0{number + 1}T120000-aaaaaa")
-    assert trash.prune(root, [], 1, 100) == []
+    assert trash.prune(root, _DAYS, 30, 100).removed == []
     _throw_away(root, "3", "x" * 1000, ".yp2p/trash/2026-01-04T120000-aaaaaa")
-    assert [item.path for item in trash.prune(root, [], 1, 100)] == ["0", "1"]
-    assert [item.path for item in trash.prune(root, [], 1, 1)] == ["2"], "what came last stays"
+    assert [item.path for item in trash.prune(root, _DAYS, 30, 100).removed] == ["0", "1"]
+    assert [item.path for item in trash.prune(root, _DAYS, 30, 1).removed] == ["2"], "what came last stays"
+
+
+def test_what_came_within_the_last_day_is_not_pruned_however_much_it_is(root: Root) -> None:
+    for number in range(5):
+        _throw_away(root, f"{number}", "x" * 4096, f".yp2p/trash/2026-01-0{number + 1}T120000-aaaaaa")
+    for max_age_days in (0, 30):
+        pruned = trash.prune(root, ["2026-01-04", "2026-01-05"], max_age_days, 1)
+        assert [item.path for item in pruned.removed] == (["0", "1", "2"] if not max_age_days else [])
+        assert pruned.bytes_left == 2 * 4096
+
+
+def test_what_the_trash_holds_is_counted_without_the_holes(root: Root) -> None:
+    for number in range(3):
+        (root.path / "f").touch()
+        os.truncate(root.path / "f", 1 << 30)
+        replace.move_away(root, "f", f".yp2p/trash/2026-01-0{number + 1}T120000-aaaaaa/f", None, NO_STAMP)
+    assert trash.prune(root, _DAYS, 30, 1 << 20) == trash.Pruned([], 0)
+
+
+# So many that whatever is in the trash is older than a day.
+_DAYS = ("2026-02-01", "2026-03-02", "2026-03-03")
 
 
 async def _next(watcher: Watcher) -> Batch:

@@ -18,9 +18,10 @@ def command() -> None:
 @click.option("--accept-deletions", "accept", is_flag=True, help="The files were meant to go: delete them everywhere.")
 @click.option("--restore", is_flag=True, help="They were not: bring the files back, here and everywhere.")
 def resume(folder: str | None, accept: bool, restore: bool) -> None:
-    """Say what is to be done with the deletions that FOLDER (its label or directory) waits with.
+    """Say what is to be done with the deletions and replacements that FOLDER (its label or directory) waits with.
 
-    When many files go at once, nothing is deleted anywhere until somebody says so: `yp2p status` shows it.
+    When many files go or are replaced at once, nothing of that happens here until somebody says so: `yp2p status` shows
+    it. --restore keeps what is here, on all devices.
     """
     if accept == restore:
         raise UsageError("give one of --accept-deletions and --restore")

@@ -36,6 +36,7 @@ class Housekeeping:
         self._drop_caches = drop_caches
         self._was_settled = False
         self._pruned_at = 0.0
+        self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
 
     async def give_back_memory(self) -> None:
@@ -64,9 +65,18 @@ class Housekeeping:
         days = tables.day.days(folder.database.rows)
         folder.database.submit([forget_old_bases(folder.id, now), day_begins(folder.database, now)])
         try:
-            removed = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
+            pruned = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
         except OSError as error:
             log.warning("trash_not_pruned", folder=folder.label, reason=reason(error))
             return
-        if removed:
-            log.info("trash_pruned", folder=folder.label, count=len(removed))
+        if pruned.removed:
+            log.info("trash_pruned", folder=folder.label, count=len(pruned.removed))
+        self._tell_size(pruned.bytes_left)
+
+    def _tell_size(self, size: int) -> None:
+        """Say once that the trash holds more than it should: what came within the last day is not pruned."""
+        is_too_large = size > 2 * self._settings.max_bytes  # one large file in it is nothing to act on
+        if is_too_large and not self._is_too_large:
+            advice = "what came within the last day is kept; yp2p trash empty removes it"
+            log.warning("trash_too_large", folder=self._folder.label, bytes=size, advice=advice)
+        self._is_too_large = is_too_large

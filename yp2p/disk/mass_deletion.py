@@ -1,4 +1,5 @@
-"""A mass deletion that the folder was paused for (`folder/guard.py`): what a person decided, or that it was none.
+"""A mass deletion or replacement that the folder was paused for (`folder/guard.py`): what a person decided, or that it
+was none.
 
 While the folder waits, its files are looked for again, now and then. Should they be back, as after a checkout or a
 build that removes everything and makes it anew, it goes on by itself. After a restart nobody knows how many deletions
@@ -15,6 +16,7 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.render.replacements import replaced_by_others
 from yp2p.documents.manifest import Change
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -61,10 +63,11 @@ class Confirmation:
             for entry, record in (missing | doomed).items()
             if not folder.files.is_ignored(record.path, record.kind) and record.sight is not Sight.LOST
         }
+        replaced = replaced_by_others(folder, folder.files.keys() - gone.keys())
         if since is None or any(record.sight is Sight.UNCONFIRMED for record in gone.values()):
-            return bool(gone)
+            return bool(gone or replaced)
         sizes = {entry: record.stamp.size for entry, record in gone.items() if record.kind is not Kind.DIRECTORY}
-        return bool(folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of) + len(doomed), since))
+        return bool(folder.state.guard.refuses(sizes | replaced, len(folder.catalogue.layout().path_of) + len(doomed), since))
 
 
 def _absent(root: Root, paths: Iterable[str]) -> list[str]:
@@ -86,17 +89,19 @@ def let_go(folder: Folder) -> None:
 
 
 async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
-    """Let the deletions happen, or bring back what was deleted, here and elsewhere.
+    """Let the deletions and replacements happen, or bring back what was deleted and keep what is here, everywhere.
 
-    Everything on the disk has been looked at since, so what is missing here is known to `ingest`.
+    Everything on the disk has been looked at since, so what is missing here is known to `ingest`. What was replaced
+    before the folder was paused is in the trash.
     """
     missing = [record for path in ingest.pending.missing if (record := folder.files.by_path(path)) is not None]
     doomed = {entry for entry in folder.files if not _is_alive(folder, entry)}
+    replaced = replaced_by_others(folder, list(folder.files)).keys() - {record.entry for record in missing}
     if accept:
         for record in missing:
             if record.sight is Sight.UNCONFIRMED:
                 folder.files.set(replace(record, sight=Sight.SEEN))
-        folder.state.guard.approve(doomed | {record.entry for record in missing})
+        folder.state.guard.approve(doomed | replaced | {record.entry for record in missing})
     else:
         for record in missing:
             ingest.damage.recreate(record)
@@ -105,7 +110,9 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
         folder.state.guard.reset()
         if dead:
             await folder.catalogue.write([Change(entry, revive=True) for entry in sorted(dead)]).wait()
-    folder.render_queue.want_all(doomed)
+        for entry in sorted(replaced):
+            await ingest.opaque.come_back(folder.files[entry], folder.catalogue.entries[entry])
+    folder.render_queue.want_all(doomed | replaced)
     folder.state.hold("")
     log.info("mass_deletion_decided", folder=folder.label, accepted=accept)
 

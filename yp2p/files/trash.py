@@ -4,7 +4,9 @@ Everything is a plain file beneath `.yp2p/trash/<UTC time>-<random>/`, under the
 take it back by hand. Restoring is a rename to a name where nothing is; the watcher sees a new file and the deleted
 entry lives again, on every device.
 
-The age of an item is the number of days on which a daemon ran since, so a clock that jumps deletes nothing.
+The age of an item is the number of days on which a daemon ran since, so a clock that jumps deletes nothing. What came
+within the last day goes only by a person's word (`yp2p trash empty`), however much it is: nobody can make room for what
+he replaces by replacing more.
 """
 
 from __future__ import annotations
@@ -21,15 +23,21 @@ from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import TRASH, Root
 
 _DAY = len("2026-01-31")
+# So many days old, and an item is surely older than a day: the day on which it came is not over yet at first.
+_SAFE_DAYS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file in the trash: `name` is where it lies beneath the trash, `path` where it came from."""
+    """One file in the trash: `name` is where it lies beneath the trash, `path` where it came from.
+
+    `room` is what it takes on the disk, in bytes, where that is less than its size: it may have holes.
+    """
 
     name: str
     path: str
     size: int
+    room: int
 
     @property
     def removed_at(self) -> str:
@@ -67,7 +75,8 @@ def _walk(root: Root, below: str) -> Iterator[Item]:
             if stat.S_ISDIR(status.st_mode):
                 yield from _walk(root, path)
             elif below:
-                yield Item(path, path.partition("/")[2], status.st_size)
+                room = min(status.st_size, status.st_blocks * 512)
+                yield Item(path, path.partition("/")[2], status.st_size, room)
     finally:
         os.close(descriptor)
 
@@ -88,20 +97,28 @@ def remove(root: Root, item: Item) -> None:
     root.remove_empty_parents(path, keep=TRASH)
 
 
-def prune(root: Root, days_seen: Collection[str], max_age_days: int, max_bytes: int) -> list[Item]:
-    """Remove what is too old, and the oldest of what is too much; gives what was removed.
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed, and how many bytes are left."""
+
+    removed: list[Item]
+    bytes_left: int
+
+
+def prune(root: Root, days_seen: Collection[str], max_age_days: int, max_bytes: int) -> Pruned:
+    """Remove what is too old, and the oldest of what is too much; nothing that came within the last day.
 
     What came last stays, and no item counts for more than half of what there may be: one large file that was replaced
     must not cost everything else that is here.
     """
     removed: list[Item] = []
     left = items(root)
-    counted = {item.name: min(item.size, (max_bytes + 1) // 2) for item in left}
+    counted = {item.name: min(item.room, (max_bytes + 1) // 2) for item in left}
     total = sum(counted.values())
     newest = left[-1].name if left else ""
     for item in left:
         age = sum(1 for day in days_seen if day > item.day)
-        if age <= max_age_days and (total <= max_bytes or item.name == newest):
+        if age <= _SAFE_DAYS or (age <= max_age_days and (total <= max_bytes or item.name == newest)):
             continue
         try:
             remove(root, item)
@@ -109,4 +126,4 @@ def prune(root: Root, days_seen: Collection[str], max_age_days: int, max_bytes: 
             continue
         total -= counted[item.name]
         removed.append(item)
-    return removed
+    return Pruned(removed, sum(item.room for item in left) - sum(item.room for item in removed))

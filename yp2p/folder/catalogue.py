@@ -31,6 +31,8 @@ from yp2p.store import tables
 from yp2p.store.database import Commit, Database
 from yp2p.store.sql import Statement
 
+# Of so many entries is known who changed them last.
+_MOST_CHANGED = 10_000
 # The manifest's documents are let go of after so much without use, at most twice as long.
 IDLE_MANIFEST_S = 5.0
 
@@ -53,6 +55,7 @@ class Catalogue:
         entry_of: the entry of each text document that the manifest names.
         wanted: documents that a peer has and that may revive an entry.
         to_publish: client IDs that something was written with here, and that nobody knows of.
+        changed_by: which other device changed an entry last, since this process started.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Catalogue:
         self.entry_of: dict[DocumentID, EntryID] = {}
         self.wanted: set[DocumentID] = set()
         self.to_publish: set[int] = set()
+        self.changed_by: dict[EntryID, DeviceID] = {}
         self._places = _Places()
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
         self._digest: tuple[tuple[int, ...], bytes] = ((), b"")
@@ -182,9 +186,21 @@ class Catalogue:
         origin = DeviceID(source) if isinstance(source, bytes) else None
         commit = self._database.submit([log_row(self._folder, live.id, live.last_seq, origin, news)])
         live.applied(news, source, commit)
+        if origin is not None:
+            self._were_changed(touched, update.parsed, origin)
         self._changed(touched)
         self._observers.document_changed(live.id, source)
         return commit
+
+    def _were_changed(self, touched: Iterable[EntryID], update: Parsed, origin: DeviceID) -> None:
+        """Remember who changed entries: whoever wrote all of the update, where that is known, else who brought it."""
+        authors = {self.claims[client].device for client in update.sections if client in self.claims}
+        device = authors.pop() if len(authors) == 1 else origin
+        for entry in touched:
+            self.changed_by.pop(entry, None)  # the order is that of the changes
+            self.changed_by[entry] = device
+        while len(self.changed_by) > _MOST_CHANGED:
+            del self.changed_by[next(iter(self.changed_by))]
 
     def _disown(self, live: LiveDocument, update: Parsed, before: StateVector) -> None:
         """As `Texts.disown`, for a manifest document."""

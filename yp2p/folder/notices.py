@@ -51,6 +51,7 @@ class NoticeKind(StrEnum):
     OLDER_VERSION = "older-version"
     DIVERGED = "diverged"
     POINTS_OUTSIDE = "points-outside"
+    REPLACED = "replaced-by-others"
     WRONG_CODE = "wrong-code"
     DEVICE_REMOVED = "device-removed"
 

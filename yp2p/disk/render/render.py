@@ -27,6 +27,7 @@ from yp2p.disk.render.displaced_files import DisplacedFiles
 from yp2p.disk.render.equal_entries import join_equal_entries
 from yp2p.disk.render.moves import Moves
 from yp2p.disk.render.plan import Facts, Step, plan
+from yp2p.disk.render.replacements import Replacements, replaced_by_others
 from yp2p.disk.render.retries import Retries
 from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
 from yp2p.documents.manifest import Entry
@@ -79,7 +80,10 @@ class Render:
         self.displaced = DisplacedFiles(folder, root, ingest.saves)
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
-        self._staged = StagedWrites(folder, root, ingest, self.displaced, self._retries, expecting)
+        self._replacements = Replacements(folder)
+        self._staged = StagedWrites(
+            folder, root, ingest, self.displaced, self._retries, expecting, self._replacements.done
+        )  # fmt: skip
         self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
         self._putting_s = 0.0  # and to put the last ones in place, each
         self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
@@ -90,7 +94,7 @@ class Render:
         self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._staged.last}
 
     def next_deadline(self) -> float:
-        return min(self._retries.next_deadline(), self.displaced.next_deadline())
+        return min(self._retries.next_deadline(), self.displaced.next_deadline(), self._replacements.next_deadline())
 
     def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
         """Something happened at these paths, and to these directories."""
@@ -134,6 +138,7 @@ class Render:
             self._putting_s = (time.perf_counter() - began) / len(puts)
         self._retries.were_tried(tried)
         await self.displaced.inspect()
+        self._replacements.tell()
         self._remove_obsolete()
 
     def _remove_obsolete(self) -> None:
@@ -169,14 +174,15 @@ class Render:
                 self._retries.at(entry, max(since) + GRACE_S)
 
     def _too_many_deletions(self, now: float) -> str:
-        """Why the deletions among what is to be rendered have to wait for a person's word; empty otherwise."""
+        """Why the deletions and replacements that are to be rendered wait for a person's word; empty otherwise."""
         folder = self._folder
         doomed = self._doomed()
-        return (
-            folder.state.guard.refuses(doomed, len(folder.catalogue.layout().path_of) + len(doomed), now)
-            if doomed
-            else ""
-        )
+        replaced = replaced_by_others(folder, folder.render_queue & folder.files.keys())
+        if not (doomed or replaced):
+            return ""
+        verb = "deleted or replaced" if doomed and replaced else "replaced" if replaced else "deleted"
+        live = len(folder.catalogue.layout().path_of) + len(doomed)
+        return folder.state.guard.refuses(doomed | replaced, live, now, verb)
 
     async def _carry_out(self, entry: EntryID) -> StagedWrite | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""

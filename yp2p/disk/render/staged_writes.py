@@ -110,6 +110,7 @@ class StagedWrites:
         late: DisplacedFiles,
         retries: Retries,
         expecting: Expecting,
+        replaced: Callable[[FileRecord], None],
     ) -> None:
         self._folder = folder
         self._root = root
@@ -117,6 +118,7 @@ class StagedWrites:
         self._displaced = late
         self._retries = retries
         self._expecting = expecting
+        self._was_replaced = replaced
         self.last: dict[EntryID, float] = {}  # when each was put in place
         self._met_something: set[EntryID] = set()  # new files that found their place taken
 
@@ -270,6 +272,7 @@ class StagedWrites:
                     await self._ingest.saves.save_against(before, result.odd)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
+                self._was_replaced(before)
         folder.rendered([put.entry])
         await self._mode_that_came_out(put, before, record, result)
 
