@@ -67,7 +67,9 @@ class Confirmation:
         if since is None or any(record.sight is Sight.UNCONFIRMED for record in gone.values()):
             return bool(gone or replaced)
         sizes = {entry: record.stamp.size for entry, record in gone.items() if record.kind is not Kind.DIRECTORY}
-        return bool(folder.state.guard.refuses(sizes | replaced, len(folder.catalogue.layout().path_of) + len(doomed), since))
+        return bool(
+            folder.state.guard.refuses(sizes | replaced, len(folder.catalogue.layout().path_of) + len(doomed), since)
+        )
 
 
 def _absent(root: Root, paths: Iterable[str]) -> list[str]:
