@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulation import faults
+from simulation import faults, masses, names, places, rules, versions
 from simulation.people import People, same_blob, same_change, same_file
 from simulation.swarm import Action
 
@@ -23,8 +23,11 @@ def _together(act: Callable[[World, list[People]], None]) -> Callable[[World], A
     return lambda world: act(world, world.several_people())
 
 
+# Why nothing of this happens yet.
+_SWAPS = "swapped names are taken for a save of each"
+
 # The weather of a seed: what a device or a network is like.
-CONDITIONS = ("one-byte reads", "partial writes", "slow stores", "wrong clocks", "slow connections")
+CONDITIONS = ("one-byte reads", "partial writes", "slow stores", "wrong clocks", "slow connections", "a hostile member")
 
 ACTIONS = (
     Action("edit", 6, _by(People.edit)),
@@ -52,5 +55,21 @@ ACTIONS = (
     Action("back up", 1, faults.back_up, "backups"),
     Action("restore a backup", 1, faults.restore_backup, "backups"),
     Action("clone", 1, faults.clone, "backups"),
+    Action("swap names", 1, names.swap, "names", off=_SWAPS),
+    Action("swap names while others edit", 1, names.swap_while_others_edit, "names", off=_SWAPS),
+    Action("link from outside", 1, names.link_outside, "names"),
+    Action("write outside", 2, names.write_outside, "names"),
+    Action("leave out", 1, rules.ignore, "rules"),
+    Action("heed again", 1, rules.heed_again, "rules"),
+    Action("lose the marker", 1, places.lose_marker, "places"),
+    Action("lose the root", 1, places.lose_root, "places"),
+    Action("lock a directory", 1, places.lock_directory, "places"),
+    Action("unlock a directory", 1, places.unlock_directory, "places"),
+    Action("mount over a directory", 1, places.mount_over, "places"),
+    Action("remove .yp2p/tmp", 1, places.remove_own_directories, "places"),
+    Action("make many files", 1, masses.make_many, "masses"),
+    Action("remove many files", 1, masses.remove_many, "masses"),
+    Action("keep a copy", 1, versions.keep_copy, "versions"),
+    Action("put a copy back", 1, versions.put_back, "versions"),
     Action("thin the history", 2, faults.thin, "history"),
 )  # fmt: skip

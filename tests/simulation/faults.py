@@ -9,6 +9,7 @@ import trio
 from simulation import hooks
 from simulation.hooks import current_host
 from simulation.people import People, tokens_in
+from simulation.places import unlock
 
 from yp2p.config import History
 from yp2p.history.ages import DAY_S
@@ -64,6 +65,7 @@ async def cut_power_of_one(world: World) -> None:
     host = world.some_host(up=True)
     if host is None:
         return
+    unlock(world, host)
     host.disk.record()
     await _work_until_crash(world, host)
     world.note(f"{host.name} loses its power")
@@ -156,7 +158,12 @@ async def restore_backup(world: World) -> None:
         before = host.disk.contents()
         for saved in sorted((host.base / "backup").iterdir()):
             path = saved.name.replace("%", "/")
-            if path in before and before[path] != saved.read_bytes() and path not in world.moved:
+            if (
+                path in before
+                and not people.is_locked(path)
+                and before[path] != saved.read_bytes()
+                and path not in world.moved
+            ):
                 people._write(path, saved.read_bytes(), in_place=False)
         world.oracle.files_were_put_back(host, before)
     del world.backups[host.name]
@@ -176,6 +183,7 @@ async def clone(world: World) -> None:
         return
     world.has_clone = True
     await host.stop()
+    unlock(world, host)
     clone = world.add_host("clone", host.identity)
     host.copy_disk_to(clone)
     for data in host.disk.contents().values():

@@ -15,10 +15,11 @@ from simulation.disk import REAL, SimulatedDisk, peek
 from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, clock_s, current_host
 from simulation.network import SimulatedListener
 
-from yp2p.config import Config
+from yp2p.config import Config, Files
 from yp2p.config import Device as DeviceSettings
 from yp2p.device.device import Device
 from yp2p.discovery.addresses import Address
+from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import Grant
@@ -50,6 +51,11 @@ class Host:
         self.is_dead = False
         self.is_in_worker = False  # whether what runs now stands for a worker thread
         self.has_joined = False
+        self.stopped_in_order = False
+        self.ignored = ""  # a pattern of the settings
+        self.is_away = False  # whether its folder, or the marker in it, is somewhere else
+        self.locked = ""  # a directory that nobody can look into
+        self.is_mounted_over = False  # because another file system is there
         self._has_watched = False
         self._points_left: int | None = None
         self._crash_kind = ""
@@ -59,6 +65,10 @@ class Host:
         self._boots = 0
         self._stamps = 0
         self._stamped: set[int] = set()
+
+    @property
+    def address(self) -> Address:
+        return Address(self.world.network.address_of(self.name), self.world.network.port)
 
     # --- life and death -----------------------------------------------------------------------------------------
 
@@ -71,11 +81,27 @@ class Host:
         """Whether what people do is seen as it happens, and not found by a scan."""
         device = self.device
         folders = list(device.home.by_id.values()) if device is not None else []
-        return self.is_up and bool(folders) and all(map(self._is_seen, folders))
+        return self.is_up and not self.is_away and bool(folders) and all(map(self._is_seen, folders))
 
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
-        return folder.state.adopted and self.device.home.disks[folder.id]._may_touch
+        return folder.state.adopted and not folder.state.pause_reason and self.device.home.disks[folder.id]._may_touch
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether the settings here say that a file is none of the folder's."""
+        return bool(self.ignored) and IgnoreRules([self.ignored]).ignores(path)
+
+    async def looks_again(self) -> None:
+        """Return when the daemon has scanned what it had lost sight of, or after half a minute."""
+        with trio.move_on_after(30):
+            await trio.sleep(2.0)
+            while self.is_up and (self.folder.state.problem or not self.folder.state.settled):
+                await trio.sleep(0.1)
+
+    def trash(self) -> list[Path]:
+        """The files in the trash."""
+        found = (self.disk.path / ".yp2p" / "trash").rglob("*")
+        return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
     @property
     def has_watched(self) -> bool:
@@ -123,7 +149,7 @@ class Host:
     async def start(self) -> None:
         """Start the daemon; returns when it runs."""
         assert self._ended.is_set()
-        self.is_dead = False
+        self.is_dead = self.stopped_in_order = False
         self._points_left = None
         self._ended = trio.Event()
         started = trio.Event()
@@ -148,7 +174,7 @@ class Host:
         database = SimulatedDatabase(self.store, make_room=False)
         database.host = self
         try:
-            device = Device(Config(device=DeviceSettings(name=self.name)), self.identity, database, ())
+            device = Device(self._config(), self.identity, database, ())
             listening = SimulatedListener()
             listener = Listener(
                 self.identity, device.peers.accept, device.handle_join,
@@ -167,6 +193,9 @@ class Host:
         finally:
             database.close()
 
+    def _config(self) -> Config:
+        return Config(device=DeviceSettings(name=self.name), files=Files(ignore=[self.ignored] if self.ignored else []))
+
     async def _see_others(self) -> None:
         """What mDNS would tell."""
         while True:
@@ -174,11 +203,12 @@ class Host:
             device = self.device
             for other in self.world.hosts:
                 if device is not None and other is not self and other.is_up and self.world.is_in_sight(self, other):
-                    device.peers.seen(other.identity.device_id, (Address(other.name, self.world.network.port),))
+                    device.peers.seen(other.identity.device_id, (other.address,))
 
     async def stop(self) -> None:
         """SIGTERM."""
         if not self._ended.is_set():
+            self.stopped_in_order = not self.is_dead
             self._scope.cancel()
             await self._ended.wait()
 
@@ -234,7 +264,7 @@ class Host:
         assert commit is not None
         await commit.wait()
         grant = Grant(folder.id, folder.membership.founder, folder.label, sharer.name, folder.membership.statements())
-        address = Address(sharer.name, self.world.network.port)
+        address = sharer.address
         token = current_host.set(self)
         try:
             await self.device.home.accept(Joined(grant, sharer.identity.public, address), self.disk.path)
@@ -275,6 +305,7 @@ class Host:
         store.close()
         clone.has_joined = self.has_joined
         clone.skew_s = self.skew_s
+        clone.ignored = self.ignored
 
     def stored_bytes(self) -> bytes:
         """Everything that the log of the store holds, for looking up tokens."""

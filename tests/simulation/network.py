@@ -24,8 +24,8 @@ _CONNECT_LIMIT_S = 4.0
 class _Socket:
     """What a link asks of the socket beneath."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, address: str, port: int) -> None:
+        self._address = (address, port)
 
     def getpeername(self) -> tuple[str, int]:
         return self._address
@@ -86,7 +86,7 @@ class SimulatedStream(trio.abc.Stream):
         self._out, self._in = connection.ways[own], connection.ways[other]
         self._point = point
         self._closed = False
-        self.socket = _Socket(other, connection.network.port)
+        self.socket = _Socket(connection.network.address_of(other), connection.network.port)
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
         """Nothing to be set."""
@@ -198,10 +198,19 @@ class Network:
         self.is_slow = "slow connections" in conditions
         self.trickles = "one-byte reads" in conditions
         self.writes_parts = "partial writes" in conditions
+        self._addresses: dict[str, str] = {}
         self.connections: set[Connection] = set()
         self.listeners: dict[str, tuple[SimulatedListener, Callable[[str], None]]] = {}
         self.blocked: dict[tuple[str, str], float] = {}  # from, to: until when
         self.never: set[frozenset[str]] = set()  # pairs that are on different networks
+
+    def address_of(self, name: str) -> str:
+        """The IP address of a host."""
+        return self._addresses.setdefault(name, f"10.0.0.{len(self._addresses) + 1}")
+
+    def name_of(self, address: str) -> str:
+        """The host with an IP address."""
+        return next((name for name, own in self._addresses.items() if own == address), address)
 
     def of(self, *hosts: str) -> list[Connection]:
         """The connections between these hosts, or of one host."""
@@ -209,7 +218,8 @@ class Network:
         return sorted(found, key=lambda c: (c.ends, c.ways[c.ends[0]].latency_s))
 
     async def connect(self, own: str, host: str, point: Callable[[str], None]) -> SimulatedStream:
-        """Raises OSError."""
+        """`host` is a name or an address. Raises OSError."""
+        host = self.name_of(host)
         now = trio.current_time()
         listening = self.listeners.get(host)
         is_apart = any(self.blocked.get(pair, -math.inf) > now for pair in ((own, host), (host, own)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simulation.host import Host
+    from simulation.names import Swapped
     from simulation.world import World
 
 _TOKEN = re.compile(rb"w\d{5}x")
@@ -37,6 +38,7 @@ class State(Enum):
     THERE = "there"
     GONE = "gone"
     EITHER = "either"
+    NEVER = "never"  # it was written to what is no file of the folder
 
 
 def tokens_in(data: bytes) -> set[str]:
@@ -55,6 +57,9 @@ class Oracle:
         self.apart: set[str] = set()  # in files that two hosts may have without a common history
         self.in_blobs: set[str] = set()
         self.had_power_cut = False
+        self.swapped: list[Swapped] = []
+        self.saved_twice: set[str] = set()  # saved by somebody who saw it several times: then it is meant
+        self.outside: dict[str, set[str]] = {}  # what was written to other names of files, by host
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
     def fresh(self) -> str:
@@ -62,15 +67,16 @@ class Oracle:
         self.tokens[token] = State.THERE
         return token
 
-    def taken_out(self, host: Host, tokens: set[str]) -> None:
+    def taken_out(self, host: Host, tokens: set[str], path: str) -> None:
         """Somebody removed lines.
 
         While no daemon watches, that can look like an old backup or like a save of somebody who had not read the last
         version; text that may have been meant to stay then stays.
         """
+        is_seen = host.is_watching and not host.leaves_out(path)
         for token in tokens:
             if self.tokens[token] is State.THERE:
-                self.tokens[token] = State.GONE if host.is_watching else State.EITHER
+                self.tokens[token] = State.GONE if is_seen else State.EITHER
         self._recent.setdefault(host.name, set()).update(tokens)
 
     def deleted(self, tokens: set[str]) -> None:
@@ -79,12 +85,18 @@ class Oracle:
             if self.tokens[token] is State.THERE:
                 self.tokens[token] = State.EITHER
 
+    def brought_back(self, tokens: set[str]) -> None:
+        """What was removed with its file is put back as it was, or is meant to stay."""
+        for token in tokens:
+            if self.tokens[token] is State.EITHER:
+                self.tokens[token] = State.THERE
+
     def power_was_cut(self, host: Host, before: dict[str, bytes]) -> None:
         """What only this disk held and no longer holds may be gone; what was only removed there may be back."""
         self.had_power_cut = True
         after = b"\n".join(host.disk.contents().values())
         self.may_be_lost(host, tokens_in(b"\n".join(before.values())) - tokens_in(after))
-        for token in self._recent.pop(host.name, set()):
+        for token in self._recent.pop(host.name, set()) | self.outside.get(host.name, set()):
             self.tokens[token] = State.EITHER
 
     def files_were_put_back(self, host: Host, before: dict[str, bytes]) -> None:
@@ -123,17 +135,21 @@ class Oracle:
             plain = [path for path in homes if ".conflict-" not in path]
             if len(plain) > 1 and token not in self.apart:
                 wrong.append(f"{token} is in {plain}")
+            if state is State.NEVER and homes:
+                wrong.append(f"{token} came in from outside")
             if state is State.THERE and not homes and token not in self.kept_apart:
                 wrong.append(f"{token} is lost")
             if state is State.GONE and plain and not self._may_be_back(token, files):
                 wrong.append(f"{token} is back")
-        return wrong
+        return wrong + [problem for swap in self.swapped if (problem := swap.wrong(files))]
 
     def _was_touched(self, token: str, data: bytes) -> bool:
         """Whether the line of a token was rewritten by several who had not met: then it stays as several lines."""
         lines = [line for line in data.splitlines() if token.encode() in line]
         rewritten = sum(len(tokens_in(line)) > 1 for line in lines)
         is_once_a_line = len(lines) == data.count(token.encode())
+        if token in self.saved_twice and token in self.shared:
+            return True
         return (token in self.shared and rewritten > 0) or (is_once_a_line and rewritten >= len(lines) - 1)
 
     def _may_be_back(self, token: str, files: dict[str, bytes]) -> bool:
@@ -164,6 +180,15 @@ class People:
     host: Host
     editors: dict[str, _Editor] = field(default_factory=dict)
     overwritten: dict[str, set[str]] = field(default_factory=dict)  # what a stale editor saved over, unseen, by path
+    removed: dict[str, set[str]] = field(default_factory=dict)  # what was removed while it was left out, by path
+    copies: dict[str, bytes] = field(default_factory=dict)  # of versions that may be put back, by path
+
+    def is_locked(self, path: str) -> bool:
+        """Whether nobody here can read the file."""
+        return bool(self.host.locked) and path.startswith(f"{self.host.locked}/")
+
+    def texts(self) -> list[str]:
+        return self._files()
 
     def _files(self) -> list[str]:
         return sorted(path for path in self.host.disk.contents() if not path.endswith(".bin"))
@@ -189,6 +214,8 @@ class People:
         """Save a file as an editor does, forced to the disk as careful ones do."""
         host = self.host
         self.made_apart(data)
+        self.world.oracle.saved_twice |= {token for token in tokens_in(data) if data.count(token.encode()) > 1}
+        self.world.oracle.deleted(self.removed.pop(path, set()))
         target = host.disk.path / path
         if target.exists():
             self.overwritten.setdefault(path, set()).update(tokens_in(peek(target)) - tokens_in(data))
@@ -214,6 +241,7 @@ class People:
         # Renamed and saved at once, it is another file to the daemon; an edit elsewhere then keeps the old one.
         self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
         self._make_parents(self.host.disk.path / target)
+        self.world.oracle.deleted(self.removed.pop(target, set()))
         REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
         self.host.disk.changed()
         self.world.moved |= {path, target}
@@ -246,14 +274,15 @@ class People:
 
     def create(self) -> None:
         free = [name for name in _NAMES if name not in self._files() and name not in self.editors]
+        free = [name for name in free if not self.is_locked(name)]
         if free:
             path = self.world.rng.choice(free)
             text = "".join(self._line() for _ in range(self.world.rng.randint(1, 4)))
             self._write(path, text.encode(), in_place=True)
             self.world.note(f"{self.host.name} creates {path}: {text!r}")
 
-    def edit(self) -> None:
-        path = self._some_file()
+    def edit(self, path: str | None = None) -> None:
+        path = path or self._some_file()
         if path is not None:
             text = self._insert(self._read(path), self._line())
             self._write(path, text.encode(), in_place=self.world.rng.random() < 0.5)
@@ -278,13 +307,15 @@ class People:
         lines = self._read(path).splitlines(keepends=True)
         if len(lines) > 1:
             line = lines.pop(self.world.rng.randrange(len(lines)))
-            self.world.oracle.taken_out(self.host, tokens_in(line.encode()))
+            self.world.oracle.taken_out(self.host, tokens_in(line.encode()), path)
             self._write(path, "".join(lines).encode(), in_place=self.world.rng.random() < 0.5)
             self.world.note(f"{self.host.name} takes {line!r} out of {path}")
 
     def rename(self) -> None:
         path, target = self._some_file(), self.world.rng.choice(_NAMES)
-        if path is not None and target not in self._files() and target not in self.editors:
+        if path is None or self.is_locked(target):
+            return
+        if target not in self._files() and target not in self.editors:
             self._rename_to(path, target)
 
     def delete(self) -> None:
@@ -306,6 +337,8 @@ class People:
         path = rng.choice(self._blobs() or list(_BLOB_NAMES))
         if rng.random() < 0.3:
             path = rng.choice(_BLOB_NAMES)
+        if self.is_locked(path):
+            return
         old = self.host.disk.contents().get(path, b"")
         data = self._new_blob(long=long)
         self.world.oracle.deleted(tokens_in(old))
@@ -314,7 +347,7 @@ class People:
 
     def rename_blob(self) -> None:
         blobs, target = self._blobs(), self.world.rng.choice(_BLOB_NAMES)
-        if blobs and target not in blobs:
+        if blobs and target not in blobs and not self.is_locked(target):
             path = self.world.rng.choice(blobs)
             self._rename_to(path, target)
 
@@ -385,8 +418,10 @@ def same_blob(world: World, several: list[People]) -> None:
     """The same new content for a blob on each of several hosts where it is the same: one copy, however many made it."""
     path = world.rng.choice(_BLOB_NAMES)
     old = several[0].host.disk.contents().get(path)
-    data = several[0]._new_blob()
-    equal = [p for p in several if p.host.disk.contents().get(path) == old]
+    equal = [p for p in several if p.host.disk.contents().get(path) == old and not p.is_locked(path)]
+    if not equal:
+        return
+    data = equal[0]._new_blob()
     world.oracle.deleted(tokens_in(old or b""))
     for people in equal:
         people._write(path, data, in_place=False)
@@ -398,7 +433,7 @@ def same_blob(world: World, several: list[People]) -> None:
 def same_file(world: World, several: list[People]) -> None:
     """The same new file on each of several hosts."""
     path = world.rng.choice(_NAMES)
-    if any(path in p.host.disk.contents() or path in p.editors for p in several):
+    if any(path in p.host.disk.contents() or path in p.editors or p.is_locked(path) for p in several):
         return
     data = "".join(several[0]._line() for _ in range(3)).encode()
     for people in several:

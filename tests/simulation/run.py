@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,14 @@ from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
+from simulation import beacons, privileges
 from simulation.ablations import ABLATIONS
 from simulation.world import World
 
 # RAM where there is some: what the disk would keep is simulated.
 _FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+# With fewer seeds the table of the places that were reached says little.
+_TABLE_FROM_SEEDS = 100
 
 
 def run_seed(seed: int, *, verbose: bool = False, without: str = "") -> World:
@@ -39,11 +43,26 @@ def main() -> None:
     parser.add_argument("--without", choices=ABLATIONS, default="", help="take out one invariant")
     parser.add_argument("--digest", action="store_true", help="print a hash of all that happened")
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--reached", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first seed that fails")
     chosen = parser.parse_args()
-    if chosen.jobs > 1:
-        sys.exit(_share(chosen))
+    privileges.give_up_reading_everything()
+    failed, reached = _share(chosen) if chosen.jobs > 1 else _run(chosen)
+    if chosen.reached is not None:
+        chosen.reached.write_text(json.dumps(reached))
+    elif chosen.count >= _TABLE_FROM_SEEDS and not chosen.without:
+        print(beacons.table(reached, chosen.count))
+        missed = beacons.never_reached(reached) if chosen.count >= beacons.ENOUGH_SEEDS else []
+        if missed:
+            print(f"FAILED: never reached: {', '.join(missed)}")
+            failed = True
+    sys.exit(failed)
+
+
+def _run(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:
+    """Run the seeds; whether one failed, and how often each place was reached."""
     crashed_at: Counter[str] = Counter()
+    reached: Counter[str] = Counter()
     failed = 0
     started = time.monotonic()
     seeds = range(chosen.first, chosen.first + chosen.count, chosen.step)
@@ -51,6 +70,7 @@ def main() -> None:
         try:
             world = run_seed(seed, verbose=chosen.verbose, without=chosen.without)
             crashed_at += world.crashed_at
+            reached += world.reached
             if chosen.digest:
                 print(hashlib.sha256("\n".join(world.events).encode()).hexdigest())
         except BaseException as error:
@@ -65,22 +85,24 @@ def main() -> None:
         f"crashes: {dict(crashed_at.most_common())}",
         flush=True,
     )
-    sys.exit(1 if failed else 0)
+    return failed > 0, reached
 
 
-def _share(chosen: argparse.Namespace) -> int:
-    commands = [
-        [
-            sys.executable,
-            "-m",
-            "simulation",
-            str(chosen.first + job),
-            str(chosen.count - job),
-            "--step",
-            str(chosen.jobs),
-        ]
-        + (["--keep-going"] if chosen.keep_going else [])
-        + (["--without", chosen.without] if chosen.without else [])
-        for job in range(chosen.jobs)
-    ]
-    return max(process.wait() for process in [subprocess.Popen(command) for command in commands])
+def _share(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:
+    """As `_run`, in several processes."""
+    with tempfile.TemporaryDirectory() as directory:
+        results = [Path(directory, str(job)) for job in range(chosen.jobs)]
+        processes = [subprocess.Popen(_command(chosen, job, result)) for job, result in enumerate(results)]
+        failed = max(process.wait() for process in processes)
+        reached: Counter[str] = Counter()
+        for result in results:
+            reached += Counter(json.loads(result.read_text())) if result.exists() else Counter()
+    return failed > 0, reached
+
+
+def _command(chosen: argparse.Namespace, job: int, result: Path) -> list[str]:
+    numbers = (str(chosen.first + job), str(chosen.count - job))
+    options = ["--step", str(chosen.jobs), "--reached", str(result)]
+    options += ["--keep-going"] if chosen.keep_going else []
+    options += ["--without", chosen.without] if chosen.without else []
+    return [sys.executable, "-m", "simulation", *numbers, *options]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ALWAYS = frozenset({"create", "edit"})
 # Names to do with or without in all seeds, for whoever looks for something.
 _ONLY, _WITHOUT = "SIMULATE_ONLY", "SIMULATE_WITHOUT"
+# What is switched off, to see whether it still has to be.
+_WITH = "SIMULATE_WITH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,10 @@ class Swarm:
     @classmethod
     def of(cls, actions: Iterable[Action], conditions: Iterable[str], rng: random.Random) -> Swarm:
         """A random half of each."""
-        possible = [action for action in actions if not action.off and _is_wanted(action)]
+        possible = [action for action in actions if _is_wanted(action)]
         extra = [action for action in possible if action.name not in _ALWAYS]
         left_out = {action.name for action in rng.sample(extra, len(extra) // 2)}
-        weather = sorted(conditions)
+        weather = sorted(set(conditions) - _named(_WITHOUT))
         chosen = rng.sample(weather, len(weather) - len(weather) // 2)
         return cls([action for action in possible if action.name not in left_out], frozenset(chosen))
 
@@ -61,6 +63,11 @@ class Swarm:
 
 
 def _is_wanted(action: Action) -> bool:
-    only, without = (set(filter(None, os.environ.get(name, "").split(","))) for name in (_ONLY, _WITHOUT))
-    names = {action.name, action.about}
-    return not names & without and (not only or bool(names & (only | _ALWAYS)))
+    only, names = _named(_ONLY), {action.name, action.about}
+    if action.off and not names & _named(_WITH):
+        return False
+    return not names & _named(_WITHOUT) and (not only or bool(names & (only | _ALWAYS)))
+
+
+def _named(variable: str) -> set[str]:
+    return set(filter(None, os.environ.get(variable, "").split(",")))

@@ -17,14 +17,16 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
-from simulation import faults, hooks
+from simulation import beacons, faults, hooks, hostile, masses, names, places, rules
 from simulation.actions import ACTIONS, CONDITIONS
 from simulation.hooks import current_host, installed
 from simulation.host import Host
+from simulation.hostile import HostileMember
 from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_file, tokens_in
 from simulation.swarm import Swarm
 
+from yp2p.folder import guard
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.notices import Versions
 from yp2p.identity import EntryID, Identity
@@ -33,6 +35,8 @@ from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
 from yp2p.transport.link import Link
 
+# In so many of the seeds in which one may be there; with it, less is known of what must become of the files.
+_HOSTILE_SHARE = 0.3
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 # What no honest devices may ever say of each other, whatever the weather.
@@ -67,13 +71,16 @@ class World:
         self.nursery: trio.Nursery
         self.crashed_at: Counter[str] = Counter()
         self.did: Counter[str] = Counter()
+        self.reached: Counter[str] = Counter()
         self.events: list[str] = []
         self.updates_sent: Counter[tuple[str, str]] = Counter()
         self.has_clone = False
         # Paths at which another file may stand than before, so that an old version of it is none of what is there now.
         self.moved: set[str] = set()
+        self.rescan: set[str] = set()  # hosts whose files were changed in a way that only a scan can find
         self._say = say
         self._logged: list[str] = []
+        self.hostile: HostileMember | None = None
         self.backups: dict[str, Path] = {}
 
     def note(self, text: str) -> None:
@@ -90,13 +97,17 @@ class World:
 
     def run(self) -> None:
         """Raises Failed."""
-        structlog.configure(processors=[self._take_log])
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, self._take_log])
         trio_run._r.seed(self.seed)
         with ExitStack() as stack:
+            stack.callback(lambda: [places.unmount(host) for host in self.hosts])
+            stack.enter_context(beacons.counting(self.reached))
             stack.enter_context(installed(self.rng, self._connect))
             stack.enter_context(hooks.patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
             stack.enter_context(hooks.patch.object(trio.testing.MockClock, "_autojump", _jump_past_deadline))
             stack.enter_context(hooks.patch.object(Link, "send_nowait", self._counting(Link.send_nowait)))
+            if self.swarm.has("remove many files"):
+                stack.enter_context(hooks.patch.object(guard, "MIN_FILES", masses.FEWEST_FILES))
             try:
                 trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
             except BaseExceptionGroup as group:
@@ -107,8 +118,11 @@ class World:
 
     def _take_log(self, logger: Any, method: str, event: dict[str, Any]) -> Any:
         host = current_host.get()
+        beacons.note_event(self.reached, event)
         line = f"{host.name if host else '?'} {method} {event}"
-        if event.get("event") in _NEVER_LOGGED or "exc_info" in event:
+        is_of_hostile = self.hostile is not None and event.get("peer") == self.hostile.shown
+        is_allowed = is_of_hostile and event.get("event") in ("peer_fault", "crdt_panic")
+        if (event.get("event") in _NEVER_LOGGED or "exc_info" in event) and not is_allowed:
             self._logged.append(line)
         if self._say is not None and (method != "debug" or event.get("event") in ("file_ingested", "gap")):
             self._say(f"{trio.current_time():9.4f}     {line}")
@@ -132,7 +146,7 @@ class World:
             if done and host is not None and isinstance(message, ChannelData) and message.document not in _MANIFESTS:
                 decoded = channel_messages.decode(message.payload)
                 if isinstance(decoded, channel_messages.Updates):
-                    self.updates_sent[host.name, link.remote_host] += 1
+                    self.updates_sent[host.name, self.network.name_of(link.remote_host)] += 1
             return done
 
         return send_nowait
@@ -177,6 +191,10 @@ class World:
             await self.join(host, self.hosts[number] if topology == "line" else first)
         if self.rng.random() < 0.6:
             await self._wait_for_rest(60.0)
+        if self.swarm.has("a hostile member") and self.rng.random() < _HOSTILE_SHARE:
+            self.hostile = HostileMember(self)
+            await self.hostile.join(first)
+            self.nursery.start_soon(self.hostile.run)
 
     def _separate(self, topology: str) -> None:
         """Put hosts on different networks."""
@@ -204,6 +222,9 @@ class World:
         if result is not None:
             await result
 
+    async def sleep(self, at_least_s: float, at_most_s: float) -> None:
+        await trio.sleep(self.rng.uniform(at_least_s, at_most_s))
+
     def some_people(self) -> People:
         return self.people[self.rng.choice(self.hosts).name]
 
@@ -219,14 +240,11 @@ class World:
     async def come_to_rest(self) -> None:
         """Heal everything, and wait for the devices to be in sync. Raises Failed."""
         self.note("everything is healed")
-        self.network.heal()
-        for host in self.hosts:
-            if host.has_joined and not host.is_up:
-                await host.start()
-        while any(not host.has_joined for host in self.hosts):
-            before = [host.has_joined for host in self.hosts]
-            await faults.join_late(self)
-            assert before != [host.has_joined for host in self.hosts]
+        await self._heal()
+        self.nursery.start_soon(masses.answer_all, self)
+        if self.hostile is not None:
+            await self._survive(self.hostile)
+            return
         if not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
         self._check_log()
@@ -243,9 +261,35 @@ class World:
             for versions in _changed_apart(host):
                 self.oracle.told |= tokens_in(versions.stands.encode())
                 self.oracle.kept_apart |= tokens_in((versions.ours + versions.theirs).encode())
-        wrong = self.oracle.check(first)
+        wrong = self.oracle.check(first) + names.check_outside(self)
         if wrong:
             raise Failed(f"{'; '.join(wrong)}: {first}")
+
+    async def _survive(self, member: HostileMember) -> None:
+        """The hostile member goes; everybody starts again, works, and has lost nothing. Raises Failed."""
+        member.leave()
+        for host in self.hosts:
+            await host.stop()
+            await host.start()
+        wrong = await hostile.check(self)
+        self._check_log()
+        if wrong:
+            raise Failed(f"after {member.sent} hostile messages: {'; '.join(wrong)}")
+
+    async def _heal(self) -> None:
+        """Everything is there again, can be read and is not left out; all run, and all have joined."""
+        self.network.heal()
+        for host in self.hosts:
+            places.unlock(self, host)
+            if host.ignored or host.name in self.rescan:
+                await host.stop()  # another name of a file was written to: nothing but a scan finds that
+                rules.heed(self, host)
+            if host.has_joined and not host.is_up:
+                await host.start()
+        while any(not host.has_joined for host in self.hosts):
+            before = [host.has_joined for host in self.hosts]
+            await faults.join_late(self)
+            assert before != [host.has_joined for host in self.hosts]
 
     def _blobs_that_nobody_has(self) -> set[str]:
         """Whose file a power cut damaged before another device had its content: all wait for it.
@@ -297,7 +341,7 @@ class World:
     async def _check_cost_of_an_edit(self) -> None:
         """At rest, one edit costs one message for each other device, whatever the network looks like (invariant 16)."""
         files = self.people[self.hosts[0].name]._files()
-        if not files or self.has_clone:
+        if not files or self.has_clone or self.hostile is not None:
             return
         for people in self.people.values():
             people.editors.clear()

@@ -1,0 +1,206 @@
+"""Places that have to be reached now and then: `make simulate N=1000` fails where one never is.
+
+That a thousand seeds pass says nothing of what they never came to. So places in the product have names here, and each
+run counts how often it reached them: calls of a function, calls with a certain result, events in the log. The product
+knows nothing of it; a test checks that everything that is named here exists.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+from yp2p.disk.ingest.evidence import MadeOf, Replaces, Stands
+from yp2p.disk.ingest.meaning import FileState, Meaning
+from yp2p.disk.render.plan import Step
+from yp2p.files.replace import Outcome
+
+# With fewer seeds a place may not be reached by chance.
+ENOUGH_SEEDS = 1000
+_RENDER, _INGEST, _FILES = "yp2p.disk.render", "yp2p.disk.ingest", "yp2p.files"
+_RECOVERY = f"{_RENDER}.crash_recovery:CrashRecovery"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A function, by module and qualified name (where it is called, if it was imported), and maybe what it gives."""
+
+    name: str
+    target: str
+    gives: Callable[[Any], bool] | None = None
+
+
+def _is(value: object) -> Callable[[Any], bool]:
+    return lambda result: result is value
+
+
+def _of(kind: type) -> Callable[[Any], bool]:
+    return lambda result: isinstance(result, kind)
+
+
+_FOUND = f"{_INGEST}.ingest:meaning_of"
+_HOLDS = f"{_INGEST}.ingest:state_of"
+_NEXT = f"{_RENDER}.render:plan"
+_MADE_OF = f"{_INGEST}.save_base:decide"
+
+PLACES = (
+    # What a file is found to be.
+    Place("a file that somebody writes into", _FOUND, _is(Meaning.BUSY)),
+    Place("a path that is missing", _FOUND, _is(Meaning.MISSING)),
+    Place("a directory in the place of a file", _FOUND, _is(Meaning.DISPLACED)),
+    Place("a new path", _FOUND, _is(Meaning.NEW)),
+    Place("a file that holds its base", _HOLDS, _is(FileState.BASE)),
+    Place("a file that a power cut damaged", _HOLDS, _is(FileState.DAMAGED)),
+    Place("a changed blob", _HOLDS, _is(FileState.OPAQUE)),
+    Place("a file that holds what the document says", _HOLDS, _is(FileState.CURRENT)),
+    Place("a file that was edited", _HOLDS, _is(FileState.EDITED)),
+    Place("whether a file is its base with more behind", _HOLDS, _is(FileState.NEED_BASE)),
+    # What is done to a file.
+    Place("a render has to wait", _NEXT, _is(Step.WAIT)),
+    Place("a move", _NEXT, _is(Step.MOVE)),
+    Place("a removal", _NEXT, _is(Step.REMOVE)),
+    Place("a deleted entry comes back as what was saved", _NEXT, _is(Step.COME_BACK)),
+    Place("a blob is kept beside", _NEXT, _is(Step.KEEP_BESIDE)),
+    Place("a blob is written", _NEXT, _is(Step.WRITE_OPAQUE)),
+    Place("a mode is looked at", _NEXT, _is(Step.SET_MODE)),
+    Place("a base advances without a write", _NEXT, _is(Step.ADVANCE_BASE)),
+    Place("a text is written", _NEXT, _is(Step.WRITE)),
+    Place("an exchange waits for who writes", f"{_FILES}.replace:exchange", lambda r: r.outcome is Outcome.BUSY),
+    Place("an exchange meets a change", f"{_FILES}.replace:exchange", lambda r: r.outcome is Outcome.CHANGED),
+    Place("a new file is put in place", f"{_FILES}.replace:_put_new"),
+    Place("a file goes to the trash", f"{_FILES}.replace:move_away"),
+    Place("what is in the way of a write", f"{_RENDER}.staged_writes:StagedWrites._make_way"),
+    Place("a write was not placed", f"{_RENDER}.staged_writes:StagedWrites._not_placed"),
+    Place("a retry comes due", f"{_RENDER}.retries:Retries.not_done"),
+    Place("a move was not done", f"{_RENDER}.retries:Retries.not_moved"),
+    Place("a displaced file is looked at again", f"{_RENDER}.displaced_files:DisplacedFiles.inspect"),
+    Place("a save into a displaced file", f"{_RENDER}.displaced_files:DisplacedFiles._merge_late"),
+    Place("a conflict copy in the trash", f"{_RENDER}.displaced_files:keep_in_trash"),
+    # After a crash.
+    Place("a replacement that a crash cut in two", f"{_RECOVERY}._recover_replacement"),
+    Place("an exchange that was done when it crashed", f"{_FILES}.replace:was_exchanged", _is(True)),
+    Place("an exchange that was not done when it crashed", f"{_FILES}.replace:was_exchanged", _is(False)),
+    Place("a new file that was put when it crashed", f"{_FILES}.replace:was_put", _is(True)),
+    Place("a new file that was not put when it crashed", f"{_FILES}.replace:was_put", _is(False)),
+    Place("a blob that a crash cut in two", f"{_RECOVERY}._recover_whole"),
+    Place("an unread version of before a crash", f"{_RECOVERY}._recover_unread"),
+    Place("what a power cut damaged is repaired", f"{_INGEST}.damage:Damage.repair"),
+    Place("a file that a power cut took comes back", f"{_INGEST}.damage:Damage.recreate"),
+    # What a save was made of.
+    Place("a save replaces what was there", _MADE_OF, _of(Replaces)),
+    Place("a save of an unread base", _MADE_OF, _of(MadeOf)),
+    Place("a save whose lines stand", _MADE_OF, _of(Stands)),
+    Place("a save against another version", f"{_INGEST}.local_edits:LocalEdits.save_against"),
+    Place("a save over a file that was moved away", f"{_INGEST}.local_edits:LocalEdits.save_of_former"),
+    Place("others' text that a save removed", f"{_INGEST}.local_edits:LocalEdits._tell_removal"),
+    Place("somebody read what was rendered", f"{_INGEST}.read_tracker:ReadTracker.was_read"),
+    Place("a version that a file had in the log", f"{_INGEST}.ingest:version_found", lambda r: r is not None),
+    # Names that come and go.
+    Place("a rename", f"{_INGEST}.departures:Departures.rename"),
+    Place("a deletion", f"{_INGEST}.departures:Departures.delete_all"),
+    Place("a directory that was moved", f"{_INGEST}.new_directories:NewDirectories.take"),
+    Place("a new file at the path of an entry", f"{_INGEST}.first_imports:FirstImports._take_known_path"),
+    Place("a new file that is an entry already", f"{_INGEST}.first_imports:FirstImports._is_that_entry"),
+    Place("a new file meets another text", f"{_INGEST}.first_imports:FirstImports._meets_entry"),
+    Place("a new file meets a blob", f"{_INGEST}.first_imports:FirstImports._meets_whole"),
+    Place("a new file is kept beside", f"{_INGEST}.first_imports:FirstImports._keep_beside"),
+    Place("a new file revives an entry", f"{_INGEST}.first_imports:FirstImports._revive"),
+    Place("a blob that was deleted comes back", f"{_INGEST}.opaque_entries:OpaqueEntries.come_back"),
+    # Between devices.
+    Place("histories meet", "yp2p.folder.meetings:Meetings.settle"),
+    Place("a save meets a history", "yp2p.folder.meetings:Meetings.meet_save"),
+    Place("a meeting that had no common text", "yp2p.folder.meetings:join", _is(None)),
+    Place("a meeting is repaired", "yp2p.documents.meeting:repair_for", lambda r: r is not None),
+    Place("the same first import from two", "yp2p.folder.edits:Edits._take_first_import"),
+    Place("a channel is opened anew", "yp2p.peers.channels:Channels.restart"),
+    Place("a quiet channel is closed", "yp2p.peers.channels:Channels.closed_by_peer"),
+    Place("a gap", "yp2p.documents.provider:Provider._resync"),
+    Place("an edit is relayed", "yp2p.peers.session:FolderSession._must_relay", _is(True)),
+    Place("local files are reused at joining", "yp2p.peers.reconciliation:adopt"),
+    Place("documents are pulled", "yp2p.peers.pulls:Pulls._take"),
+    Place("leaves are compared", "yp2p.peers.reconciliation:Reconciliation._compare"),
+    Place("an entry is acknowledged", "yp2p.peers.acks:Acks.take"),
+    Place("a small blob is fetched", "yp2p.peers.blob_transfer:BlobFetcher._fetch_small"),
+    Place("a long blob is fetched", "yp2p.peers.blob_transfer:BlobFetcher._fetch_long"),
+    Place("a blob is made of one like it", "yp2p.peers.blob_transfer:BlobFetcher._copy_alike"),
+    Place("equal versions with different texts", "yp2p.peers.reconciliation:has_diverged", _is(True)),
+    Place("a divergence is repaired", "yp2p.peers.reconciliation:repair"),
+    # What is kept.
+    Place("a mass deletion is refused", "yp2p.folder.guard:DeletionGuard.refuses", bool),
+    Place("a mass deletion is let happen", "yp2p.folder.guard:DeletionGuard.approve"),
+    Place("rows are thinned", "yp2p.history.retention:Retention._replace"),
+    Place("a deleted text is forgotten", "yp2p.history.retention:Retention._forget", _is(True)),
+)
+
+# By what they are called in the log, and the kind of a notice.
+EVENTS = (
+    "unclean_boot", "damaged_file_restored", "conflict_copy_created", "folder_paused", "mass_deletion_paused",
+    "mass_deletion_decided", "device_cloned", "documents_diverged", "late_save_merged", "history_thinned",
+    "files_imported", "file_renamed", "files_deleted_here", "unread_recovered", "peer_fault", "notice both-changed",
+    "notice removed-others-text", "notice kept-beside", "notice damaged", "notice older-save-merged", "link_closed",
+)  # fmt: skip
+# What is never reached, with the reason: named, so that it is seen.
+UNREACHED: dict[str, str] = {}
+
+
+def names() -> list[str]:
+    return [*(place.name for place in PLACES), *EVENTS]
+
+
+def find(target: str) -> tuple[Any, str]:
+    """Where a function is to be replaced: an object and the name in it. Raises AttributeError."""
+    module, _, path = target.partition(":")
+    *owners, name = path.split(".")
+    owner = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    getattr(owner, name)
+    return owner, name
+
+
+@contextmanager
+def counting(counts: Counter[str]) -> Iterator[None]:
+    """Count the places that are reached until this ends."""
+    by_target: dict[str, list[Place]] = {}
+    for place in PLACES:
+        by_target.setdefault(place.target, []).append(place)
+    with ExitStack() as stack:
+        for target, places in by_target.items():
+            owner, name = find(target)
+            stack.enter_context(patch.object(owner, name, _counted(getattr(owner, name), places, counts)))
+        yield
+
+
+def _counted(call: Callable[..., Any], places: Iterable[Place], counts: Counter[str]) -> Callable[..., Any]:
+    @wraps(call)
+    def counted(*args: Any, **options: Any) -> Any:
+        result = call(*args, **options)
+        for place in places:
+            if place.gives is None or place.gives(result):
+                counts[place.name] += 1
+        return result
+
+    return counted
+
+
+def note_event(counts: Counter[str], event: dict[str, Any]) -> None:
+    """Something was logged."""
+    name = event.get("event", "")
+    counts[f"notice {event.get('kind')}" if name == "notice" else name] += 1
+
+
+def table(counts: Counter[str], seeds: int) -> str:
+    """How often each place was reached in a thousand seeds, the rarest first."""
+    rows = sorted((counts[name], name) for name in names())
+    lines = [f"{count * 1000 / seeds:10.0f}  {name}" for count, name in rows]
+    return "\n".join(["reached in 1,000 seeds:", *lines])
+
+
+def never_reached(counts: Counter[str]) -> list[str]:
+    return [name for name in names() if not counts[name] and name not in UNREACHED]
