@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -49,6 +50,53 @@ def _with_other_inodes(directory: Path) -> None:
 
 def _run(test: object, *arguments: object) -> None:
     trio.run(test, *arguments, clock=trio.testing.MockClock(autojump_threshold=0.01))  # type: ignore[arg-type]
+
+
+_ENTRY = "ab" * 16
+FOREIGN = [
+    "park-x", "park-", f"park-{_ENTRY}", f"park-{_ENTRY}00", "notes.txt", "a-b-c-d", f"{_ENTRY}-{'f' * 16}-00-1",
+    f"{_ENTRY}-{'0' * 16}-00-{'f' * 17}", "---", "1_0-1_0-00-1_0", ".aside", "park-x.aside", "\udcff", "x" * 255,
+]  # fmt: skip
+
+
+def test_what_is_not_ours_in_our_directory_is_set_aside_and_stops_nothing() -> None:
+    async def run(base: Path) -> None:
+        directory = base / "dir"
+        directory.mkdir()
+        (directory / NAME).write_text(TEXT)
+        async with open_bridge(base):
+            pass
+        ours = directory / ".yp2p" / "tmp"
+        for name in FOREIGN:
+            (ours / name).write_text(f"what {name!r} holds")
+        (ours / "a directory").mkdir()
+        os.mkfifo(ours / "park-fifo")
+        os.symlink("/etc/passwd", ours / "park-link")
+        async with open_bridge(base) as bridge:
+            await _settle(bridge)
+            assert (directory / NAME).read_text() == TEXT
+            told = {notice.path.rpartition("/")[2] for notice in bridge.folder.notices}
+            assert told >= {*FOREIGN, "a directory", "park-link"}
+            kept = {item.read_text() for item in (directory / ".yp2p" / "trash").rglob("*") if item.is_file()}
+            assert kept >= {f"what {name!r} holds" for name in FOREIGN}
+        async with open_bridge(base) as bridge:
+            assert len(told) == len(list(bridge.folder.notices)), "it is told once"
+
+    with tempfile.TemporaryDirectory() as base:
+        _run(run, Path(base))
+
+
+def test_what_is_parked_is_known_to_people_by_its_own_path() -> None:
+    async def run(base: Path) -> None:
+        (base / "dir").mkdir()
+        (base / "dir" / NAME).write_text(TEXT)
+        async with open_bridge(base) as bridge:
+            (record,) = bridge.folder.files.values()
+            parked = dataclasses.replace(record, path=replace.parked_name(record.entry))
+            assert bridge.folder.shown_path(record) == bridge.folder.shown_path(parked) == NAME
+
+    with tempfile.TemporaryDirectory() as base:
+        _run(run, Path(base))
 
 
 @pytest.mark.parametrize("is_copied", [False, True])

@@ -66,6 +66,19 @@ def test_the_index_never_differs(changes: list[tuple[int, tuple[str, bool] | Non
             before = after
 
 
+def test_whatever_names_are_taken_there_is_another_one() -> None:
+    """Who takes all names with a number of two bytes on purpose."""
+    one, other = EntryID(bytes(16)), EntryID(b"\xff" * 16)
+    taken = [
+        conflict_path("a", other),
+        *(conflict_path("a", EntryID(k.to_bytes(2, "big") + other), 36) for k in range(1 << 16)),
+    ]
+    wanted = [(one, "a"), (other, "a"), *((EntryID(k.to_bytes(16, "big")), path) for k, path in enumerate(taken, 1))]
+    result = layout(wanted)
+    assert len(set(result.path_of.values())) == len(wanted) == 65_539
+    assert path_problem(result.path_of[other]) is None
+
+
 def test_conflict_names() -> None:
     entry = EntryID(b"\x1f\x2e\x3d\x4c" + bytes(12))
     assert conflict_path("d/a.txt", entry) == "d/a.conflict-1f2e3d4c.txt"

@@ -86,9 +86,9 @@ def layout(entries: Iterable[tuple[EntryID, str]], directory_entries: Iterable[t
         for number in itertools.count():
             if beside not in result.entry_at and beside not in directories:
                 break
-            # The whole ID, then a number in it: somebody took the first name on purpose.
-            numbered = EntryID(number.to_bytes(2, "big") + entry)
-            beside = conflict_path(path, numbered, 4 + 2 * len(entry))
+            # The whole ID, behind a number of two bytes or more: somebody took the first name on purpose.
+            numbered = number.to_bytes(max(2, (number.bit_length() + 7) // 8), "big") + entry
+            beside = conflict_path(path, EntryID(numbered), 2 * len(numbered))
         result.path_of[entry] = beside
         result.entry_at[beside] = entry
     return Layout(result.path_of, result.entry_at, frozenset(entry for entry, _ in losers))

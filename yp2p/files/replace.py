@@ -30,6 +30,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,9 @@ from yp2p.files.inspect import (
 )
 from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import set_permissions
-from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
+from yp2p.files.root import PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
+from yp2p.identity import ID_BYTES
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
 
@@ -145,13 +147,37 @@ def _named_for(root: Root, temporary: Temporary, purpose: Purpose | None) -> Tem
     return Temporary(telling, temporary.inode)
 
 
+_PURPOSE = re.compile(
+    rf"(?P<entry>[0-9a-f]{{{2 * ID_BYTES}}})-(?P<seq>[0-7][0-9a-f]{{15}})"
+    rf"-(?P<content>[0-9a-f]{{0,{2 * _HASH_BYTES}}})-(?P<inode>[0-9a-f]{{1,16}})"
+)
+_PARKED = re.compile(rf"{re.escape(PARKED)}([0-9a-f]{{{2 * ID_BYTES}}})")
+_FRESH = re.compile(rf"{re.escape(TMP)}/[0-9a-f]{{16}}")
+
+
 def read_purpose(name: str) -> tuple[Purpose, Temporary] | None:
     """What a replacement is for, from the name of its temporary file, if it is one."""
-    try:
-        entry, seq, content, inode = name.rpartition("/")[2].split("-")
-        return Purpose(bytes.fromhex(entry), int(seq, 16), bytes.fromhex(content)), Temporary(name, int(inode, 16))
-    except ValueError:
+    found = _PURPOSE.fullmatch(name.rpartition("/")[2])
+    if found is None or len(found["content"]) % 2:
         return None
+    purpose = Purpose(bytes.fromhex(found["entry"]), int(found["seq"], 16), bytes.fromhex(found["content"]))
+    return purpose, Temporary(name, int(found["inode"], 16))
+
+
+def parked_name(entry: bytes) -> str:
+    """Where a file waits until its place is free."""
+    return f"{PARKED}{entry.hex()}"
+
+
+def read_parked(name: str) -> bytes | None:
+    """The entry of a parked file, from its name, if it is one."""
+    found = _PARKED.fullmatch(name)
+    return bytes.fromhex(found[1]) if found is not None else None
+
+
+def is_fresh(name: str) -> bool:
+    """Whether a file in `.yp2p/tmp` has the name of one that was being made: it holds what is elsewhere, too."""
+    return _FRESH.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

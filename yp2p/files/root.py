@@ -26,6 +26,18 @@ TMP = f"{OURS}/tmp"
 TRASH = f"{OURS}/trash"
 # A file on its way to another name, with its entry.
 PARKED = f"{TMP}/park-"
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is in the directory that yp2p keeps for itself."""
+    return path.partition("/")[0] == OURS
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a path is a name in `.yp2p/tmp`."""
+    return path.rpartition("/")[0] == TMP
+
+
 _MARKER = f"{OURS}/marker"
 # Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
 _MOST_USES = 16

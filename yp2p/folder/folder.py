@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from yp2p.documents.manifest import Entry
+from yp2p.files.root import is_ours
 from yp2p.folder.catalogue import MANIFEST_INDEX, Catalogue
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Leaves
@@ -29,7 +30,7 @@ from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.folder.notices import Notices
 from yp2p.folder.observers import Observers
-from yp2p.folder.records import Sight, Values
+from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
@@ -163,6 +164,14 @@ class Folder:
                 self.files.lose_sight([entry], Sight.LOST)  # nobody looks whether it goes
             self._note_wanted(entry)
             self.leaves.set(entry)
+
+    def shown_path(self, record: FileRecord) -> str:
+        """The path of a file as people know it: one that is parked while another has its place has the entry's."""
+        if not is_ours(record.path):
+            return record.path
+        found = self.catalogue.entries.get(record.entry)
+        wanted = self.catalogue.layout().path_of.get(record.entry) or (found.path if found is not None else "")
+        return wanted or record.path.rpartition("/")[2]
 
     # --- what follows from entries and files together -----------------------------------------------------------
 

@@ -52,6 +52,7 @@ class NoticeKind(StrEnum):
     DIVERGED = "diverged"
     POINTS_OUTSIDE = "points-outside"
     REPLACED = "replaced-by-others"
+    SET_ASIDE = "set-aside"
     WRONG_CODE = "wrong-code"
     DEVICE_REMOVED = "device-removed"
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from yp2p.files.editor_locks import EditorLock
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
 from yp2p.files.replace import Temporary
+from yp2p.files.root import is_temporary
 from yp2p.folder.packs import Stored
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of
@@ -243,6 +244,7 @@ def load_intents(database: Database, folder: FolderID) -> list[Intent]:
     return [
         Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
         for e, p, d, name, inode, seq, content, m, kind in tables.intent.read_all(database.rows, folder)
+        if is_temporary(name)  # whatever else it says, no other file is to be removed for it
     ]
 
 

@@ -181,12 +181,12 @@ class OpaqueEntries:
 
     def _place_beside(self, record: FileRecord) -> str:
         """Where a file steps aside to: computed, so that what comes again on two devices has one name there as well."""
-        entry = entry_id_for(b"conflict", record.entry, record.content)
+        entry, path = entry_id_for(b"conflict", record.entry, record.content), self._folder.shown_path(record)
         while True:
-            beside = conflict_path(record.path, entry)
+            beside = conflict_path(path, entry)
             copy = self._folder.files.by_path(beside)
             if copy is not None and copy.kind is record.kind and copy.content == record.content:
-                return f"{new_place()}/{record.path}"  # it stands there already
+                return f"{new_place()}/{path}"  # it stands there already
             if copy is None and self._root.lstat(beside) is None:
                 return beside
             entry = next_entry_id(entry)
@@ -212,6 +212,6 @@ class OpaqueEntries:
         self._look(beside)
         name = beside.rpartition("/")[2]
         text = f"it was changed on several devices at a time; the version from here is {name}"
-        folder.notices.add(NoticeKind.KEPT_BESIDE, record.path, text, record.entry)
+        folder.notices.add(NoticeKind.KEPT_BESIDE, folder.shown_path(record), text, record.entry)
         log.warning("conflict_copy_created", folder=folder.label, name=name)
         return True

@@ -7,6 +7,7 @@ cannot be settled goes to the trash.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -17,15 +18,17 @@ from yp2p.disk.ingest.old_versions import older_version
 from yp2p.disk.ingest.opaque_entries import content_of, record_of
 from yp2p.disk.render.displaced_files import keep_in_trash
 from yp2p.documents.manifest import Entry
+from yp2p.errors import YpError
 from yp2p.files import replace as disk
 from yp2p.files.blobs import PREFIX, name_of
 from yp2p.files.editor_locks import lock_of
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
 from yp2p.files.replace import Purpose, Temporary
-from yp2p.files.root import PARKED, Root
+from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import Candidate, FileRecord, Intent, load_intents, load_unread
-from yp2p.identity import DocumentID, EntryID
+from yp2p.identity import ID_BYTES, DocumentID, EntryID
 from yp2p.protocol.blobs import chunk_count
 from yp2p.protocol.entries import Kind
 from yp2p.store.sql import Statement
@@ -53,46 +56,79 @@ class CrashRecovery:
         for entry in [entry for entry in folder.files if readers.is_unread(entry)]:
             self._recover_unread(entry)
         for intent in load_intents(folder.database, folder.id):
-            if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
-                record = intent.record()
-                folder.files.set(record)
-                folder.database.submit([record.save(folder.id)])
-            await folder.database.submit([intent.delete(folder.id)]).wait()
-            disk.discard(self._root, intent.temporary.name)
+            await self._recover_intent(intent)
         for name in sorted(self._root.temporaries()):
             if name.endswith(disk.ASIDE):
-                self._recover_aside(name.removesuffix(disk.ASIDE))
+                await self._one_by_one(self._recover_aside, name)
         wanted = {
             name_of(content.hash) for content in folder.files.blobs.wanted.values() if chunk_count(content.size) > 1
         }
         for name in sorted(self._root.temporaries()):
-            purpose = disk.read_purpose(name)
-            if purpose is not None:
-                await self._recover_replacement(*purpose)
-            elif name.startswith(PARKED):
-                self._recover_parked(name)
-            elif name.startswith(PREFIX) and name in wanted:
-                pass  # the fetch goes on from there
-            elif name.endswith(disk.ASIDE):
-                await keep_in_trash(folder, self._root, name)
-            else:
-                disk.discard(self._root, name)
+            if name not in wanted:  # else the fetch goes on from there
+                await self._one_by_one(self._recover_temporary, name)
 
-    def _recover_aside(self, name: str) -> None:
+    async def _one_by_one(self, recover: Callable[[str], Awaitable[None]], name: str) -> None:
+        """Whatever is wrong with one of them, the others are settled; it stays where it is, and is told."""
+        try:
+            await recover(name)
+        except YpError:
+            raise  # the store's
+        except Exception:
+            log.exception("temporary_file_left", name=name)
+            self._tell(name, "cannot be settled after the last stop; it is left where it is")
+
+    def _tell(self, name: str, what: str) -> None:
+        notices, kind, text = self._folder.notices, NoticeKind.SET_ASIDE, f"{name!r} {what}"
+        if not any(notice.kind is kind and notice.path == name and notice.text == text for notice in notices):
+            notices.add(kind, name, text, EntryID(bytes(ID_BYTES)))
+
+    async def _recover_intent(self, intent: Intent) -> None:
+        """A new file that was about to be put in place."""
+        folder = self._folder
+        if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
+            record = intent.record()
+            folder.files.set(record)
+            folder.database.submit([record.save(folder.id)])
+        await folder.database.submit([intent.delete(folder.id)]).wait()
+        disk.discard(self._root, intent.temporary.name)
+
+    async def _recover_temporary(self, name: str) -> None:
+        purpose, parked = disk.read_purpose(name), disk.read_parked(name)
+        if purpose is not None:
+            await self._recover_replacement(*purpose)
+        elif parked is not None:
+            await self._recover_parked(name, EntryID(parked))
+        elif disk.is_fresh(name) or name.startswith(PREFIX):
+            disk.discard(self._root, name)
+        else:
+            await self._set_aside(name)
+
+    async def _set_aside(self, name: str) -> None:
+        """What is not known to be ours is somebody's: into the trash with it, and told."""
+        await keep_in_trash(self._folder, self._root, name)
+        if self._root.lstat(name) is None:
+            self._tell(name, "was not made by yp2p, or its file is not known any more; it is in the trash")
+        else:
+            self._tell(name, "was not made by yp2p, and cannot be moved to the trash; it is left where it is")
+
+    async def _recover_aside(self, name: str) -> None:
         """An exchange by hand that a crash cut in two."""
-        purpose = disk.read_purpose(name)
+        purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
         record = self._folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
         if purpose is not None and record is not None:
             disk.settle_aside(self._root, purpose[1], record.path)
 
-    def _recover_parked(self, name: str) -> None:
+    async def _recover_parked(self, name: str, entry: EntryID) -> None:
         """A file that was on its way to another name: its record says where it is, or it would look deleted."""
-        record = self._folder.files.get(EntryID(bytes.fromhex(name.removeprefix(PARKED))))
-        if record is not None and record.path != name:
+        record = self._folder.files.get(entry)
+        if record is None or (record.path != name and self._root.lstat(record.path) is not None):
+            await self._set_aside(name)
+            return
+        if record.path != name:
             parked = replace(record, path=name, stamp=NO_STAMP)
             self._folder.files.set(parked)
             self._folder.database.submit([parked.save(self._folder.id)])
-            self._folder.render_queue.want(record.entry)
+        self._folder.render_queue.want(entry)
 
     def _is_undone(self, intent: Intent) -> bool:
         """Whether the file is not in place all the same.

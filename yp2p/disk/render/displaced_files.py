@@ -98,6 +98,7 @@ class DisplacedFiles:
 async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:
     """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
     purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
-    record = folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
-    target = f"{new_place()}/{record.path if record is not None else name.rpartition('/')[2]}"
+    entry = purpose[0].entry if purpose is not None else disk.read_parked(name)
+    record = folder.files.get(EntryID(entry)) if entry is not None else None
+    target = f"{new_place()}/{folder.shown_path(record) if record is not None else name.rpartition('/')[2]}"
     await trio.to_thread.run_sync(disk.move_away, root, name, target, None, NO_STAMP)

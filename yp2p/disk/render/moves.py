@@ -17,7 +17,7 @@ from yp2p.disk.render.retries import Retries
 from yp2p.files import replace as disk
 from yp2p.files.capabilities import folded
 from yp2p.files.replace import Outcome
-from yp2p.files.root import PARKED, TMP, Root
+from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
@@ -43,14 +43,14 @@ class Moves:
                 self._retries.soon(record.entry)
                 return None
             # It has to go elsewhere itself: park it, which also resolves cycles.
-            parked = await self._rename(blocker, f"{PARKED}{blocker.entry.hex()}")
+            parked = await self._rename(blocker, disk.parked_name(blocker.entry))
             folder.render_queue.want(blocker.entry)
             if parked is None:
                 self._retries.soon(record.entry)
                 return None
         self._remove_directory_at(path)
         if self._root.is_twin(path) and folded(record.path) == folded(path):
-            parked = await self._rename(record, f"{PARKED}{record.entry.hex()}")  # `Case` becomes `case`
+            parked = await self._rename(record, disk.parked_name(record.entry))  # `Case` becomes `case`
             if parked is None:
                 return None
             record = parked
@@ -68,7 +68,7 @@ class Moves:
             folder.database.submit([record.delete(folder.id)])
             folder.rendered([record.entry])
             return
-        target = f"{new_place()}/{record.path}"
+        target = f"{new_place()}/{folder.shown_path(record)}"
         result = await trio.to_thread.run_sync(
             disk.move_away, self._root, record.path, target, record.content, record.stamp, record.kind
         )
