@@ -93,3 +93,14 @@ def test_who_is_removed_is_told_with_who_said_so() -> None:
         assert told == [Removal(MEMBER.device_id, "laptop", FOUNDER.device_id)]
 
     _run(test)
+
+
+def test_somebody_may_take_the_last_counter() -> None:
+    async def test(open_membership: Callable[[], Membership], _: Database) -> None:
+        one = open_membership()
+        one.add([_statement(MEMBER, MEMBER, Role.MEMBER, (1 << 64) - 1, "last")])
+        statement = _statement(FOUNDER, STRANGER, Role.MEMBER, one.next_counter(), "new")
+        one.add([statement])
+        assert STRANGER.device_id in one.members
+
+    _run(test)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
-from yp2p.identity import FolderID, Identity, PublicIdentity
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     MAX_MISSES,
     Code,
@@ -144,6 +145,62 @@ def test_what_counts_does_not_depend_on_the_order(issuer: Identity) -> None:
     first, second = counted(A.device_id, one), counted(A.device_id, other)
     assert counted(A.device_id, first | second) == counted(A.device_id, second | first)
     assert counted(A.device_id, first | second) == counted(A.device_id, one | other)
+
+
+def _by_passes(founder: DeviceID, statements: list[Statement]) -> dict[DeviceID, Role]:
+    """The members after going through all statements again and again, without removals."""
+    roles: dict[DeviceID, Role] = {}
+    changed = True
+    while changed:
+        changed = False
+        for s in statements:
+            issuer, subject = s.issuer.device_id, s.subject.device_id
+            own = Role.ADMINISTRATOR if issuer == subject == founder else roles.get(issuer, Role.REMOVED)
+            role = min(s.role, own)
+            if own >= Role.MEMBER and roles.get(subject, Role.REMOVED) < role:
+                roles[subject] = role
+                changed = True
+    return roles
+
+
+_SIGNERS = [Identity(bytes([number]) * 32) for number in range(1, 6)]
+
+
+def _said(issuer: Identity, subject: Identity, role: Role, counter: int) -> Statement:
+    """A statement whose signature nobody checks."""
+    return Statement(FOLDER, subject.public, role, issuer.public, counter, "name", bytes(64))
+
+
+said = st.builds(
+    _said, st.sampled_from(_SIGNERS), st.sampled_from(_SIGNERS),
+    st.sampled_from([Role.READ_ONLY, Role.MEMBER, Role.ADMINISTRATOR]), st.integers(0, 9),
+)  # fmt: skip
+
+
+@given(st.lists(said, max_size=12), st.randoms())
+def test_who_is_a_member_does_not_depend_on_the_order(statements: list[Statement], rng: random.Random) -> None:
+    statements.append(_said(A, A, Role.ADMINISTRATOR, 1))
+    found = evaluate(A.device_id, statements)
+    assert {device: member.role for device, member in found.items()} == _by_passes(A.device_id, statements)
+    rng.shuffle(statements)
+    assert evaluate(A.device_id, statements) == found
+
+
+def test_a_chain_of_introductions_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lets in the next one, with a smaller counter: a pass for each of them took a quarter of an hour."""
+    chain = [PublicIdentity(number.to_bytes(32, "big"), bytes(32)) for number in range(4000)]
+    statements = [
+        Statement(FOLDER, subject, Role.MEMBER, issuer, 9999 - number, "name", bytes(64))
+        for number, (issuer, subject) in enumerate(pairwise(chain))
+    ]
+    statements.append(Statement(FOLDER, chain[0], Role.ADMINISTRATOR, chain[0], 0, "name", bytes(64)))
+    taken: list[int] = []
+    take = membership._Evaluation._take
+    monkeypatch.setattr(
+        membership._Evaluation, "_take", lambda self, number: (taken.append(number), take(self, number))
+    )
+    assert len(evaluate(chain[0].device_id, statements)) == len(chain)
+    assert len(taken) == len(statements)
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store import tables
 from yp2p.store.database import Commit, Database
-from yp2p.trust.membership import Member, Role, Statement, counted, evaluate, read_statement
+from yp2p.trust.membership import MAX_COUNTER, Member, Role, Statement, counted, evaluate, read_statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Membership:
         return tuple(sorted(self._statements))
 
     def next_counter(self) -> int:
-        return 1 + max((statement.counter for statement in self._statements.values()), default=0)
+        """A counter behind all others, as long as there is one: somebody may have taken the last one."""
+        return min(MAX_COUNTER, 1 + max((statement.counter for statement in self._statements.values()), default=0))
 
     def add(self, bodies: Iterable[bytes]) -> Commit | None:
         """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""

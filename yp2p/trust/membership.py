@@ -14,8 +14,9 @@ draws its conclusions from it alone:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from heapq import heappop, heappush
 
 from yp2p.errors import MessageFault
 from yp2p.identity import ID_BYTES, KEY_BYTES, SIGNATURE_BYTES, DeviceID, FolderID, Identity, PublicIdentity
@@ -26,6 +27,7 @@ from yp2p.protocol.wire import Reader, Writer
 # store and check statements forever; without one for each issuer it could take the places of all others.
 MAX_STATEMENTS = 4096
 MAX_STATEMENTS_OF_ONE = 256
+MAX_COUNTER = (1 << 64) - 1  # its field has eight bytes
 _FORMAT = 1
 _CONTEXT = b"yp2p membership v1"
 
@@ -124,35 +126,90 @@ class Member:
 
 
 def evaluate(founder: DeviceID, statements: Iterable[Statement]) -> dict[DeviceID, Member]:
-    """The members of a folder, the founder among them once its own statement is there."""
-    pending = sorted(statements, key=lambda s: (s.counter, s.encode()))
-    members: dict[DeviceID, Member] = {}
-    removed: dict[DeviceID, tuple[int, DeviceID]] = {}
-    changed = True
-    while changed:
-        changed = False
-        for statement in pending:
-            issuer, subject = statement.issuer.device_id, statement.subject.device_id
-            role = members[issuer].role if issuer in members else None
-            if issuer == founder and subject == founder:
-                role = Role.ADMINISTRATOR
-            if role is None or role < Role.MEMBER:
-                continue
-            if statement.role is Role.REMOVED:
-                known = removed.get(subject)
-                if subject != founder and (known is None or known[0] < statement.counter):
-                    removed[subject] = (statement.counter, issuer)
-                    members.pop(subject, None)
-                    changed = True
-                continue
-            removal = removed.get(subject)
-            if removal is not None:
-                allowed = issuer == removal[1] or role is Role.ADMINISTRATOR
-                if not allowed or statement.counter <= removal[0]:
-                    continue
-            granted = min(statement.role, role)
-            held = members.get(subject)
-            if held is None or held.role < granted:
-                members[subject] = Member(statement.subject, granted, statement.name)
-                changed = True
-    return members
+    """The members of a folder, the founder among them once its own statement is there.
+
+    Of the statements whose issuer is a member by then the one with the smallest counter is next. Each is looked at once
+    for each role that its issuer gets, so a chain of introductions takes as long as it is.
+    """
+    ordered = sorted(statements, key=lambda s: (s.counter, s.encode()))
+    return _Evaluation(founder, ordered).run()
+
+
+@dataclass(slots=True)
+class _Subject:
+    """What was said of one device by members."""
+
+    removal: tuple[int, DeviceID] | None = None  # its counter, and whose it is
+    # By the role that was given: the newest statement of all, of those of administrators, and of those of one issuer.
+    given: dict[tuple[Role, DeviceID | str], Statement] = field(default_factory=dict)
+
+    def give(self, role: Role, statement: Statement, *, by_administrator: bool) -> None:
+        for whose in (_ANYBODY, statement.issuer.device_id, *((_ADMINISTRATORS,) if by_administrator else ())):
+            known = self.given.get((role, whose))
+            if known is None or known.counter <= statement.counter:
+                self.given[role, whose] = statement
+
+    def member(self) -> Member | None:
+        """What follows."""
+        for role in sorted(Role, reverse=True):
+            for whose in (_ANYBODY,) if self.removal is None else (_ADMINISTRATORS, self.removal[1]):
+                statement = self.given.get((role, whose))
+                if statement is not None and (self.removal is None or statement.counter > self.removal[0]):
+                    return Member(statement.subject, role, statement.name)
+        return None
+
+
+_ANYBODY, _ADMINISTRATORS = "anybody", "administrators"
+
+
+class _Evaluation:
+    """Goes through statements, in the order of their counters, as their issuers become members."""
+
+    def __init__(self, founder: DeviceID, ordered: list[Statement]) -> None:
+        self._founder = founder
+        self._ordered = ordered
+        self._issuers = [statement.issuer.device_id for statement in ordered]
+        self._of_issuer: dict[DeviceID, list[int]] = {}
+        for number, issuer in enumerate(self._issuers):
+            self._of_issuer.setdefault(issuer, []).append(number)
+        self._subjects: dict[DeviceID, _Subject] = {}
+        self._members: dict[DeviceID, Member] = {}
+        self._next = [n for n in self._of_issuer.get(founder, []) if ordered[n].subject.device_id == founder]
+        self._queued = set(self._next)
+        self._done: dict[int, Role] = {}  # statements that were taken, and the role that their issuer had then
+
+    def run(self) -> dict[DeviceID, Member]:
+        while self._next:
+            number = heappop(self._next)
+            self._queued.discard(number)
+            self._take(number)
+        return self._members
+
+    def _take(self, number: int) -> None:
+        statement, issuer = self._ordered[number], self._issuers[number]
+        subject = statement.subject.device_id
+        if issuer == subject == self._founder:
+            role = Role.ADMINISTRATOR
+        else:
+            role = self._members[issuer].role if issuer in self._members else Role.REMOVED
+        if role < Role.MEMBER or self._done.get(number, Role.REMOVED) >= role:
+            return
+        self._done[number] = role
+        said = self._subjects.setdefault(subject, _Subject())
+        if statement.role is not Role.REMOVED:
+            said.give(min(statement.role, role), statement, by_administrator=role is Role.ADMINISTRATOR)
+        elif subject != self._founder and (said.removal is None or said.removal[0] < statement.counter):
+            said.removal = statement.counter, issuer
+        self._settle(subject, said)
+
+    def _settle(self, subject: DeviceID, said: _Subject) -> None:
+        before, now = self._members.pop(subject, None), said.member()
+        if now is None:
+            return
+        self._members[subject] = now
+        if before is not None and before.role >= now.role:
+            return
+        for number in self._of_issuer.get(subject, ()):
+            if number not in self._queued and self._done.get(number, Role.REMOVED) < now.role:
+                self._queued.add(number)
+                heappush(self._next, number)
