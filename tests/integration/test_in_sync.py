@@ -51,3 +51,21 @@ def test_waiting_with_nobody_connected_fails_unless_that_is_asked_for(pair: list
     assert "no other device is connected" in refused.stderr
     assert "--alone" in refused.stderr
     assert one.run("wait", "--alone").returncode == 0
+
+
+@pytest.mark.long
+def test_a_file_that_is_never_closed_arrives_and_is_in_sync(pair: list[Device]) -> None:
+    one, two = pair
+    with (one.dir / "log").open("w") as log:
+        log.write("line 1\n")
+        log.flush()
+        eventually(lambda: (two.dir / "log").is_file() and (two.dir / "log").read_text() == "line 1\n")
+        one.wait()
+        two.wait()
+        (two.dir / "log").write_text("line 1\nby two\n")
+        eventually(lambda: "writing" in str(one.status()["folders"][0]["waiting"]))
+        eventually(lambda: _as_seen(two)["behind"] == 1)
+        assert not _as_seen(two)["in_sync"]
+    eventually(lambda: (one.dir / "log").read_text() == "line 1\nby two\n")
+    one.wait()
+    two.wait()

@@ -2,7 +2,8 @@
 
 A file is read under a read lease (fcntl(2), F_SETLEASE): the kernel grants it only while nobody has the file open
 for writing, which is exactly when its content is whole. Where leases are not to be had (another owner, some file
-systems) the status before and after must agree. A file is text when it is UTF-8 without NUL and not too long.
+systems), and where a program keeps the file open and has not written to it for some time (`quiet`), the status before
+and after must agree. A file is text when it is UTF-8 without NUL and not too long.
 
 Everything here blocks and belongs in a worker thread.
 """
@@ -91,6 +92,7 @@ class Finding:
     is_nul: bool = False  # nothing but NUL bytes
     chunks: tuple[bytes, ...] = ()
     target: bytes = b""
+    is_open: bool = False  # it was read although a program has it open for writing
     is_linked: bool = False  # whether the same file has other names
     is_out_of_sight: bool = False  # whether its place cannot be looked at: nobody can say if it is there
 
@@ -121,17 +123,21 @@ class Busy(Exception):
 
 
 @contextmanager
-def read_lease(descriptor: int) -> Iterator[None]:
-    """Hold a read lease where the file system and the owner allow one. Raises Busy."""
-    held = False
+def read_lease(descriptor: int, *, may_be_open: bool = False) -> Iterator[bool]:
+    """Hold a read lease where the file system and the owner allow one; tells whether the file is open for writing.
+
+    Raises Busy: it is, and may not be.
+    """
+    held = is_open = False
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         held = True
     except OSError as error:
-        if error.errno == errno.EAGAIN:
+        is_open = error.errno == errno.EAGAIN
+        if is_open and not may_be_open:
             raise Busy from None
     try:
-        yield
+        yield is_open
     finally:
         if held:
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -163,6 +169,7 @@ def inspect(
     trust_stamp: bool,
     base: tuple[Kind, bytes] | None = None,
     read_beside: Mapping[str, Finding] | None = None,
+    quiet: Stamp | None = None,
 ) -> Finding:
     """Look at one path.
 
@@ -174,6 +181,7 @@ def inspect(
             forth.
         read_beside: where given, what is longer than `LONG_BYTES` is not read: it is what was found here before, by
             its stamp, or `Found.LONG`.
+        quiet: with this stamp the file is read although a program has it open for writing: it was quiet.
     """
     try:
         descriptor = root.open_file(path)
@@ -194,15 +202,15 @@ def inspect(
             return ready if ready is not None and ready.stamp == stamp else Finding(path, Found.LONG, stamp)
         kind, content = base if base is not None else (None, b"")
         if status.st_size > (MAX_TEXT_BYTES if kind is Kind.TEXT else max_text_bytes):
-            return replace(_long_blob(path, descriptor), is_linked=has_other_names(status))
-        with read_lease(descriptor):
+            return replace(_long_blob(path, descriptor, quiet), is_linked=has_other_names(status))
+        with read_lease(descriptor, may_be_open=stamp == quiet) as is_open:
             stamp = Stamp.of(os.fstat(descriptor))
             data = read_whole(descriptor, stamp.size)
             after = Stamp.of(os.fstat(descriptor))
-        if after != stamp or len(data) != stamp.size:
+        if after != stamp or len(data) != stamp.size or (is_open and stamp != quiet):
             return Finding(path, Found.BUSY, stamp, reason="it is being written")
         found = _found_in(path, stamp, data, mode_of(status), max_text_bytes, kind, content)
-        return replace(found, is_linked=has_other_names(status))
+        return replace(found, is_linked=has_other_names(status), is_open=is_open)
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
     except OSError as error:
@@ -238,19 +246,21 @@ def _hashes_of(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     return blob_hash(len(data), chunks), chunks
 
 
-def _long_blob(path: str, descriptor: int) -> Finding:
+def _long_blob(path: str, descriptor: int, quiet: Stamp | None) -> Finding:
     """Raises Busy."""
-    with read_lease(descriptor):
+    is_quiet = Stamp.of(os.fstat(descriptor)) == quiet
+    with read_lease(descriptor, may_be_open=is_quiet) as was_open:
         status = os.fstat(descriptor)
     chunks = tuple(read_chunk_hashes(descriptor))
-    with read_lease(descriptor):
+    with read_lease(descriptor, may_be_open=is_quiet) as is_open:
         after = Stamp.of(os.fstat(descriptor))
     stamp = Stamp.of(status)
-    if after != stamp:
+    if after != stamp or (was_open and stamp != quiet):
         return Finding(path, Found.BUSY, stamp, reason="it is being written")
     is_nul = all(chunk == nul_hash(CHUNK_BYTES) for chunk in chunks[:-1])
     return Finding(
-        path, Found.BLOB, stamp, "", blob_hash(stamp.size, chunks), mode_of(status), is_nul=is_nul, chunks=chunks
+        path, Found.BLOB, stamp, "", blob_hash(stamp.size, chunks), mode_of(status), is_nul=is_nul, chunks=chunks,
+        is_open=was_open or is_open,
     )  # fmt: skip
 
 
@@ -334,9 +344,19 @@ def inspect_all(
     max_text_bytes: int,
     bases: Mapping[str, tuple[Kind, bytes]],
     read_beside: Mapping[str, Finding],
+    quiet: Mapping[str, Stamp],
 ) -> list[Finding]:
-    """`inspect` for many paths in one go: path, known stamp, whether to trust it; `bases` by path."""
+    """`inspect` for many paths in one go: path, known stamp, whether to trust it; `bases` and `quiet` by path."""
     return [
-        inspect(root, path, known, max_text_bytes, trust_stamp=trust, base=bases.get(path), read_beside=read_beside)
+        inspect(
+            root,
+            path,
+            known,
+            max_text_bytes,
+            trust_stamp=trust,
+            base=bases.get(path),
+            read_beside=read_beside,
+            quiet=quiet.get(path),
+        )
         for path, known, trust in paths
     ]

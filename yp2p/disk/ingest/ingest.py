@@ -49,7 +49,8 @@ from yp2p.disk.ingest.long_files import LongFiles
 from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_of, state_of
 from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
-from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, GRACE_S, Fresh, PendingPaths, decided_at
+from yp2p.disk.ingest.open_files import OpenFiles
+from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, decided_at
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.manifest import Change
@@ -102,7 +103,10 @@ class Ingest:
         )
         self.damage = Damage(folder, root, self.pending, self.readers)
         self._departures = Departures(folder, root, self.pending, self.damage, self._requeue, self._known_file)
-        self.long_files = LongFiles(folder, root, max_text_bytes, self.pending, start_reading, self._requeue)
+        self._open_files = OpenFiles(folder, self.pending)
+        self.long_files = LongFiles(
+            folder, root, max_text_bytes, self.pending, self._open_files, start_reading, self._requeue
+        )
         self._scanning = False
         self._first = False  # whether the first scan after a start is being looked at
         self.requeued: set[str] = set()
@@ -129,9 +133,7 @@ class Ingest:
         # What was just saved is in the page cache: for a few small files a worker thread costs more than the read.
         if len(known) <= _INLINE_PATHS and not trust_stamp and self._are_small(known):
             with self.readers.opened.reading_ourselves({path for path, _, _ in known}):
-                findings = inspect_all(
-                    self._root, known, self._max_text_bytes, self._bases_of(known), self.long_files.found
-                )
+                findings = self._look_up(known)()
         else:
             findings = await self._inspect(known)
         self._scanning, self._first = trust_stamp, settled
@@ -146,9 +148,13 @@ class Ingest:
             self.readers.count_again(inspected, busy)
 
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
-        bases = self._bases_of(known)
-        ready = dict(self.long_files.found)
-        return await trio.to_thread.run_sync(lambda: inspect_all(self._root, known, self._max_text_bytes, bases, ready))
+        return await trio.to_thread.run_sync(self._look_up(known))
+
+    def _look_up(self, known: list[tuple[str, Stamp | None, bool]]) -> Callable[[], list[Finding]]:
+        """What looks at these paths; it may run in a thread."""
+        bases, ready = self._bases_of(known), dict(self.long_files.found)
+        quiet = self._open_files.quiet(trio.current_time())
+        return lambda: inspect_all(self._root, known, self._max_text_bytes, bases, ready, quiet)
 
     def _bases_of(self, known: list[tuple[str, Stamp | None, bool]]) -> dict[str, tuple[Kind, bytes]]:
         records = ((path, self._folder.files.by_path(path)) for path, _, _ in known)
@@ -176,6 +182,10 @@ class Ingest:
         await self._act(meaning, record, finding, settled)
         if meaning is not Meaning.LONG:
             self.long_files.is_known(path)
+        if finding.is_open:
+            self._open_files.was_read(path, trio.current_time())
+        elif meaning not in (Meaning.LONG, Meaning.BUSY, Meaning.UNCHANGED):
+            self._open_files.closed(path)
 
     async def _act(self, meaning: Meaning, record: FileRecord | None, finding: Finding, settled: bool) -> None:
         path = finding.path
@@ -183,7 +193,7 @@ class Ingest:
             case Meaning.LONG:
                 self.long_files.want(path, is_first_scan=self._first)
             case Meaning.BUSY:
-                self.pending.busy[path] = trio.current_time() + BUSY_RETRY_S
+                self._open_files.found(finding, record, trio.current_time())
             case Meaning.MISSING | Meaning.DISPLACED:
                 if record is not None:
                     self.pending.missing.setdefault(path, trio.current_time())

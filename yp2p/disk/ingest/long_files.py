@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import trio
 
+from yp2p.disk.ingest.open_files import OpenFiles
 from yp2p.disk.ingest.pending_paths import PendingPaths
 from yp2p.files.inspect import Finding, Found, inspect
 from yp2p.files.root import Root
@@ -36,6 +37,7 @@ class LongFiles:
         root: Root,
         max_text_bytes: int,
         pending: PendingPaths,
+        open_files: OpenFiles,
         start_reading: Callable[[str], None],
         requeue: Callable[[str], None],
     ) -> None:
@@ -43,6 +45,7 @@ class LongFiles:
         self._root = root
         self._max_text_bytes = max_text_bytes
         self._pending = pending
+        self._open_files = open_files
         self._start_reading = start_reading
         self._requeue = requeue
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -76,14 +79,17 @@ class LongFiles:
             base = (record.kind, record.content) if record is not None else None
             async with self._one_at_a_time:
                 started = trio.current_time()
+                quiet = self._open_files.quiet(started).get(path)
                 finding = await trio.to_thread.run_sync(
-                    lambda: inspect(self._root, path, None, self._max_text_bytes, trust_stamp=False, base=base)
+                    lambda: inspect(
+                        self._root, path, None, self._max_text_bytes, trust_stamp=False, base=base, quiet=quiet
+                    )
                 )
                 took_s = trio.current_time() - started
-            self.found[path] = finding
             if finding.found is Found.BUSY:
-                self._pending.busy[path] = trio.current_time() + max(_RETRY_S, 10 * took_s)
+                self._open_files.found(finding, record, trio.current_time(), retry_s=max(_RETRY_S, 10 * took_s))
             else:
+                self.found[path] = finding
                 self._requeue(path)
         finally:
             self._pending.reading.discard(path)

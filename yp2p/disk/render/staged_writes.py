@@ -234,6 +234,7 @@ class StagedWrites:
         self.last[put.entry] = now
         folder.state.progress.files.add(1, now)
         record = intent.record(result.stamp)
+        self._retries.is_over(put.entry)
         folder.files.waiting.done(put.entry)
         self._met_something.discard(put.entry)
         folder.files.set(record)

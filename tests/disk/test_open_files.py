@@ -1,0 +1,153 @@
+"""Files that a program keeps open for writing: read once they were quiet, ever less often, and listed until then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio.testing
+from bridge import Bridge, clock, open_bridge
+
+from yp2p.disk.ingest.long_files import LongFiles
+
+
+async def _look(bridge: Bridge, path: str, after_s: float = 0.0) -> None:
+    """Look at a path; where something is left to be decided, 2.5 s pass (`Bridge.look`)."""
+    clock().jump(after_s)
+    bridge.dirty.add(path)
+    await bridge.look()
+
+
+def _text(bridge: Bridge, path: str) -> str:
+    return bridge.document(path).text.text() if bridge.folder.files.by_path(path) is not None else ""
+
+
+async def test_a_file_that_stays_open_is_read_once_it_was_quiet(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        skipped = bridge.folder.files.waiting.skipped
+        with (tmp_path / "dir/log").open("w") as log:
+            log.write("one\n")
+            log.flush()
+            await _look(bridge, "log")
+            assert bridge.ingest.pending.busy, "somebody may be saving"
+            await _look(bridge, "log", 0.4)
+            assert _text(bridge, "log") == ""
+            await _look(bridge, "log", 0.2)
+            assert _text(bridge, "log") == "one\n"
+            assert not bridge.ingest.pending, "there is nothing to wait for"
+            assert not skipped
+
+
+async def test_what_is_written_to_is_not_read_but_listed_with_the_reason(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/known.txt").write_text("known\n")
+    async with open_bridge(tmp_path) as bridge:
+        waiting = bridge.folder.files.waiting
+        with (tmp_path / "dir/log").open("w") as log, (tmp_path / "dir/known.txt").open("a") as known:
+            for number in range(10):
+                for file in (log, known):
+                    file.write(f"{number}\n")
+                    file.flush()
+                await _look(bridge, "log")
+                await _look(bridge, "known.txt")
+                clock().jump(1.0)
+            assert _text(bridge, "log") == ""
+            assert _text(bridge, "known.txt") == "known\n"
+            assert "open for writing" in waiting.skipped["log"]
+            assert ["open for writing" in reason for reason in waiting.entries.values()] == [True]
+        await bridge.look()
+        assert _text(bridge, "log") == "".join(f"{number}\n" for number in range(10))
+        assert not waiting.skipped
+        assert not waiting.entries
+
+
+async def test_it_is_read_less_and_less_often_until_it_is_closed(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    path = tmp_path / "dir/log"
+    path.parent.mkdir()
+    path.write_text("begin\n")
+    async with open_bridge(tmp_path) as bridge:
+        taken = []
+        with path.open("a") as log:
+            for number in range(8):
+                log.write(f"{number}\n")
+                log.flush()
+                await _look(bridge, "log")
+                began = trio.current_time()
+                while f"{number}\n" not in _text(bridge, "log"):
+                    clock().jump(1.0)
+                    await bridge.look()
+                taken.append(trio.current_time() - began)
+        assert taken[0] < 8
+        assert taken == sorted(taken)
+        assert 57 < taken[-1] < 70
+        path.write_text("closed\n")
+        await _look(bridge, "log")
+        with path.open("a") as log:
+            log.write("again\n")
+            log.flush()
+            await _look(bridge, "log")
+            await _look(bridge, "log", 3.1)
+            assert _text(bridge, "log") == "closed\nagain\n"
+
+
+async def test_a_file_that_was_just_emptied_is_about_to_be_written(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    path = tmp_path / "dir/report"
+    path.parent.mkdir()
+    path.write_text("yesterday\n")
+    async with open_bridge(tmp_path) as bridge:
+        with path.open("w") as report:
+            await _look(bridge, "report")
+            for _ in range(4):
+                await _look(bridge, "report", 4)
+            assert _text(bridge, "report") == "yesterday\n", "nothing was written yet"
+            await _look(bridge, "report", 15)
+            assert _text(bridge, "report") == ""
+            report.write("today\n")
+        await bridge.look()
+        assert _text(bridge, "report") == "today\n"
+
+
+async def test_an_open_file_costs_little(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    """Of one that is written to, some looks in the first second, then one when it may be read."""
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        with (tmp_path / "dir/log").open("w") as log:
+            log.write("one\n")
+            log.flush()
+            await _look(bridge, "log")
+            looks = 0
+            while bridge.ingest.pending.busy:
+                looks += 1
+                clock().jump(max(0.0, min(bridge.ingest.pending.busy.values()) - trio.current_time()))
+                await bridge.ingest.inspect(bridge.ingest.due(), trust_stamp=False)
+            assert looks <= 6
+
+
+async def test_a_long_file_that_stays_open_is_read_as_well(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yp2p.files.inspect.LONG_BYTES", 10)
+    asked: list[str] = []
+    monkeypatch.setattr(LongFiles, "want", lambda self, path, is_first_scan: asked.append(path))
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        with (tmp_path / "dir/log").open("w") as log:
+            log.write("a long file\n")
+            log.flush()
+            await _look(bridge, "log")
+            assert asked == ["log"]
+            await bridge.ingest.long_files.read("log")
+            assert bridge.ingest.pending.busy
+            clock().jump(5.1)
+            await bridge.ingest.long_files.read("log")
+            await _look(bridge, "log")
+            assert _text(bridge, "log") == "a long file\n"

@@ -1,0 +1,102 @@
+"""Files that other programs have open for writing: when each is looked at, and when it is read all the same.
+
+Theory of operation
+    What is open for writing is read once it is closed: then it is whole. Some files are never closed (a log, a
+    database, the editor that keeps its file open). Such a file is read when it was quiet for a while: nobody has
+    written to it since we first saw it as it is, for `QUIET_S`. It is read with its status before and after, and what
+    changes meanwhile is not taken. Each time that it is read in this way the quiet that it takes doubles, up to
+    `LONGEST_QUIET_S`, until it is closed: a file that is written to all day does not become a version each minute.
+
+    A file that has just been emptied is about to be written by most programs that do so: it takes longer.
+
+    In the first moments a save is on its way, and the file is looked at often; nobody is told. Later `status` says why
+    it waits.
+
+Times are trio's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
+from yp2p.files.inspect import Finding, Stamp
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord
+
+QUIET_S, LONGEST_QUIET_S = 3.0, 60.0
+EMPTIED_QUIET_S = 30.0
+# How long a save usually takes; meanwhile the file is looked at often.
+_SAVE_S = 1.0
+# Of a file that was not seen open for so long nothing is remembered.
+_FORGOTTEN_S = 600.0
+_MAX_FILES = 1024
+
+
+@dataclass(slots=True)
+class _OpenFile:
+    stamp: Stamp
+    open_since: float
+    quiet_since: float
+    seen_at: float
+    quiet_s: float = QUIET_S
+    is_emptied: bool = False
+
+    @property
+    def readable_at(self) -> float:
+        return self.quiet_since + (max(self.quiet_s, EMPTIED_QUIET_S) if self.is_emptied else self.quiet_s)
+
+
+class OpenFiles:
+    """The files of one folder that were found open for writing, by path."""
+
+    def __init__(self, folder: Folder, pending: PendingPaths) -> None:
+        self._folder = folder
+        self._pending = pending
+        self._files: dict[str, _OpenFile] = {}
+
+    def found(self, finding: Finding, record: FileRecord | None, now: float, *, retry_s: float = _SAVE_S) -> None:
+        """A file is being written: it is looked at again, and listed with the reason once that takes long.
+
+        Args:
+            record: of the file, if it is known.
+            retry_s: after a save's usual time it is not looked at again before that.
+        """
+        path, stamp = finding.path, finding.stamp
+        self._forget_old(now)
+        file = self._files.get(path)
+        if file is None:
+            file = self._files[path] = _OpenFile(stamp, now, now, now)
+        if file.stamp != stamp:
+            file.stamp, file.quiet_since = stamp, now
+        file.seen_at = now
+        file.is_emptied = record is not None and not stamp.size and record.stamp.size > 0
+        is_saving = now - file.open_since < _SAVE_S
+        self._pending.busy[path] = now + BUSY_RETRY_S if is_saving else max(file.readable_at, now + retry_s)
+        if now - file.open_since >= QUIET_S:
+            self._list(finding, record)
+
+    def _list(self, finding: Finding, record: FileRecord | None) -> None:
+        if record is not None:
+            self._folder.note_waiting(record.entry, finding.reason)
+        else:
+            self._folder.files.waiting.skipped[finding.path] = finding.reason
+
+    def quiet(self, now: float) -> dict[str, Stamp]:
+        """The files that may be read although they are open, as they were found last."""
+        return {path: file.stamp for path, file in self._files.items() if now >= file.readable_at}
+
+    def was_read(self, path: str, now: float) -> None:
+        """A file was read although it is open: the next time it takes longer."""
+        file = self._files.get(path)
+        if file is not None:
+            file.quiet_s = min(LONGEST_QUIET_S, 2 * file.quiet_s)
+            file.seen_at = now
+
+    def closed(self, path: str) -> None:
+        """Nobody has a file open, or it is gone."""
+        self._files.pop(path, None)
+
+    def _forget_old(self, now: float) -> None:
+        if len(self._files) > _MAX_FILES:
+            self._files = {p: file for p, file in self._files.items() if now - file.seen_at < _FORGOTTEN_S}
