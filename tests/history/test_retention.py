@@ -29,7 +29,7 @@ from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay
 from yp2p.history.point_in_time import deleted
-from yp2p.history.retention import Retention, Row, senders
+from yp2p.history.retention import Retention, Row, before_others, senders
 from yp2p.history.undo import undo
 from yp2p.history.versions import When, blame_lines, log, show
 from yp2p.identity import DeviceID
@@ -271,6 +271,42 @@ def test_a_text_that_is_rewritten_again_and_again_costs_a_mebibyte() -> None:
             assert bridge.folder.database.rows(cost, document)[0][0] < 1 << 20
             assert len((await log(bridge.folder, NAME))["versions"]) > 50
             assert await show(bridge.folder, NAME, When()) == text
+
+    _run(test)
+
+
+def test_which_versions_others_changed_within_a_day() -> None:
+    ages = {1: 9 * DAY_S, 2: 3 * DAY_S, 3: 900.0, 4: 800.0, 5: 700.0, 6: 600.0, 7: 500.0}
+    origins = {1: b"", 2: b"p", 3: b"p", 4: b"", 5: b"", 6: b"p", 7: b"q"}
+    rows = [Row(seq, 0.0, origin, b"") for seq, origin in origins.items()]
+    assert before_others(rows, lambda seq, _: ages[seq]) == {2, 5}
+    assert before_others(rows[3:], lambda seq, _: ages[seq]) == {5}
+    assert before_others(rows, lambda *_: 2 * DAY_S) == set()
+
+
+def test_what_others_replaced_within_a_day_stays_however_much_they_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(base: Path) -> None:
+        rng = random.Random(7)
+        path = base / "dir" / NAME
+        path.write_text("first\n")
+        async with open_bridge(base) as bridge:
+            await _save(bridge, path, "written here\n")
+            ours = bridge.folder.database.last_seq
+            document = bridge.document(NAME)
+            peer = replica_like(bridge, NAME, 77)
+            for _ in range(60):
+                text = peer.text()
+                update = peer.edit([Hunk(0, len(text), f"{rng.randbytes(12_000).hex()}\n")])
+                assert update is not None
+                await document.receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+            await bridge.render()
+            newest = bridge.folder.database.last_seq
+            await _happened(bridge, lambda seq: (newest - seq) * 300.0)
+            monkeypatch.setattr(bridge.ingest.readers, "bases", list)
+            assert await _thin(bridge, max_bytes=1, max_age_days=1) > 0
+            assert bridge.folder.texts.at(document.id, ours).text() == "written here\n"
+            kept = bridge.folder.database.rows("SELECT 1 FROM log WHERE document = ? AND seq = ?", (document.id, ours))
+            assert kept == [(1,)]
 
     _run(test)
 

@@ -8,7 +8,9 @@ Theory of operation
 
     Where that is too much, because one text is rewritten again and again or the log of the folder gets larger than
     `history.max_bytes`, all of these spans are halved (every version of half a day, one each half hour for half a
-    week...), and halved again, down to a 64th: what came within the last twenty minutes always stays.
+    week...), and halved again, down to a 64th: what came within the last twenty minutes always stays. So does for a day
+    what others have changed since: the version of a day ago, and each that was written here and changed by others.
+    Nobody can make room for what he replaces by replacing more.
 
     Of a pack (`folder/packs.py`) the single rows are as many versions: they go when not all of its age stay, and the
     pack is one version from then on.
@@ -35,6 +37,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import structlog
@@ -125,6 +128,16 @@ def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]
         if row.seq in stay:
             found[row.seq], teller = teller if teller is not None else row.origin, None
         before = row.seq
+    return found
+
+
+def before_others(rows: Sequence[Row], ages: Callable[[int, float], float]) -> set[int]:
+    """The rows whose versions others changed within the last day: that of a day ago, and those that were written here."""
+    found: set[int] = set()
+    is_old = [ages(row.seq, row.at) >= DAY_S for row in rows]
+    for (row, was_old), (following, is_next_old) in pairwise(zip(rows, is_old, strict=True)):
+        if not is_next_old and (was_old or (following.origin and not row.origin)):
+            found.add(row.seq)
     return found
 
 
@@ -351,7 +364,11 @@ class Retention:
         new: list[Joined] = []
         size, before = work.size, -1
         while True:
-            stay = self._stay(work, marks)
+            kept: set[int] = set()
+            if work.squeeze > 1:
+                rows = rows or [Row(*row) for row in tables.log.rows(read, *where)]
+                kept = before_others(rows, work.ages)
+            stay = self._stay(work, marks, kept)
             if len(stay) < len(marks) and len(stay) != before:
                 rows = rows or [Row(*row) for row in tables.log.rows(read, *where)]
                 new, before = self._joined(work, rows, stay), len(stay)
@@ -363,8 +380,8 @@ class Retention:
             work.squeeze *= 2
         return _Plan.of(self._folder.id, work.document, rows, new, going) if new or going else None
 
-    def _stay(self, work: _Work, marks: Sequence[Mark]) -> set[int]:
-        in_use = set(work.in_use)
+    def _stay(self, work: _Work, marks: Sequence[Mark], kept: Set[int]) -> set[int]:
+        in_use = work.in_use | kept
         for number, mark in enumerate(marks):
             if _is_held(mark, work):
                 in_use |= {mark.seq, marks[max(0, number - 1)].seq}  # so that it is joined with nothing
