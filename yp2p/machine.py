@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from pathlib import Path
 
+_LARGEST_FLOOR_BYTES = 256 << 20
 # More than a thousand devices and programs need.
 _OPEN_FILES = 65536
 
@@ -50,6 +52,23 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):
             pass  # what is open then is what there is
+
+
+def floor_bytes(status: os.statvfs_result) -> int:
+    """How much of a file system is left free for what people save here: a hundredth of it, 256 MiB at most."""
+    return min(_LARGEST_FLOOR_BYTES, status.f_blocks * status.f_frsize // 100)
+
+
+def low_room(directory: Path, wanted_bytes: int = 0) -> str:
+    """Why so many bytes more may not come in from others to this file system; empty when they may."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return ""  # whoever writes there will see
+    free, floor = status.f_bavail * status.f_frsize, floor_bytes(status)
+    if free - wanted_bytes >= floor:
+        return ""
+    return f"{os.strerror(errno.ENOSPC)}: of {free >> 20} MiB free {floor >> 20} MiB are kept for what is saved here"
 
 
 class Patience:

@@ -17,14 +17,18 @@ import trio.testing
 from yp2p.config import Files, Trash
 from yp2p.disk import actor, housekeeping
 from yp2p.disk.actor import Disk
+from yp2p.documents.manifest import Change
+from yp2p.documents.text import imported
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.state import Activity
-from yp2p.identity import DeviceID, FolderID
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.machine import Patience
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
 from yp2p.store.database import open_database
 
 _FOLDER = FolderID(bytes(range(16)))
@@ -208,3 +212,37 @@ async def test_modes_of_directories_that_can_be_read_make_no_scan(tmp_path: Path
         assert not batch.new_directories
         assert not batch.finished
     root.close()
+
+
+async def test_while_nothing_can_be_stored_the_folder_is_in_sync_with_nobody(tmp_path: Path) -> None:
+    async with _running(tmp_path) as folder:
+        await _until(folder, lambda: folder.state.settled)
+        changed = folder.state.changed
+        folder.database._note("the store cannot be written now: database or disk is full", "")
+        assert changed.is_set(), "whoever tells others is woken"
+        assert folder.state.activity is Activity.PAUSED
+        assert not folder.state.settled
+        assert "full" in folder.state.pause_reason
+        with trio.move_on_after(0.01) as waiting:
+            await folder.database.wait_until_writable()
+        assert waiting.cancelled_caught
+        folder.database._note("", "")
+        await folder.database.wait_until_writable()
+        await _until(folder, lambda: folder.state.settled)
+
+
+async def test_what_comes_in_leaves_the_floor_of_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _running(tmp_path) as folder:
+        await _until(folder, lambda: folder.state.settled)
+        entry, document = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
+        with monkeypatch.context() as full:
+            full.setattr("yp2p.disk.render.staged_writes.low_room", lambda _: "No space left on device: ...")
+            folder.catalogue.write([Change(entry, "new.txt", Content.text(document, Mode.PLAIN))])
+            folder.edits.take_pulled(document, check(imported("new\n"), Shape.TEXT), DeviceID(b"p" * 32))
+            await _until(folder, lambda: entry in folder.files.waiting.entries)
+            assert folder.files.waiting.entries[entry].startswith("No space left on device")
+            (folder.path / "own.txt").write_text("own\n")
+            await _until(folder, lambda: "own.txt" in folder.files.at)
+        folder.render_queue.want(entry)
+        await _until(folder, lambda: "new.txt" in folder.files.at)
+        assert entry not in folder.files.waiting.entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,6 @@ from bridge import Bridge, open_bridge
 
 from yp2p.documents.manifest import Change
 from yp2p.identity import EntryID
-from yp2p.peers import blob_transfer
 from yp2p.peers.blob_transfer import BlobFetcher, BlobServer
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Mode
@@ -103,7 +103,7 @@ def test_a_file_comes_with_its_holes(tmp_path: Path, size: int, data: dict[int, 
 def test_only_what_is_no_hole_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_room: bool) -> None:
     blocks = 64 if has_room else 63
     monkeypatch.setattr(
-        blob_transfer.os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks, f_frsize=4096), raising=True
+        os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_blocks=0), raising=True
     )
 
     async def test() -> None:

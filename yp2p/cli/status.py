@@ -30,6 +30,8 @@ def command(as_json: bool) -> None:
 def _lines(status: dict[str, Any]) -> list[str]:
     own = status["device"]
     lines = [f"This device  {own['name']}", f"             {own['id']}", ""]
+    if status["store"]["problem"]:
+        lines += [f"Store        {status['store']['problem']}", ""]
     if not status["devices"]:
         lines.append("No other devices yet: `yp2p share DIR` shows a code for the first one.")
     for device in status["devices"]:

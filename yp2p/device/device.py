@@ -57,6 +57,7 @@ class Device:
         except ValueError as error:
             raise ConfigError(f"[files] ignore: {error}") from None
         self._identity = identity
+        self._database = database
         self._name = name = config.device_name
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
@@ -173,6 +174,7 @@ class Device:
         """Everything `yp2p status` shows."""
         return {
             "version": __version__,
+            "store": {"problem": self._database.problem},
             "device": {"id": self.shown_id, "name": self._name, "port": self.peers.listen_port},
             "devices": [self._status.device(device) for device in sorted(self.peers.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],

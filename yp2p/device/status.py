@@ -20,6 +20,7 @@ _CONDITIONS = {
     Condition.WORKING: "working",
     Condition.PAUSED: "paused there: its directory or marker is missing",
     Condition.AWAITING_CONFIRMATION: "paused there: many deletions wait for a decision",
+    Condition.CANNOT_STORE: "paused there: its disk is full or cannot be written",
 }
 
 

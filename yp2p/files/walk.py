@@ -29,20 +29,13 @@ def walk(
         entered: is told of each directory, with a descriptor, before it is listed.
         passed_over: is told of what no folder can hold, of mounts, and of directories that cannot be read, and why.
     """
-
-    def note(directory: str, error: OSError) -> None:
-        if error.errno == errno.EXDEV:
-            passed_over(directory, ELSEWHERE)
-        elif error.errno not in _GONE:
-            passed_over(directory, f"the directory cannot be read: {reason_of(error)}")
-
     waiting = [path]
     while waiting:
         directory = waiting.pop()
         try:
             descriptor = root.open(directory, os.O_DIRECTORY | os.O_RDONLY) if directory else os.dup(root.descriptor)
         except OSError as error:
-            note(directory, error)  # its files are reported as missing or denied
+            _note(directory, error, passed_over)  # its files are reported as missing or denied
             continue
         try:
             if entered is not None:
@@ -66,6 +59,14 @@ def walk(
             if is_empty and directory:
                 yield directory
         except OSError as error:
-            note(directory, error)
+            _note(directory, error, passed_over)
         finally:
             os.close(descriptor)
+
+
+def _note(directory: str, error: OSError, passed_over: Callable[[str, str], None]) -> None:
+    """Tell why a directory could not be listed, if it is still there."""
+    if error.errno == errno.EXDEV:
+        passed_over(directory, ELSEWHERE)
+    elif error.errno not in _GONE:
+        passed_over(directory, f"the directory cannot be read: {reason_of(error)}")

@@ -26,7 +26,6 @@ from __future__ import annotations
 import errno
 import heapq
 import math
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
@@ -38,6 +37,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import save_chunks
 from yp2p.identity import EntryID
+from yp2p.machine import low_room
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash, chunk_size, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
@@ -269,6 +269,7 @@ class BlobFetcher:
         for blob in here:
             del waiting[blob]
         if waiting:
+            self._keep_floor(sum(content.size for content, _ in wanted if content.hash in waiting))
             await self._link.send(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))
         while waiting:
             reply = await self._reply()
@@ -368,11 +369,15 @@ class BlobFetcher:
     def _check_room(self, content: Content, hashes: list[bytes]) -> None:
         """Raises OSError when the disk cannot hold it: then not a chunk is asked for."""
         holes = sum(chunk_size(content.size, index) for index in nul_chunks(content.size, hashes))
-        status = os.statvfs(self._folder.path)
         started = self._folder.path / name_of(content.hash)
         there = started.stat().st_blocks * 512 if started.exists() else 0
-        if content.size - holes - there > status.f_bavail * status.f_frsize:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._keep_floor(content.size - holes - there)
+
+    def _keep_floor(self, wanted_bytes: int) -> None:
+        """Raises OSError when too little room would be left on the disk for what people save here."""
+        shortage = low_room(self._folder.path, max(0, wanted_bytes))
+        if shortage:
+            raise OSError(errno.ENOSPC, shortage)
 
     async def _hashes_of(self, content: Content) -> list[bytes]:
         """The hashes of the chunks, checked; empty when they are not to be had."""

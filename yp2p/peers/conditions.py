@@ -2,7 +2,8 @@
 
 The digests of a `FolderState` say what a device knows: of a text that its document is here, whatever its file holds. So
 `FolderState.settled` is false while the disk is not what was announced, and a `FolderCondition` says what stands
-between: work that takes a while, a directory that is missing, a question that waits for a person; and of which entries
+between: work that takes a while, a directory that is missing, a question that waits for a person, a disk that is full;
+and of which entries
 the files wait. A peer that does not know the message ignores it, and has `settled`.
 
 A folder with a condition is in sync with nobody, for anybody (invariant 10b).
@@ -73,6 +74,8 @@ class Conditions:
             condition = Condition.PAUSED
         elif state.confirmation_reason:
             condition = Condition.AWAITING_CONFIRMATION
+        elif state.pause_reason:
+            condition = Condition.CANNOT_STORE
         else:
             condition = Condition.WORKING if now - self._working_since >= WORKING_S else Condition.NONE
         waiting = sorted(folder.files.waiting.entries)[:MAX_LEAVES] if condition is not Condition.NONE else ()

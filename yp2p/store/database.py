@@ -10,12 +10,18 @@ Theory of operation
     Reads go through a connection of their own and see what is committed. A caller that wants to read back what it
     submitted awaits the commit first.
 
+    While the disk does not take what is written (full, read-only, a limit), the writer tries the same commit again and
+    again, less and less often: nobody hears that it is durable, nothing overtakes it, and `problem` says why. Peers are
+    not read meanwhile (`wait_until_writable`), so what waits does not grow. They are not read either while the disk has
+    less room than its floor (`machine.py`): what is saved here needs some.
+
     The sequence numbers of the log are given out here, in memory, so that a base can name the row it ends
     at before that row is committed.
 
 Invariants
     * Statements become durable in the order in which they were submitted, and those of one commit never in part.
-    * A fault of the store ends the daemon (invariant 15): `watch_writer` raises, and so does every waiting commit.
+    * A fault of the store ends the daemon (invariant 15): `watch_writer` raises, and so does every waiting commit. What
+      the machine does not allow now is none (invariant 20).
     * A store that cannot be read is reported and left exactly as it is.
 """
 
@@ -36,6 +42,7 @@ import structlog
 import trio
 
 from yp2p.errors import DamagedError, YpError
+from yp2p.machine import Patience, low_room
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
 from yp2p.store.tables import room
@@ -55,6 +62,11 @@ _WAL_BYTES = 4_200_000
 # Each step of SQLite gives the interpreter's lock away and has to get it back from a loop that is busy.
 _ROWS_AT_ONCE = 50
 _ADDS_ROW = re.compile(r"INSERT (?:OR \w+ )?INTO (\w+) VALUES \(\?(?:, \?)*\)")
+
+# How long to wait before a commit is tried again that the disk did not take.
+_RETRY_S, _LONGEST_RETRY_S = 0.25, 5.0
+# Whether there is room again is seen at a glance.
+_LOOK_AGAIN_S = 2.0
 
 # Let the file be a MiB smaller, after much was deleted. More at once would hold up everybody's commits.
 GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum(256)", ())
@@ -156,6 +168,11 @@ class Database:
         self._last = Commit()
         self._last.finish()
         self._failed = trio.Event()
+        self._closing = threading.Event()
+        self._refusal = ""  # why the disk does not take the commit that is tried
+        self._shortage = ""  # that the disk has less room than its floor
+        self._changed = trio.Event()  # of `problem`
+        self._tell: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._token = trio.lowlevel.current_trio_token()
         self._start_writer()
@@ -242,6 +259,54 @@ class Database:
         """The commit of what was submitted last: when it is done, everything submitted so far is durable."""
         return self._last
 
+    # --- whether it can be written ------------------------------------------------------------------------------
+
+    @property
+    def problem(self) -> str:
+        """Why nothing more may come in from others now, and what helps; empty when all is well."""
+        return self._refusal or self._shortage
+
+    def when_problem_changes(self, call: Callable[[], None]) -> None:
+        """Have something called whenever `problem` is another one."""
+        self._tell.append(call)
+
+    async def wait_until_writable(self) -> None:
+        """Return when there is no problem: who takes from others what is to be stored waits here."""
+        while self.problem:
+            await self._changed.wait()
+
+    async def watch_room(self) -> None:
+        """Once there is too little room, look whether there is enough again; runs until cancelled."""
+        while True:
+            while not self._shortage:
+                await self._changed.wait()
+            await trio.sleep(_LOOK_AGAIN_S)
+            self._note(self._refusal, self._look_for_room())
+
+    def _look_for_room(self) -> str:
+        shortage = low_room(self.path.parent)
+        return f"nothing comes in that needs the store {self.path}: {shortage}" if shortage else ""
+
+    def _refused(self, reason: str) -> None:
+        """The disk does not take a commit."""
+        self._note(reason, self._shortage)
+
+    def _note(self, refusal: str, shortage: str) -> None:
+        had, has = bool(self.problem), bool(refusal or shortage)
+        self._refusal, self._shortage = refusal, shortage
+        if had == has:
+            return
+        if has:
+            log.warning("store_waits", reason=self.problem)
+        else:
+            log.info("store_goes_on")
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+        for call in self._tell:
+            call()
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read what is committed."""
         return self._read.execute(query, parameters).fetchall()
@@ -287,18 +352,35 @@ class Database:
             if batch:
                 self._commit(batch)
 
-    def _store(self, batch: list[Commit]) -> None:
-        """One group commit."""
-        if self._error is None:
+    def _store(self, batch: list[Commit]) -> bool:
+        """One group commit, tried until the disk takes it; tells whether it did not at first."""
+        statements = [statement for commit in batch for statement in commit.statements]
+        patience, was_refused = Patience(_RETRY_S, _LONGEST_RETRY_S), False
+        while self._error is None:
             try:
-                self._execute([statement for commit in batch for statement in commit.statements])
-            except Exception as error:  # whatever it is, nothing more can be promised
-                self._error = error
+                self._execute(statements)
+            except Exception as error:
+                if _may_pass(error) and not self._closing.is_set():
+                    was_refused = True
+                    self._soon(self._refused, f"the store {self.path} cannot be written now: {error}; {_REMEDY}")
+                    self._closing.wait(patience.next_s())
+                else:
+                    self._error = error  # whatever it is, nothing more can be promised
+            else:
+                break
+        return was_refused
 
     def _commit(self, batch: list[Commit]) -> None:
-        self._store(batch)
+        was_refused = self._store(batch)
+        self._soon(self._finish, batch)
+        shortage = self._look_for_room()
+        if self._error is None and (was_refused or shortage != self._shortage):
+            self._soon(self._note, "", shortage)
+
+    def _soon(self, call: Callable[..., object], *arguments: object) -> None:
+        """Have something called by the loop, if it still runs."""
         try:
-            self._token.run_sync_soon(self._finish, batch)
+            self._token.run_sync_soon(call, *arguments)
         except trio.RunFinishedError:
             pass
 
@@ -316,10 +398,11 @@ class Database:
             for sql, rows in _together(statements):
                 if sql is not GIVE_BACK_ROOM[0]:
                     self._execute_all(sql, rows)
+            self._write.execute("COMMIT")
         except BaseException:
-            self._write.execute("ROLLBACK")
+            if self._write.in_transaction:  # a disk that is full or fails has ended it already
+                self._write.execute("ROLLBACK")
             raise
-        self._write.execute("COMMIT")
         if GIVE_BACK_ROOM in statements:
             with suppress(
                 sqlite3.OperationalError
@@ -338,7 +421,8 @@ class Database:
             self._write.execute(sql, row)
 
     def close(self) -> None:
-        """Commit what is left, and close. Blocks."""
+        """Commit what is left, and close. Blocks. What the disk does not take then is tried once more, and lost."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join()
         self._read.close()
@@ -374,10 +458,20 @@ def _check(path: Path) -> None:
         connection.close()
 
 
-def _is_about_the_disk(error: sqlite3.Error) -> bool:
-    """Whether the disk is what is wrong, and not the store on it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # an extended code has its kind in the last byte
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+# What the machine does not allow now; nothing is wrong with the store.
+_PASSING = (
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL,
+)  # fmt: skip
+_REMEDY = "make room on its disk or make it writable, and it goes on by itself"
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the machine is what is wrong, and not the store."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:  # somebody removed the file: nothing that is written is found again
+        return False
+    return isinstance(error, sqlite3.Error) and code & 0xFF in _PASSING  # the last byte is the kind
 
 
 @asynccontextmanager
@@ -396,7 +490,7 @@ async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[
         database = Database(path, make_room=make_room)
         await trio.to_thread.run_sync(path.chmod, 0o600)
     except sqlite3.Error as error:
-        if _is_about_the_disk(error):
+        if _may_pass(error):
             raise YpError(
                 f"the store {path} cannot be written: {error}. Nothing is lost; make room on its disk, or make it "
                 "writable, and start again"
@@ -408,6 +502,7 @@ async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.watch_writer)
+            nursery.start_soon(database.watch_room)
             yield database
             nursery.cancel_scope.cancel()
     finally:

@@ -41,6 +41,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Intent
 from yp2p.identity import DocumentID, EntryID
+from yp2p.machine import low_room
 from yp2p.protocol.entries import Kind, Mode
 
 
@@ -143,8 +144,11 @@ class StagedWrites:
         folder = self._folder
         ready: list[tuple[StagedWrite, Intent]] = []
         new_files = NewFiles(self._root)
+        shortage = low_room(folder.path)
         for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
             try:
+                if shortage and not put.whole:  # what was fetched has its room already
+                    raise OSError(errno.ENOSPC, shortage)
                 ready.append((put, put.intent(put.temporary(self._root, new_files))))
             except OSError as error:
                 if put.whole:  # it is kept for the next attempt
