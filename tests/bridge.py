@@ -98,7 +98,9 @@ def clock() -> trio.testing.MockClock:
 
 
 @asynccontextmanager
-async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bool = False) -> AsyncIterator[Bridge]:
+async def open_bridge(
+    base: Path, *, clean_end: bool = True, after_power_cut: bool = False, scan: bool = True
+) -> AsyncIterator[Bridge]:
     """A bridge over `base/dir` with the store `base/store`, as after a start; `clean_end` is a stop, else a crash."""
     path = base / "dir"
     path.mkdir(exist_ok=True)
@@ -117,7 +119,8 @@ async def open_bridge(base: Path, *, clean_end: bool = True, after_power_cut: bo
                 watcher.watch_kept()
                 await CrashRecovery(folder, root, ingest).recover()
                 bridge = Bridge(folder, root, ingest, render, watcher)
-                await bridge.scan()
+                if scan:
+                    await bridge.scan()
                 ingest.damage.end()
                 yield bridge
                 if clean_end:

@@ -230,10 +230,10 @@ def test_what_is_missing_since_the_marker_was_lost_waits_for_a_person() -> None:
             assert "1 of 2 files are missing" in bridge.folder.state.confirmation_reason
             assert _alive(bridge) == {"d/text", "d/blob"}
             confirmation = Confirmation(bridge.folder)
-            assert not await confirmation.is_over(bridge.root)
+            assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
             (base / "dir/d/text").write_text(TEXT)
             clock().jump(2)
-            assert await confirmation.is_over(bridge.root)
+            assert await confirmation.is_over(bridge.root, bridge.ingest.put_back)
 
     _run(test)
 
@@ -276,12 +276,12 @@ def test_a_folder_is_let_go_when_so_much_is_back_that_nobody_would_be_asked(back
             shutil.rmtree(base / "dir/d")
             await _held(bridge)
             confirmation = Confirmation(bridge.folder)
-            assert not await confirmation.is_over(bridge.root)
+            assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
             _make(base / "dir/d", back)
-            assert not await confirmation.is_over(bridge.root)  # it was looked at a moment ago
+            assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)  # it was looked at a moment ago
             assert confirmation.looks_at() < trio.current_time() + 60
             clock().jump(60)
-            assert await confirmation.is_over(bridge.root) == is_over
+            assert await confirmation.is_over(bridge.root, bridge.ingest.put_back) == is_over
 
     _run(test)
 
@@ -299,11 +299,11 @@ def test_what_was_deleted_before_counts_however_long_the_folder_waits() -> None:
             await _held(bridge)
             clock().jump(3600)
             confirmation = Confirmation(bridge.folder)
-            assert not await confirmation.is_over(bridge.root)
+            assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
             for number in range(45, 60):
                 (base / f"dir/d/{number}").write_text("again\n")
             clock().jump(60)
-            assert await confirmation.is_over(bridge.root)
+            assert await confirmation.is_over(bridge.root, bridge.ingest.put_back)
 
     _run(test)
 
@@ -317,7 +317,7 @@ def test_after_a_restart_everything_has_to_be_back(back: int) -> None:
             await _held(bridge)
             bridge.folder.state.confirmation_since = None  # as after a start
             _make(base / "dir/d", back)
-            assert await Confirmation(bridge.folder).is_over(bridge.root) == (back == 100)
+            assert await Confirmation(bridge.folder).is_over(bridge.root, bridge.ingest.put_back) == (back == 100)
             let_go(bridge.folder)
             assert not bridge.folder.state.confirmation_reason
 

@@ -250,12 +250,14 @@ class Disk:
     async def _is_answered(self, root: Root, watcher: Watcher, ingest: Ingest) -> bool:
         """Whether a folder that waits for a person may go on: they said how, or what was missing is back."""
         if self._accepts is not None:
+            ingest.put_back.answer(accept=self._accepts)
             await self._scan(root, watcher)
             await mass_deletion.decide(self._folder, ingest, accept=self._accepts)
             self._accepts = None
             return True
-        if not await self._confirmation.is_over(root):
+        if not await self._confirmation.is_over(root, ingest.put_back):
             return False
+        ingest.put_back.let_go()
         mass_deletion.let_go(self._folder)
         self._changed.scan_wanted = True
         return True
@@ -328,6 +330,10 @@ class Disk:
         folder.files.waiting.skipped.update(watcher.passed_over)
         known = (p for p in folder.files.at if not p.startswith(".yp2p/") and not is_ignored_entry(folder, p))
         paths = [*present, *(p for p in known if p not in there)]
+        reason = await ingest.preview(paths)
+        if reason:
+            folder.state.hold(f"{reason} here")
+            return
         for start in range(0, len(paths), _SCAN_BATCH):
             await ingest.inspect(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
         self._poll(watcher, trio.current_time() - began)

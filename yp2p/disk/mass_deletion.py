@@ -9,15 +9,17 @@ there were before those that wait, so all that is missing has to be back then.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import structlog
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.render.replacements import replaced_by_others
 from yp2p.documents.manifest import Change
+from yp2p.files.inspect import Stamp
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Sight
@@ -42,17 +44,18 @@ class Confirmation:
         """When to look again at what has changed meanwhile; infinite where nothing has."""
         return self._next_look_at if self._is_woken else math.inf
 
-    async def is_over(self, root: Root) -> bool:
+    async def is_over(self, root: Root, put_back: PutBack) -> bool:
         """Whether what was missing is back, so far that nobody would have to be asked."""
         began = trio.current_time()
         if began < self._next_look_at:
             self._is_woken = True
             return False
         self._is_woken = False
-        absent = await trio.to_thread.run_sync(_absent, root, list(self._folder.files.at))
+        paths, asked = list(self._folder.files.at), put_back.asked
+        absent, unchanged = await trio.to_thread.run_sync(_look, root, paths, asked)
         ended = trio.current_time()
         self._next_look_at = ended + max(_LEAST_PAUSE_S, _PAUSE_FACTOR * (ended - began))
-        return not self._is_asked_for(absent)
+        return not self._is_asked_for(absent) and put_back.are_few(unchanged)
 
     def _is_asked_for(self, absent: Iterable[str]) -> bool:
         folder, since = self._folder, self._folder.state.confirmation_since
@@ -72,16 +75,20 @@ class Confirmation:
         )
 
 
-def _absent(root: Root, paths: Iterable[str]) -> list[str]:
-    """The paths where nothing is, in a place that can be looked at. Blocks."""
-    found: list[str] = []
+def _look(root: Root, paths: Iterable[str], asked: Mapping[str, Stamp]) -> tuple[list[str], int]:
+    """The paths where nothing is, in a place that can be looked at, and how many files are as they were. Blocks."""
+    absent: list[str] = []
+    unchanged = 0
     for path in paths:
         try:
-            if root.lstat(path) is None:
-                found.append(path)
+            status = root.lstat(path)
         except OSError:
             continue
-    return found
+        if status is None:
+            absent.append(path)
+        elif path in asked and Stamp.of(status) == asked[path]:
+            unchanged += 1
+    return absent, unchanged
 
 
 def let_go(folder: Folder) -> None:
@@ -99,6 +106,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
     missing = [record for path in ingest.pending.missing if (record := folder.files.by_path(path)) is not None]
     doomed = {entry for entry in folder.files if not _is_alive(folder, entry)}
     replaced = replaced_by_others(folder, list(folder.files)).keys() - {record.entry for record in missing}
+    replaced -= ingest.put_back.given_up  # they are replaced by what they were before
     if accept:
         for record in missing:
             if record.sight is Sight.UNCONFIRMED:
@@ -110,6 +118,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
         done = folder.state.guard.done(trio.current_time())
         dead = {e for e in doomed | done if e in folder.catalogue.entries and not _is_alive(folder, e)}
         folder.state.guard.reset()
+        folder.state.guard.approve(ingest.put_back.given_up)
         if dead:
             await folder.catalogue.write([Change(entry, revive=True) for entry in sorted(dead)]).wait()
         for entry in sorted(replaced):

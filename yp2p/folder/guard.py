@@ -28,6 +28,11 @@ class _Done:
     is_gone: bool
 
 
+def limit_of(total: int) -> int:
+    """How many of so many files may go, or go back, without anybody being asked."""
+    return max(MIN_FILES, int(SHARE * total))
+
+
 class DeletionGuard:
     """Counts the deletions of one folder. `now` is any steady clock, in seconds."""
 
@@ -49,7 +54,7 @@ class DeletionGuard:
         wanted = {entry: size for entry, size in sizes.items() if entry not in self._approved}
         count = len(self._done.keys() | wanted.keys())
         total = live + sum(1 for entry, done in self._done.items() if done.is_gone and entry not in sizes)
-        limit = max(MIN_FILES, int(SHARE * total))
+        limit = limit_of(total)
         if wanted and count > limit:
             return f"{count} of {total} files were {verb} within ten minutes"
         size = sum(wanted.values()) + sum(done.size for done in self._done.values())

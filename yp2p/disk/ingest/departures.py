@@ -17,12 +17,14 @@ import trio
 
 from yp2p.disk.ingest.damage import Damage
 from yp2p.disk.ingest.pending_paths import PendingPaths
+from yp2p.disk.ingest.put_back import PutBack
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion
 from yp2p.files.inspect import NO_STAMP, Finding, Found
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, Sight
 from yp2p.protocol.entries import Kind
 from yp2p.store.sql import Statement
@@ -105,6 +107,7 @@ class Departures:
         root: Root,
         pending: PendingPaths,
         damage: Damage,
+        put_back: PutBack,
         requeue: Callable[[str], None],
         known_file: Callable[[FileRecord, Finding], Awaitable[None]],
     ) -> None:
@@ -112,6 +115,7 @@ class Departures:
         self._root = root
         self._pending = pending
         self._damage = damage
+        self._put_back = put_back
         self._requeue = requeue
         self._known_file = known_file
 
@@ -151,6 +155,7 @@ class Departures:
         folder = self._folder
         records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
         records = self._damage.recreate_vanished(self._seen_to_go(records))
+        records = await self._make_again(records)
         unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
         if unconfirmed:
             folder.state.hold(f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost")
@@ -181,6 +186,17 @@ class Departures:
             else:
                 seen.append(record)
         return seen
+
+    async def _make_again(self, records: list[FileRecord]) -> list[FileRecord]:
+        """Of files that are missing because the folder came back from a backup, those that it cannot have are made
+        again; gives the others."""
+        too_young = await self._put_back.too_young(records)
+        for record in records:
+            if record.entry in too_young:
+                self._damage.recreate(record)
+                text = "the folder went back to former versions, which are older than this file; it was made again"
+                self._folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, record.entry)
+        return [record for record in records if record.entry not in too_young]
 
     async def delete_all(self, records: Sequence[FileRecord]) -> None:
         """A person removed these files."""

@@ -51,6 +51,7 @@ from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
 from yp2p.disk.ingest.open_files import OpenFiles
 from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, decided_at
+from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.manifest import Change
@@ -70,6 +71,19 @@ _THERE = (Meaning.UNCHANGED, Meaning.KNOWN, Meaning.LONG, Meaning.BUSY)
 _INLINE_BYTES = 256 << 10
 
 log = structlog.get_logger()
+
+
+def _changed(root: Root, records: Iterable[FileRecord]) -> list[FileRecord]:
+    """The files that are there, and are not as they were. Blocks."""
+    found: list[FileRecord] = []
+    for record in records:
+        try:
+            status = root.lstat(record.path)
+        except OSError:
+            continue
+        if status is not None and record.kind is not Kind.DIRECTORY and Stamp.of(status) != record.stamp:
+            found.append(record)
+    return found
 
 
 class Ingest:
@@ -102,7 +116,10 @@ class Ingest:
             folder, root, self.pending, self._requeue, self._known_file, self.readers.former.moved_away, self.opaque
         )
         self.damage = Damage(folder, root, self.pending, self.readers)
-        self._departures = Departures(folder, root, self.pending, self.damage, self._requeue, self._known_file)
+        self.put_back = PutBack(folder)
+        self._departures = Departures(
+            folder, root, self.pending, self.damage, self.put_back, self._requeue, self._known_file
+        )
         self._open_files = OpenFiles(folder, self.pending)
         self.long_files = LongFiles(
             folder, root, max_text_bytes, self.pending, self._open_files, start_reading, self._requeue
@@ -147,6 +164,24 @@ class Ingest:
             self.readers.inspected({path for path, _, _ in known} - busy)
             self.readers.count_again(inspected, busy)
 
+    async def preview(self, paths: Iterable[str]) -> str:
+        """Why what a scan of these paths is about to find has to wait for a person's word (`put_back.py`).
+
+        Nothing is read, unless so many files have changed that somebody may have to be asked.
+        """
+        records = [record for path in paths if (record := self._folder.files.by_path(path)) is not None]
+        changed = await trio.to_thread.run_sync(_changed, self._root, records)
+        if self.damage.is_expected or self.put_back.are_few(len(changed)):
+            return ""
+        for start in range(0, len(changed), _IMPORT_BATCH):
+            batch = changed[start : start + _IMPORT_BATCH]
+            inspected = self.readers.stop_counting([(record.path, None, False) for record in batch])
+            findings = await self._inspect([(record.path, None, False) for record in batch])
+            self.readers.count_again(inspected, set())
+            for record, finding in zip(batch, findings, strict=True):
+                self.put_back.note(record, finding)
+        return await self.put_back.reason()
+
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
         return await trio.to_thread.run_sync(self._look_up(known))
 
@@ -180,8 +215,6 @@ class Ingest:
         if record is not None and self.damage.is_expected and await self.damage.repairs(record, finding):
             return
         await self._act(meaning, record, finding, settled)
-        if meaning is not Meaning.LONG:
-            self.long_files.is_known(path)
         if finding.is_open:
             self._open_files.was_read(path, trio.current_time())
         elif meaning not in (Meaning.LONG, Meaning.BUSY, Meaning.UNCHANGED):
@@ -191,12 +224,14 @@ class Ingest:
         path = finding.path
         match meaning:
             case Meaning.LONG:
-                self.long_files.want(path, is_first_scan=self._first)
+                self.long_files.want(path)
             case Meaning.BUSY:
                 self._open_files.found(finding, record, trio.current_time())
             case Meaning.MISSING | Meaning.DISPLACED:
                 if record is not None:
                     self.pending.missing.setdefault(path, trio.current_time())
+                    if self._first:
+                        self.put_back.is_missing_at_start(record.entry)
                 if meaning is Meaning.MISSING:
                     self._departures.inspect_parent(path)
             case Meaning.NEW | Meaning.DISPLACING:
@@ -254,11 +289,15 @@ class Ingest:
         if state is FileState.BASE:
             await self._only_status(record, finding)
             return
+        if self._first and state in (FileState.OPAQUE, FileState.EDITED):
+            self.put_back.note(record, finding)
         made_of = None
+        is_undone = record.entry in self.put_back.undone
+        self.put_back.undone.discard(record.entry)
         match state:
             case FileState.OPAQUE:
-                was_there = self._first or self.long_files.was_there_at_start(finding.path)
-                await self.opaque.changed(record, finding, first=was_there)
+                is_before = self.damage.is_expected and finding.stamp.mtime_ns < record.stamp.mtime_ns
+                await self.opaque.changed(record, finding, may_be_older=is_undone or is_before)
             case FileState.CURRENT:
                 await self._already_here(record, finding)
             case FileState.OTHER_VERSION:
@@ -277,7 +316,8 @@ class Ingest:
 
     def _state(self, record: FileRecord, finding: Finding) -> tuple[FileState, FileRecord | None]:
         """What a known file holds now, and of which version it is, where it is another one of its document."""
-        what = Circumstances(self._is_replaced(record), self._first, self.damage.is_expected)
+        is_older = self._may_be_older(record)
+        what = Circumstances(self._is_replaced(record), self._first or is_older, self.damage.is_expected)
         old: FileRecord | None = None
         while True:
             state = state_of(record, finding, what)
@@ -285,13 +325,17 @@ class Ingest:
                 live = self._folder.texts.open(record.document)
                 what = replace(what, is_current=finding.content == live.text.content())
             elif state is FileState.NEED_VERSION:
-                old = version_found(self._folder, record, finding, after_power_cut=self.damage.is_expected)
+                old = version_found(self._folder, record, finding, may_be_older=is_older)
                 what = replace(what, is_version=old is not None)
             elif state is FileState.NEED_BASE:
                 base = self._folder.texts.fork_at_base(record).text()
                 what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
             else:
                 return state, old
+
+    def _may_be_older(self, record: FileRecord) -> bool:
+        """Whether an older version in a file is no edit: after a power cut, or when a person said so."""
+        return self.damage.is_expected or record.entry in self.put_back.undone
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""

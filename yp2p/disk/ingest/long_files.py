@@ -49,13 +49,10 @@ class LongFiles:
         self._start_reading = start_reading
         self._requeue = requeue
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._from_start: set[str] = set()  # those of the first scan that are not known yet
         self.found: dict[str, Finding] = {}
 
-    def want(self, path: str, *, is_first_scan: bool) -> None:
+    def want(self, path: str) -> None:
         """Have a file read that a look found to be long."""
-        if is_first_scan:
-            self._from_start.add(path)
         if path not in self._pending.reading:
             self._pending.reading.add(path)
             self._start_reading(path)
@@ -63,14 +60,6 @@ class LongFiles:
     def forget(self, path: str) -> None:
         """The file is another one by now, or gone."""
         self.found.pop(path, None)
-
-    def was_there_at_start(self, path: str) -> bool:
-        """Whether the first scan found it, and what it holds is being taken only now."""
-        return path in self._from_start
-
-    def is_known(self, path: str) -> None:
-        """What was found in it has been taken."""
-        self._from_start.discard(path)
 
     async def read(self, path: str) -> None:
         """Read one file."""

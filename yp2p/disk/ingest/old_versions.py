@@ -19,31 +19,35 @@ _VERSIONS_COMPARED = 200
 _CHARS_COMPARED = 1_000_000
 
 
-def older_version(folder: Folder, record: FileRecord, content: bytes, size: int) -> FileRecord | None:
+def older_version(
+    folder: Folder, record: FileRecord, content: bytes, size: int, *, until: int | None = None
+) -> FileRecord | None:
     """The base of a file that holds an earlier version of its document; None when it does not.
 
     Args:
         content, size: SHA-256 and number of the bytes of the file.
+        until: the last row of the log that matters; None: all do.
     """
     state = kept_base(folder.database, folder.id, record, content)
     if state is not None:
         return replace(record, base_state=state, content=content)
-    seq = _row_with(folder.texts.rows(record.document, singly=_VERSIONS_LOOKED_AT), content, size)
+    rows = folder.texts.rows(record.document, until, singly=_VERSIONS_LOOKED_AT)
+    seq = _row_with([row for row in rows if until is None or row[0] <= until], content, size)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
 
 
-def version_found(folder: Folder, record: FileRecord, finding: Finding, *, after_power_cut: bool) -> FileRecord | None:
+def version_found(folder: Folder, record: FileRecord, finding: Finding, *, may_be_older: bool) -> FileRecord | None:
     """The version of its document that a file holds which changed while nobody looked, if that is no edit.
 
     After a stop in order a former version is an edit: somebody put it back. After a power cut it is what the disk came
-    back with. And a version that is newer than what the store knew the file to hold has been rendered: the store was
-    brought back from a backup, and has learned of that version from the other devices again.
+    back with (`may_be_older`). And a version that is newer than what the store knew the file to hold has been rendered:
+    the store was brought back from a backup, and has learned of that version from the other devices again.
     """
     live = folder.texts.open(record.document)
-    if not after_power_cut and live.last_seq <= record.base_seq:
+    if not may_be_older and live.last_seq <= record.base_seq:
         return None
     old = older_version(folder, record, finding.content, finding.stamp.size)
-    return old if old is not None and (after_power_cut or old.base_seq > record.base_seq) else None
+    return old if old is not None and (may_be_older or old.base_seq > record.base_seq) else None
 
 
 def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> int | None:

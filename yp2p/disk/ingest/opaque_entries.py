@@ -90,6 +90,12 @@ def _is_made_of(record: FileRecord, found: Entry) -> bool:
     return record.document == found.document or is_same or (record.kind is Kind.TEXT and found.kind is Kind.TEXT)
 
 
+def _is_former(record: FileRecord, found: Entry, finding: Finding) -> bool:
+    """Whether a blob holds a former version of its entry."""
+    is_blob = record.kind is finding.kind is found.kind is Kind.BLOB
+    return is_blob and found.content.replaces(finding.content)
+
+
 class OpaqueEntries:
     """Takes the changes of one folder's entries where one side is no text.
 
@@ -103,11 +109,12 @@ class OpaqueEntries:
         self._pending = pending
         self._look = look
 
-    async def changed(self, record: FileRecord, finding: Finding, *, first: bool) -> None:
+    async def changed(self, record: FileRecord, finding: Finding, *, may_be_older: bool) -> None:
         """A file is another one than its record says.
 
         Args:
-            first: whether this is the first scan after a start: a version that the register replaces is that version.
+            may_be_older: whether a version that the register replaces is that version, and no edit: after a power cut,
+                or when a person said so. After a stop in order whoever put it back meant it.
         """
         folder = self._folder
         found = folder.catalogue.entries.get(record.entry)
@@ -117,7 +124,7 @@ class OpaqueEntries:
             folder.database.submit(save_chunks(finding))
             self._is(replace(record_of(found.id, found.content, finding), mode=record.mode))
             folder.rendered([found.id])
-        elif first and self._is_older(record, found, finding):
+        elif may_be_older and _is_former(record, found, finding):
             self._is(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
             folder.render_queue.want(found.id)
             text = "the file held an older version; the newest was put back, the older one is in the trash"
@@ -126,11 +133,6 @@ class OpaqueEntries:
             await self._replace(record, found, finding)
         else:  # it was made of what is no more
             await self.keep_beside(replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind))
-
-    def _is_older(self, record: FileRecord, found: Entry, finding: Finding) -> bool:
-        """Whether a blob came back from a backup: an older version, by its time as well."""
-        is_blob = record.kind is finding.kind is found.kind is Kind.BLOB
-        return is_blob and found.content.replaces(finding.content) and finding.stamp.mtime_ns < record.stamp.mtime_ns
 
     def _is(self, record: FileRecord) -> None:
         self._folder.files.set(record)

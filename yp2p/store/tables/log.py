@@ -71,6 +71,13 @@ def first_row(read: Read, folder: FolderID, document: DocumentID) -> tuple[int, 
     return (found[0][0], found[0][1], found[0][2]) if found else None
 
 
+def received_at(read: Read, folder: FolderID, document: DocumentID, seq: int) -> float | None:
+    """The time of the last row of a document up to that one."""
+    query = "SELECT received FROM log WHERE folder = ? AND document = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+    found = read(query, (folder, document, seq))
+    return float(found[0][0]) if found else None
+
+
 def last_row(read: Read, folder: FolderID, document: DocumentID) -> tuple[int, float] | None:
     """Number and time."""
     query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
