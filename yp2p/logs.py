@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 
 import structlog
 
 from yp2p.config import Log
 from yp2p.printable import printable
+
+_PAUSE_S = 60.0
 
 
 def set_up_logs(settings: Log) -> None:
@@ -33,6 +37,7 @@ def set_up_logs(settings: Log) -> None:
         renderer = structlog.processors.KeyValueRenderer(key_order=["level", "event"], drop_missing=True)
     handler = logging.StreamHandler(sys.stderr) if sys.stderr is not None else logging.NullHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -47,6 +52,28 @@ def set_up_logs(settings: Log) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _Seldom(logging.Filter):
+    """Lets a library say the same once a minute, and without a traceback.
+
+    What a library warns of is what others sent, or a limit that is reached ten times a second: who is on the network
+    decides how often. Each place in a library's code counts by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] == "yp2p":
+            return True
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        if now < self._said_at.get(place, -math.inf) + _PAUSE_S:
+            return False
+        self._said_at[place] = now
+        record.exc_info = record.exc_text = None
+        return True
 
 
 def _made_plain(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

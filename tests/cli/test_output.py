@@ -194,3 +194,19 @@ def test_a_log_on_a_terminal_is_plain() -> None:
     assert done.stderr.count(PLAIN) >= 3
     assert not (_ORDERS - {"\x1b"}) & set(done.stderr)
     assert "\x1b]" not in done.stderr
+
+
+def test_what_libraries_say_is_said_once_a_minute_without_a_traceback() -> None:
+    """trio logs a traceback ten times a second while no more files may be open; zeroconf, for packets of anybody."""
+    program = (
+        "import logging; from yp2p.config import Log; from yp2p.logs import set_up_logs\n"
+        "set_up_logs(Log(format='text')); log = logging.getLogger('trio.serve_listeners')\n"
+        "for n in range(100):\n"
+        "    try: raise OSError(24, 'Too many open files')\n"
+        "    except OSError: log.error('accept returned %s', n, exc_info=True)\n"
+        "    logging.getLogger('yp2p').error('ours %s', n)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.count("accept returned") == 1
+    assert done.stderr.count("ours") == 100
+    assert "Traceback" not in done.stderr

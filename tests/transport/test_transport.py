@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -17,6 +18,7 @@ from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
 from yp2p.transport.link import Link, LinkClosed, choose_version, open_link
 from yp2p.transport.listener import Listener, open_listeners
+from yp2p.transport.refusals import Refusals
 
 ONE, TWO, THREE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
 HELLO = Hello((1,), bytes(16), "name", 1)
@@ -249,3 +251,36 @@ def test_versions() -> None:
     with pytest.raises(MessageFault, match=r"\[2, 3\]"):
         choose_version(1, (2, 3))
     assert Goodbye("x").reason == "x"
+
+
+async def test_strangers_cost_one_line_a_minute(autojump_clock: trio.testing.MockClock) -> None:
+    """Who connects decides how often; what it sends is in the reason."""
+    refusals = Refusals()
+    with structlog.testing.capture_logs() as logs:
+        refusals.note("too many half-open connections")
+        for number in range(5000):
+            refusals.note("the connection broke")
+            refusals.note(f"a message of {number} bytes")
+        assert [line["count"] for line in logs] == [1]
+        await trio.sleep(60)
+        refusals.note("the connection broke")
+    (_, second) = logs
+    assert second["event"] == "connections_refused"
+    assert second["count"] == 10_001
+    assert "5001 x the connection broke" in second["reasons"]
+    assert len(second["reasons"]) <= 9
+
+
+async def test_a_listener_under_a_flood_says_so_once() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            server = Server()
+            nursery.start_soon(server.run)
+            for _ in range(20):
+                async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+                    await stream.send_all(b"\xff" * 5000)
+            with trio.fail_after(5):
+                while not logs:
+                    await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+    assert [line["event"] for line in logs] == ["connections_refused"]

@@ -34,6 +34,7 @@ from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_pairing
+from yp2p.transport.refusals import Refusals
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.membership import Role, sign_statement
 
@@ -142,6 +143,7 @@ class PairingHost:
         self._wait_s = FIRST_WAIT_S
         self._not_before = 0.0
         self._run_ended = trio.Event()
+        self._refusals = Refusals()
         self.changed = trio.Event()
 
     def _touch(self) -> None:
@@ -202,7 +204,7 @@ class PairingHost:
                 with trio.fail_after(_RUN_LIMIT_S):
                     return await self._let_in(secured, messages)
             except (PeerFault, PairingError, trio.TooSlowError, trio.BrokenResourceError) as error:
-                log.info("pairing_refused", reason=str(error) or "it took too long")
+                self._refusals.note(f"no pairing: {str(error) or 'it took too long'}")
                 return None
 
     async def _let_in(self, secured: Secured, messages: SecureMessages) -> PublicIdentity | None:

@@ -45,6 +45,7 @@ from yp2p.store.database import Database
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import Link, LinkClosed, open_link
+from yp2p.transport.refusals import Refusals
 
 # Two links made within this time of each other were in flight together.
 _TOGETHER_S = 2.0
@@ -94,6 +95,7 @@ class Peers:
         self._presence = presence
         self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
+        self._refusals = Refusals()
         self._links: dict[DeviceID, _Linked] = {}
         self._hosts: dict[str, None] = {}  # where links led to, the newest last
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
@@ -249,7 +251,7 @@ class Peers:
         """A known device connected: serve it until the link is over."""
         device = self._proved_by(secured, confirmed.peer)
         if device is None:
-            log.info("handshake_refused", reason="a device that did not prove both its keys")
+            self._refusals.note("a device that did not prove both its keys")
         if device is None or self._is_banned(device):
             await trio.aclose_forcefully(secured.stream)
             return
@@ -264,7 +266,7 @@ class Peers:
         contact = self.contact(device)
         if not contact.is_banned(trio.current_time()):
             return False
-        log.info("connection_refused", reason="too many faults", faults=contact.faults)
+        self._refusals.note("a device with too many faults")
         return True
 
     def _hello(self) -> Hello:

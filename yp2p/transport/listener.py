@@ -7,7 +7,6 @@ import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
-import structlog
 import trio
 
 from yp2p.errors import ListenError, PeerFault
@@ -21,10 +20,9 @@ from yp2p.transport.handshake import (
     respond,
 )
 from yp2p.transport.link import Link, LinkClosed, confirm, keep_alive
+from yp2p.transport.refusals import Refusals
 
 _BACKLOG = 64
-
-log = structlog.get_logger()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -119,6 +117,7 @@ class Listener:
         self._pairing_open = pairing_open
         self._is_known_host = is_known_host
         self._half_open = HalfOpen()
+        self._refusals = Refusals()
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
         """Accept until cancelled."""
@@ -133,14 +132,14 @@ class Listener:
         with trio.CancelScope() as scope:
             place = self._half_open.take(host, scope.cancel, is_known=self._is_known_host(host))
             if place is None:
-                log.info("connection_refused", reason="too many half-open connections")
+                self._refusals.note("too many half-open connections")
                 return
             try:
                 confirmed = await self._authenticate(stream, place)
             finally:
                 self._half_open.leave(place)
         if scope.cancelled_caught:
-            log.info("connection_refused", reason="its place went to another one: too many half-open connections")
+            self._refusals.note("its place went to another one: too many half-open connections")
         elif confirmed is not None:
             await self._serve_known(*confirmed)
 
@@ -162,7 +161,7 @@ class Listener:
                 limit.deadline = math.inf  # pairing has a limit of its own
             await self._pair(secured)
         except (PeerFault, LinkClosed, trio.TooSlowError) as error:
-            log.info("handshake_refused", reason=str(error) or "it took too long")
+            self._refusals.note(str(error) or "it took too long")
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            log.info("handshake_refused", reason="the connection broke")
+            self._refusals.note("the connection broke")
         return None

@@ -1,0 +1,37 @@
+"""Connections that are refused, in one line a minute: who is refused decides how often it connects."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import structlog
+import trio
+
+# A stranger can connect a thousand times a second; a line for each would fill a disk within days.
+_PAUSE_S = 60.0
+# A reason may quote what was sent, so that there are any number of them.
+_MOST_REASONS = 8
+_OTHERS = "other reasons"
+
+log = structlog.get_logger()
+
+
+class Refusals:
+    """Counts what is refused, and tells of it: the first at once, the rest with the first after a minute."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._told_at = -math.inf
+
+    def note(self, reason: str) -> None:
+        """Something was refused."""
+        known = reason in self._counts or len(self._counts) < _MOST_REASONS
+        self._counts[reason if known else _OTHERS] += 1
+        now = trio.current_time()
+        if now < self._told_at + _PAUSE_S:
+            return
+        reasons = [f"{count} x {reason}" for reason, count in self._counts.most_common()]
+        log.info("connections_refused", count=self._counts.total(), reasons=reasons)
+        self._counts.clear()
+        self._told_at = now
