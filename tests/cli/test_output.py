@@ -51,6 +51,7 @@ def test_no_command_prints_elsewhere() -> None:
 def _status() -> dict[str, Any]:
     folder = {
         "label": HOSTILE, "path": HOSTILE, "state": "idle", "problem": HOSTILE, "awaiting_confirmation": True,
+        "rules_waiting": HOSTILE,
         "entries": {"total": 1, "here": 1, "ignored": 1},
         "progress": {"files_to_go": 1, "bytes_to_go": 1, "bytes_per_s": 1, "seconds_left": 1},
         "devices": [{"name": HOSTILE, "connected": True, "in_sync": True, "behind": 0}],

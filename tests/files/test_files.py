@@ -406,7 +406,7 @@ async def test_reading_after_writing_is_reading_something_else(root: Root, scann
 
 
 def test_ignoring() -> None:
-    rules = IgnoreRules(["*.log"], "build/\n!keep.log\n")
+    rules = IgnoreRules(["*.log", "!keep.log"], "build/\n!a.log\n")
     for path in ("a.txt~", ".a.txt.swp", "4913", "x/.git/config", ".yp2p/tmp/x", "a.log", "d/.hg/x", "build/x"):
         assert rules.ignores(path), path
     for path in ("a.txt", "keep.log", ".gitignore", ".yp2pignore", "builder"):

@@ -47,6 +47,8 @@ def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp
         assert not (one.dir / "a.log").exists()
         # and back again: what was changed meanwhile is a change, and what is gone is no deletion
         (one.dir / ".yp2pignore").write_text("*.log\n")
+        eventually(lambda: two.status()["folders"][0]["rules_waiting"])  # somebody else loosened them
+        two.cli("folder", "agree")
         eventually(lambda: (two.dir / "build/new.txt").exists())
         eventually(lambda: (two.dir / "build/blob").read_bytes() == b"\0 two")
         eventually(lambda: (one.dir / "build/out.txt").exists())
@@ -83,8 +85,12 @@ def test_rules_that_were_edited_are_there_after_a_restart(tmp_path: Path, meanwh
         eventually(lambda: (one.dir / "a.txt").exists())
         one.wait()
         two.wait()
-        is_gone = meanwhile in ("removed", "replaced by a directory")  # and the rules with it
-        eventually(lambda: (one.dir / "a.log").exists() == is_gone)
+        if meanwhile in ("removed", "replaced by a directory"):  # and the rules with it, once people of the other agree
+            eventually(lambda: one.status()["folders"][0]["rules_waiting"])
+            assert not (one.dir / "a.log").exists()
+            one.cli("folder", "agree")
+            eventually((one.dir / "a.log").exists)
+        assert (one.dir / "a.log").exists() == (meanwhile in ("removed", "replaced by a directory"))
         assert two.status()["folders"][0]["problem"] == ""
 
 
@@ -282,6 +288,8 @@ def test_what_went_while_it_was_left_out_comes_back_with_the_rule(tmp_path: Path
             (two.dir / name).unlink()
         (two.dir / "build").rmdir()
         (one.dir / IGNORE_FILE).write_text("nothing/\n")
+        eventually(lambda: two.status()["folders"][0]["rules_waiting"])
+        two.cli("folder", "agree")
         eventually(lambda: (two.dir / "build/o").exists() and (two.dir / "build/b").exists())
         one.wait()
         two.wait()

@@ -153,7 +153,9 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("ALTER TABLE file DROP COLUMN sight")
+    connection.execute("DROP TABLE rules")
+    if version < 10:
+        connection.execute("ALTER TABLE file DROP COLUMN sight")
     if version < 9:
         connection.execute("DROP TABLE former")
     if version < 8:

@@ -1,4 +1,4 @@
-"""`yp2p folder resume`."""
+"""`yp2p folder resume` and `yp2p folder agree`."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def resume(folder: str | None, accept: bool, restore: bool) -> None:
     if accept == restore:
         raise UsageError("give one of --accept-deletions and --restore")
     call("POST", "/v1/resume", {"folder": folder_name(folder), "accept": accept})
+
+
+@command.command()
+@click.argument("folder", required=False)
+def agree(folder: str | None) -> None:
+    """Agree that less is ignored in FOLDER (its label or directory), as another device changed .yp2pignore.
+
+    Until then what it ignored before is still ignored on this device: `yp2p status` shows which patterns that are.
+    """
+    call("POST", "/v1/agree", {"folder": folder_name(folder)})

@@ -50,10 +50,7 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
     if folder["problem"]:
         lines.append(f"             {folder['problem']}")
-    if folder["awaiting_confirmation"]:
-        lines.append("             nothing is deleted or written here until you say what is right:")
-        lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
-        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")
+    lines += _questions(folder)
     lines.append(f"             {entries['total']} entries, {entries['here']} of them here")
     if entries["ignored"]:
         lines.append(f"             {entries['ignored']} left alone, as .yp2pignore or the settings here say")
@@ -87,6 +84,19 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     for state in folder["presence"]:
         if state.get("open"):
             lines.append(f"             {state.get('device', '?')} edits {', '.join(map(str, state['open']))}")
+    return lines
+
+
+def _questions(folder: dict[str, Any]) -> list[str]:
+    """What waits for a person, and how to answer."""
+    lines: list[str] = []
+    if folder["awaiting_confirmation"]:
+        lines.append("             nothing is deleted or written here until you say what is right:")
+        lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
+        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")
+    if folder["rules_waiting"]:
+        lines.append(f"             {folder['rules_waiting']}: it is ignored here until you agree")
+        lines.append(f"               yp2p folder agree {folder['path']}")
     return lines
 
 

@@ -7,6 +7,7 @@ POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
 POST    /v1/resume            {folder?, accept}        -> {label}
+POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
 POST    /v1/trash/empty       {folder?}                -> {removed}
@@ -63,6 +64,8 @@ class Device(Protocol):
 
     def resume(self, folder: str | None, *, accept: bool) -> str: ...
 
+    def agree(self, folder: str | None) -> str: ...
+
     async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
 
     async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]: ...
@@ -91,6 +94,10 @@ class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     accept: bool
+    folder: FileName | None = None
+
+
+class AgreeRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
 
 
@@ -148,6 +155,9 @@ class _Control:
     async def resume(self, wanted: ResumeRequest) -> Any:
         return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}
 
+    async def agree(self, wanted: AgreeRequest) -> Any:
+        return {"label": self._device.agree(wanted.folder)}
+
     async def trash(self, wanted: TrashRequest) -> Any:
         return await self._device.trash(wanted.folder)
 
@@ -183,6 +193,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/join/preview", JoinRequest, answers.preview),
             post_route("/v1/wait", WaitRequest, answers.wait),
             post_route("/v1/resume", ResumeRequest, answers.resume),
+            post_route("/v1/agree", AgreeRequest, answers.agree),
             post_route("/v1/trash", TrashRequest, answers.trash),
             post_route("/v1/trash/restore", RestoreRequest, answers.restore),
             post_route("/v1/trash/empty", TrashRequest, answers.empty_trash),

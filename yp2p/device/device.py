@@ -154,6 +154,13 @@ class Device:
         self.home.disks[chosen.id].resume(accept=accept)
         return chosen.label
 
+    def agree(self, folder: str | None) -> str:
+        """A person agrees that less is ignored, as others say; gives the label. Raises FolderError: nothing waits."""
+        chosen = choose(self.folders, folder)
+        if not self.home.disks[chosen.id].agree():
+            raise FolderError(f"nothing waits for you in {chosen.label!r}: nobody else changed what is ignored")
+        return chosen.label
+
     def notices(self) -> list[dict[str, Any]]:
         """What a person may want to look at."""
         return trash.list_notices(self.folders)

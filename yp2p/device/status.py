@@ -77,6 +77,7 @@ class Status:
             "path": str(folder.path),
             "state": folder.state.activity.value,
             "problem": self._problem(folder),
+            "rules_waiting": folder.files.rules_waiting,
             "awaiting_confirmation": bool(folder.state.confirmation_reason),
             "file_system": folder.state.file_system.as_dict(),
             "entries": {

@@ -20,6 +20,7 @@ from yp2p.config import Files, Trash
 from yp2p.disk import housekeeping, mass_deletion
 from yp2p.disk.changed_paths import ChangedPaths
 from yp2p.disk.housekeeping import Housekeeping
+from yp2p.disk.ingest.agreed_rules import AgreedRules
 from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.new_directories import NewDirectories, gone
@@ -64,6 +65,7 @@ class Disk:
         self._accepts: bool | None = None  # what a person said of the deletions that wait: whether to accept them
         self._confirmation = mass_deletion.Confirmation(folder)
         self._changed = ChangedPaths()
+        self._agreed = AgreedRules(folder)
         self._first_scan = True
         self._ingest: Ingest | None = None
         self._render: Render | None = None
@@ -148,7 +150,8 @@ class Disk:
         # What others leave out is left out from the start, before the file that says so is put in place.
         is_to_come = self._first_scan or IGNORE_FILE not in self._folder.files.at
         to_come = rules_text(self._folder) if is_to_come else ""
-        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come)
+        agreed = self._agreed.text
+        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come, agreed)
         if problem:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=problem)
             problem = f"{IGNORE_FILE}: {problem}"
@@ -157,6 +160,8 @@ class Disk:
 
     async def _apply_ignore_rules(self, root: Root, watcher: Watcher) -> None:
         """The file that says what is left out may have changed: that takes effect, and removes nothing."""
+        limit, is_damaged = self._settings.max_text_bytes, self._after_power_cut and self._first_scan
+        await self._agreed.look(root, limit, is_damaged=is_damaged)
         try:
             watcher.ignore = await self._ignore_rules(root)
         except FolderError as error:  # what was left out so far still is
@@ -229,7 +234,11 @@ class Disk:
         if ingest.pending:
             if not self._has_marker(root):
                 return False  # what is missing was not deleted, the disk is gone
+            had_rules = IGNORE_FILE in folder.files.at
             await ingest.decide()
+            if had_rules and IGNORE_FILE not in folder.files.at:
+                self._agreed.was_removed_here()
+                self._changed.add(IGNORE_FILE)
         self._note_first_scan(ingest)
         if folder.state.confirmation_reason:
             return True
@@ -290,6 +299,14 @@ class Disk:
             self.scanned.set()
             ingest.damage.end()
 
+    def agree(self) -> bool:
+        """A person agrees to what others loosened of the rules; False: nothing waits for that."""
+        if not self._agreed.agree():
+            return False
+        self._changed.add(IGNORE_FILE)
+        self._folder.render_queue.wake()
+        return True
+
     def resume(self, *, accept: bool) -> None:
         """Do the deletions that wait for a person, or bring back what was deleted.
 
@@ -320,7 +337,7 @@ class Disk:
         assert ingest is not None
         folder.state.settled = False
         self._changed.scan_wanted = False
-        if self._first_scan and rules_text(folder):
+        if self._first_scan:
             await self._apply_ignore_rules(root, watcher)  # those that came meanwhile
         began = trio.current_time()
         present = await trio.to_thread.run_sync(watcher.scan)

@@ -1,8 +1,9 @@
 """Which paths a folder leaves out.
 
-Four layers, the later one wins: the defaults below (what editors write beside a file while they save), the
-device's own `files.ignore`, and the folder's `.yp2pignore`, all in gitignore syntax; and above all of them the
-reserved names, which nothing lifts.
+A path is left out that any of these leaves out, each in gitignore syntax, and none lifts what another one says: the
+device's own rules (what editors write beside a file while they save, and `files.ignore`); the folder's `.yp2pignore`;
+what that said when people here last agreed to it (`disk/ingest/agreed_rules.py`); and the reserved names. So nobody can
+lift from elsewhere what this device leaves out.
 
 What a folder leaves out stays as it is on every device: it is not read, not written, not fetched and not removed,
 whoever made it, and whether or not it was an entry of the folder before.
@@ -65,25 +66,57 @@ def readable(text: str) -> tuple[list[str], str]:
     return patterns, problem
 
 
+def _lines(text: str) -> list[str]:
+    """The patterns of a text, without comments and empty lines."""
+    return [line for line in map(str.rstrip, text.splitlines()) if line and not line.startswith("#")]
+
+
+def loosened(agreed: str, text: str) -> list[str]:
+    """The lines by which `text` may leave out less than `agreed` did: patterns that it lacks, exceptions that it adds.
+
+    Patterns that are added and exceptions that are gone leave out more. Patterns in another order count as lacking,
+    because the last one that matches decides.
+    """
+    expected, found = _lines(agreed), _lines(text)
+    if all(line.startswith("!") for line in expected):
+        return []
+    exceptions: list[str] = []
+    at = 0
+    for line in found:
+        following = next((n for n in range(at, len(expected)) if not expected[n].startswith("!")), len(expected))
+        if line in expected[at : following + 1]:
+            at = expected.index(line, at) + 1
+        elif line.startswith("!"):
+            exceptions.append(line)
+    return [line for line in expected[at:] if not line.startswith("!")] + exceptions
+
+
+def _pattern_list(lines: list[str]) -> list[str]:
+    """The same lines. Raises ValueError where there are too many, or one is no pattern."""
+    if len(lines) > MAX_PATTERNS:
+        raise ValueError(f"there are {len(lines)} patterns, more than {MAX_PATTERNS}")
+    for line in lines:
+        try:
+            Pattern.parse(line)
+        except ValueError as error:
+            raise ValueError(f"the pattern {line!r:.80} cannot be used: {error}") from None
+    return lines
+
+
 class IgnoreRules:
     """Decides for one folder. Raises ValueError for a pattern that is not gitignore syntax.
 
     Args:
         local: patterns from the settings.
-        synced: the text of the folder's own file.
+        synced, agreed: those of the folder's own file, as it is and as people here agreed to it.
     """
 
-    def __init__(self, local: Iterable[str] = (), synced: str = "") -> None:
+    def __init__(self, local: Iterable[str] = (), synced: str = "", agreed: str = "") -> None:
         self._directories: dict[str, bool] = {}
-        own = [*local, *synced.splitlines()]
-        if len(own) > MAX_PATTERNS:
-            raise ValueError(f"there are {len(own)} patterns, more than {MAX_PATTERNS}")
-        for line in own:
-            try:
-                Pattern.parse(line)
-            except ValueError as error:
-                raise ValueError(f"the pattern {line!r:.80} cannot be used: {error}") from None
-        self._patterns = Patterns([*SCRATCH_PATTERNS, *own])
+        self._layers = [Patterns([*SCRATCH_PATTERNS, *_pattern_list(list(local))])]
+        for text in dict.fromkeys((synced, agreed)):
+            if text:
+                self._layers.append(Patterns(_pattern_list(text.splitlines())))
 
     def ignores(self, path: str, *, directory: bool = False) -> bool:
         """Whether `path` (relative to the root) is left out."""
@@ -95,7 +128,7 @@ class IgnoreRules:
         above = path.rpartition("/")[0]
         if above and self._is_directory_ignored(above):
             return True
-        return bool(self._patterns.decide(path, directory=directory))
+        return any(layer.decide(path, directory=directory) for layer in self._layers)
 
     def _is_directory_ignored(self, path: str) -> bool:
         known = self._directories.get(path)

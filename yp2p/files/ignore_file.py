@@ -17,11 +17,14 @@ _MAX_RULES_BYTES = 1 << 20
 _WRITING_S, _LOOK_AGAIN_S = 0.5, 0.01
 
 
-def read_rules(root: Root, settings: Files, to_come: str = "") -> tuple[IgnoreRules, str]:
+def read_rules(
+    root: Root, settings: Files, to_come: str = "", agreed: str = ""
+) -> tuple[IgnoreRules, str]:  # fmt: skip
     """What the settings and the file on the disk leave out, and what of the file cannot be used. Blocks.
 
     Args:
         to_come: what the file will say besides, once it is put in place.
+        agreed: what is left out in any case, whatever the file says by now.
 
     Raises:
         FolderError: what is left out is not known, so nothing may be sent.
@@ -45,7 +48,8 @@ def read_rules(root: Root, settings: Files, to_come: str = "") -> tuple[IgnoreRu
         reason = problem or why_not[text]
         raise FolderError(f"{IGNORE_FILE} cannot be used: {reason}; nothing is synced until that is mended")
     patterns, unused = readable(text)
-    return IgnoreRules([*settings.ignore, *patterns]), f"{problem}; what it said before is used" if problem else unused
+    rules = IgnoreRules(settings.ignore, "\n".join(patterns), "\n".join(readable(agreed)[0]))
+    return rules, f"{problem}; what it said before is used" if problem else unused
 
 
 def _why_not(text: str) -> str:

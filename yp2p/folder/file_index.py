@@ -57,6 +57,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.waiting = Waiting()
         self.rules = IgnoreRules()
         self.ignored: set[EntryID] = set()
+        self.rules_waiting = ""  # what others loosened of the rules; people here have to agree
         self.ignore_problem = ""  # why the file that says what is left out is not used
         self._uninterned = 0
 

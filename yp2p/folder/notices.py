@@ -55,6 +55,7 @@ class NoticeKind(StrEnum):
     SET_ASIDE = "set-aside"
     WRONG_CODE = "wrong-code"
     DEVICE_REMOVED = "device-removed"
+    RULES_LOOSENED = "rules-loosened"
 
 
 class Versions(msgspec.Struct, frozen=True):

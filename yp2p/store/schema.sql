@@ -203,3 +203,9 @@ CREATE TABLE former (
     moved_at   REAL NOT NULL, -- seconds since 1970
     PRIMARY KEY (folder, path)
 ) STRICT, WITHOUT ROWID;
+
+-- The rules on what is ignored that people here agreed to: what others loosen frees nothing here.
+CREATE TABLE rules (
+    folder BLOB PRIMARY KEY,
+    agreed BLOB NOT NULL               -- in the syntax of .yp2pignore
+) STRICT, WITHOUT ROWID;

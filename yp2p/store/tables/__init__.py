@@ -19,6 +19,7 @@ from yp2p.store.tables import (
     notice,
     owner,
     pack,
+    rules,
     served,
     start,
     statement,
@@ -28,5 +29,5 @@ from yp2p.store.tables import (
 
 __all__ = [
     "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "last_run", "log", "notice",
-    "owner", "pack", "served", "start", "statement", "step", "unread",
+    "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip

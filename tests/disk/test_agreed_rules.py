@@ -1,0 +1,221 @@
+"""What others loosen of the rules on what is ignored frees nothing here until a person here agrees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from yp2p.config import Files, Trash
+from yp2p.disk.actor import Disk
+from yp2p.documents.diff import hunks
+from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
+from yp2p.documents.text import TextReplica
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, loosened
+from yp2p.files.root import Root
+from yp2p.folder.client_ids import ClientIDs, fresh_client_id
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import DeviceID, FolderID
+from yp2p.store.database import open_database
+
+_FOLDER = FolderID(bytes(range(16)))
+_PEER = DeviceID(b"p" * 32)
+
+
+class Room:
+    """A folder with its disk actor at work, in which other devices change the rules."""
+
+    def __init__(self, folder: Folder, disk: Disk) -> None:
+        self.folder = folder
+        self.disk = disk
+        self.rules = folder.path / IGNORE_FILE
+
+    async def others_save(self, text: str) -> None:
+        record = self.folder.files.by_path(IGNORE_FILE)
+        assert record is not None
+        live = self.folder.texts.open(record.document)
+        peer = TextReplica.from_updates(fresh_client_id(), [live.replica.state()])
+        update = peer.edit(hunks(peer.text(), text))
+        assert update is not None
+        await live.receive(update, _PEER)
+        await self.until(lambda: self.rules.read_text() == text)
+        await self.settled()
+
+    async def others_remove(self) -> None:
+        record = self.folder.files.by_path(IGNORE_FILE)
+        assert record is not None
+        live = self.folder.catalogue.documents[Manifest.index_of(record.entry)]
+        peer = ManifestReplica(fresh_client_id())
+        peer.load([live.replica.state()])
+        deletion = Deletion(record.document, self.folder.texts.open(record.document).state_vector())
+        update = peer.write(Change(record.entry, deletion=deletion).registers())
+        assert update is not None
+        await live.receive(update, _PEER)
+        await self.until(lambda: not self.rules.exists())
+        await self.settled()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        with trio.fail_after(20):
+            while not condition():
+                with trio.move_on_after(0.02):
+                    await self.folder.state.changed.wait()
+
+    async def settled(self) -> None:
+        await self.until(lambda: self.folder.state.settled and not self.disk._changed.is_waiting)
+
+    def has(self, path: str) -> bool:
+        """Whether it is an entry, for everybody."""
+        return path in self.folder.catalogue.layout().entry_at
+
+    @property
+    def waiting(self) -> str:
+        return self.folder.files.rules_waiting
+
+
+@asynccontextmanager
+async def _room(base: Path, *ignored_here: str) -> AsyncIterator[Room]:
+    path = base / "dir"
+    path.mkdir(exist_ok=True)
+    root = Root(path)
+    root.prepare(_FOLDER)
+    root.close()
+    async with open_database(base / "store", make_room=False) as database:
+        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
+        folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
+        folder.load()
+        disk = Disk(folder, Files(ignore=list(ignored_here)), Trash())
+        async with trio.open_nursery() as nursery:
+            await nursery.start(disk.run)
+            room = Room(folder, disk)
+            await room.until(lambda: folder.state.is_scanned)
+            await room.settled()
+            yield room
+            nursery.cancel_scope.cancel()
+
+
+def _with_secret(base: Path, rules: str = ".env\n*.log\n") -> None:
+    (base / "dir").mkdir()
+    (base / "dir" / IGNORE_FILE).write_text(rules)
+    (base / "dir/.env").write_text("secret\n")
+    (base / "dir/a.txt").write_text("text\n")
+
+
+async def test_what_others_loosen_waits_and_is_told_and_a_person_agrees(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+        assert "'.env'" in room.waiting
+        assert not room.has(".env")
+        (tmp_path / "dir/b.txt").write_text("more\n")
+        await room.until(lambda: room.has("b.txt"))
+        assert not room.has(".env")
+        assert [notice.kind for notice in room.folder.notices] == [NoticeKind.RULES_LOOSENED]
+        assert room.disk.agree()
+        await room.until(lambda: room.has(".env"))
+        assert room.waiting == ""
+        assert not room.disk.agree()
+
+
+async def test_rules_that_others_remove_are_kept_also_across_a_restart(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_remove()
+        await room.until(lambda: room.waiting)
+        assert not room.has(".env")
+    async with _room(tmp_path) as room:
+        assert room.waiting
+        assert not room.has(".env")
+        assert room.disk.agree()
+        await room.until(lambda: room.has(".env"))
+
+
+async def test_what_a_person_here_changes_takes_effect_at_once(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        room.rules.write_text("*.log\n")
+        await room.until(lambda: room.has(".env"))
+        assert room.waiting == ""
+        room.rules.write_text("*.log\na.*\n")
+        await room.until(lambda: room.folder.files.rules.ignores("a.txt"))
+        room.rules.unlink()
+        await room.until(lambda: not room.folder.files.rules.ignores("a.txt"))
+        assert (room.waiting, list(room.folder.notices)) == ("", [])
+
+
+async def test_a_save_here_does_not_agree_to_what_others_loosened_before(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+        with room.rules.open("a") as rules:
+            rules.write("*.tmp\n")
+        await room.until(lambda: room.folder.files.rules.ignores("x.tmp"))
+        await room.settled()
+        assert room.waiting
+        assert not room.has(".env")
+
+
+async def test_others_may_have_more_ignored(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save(".env\n*.log\n*.tmp\n")
+        await room.until(lambda: room.folder.files.rules.ignores("x.tmp"))
+        assert room.waiting == ""
+        await room.others_save(".env\n*.log\n")
+        await room.until(lambda: room.waiting)
+        assert room.folder.files.rules.ignores("x.tmp"), "what was agreed to by itself is no less a rule"
+
+
+async def test_rules_of_the_settings_cannot_be_lifted(tmp_path: Path) -> None:
+    _with_secret(tmp_path, "!.env\n!*~\n")
+    (tmp_path / "dir/a.txt~").write_text("backup\n")
+    async with _room(tmp_path, ".env") as room:
+        assert room.has("a.txt")
+        assert not room.has(".env")
+        assert not room.has("a.txt~")
+
+
+@pytest.mark.parametrize(
+    ("local", "synced", "agreed", "path", "is_ignored"),
+    [
+        ([".env"], "!.env\n", "", ".env", True),
+        ([], "!x~\n!4913\n", "", "x~", True),
+        ([], "!x~\n", "", "d/4913", True),
+        (["secret/"], "!secret/\n!secret/**\n", "", "secret/a", True),
+        (["*.log", "!keep.log"], "", "", "keep.log", False),
+        (["*.log", "!keep.log"], "keep.log\n", "", "keep.log", True),
+        ([], "*\n!a\n", "", "a", False),
+        ([], "!a\n", "a\n", "a", True),
+        ([], "", "a/\n", "a/b", True),
+    ],
+)
+def test_no_rules_lift_what_others_ignore(
+    local: list[str], synced: str, agreed: str, path: str, is_ignored: bool
+) -> None:  # fmt: skip
+    assert IgnoreRules(local, synced, agreed).ignores(path) is is_ignored
+
+
+@pytest.mark.parametrize(
+    ("agreed", "text", "missing"),
+    [
+        ("", "a\n!b\n", []),
+        ("a\n", "a\nb\n", []),
+        ("a\nb\n", "x\na\ny\nb\n", []),
+        ("a\n# note\n\n", "# another\na  \n", []),
+        ("a\n!b\n", "a\n", []),
+        ("a\nb\n", "a\n", ["b"]),
+        ("a\n", "", ["a"]),
+        ("a\n", "a\n!b\n", ["!b"]),
+        ("a\n", "a\n!a\n", ["!a"]),
+        ("a\n!b\nc\n", "a\n!b\nc\n!b\n", ["!b"]),
+        ("a\nb\n", "b\na\n", ["b"]),
+    ],
+)
+def test_what_leaves_out_less_is_known_by_its_lines(agreed: str, text: str, missing: list[str]) -> None:
+    assert loosened(agreed, text) == missing

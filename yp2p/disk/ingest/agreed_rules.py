@@ -1,0 +1,115 @@
+"""The folder's rules on what is ignored that people here agreed to, beside those that the file says now.
+
+What was ignored may be a secret, and `.yp2pignore` is a file that everybody in the folder writes. So what is ignored
+here is what the device's settings say, or what the file says, or what the file said when a person here last wrote it
+or agreed: others can have more ignored, and what they loosen frees nothing on this disk until somebody here agrees.
+
+Whose change it was is told by the record of the file: what is on the disk as it was last rendered or ingested came from
+others or is known already, and anything else was saved here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from yp2p.files.ignore import IGNORE_FILE, loosened, readable
+from yp2p.files.inspect import Found, inspect
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
+from yp2p.protocol.entries import Kind
+from yp2p.store import tables
+
+_SHOWN = 3
+
+
+class AgreedRules:
+    """What was agreed to in one folder: `text`, in the syntax of `.yp2pignore`."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._current = self.text = tables.rules.read_agreed(folder.database.rows, folder.id) or ""
+
+    async def look(self, root: Root, max_text_bytes: int, *, is_damaged: bool) -> None:
+        """Note what the file says by now, and who changed it.
+
+        Args:
+            is_damaged: whether the file may be what a power cut left: then nobody saved it.
+        """
+        finding = await trio.to_thread.run_sync(
+            partial(inspect, root, IGNORE_FILE, None, max_text_bytes, trust_stamp=False)
+        )
+        record = self._folder.files.by_path(IGNORE_FILE)
+        if finding.found is Found.MISSING and record is None:
+            self._came("")
+        elif finding.found in (Found.TEXT, Found.BLOB):  # of the latter nothing is agreed to
+            if record is not None and record.content == finding.content:
+                self._came(finding.text)
+            elif not is_damaged:
+                self._was_saved_here(record, finding.text)
+
+    def was_removed_here(self) -> None:
+        """A person here removed the file, or gave it another name: that agrees to what follows from it."""
+        self._agree_to("")
+
+    def agree(self) -> bool:
+        """A person here agrees to what the file says now; False: nothing waits for that."""
+        if not self._folder.files.rules_waiting:
+            return False
+        self._agree_to(self._current)
+        return True
+
+    def _was_saved_here(self, record: FileRecord | None, text: str) -> None:
+        """Whoever saves the file does not agree to what others loosened before; only to what it changes itself."""
+        try:
+            readable(text)
+        except ValueError:
+            return  # they are not used, and what they said before is
+        self._current = text
+        if record is None or not self._folder.files.rules_waiting:
+            self._agree_to(text)
+            return
+        before = self._folder.texts.fork_at_base(record).text() if record.kind is Kind.TEXT else ""
+        gone = set(before.splitlines()) - set(text.splitlines())
+        self._store("\n".join(line for line in self.text.splitlines() if line not in gone))
+        self._tell(loosened(self.text, text))
+
+    def _came(self, text: str) -> None:
+        try:
+            readable(text)
+        except ValueError:
+            text = ""
+        self._current = text
+        missing = loosened(self.text, text)
+        if missing:
+            self._tell(missing)
+        else:
+            self._agree_to(text)
+
+    def _agree_to(self, text: str) -> None:
+        self._current = text
+        self._store(text)
+        self._tell([])
+
+    def _store(self, text: str) -> None:
+        if text != self.text:
+            self.text = text
+            self._folder.database.submit([tables.rules.save_agreed(self._folder.id, text)])
+
+    def _tell(self, missing: list[str]) -> None:
+        """Say what waits for a person, once."""
+        folder = self._folder
+        listed = ", ".join(map(repr, missing[:_SHOWN])) + (" and others" if len(missing) > _SHOWN else "")
+        waiting = f"another device changed {IGNORE_FILE} so that less is ignored ({listed})" if missing else ""
+        if waiting == folder.files.rules_waiting:
+            return
+        folder.files.rules_waiting = waiting
+        folder.state.touch()
+        if waiting:
+            entry = folder.catalogue.layout().entry_at.get(IGNORE_FILE, EntryID(b""))
+            text = f"{waiting}; it is ignored here until you agree: `yp2p folder agree`"
+            folder.notices.add(NoticeKind.RULES_LOOSENED, IGNORE_FILE, text, entry)
