@@ -1,31 +1,110 @@
-"""The rules that hold it all together, taken out one at a time: the simulation has to notice each."""
+"""The rules that hold it all together, taken out one at a time: the simulation has to notice each.
+
+`python -m simulation 0 100 --without RULE` runs without one of them; `python -m simulation.mutation` measures how many
+seeds it takes until that is noticed. docs/mutation-score.md has the numbers.
+"""
 
 from __future__ import annotations
 
+import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+import trio
+from simulation.beacons import find
 from simulation.hooks import SimulatedDatabase, current_host
 
+from yp2p.disk.ingest.evidence import MadeOf, Replaces
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.provider import Provider
 from yp2p.documents.text import TextReplica
+from yp2p.files import replace as disk
+from yp2p.files.inspect import Found
+from yp2p.files.replace import Outcome
+from yp2p.files.root import TRASH
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.records import FileRecord
 from yp2p.folder.texts import Texts
-from yp2p.identity import DeviceID, DocumentID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.store.database import Commit
 
+Taken = AbstractContextManager[Any]
 
-def _without_persisting_first() -> AbstractContextManager[Any]:
-    """Invariant 1: nobody waits for what was submitted to be durable, before it is sent or rendered.
 
-    On slow disks, where that matters: what a device lost was gone on with by others.
-    """
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A rule that is taken out: of which invariant, and what holds no more."""
+
+    invariant: str
+    what: str
+    take_out: Callable[[], Taken]
+
+    def __call__(self) -> Taken:
+        return self.take_out()
+
+
+# --- ways of taking out ---------------------------------------------------------------------------------------------
+
+
+def _with(target: str, new: Any) -> Callable[[], Taken]:
+    """`new` in the place of what is at `module:name`."""
+
+    def take_out() -> Taken:
+        owner, name = find(target)
+        return patch.object(owner, name, new)
+
+    return take_out
+
+
+def _around(target: str, change: Callable[..., Any]) -> Callable[[], Taken]:
+    """`change` in its place, with what is there as the first argument."""
+
+    def take_out() -> Taken:
+        owner, name = find(target)
+        original = getattr(owner, name)
+        return patch.object(owner, name, lambda *args, **options: change(original, *args, **options))
+
+    return take_out
+
+
+def _gives(target: str, value: Any) -> Callable[[], Taken]:
+    return _with(target, lambda *args, **options: value)
+
+
+def _property(target: str, value: Any) -> Callable[[], Taken]:
+    return _with(target, property(lambda self: value))
+
+
+def _later(target: str, value: Any = None) -> Callable[[], Taken]:
+    """Of what is awaited: it does nothing."""
+
+    async def nothing(*args: Any, **options: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return value
+
+    return _with(target, nothing)
+
+
+def _all(*ways: Callable[[], Taken]) -> Callable[[], Taken]:
+    def take_out() -> Taken:
+        stack = ExitStack()
+        for way in ways:
+            stack.enter_context(way())
+        return stack
+
+    return take_out
+
+
+# --- those that take more than a line -------------------------------------------------------------------------------
+
+
+def _without_persisting_first() -> Taken:
+    """On slow disks, where that matters: what a device lost was gone on with by others."""
     wait = Commit.wait
 
     async def go_on(commit: Commit) -> None:
@@ -44,17 +123,14 @@ def _without_persisting_first() -> AbstractContextManager[Any]:
     return stack
 
 
-def _without_forking_at_the_base() -> AbstractContextManager[Any]:
-    """Invariant 2: a save is taken to be made of what the document says now."""
-
+def _without_forking_at_the_base() -> Taken:
     def fork_at_head(texts: Texts, record: FileRecord, client_id: int) -> TextReplica:
         return texts.open(record.document).text.fork(client_id)
 
     return patch.object(Texts, "fork_at_base", fork_at_head)
 
 
-def _with_echo() -> AbstractContextManager[Any]:
-    """Invariant 16: what came from a peer is sent back to it, and on to everybody."""
+def _with_echo() -> Taken:
     on_update = Provider._on_update
 
     def echo(provider: Provider, update: bytes, source: object, vector: bytes | None = None) -> None:
@@ -63,9 +139,7 @@ def _with_echo() -> AbstractContextManager[Any]:
     return patch.object(Provider, "_on_update", echo)
 
 
-def _with_old_client_ids() -> AbstractContextManager[Any]:
-    """Invariant 6: a device writes with the same client IDs after every start, and so does a copy of it."""
-
+def _with_old_client_ids() -> Taken:
     def same_as_ever(device: DeviceID) -> ClientIDs:
         host = current_host.get()
         number = zlib.crc32(host.identity.device_id) if host is not None else 1
@@ -74,19 +148,213 @@ def _with_old_client_ids() -> AbstractContextManager[Any]:
     return patch.object(ClientIDs, "fresh", same_as_ever)
 
 
-def _with_deletes_that_win() -> AbstractContextManager[Any]:
-    """Invariant 7: a delete counts whatever was written meanwhile."""
-
+def _with_deletes_that_win() -> Taken:
     def counts(deletion: Deletion, document: DocumentID, clocks: Any) -> bool:
         return deletion.document == document
 
     return patch.object(Deletion, "counts", counts)
 
 
-ABLATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "persist-before-send": _without_persisting_first,
-    "fork-at-the-base": _without_forking_at_the_base,
-    "no-echo": _with_echo,
-    "fresh-client-ids": _with_old_client_ids,
-    "edit-beats-delete": _with_deletes_that_win,
+def _made_of_the_oldest(older: Sequence[Any], *_: Any) -> Any:
+    return MadeOf(0) if older else Replaces()
+
+
+def _replace_whatever_is_there(original: Any, root: Any, path: str, base: Any, stamp: Any, kind: Any) -> Any:
+    return original(root, path, None, stamp, kind)
+
+
+async def _forget_replacement(self: Any, purpose: Any, temporary: Any) -> None:
+    await trio.lowlevel.checkpoint()
+    disk.discard(self._root, temporary.name)
+
+
+def _removed_for_good(original: Any, root: Any, path: str, target: str, *args: Any, **options: Any) -> Any:
+    result = original(root, path, target, *args, **options)
+    if target.startswith(TRASH) and result.outcome is Outcome.DONE and root.lstat(target) is not None:
+        (root.path / target).unlink()
+    return result
+
+
+async def _serve_without_a_boundary(self: Any, device: Any, secured: Any, address: Any, confirmed: Any) -> None:
+    await self._run_link(device, secured, address, confirmed)
+
+
+def _random_id(*_: Any) -> EntryID:
+    return EntryID(_RANDOM.randbytes(16))
+
+
+def _random_client(writer: Any, *_: bytes) -> int:
+    return int(writer.client_id(_RANDOM.getrandbits(32)))
+
+
+def _by_host(original: Any, path: str, entry: EntryID, *args: Any) -> str:
+    host = current_host.get()
+    mark = zlib.crc32(host.name.encode()) if host is not None else 0
+    return str(original(path, EntryID(bytes([mark % 256]) + entry[1:]), *args))
+
+
+def _no_other_names(original: Any, status: Any) -> bool:
+    return False
+
+
+def _stripped(found: Any) -> Any:
+    return replace(found, text=found.text.removesuffix("\n")) if found.text else found
+
+
+def _missing(found: Any) -> Any:
+    return replace(found, found=Found.MISSING, is_out_of_sight=False) if found.found is Found.DENIED else found
+
+
+def _unregister(session: Any) -> None:
+    session._folder.observers.sessions.pop(session._peer, None)
+    session._presence.left(session._peer, session)
+    session._announce_all_links()
+    session._folder.state.touch()
+
+
+_RANDOM = random.Random(1)
+_RENDER, _INGEST = "yp2p.disk.render", "yp2p.disk.ingest"
+_SESSION = "yp2p.peers.session:FolderSession"
+
+
+ABLATIONS: dict[str, Ablation] = {
+    "persist-before-send": Ablation(
+        "1", "nobody waits for what was submitted to be durable", _without_persisting_first
+    ),
+    "fork-at-the-base": Ablation("2", "a save is made of what the document says now", _without_forking_at_the_base),
+    "evidence-of-an-older-base": Ablation(
+        "2", "a save always replaces what was on the disk", _gives(f"{_INGEST}.save_base:decide", Replaces())
+    ),
+    "replaces-without-evidence": Ablation(
+        "2", "a save is made of the oldest version there is", _with(f"{_INGEST}.save_base:decide", _made_of_the_oldest)
+    ),
+    "reading-tells": Ablation(
+        "2", "nobody is known to have read anything", _gives(f"{_INGEST}.read_tracker:ReadTracker.was_read", None)
+    ),
+    "a-moved-file-is-remembered": Ablation(
+        "2", "a save over what was moved away is a new file", _gives(f"{_INGEST}.former_files:FormerFiles.at", None)
+    ),
+    "three-texts": Ablation("2b", "Yjs alone merges what was apart", _gives("yp2p.folder.meetings:meeting_of", None)),
+    "repairs-are-alike": Ablation(
+        "2b", "repairs have client IDs of their own", _with("yp2p.documents.joined:client_id_from", _random_client)
+    ),
+    "compare-before-the-exchange": Ablation(
+        "3", "a file is replaced whatever it holds", _around("yp2p.files.replace:_holding", _replace_whatever_is_there)
+    ),
+    "late-saves": Ablation(
+        "3", "what came out is not looked at again", _later(f"{_RENDER}.displaced_files:DisplacedFiles._merge_late")
+    ),
+    "exchange-known-after-a-crash": Ablation(
+        "3",
+        "what was being replaced when it crashed is forgotten",
+        _with(f"{_RENDER}.crash_recovery:CrashRecovery._recover_replacement", _forget_replacement),
+    ),
+    "intents": Ablation("3", "new files of before a crash are unknown", _gives("yp2p.files.replace:was_put", False)),
+    "forced-before-placed": Ablation(
+        "3",
+        "nothing is forced to the disk before it is put in place",
+        _all(
+            _gives("yp2p.files.replace:sync_file_system", None),
+            _gives("simulation.disk:SimulatedDisk.forced", None),
+        ),
+    ),
+    "damage-is-no-edit": Ablation(
+        "3", "an empty file after a power cut is an edit", _gives(f"{_INGEST}.damage:Damage._is_damaged", False)
+    ),
+    "a-power-cut-is-noticed": Ablation(
+        "3", "every start is one after a stop in order", _gives("yp2p.store.tables.last_run:read_last", None)
+    ),
+    "nothing-before-the-first-scan": Ablation(
+        "3", "files are written before they were looked at", _property("yp2p.disk.actor:Disk._may_touch", True)
+    ),
+    "byte-for-byte": Ablation(
+        "4",
+        "a newline at the end is lost",
+        _around(f"{_INGEST}.ingest:inspect_all", lambda call, *a, **o: [_stripped(found) for found in call(*a, **o)]),
+    ),
+    "equal-files-are-one": Ablation(
+        "5", "the entry of a new file is random", _with(f"{_INGEST}.first_imports:entry_id_for", _random_id)
+    ),
+    "equal-scans-are-one": Ablation(
+        "5", "what a scan finds is written anew", _with(f"{_INGEST}.local_edits:client_id_from", _random_client)
+    ),
+    "files-are-reused": Ablation(
+        "5", "a joiner keeps nothing that it has", _later("yp2p.peers.reconciliation:adopt", 0)
+    ),
+    "fresh-client-ids": Ablation("6", "each start writes with the same client IDs", _with_old_client_ids),
+    "edit-beats-delete": Ablation("7", "a delete counts whatever was written", _with_deletes_that_win),
+    "mass-deletions-ask": Ablation("8", "nobody is asked", _gives("yp2p.folder.guard:DeletionGuard.refuses", "")),
+    "deleted-is-in-the-trash": Ablation(
+        "8", "what others delete is gone", _around("yp2p.files.replace:move_away", _removed_for_good)
+    ),
+    "no-marker-no-folder": Ablation(
+        "8a", "a root without its marker is the folder", _gives("yp2p.disk.actor:Disk._has_marker", True)
+    ),
+    "sight": Ablation(
+        "8a",
+        "what was left out or mounted over and is missing was deleted",
+        _with("yp2p.folder.file_index:FileIndex.lose_sight", lambda self, entries, sight: self._database.pending()),
+    ),
+    "unreadable-is-not-missing": Ablation(
+        "8a",
+        "what cannot be looked at is missing",
+        _around(f"{_INGEST}.ingest:inspect_all", lambda call, *a, **o: [_missing(found) for found in call(*a, **o)]),
+    ),
+    "divergence-is-repaired": Ablation(
+        "9", "equal versions are equal texts", _gives("yp2p.peers.reconciliation:has_diverged", False)
+    ),
+    "acknowledged-on-disk": Ablation(
+        "10", "what is stored is acknowledged", _gives("yp2p.folder.folder:Folder.is_on_disk", True)
+    ),
+    "a-paused-folder-is-not-in-sync": Ablation(
+        "10", "a folder says that it is settled", _property("yp2p.folder.state:FolderState.pause_reason", "")
+    ),
+    "a-gap-is-synchronised": Ablation("13", "a gap stays", _later("yp2p.documents.provider:Provider._resync")),
+    "paths-are-checked": Ablation("14", "a path may be anything", _gives("yp2p.protocol.names:path_problem", None)),
+    "a-fault-ends-at-its-peer": Ablation(
+        "15",
+        "a fault of a peer is one of the daemon",
+        _with("yp2p.peers.peers:Peers._serve", _serve_without_a_boundary),
+    ),
+    "no-echo": Ablation("16", "what came from a peer goes back to it", _with_echo),
+    "links-are-told": Ablation("16", "everybody relays to everybody", _gives(f"{_SESSION}._announce_links", None)),
+    "relaying": Ablation("16", "nobody relays", _gives(f"{_SESSION}._must_relay", False)),
+    "other-names-are-others": Ablation(
+        "a name is not a file",
+        "what is written under another name is a save",
+        _all(
+            _around("yp2p.files.inspect:has_other_names", _no_other_names),
+            _around("yp2p.files.replace:has_other_names", _no_other_names),
+        ),
+    ),
+    "content-before-inode": Ablation(
+        "a name is not a file", "inodes alone tell renames", _gives(f"{_INGEST}.departures:_of_equal_content", {})
+    ),
+    "renames": Ablation(
+        "a name is not a file", "a rename is a deletion", _gives(f"{_INGEST}.departures:Departures.renamed", {})
+    ),
+    "a-newer-session-stays": Ablation(
+        "10", "an older session takes the newer one away", _with(f"{_SESSION}._unregister", _unregister)
+    ),
+    "clones-take-turns": Ablation(
+        "17", "two machines with one key race", _gives("yp2p.peers.peers:Contact.is_cloned", False)
+    ),
+    "blobs-met-are-kept": Ablation("2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:is_apart", False)),
+    "what-a-blob-replaces": Ablation(
+        "2b",
+        "a blob says nothing of the one before",
+        _with("yp2p.protocol.entries:Content.after", lambda self, content, before: self.named()),
+    ),
+    "one-layout": Ablation(
+        "14", "each device names conflicts its own way", _around("yp2p.documents.layout:conflict_path", _by_host)
+    ),
+    "bases-are-kept": Ablation(
+        "2", "the history of a base is thinned", _gives("yp2p.history.retention:Retention._in_use", set())
+    ),
+    "versions-after-a-power-cut": Ablation(
+        "3", "an old version after a power cut is an edit", _gives(f"{_INGEST}.ingest:version_found", None)
+    ),
+    "compared-again": Ablation(
+        "16", "nothing is compared when all is quiet", _with("yp2p.peers.announcements:HEARTBEAT_S", 1e9)
+    ),
 }

@@ -30,7 +30,6 @@ from yp2p.trust.membership import Role, sign_statement
 
 OFF = {
     "removals": "any member removes any other one but the founder: roles and removal are not final",
-    "others' client IDs": "operations in another device's name are held against whoever carries them",
 }
 _PATHS = ("a.txt", "b.txt", "notes/c.md", "deep", "deep/er", "notes", "evil/x.txt", "A.TXT", "é/😀.txt", ".yp2pignore")
 _BAD_PATHS = (b"../up", b"/abs", b".git/hooks/x", b"a//b", b"a/./b", b"x\x00y", b".yp2p/marker", b"", b"n" * 300)
@@ -209,6 +208,9 @@ class Grammar:
         if document.startswith(b"yp2p-manifest"):
             return self._registers()
         replica = TextReplica.from_updates(self.client, state)
+        others = sorted(replica.clocks())
+        if others and rng.random() < 0.15:  # in the name of another device
+            replica = TextReplica.from_updates(rng.choice(others), state)
         text = replica.text()
         at = rng.randint(0, len(text))
         hunk = rng.choice((Hunk(at, at, "evil\n"), Hunk(0, len(text), ""), Hunk(at, min(len(text), at + 3), "")))

@@ -21,6 +21,7 @@ from simulation.people import State, tokens_in
 from yp2p.errors import PeerFault
 from yp2p.identity import Identity, short_id
 from yp2p.protocol.messages import Hello
+from yp2p.protocol.names import is_reserved
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
 from yp2p.trust.membership import Role, sign_statement
@@ -124,6 +125,7 @@ async def check(world: World) -> list[str]:
         while _missing(world, probes):
             await trio.sleep(0.5)
     wrong += [f"{path} did not come to {name}" for name, path in _missing(world, probes)]
+    wrong += [f"{host.name} has {path}" for host in world.hosts for path in _not_allowed(host)]
     kept = _everything_kept(world)
     there = (token for token, state in world.oracle.tokens.items() if state is State.THERE)
     return wrong + [f"{token} is nowhere" for token in there if token not in kept]
@@ -133,6 +135,12 @@ def _stopped(host: Host) -> str:
     if not host.is_up:
         return f"{host.name} does not run"
     return f"{host.name} is paused: {host.folder.state.problem}" if host.folder.state.problem else ""
+
+
+def _not_allowed(host: Host) -> list[str]:
+    """What a peer's path must never lead to: outside of the folder, or into what other programs run."""
+    outside = [name for name in ("up", "abs") if (host.base / name).exists()]
+    return outside + [path for path in host.disk.contents() if any(map(is_reserved, path.split("/")))]
 
 
 def _missing(world: World, probes: dict[str, bytes]) -> list[tuple[str, str]]:

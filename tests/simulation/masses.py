@@ -42,6 +42,7 @@ async def remove_many(world: World) -> None:
         return
     kept = {path: peek(host.disk.path / path) for path in paths}
     people = world.people[host.name]
+    known = sum(path in host.folder.files.at for path in paths)
     for path in paths:
         people._unlink(path)
         people.editors.pop(path, None)
@@ -59,6 +60,8 @@ async def remove_many(world: World) -> None:
                 world.oracle.brought_back(tokens_in(data))
         world.note(f"{host.name}: a person says that the deletion was{'' if is_meant else ' not'} meant")
         answer(host, accept=is_meant)
+    elif host.is_watching and known > FEWEST_FILES:
+        world.wrong.append(f"{host.name} deleted {known} files without asking")
 
 
 async def _is_held(host: Host) -> bool:
