@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from simulation.disk import PAGE_BYTES, REAL
 
 from yp2p.disk.ingest import departures, first_imports, opaque_entries
-from yp2p.disk.render import moves
-from yp2p.files import capabilities, inspect, replace, root, syscalls
+from yp2p.disk.render import directory_moves, moves
+from yp2p.files import capabilities, directories, inspect, replace, root, syscalls
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -160,9 +160,9 @@ _syncfs = _on_host(syscalls.sync_file_system, _sync_file_system)
 OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (root, "open_beneath", _open_beneath),
     *((module, "has_other_names", _other_names) for module in (root, inspect, replace)),
-    *((module, "rename", _rename) for module in (replace, capabilities)),
+    *((module, "rename", _rename) for module in (replace, capabilities, directories)),
     *(
         (module, "sync_file_system", _syncfs)
-        for module in (replace, root, departures, moves, opaque_entries, first_imports)
+        for module in (replace, root, departures, moves, directory_moves, opaque_entries, first_imports)
     ),
 )

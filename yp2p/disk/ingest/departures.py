@@ -27,9 +27,12 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, Sight
 from yp2p.protocol.entries import Kind
+from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
 
 _NO_CLOCKS = b"\x00"  # the state vector of what is no document
+# So many registers are written without a pause.
+_AT_ONCE = 128
 
 log = structlog.get_logger()
 
@@ -135,21 +138,32 @@ class Departures:
                 del by_inode[finding.stamp.inode]
         return moves
 
-    async def rename(self, source: str, finding: Finding) -> None:
+    async def rename(self, moves: Sequence[tuple[str, Finding]]) -> None:
+        """Files that a person renamed, each from a path: all are forced to the disk, stored and told together."""
         folder = self._folder
-        record = folder.files.by_path(source)
-        if record is None:
-            return
         # A power cut must not take back on the disk what everybody is told of.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        # What it holds is not the base yet: without a stamp nobody takes it for that.
-        moved = replace(record, path=finding.path, stamp=NO_STAMP)
-        self._requeue(finding.path)
-        folder.files.set(moved)
-        commit = folder.catalogue.write([Change(record.entry, path=finding.path)], [moved.save(folder.id)])
+        renamed = [
+            (record, finding) for source, finding in moves if (record := folder.files.by_path(source)) is not None
+        ]
+        commit = folder.database.pending()
+        for start in range(0, len(renamed), _AT_ONCE):
+            commit = self._are_renamed(renamed[start : start + _AT_ONCE])
+            await trio.lowlevel.checkpoint()
         await commit.wait()
-        log.debug("file_renamed", path=source, to=finding.path)
-        await self._known_file(replace(moved, stamp=record.stamp), finding)
+        for record, finding in renamed:
+            log.debug("file_renamed", path=record.path, to=finding.path)
+            await self._known_file(replace(record, path=finding.path), finding)
+
+    def _are_renamed(self, renamed: Sequence[tuple[FileRecord, Finding]]) -> Commit:
+        folder = self._folder
+        # What they hold is not the base yet: without a stamp nobody takes it for that.
+        moved = [replace(record, path=finding.path, stamp=NO_STAMP) for record, finding in renamed]
+        for record in moved:
+            self._requeue(record.path)
+            folder.files.set(record)
+        changes = [Change(record.entry, path=record.path) for record in moved]
+        return folder.catalogue.write(changes, [record.save(folder.id) for record in moved])
 
     async def delete(self, paths: Sequence[str]) -> None:
         folder = self._folder

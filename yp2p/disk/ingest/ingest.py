@@ -402,10 +402,11 @@ class Ingest:
         pending = self.pending
         await self._inspect_requeued(now)
         moved = self._departures.renamed()
-        for path, source in moved.items():
-            if pending.missing[source] + GRACE_S <= now:
-                await self._departures.rename(source, pending.fresh.pop(path).finding)
-                del pending.missing[source]
+        due = {path: source for path, source in moved.items() if pending.missing[source] + GRACE_S <= now}
+        if due:
+            await self._departures.rename([(source, pending.fresh.pop(path).finding) for path, source in due.items()])
+            for source in due.values():
+                pending.missing.pop(source, None)
         gone = pending.gone(now)
         if gone:
             await self._departures.delete(gone)

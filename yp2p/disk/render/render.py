@@ -23,6 +23,7 @@ import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
+from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.disk.render.displaced_files import DisplacedFiles
 from yp2p.disk.render.equal_entries import join_equal_entries
 from yp2p.disk.render.moves import Moves
@@ -81,6 +82,7 @@ class Render:
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._replacements = Replacements(folder)
+        self._directories = DirectoryMoves(folder, root, ingest.readers.former)
         self._staged = StagedWrites(
             folder, root, ingest, self.displaced, self._retries, expecting, self._replacements.done
         )  # fmt: skip
@@ -123,7 +125,10 @@ class Render:
         first = [rules] if rules is not None and rules in folder.render_queue else []
         if first:
             self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
-        for entry in first or list(folder.render_queue):  # what comes in meanwhile has not been counted by the guard
+        wanted = first or list(folder.render_queue)  # what comes in meanwhile has not been counted by the guard
+        if not first:
+            await self._move_directories()
+        for entry in wanted:
             if len(puts) >= BATCH or chars >= _BATCH_CHARS:
                 break
             folder.render_queue.take(entry)
@@ -140,6 +145,10 @@ class Render:
         await self.displaced.inspect()
         self._replacements.tell()
         self._remove_obsolete()
+
+    async def _move_directories(self) -> None:
+        for source in await self._directories.run():
+            await self._moves.tidy(source)
 
     def _remove_obsolete(self) -> None:
         """Blobs that nobody wants any more, whole or not."""

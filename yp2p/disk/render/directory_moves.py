@@ -1,0 +1,123 @@
+"""Directories that others renamed: each is moved by one rename, and all of them with one sync and one commit.
+
+Where all that is known beneath a directory is to go to another place, each file under the name that it has, the
+directory itself goes there, if nothing else is in it. What is not moved like this is moved file by file (`moves.py`).
+A file that was changed and not looked at yet goes with it, and is looked at where it is then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import trio
+
+from yp2p.disk.ingest.former_files import FormerFiles
+from yp2p.files.directories import move_directory
+from yp2p.files.root import OURS, Root
+from yp2p.files.syscalls import sync_file_system
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import FileRecord
+from yp2p.protocol.entries import Kind
+from yp2p.store.sql import Statement
+
+# Fewer files than this are quickly moved one by one.
+_LEAST_FILES = 3
+
+
+def whole_directories(moving: Mapping[str, str], known: Iterable[str]) -> list[tuple[str, str]]:
+    """Which directories move as a whole, and where to: the topmost of them.
+
+    Args:
+        moving: the paths of what is to move, files and directories that have an entry, and where to.
+        known: the paths of all that there is.
+    """
+    counts = Counter(pair for source, target in moving.items() for pair in _directories_that_differ(source, target))
+    beneath = Counter(directory for path in known for directory in _with_above(path))
+    chosen: list[tuple[str, str]] = []
+    for (source, target), count in sorted(counts.items(), key=lambda item: item[0][0].count("/")):
+        is_whole = count == beneath[source] >= _LEAST_FILES
+        is_free = not beneath[target] and not target.startswith(f"{source}/")
+        if is_whole and is_free and not any(source.startswith(f"{other}/") for other, _ in chosen):
+            chosen.append((source, target))
+    return chosen
+
+
+def _directories_that_differ(source: str, target: str) -> Iterator[tuple[str, str]]:
+    """Two paths, and the directories above them, as long as what is beneath has the same names."""
+    yield source, target
+    (above, _, name), (other, _, new) = source.rpartition("/"), target.rpartition("/")
+    while name == new and above and other:
+        yield above, other
+        (above, _, name), (other, _, new) = above.rpartition("/"), other.rpartition("/")
+
+
+def _with_above(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+class DirectoryMoves:
+    """Moves the directories of one folder."""
+
+    def __init__(self, folder: Folder, root: Root, former: FormerFiles) -> None:
+        self._folder = folder
+        self._root = root
+        self._former = former
+
+    async def run(self) -> list[str]:
+        """Move what can be moved as a whole of what is to be rendered; gives where directories were before."""
+        moving = self._moving()
+        if len(moving) < _LEAST_FILES:
+            return []
+        known = self._known()
+        chosen = dict(whole_directories(moving, known))
+        beneath: dict[str, list[FileRecord]] = {source: [] for source in chosen}
+        for path, record in known.items():
+            for source in beneath.keys() & set(_with_above(path)):
+                beneath[source].append(record)
+        moved: list[tuple[str, str, list[FileRecord]]] = []
+        for source, records in beneath.items():
+            files = {record.path for record in records if record.kind is not Kind.DIRECTORY}
+            if await trio.to_thread.run_sync(move_directory, self._root, source, chosen[source], files):
+                moved.append((source, chosen[source], records))
+        if moved:
+            # A rename that a power cut took back would look like one that a person made.
+            await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
+        self._are_moved(moved)
+        return [source for source, _, _ in moved]
+
+    def _known(self) -> dict[str, FileRecord]:
+        """All that there is, by its path; without directories whose entries went, as they do when one is renamed."""
+        catalogue = self._folder.catalogue
+        return {
+            record.path: record
+            for record in self._folder.files.values()
+            if not record.path.startswith(f"{OURS}/")
+            and (record.kind is not Kind.DIRECTORY or record.entry in catalogue.layout().path_of)
+        }
+
+    def _moving(self) -> dict[str, str]:
+        """The files that are to be at another path, and where."""
+        folder, layout = self._folder, self._folder.catalogue.layout()
+        moving: dict[str, str] = {}
+        for entry in folder.render_queue & folder.files.keys():
+            record, path = folder.files[entry], layout.path_of.get(entry, "")
+            if path and path != record.path and entry not in folder.files.ignored:
+                moving[record.path] = path
+        return moving
+
+    def _are_moved(self, moved: list[tuple[str, str, list[FileRecord]]]) -> None:
+        folder = self._folder
+        statements: list[Statement] = []
+        for source, target, records in moved:
+            for record in records:
+                self._former.moved_away(record)
+                there = replace(record, path=target + record.path[len(source) :])
+                folder.files.set(there)
+                statements.append(there.save(folder.id))
+        if statements:
+            folder.database.submit(statements)
+        folder.rendered(record.entry for _, _, records in moved for record in records)
