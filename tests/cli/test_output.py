@@ -94,7 +94,8 @@ SHOWN = [
     ("status",), ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
-    ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE), ("folder", "resume", HOSTILE),
+    ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
+    ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 
 

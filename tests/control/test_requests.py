@@ -25,6 +25,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0},
     "/v1/wait": {"timeout_s": 1.0},
+    "/v1/pause": {"folder": "f"},
+    "/v1/agree": {"folder": "f"},
     "/v1/resume": {"accept": True, "folder": "f"},
     "/v1/trash": {"folder": "f"},
     "/v1/trash/restore": {"folder": "f", "names": ["n"], "all": False},

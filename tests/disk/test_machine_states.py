@@ -32,6 +32,7 @@ from yp2p.protocol.ysync import Shape, check
 from yp2p.store.database import open_database
 
 _FOLDER = FolderID(bytes(range(16)))
+_disks: dict[Path, Disk] = {}  # by the root: those that run
 
 
 @asynccontextmanager
@@ -47,7 +48,9 @@ async def _running(base: Path) -> AsyncIterator[Folder]:
         folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
         folder.load()
         async with trio.open_nursery() as nursery:
-            await nursery.start(Disk(folder, Files(), Trash()).run)
+            disk = Disk(folder, Files(), Trash())
+            await nursery.start(disk.run)
+            _disks[folder.path] = disk
             yield folder
             nursery.cancel_scope.cancel()
 
@@ -246,3 +249,38 @@ async def test_what_comes_in_leaves_the_floor_of_free_space(tmp_path: Path, monk
         folder.render_queue.want(entry)
         await _until(folder, lambda: "new.txt" in folder.files.at)
         assert entry not in folder.files.waiting.entries
+
+
+def _open_below(path: Path) -> list[str]:
+    """What this process has open in a directory, itself included."""
+    found = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return [name for name in found if name == str(path) or name.startswith(f"{path}/")]
+
+
+async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "dir/d").mkdir(parents=True)
+    async with _running(tmp_path) as folder:
+        pause = _disks[folder.path].pause
+        await _until(folder, lambda: folder.state.settled)
+        assert _open_below(folder.path)
+        with trio.fail_after(10):
+            await pause.begin()
+            await pause.begin()  # it is so already
+        assert _open_below(folder.path) == []
+        assert folder.state.activity is Activity.PAUSED
+        assert "yp2p folder resume" in folder.state.problem
+        (folder.path / "d/a.txt").write_text("a\n")
+        pause.end()
+        await _until(folder, lambda: folder.state.settled)
+        assert "d/a.txt" in folder.files.at
+        with trio.fail_after(10):
+            await pause.begin()
+        folder.path.rename(folder.path.with_name("unmounted"))  # noqa: ASYNC240
+        pause.end()
+        await _until(folder, lambda: "cannot be opened" in folder.state.problem)
+        with trio.fail_after(10):
+            await pause.begin()
+        folder.path.with_name("unmounted").rename(folder.path)  # noqa: ASYNC240
+        pause.end()
+        await _until(folder, lambda: folder.state.settled)
+        assert set(folder.files.at) >= {"d/a.txt"}

@@ -118,3 +118,31 @@ def test_a_full_disk_under_the_store(tmp_path: Path) -> None:
         finally:
             one.kill()
             two.kill()
+
+
+def test_a_disk_is_unmounted_while_the_daemon_runs(tmp_path: Path) -> None:
+    """And mounted again: nothing was deleted meanwhile."""
+    directory = tmp_path / "two" / "dir"
+    with _disk(tmp_path / "disk", "16m"):
+        directory.mkdir(parents=True)
+        subprocess.run(["mount", "--bind", str(tmp_path / "disk"), str(directory)], check=True)
+        one, two = Device(tmp_path, "one"), Device(tmp_path, "two")
+        try:
+            for device in (one, two):
+                device.start()
+            (one.dir / "a.txt").write_text("a\n")
+            two.join(one)
+            two.wait()
+            assert subprocess.run(["umount", str(directory)], capture_output=True).returncode != 0, "it is busy"
+            two.cli("folder", "pause")
+            subprocess.run(["umount", str(directory)], check=True)
+            two.cli("folder", "resume")
+            eventually(lambda: "marker" in two.status()["folders"][0]["problem"])
+            (one.dir / "b.txt").write_text("b\n")
+            subprocess.run(["mount", "--bind", str(tmp_path / "disk"), str(directory)], check=True)
+            eventually(lambda: (directory / "b.txt").exists(), 30, "it going on by itself")
+            assert tree(one.dir) == tree(directory)
+        finally:
+            one.kill()
+            two.kill()
+            subprocess.run(["umount", "-l", str(directory)], capture_output=True)

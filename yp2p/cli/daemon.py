@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 
@@ -22,4 +24,5 @@ def command() -> None:
     paths = find_paths()
     config = load_config(paths.config)
     set_up_logs(config.log)
+    os.chdir("/")  # the disk that it was started on can be unmounted
     run_daemon(config, paths)

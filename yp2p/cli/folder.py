@@ -1,4 +1,4 @@
-"""`yp2p folder resume` and `yp2p folder agree`."""
+"""`yp2p folder pause`, `yp2p folder resume` and `yp2p folder agree`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from yp2p.errors import UsageError
 
 @click.group()
 def command() -> None:
-    """Go on with a folder that waits for your word."""
+    """Pause a folder, or go on with one that waits for your word."""
+
+
+@command.command()
+@click.argument("folder", required=False)
+def pause(folder: str | None) -> None:
+    """Leave the directory of FOLDER (its label or directory) alone, for instance to unmount it.
+
+    When this returns, nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder resume` goes on,
+    and so does the next start of the daemon. A disk that is not there then pauses the folder by itself.
+    """
+    call("POST", "/v1/pause", {"folder": folder_name(folder)})
 
 
 @command.command()
@@ -18,14 +29,14 @@ def command() -> None:
 @click.option("--accept-deletions", "accept", is_flag=True, help="The files were meant to go: delete them everywhere.")
 @click.option("--restore", is_flag=True, help="They were not: bring the files back, here and everywhere.")
 def resume(folder: str | None, accept: bool, restore: bool) -> None:
-    """Say what is to be done with the deletions and replacements that FOLDER (its label or directory) waits with.
+    """Go on with FOLDER after `yp2p folder pause`; or, with an option, decide what it waits for.
 
-    When many files go or are replaced at once, nothing of that happens here until somebody says so: `yp2p status` shows
-    it. --restore keeps what is here, on all devices.
+    FOLDER is its label or directory. When many files go or are replaced at once, nothing of that happens here until
+    somebody says what is to be done: `yp2p status` shows it. --restore keeps what is here, on all devices.
     """
-    if accept == restore:
+    if accept and restore:
         raise UsageError("give one of --accept-deletions and --restore")
-    call("POST", "/v1/resume", {"folder": folder_name(folder), "accept": accept})
+    call("POST", "/v1/resume", {"folder": folder_name(folder), "accept": accept if accept or restore else None})
 
 
 @command.command()

@@ -25,7 +25,7 @@ COMMANDS = {
     "bookmark": ("bookmark", "List, put or remove the bookmarks of a file."),
     "who": ("who", "Show which devices are here, and what is edited on them."),
     "trash": ("trash", "Show, restore or empty what other devices deleted."),
-    "folder": ("folder", "Go on with a folder that waits for your word."),
+    "folder": ("folder", "Pause a folder, to unmount its disk; go on with one that waits for your word."),
     "notices": ("notices", "Show what happened that you may want to look at, and bring back what was removed."),
     "conflicts": ("conflicts", "List and settle what two devices changed apart."),
     "stop": ("stop", "Stop the daemon."),

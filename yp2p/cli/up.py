@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -29,8 +30,10 @@ def command(directory: str) -> None:
     paths = find_paths()
     config = load_config(paths.config)
     set_up_logs(config.log)
+    path = absolute(directory)
+    os.chdir("/")  # the disk that it was started on can be unmounted
     with progress_bar():
-        run_daemon(config, paths, absolute(directory), _explain)
+        run_daemon(config, paths, path, _explain)
 
 
 def _explain(shared: dict[str, Any]) -> None:

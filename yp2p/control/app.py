@@ -6,8 +6,9 @@ POST    /v1/share             {path, label?}           -> {code, ...}
 POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
-POST    /v1/resume            {folder?, accept}        -> {label}
 POST    /v1/agree             {folder?}                -> {label}
+POST    /v1/pause             {folder?}                -> {label}
+POST    /v1/resume            {folder?, accept?}       -> {label}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
 POST    /v1/trash/empty       {folder?}                -> {removed}
@@ -62,7 +63,9 @@ class Device(Protocol):
 
     def alone(self) -> list[str]: ...
 
-    def resume(self, folder: str | None, *, accept: bool) -> str: ...
+    async def pause(self, folder: str | None) -> str: ...
+
+    def resume(self, folder: str | None, *, accept: bool | None) -> str: ...
 
     def agree(self, folder: str | None) -> str: ...
 
@@ -92,8 +95,12 @@ class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: float | None = None
 
 
+class PauseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+
+
 class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    accept: bool
+    accept: bool | None = None
     folder: FileName | None = None
 
 
@@ -152,6 +159,9 @@ class _Control:
         answer = {"in_sync": not missing, "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
 
+    async def pause(self, wanted: PauseRequest) -> Any:
+        return {"label": await self._device.pause(wanted.folder)}
+
     async def resume(self, wanted: ResumeRequest) -> Any:
         return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}
 
@@ -192,6 +202,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/join", JoinRequest, answers.join),
             post_route("/v1/join/preview", JoinRequest, answers.preview),
             post_route("/v1/wait", WaitRequest, answers.wait),
+            post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),
             post_route("/v1/agree", AgreeRequest, answers.agree),
             post_route("/v1/trash", TrashRequest, answers.trash),

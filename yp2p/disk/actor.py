@@ -25,6 +25,7 @@ from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_docume
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
+from yp2p.disk.pause import Pause
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.errors import FolderError, first_of
@@ -73,6 +74,7 @@ class Disk:
         self._scan_at = 0.0
         self._poll_at = math.inf  # when to scan without having been told of anything
         self._patience = Patience(_ROOT_RETRY_S, _LONGEST_RETRY_S)
+        self.pause = Pause(folder.render_queue.wake)
         self._new_directories = NewDirectories()
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
@@ -98,10 +100,10 @@ class Disk:
             began = trio.current_time()
             retry_s = _ROOT_RETRY_S if await self._run_once() else self._patience.next_s()
             self._report_started()
-            self._pause(self._gone)
+            self._pause(self._wished_pause() or self._gone)
             if trio.current_time() > began + _WORKED_S:
                 self._patience.reset()
-            await trio.sleep(retry_s)
+            await self.pause.rest(retry_s)
 
     def _report_started(self) -> None:
         status, self._task_status = self._task_status, trio.TASK_STATUS_IGNORED
@@ -129,6 +131,10 @@ class Disk:
         finally:
             root.close()
         return can_be_used
+
+    def _wished_pause(self) -> str:
+        path = self._folder.path
+        return f"paused by a person: `yp2p folder resume {path}` goes on" if self.pause.is_wanted else ""
 
     def _pause(self, reason: str) -> None:
         if self._folder.state.problem != reason:
@@ -226,6 +232,8 @@ class Disk:
         assert render is not None
         # no await: work that comes in from now on sets the event again
         folder.render_queue.start()
+        if self.pause.is_wanted:
+            return False
         if folder.state.confirmation_reason and not await self._is_answered(root, watcher, ingest):
             return True
         if self._changed.scan_wanted and folder.state.adopted and self._may_scan():

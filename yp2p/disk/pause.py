@@ -1,0 +1,51 @@
+"""A person's wish that a folder's disk is left alone for a while, for instance to unmount it.
+
+Nothing of the root stays open then, and no watch on it. It lasts until the person says to go on, or the daemon starts
+again: a disk that is away then is noticed by its missing marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+
+class Pause:
+    """Whether it is wished, and whether it is so.
+
+    Args:
+        wake: has whoever works on the root see that it is wished.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self.is_wanted = False
+        self._changed = trio.Event()
+        self._is_given_back = trio.Event()
+
+    async def begin(self) -> None:
+        """Wish it, and return when nothing of the root is open any more."""
+        self.is_wanted = True
+        self._wake()
+        self._touch()
+        await self._is_given_back.wait()
+
+    def end(self) -> None:
+        """Go on."""
+        self.is_wanted = False
+        self._touch()
+
+    def _touch(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    async def rest(self, limit_s: float) -> None:
+        """Wait, with nothing open: for `limit_s`, or until the wish changes; as long as it lasts."""
+        if not self.is_wanted:
+            with trio.move_on_after(limit_s):
+                await self._changed.wait()
+        self._is_given_back.set()
+        while self.is_wanted:
+            await self._changed.wait()
+        self._is_given_back = trio.Event()
