@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from zeroconf import Zeroconf
+from zeroconf import ServiceInfo, Zeroconf
 
+from yp2p.device.discovery import Discoverer
+from yp2p.discovery import mdns
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
 from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, hint, make_hints, recognise, to_properties
-from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _Listener, open_mdns
+from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _instance, _Listener, _Resolver, open_mdns
+from yp2p.discovery.sought import MAX_SOUGHT, Sought
 from yp2p.identity import DeviceID, Identity
 
 A, B, C = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
@@ -74,13 +81,113 @@ async def test_an_interface_that_is_not_there_is_told_and_the_others_are_used() 
     assert [line["interfaces"] for line in said if line["event"] == "interfaces_missing"] == [["no-such0"]]
 
 
+def _listener(seen: list[Sighting], incomplete: list[str]) -> _Listener:
+    token = trio.lowlevel.current_trio_token()
+    return _Listener(token, "own", seen.append, lambda name, hints: incomplete.append(name))
+
+
 async def test_what_is_found_while_discovery_ends_is_let_go() -> None:
     zeroconf = Zeroconf(interfaces=["127.0.0.1"])
-    sightings, _ = trio.open_memory_channel[Sighting](1)
-    listener = _Listener(trio.lowlevel.current_trio_token(), sightings, "own")
+    seen, incomplete = list[Sighting](), list[str]()
+    listener = _listener(seen, incomplete)
     await trio.to_thread.run_sync(zeroconf.close)
     await trio.to_thread.run_sync(listener.add_service, zeroconf, SERVICE_TYPE, f"other.{SERVICE_TYPE}")
-    assert sightings.statistics().current_buffer_used == 0
+    await trio.testing.wait_all_tasks_blocked()
+    assert (seen, incomplete) == ([], [f"other.{SERVICE_TYPE}"])
+
+
+async def test_a_flood_of_names_holds_up_nobody_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, incomplete = list[Sighting](), list[str]()
+    listener = _listener(seen, incomplete)
+    honest = f"honest.{SERVICE_TYPE}"
+
+    def from_cache(zc: object, name: str) -> ServiceInfo:
+        if name != honest:
+            return ServiceInfo(SERVICE_TYPE, name)
+        return ServiceInfo(SERVICE_TYPE, name, port=4711, addresses=[b"\x7f\x00\x00\x01"], properties={"v": b"1"})
+
+    monkeypatch.setattr(mdns, "_from_cache", from_cache)
+    names = [f"{number}.{SERVICE_TYPE}" for number in range(5000)]
+    zeroconf: Any = None  # nothing is asked of it: a callback waits for nobody
+    for name in (*names, honest):
+        listener.add_service(zeroconf, SERVICE_TYPE, name)
+    await trio.testing.wait_all_tasks_blocked()
+    assert [sighting.instance for sighting in seen] == ["honest"]
+    assert seen[0].addresses == (Address("127.0.0.1", 4711),)
+    assert incomplete == names[-255:], "the newest"
+
+
+async def test_those_we_know_are_looked_up_before_strangers_and_a_few_at_a_time() -> None:
+    secret, instance = os.urandom(32), "known"
+    send, receive = trio.open_memory_channel[Sighting](0)
+    resolver = _Resolver(send, lambda: [secret])
+    asked: list[str] = []
+    at_a_time = threading.Semaphore(4)
+    answer = threading.Event()
+
+    def look_up(name: str) -> ServiceInfo | None:
+        assert at_a_time.acquire(blocking=False)
+        asked.append(_instance(name))
+        answer.wait(10)
+        at_a_time.release()
+        return ServiceInfo(SERVICE_TYPE, name, port=1, addresses=[b"\x7f\x00\x00\x01"]) if "known" in name else None
+
+    for number in range(300):
+        resolver.incomplete(f"{number}.{SERVICE_TYPE}", frozenset())
+        if number == 10:
+            resolver.incomplete(f"{instance}.{SERVICE_TYPE}", frozenset([hint(secret, instance)]))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(resolver.run, look_up)
+        with trio.fail_after(30):
+            while len(asked) < 4:
+                await trio.sleep(0.002)
+            assert set(asked) == {"known", "299", "298", "297"}, "the newest of the strangers"
+            answer.set()
+            assert (await receive.receive()).instance == "known"
+        nursery.cancel_scope.cancel()
+
+
+def test_what_is_sought_is_bounded_and_known_devices_stay() -> None:
+    sought = Sought()
+    sought.add("known", is_known=True)
+    for number in range(3 * MAX_SOUGHT):
+        sought.add(str(number), is_known=False)
+        sought.add(str(number), is_known=False)
+    sought.add("known", is_known=False)  # said again, without its hints
+    assert len(sought) == MAX_SOUGHT
+    assert [sought.take(), sought.take()] == ["known", str(3 * MAX_SOUGHT - 1)]
+    sought.discard(str(3 * MAX_SOUGHT - 2))
+    assert sought.take() == str(3 * MAX_SOUGHT - 3)
+    while sought.take():
+        pass
+    for number in range(2 * MAX_SOUGHT):
+        sought.add(str(number), is_known=True)
+    assert len(sought) == MAX_SOUGHT
+
+
+async def test_windows_and_sightings_of_strangers_push_out_no_others() -> None:
+    secret = A.pairwise_secret(B.public.noise_key)
+    peers: Any = SimpleNamespace(
+        known=lambda: {B.device_id: B.public}, seen=lambda *_: None, members_changed=trio.Event(), contacts={}
+    )
+    discoverer = Discoverer(A, "a", peers, cast(Any, None), [])
+    address = (Address("127.0.0.1", 1),)
+    known = Sighting("known", address, frozenset([hint(secret, "known")]))
+    window = Sighting("honest", address, pairing="47")
+    send, receive = trio.open_memory_channel[Sighting](0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(discoverer._follow_sightings, receive)
+        for sighting in (known, window):
+            await send.send(sighting)
+        for number in range(1000):
+            await send.send(Sighting(f"{number}", address, pairing="11"))
+        await send.aclose()
+    assert [candidate.instance for candidate in discoverer.candidates("47")] == ["honest"]
+    flood = [candidate.instance for candidate in discoverer.candidates("11")]
+    assert len(flood) < 130
+    assert flood[0] == "999", "the newest first"
+    assert "known" in discoverer._remembered
+    assert len(discoverer._remembered) == 256
 
 
 async def test_two_devices_see_each_other_on_loopback() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import trio
@@ -12,8 +13,10 @@ from yp2p.identity import DeviceID, Identity
 from yp2p.pairing.pairing import Candidate, PairingHost
 from yp2p.peers.peers import Peers
 
-# Whoever announces more instances than this makes us forget others, which are looked up again.
+# Whoever announces more instances than these makes us forget others: the oldest of a stranger, and of the windows the
+# oldest of those digits that most announce.
 _MAX_REMEMBERED = 256
+_MAX_WINDOWS = 128
 
 
 class Discoverer:
@@ -32,7 +35,9 @@ class Discoverer:
         self._host = pairing_host
         self._static = static
         self._remembered: dict[str, Sighting] = {}
+        self._recognised: set[str] = set()  # those of them that devices we know announced
         self._windows: dict[str, Sighting] = {}
+        self._pairwise: dict[DeviceID, bytes] = {}
         self._sighted = trio.Event()
 
     async def run(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
@@ -44,8 +49,8 @@ class Discoverer:
             nursery.start_soon(self._follow_interfaces, mdns)
 
     def candidates(self, digits: str) -> Iterator[Candidate]:
-        """Who may show a code with these digits."""
-        for sighting in list(self._windows.values()):
+        """Who may show a code with these digits, the newest first."""
+        for sighting in reversed(list(self._windows.values())):
             if digits in sighting.pairing.split(","):
                 yield Candidate(sighting.instance, sighting.addresses, announced=True)
         for address in self._static:
@@ -56,8 +61,12 @@ class Discoverer:
         await self._sighted.wait()
 
     def _secrets(self) -> dict[DeviceID, bytes]:
-        known = self._peers.known()
-        return {device: self._identity.pairwise_secret(keys.noise_key) for device, keys in known.items()}
+        known, computed = self._peers.known(), self._pairwise  # a flood of announcements asks for them each time
+        self._pairwise = {
+            device: computed.get(device) or self._identity.pairwise_secret(keys.noise_key)
+            for device, keys in known.items()
+        }
+        return self._pairwise
 
     async def _look_again(self) -> None:
         """Who has become known may have been seen before."""
@@ -71,18 +80,32 @@ class Discoverer:
         async for sighting in sightings:
             if not sighting.addresses:
                 self._remembered.pop(sighting.instance, None)
+                self._recognised.discard(sighting.instance)
                 self._windows.pop(sighting.instance, None)
                 continue
-            self._remembered[sighting.instance] = sighting
-            while len(self._remembered) > _MAX_REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)))
-            if sighting.pairing:
-                self._windows[sighting.instance] = sighting
-            else:
-                self._windows.pop(sighting.instance, None)
+            secrets = self._secrets()
+            self._remember(sighting, secrets)
             event, self._sighted = self._sighted, trio.Event()
             event.set()
-            self._is_seen(sighting, self._secrets())
+            self._is_seen(sighting, secrets)
+
+    def _remember(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
+        for seen in (self._remembered, self._windows):
+            seen.pop(sighting.instance, None)
+        self._remembered[sighting.instance] = sighting
+        self._recognised.discard(sighting.instance)
+        if sighting.devices(secrets):
+            self._recognised.add(sighting.instance)
+        if len(self._remembered) > _MAX_REMEMBERED:
+            strangers = (name for name in self._remembered if name not in self._recognised)
+            forgotten = next(strangers, next(iter(self._remembered)))
+            del self._remembered[forgotten]
+            self._recognised.discard(forgotten)
+        if sighting.pairing:
+            self._windows[sighting.instance] = sighting
+        if len(self._windows) > _MAX_WINDOWS:
+            crowded = Counter(window.pairing for window in self._windows.values()).most_common(1)[0][0]
+            del self._windows[next(name for name, window in self._windows.items() if window.pairing == crowded)]
 
     def _is_seen(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
         for device in sighting.devices(secrets):

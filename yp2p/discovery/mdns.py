@@ -1,10 +1,12 @@
 """mDNS: announce this device, see others (RFC 6762, RFC 6763; through zeroconf).
 
 Theory of operation
-    zeroconf runs an asyncio loop in a thread of its own and calls back on another. What it calls back with is turned
-    into a `Sighting` there and handed to trio through `TrioToken.run_sync_soon` into a bounded channel; when that
-    is full the oldest news is already stale and the newest is dropped (the next query brings it again). Calls
-    that block (start, register, close) run in worker threads.
+    zeroconf runs an asyncio loop in a thread of its own and calls back on another, one name after the other: whoever
+    waits there waits for all. So a callback takes what zeroconf has of a service already, which is all of it where an
+    honest device announced itself, and hands that to trio. What is not complete is looked up in worker threads,
+    a few at a time (`sought.py`), and comes again when more of it arrives. What is handed over waits in a bounded
+    mailbox, the newest of each service: when it is full the oldest goes. Calls that block (start, register,
+    close) run in worker threads.
 
     A sighting is an untrusted hint. It may say that a device is somewhere; nothing it says is believed before the
     handshake, and its absence means nothing (liveness is TCP's word).
@@ -17,9 +19,10 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -28,13 +31,16 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 
 from yp2p.discovery.addresses import Address, address_changes, missing, own_addresses
-from yp2p.discovery.hints import from_properties, make_hints, recognise, to_properties
+from yp2p.discovery.hints import from_properties, hint, make_hints, recognise, to_properties
+from yp2p.discovery.sought import Sought
 from yp2p.identity import DeviceID
 
 SERVICE_TYPE = "_yp2p._tcp.local."
 _VERSION = b"1"
-# Sightings wait here for the loop. A flood of invented services fills it and is dropped; honest ones come again.
+# Sightings wait for the loop, so many services at most. A flood of invented ones pushes out the oldest.
 _MAX_SIGHTINGS = 256
+# Each takes a thread for up to two seconds.
+_LOOKED_UP_AT_A_TIME = 4
 _MAX_ADDRESSES = 16
 _MAX_NAME = 64
 _RESOLVE_MS = 2000
@@ -71,47 +77,126 @@ class Announcement:
     name: str = ""
 
 
-@dataclass(slots=True)
 class _Listener(ServiceListener):
-    """Called on zeroconf's thread."""
+    """Called on zeroconf's thread; hands over to the loop without waiting.
 
-    token: trio.lowlevel.TrioToken
-    sightings: trio.MemorySendChannel[Sighting]
-    own: str
-    known: dict[str, Sighting] = field(default_factory=dict)
+    Args:
+        own: the name of this device's service.
+        seen: takes a sighting, on the loop.
+        incomplete: takes a name that has to be looked up, with the hints that are there already, on the loop.
+    """
+
+    def __init__(
+        self,
+        token: trio.lowlevel.TrioToken,
+        own: str,
+        seen: Callable[[Sighting], None],
+        incomplete: Callable[[str, frozenset[bytes]], None],
+    ) -> None:
+        self._token = token
+        self._own = own
+        self._seen = seen
+        self._incomplete = incomplete
+        self._lock = threading.Lock()
+        self._waiting: dict[str, ServiceInfo | None] = {}  # by name, the newest last; None: it is gone
 
     def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-        if name == self.own:
-            return
-        try:
-            info = zc.get_service_info(type_, name, timeout=_RESOLVE_MS)
-        except ZeroconfError:
-            return  # it is being closed, or the machine is too busy: it will be announced again
-        except AssertionError:  # its loop has ended a moment ago
-            if not zc.done:
-                raise
-            return
-        if info is not None:
-            self._hand_over(_sighting(info))
+        if name != self._own:
+            self._hand_over(name, _from_cache(zc, name))
 
     def update_service(self, zc: Zeroconf, type_: str, name: str) -> None:
         self.add_service(zc, type_, name)
 
     def remove_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-        if name != self.own:
-            self._hand_over(Sighting(_instance(name), ()))
+        if name != self._own:
+            self._hand_over(name, None)
 
-    def _hand_over(self, sighting: Sighting) -> None:
+    def _hand_over(self, name: str, info: ServiceInfo | None) -> None:
+        with self._lock:
+            self._waiting.pop(name, None)
+            self._waiting[name] = info
+            if len(self._waiting) > _MAX_SIGHTINGS:
+                del self._waiting[next(iter(self._waiting))]
         try:
-            self.token.run_sync_soon(self._put, sighting)
+            self._token.run_sync_soon(self.take, idempotent=True)
         except trio.RunFinishedError:
             pass
 
-    def _put(self, sighting: Sighting) -> None:
-        try:
-            self.sightings.send_nowait(sighting)
-        except (trio.WouldBlock, trio.BrokenResourceError):
-            pass
+    def take(self) -> None:
+        """On the loop: give on what was handed over."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for name, info in waiting.items():
+            if info is None:
+                self._seen(Sighting(_instance(name), ()))
+                continue
+            sighting = _sighting(info)
+            if sighting.addresses and info.text:
+                self._seen(sighting)
+            else:
+                self._incomplete(name, sighting.hints)
+
+
+class _Resolver:
+    """Looks up what is not complete, and gives what was seen to whoever listens. `run` does the work."""
+
+    def __init__(self, sightings: trio.MemorySendChannel[Sighting], secrets: Callable[[], Iterable[bytes]]) -> None:
+        self._sightings = sightings
+        self._secrets = secrets
+        self._seen: dict[str, Sighting] = {}  # by instance, the newest last
+        self._sought = Sought()
+        self._work = trio.Event()
+
+    def seen(self, sighting: Sighting) -> None:
+        """A service is complete, or gone."""
+        self._sought.discard(f"{sighting.instance}.{SERVICE_TYPE}")
+        self._seen.pop(sighting.instance, None)
+        self._seen[sighting.instance] = sighting
+        if len(self._seen) > _MAX_SIGHTINGS:
+            del self._seen[next(iter(self._seen))]
+        self._wake()
+
+    def incomplete(self, name: str, hints: frozenset[bytes]) -> None:
+        """A service was announced of which something is missing."""
+        instance = _instance(name)
+        self._sought.add(name, is_known=any(hint(secret, instance) in hints for secret in self._secrets()))
+        self._wake()
+
+    def _wake(self) -> None:
+        event, self._work = self._work, trio.Event()
+        event.set()
+
+    async def run(self, look_up: Callable[[str], ServiceInfo | None]) -> None:
+        """Work until cancelled. `look_up` blocks."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell)
+            for _ in range(_LOOKED_UP_AT_A_TIME):
+                nursery.start_soon(self._look_up, look_up)
+
+    async def _tell(self) -> None:
+        while True:
+            work = self._work
+            while self._seen:
+                await self._sightings.send(self._seen.pop(next(iter(self._seen))))
+            await work.wait()
+
+    async def _look_up(self, look_up: Callable[[str], ServiceInfo | None]) -> None:
+        while True:
+            work = self._work
+            name = self._sought.take()
+            if name is None:
+                await work.wait()
+                continue
+            info = await trio.to_thread.run_sync(look_up, name, abandon_on_cancel=True)
+            if info is not None:
+                self.seen(_sighting(info))
+
+
+def _from_cache(zc: Zeroconf, name: str) -> ServiceInfo:
+    """What is known of a service already, or a part of it."""
+    info = ServiceInfo(SERVICE_TYPE, name)
+    info.load_from_cache(zc)
+    return info
 
 
 def _instance(name: str) -> str:
@@ -142,15 +227,33 @@ class Mdns:
 
     def __init__(self, interfaces: Sequence[str], sightings: trio.MemorySendChannel[Sighting]) -> None:
         self._wanted = tuple(interfaces)
+        self._resolver = _Resolver(sightings, self._secrets)
         self.instance = secrets.token_hex(8)
         self._start = secrets.token_bytes(32)
         self._host = secrets.token_hex(8) + ".local."
-        self._listener = _Listener(trio.lowlevel.current_trio_token(), sightings, f"{self.instance}.{SERVICE_TYPE}")
+        self._listener = _Listener(
+            trio.lowlevel.current_trio_token(), f"{self.instance}.{SERVICE_TYPE}", self._resolver.seen,
+            self._resolver.incomplete,
+        )  # fmt: skip
         self._zeroconf: Zeroconf | None = None
         self._registered: ServiceInfo | None = None
         self._announcement: Announcement | None = None
         self._turn = 0
         self._lock = trio.Lock()
+
+    def _secrets(self) -> Iterable[bytes]:
+        return self._announcement.secrets if self._announcement is not None else ()
+
+    async def run(self) -> None:
+        """Look up what others announce, until cancelled."""
+        await self._resolver.run(self._look_up)
+
+    def _look_up(self, name: str) -> ServiceInfo | None:
+        """Blocks. None: nobody answers for the name, or it is no time to ask."""
+        try:
+            return self._zeroconf.get_service_info(SERVICE_TYPE, name, _RESOLVE_MS) if self._zeroconf else None
+        except (ZeroconfError, AssertionError):  # it is being closed, or the machine is too busy
+            return None
 
     async def announce(self, announcement: Announcement) -> None:
         """Say this from now on."""
@@ -259,7 +362,10 @@ async def open_mdns(
     with trio.move_on_after(_START_LIMIT_S):
         await trio.to_thread.run_sync(mdns.start)
     try:
-        yield mdns, receive
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mdns.run)
+            yield mdns, receive
+            nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(partial(mdns.close))
