@@ -133,7 +133,6 @@ def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]
 
 def before_others(rows: Sequence[Row], ages: Callable[[int, float], float]) -> set[int]:
     """The rows whose versions others changed within the last day: that of a day ago, and those written here."""
-    """The rows whose versions others changed within the last day: that of a day ago, and what was written here."""
     found: set[int] = set()
     is_old = [ages(row.seq, row.at) >= DAY_S for row in rows]
     for (row, was_old), (following, is_next_old) in pairwise(zip(rows, is_old, strict=True)):
