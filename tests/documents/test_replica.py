@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import random
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -357,7 +358,7 @@ def test_a_document_reads_itself_however_much_is_deleted_in_it(monkeypatch: pyte
 
 def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
     """From the last to the first the library would take minutes."""
-    count = 100_000
+    count = 20_000
     replica = TextReplica(5)
     replica.receive(Insertion.of(77, "ab" * count).update)
     news = replica.receive(_deleting(77, [(2 * number, 1) for number in reversed(range(count))]))
@@ -366,8 +367,9 @@ def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
     assert replica.text() == again.text() == "b" * count
 
 
-def test_deletions_of_what_is_known_come_in_parts() -> None:
-    text, count = Insertion.of(77, "ab" * 40_000).update, 40_000
+def test_deletions_of_what_is_known_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ysync, "_RANGES_AT_ONCE", 1000)
+    text, count = Insertion.of(77, "ab" * 3000).update, 3000
     update = _deleting(77, [(2 * number, 1) for number in range(count)])
     parts = list(check(update, Shape.TEXT).in_parts({77: 2 * count}))
     assert len(parts) > 2
@@ -377,3 +379,22 @@ def test_deletions_of_what_is_known_come_in_parts() -> None:
     two.receive(update)
     assert one.version() == two.version()
     assert len(list(check(update, Shape.TEXT).in_parts({}))) == 1, "with what it deletes, it is one"
+
+
+def _chain(clients: Sequence[int], *, is_circle: bool) -> bytes:
+    """One character of each client, right after the one of the client before it."""
+    out = [write_varint(len(clients))]
+    for number, client in enumerate(clients):
+        before = clients[number - 1]
+        head = b"\x04\x01\x06source" if number == 0 and not is_circle else b"\x84" + write_varint(before) + b"\x00"
+        out.append(b"\x01" + write_varint(client) + b"\x00" + head + b"\x01x")
+    return b"".join(out) + b"\x00"
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_chain_of_clients_is_gone_through_once(step: int) -> None:
+    """Each waits for the one before; going through all of them for each took a minute."""
+    clients = list(range(1000, 21_000))[::step]
+    check_update(_chain(clients, is_circle=False), Shape.TEXT, {})
+    with pytest.raises(InvalidUpdate, match="which waits for it"):
+        check_update(_chain(clients, is_circle=True), Shape.TEXT, {})

@@ -33,7 +33,7 @@ async def test_what_is_waited_for_is_durable_and_in_order(tmp_path: Path) -> Non
         assert database.pending().is_done
         seqs = [database.next_seq(), database.next_seq()]
         assert seqs == [1, 2]
-        database.submit([("INSERT INTO log VALUES (2, x'', x'', x'', 0, x'')", ())])
+        database.submit([("INSERT INTO log VALUES (2, x'', x'', x'', 0, x'', 0)", ())])
     async with open_database(path) as database:
         assert database.next_seq() == 3, "what was submitted last was committed on closing"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -43,7 +43,7 @@ async def test_a_commit_that_is_done_does_not_keep_what_was_stored(tmp_path: Pat
     async with open_database(tmp_path / "store.db") as database:
         update = array("B", bytes(1000))  # bytes that a weak reference can be had of
         known = weakref.ref(update)
-        commit = database.submit([("INSERT INTO log VALUES (1, x'', x'', x'', 0, ?)", (update,))])
+        commit = database.submit([("INSERT INTO log VALUES (1, x'', x'', x'', 0, ?, 0)", (update,))])
         del update
         assert known() is not None
         await commit.wait()
@@ -152,8 +152,9 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         async with open_database(path):
             pass
     connection = sqlite3.connect(old, isolation_level=None)
-    connection.execute("INSERT INTO folder VALUES (x'01', 'label', '/root', x'02', 1, 0.5, '')")
-    connection.execute("DROP TABLE rules")
+    connection.execute("INSERT INTO folder VALUES (zeroblob(16), 'label', '/root', zeroblob(32), 1, 0.5, '')")
+    if version < 11:
+        connection.execute("DROP TABLE rules")
     if version < 10:
         connection.execute("ALTER TABLE file DROP COLUMN sight")
     if version < 9:
@@ -169,7 +170,7 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         connection.execute("DROP TABLE pack")
     connection.execute(
         "INSERT INTO unread (folder, entry, content, base_seq, base_state, before)"
-        " VALUES (x'01', x'03', x'04', 7, NULL, NULL)"
+        " VALUES (zeroblob(16), zeroblob(16), x'04', 7, NULL, NULL)"
     )
     if version < 6:
         connection.execute("DROP TABLE day")
@@ -188,11 +189,13 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         for table in ("base", "notice", "last_run", "day"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE folder DROP COLUMN held")
+    connection.execute("ALTER TABLE log DROP COLUMN crc")
+    connection.execute("DROP TABLE aside")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:
         assert database.rows("SELECT label, held FROM folder") == [("label", "")]
-        assert database.rows("SELECT * FROM unread") == [(b"\x01", b"\x03", b"\x04", 7, None, None, b"", 0, 0)]
+        assert database.rows("SELECT * FROM unread") == [(bytes(16), bytes(16), b"\x04", 7, None, None, b"", 0, 0)]
     shapes = []
     for path in (new, old):
         connection = sqlite3.connect(path)

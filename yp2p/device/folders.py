@@ -17,7 +17,7 @@ import trio
 
 from yp2p.config import Config
 from yp2p.disk.actor import Disk
-from yp2p.errors import FolderError, MessageFault
+from yp2p.errors import FolderError, MessageFault, YpError
 from yp2p.files.boot import boot_id
 from yp2p.files.root import Root, force_to_disk
 from yp2p.folder.client_ids import ClientIDs
@@ -104,10 +104,15 @@ class Folders:
 
     async def _load_all(self) -> None:
         for folder, label, root, founder, adopted, reason in tables.folder.read_all(self._database.rows):
-            await self._start(
-                FolderID(folder), label, Path(root), DeviceID(founder),
-                adopted=bool(adopted), confirmation_reason=reason,
-            )  # fmt: skip
+            try:
+                await self._start(
+                    FolderID(folder), label, Path(root), DeviceID(founder),
+                    adopted=bool(adopted), confirmation_reason=reason,
+                )  # fmt: skip
+            except YpError:
+                raise  # the store's
+            except Exception:
+                log.exception("folder_set_aside", folder=label, advice="its files are not touched; share it again")
 
     async def _follow_first_scans(self) -> None:
         """After a power cut, remember that every folder has been looked at."""

@@ -28,13 +28,13 @@ from yp2p.folder.file_index import FileIndex
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
-from yp2p.folder.notices import Notices
+from yp2p.folder.notices import NoticeKind, Notices
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
-from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, format_device_id
+from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
@@ -95,9 +95,21 @@ class Folder:
                 values.intern(value)
         self.texts.digests.load(values, MANIFEST_INDEX)
         self.files.load(values)
+        self._set_aside()
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.render_queue.want_all(self.catalogue.entries)
+
+    def _set_aside(self) -> None:
+        """Tell what the store had of this folder that cannot be read."""
+        aside = [found for found in self.database.aside if found.folder == self.id]
+        for found in aside:
+            self.notices.add(NoticeKind.SET_ASIDE, "", str(found), EntryID(bytes(ID_BYTES)))
+        if any(found.table == "log" for found in aside):
+            # Of what the manifest has lost nothing says that it was deleted: such files are ones that came.
+            for entry in [entry for entry in self.files if entry not in self.catalogue.entries]:
+                self.database.submit([self.files[entry].delete(self.id)])
+                self.files.drop(entry)
 
     # --- entries ------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
 from yp2p.folder.telling import Telling
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.delete_sets import shared
 from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, contains, parse_update, read_state_vector
 from yp2p.store.database import Commit
 
@@ -66,12 +67,8 @@ class Recent:
 
     def overlap(self, deleted: Iterable[tuple[int, int, int]]) -> int:
         """How many of these operations (client ID, first clock, number) are among them."""
-        return sum(
-            max(0, min(stop, start + length) - max(begin, start))
-            for client, start, length in deleted
-            for _, other, begin, stop in self._ranges
-            if client == other
-        )
+        recent = [(client, start, stop - start) for _, client, start, stop in self._ranges]
+        return sum(length for _, _, length in shared(deleted, recent))
 
 
 async def check_in_slices(data: bytes, shape: Shape) -> Checked:

@@ -11,10 +11,15 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import structlog
+
+from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store import tables
 from yp2p.store.database import Commit, Database
 from yp2p.trust.membership import MAX_COUNTER, Member, Role, Statement, counted, evaluate, read_statement
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,18 @@ class Membership:
 
     def load(self) -> None:
         bodies = tables.statement.read_all(self._database.rows, self._folder)
-        self._statements = counted(self.founder, {body: read_statement(body, self._folder) for body in bodies})
+        self._statements = counted(self.founder, self._read(bodies))
         self.members = evaluate(self.founder, self._statements.values())
+
+    def _read(self, bodies: Iterable[bytes]) -> dict[bytes, Statement]:
+        """Our own rows; one that nobody signed, or that an earlier version took and this one would not, is left out."""
+        found: dict[bytes, Statement] = {}
+        for body in bodies:
+            try:
+                found[body] = read_statement(body, self._folder)
+            except MessageFault as error:
+                log.warning("statement_left_out", reason=str(error), advice="another member sends it, if it counts")
+        return found
 
     def statements(self) -> tuple[bytes, ...]:
         return tuple(sorted(self._statements))

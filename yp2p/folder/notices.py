@@ -145,9 +145,12 @@ class Notices:
         for number, at, kind, path, text, entry, undo in tables.notice.read_since(
             self._database.rows, self._folder, time.time() - MAX_AGE_S
         ):
-            decoded = msgspec.json.decode(undo, type=Undo) if undo else None
             name = path.decode("utf-8", "surrogateescape")
-            self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
+            try:
+                decoded = msgspec.json.decode(undo, type=Undo) if undo else None
+                self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
+            except (ValueError, msgspec.MsgspecError):
+                log.warning("notice_left_out", number=number, advice="it cannot be read; it stays in the store")
 
     def __iter__(self) -> Iterator[Notice]:
         earliest = time.time() - MAX_AGE_S

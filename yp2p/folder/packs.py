@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import structlog
 
 from yp2p.errors import DamagedError, InvalidUpdate
 from yp2p.identity import DocumentID, FolderID
@@ -35,6 +36,8 @@ from yp2p.protocol.ysync import StateVector, parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
 from yp2p.store.tables.log import ALL, NOTHING, around
+
+log = structlog.get_logger()
 
 # The keystrokes of so long are one version of `yp2p log`, and told as written then by `yp2p blame`.
 SPAN_S = 60.0
@@ -87,8 +90,13 @@ class Stored:
         return self.first != self.seq
 
     def singles(self) -> list[Single]:
-        """The rows themselves, where they were read; else the one that there is."""
-        return unpacked(self) if self.rows is not None else [Single(self.seq, self.at, self.origin, 0, self.data)]
+        """The rows themselves, where they were read and can be; else the one that there is, which is their sum."""
+        if self.rows is not None:
+            try:
+                return unpacked(self)
+            except DamagedError as error:
+                log.warning("pack_left_out", reason=str(error), advice="the text is whole, its history is coarser")
+        return [Single(self.seq, self.at, self.origin, 0, self.data)]
 
 
 class _Columns(msgspec.Struct, array_like=True):
@@ -134,7 +142,7 @@ def unpacked(stored: Stored) -> list[Single]:
             origin = columns.devices[columns.origins[number] if columns.origins else 0]
             group = columns.groups[columns.steps[number] if columns.steps else 0]
             found.append(Single(seq, at_us / 1e6, origin, group, update))
-    except (zlib.error, msgspec.DecodeError, IndexError) as error:
+    except (zlib.error, msgspec.MsgspecError, IndexError, OverflowError) as error:
         raise DamagedError(f"rows {stored.first} to {stored.seq} of the log cannot be read: {error}") from error
     return found
 
@@ -249,7 +257,10 @@ def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: Stat
 
 def removers_of(stored: Stored) -> list[bytes]:
     """The devices that only removed something in a pack of several."""
-    found: list[bytes] = msgspec.msgpack.decode(stored.removers, type=list[bytes]) if stored.removers else []
+    try:
+        found: list[bytes] = msgspec.msgpack.decode(stored.removers, type=list[bytes]) if stored.removers else []
+    except msgspec.MsgspecError:
+        return []
     return found
 
 

@@ -29,6 +29,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from heapq import heappop, heappush
 from itertools import chain
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
@@ -526,29 +527,39 @@ def _check_order(parsed: Parsed, known: StateVector) -> None:
     for client, clock, origin_client, origin_clock in parsed.crossings:
         if clock >= reached[client] and origin_clock >= reached.get(origin_client, MAX_CLOCK):
             needs.setdefault(client, []).append((clock, origin_client, origin_clock))
-    waiting = {client: iter(sorted(items)) for client, items in needs.items()}
     for client, (_, stop) in parsed.sections.items():
-        if client not in waiting:
+        if client not in needs:
             reached[client] = max(reached[client], stop)
-    heads = {client: next(items) for client, items in waiting.items()}
-    while heads:
-        stuck = True
-        for client in list(heads):
-            while client in heads:
-                clock, origin_client, origin_clock = heads[client]
-                if reached[origin_client] <= origin_clock:
-                    if reached[client] < clock:
-                        reached[client], stuck = clock, False
-                    break
-                stuck = False
-                following = next(waiting[client], None)
-                if following is None:
-                    del heads[client]
-                    reached[client] = max(reached[client], parsed.sections[client][1])
-                else:
-                    heads[client] = following
-        if stuck and heads:
-            client, (clock, origin_client, origin_clock) = next(iter(heads.items()))
+    _place_all(parsed, needs, reached)
+
+
+def _place_all(parsed: Parsed, needs: dict[int, list[tuple[int, int, int]]], reached: dict[int, int]) -> None:
+    """Go on with each client as far as what it needs is there; who is reached wakes those that wait for it.
+
+    Args:
+        needs: of a client, which of its clocks needs which client up to which clock.
+        reached: up to where the operations of each client are there.
+    """
+    waiting: dict[int, list[tuple[int, int]]] = {}  # by the client that is needed: clock and who waits
+    left = {client: sorted(items, reverse=True) for client, items in needs.items()}
+    ready = list(left)
+    while ready:
+        client = ready.pop()
+        items = left[client]
+        while items and reached[items[-1][1]] > items[-1][2]:
+            items.pop()
+        if items:
+            clock, origin_client, origin_clock = items[-1]
+            heappush(waiting.setdefault(origin_client, []), (origin_clock, client))
+        else:
+            clock = parsed.sections[client][1]
+        reached[client] = max(reached[client], clock)
+        heap = waiting.get(client, [])
+        while heap and heap[0][0] < reached[client]:
+            ready.append(heappop(heap)[1])
+    for client, items in left.items():
+        if items:
+            clock, origin_client, origin_clock = items[-1]
             raise InvalidUpdate(
                 f"item {clock} of client {client} waits for {origin_clock} of {origin_client}, which waits for it"
             )

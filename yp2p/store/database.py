@@ -44,6 +44,7 @@ import trio
 from yp2p.errors import DamagedError, YpError
 from yp2p.machine import Patience, low_room
 from yp2p.store import tables
+from yp2p.store.soundness import set_damaged_aside
 from yp2p.store.sql import Read, Statement
 from yp2p.store.tables import room
 
@@ -52,7 +53,7 @@ log = structlog.get_logger()
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
 _CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
 MIGRATIONS = tuple(f"migrate_{number}_to_{number + 1}.sql" for number in range(1, SCHEMA_VERSION))
 
@@ -156,6 +157,9 @@ class Database:
         with ExitStack() as refused:  # closes what was opened of a store that cannot be used
             self._write = refused.enter_context(closing(_connect(path)))
             self._prepare()
+            self.aside = set_damaged_aside(self._write)
+            for found in self.aside:
+                log.warning("stored_rows_set_aside", table=found.table, rows=found.count, advice=str(found))
             if make_room:
                 self._make_room()
             self._read = refused.enter_context(closing(_connect(path)))
@@ -431,6 +435,7 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")  # a row that is no text must not hide others
     try:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     except BaseException:

@@ -40,7 +40,8 @@ CREATE TABLE log (
     document BLOB NOT NULL,
     origin   BLOB NOT NULL,            -- device it came from; empty for our own
     received REAL NOT NULL,
-    data     BLOB NOT NULL
+    data     BLOB NOT NULL,
+    crc      INTEGER NOT NULL DEFAULT -1  -- the checksum of data; -1: written before there was one
 ) STRICT;
 CREATE INDEX log_document ON log (folder, document, seq);
 
@@ -209,3 +210,10 @@ CREATE TABLE rules (
     folder BLOB PRIMARY KEY,
     agreed BLOB NOT NULL               -- in the syntax of .yp2pignore
 ) STRICT, WITHOUT ROWID;
+
+-- Rows that could not be read at a start, each as what an INSERT would put back: nobody reads them, and nothing is lost.
+CREATE TABLE aside (
+    id  INTEGER PRIMARY KEY,
+    at  REAL NOT NULL,                 -- seconds since 1970
+    row TEXT NOT NULL
+) STRICT;

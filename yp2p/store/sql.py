@@ -9,3 +9,5 @@ from typing import Any
 Statement = tuple[str, Sequence[Any]]
 # Reads what is committed: `Database.rows`, or what `Database.reader` gives to a thread.
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+# Rows, versions and notices are numbered one by one: no store comes near it, and one more is still a number for SQLite.
+LAST = 1 << 62

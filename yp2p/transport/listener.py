@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from yp2p.errors import ListenError, PeerFault
+from yp2p.errors import ListenError, PeerFault, YpError
 from yp2p.identity import Identity
 from yp2p.transport.half_open import HalfOpen, Place
 from yp2p.transport.handshake import (
@@ -124,6 +124,15 @@ class Listener:
         await trio.serve_listeners(self._connection, listeners)
 
     async def _connection(self, stream: trio.SocketStream) -> None:
+        """Serve whoever connected. The last catch: what is wrong with one connection is wrong with no other."""
+        try:
+            await self._serve(stream)
+        except* YpError:
+            raise  # the store's
+        except* Exception:
+            log.exception("connection_failed")
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
         try:
             host = str(stream.socket.getpeername()[0])
         except OSError:

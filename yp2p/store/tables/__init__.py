@@ -5,6 +5,7 @@ What the values mean is known to the callers; here they are IDs, numbers and byt
 """
 
 from yp2p.store.tables import (
+    aside,
     base,
     chunks,
     day,
@@ -28,6 +29,6 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "last_run", "log", "notice",
-    "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "last_run", "log",
+    "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip

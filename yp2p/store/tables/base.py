@@ -7,6 +7,9 @@ from typing import Any
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(folder) = 16 AND length(entry) = 16 AND length(document) = 16 AND is_state(base_state)"
+
 
 def save(folder: FolderID, entry: EntryID, at: float, document: DocumentID, state: bytes, content: bytes) -> Statement:
     """Args: `at` in seconds since 1970; `content` is the hash."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(hash) = 32 AND size >= 0 AND length(hashes) % 32 = 0"
+
 
 def save(blob: bytes, size: int, hashes: bytes) -> Statement:
     """Args: `blob` is its hash; `hashes` one after the other, 32 bytes each."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"is_text(CAST(day AS BLOB)) AND day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND seq BETWEEN 0 AND {LAST}"
+)
 
 
 def insert(day: str, seq: int) -> Statement:

@@ -7,6 +7,9 @@ from typing import Any
 from yp2p.identity import DeviceID
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(id) = 32 AND is_text(CAST(name AS BLOB)) AND is_text(CAST(host AS BLOB)) AND port BETWEEN 0 AND 65535"
+
 
 def save(device: DeviceID, name: str, host: str, port: int, seen: float) -> Statement:
     """Args: `host` and `port`, where it was reached last, and when, in seconds since 1970."""

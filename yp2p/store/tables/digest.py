@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from yp2p.identity import DocumentID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"seq BETWEEN 0 AND {LAST} AND length(folder) = 16 AND length(document) = 16 AND length(version) = 32 "
+    "AND length(content) = 32 AND is_vector(clocks)"
+)
 
 
 def save(folder: FolderID, document: DocumentID, version: bytes, content: bytes, clocks: bytes, seq: int) -> Statement:

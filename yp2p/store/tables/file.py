@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    "length(folder) = 16 AND length(entry) = 16 AND length(document) = 16 AND is_path(path) "
+    f"AND base_seq BETWEEN 0 AND {LAST} AND mode BETWEEN 0 AND 3 AND kind BETWEEN 1 AND 4 "
+    "AND own IN (0, 1) AND sight IN (0, 1, 2) AND (kind != 1 OR is_state(base_state))"
+)
 
 
 def save(

@@ -7,6 +7,13 @@ from typing import Any
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    "length(id) = 16 AND length(founder) = 32 AND is_text(CAST(label AS BLOB)) "
+    "AND is_text(CAST(root AS BLOB)) AND is_text(CAST(held AS BLOB)) AND root LIKE '/%' "
+    "AND adopted IN (0, 1)"
+)
+
 
 def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: float, *, adopted: bool) -> Statement:
     """Args: `added` in seconds since 1970."""

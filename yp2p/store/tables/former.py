@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    "length(folder) = 16 AND length(entry) = 16 AND length(document) = 16 AND is_path(path) "
+    f"AND base_seq BETWEEN 0 AND {LAST} AND kind BETWEEN 1 AND 4 AND (kind != 1 OR is_state(base_state))"
+)
 
 
 def save(

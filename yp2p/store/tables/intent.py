@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    "length(folder) = 16 AND length(entry) = 16 AND length(document) = 16 AND is_path(path) "
+    f"AND seq BETWEEN 0 AND {LAST} AND is_text(CAST(temporary AS BLOB)) AND temporary LIKE '.yp2p/tmp/%' "
+    "AND mode BETWEEN 0 AND 3 AND kind BETWEEN 1 AND 4"
+)
 
 
 def save(

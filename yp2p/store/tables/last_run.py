@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "is_text(CAST(boot AS BLOB)) AND clean IN (0, 1)"
+
 
 def save(boot: str, *, clean: bool) -> Statement:
     """Args: `boot` is the kernel's boot ID."""

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from yp2p.identity import DocumentID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
 
 # Which packs are read with their rows, as an SQL condition and its parameters.
 ALL: Statement = ("1", ())
 NOTHING: Statement = ("0", ())
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"seq BETWEEN 1 AND {LAST} AND length(folder) = 16 AND length(document) = 16 AND length(origin) IN (0, 32) "
+    "AND (crc = -1 OR crc = crc_of(data))"
+)
+
+# What the IDs of the documents of a manifest begin with.
+MANIFEST_PREFIX = b"yp2p-manifest"
+
+
+def crc_of(data: bytes) -> int:
+    """The checksum of an update."""
+    return zlib.crc32(data)
+
+
+def follows_damaged(damaged: str) -> str:
+    """Which rows are set aside where some fulfil a condition: the whole text, or what follows in a manifest."""
+    same = "d.folder = log.folder AND d.document = log.document"
+    first = f"SELECT min(seq) FROM log d WHERE {same} AND d.seq IN (SELECT seq FROM log WHERE {damaged})"
+    of_manifest = f"hex(document) LIKE '{MANIFEST_PREFIX.hex().upper()}%'"
+    return f"coalesce(CASE WHEN {of_manifest} THEN seq >= ({first}) ELSE ({first}) IS NOT NULL END, 0)"
+
+
+def without_rows(table: str) -> str:
+    """Forget what a table says of documents that the log has not any more."""
+    missing = f"SELECT 1 FROM log l WHERE l.folder = {table}.folder AND l.document = {table}.document"
+    only_texts = "kind = 1 AND " if table in ("file", "former") else ""
+    return f"DELETE FROM {table} WHERE {only_texts}NOT EXISTS ({missing})"
 
 
 def around(seq: int) -> Statement:
@@ -37,14 +67,15 @@ def last_seq(read: Read) -> int:
 
 
 def insert(seq: int, folder: FolderID, document: DocumentID, origin: bytes, received: float, data: bytes) -> Statement:
-    return ("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (seq, folder, document, origin, received, data))
+    row = (seq, folder, document, origin, received, data, crc_of(data))
+    return ("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def join(folder: FolderID, document: DocumentID, first: int, last: int, data: bytes, origin: bytes) -> list[Statement]:
     """The row `last` becomes the sum of itself and those from `first` on."""
     return [
         ("DELETE FROM log WHERE folder = ? AND document = ? AND seq >= ? AND seq < ?", (folder, document, first, last)),
-        ("UPDATE log SET data = ?, origin = ? WHERE seq = ?", (data, origin, last)),
+        ("UPDATE log SET data = ?, origin = ?, crc = ? WHERE seq = ?", (data, origin, crc_of(data), last)),
     ]
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from yp2p.identity import EntryID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"id BETWEEN 1 AND {LAST} AND length(folder) = 16 AND length(entry) = 16 "
+    "AND is_text(CAST(kind AS BLOB)) AND is_text(CAST(text AS BLOB)) AND is_path(path)"
+)
 
 
 def insert(

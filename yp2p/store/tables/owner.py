@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(device) = 32"
+
 
 def read_owner(read: Read) -> bytes | None:
     rows = read("SELECT device FROM owner", ())

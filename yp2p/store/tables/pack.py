@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from yp2p.identity import DocumentID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"length(folder) = 16 AND length(document) = 16 AND seq <= {LAST} AND first BETWEEN 1 AND seq AND alike IN (0, 1)"
+)
 
 
 def insert(

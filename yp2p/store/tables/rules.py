@@ -5,6 +5,9 @@ from __future__ import annotations
 from yp2p.identity import FolderID
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(folder) = 16"
+
 
 def save_agreed(folder: FolderID, text: str) -> Statement:
     """Args: `text` may have surrogate escapes, as file names do."""

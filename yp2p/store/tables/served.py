@@ -7,6 +7,9 @@ from typing import Any
 from yp2p.identity import DocumentID, FolderID
 from yp2p.store.sql import Read, Statement
 
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = "length(folder) = 16 AND length(document) = 16 AND is_path(path)"
+
 
 def insert(folder: FolderID, path: bytes, document: DocumentID) -> Statement:
     return ("INSERT OR IGNORE INTO served VALUES (?, ?, ?)", (folder, path, document))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yp2p.identity import DocumentID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
 
 UNDO, REDO, SPENT = 0, 1, 2
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = f"seq BETWEEN 1 AND {LAST} AND length(folder) = 16 AND length(document) = 16 AND stack IN (0, 1, 2)"
 
 
 def insert(seq: int, folder: FolderID, document: DocumentID, group: int, at: float, stack: int) -> Statement:

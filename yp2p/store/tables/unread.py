@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from yp2p.identity import EntryID, FolderID
-from yp2p.store.sql import Read, Statement
+from yp2p.store.sql import LAST, Read, Statement
+
+# What every row is that this version wrote (`store/soundness.py`).
+SOUND = (
+    f"length(folder) = 16 AND length(entry) = 16 AND base_seq BETWEEN 0 AND {LAST} AND is_state(base_state) "
+    "AND (before IS NULL OR length(before) = 16)"
+)
 
 
 def save(

@@ -1,0 +1,147 @@
+"""A store of which one thing is damaged: what cannot be read is set aside and told, and everything else works."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, Bridge, open_bridge, replica_like
+from effort import EFFORT
+
+from yp2p.documents.diff import Hunk, hunks
+from yp2p.documents.provider import PeerState
+from yp2p.folder.notices import NoticeKind, Undo
+from yp2p.identity import DocumentID, Identity
+from yp2p.store import tables
+from yp2p.store.database import SCHEMA_VERSION
+from yp2p.trust.membership import Role, sign_statement
+
+FILES = {"a.txt": "one\ntwo\nthree\n", "d/b.txt": "other\n" * 40, "c.md": "# title\n"}
+_BLOB = os.urandom(300_000)
+# What stands in the place of a value of each type.
+_GARBAGE = {
+    "BLOB": ("x''", "x'ff'", "randomblob(33)", "randomblob(length({0}))", "zeroblob(100000)"),
+    "INTEGER": ("-7", "0", "9223372036854775807", "-9223372036854775808"),
+    "TEXT": ("''", "CAST(x'ff00ff' AS TEXT)", "'../../x'"),
+    "REAL": ("-1e300", "1e300", "0"),
+}
+
+
+def _run(test: object, *arguments: object) -> None:
+    trio.run(test, *arguments, clock=trio.testing.MockClock(autojump_threshold=0.01))  # type: ignore[arg-type]
+
+
+async def _settle(bridge: Bridge) -> None:
+    for _ in range(3):
+        await bridge.look()
+        await bridge.render()
+
+
+async def _fill(base: Path) -> None:
+    """A store with a row or more in each table."""
+    directory = base / "dir"
+    for name, text in FILES.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    (directory / "blob").write_bytes(_BLOB)
+    (directory / "link").symlink_to("a.txt")
+    (directory / "empty").mkdir()
+    async with open_bridge(base) as bridge:
+        await _settle(bridge)
+        peer = replica_like(bridge, "a.txt", 77)
+        update = peer.edit(hunks(peer.text(), "one\nTWO\nthree\n"))
+        assert update is not None
+        await bridge.document("a.txt").receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+        await _settle(bridge)
+        folder, database = bridge.folder, bridge.folder.database
+        entry = next(iter(folder.catalogue.entries))
+        undo = Undo.of(DocumentID(bytes(16)), 1, [Hunk(0, 1, "x")])
+        folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, "a.txt", "a text", entry, undo)
+        founder = Identity(bytes(32))
+        statement = sign_statement(founder, folder.id, founder.public, Role.ADMINISTRATOR, 1, "name")
+        state = bridge.document("a.txt").replica.state()
+        document = bridge.document("a.txt").id
+        await database.submit(
+            [
+                tables.owner.insert(founder.device_id),
+                tables.folder.insert(folder.id, "label", "/nowhere", founder.device_id, 0.0, adopted=True),
+                tables.statement.insert(folder.id, statement.encode()),
+                tables.device.save(founder.device_id, "name", "10.0.0.1", 4711, 0.0),
+                tables.start.insert(5, 6, 0.0),
+                tables.last_run.save("boot", clean=False),
+                tables.day.insert("2026-01-01", 1),
+                tables.rules.save_agreed(folder.id, "*.log\n"),
+                tables.served.insert(folder.id, b"a.txt", document),
+                tables.base.save(folder.id, entry, 1e10, document, state, bytes(32)),
+            ]
+        ).wait()
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as base:
+        (Path(base) / "dir").mkdir()
+        _run(_fill, Path(base))
+        yield Path(base)
+
+
+def _damages() -> list[tuple[str, str, str]]:
+    """Table, column, and what is put into it."""
+    connection = sqlite3.connect(":memory:")
+    schema = Path(tables.__file__).parent.parent / "schema.sql"
+    connection.executescript(schema.read_text())
+    found = [
+        (table, column, garbage.format(column))
+        for table in tables.__all__
+        for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})")
+        for garbage in _GARBAGE[kind]
+        if table != "aside"
+    ]
+    return found if EFFORT != "fast" else random.Random(1).sample(found, 40)
+
+
+@pytest.mark.parametrize(("table", "column", "garbage"), _damages())
+def test_one_damaged_row_stops_nothing(filled: Path, table: str, column: str, garbage: str) -> None:
+    async def run(base: Path) -> None:
+        with closing(sqlite3.connect(base / "store")) as store, store:
+            largest = f"SELECT max({column}) FROM {table}"
+            store.execute(f"UPDATE OR IGNORE {table} SET {column} = {garbage} WHERE {column} = ({largest})")
+        async with open_bridge(base) as bridge:
+            await _settle(bridge)
+            (base / "dir" / "c.md").write_text("# title\nand more\n")
+            (base / "dir" / "new.txt").write_text("new\n")
+            await bridge.look()
+            await _settle(bridge)
+            for name, text in {**FILES, "a.txt": "one\nTWO\nthree\n", "c.md": "# title\nand more\n"}.items():
+                assert (base / "dir" / name).read_text() == text, name
+            assert (base / "dir" / "blob").read_bytes() == _BLOB
+            for found in bridge.folder.database.aside:
+                assert found.table == table, "nothing else is set aside"
+                told = [notice for notice in bridge.folder.notices if notice.kind is NoticeKind.SET_ASIDE]
+                assert len(told) == (1 if found.folder == bridge.folder.id else 0)
+        async with open_bridge(base) as bridge:
+            assert bridge.folder.database.aside == [], "it is set aside once"
+
+    with tempfile.TemporaryDirectory(dir=filled.parent) as base:
+        shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
+        _run(run, Path(base))
+
+
+def test_an_honest_store_has_nothing_to_set_aside(filled: Path) -> None:
+    async def run(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            assert bridge.folder.database.aside == []
+            assert bridge.folder.database.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+
+    with tempfile.TemporaryDirectory(dir=filled.parent) as base:
+        shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
+        _run(run, Path(base))

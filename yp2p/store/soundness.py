@@ -1,0 +1,114 @@
+"""What a store holds that no version wrote: it is set aside at the start, and everything else starts.
+
+Each table says what its rows are like (`SOUND` in `store/tables/`). A row that is not like that was damaged on the way
+to the disk, or there, or was written by something else. It is moved to the table `aside`, as the statement that would
+put it back, so nothing is lost; whoever reads the tables afterwards finds only what it can read.
+
+A row of the log has a checksum, because damaged updates can end the process in the library (`documents/replica.py`).
+Of a text the whole log is set aside with it: what follows builds on what is missing. Its file is then one that nothing
+is known of, as in a directory that is joined, and other devices send the text. Of a document of the manifest what
+follows is set aside, and other devices send that.
+
+This is about accidents. Who can write into the store can make it say anything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from yp2p.errors import InvalidUpdate
+from yp2p.protocol.ysync import parse_update, read_state_vector
+from yp2p.store import tables
+from yp2p.store.tables.log import crc_of
+
+_TABLES = [name for name in tables.__all__ if name != "aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Rows of one table that were set aside; `folder` is the one they are of, empty where that is not known."""
+
+    table: str
+    folder: bytes
+    count: int
+
+    def __str__(self) -> str:
+        rows = "a row" if self.count == 1 else f"{self.count} rows"
+        return f"the store has {rows} of the table {self.table!r} that cannot be read; all else is used"
+
+
+def set_damaged_aside(connection: sqlite3.Connection) -> list[SetAside]:
+    """Move the rows that are not sound to `aside`, in one transaction; tells of which tables there were some."""
+    for name, function in _FUNCTIONS.items():
+        connection.create_function(name, 1, function, deterministic=True)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = [aside for name in _TABLES for aside in _set_aside(connection, name, getattr(tables, name).SOUND)]
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return found
+
+
+def _set_aside(connection: sqlite3.Connection, table: str, sound: str) -> list[SetAside]:
+    damaged = f"NOT coalesce(({sound}), 0)"
+    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+    owner = "folder" if "folder" in columns else "id" if table == "folder" else "x''"
+    counts = connection.execute(
+        f"SELECT CASE WHEN length({owner}) = 16 THEN {owner} ELSE x'' END AS f, count(*) FROM {table} WHERE {damaged}"
+        " GROUP BY f"
+    ).fetchall()
+    if not counts:
+        return []
+    condition = tables.log.follows_damaged(damaged) if table == "log" else damaged
+    for sql, parameters in tables.aside.move(table, columns, condition, time.time()):
+        connection.execute(sql, parameters)
+    if table == "log":
+        for name in ("pack", "digest", "step", "base", "former", "file"):
+            connection.execute(tables.log.without_rows(name))
+    return [SetAside(table, folder, count) for folder, count in counts]
+
+
+def _is_text(value: Any) -> bool:
+    """Args: `value` as bytes: what is no UTF-8 cannot be read as text at all."""
+    try:
+        return "\x00" not in _bytes(value).decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _is_path(value: Any) -> bool:
+    """Whether it stays beneath the folder; `.yp2p` itself is no harm."""
+    names = _bytes(value).split(b"/")
+    return b"\x00" not in _bytes(value) and (names == [b""] or not any(name in (b"", b".", b"..") for name in names))
+
+
+def _is_vector(value: Any) -> bool:
+    try:
+        read_state_vector(_bytes(value))
+    except InvalidUpdate:
+        return False
+    return True
+
+
+def _is_state(value: Any) -> bool:
+    """Whether it is nothing, or an update of a text."""
+    try:
+        if value is not None:
+            parse_update(_bytes(value))
+    except InvalidUpdate:
+        return False
+    return True
+
+
+_FUNCTIONS = {
+    "crc_of": crc_of, "is_text": _is_text, "is_path": _is_path, "is_vector": _is_vector, "is_state": _is_state,
+}  # fmt: skip

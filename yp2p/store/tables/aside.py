@@ -1,0 +1,24 @@
+"""Rows that could not be read, out of everybody's way (`store/soundness.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yp2p.store.sql import Statement
+
+SOUND = "1"
+
+
+def move(table: str, columns: Sequence[str], condition: str, at: float) -> list[Statement]:
+    """Move the rows of a table that fulfil a condition, as the statements that would put them back; `at` in seconds
+    since 1970."""
+    values = " || ', ' || ".join(f"quote({_readable(name)})" for name in columns)
+    return [
+        (f"INSERT INTO aside (at, row) SELECT ?, '{table}(' || {values} || ')' FROM {table} WHERE {condition}", (at,)),
+        (f"DELETE FROM {table} WHERE {condition}", ()),
+    ]
+
+
+def _readable(column: str) -> str:
+    """A text that is no UTF-8 could not be read here either."""
+    return f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END"
