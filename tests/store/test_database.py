@@ -33,7 +33,7 @@ async def test_what_is_waited_for_is_durable_and_in_order(tmp_path: Path) -> Non
         assert database.pending().is_done
         seqs = [database.next_seq(), database.next_seq()]
         assert seqs == [1, 2]
-        database.submit([("INSERT INTO log VALUES (2, x'', x'', x'', 0, x'', 0)", ())])
+        database.submit([("INSERT INTO log VALUES (2, zeroblob(16), zeroblob(16), x'', 0, x'', 0)", ())])
     async with open_database(path) as database:
         assert database.next_seq() == 3, "what was submitted last was committed on closing"
     assert path.stat().st_mode & 0o777 == 0o600

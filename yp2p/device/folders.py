@@ -17,7 +17,7 @@ import trio
 
 from yp2p.config import Config
 from yp2p.disk.actor import Disk
-from yp2p.errors import FolderError, MessageFault, YpError
+from yp2p.errors import DamagedError, FolderError, MessageFault, PeerFault, YpError
 from yp2p.files.boot import boot_id
 from yp2p.files.root import Root, force_to_disk
 from yp2p.folder.client_ids import ClientIDs
@@ -109,9 +109,9 @@ class Folders:
                     FolderID(folder), label, Path(root), DeviceID(founder),
                     adopted=bool(adopted), confirmation_reason=reason,
                 )  # fmt: skip
-            except YpError:
-                raise  # the store's
-            except Exception:
+            except Exception as error:
+                if isinstance(error, YpError) and not isinstance(error, PeerFault | DamagedError):
+                    raise  # the store's
                 log.exception("folder_set_aside", folder=label, advice="its files are not touched; share it again")
 
     async def _follow_first_scans(self) -> None:

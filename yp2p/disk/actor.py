@@ -28,7 +28,7 @@ from yp2p.disk.ingest.save_base import WAVE_WAIT_S
 from yp2p.disk.pause import Pause
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
-from yp2p.errors import FolderError, YpError, first_of
+from yp2p.errors import DamagedError, FolderError, PeerFault, YpError, first_of
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.mounts import mounts_below
@@ -128,12 +128,12 @@ class Disk:
             assert isinstance(first, OSError)
             can_be_used, self._gone = False, f"{self._folder.path} cannot be used: {reason(first)}"
             log.debug("folder_failed", folder=self._folder.label, exc_info=first)
+        except* (PeerFault, DamagedError) as failed:
+            can_be_used, self._gone = False, self._fault(failed)
         except* YpError:
             raise  # the store's
         except* Exception as failed:
-            first_fault = first_of(failed)
-            can_be_used, self._gone = False, f"a fault of yp2p's own: {first_fault!r}; it is tried again, see the log"
-            log.exception("folder_failed", folder=self._folder.label)
+            can_be_used, self._gone = False, self._fault(failed)
         finally:
             root.close()
         return can_be_used
@@ -141,6 +141,12 @@ class Disk:
     def _wished_pause(self) -> str:
         path = self._folder.path
         return f"paused by a person: `yp2p folder resume {path}` goes on" if self.pause.is_wanted else ""
+
+    def _fault(self, failed: BaseExceptionGroup[BaseException]) -> str:
+        """The last catch: what is wrong with one folder is wrong with no other."""
+        first = first_of(failed)
+        log.error("folder_failed", folder=self._folder.label, exc_info=first)
+        return f"{self._folder.path} waits for a fault of yp2p to be mended: {first!r}; it is tried again"
 
     def _pause(self, reason: str) -> None:
         if self._folder.state.problem != reason:

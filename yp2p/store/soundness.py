@@ -58,10 +58,7 @@ def _set_aside(connection: sqlite3.Connection, table: str, sound: str) -> list[S
     damaged = f"NOT coalesce(({sound}), 0)"
     columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
     owner = "folder" if "folder" in columns else "id" if table == "folder" else "x''"
-    counts = connection.execute(
-        f"SELECT CASE WHEN length({owner}) = 16 THEN {owner} ELSE x'' END AS f, count(*) FROM {table} WHERE {damaged}"
-        " GROUP BY f"
-    ).fetchall()
+    counts = connection.execute(tables.aside.counts(table, owner, damaged)).fetchall()
     if not counts:
         return []
     condition = tables.log.follows_damaged(damaged) if table == "log" else damaged

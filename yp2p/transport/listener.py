@@ -7,9 +7,10 @@ import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 import trio
 
-from yp2p.errors import ListenError, PeerFault, YpError
+from yp2p.errors import ListenError, PeerFault, YpError, first_of
 from yp2p.identity import Identity
 from yp2p.transport.half_open import HalfOpen, Place
 from yp2p.transport.handshake import (
@@ -21,6 +22,8 @@ from yp2p.transport.handshake import (
 )
 from yp2p.transport.link import Link, LinkClosed, confirm, keep_alive
 from yp2p.transport.refusals import Refusals
+
+log = structlog.get_logger()
 
 _BACKLOG = 64
 
@@ -127,6 +130,8 @@ class Listener:
         """Serve whoever connected. The last catch: what is wrong with one connection is wrong with no other."""
         try:
             await self._serve(stream)
+        except* PeerFault as fault:
+            self._refusals.note(str(first_of(fault)))
         except* YpError:
             raise  # the store's
         except* Exception:

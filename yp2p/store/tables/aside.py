@@ -9,6 +9,12 @@ from yp2p.store.sql import Statement
 SOUND = "1"
 
 
+def counts(table: str, owner: str, condition: str) -> str:
+    """Reads the folders that the rows of a table which fulfil a condition are of, as far as they say, and how many."""
+    folder = f"CASE WHEN length({owner}) = 16 THEN {owner} ELSE x'' END"
+    return f"SELECT {folder} AS f, count(*) FROM {table} WHERE {condition} GROUP BY f"
+
+
 def move(table: str, columns: Sequence[str], condition: str, at: float) -> list[Statement]:
     """Move the rows of a table that fulfil a condition, as the statements that would put them back; `at` in seconds
     since 1970."""

@@ -7,7 +7,7 @@ from typing import Any
 from yp2p.store.sql import Read, Statement
 
 # What every row is that this version wrote (`store/soundness.py`).
-SOUND = "client > 0 AND fork > 0"
+SOUND = "client >= 0 AND fork >= 0"
 
 
 def insert(client: int, fork: int, started: float) -> Statement:
