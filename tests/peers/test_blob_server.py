@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import open_bridge
+from bridge import PEER, open_bridge
 
 from yp2p.identity import EntryID
 from yp2p.peers.blob_transfer import BlobFetcher, BlobServer
@@ -77,7 +77,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             blob = blob_hash(len(data), [chunk_hash(data)])
             folder.files.blobs.want(wanted, Content.blob(blob, len(data), Mode.PLAIN, 1))
             asked: Any = _Link()
-            fetcher = BlobFetcher(folder, asked)
+            fetcher = BlobFetcher(folder, asked, PEER)
             nursery.start_soon(fetcher.run)
             fetcher.wake()
             await trio.testing.wait_all_tasks_blocked(0.01)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import Bridge, open_bridge
+from bridge import PEER, Bridge, open_bridge
 
 from yp2p.documents.manifest import Change
 from yp2p.identity import EntryID
@@ -45,7 +45,7 @@ async def _transfer(one: Bridge, two: Bridge, name: str) -> list[int]:
     await two.folder.catalogue.write([Change(_ENTRY, name, content)]).wait()
     asking: Any = _Link()
     answering: Any = _Link()
-    fetcher = BlobFetcher(two.folder, asking)
+    fetcher = BlobFetcher(two.folder, asking, PEER)
     give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](8)
     asking.deliver, answering.deliver = give.send, fetcher.deliver
     async with trio.open_nursery() as nursery:

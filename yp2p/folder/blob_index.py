@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from yp2p.identity import EntryID
@@ -13,13 +14,15 @@ from yp2p.protocol.entries import Content
 class BlobIndex:
     """Blobs by their hash, and by the entries that have or want them.
 
-    A blob that is wanted is fetched by one session (`fetching`), is then complete under a name in `.yp2p/tmp`
-    (`downloaded`), is put in place for one entry (`installing`), and is copied from there for others.
+    A blob that is wanted is fetched (`fetching`), by one session or several (`claims.py`), is then complete under a
+    name in `.yp2p/tmp` (`downloaded`), is put in place for one entry (`installing`), and is copied from there for
+    others.
     """
 
     wanted: dict[EntryID, Content] = field(default_factory=dict)  # live entries whose file has not this content
     downloaded: dict[bytes, str] = field(default_factory=dict)
-    fetching: set[bytes] = field(default_factory=set)
+    writing: set[bytes] = field(default_factory=set)  # those that are being written whole right now
+    _fetching: Counter[bytes] = field(default_factory=Counter)
     installing: set[bytes] = field(default_factory=set)
     wanted_bytes: int = 0
     garbage: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
@@ -39,6 +42,20 @@ class BlobIndex:
             self.wanted_bytes += content.size
             self._wanting.setdefault(content.hash, set()).add(entry)
             self.garbage.discard(content.hash)
+
+    @property
+    def fetching(self) -> Set[bytes]:
+        """The blobs that some session is fetching."""
+        return self._fetching.keys()
+
+    def begin_fetch(self, blobs: Iterable[bytes]) -> None:
+        self._fetching.update(blobs)
+
+    def end_fetch(self, blobs: Iterable[bytes]) -> None:
+        for blob in blobs:
+            self._fetching[blob] -= 1
+            if not self._fetching[blob]:
+                del self._fetching[blob]
 
     def start_over(self) -> None:
         """Nothing is known of what lies in `.yp2p/tmp`: it is looked at anew."""

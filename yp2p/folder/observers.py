@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from yp2p.folder.claims import Claims
+from yp2p.folder.long_blobs import LongBlob
 from yp2p.folder.quarantine import Quarantine
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import BothChanged
@@ -28,19 +30,23 @@ class Session(Protocol):
 
     def fetch(self) -> None: ...
 
+    def pull(self) -> None: ...
+
     def both_changed(self, message: BothChanged) -> None: ...
 
 
 class Observers:
     """The sessions of one folder, by peer, and what they have to know of one another.
 
-    `pulling` are the documents that some session is fetching, so that no other does.
+    `document_claims` and `blob_claims` say who was asked for what; `long_blobs` are being put together from chunks.
     """
 
     def __init__(self) -> None:
         self.sessions: dict[DeviceID, Session] = {}
         self.quarantine = Quarantine()
-        self.pulling: set[DocumentID] = set()
+        self.document_claims = Claims()
+        self.blob_claims = Claims()
+        self.long_blobs: dict[bytes, LongBlob] = {}
 
     def is_compared(self) -> bool:
         """Whether some peer is linked, and all that are have been compared with."""
@@ -65,6 +71,12 @@ class Observers:
         """Some blob is wanted, or wanted again."""
         for session in self.sessions.values():
             session.fetch()
+
+    def pull(self, *, but: DeviceID) -> None:
+        """Some documents are not left to the session with this peer any more."""
+        for device, session in self.sessions.items():
+            if device != but:
+                session.pull()
 
     def both_changed(self, message: BothChanged) -> None:
         """Tell those who made one of the versions of a place that was changed apart."""

@@ -18,7 +18,7 @@ Theory of operation
 
 Invariants
     * At most `_WINDOW` requests are open, so answers never fill the inbox.
-    * One session fetches a blob at a time.
+    * Of two answers to one question the first is written; the same blob is not written by two at a time.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from __future__ import annotations
 import errno
 import heapq
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
 from yp2p.files.blobs import Assembly, ChunkRange, WholeBlob, name_of, read_chunks, write_blobs
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.root import Root
+from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
+from yp2p.folder.long_blobs import CHUNKS_IN_REQUEST, LongBlob
 from yp2p.folder.records import save_chunks
-from yp2p.identity import EntryID
+from yp2p.identity import DeviceID, EntryID
 from yp2p.machine import low_room
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash, chunk_size, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Kind
@@ -54,7 +56,6 @@ _REQUEST_LIMIT_S = 60.0
 _SLOWEST = 64 << 10
 # Requests that are open at a time, and chunks in each: 12 MiB on their way keep a fast link busy.
 _WINDOW = 3
-_CHUNKS_IN_REQUEST = 16
 # Blobs of one chunk in a request, and their bytes.
 _BATCH = 512
 _BATCH_BYTES = 4 << 20
@@ -159,9 +160,11 @@ class BlobServer:
 class BlobFetcher:
     """Fetches the blobs that one folder lacks from one peer. `run` does the work, `deliver` takes the answers."""
 
-    def __init__(self, folder: Folder, link: Link) -> None:
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID) -> None:
         self._folder = folder
         self._link = link
+        self._peer = peer
+        self._claims = folder.observers.blob_claims
         self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
         self._blobs = folder.files.blobs
         self._work = trio.Event()
@@ -181,14 +184,17 @@ class BlobFetcher:
 
     async def run(self) -> None:
         while True:
-            with trio.move_on_at(min(self._not_before.values(), default=math.inf)):
+            lapse_at = self._claims.next_lapse(self._peer, trio.current_time())
+            with trio.move_on_at(min(lapse_at, *self._not_before.values(), math.inf)):
                 await self._work.wait()
             self._work = trio.Event()
             while self._folder.state.pause_reason:
                 await self._folder.state.changed.wait()
-            while wanted := self._next():
+            while wanted := await self._next_in_turn():
                 blobs = {content.hash for content, _ in wanted}
-                self._blobs.fetching |= blobs
+                size = sum(content.size for content, _ in wanted) if len(wanted) > 1 else 0
+                self._claims.take(blobs, self._peer, trio.current_time(), size=size)
+                self._blobs.begin_fetch(blobs)
                 self._is_asking = True
                 try:
                     with trio.fail_after(_REQUEST_LIMIT_S + sum(content.size for content, _ in wanted) / _SLOWEST):
@@ -199,11 +205,20 @@ class BlobFetcher:
                     self._ask_later(blobs)
                 finally:
                     self._is_asking = False
-                    for blob in blobs:
+                    self._claims.release(blobs, self._peer)
+                    self._blobs.end_fetch(blobs)
+                    for blob in blobs - self._blobs.fetching:
                         self._folder.state.progress.arrived.pop(blob, None)
-                    self._blobs.fetching -= blobs
                     for session in self._folder.observers.sessions.values():
                         session.fetch()  # they left these blobs to this one
+
+    async def _next_in_turn(self) -> list[tuple[Content, EntryID]]:
+        """What to ask for next; who let requests run out is asked after the others had time to be."""
+        wanted = self._next()
+        if wanted and self._claims.is_late(self._peer) and len(self._folder.observers.sessions) > 1:
+            await trio.sleep(PATIENCE_S)
+            wanted = self._next()
+        return wanted
 
     def _ask_later(self, blobs: Iterable[bytes]) -> None:
         self._not_before.update(dict.fromkeys(blobs, trio.current_time() + _RETRY_S))
@@ -232,6 +247,7 @@ class BlobFetcher:
             return []
         small: dict[bytes, tuple[Content, EntryID]] = {}
         long: list[tuple[Content, EntryID]] = []
+        begun: list[tuple[Content, EntryID]] = []
         available: list[EntryID] = []
         size, now = 0, trio.current_time()
         for blob in [blob for blob, at in self._not_before.items() if at <= now]:
@@ -240,7 +256,11 @@ class BlobFetcher:
             blob = content.hash
             if blobs.file_with(blob) is not None or blob in blobs.downloaded:
                 available.append(entry)
-            elif blob in blobs.fetching or blob in blobs.installing or self._not_before.get(blob, 0.0) > now:
+            elif blob in blobs.installing or self._not_before.get(blob, 0.0) > now:
+                continue
+            elif blob in self._folder.observers.long_blobs:
+                begun = begun or [(content, entry)]
+            elif self._claims.is_held(blob, self._peer, now):
                 continue
             elif chunk_count(content.size) > 1:
                 long = long or [(content, entry)]
@@ -250,7 +270,7 @@ class BlobFetcher:
                 if len(small) >= _BATCH or size >= _BATCH_BYTES:
                     break
         folder.render_queue.want_unless_resting(available)
-        return list(small.values()) or long
+        return list(small.values()) or long or begun
 
     async def _reply(self) -> ChunkHashes | Chunks:
         """Raises trio.TooSlowError, and _Paused: what came is not to be written."""
@@ -258,14 +278,15 @@ class BlobFetcher:
             reply = await self._replies.receive()
         if self._folder.state.pause_reason:
             raise _Paused
+        self._claims.heard(self._peer, trio.current_time())
         return reply
 
     # --- blobs of one chunk -------------------------------------------------------------------------------------
 
     async def _fetch_small(self, wanted: list[tuple[Content, EntryID]]) -> None:
         waiting = {content.hash: self._path_of(entry) for content, entry in wanted}
-        here = await trio.to_thread.run_sync(self._write_holes, [content for content, _ in wanted], waiting)
-        self._came(here)
+        here = self._holes([content for content, _ in wanted])
+        await self._take_small([WholeBlob(blob, bytes(size), waiting[blob]) for blob, size in here.items()])
         for blob in here:
             del waiting[blob]
         if waiting:
@@ -285,14 +306,35 @@ class BlobFetcher:
                 waiting.pop(blob, None)
             self._ask_later({blob for blob, _ in came} - {blob.hash for blob in good})
             self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
-            await trio.to_thread.run_sync(self._write, good)
-            self._came([blob.hash for blob in good])
+            await self._take_small(good)
+        self._claims.answered(self._peer)
 
-    def _write_holes(self, contents: list[Content], path_of: dict[bytes, str]) -> list[bytes]:
-        """Write those that are nothing but NUL bytes, which need not be asked for; gives their hashes."""
-        nul = [content for content in contents if content.hash == blob_hash(content.size, [nul_hash(content.size)])]
-        self._write([WholeBlob(content.hash, bytes(content.size), path_of[content.hash]) for content in nul])
-        return [content.hash for content in nul]
+    async def _take_small(self, blobs: list[WholeBlob]) -> None:
+        """Write blobs that came, but for those that came from another peer meanwhile."""
+        index = self._blobs
+        news = [
+            blob for blob in blobs
+            if index.who_wants([blob.hash])
+            and not (blob.hash in index.writing or blob.hash in index.downloaded or blob.hash in index.installing)
+        ]  # fmt: skip
+        hashes = {blob.hash for blob in news}
+        if not hashes:
+            return
+        # no await: what is being written is written by one, and may be in its place right after that
+        index.writing |= hashes
+        try:
+            await trio.to_thread.run_sync(self._write, news)
+        finally:
+            index.writing -= hashes
+        self._came(list(hashes))
+
+    def _holes(self, contents: list[Content]) -> dict[bytes, int]:
+        """The sizes of those that are nothing but NUL bytes, by hash: they need not be asked for."""
+        return {
+            content.hash: content.size
+            for content in contents
+            if content.hash == blob_hash(content.size, [nul_hash(content.size)])
+        }
 
     def _path_of(self, entry: EntryID) -> str:
         """Where an entry is to be put; in the root where that is not known any more."""
@@ -316,30 +358,69 @@ class BlobFetcher:
     # --- longer ones --------------------------------------------------------------------------------------------
 
     async def _fetch_long(self, content: Content, entry: EntryID) -> None:
-        folder, blob = self._folder, content.hash
+        blob = content.hash
         hashes = await self._hashes_of(content)
         if not hashes:
             self._ask_later([blob])
             return
-        await trio.to_thread.run_sync(self._check_room, content, hashes)
-        root = Root(folder.path)
-        try:
-            assembly = Assembly(root, blob, content.size, hashes, self._path_of(entry))
-            try:
-                await trio.to_thread.run_sync(assembly.find)
-                await self._copy_alike(content, entry, assembly)
-                folder.state.progress.arrived[blob] = content.size - assembly.missing_bytes
-                is_whole = await self._assemble(blob, assembly)
-                if is_whole:
-                    await trio.to_thread.run_sync(assembly.force)
-            finally:
-                assembly.close()
-        finally:
-            root.close()
-        if is_whole:
-            self._came([blob])
-        else:
+        async with self._shared(content, entry, hashes) as shared:
+            self._claims.release([blob], self._peer)  # from here on chunks are claimed
+            is_lacking = await self._assemble(shared)
+        if is_lacking:
             self._ask_later([blob])
+        elif not shared.is_complete:
+            now = trio.current_time()  # others were asked for what is left
+            self._not_before[blob] = min(self._claims.next_lapse(self._peer, now), now + _RETRY_S)
+
+    @asynccontextmanager
+    async def _shared(self, content: Content, entry: EntryID, hashes: list[bytes]) -> AsyncIterator[LongBlob]:
+        """Take part in putting a blob together, or begin with it. Raises OSError, _Paused."""
+        begun, blob = self._folder.observers.long_blobs, content.hash
+        shared = begun.get(blob)
+        is_first = shared is None
+        if shared is None:
+            await trio.to_thread.run_sync(self._check_room, content, hashes)
+            shared = begun.get(blob)
+            is_first = shared is None
+        if shared is None:
+            root = Root(self._folder.path)
+            try:
+                shared = LongBlob(blob, root, Assembly(root, blob, content.size, hashes, self._path_of(entry)))
+            except OSError:
+                root.close()
+                raise
+            begun[blob] = shared
+        shared.users += 1
+        try:
+            if is_first:
+                await self._find(content, entry, shared)
+            await shared.ready.wait()
+            yield shared
+        finally:
+            shared.users -= 1
+            has_failed = is_first and not shared.ready.is_set()
+            if (has_failed or not shared.users) and begun.get(blob) is shared:
+                del begun[blob]  # somebody begins again
+            if has_failed:
+                shared.ready.set()  # nothing is left to ask for
+            if not shared.users:
+                shared.close()
+
+    async def _find(self, content: Content, entry: EntryID, shared: LongBlob) -> None:
+        """Take what is here already of a blob."""
+        assembly = shared.assembly
+        await trio.to_thread.run_sync(assembly.find)
+        await self._copy_alike(content, entry, assembly)
+        self._folder.state.progress.arrived[content.hash] = content.size - assembly.missing_bytes
+        shared.begin()
+        if not shared.left:
+            await self._complete(shared)
+
+    async def _complete(self, shared: LongBlob) -> None:
+        """The last chunk was written."""
+        await trio.to_thread.run_sync(shared.assembly.force)
+        shared.completed()
+        self._came([shared.blob])
 
     async def _copy_alike(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
         """Take the chunks that files here have: the one that is replaced, and the one that shares most with it."""
@@ -394,26 +475,64 @@ class BlobFetcher:
         folder.database.submit([tables.chunks.save(blob, content.size, b"".join(hashes))])
         return hashes
 
-    async def _assemble(self, blob: bytes, assembly: Assembly) -> bool:
-        """Ask for what is missing, some requests ahead; tells whether the blob is whole."""
-        requests = _runs(sorted(assembly.missing))
+    async def _assemble(self, shared: LongBlob) -> bool:
+        """Ask for what is left, some requests ahead, until nothing is; tells whether the peer lacks it.
+
+        Others ask their peers for other chunks.
+        """
         open_chunks: set[int] = set()
         came: list[tuple[int, bytes]] = []
-        while True:
-            if not self._blobs.who_wants([blob]):
-                requests = iter(())  # nobody wants it any more
-            # More is asked for before what came is written: the peer is not to wait for our disk.
-            while len(open_chunks) <= (_WINDOW - 1) * _CHUNKS_IN_REQUEST and (request := next(requests, None)):
-                await self._link.send(Fetch(self._folder.id, ((blob, *request),)))
-                open_chunks.update(range(request[0], sum(request)))
-            if came and not await trio.to_thread.run_sync(assembly.put_all, came):
-                requests = iter(())  # the peer has another version by now; take what is on its way
-            if not open_chunks:
-                return not assembly.missing
-            came = [chunk for reply in await self._replies_now() for chunk in _chunks_of(blob, reply, open_chunks)]
-            open_chunks.difference_update(index for index, _ in came)
-            size = sum(len(data) for _, data in came)
-            self._folder.state.progress.chunks_came(blob, size, trio.current_time())
+        is_lacking = False
+        try:
+            while not shared.is_complete:
+                is_wanted = bool(self._blobs.who_wants([shared.blob])) and not is_lacking
+                # More is asked for before what came is written: the peer is not to wait for our disk.
+                while is_wanted and len(open_chunks) <= (_WINDOW - 1) * CHUNKS_IN_REQUEST:
+                    ahead = (len(open_chunks) + CHUNKS_IN_REQUEST) * CHUNK_BYTES
+                    request = shared.claim(self._peer, self._claims, trio.current_time(), ahead)
+                    if request is None:
+                        break
+                    open_chunks.update(range(request[0], sum(request)))
+                    await self._link.send(Fetch(self._folder.id, ((shared.blob, *request),)))
+                if came:
+                    is_lacking |= not await self._take_chunks(shared, came)  # then it has another version by now
+                    if not open_chunks and not is_lacking:
+                        self._claims.answered(self._peer)
+                if shared.is_complete or not open_chunks:
+                    break
+                came = await self._chunks(shared, open_chunks)
+                open_chunks.difference_update(index for index, _ in came)
+        finally:
+            self._claims.release(map(shared.key, open_chunks), self._peer)
+        return is_lacking
+
+    async def _chunks(self, shared: LongBlob, wanted: set[int]) -> list[tuple[int, bytes]]:
+        """The next chunks that come; none where another session completes the blob meanwhile."""
+        came: list[tuple[int, bytes]] = []
+        with shared.waiting() as scope:
+            try:
+                came = [
+                    chunk for reply in await self._replies_now() for chunk in _chunks_of(shared.blob, reply, wanted)
+                ]
+            finally:
+                shared.stopped_waiting(scope)
+        return came
+
+    async def _take_chunks(self, shared: LongBlob, came: list[tuple[int, bytes]]) -> bool:
+        """Write chunks; False when one is not what belongs there."""
+        async with shared.writing:
+            if shared.is_complete:
+                return True
+            news = [(index, data) for index, data in came if index in shared.left]
+            is_good = await trio.to_thread.run_sync(shared.assembly.put_all, news)
+            written = [(index, data) for index, data in news if index not in shared.assembly.missing]
+            shared.left.difference_update(index for index, _ in written)
+            size = sum(len(data) for _, data in written)
+            self._folder.state.progress.chunks_came(shared.blob, size, trio.current_time())
+            if not shared.left:
+                await self._complete(shared)
+        self._claims.release((shared.key(index) for index, _ in came), self._peer)
+        return is_good
 
     async def _replies_now(self) -> list[ChunkHashes | Chunks]:
         """The next reply, and those that came with it: a worker thread is worth while for several."""
@@ -432,12 +551,3 @@ def _chunks_of(blob: bytes, reply: ChunkHashes | Chunks, wanted: set[int]) -> li
 def _are_of(content: Content, hashes: list[bytes]) -> bool:
     """Whether these are the hashes of the chunks of a blob."""
     return len(hashes) == chunk_count(content.size) and blob_hash(content.size, hashes) == content.hash
-
-
-def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
-    """Runs of neighbours as first and count, each of at most a request's length."""
-    start = 0
-    for at in range(1, len(indices) + 1):
-        if at == len(indices) or indices[at] != indices[at - 1] + 1 or at - start == _CHUNKS_IN_REQUEST:
-            yield indices[start], at - start
-            start = at

@@ -1,4 +1,7 @@
-"""Pulls: getting the documents that the manifest names and that are not here, many in one message."""
+"""Pulls: getting the documents that the manifest names and that are not here, many in one message.
+
+What another peer was asked for is left to it as long as it answers (`folder/claims.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import trio
 
 from yp2p.documents.text import TextReplica, imported
 from yp2p.errors import DocumentPoisoned
+from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import check_in_slices
 from yp2p.identity import DeviceID, DocumentID
@@ -33,21 +37,30 @@ class Pulls:
         self._lacking.clear()
 
     async def missing(self) -> None:
-        """Pull what the manifest names and nobody is pulling already, batch by batch."""
-        pulling = self._folder.observers.pulling
-        while wanted := self._wanted():
-            pulling.update(wanted)
+        """Pull what the manifest names and no other peer is about to send, batch by batch."""
+        observers = self._folder.observers
+        while self._wanted():
+            if observers.document_claims.is_late(self._peer) and len(observers.sessions) > 1:
+                await trio.sleep(PATIENCE_S)  # the others first
+            wanted = self._wanted()
+            observers.document_claims.take(wanted, self._peer, trio.current_time())
             try:
                 await self._pull(wanted)
+                observers.document_claims.answered(self._peer)
             finally:
-                pulling.difference_update(wanted)
+                observers.document_claims.release(wanted, self._peer)
+                observers.pull(but=self._peer)  # they may have left documents to this one
+
+    def next_lapse(self) -> float:
+        """When documents that another peer was asked for are to be asked of this one as well."""
+        return self._folder.observers.document_claims.next_lapse(self._peer, trio.current_time())
 
     def _wanted(self) -> list[DocumentID]:
         observers, now = self._folder.observers, trio.current_time()
         return [
             document
             for document in self._folder.catalogue.missing_documents()
-            if document not in observers.pulling
+            if not observers.document_claims.is_held(document, self._peer, now)
             and document not in self._lacking
             and not observers.quarantine.holds(self._peer, document, now)
         ][:_PULL_BATCH]
@@ -60,6 +73,7 @@ class Pulls:
             reply = await self._questions.reply()
             if not isinstance(reply, Documents):
                 return
+            folder.observers.document_claims.heard(self._peer, trio.current_time())
             folder.state.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
             for number, (document, state) in enumerate(reply.states):
                 if document in waiting:

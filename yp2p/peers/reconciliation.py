@@ -101,7 +101,9 @@ class Reconciliation:
     async def run(self) -> None:
         """Compare and pull when that is wanted, until cancelled."""
         while True:
-            await self._work.wait()
+            with trio.move_on_at(self._pulls.next_lapse()) as lapsed:
+                await self._work.wait()
+            self._is_pull_wanted |= lapsed.cancelled_caught
             self._work = trio.Event()
             if self._is_wanted:
                 await self._compare_and_pull()

@@ -80,7 +80,7 @@ class FolderSession:
         self._announcements = Announcements(folder, link, self._acks.caught_up)
         self._conditions = Conditions(folder, link, self._acks.are_behind)
         self._answers = Answers(folder, link)
-        self._fetcher = BlobFetcher(folder, link)
+        self._fetcher = BlobFetcher(folder, link, peer)
         self._reconciliation = Reconciliation(
             folder,
             link,
@@ -177,6 +177,9 @@ class FolderSession:
 
     def on_disk(self, entry: EntryID) -> None:
         self._acks.on_disk(entry)
+
+    def pull(self) -> None:
+        self._reconciliation.want_pull()
 
     def fetch(self) -> None:
         self._fetcher.wake()

@@ -1,0 +1,170 @@
+"""A peer that does not answer keeps nothing from the others: all who have something are asked for it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from bridge import Bridge, open_bridge
+
+from yp2p.documents.manifest import Change
+from yp2p.documents.text import imported
+from yp2p.files.blobs import name_of
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.peers.blob_transfer import BlobFetcher
+from yp2p.peers.pulls import Pulls
+from yp2p.peers.questions import Questions
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_hash
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Documents, Fetch, Pull
+
+HOSTILE, HONEST = DeviceID(b"h" * 32), DeviceID(b"g" * 32)
+
+
+class _Session:
+    """What the folder tells the fetcher of one peer, and the link that it asks over."""
+
+    def __init__(self, bridge: Bridge, peer: DeviceID, blobs: dict[bytes, list[bytes]], answers: float = 1.0) -> None:
+        self.peer = peer
+        self.asked: list[Any] = []
+        self._blobs = blobs
+        self._answers = answers  # which share of its requests it answers
+        self._random = random.Random(1)
+        self._folder = bridge.folder.id
+        link: Any = self
+        self.fetcher = BlobFetcher(bridge.folder, link, peer)
+        bridge.folder.observers.sessions[peer] = self  # type: ignore[assignment]
+
+    def fetch(self) -> None:
+        self.fetcher.wake()
+
+    async def send(self, message: Any, limit: int = 0) -> None:
+        self.asked.append(message)
+        await trio.lowlevel.checkpoint()
+        if self._random.random() >= self._answers:
+            return
+        if isinstance(message, ChunkHashesQuery):
+            hashes = tuple(chunk_hash(chunk) for chunk in self._blobs[message.blob])
+            await self.fetcher.deliver(ChunkHashes(self._folder, message.blob, hashes))
+        elif isinstance(message, Fetch):
+            for blob, first, count in message.wanted:
+                for index in range(first, first + count):
+                    await self.fetcher.deliver(Chunks(self._folder, ((blob, index, self._blobs[blob][index]),)))
+
+
+def _blobs(count: int, chunks: int) -> dict[bytes, list[bytes]]:
+    """Blobs of so many chunks, by hash."""
+    source = random.Random(7)
+    found = {}
+    for _ in range(count):
+        parts = [source.randbytes(CHUNK_BYTES) for _ in range(chunks - 1)] + [source.randbytes(99)]
+        size = sum(len(part) for part in parts)
+        found[blob_hash(size, [chunk_hash(part) for part in parts])] = parts
+    return found
+
+
+def _want(bridge: Bridge, blobs: dict[bytes, list[bytes]]) -> None:
+    for number, (blob, parts) in enumerate(blobs.items()):
+        content = Content.blob(blob, sum(map(len, parts)), Mode.PLAIN, 1)
+        bridge.folder.catalogue.write([Change(EntryID(number.to_bytes(16, "big")), f"{number}.bin", content)])
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(40):  # of a clock that runs faster
+        while not condition():
+            await trio.sleep(0.1)
+
+
+@pytest.mark.parametrize(("count", "chunks"), [(40, 1), (1, 100), (3, 4)])
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_blobs_come_from_whoever_answers(tmp_path: Path, count: int, chunks: int, share: float) -> None:
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(count, chunks)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            sessions = [_Session(bridge, HOSTILE, blobs, share), _Session(bridge, HONEST, blobs)]
+            for session in sessions:  # the hostile one is asked first
+                nursery.start_soon(session.fetcher.run)
+                session.fetch()
+                await _until(lambda session=session: bool(session.asked or bridge.folder.files.blobs.downloaded))
+            assert sessions[0].asked
+            await _until(lambda: blobs.keys() <= bridge.folder.files.blobs.downloaded.keys())
+            for blob, parts in blobs.items():
+                assert (tmp_path / "dir" / name_of(blob)).read_bytes() == b"".join(parts)
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=10))
+
+
+def test_two_that_answer_share_a_long_blob(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(1, 200)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            sessions = [_Session(bridge, peer, blobs) for peer in (HOSTILE, HONEST)]
+            for session in sessions:
+                nursery.start_soon(session.fetcher.run)
+                session.fetch()
+            await _until(lambda: bool(bridge.folder.files.blobs.downloaded))
+            asked = [
+                index
+                for session in sessions
+                for message in session.asked
+                if isinstance(message, Fetch)
+                for _, first, count in message.wanted
+                for index in range(first, first + count)
+            ]
+            assert sorted(asked) == list(range(200)), "each chunk was asked for once"
+            assert not bridge.folder.observers.long_blobs
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))
+
+
+def test_documents_are_asked_of_the_next_one_as_well(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            folder = bridge.folder
+            documents = [DocumentID(bytes([number]) * 16) for number in range(1, 9)]
+            for number, document in enumerate(documents):
+                content = Content.text(document, Mode.PLAIN)
+                folder.catalogue.write([Change(EntryID(bytes([number]) * 16), f"{number}.txt", content)])
+            asked: dict[DeviceID, list[Pull]] = {HOSTILE: [], HONEST: []}
+
+            class Asking(Questions):
+                peer: DeviceID
+
+                async def tell(self, message: Any) -> None:
+                    asked[self.peer].append(message)
+                    await trio.lowlevel.checkpoint()
+                    if self.peer == HONEST:
+                        states = tuple((document, imported(document.hex())) for document in message.documents)
+                        await self.deliver(Documents(folder.id, states))
+
+            pulls = []
+            link: Any = None
+            for peer in (HOSTILE, HONEST):
+                questions = Asking(link)
+                questions.peer = peer
+                pulls.append(Pulls(folder, peer, questions, link))
+            nursery.start_soon(pulls[0].missing)
+            await trio.testing.wait_all_tasks_blocked()
+            assert asked[HOSTILE]
+            await pulls[1].missing()
+            assert not asked[HONEST], "they are left to the first one for a while"
+            assert pulls[1].next_lapse() - trio.current_time() <= 5
+            await trio.sleep_until(pulls[1].next_lapse())
+            await pulls[1].missing()
+            assert not folder.catalogue.missing_documents()
+            assert folder.observers.document_claims.is_late(HOSTILE)
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=20))
