@@ -137,7 +137,7 @@ async def test_a_long_file_that_stays_open_is_read_as_well(
 ) -> None:
     monkeypatch.setattr("yp2p.files.inspect.LONG_BYTES", 10)
     asked: list[str] = []
-    monkeypatch.setattr(LongFiles, "want", lambda self, path, is_first_scan: asked.append(path))
+    monkeypatch.setattr(LongFiles, "want", lambda self, path: asked.append(path))
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         with (tmp_path / "dir/log").open("w") as log:

@@ -43,6 +43,7 @@ import trio
 
 from yp2p.disk.ingest.damage import Damage
 from yp2p.disk.ingest.departures import Departures
+from yp2p.disk.ingest.exchanged_names import ExchangedNames
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.disk.ingest.local_edits import LocalEdits, Look
 from yp2p.disk.ingest.long_files import LongFiles
@@ -120,6 +121,9 @@ class Ingest:
         self._departures = Departures(
             folder, root, self.pending, self.damage, self.put_back, self._requeue, self._known_file
         )
+        self._exchanged = ExchangedNames(
+            folder, root, self.pending, self._inspect_anew, self._known_file, self._departures.delete_all
+        )
         self._open_files = OpenFiles(folder, self.pending)
         self.long_files = LongFiles(
             folder, root, max_text_bytes, self.pending, self._open_files, start_reading, self._requeue
@@ -156,7 +160,10 @@ class Ingest:
         self._scanning, self._first = trust_stamp, settled
         self.readers.found(findings)
         try:
-            for finding in findings:
+            left = findings
+            if not self.damage.is_expected:
+                left = await self._exchanged.take(findings, at_once=settled)
+            for finding in left:
                 await self._sort(finding, settled)
         finally:
             self._scanning = self._first = False
@@ -184,6 +191,10 @@ class Ingest:
 
     async def _inspect(self, known: list[tuple[str, Stamp | None, bool]]) -> list[Finding]:
         return await trio.to_thread.run_sync(self._look_up(known))
+
+    async def _inspect_anew(self, paths: Iterable[str]) -> list[Finding]:
+        """What stands at these paths, whatever is known of them."""
+        return await self._inspect([(path, None, False) for path in paths])
 
     def _look_up(self, known: list[tuple[str, Stamp | None, bool]]) -> Callable[[], list[Finding]]:
         """What looks at these paths; it may run in a thread."""
@@ -414,7 +425,9 @@ class Ingest:
         ready = [
             fresh.finding
             for path, fresh in pending.fresh.items()
-            if path not in pending.held and decided_at(fresh) <= now
+            if path not in pending.held
+            and decided_at(fresh) <= now
+            and fresh.finding.stamp.inode not in self._exchanged.awaited
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
             await self._imports.take(ready[start : start + _IMPORT_BATCH])
