@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from yp2p.peers.presence import MAX_CLIENTS_PER_PEER, FolderPresence
 from yp2p.programs.programs import cleaned, fitting
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
+from yp2p.protocol.presence import read_state
 
 OWN, BEA, CAT, DAN = (DeviceID(bytes([n]) * 32) for n in (1, 2, 3, 4))
 
@@ -26,7 +28,7 @@ class Wire:
 
 
 def _state(device: DeviceID, open_file: str = "a.txt") -> dict[str, Any]:
-    return {"device": "name", "id": format_device_id(device), "open": [open_file]}
+    return {"device": "name", "id": format_device_id(device), "files": [{"path": open_file, "since": 1}]}
 
 
 def _said(client: int, clock: int, state: dict[str, Any] | None) -> bytes:
@@ -97,7 +99,7 @@ def test_nobody_speaks_for_a_device_that_is_here() -> None:
     presence.received(CAT, _said(22, 10, None), 0.0)
     presence.received(CAT, _said(44, 1, _state(OWN, "forged.txt")), 0.0)
     presence.received(CAT, _said(11, 99, _state(CAT, "forged.txt")), 0.0)
-    assert [state["open"] for state in presence.present()] == [["mine.txt"]]
+    assert [cleaned(state)["open"] for state in presence.present()] == [["mine.txt"]]
 
 
 def test_an_older_link_that_ends_takes_nothing_from_the_newer_one() -> None:
@@ -162,3 +164,51 @@ def test_what_is_of_another_shape_is_left_out(files: object) -> None:
     mixed = [*files, good] if isinstance(files, list) else [good]
     state = cleaned({"device": "name", "id": "id", "files": mixed})
     assert state == {"device": "name", "id": "id", "open": ["b"], "files": [good]}
+
+
+_HALF = "\ud800"
+
+
+def test_what_cannot_be_shown_does_not_come_in() -> None:
+    presence, _, cat = _room()
+    said = {
+        _HALF: 1, "device": _HALF + "bea", "id": format_device_id(BEA), "other": "key",
+        "files": [
+            {"path": "a.txt", "since": 1, "line": 2, "name": _HALF, _HALF: 1, "cursor": {"tname": _HALF}},
+            {"path": f"{_HALF}.txt", "since": 1}, {"path": "../a", "since": 1},
+            {"path": "b.txt", "since": float("inf")},
+            {"path": "b.txt", "since": True}, {"path": "b.txt", "since": 1, "line": 1e9, "client": -1}, "c.txt", None,
+            {"path": "c.txt", "since": 1, "cursor": {"item": {"client": 1, "clock": 2}, "assoc": -1}},
+        ],
+    }  # fmt: skip
+    presence.received(BEA, _said(22, 1, said), 0.0)
+    (shown,) = presence.present()
+    assert shown == cat.sent[-1].state == {
+        "device": "?bea", "id": format_device_id(BEA),
+        "files": [
+            {"path": "a.txt", "since": 1, "line": 2, "name": "?"},
+            {"path": "b.txt", "since": 1},
+            {"path": "c.txt", "since": 1, "cursor": {"item": {"client": 1, "clock": 2}, "assoc": -1}},
+        ],
+    }  # fmt: skip
+    awareness.as_json(shown).encode()
+    json.dumps(cleaned(shown), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], {}, [[]], True, 1e400])
+@pytest.mark.parametrize("key", ["device", "id", "files"])
+def test_a_key_of_another_type_is_as_none(key: str, value: object) -> None:
+    shown = read_state({"device": "name", "id": "id", "files": [], key: value})
+    assert {name: type(one) for name, one in shown.items()} == {"device": str, "id": str, "files": list}
+
+
+def test_what_is_said_too_fast_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    presence, _, _ = _room()
+    read: list[bytes] = []
+    decode = awareness.decode
+    monkeypatch.setattr(awareness, "decode", lambda data: (read.append(data), decode(data))[1])
+    for clock in range(1, 500):
+        presence.received(BEA, _said(22, clock, _state(BEA)), 0.0)
+    assert len(read) < 200, "those that were taken, and what another device was told of them"
+    presence.received(BEA, b"no awareness at all", 0.0)
+    presence.tick(1.0)

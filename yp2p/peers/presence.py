@@ -10,18 +10,22 @@ Invariants
     * Nobody speaks for this device, and of a device that is linked only that device itself does: what others say of its
       clients, or of new ones in its name, is not taken.
     * A peer that says that a client has left takes back its own word only, as long as others vouch for that client.
+    * What is kept, shown and passed on has known keys, of known types (`protocol/presence.py`).
     * One peer vouches for at most `MAX_CLIENTS_PER_PEER` clients and is heard at most `MAX_MESSAGES_PER_S`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from yp2p.errors import InvalidUpdate
 from yp2p.identity import DeviceID, DocumentID, format_device_id
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import AwarenessStates, Presence
+from yp2p.protocol.presence import read_state
 
 # The channel of awareness: no document has this ID.
 AWARENESS_CHANNEL = DocumentID(bytes(16))
@@ -33,6 +37,13 @@ MAX_CLIENTS_PER_PEER = 64
 MAX_MESSAGES_PER_S = 20.0
 _BURST = 60.0
 RENEWED_S, OUTDATED_S = 15.0, 30.0
+
+
+def _read(data: bytes) -> list[Presence]:
+    """What devices say of themselves, as far as it can be shown. Raises InvalidUpdate."""
+    return [
+        one if one.state is None else replace(one, state=read_state(one.state)) for one in awareness.decode(data)
+    ]  # fmt: skip
 
 
 class Session(Protocol):
@@ -67,7 +78,7 @@ class FolderPresence:
         self._sessions: dict[DeviceID, Session] = {}
         self._owner: dict[int, DeviceID] = {}  # clients of linked devices, as those said themselves
         self._allowance: dict[DeviceID, _Allowance] = {}
-        self._late: dict[DeviceID, list[Presence]] = {}
+        self._late: dict[DeviceID, bytes] = {}
         self._own: dict[str, Any] | None = None
         self._renewed_at = 0.0
         self._heard_at: dict[int, float] = {}  # when others' clients said something last
@@ -101,13 +112,11 @@ class FolderPresence:
 
     def received(self, peer: DeviceID, data: bytes, now: float) -> None:
         """Take what a peer said, `now` by any steady clock. Raises InvalidUpdate."""
-        allowance = self._allowance.setdefault(peer, _Allowance())
-        presences = awareness.decode(data)
-        if allowance.takes(now):
+        if self._allowance.setdefault(peer, _Allowance()).takes(now):
             self._late.pop(peer, None)
-            self._take(peer, presences, now)
+            self._take(peer, _read(data), now)
         else:
-            self._late[peer] = presences  # the last word counts, a little later
+            self._late[peer] = data  # the last word counts, a little later; nothing is read before
 
     def tick(self, now: float) -> None:
         """Say that this device is awake, take what was said too fast, and let go of who sleeps; `now` as `received`."""
@@ -123,10 +132,11 @@ class FolderPresence:
             self._on_change()
 
     def _catch_up(self, now: float) -> None:
-        for peer, presences in list(self._late.items()):
+        for peer, data in list(self._late.items()):
             if peer in self._sessions and self._allowance[peer].takes(now):
                 del self._late[peer]
-                self._take(peer, presences, now)
+                with suppress(InvalidUpdate):  # its session has gone on; who says it again is heard, and ends it
+                    self._take(peer, _read(data), now)
 
     def _take(self, peer: DeviceID, presences: list[Presence], now: float) -> None:
         before = {presence.client: presence.state for presence in self._states.present()}
