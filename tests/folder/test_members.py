@@ -104,3 +104,26 @@ def test_somebody_may_take_the_last_counter() -> None:
         assert STRANGER.device_id in one.members
 
     _run(test)
+
+
+def test_what_a_peer_sends_is_checked_in_slices() -> None:
+    async def test(open_membership: Callable[[], Membership], database: Database) -> None:
+        one = open_membership()
+        turns = 0
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        said = [_statement(STRANGER, STRANGER, Role.MEMBER, number) for number in range(100)]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count_turns)
+            assert await one.receive(said) is None
+            assert turns >= 5, "others had their turns"
+            assert await one.receive([*said, _statement(FOUNDER, STRANGER, Role.MEMBER, 5)]) is not None
+            nursery.cancel_scope.cancel()
+        assert STRANGER.device_id in one.members
+
+    _run(test)

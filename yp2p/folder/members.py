@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
+import trio
 
 from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store import tables
 from yp2p.store.database import Commit, Database
 from yp2p.trust.membership import MAX_COUNTER, Member, Role, Statement, counted, evaluate, read_statement
+
+# A statement takes half a millisecond to check.
+_SLICE = 16
 
 log = structlog.get_logger()
 
@@ -67,7 +71,21 @@ class Membership:
 
     def add(self, bodies: Iterable[bytes]) -> Commit | None:
         """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
-        offered = {body: read_statement(body, self._folder) for body in bodies if body not in self._statements}
+        return self._take({body: read_statement(body, self._folder) for body in self._unknown(bodies)})
+
+    async def receive(self, bodies: Iterable[bytes]) -> Commit | None:
+        """`add` what a peer sent, in slices: to check a signature takes time, also of those that are not kept."""
+        offered: dict[bytes, Statement] = {}
+        for number, body in enumerate(self._unknown(bodies)):
+            offered[body] = read_statement(body, self._folder)
+            if number % _SLICE == _SLICE - 1:
+                await trio.lowlevel.checkpoint()
+        return self._take(offered)
+
+    def _unknown(self, bodies: Iterable[bytes]) -> list[bytes]:
+        return [body for body in bodies if body not in self._statements]
+
+    def _take(self, offered: dict[bytes, Statement]) -> Commit | None:
         if not offered:
             return None
         before, members = self._statements, self.members

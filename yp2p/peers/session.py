@@ -251,7 +251,7 @@ class FolderSession:
             case FolderLinks(devices=devices):
                 self._peer_links = frozenset(devices)
             case Membership(statements=statements):
-                commit = folder.membership.add(statements)
+                commit = await folder.membership.receive(statements)
                 if commit is not None:
                     await commit.wait()
                     folder.state.touch()
