@@ -5,6 +5,7 @@ The link is real and so is the daemon. It has to live, tell who sent what, keep 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,13 +14,13 @@ from pathlib import Path
 import pytest
 import trio
 from documents.test_replica import CRASHERS
-from lab import Device, devices, eventually, unexpected_lines
+from lab import Device, devices, eventually, tree, unexpected_lines
 
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DocumentID, FolderID, Identity, short_id
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import channel
-from yp2p.protocol.messages import ChannelData, Documents, Hello
+from yp2p.protocol.messages import ChannelData, ChunkHashesQuery, Documents, Fetch, Hello, Pull
 from yp2p.protocol.wire import write_varint
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -180,3 +181,35 @@ def test_a_device_that_does_not_read_costs_no_memory(tmp_path: Path) -> None:
         for device in (one, two):
             device.wait()
         assert (one.dir / "a.txt").read_text() == (two.dir / "a.txt").read_text()
+
+
+def test_a_device_that_never_answers_keeps_nothing_from_the_others(tmp_path: Path) -> None:
+    """Its session is the older one, so it is asked first for all that another device brings."""
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        (one.dir / "a.txt").write_text("line 1\n")
+        for device in (two, three):
+            device.join(one)
+        for device in (one, two, three):
+            device.wait()
+        attacker = Attacker(two, one)
+        two.stop()
+        three.stop()
+        for number in range(300):
+            (three.dir / f"{number}.txt").write_text(f"text {number}\n")
+            (three.dir / f"{number}.bin").write_bytes(b"\0\xff" + number.to_bytes(4, "big"))
+        (three.dir / "long.bin").write_bytes(os.urandom(16 << 20))
+        asked: set[type] = set()
+
+        async def listen(link: Link) -> None:
+            while True:
+                asked.add(type(await link.receive()))
+
+        async def attack() -> None:
+            async with attacker.link() as link, trio.open_nursery() as nursery:
+                nursery.start_soon(listen, link)
+                await trio.to_thread.run_sync(three.start)
+                await trio.to_thread.run_sync(lambda: eventually(lambda: tree(one.dir) == tree(three.dir)))
+                nursery.cancel_scope.cancel()
+
+        trio.run(attack)
+        assert asked & {Pull, Fetch, ChunkHashesQuery}, "it was asked, too"
