@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio
 from yp2p import daemon
 from yp2p.config import Config, find_paths
 from yp2p.daemon import _floor
-from yp2p.errors import YpError
+from yp2p.errors import ConfigError, YpError
 
 
 async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock: trio.abc.Clock) -> None:
@@ -80,3 +81,25 @@ def test_what_several_tasks_met_is_one_sentence(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(daemon, "run", fails)
     with pytest.raises(YpError, match="the store is full"):
         daemon.run_daemon(Config(), find_paths({"YP2P_HOME": str(tmp_path)}))
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "word"),
+    [
+        (errno.EROFS, YpError, "remount"),
+        (errno.ENOSPC, YpError, "make room"),
+        (errno.ENOTDIR, ConfigError, "YP2P_HOME"),
+    ],
+)
+def test_a_disk_that_takes_nothing_at_a_start_is_no_wrong_setting(
+    number: int, error: type[YpError], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit starts again after the one, and not after the other."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(error, match=word) as raised:
+        daemon.run_daemon(Config(), find_paths({"YP2P_HOME": str(tmp_path / "home")}))
+    assert type(raised.value) is error

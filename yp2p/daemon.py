@@ -40,7 +40,7 @@ from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
 from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
-from yp2p.machine import raise_file_limit, reason
+from yp2p.machine import is_passing, raise_file_limit, reason
 from yp2p.memory import share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
@@ -189,6 +189,8 @@ async def _run(
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
+            if is_passing(error):
+                raise YpError(f"{directory} cannot be made: {reason(error)}; then start again") from error
             raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
     with _in_a_sentence(paths.state):
         lock = _Lock(paths.lock, paths.socket)
