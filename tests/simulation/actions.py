@@ -23,9 +23,6 @@ def _together(act: Callable[[World, list[People]], None]) -> Callable[[World], A
     return lambda world: act(world, world.several_people())
 
 
-# Why nothing of this happens yet.
-_SWAPS = "swapped names are taken for a save of each"
-
 # The weather of a seed: what a device or a network is like.
 CONDITIONS = ("one-byte reads", "partial writes", "slow stores", "wrong clocks", "slow connections", "a hostile member")
 
@@ -55,12 +52,14 @@ ACTIONS = (
     Action("back up", 1, faults.back_up, "backups"),
     Action("restore a backup", 1, faults.restore_backup, "backups"),
     Action("clone", 1, faults.clone, "backups"),
-    Action("swap names", 1, names.swap, "names", off=_SWAPS),
-    Action("swap names while others edit", 1, names.swap_while_others_edit, "names", off=_SWAPS),
+    Action("swap names", 1, names.swap, "names"),
+    Action("swap names while others edit", 1, names.swap_while_others_edit, "names"),
     Action("link from outside", 1, names.link_outside, "names"),
     Action("write outside", 2, names.write_outside, "names"),
     Action("leave out", 1, rules.ignore, "rules"),
     Action("heed again", 1, rules.heed_again, "rules"),
+    Action("share a rule", 1, rules.share_rule, "rules"),
+    Action("loosen the rules", 1, rules.loosen, "rules"),
     Action("lose the marker", 1, places.lose_marker, "places"),
     Action("lose the root", 1, places.lose_root, "places"),
     Action("lock a directory", 1, places.lock_directory, "places"),
@@ -71,5 +70,5 @@ ACTIONS = (
     Action("remove many files", 1, masses.remove_many, "masses"),
     Action("keep a copy", 1, versions.keep_copy, "versions"),
     Action("put a copy back", 1, versions.put_back, "versions"),
-    Action("thin the history", 2, faults.thin, "history"),
+    Action("thin the history", 1, faults.thin, "history"),
 )  # fmt: skip

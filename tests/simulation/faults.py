@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulation.host import Host
     from simulation.world import World
 
+_YOUNG_S = 1800.0
 # Between which steps a device ends: of the store and the network, of texts, of blobs. Without a choice nearly all
 # crashes would come before something is sent.
 _STEPS = (
@@ -194,14 +195,15 @@ async def clone(world: World) -> None:
 
 
 async def thin(world: World) -> None:
-    """A day passes in which nothing happens, and a device lets go of all versions of before."""
+    """Half an hour passes in which nothing happens, a day by the clock; a device lets go of all versions of before."""
     host = world.some_host(up=True)
     if host is None or host.device is None:
         return
     token = current_host.set(host)
     try:
         retention = Retention(host.folder, History(max_age_days=1), host.device.home.disks[host.folder.id].bases)
-        with trio.move_on_after(2.0):
+        await trio.sleep(_YOUNG_S)  # what is younger stays
+        with trio.move_on_after(2.0 if host.is_up else 0.0):
             count = await retention.thin(hooks.now_s() + 2 * DAY_S)
             world.note(f"{host.name} lets go of {count} versions")
     finally:

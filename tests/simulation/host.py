@@ -88,8 +88,9 @@ class Host:
         return folder.state.adopted and not folder.state.pause_reason and self.device.home.disks[folder.id]._may_touch
 
     def leaves_out(self, path: str) -> bool:
-        """Whether the settings here say that a file is none of the folder's."""
-        return bool(self.ignored) and IgnoreRules([self.ignored]).ignores(path)
+        """Whether the settings here say that a file is none of the folder's, or the folder itself may say so."""
+        patterns = [pattern for pattern in (self.ignored, self.world.shared_rule) if pattern]
+        return IgnoreRules(patterns).ignores(path)
 
     async def looks_again(self) -> None:
         """Return when the daemon has scanned what it had lost sight of, or after half a minute."""

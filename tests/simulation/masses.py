@@ -8,6 +8,7 @@ import trio
 from simulation.disk import peek
 from simulation.hooks import current_host
 from simulation.people import tokens_in
+from simulation.rules import agree
 
 from yp2p.errors import FolderError
 
@@ -86,8 +87,9 @@ def answer(host: Host, *, accept: bool) -> None:
 
 
 async def answer_all(world: World) -> None:
-    """What is still held at the end was meant. Runs until cancelled."""
+    """What is still held at the end was meant, and no rule is left. Runs until cancelled."""
     while True:
+        agree(world)
         for host in world.hosts:
             if host.is_up and host.has_joined:
                 answer(host, accept=True)

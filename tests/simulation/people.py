@@ -191,7 +191,8 @@ class People:
         return self._files()
 
     def _files(self) -> list[str]:
-        return sorted(path for path in self.host.disk.contents() if not path.endswith(".bin"))
+        found = self.host.disk.contents()
+        return sorted(path for path in found if not path.endswith(".bin") and "yp2pignore" not in path)
 
     def _blobs(self) -> list[str]:
         return sorted(path for path in self.host.disk.contents() if path.endswith(".bin"))

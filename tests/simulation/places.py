@@ -86,6 +86,7 @@ def unlock(world: World, host: Host) -> None:
         return
     if host.is_mounted_over:
         unmount(host)
+        world.rescan.add(host.name)  # no event tells of it: the daemon looks every few seconds
     else:
         (host.disk.path / host.locked).chmod(0o755)
     world.note(f"{host.name} can read {host.locked} again")

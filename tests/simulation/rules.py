@@ -6,7 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from simulation.disk import REAL, peek
+from simulation.hooks import current_host
 from simulation.people import tokens_in
+
+from yp2p.errors import FolderError
+from yp2p.files.ignore import IGNORE_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +56,48 @@ def heed(world: World, host: Host) -> None:
     if host.ignored:
         world.note(f"{host.name} no longer leaves out {host.ignored}")
         host.ignored = ""
+
+
+async def share_rule(world: World) -> None:
+    """A device writes a rule into the folder's own file: it is for all. What it has of it may be removed there."""
+    people = world.some_people()
+    host = people.host
+    if not host.is_watching or world.shared_rule:
+        return
+    world.shared_rule = world.rng.choice(_PATTERNS)
+    people._write(IGNORE_FILE, f"{world.shared_rule}\n".encode(), in_place=True)
+    world.note(f"{host.name} writes {world.shared_rule} into {IGNORE_FILE}")
+    await world.sleep(2.0, 4.0)
+    if host.is_watching and world.rng.random() < 0.5 and host.folder.files.rules.ignores(f"{world.shared_rule}x"):
+        remove_ignored(world, host)
+
+
+def loosen(world: World) -> None:
+    """Somebody removes the file with the rules: on other devices it frees nothing until people there agree."""
+    hosts = [host for host in world.hosts if (host.disk.path / IGNORE_FILE).exists()]
+    if hosts:
+        _remove_rules(world, world.rng.choice(hosts))
+
+
+def _remove_rules(world: World, host: Host) -> None:
+    REAL.unlink(host.disk.path / IGNORE_FILE)
+    host.disk.changed()
+    world.note(f"{host.name} removes {IGNORE_FILE}")
+
+
+def agree(world: World) -> None:
+    """At the end no rule is left, and everybody agrees to that."""
+    for host in world.hosts if world.shared_rule else ():
+        if (host.disk.path / IGNORE_FILE).exists():
+            _remove_rules(world, host)
+        if host.is_up and host.has_joined and host.device is not None:
+            token = current_host.set(host)
+            try:
+                host.device.agree(None)
+            except FolderError:
+                pass  # nothing waits
+            finally:
+                current_host.reset(token)
 
 
 def remove_ignored(world: World, host: Host) -> None:

@@ -78,6 +78,7 @@ class World:
         self.has_clone = False
         # Paths at which another file may stand than before, so that an old version of it is none of what is there now.
         self.moved: set[str] = set()
+        self.shared_rule = ""  # what the folder's own file says, or said, that all leave out
         self.wrong: list[str] = []  # what was seen while it ran
         self.rescan: set[str] = set()  # hosts whose files were changed in a way that only a scan can find
         self._say = say
@@ -284,7 +285,7 @@ class World:
         for host in self.hosts:
             places.unlock(self, host)
             if host.ignored or host.name in self.rescan:
-                await host.stop()  # another name of a file was written to: nothing but a scan finds that
+                await host.stop()
                 rules.heed(self, host)
             if host.has_joined and not host.is_up:
                 await host.start()
