@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.disk import PAGE_BYTES, REAL
 
-from yp2p.disk.ingest import departures, first_imports, opaque_entries
+from yp2p.disk.ingest import departures, exchanged_names, first_imports, opaque_entries
 from yp2p.disk.render import directory_moves, moves
 from yp2p.files import capabilities, directories, inspect, replace, root, syscalls
 
@@ -163,6 +163,15 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     *((module, "rename", _rename) for module in (replace, capabilities, directories)),
     *(
         (module, "sync_file_system", _syncfs)
-        for module in (replace, root, departures, moves, directory_moves, opaque_entries, first_imports)
+        for module in (
+            replace,
+            root,
+            departures,
+            exchanged_names,
+            moves,
+            directory_moves,
+            opaque_entries,
+            first_imports,
+        )
     ),
 )
