@@ -137,6 +137,9 @@ def test_what_a_backup_cannot_have_is_made_again() -> None:
             assert (base / "dir/young").read_text() == "came after the backup\n"
             assert (base / "dir/0").read_bytes() == _content(0, "one")
             assert [notice.path for notice in bridge.folder.notices] == ["young"]
+            (base / "dir/young").unlink()  # and that is a deletion
+            await bridge.look()
+            assert set(bridge.folder.catalogue.layout().entry_at) == {"0"}
 
     _run(test)
 

@@ -221,6 +221,7 @@ class Ingest:
         self._is_found(finding, meaning)
         if record is not None and meaning in _THERE:
             record = folder.files.is_seen(record)
+            self.put_back.is_there(record.entry)
         elif record is not None and finding.is_out_of_sight:
             folder.files.lose_sight([record.entry], Sight.LOST)
         if record is not None and self.damage.is_expected and await self.damage.repairs(record, finding):

@@ -80,6 +80,10 @@ class PutBack:
         """The first scan did not find a file."""
         self._missing_at_start.add(entry)
 
+    def is_there(self, entry: EntryID) -> None:
+        """A file was found: should it go from now on, that is seen."""
+        self._missing_at_start.discard(entry)
+
     async def reason(self) -> str:
         """Why what was noted has to wait for a person's word; empty when it may be taken."""
         former = {
@@ -133,6 +137,7 @@ class PutBack:
     async def too_young(self, records: Iterable[FileRecord]) -> set[EntryID]:
         """Which files are missing since before the start, and came later than what others were put back to."""
         missing = [record for record in records if record.entry in self._missing_at_start]
+        self._missing_at_start.difference_update(record.entry for record in missing)  # from now on it would be seen
         if not missing or not self._changed:
             return set()
         times = [await self._former_made_at(changed) for changed in self._changed.values()]
