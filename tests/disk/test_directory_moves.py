@@ -114,6 +114,9 @@ def test_a_directory_that_others_renamed_is_renamed(monkeypatch: pytest.MonkeyPa
         await _rename_elsewhere(bridge, "top/old", "new/place")
         counts = _Counts(monkeypatch)
         await bridge.render()
+        assert not (root / "new").exists(), "there may be more to come"
+        clock().jump(1)
+        await bridge.render()
         assert (root / "new/place").stat().st_ino == inode
         assert (counts.syncs, counts.writes) == (1, 0)
         await _settle(bridge)
@@ -121,6 +124,41 @@ def test_a_directory_that_others_renamed_is_renamed(monkeypatch: pytest.MonkeyPa
         assert set(bridge.folder.files.at) == {f"new/place/{name}" for name in before}
         assert not (root / "top").exists()
         assert counts.writes == 0, "nobody here changed anything"
+
+    _run(test)
+
+
+def test_the_news_of_a_rename_may_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bridge: Bridge, root: Path) -> None:
+        inode = (root / "top/old/0").stat().st_ino
+        files = {path: entry for path, entry in bridge.folder.files.at.items() if path.startswith("top/old/0/")}
+        counts = _Counts(monkeypatch)
+        for path, entry in files.items():
+            await bridge.folder.catalogue.write([Change(entry, path=path.replace("top/old/0", "new"))]).wait()
+            await bridge.render()  # in which 0.2 s pass
+            assert not (root / "new").exists()
+        clock().jump(1)
+        await bridge.render()
+        assert ((root / "new").stat().st_ino, counts.syncs) == (inode, 1)
+
+    monkeypatch.setattr(directory_moves, "_LONGEST_S", 60)
+    _run(test)
+
+
+def test_files_that_leave_a_directory_do_not_wait_for_ever() -> None:
+    async def test(bridge: Bridge, root: Path) -> None:
+        path, entry = next(iter(bridge.folder.files.at.items()))
+        await bridge.folder.catalogue.write([Change(entry, path="new/f")]).wait()
+        await bridge.render()
+        assert (root / "new/f").exists(), "another name: no directory was renamed"
+        path, entry = list(bridge.folder.files.at.items())[1]
+        target = path.replace("top/old", "new")
+        await bridge.folder.catalogue.write([Change(entry, path=target)]).wait()
+        await bridge.render()
+        assert not (root / target).exists()
+        clock().jump(1)
+        await bridge.render()
+        assert (root / target).exists()
 
     _run(test)
 
@@ -148,7 +186,9 @@ def test_what_was_saved_a_moment_before_is_an_edit_where_the_file_is_then() -> N
         await bridge.take_events()
         bridge.dirty.clear()
         await _rename_elsewhere(bridge, "top/old", "new")
-        await bridge.render_actor.run()
+        for _ in range(3):
+            await bridge.render_actor.run()
+            clock().jump(1)
         assert (root / "new/0/0").read_text() == "saved\n"
         bridge.dirty.add("new/0/0")  # the watcher lists a directory that came
         await _settle(bridge)

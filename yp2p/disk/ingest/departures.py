@@ -31,8 +31,8 @@ from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
 
 _NO_CLOCKS = b"\x00"  # the state vector of what is no document
-# So many registers are written without a pause.
-_AT_ONCE = 128
+# So many are written at once; each time the manifest's documents are told to every device.
+_AT_ONCE = 1024
 
 log = structlog.get_logger()
 

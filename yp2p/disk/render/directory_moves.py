@@ -1,12 +1,14 @@
 """Directories that others renamed: each is moved by one rename, and all of them with one sync and one commit.
 
 Where all that is known beneath a directory is to go to another place, each file under the name that it has, the
-directory itself goes there, if nothing else is in it. What is not moved like this is moved file by file (`moves.py`).
+directory itself goes there, if nothing else is in it. The news of a rename comes in pieces: files that leave a
+directory wait a moment for the others. What is not moved like this is moved file by file (`moves.py`).
 A file that was changed and not looked at yet goes with it, and is looked at where it is then.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -14,16 +16,20 @@ from dataclasses import replace
 import trio
 
 from yp2p.disk.ingest.former_files import FormerFiles
+from yp2p.disk.render.retries import Retries
 from yp2p.files.directories import move_directory
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store.sql import Statement
 
 # Fewer files than this are quickly moved one by one.
 _LEAST_FILES = 3
+# Files that leave a directory wait until no more of them came for so long, and no longer than the second.
+_QUIET_S, _LONGEST_S = 0.5, 5.0
 
 
 def whole_directories(moving: Mapping[str, str], known: Iterable[str]) -> list[tuple[str, str]]:
@@ -59,18 +65,30 @@ def _with_above(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
 
 
+def _changes_directory(source: str, target: str) -> bool:
+    """Whether a file keeps its name and goes to another directory."""
+    (above, _, name), (other, _, new) = source.rpartition("/"), target.rpartition("/")
+    return name == new and above != other and bool(above and other)
+
+
 class DirectoryMoves:
     """Moves the directories of one folder."""
 
-    def __init__(self, folder: Folder, root: Root, former: FormerFiles) -> None:
+    def __init__(self, folder: Folder, root: Root, former: FormerFiles, retries: Retries) -> None:
         self._folder = folder
         self._root = root
         self._former = former
+        self._retries = retries
+        self._waiting: dict[EntryID, float] = {}  # for the rest of their directory: since when
+        self._last_at = -math.inf  # when the last of them came
 
     async def run(self) -> list[str]:
-        """Move what can be moved as a whole of what is to be rendered; gives where directories were before."""
+        """Move what can be moved as a whole of what is to be rendered; gives where directories were before.
+
+        What has to wait for more of its directory is taken out of the queue.
+        """
         moving = self._moving()
-        if len(moving) < _LEAST_FILES:
+        if not moving or self._has_to_wait(moving):
             return []
         known = self._known()
         chosen = dict(whole_directories(moving, known))
@@ -89,6 +107,24 @@ class DirectoryMoves:
         self._are_moved(moved)
         return [source for source, _, _ in moved]
 
+    def _has_to_wait(self, moving: Mapping[str, str]) -> bool:
+        """Files that leave a directory may be the first of all: as long as more of them come, all wait."""
+        files, now = self._folder.files, trio.current_time()
+        entries = {files.at[path] for path, target in moving.items() if _changes_directory(path, target)}
+        first_at = min(self._waiting.values(), default=now)
+        has_more = bool(entries - self._waiting.keys()) and now < first_at + _LONGEST_S
+        is_early = self._last_at + _QUIET_S > now
+        if not has_more and not (entries and is_early):
+            self._waiting = {}
+            self._folder.render_queue.want_all(entries)
+            return False
+        self._last_at = now if has_more else self._last_at
+        self._waiting = {entry: self._waiting.get(entry, now) for entry in entries}
+        self._folder.render_queue.put_off(entries)
+        for entry in entries:
+            self._retries.at(entry, self._last_at + _QUIET_S)
+        return True
+
     def _known(self) -> dict[str, FileRecord]:
         """All that there is, by its path; without directories whose entries went, as they do when one is renamed."""
         catalogue = self._folder.catalogue
@@ -103,7 +139,7 @@ class DirectoryMoves:
         """The files that are to be at another path, and where."""
         folder, layout = self._folder, self._folder.catalogue.layout()
         moving: dict[str, str] = {}
-        for entry in folder.render_queue & folder.files.keys():
+        for entry in (folder.render_queue & folder.files.keys()) | (self._waiting.keys() & folder.files.keys()):
             record, path = folder.files[entry], layout.path_of.get(entry, "")
             if path and path != record.path and entry not in folder.files.ignored:
                 moving[record.path] = path

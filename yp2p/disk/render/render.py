@@ -82,7 +82,7 @@ class Render:
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._replacements = Replacements(folder)
-        self._directories = DirectoryMoves(folder, root, ingest.readers.former)
+        self._directories = DirectoryMoves(folder, root, ingest.readers.former, self._retries)
         self._staged = StagedWrites(
             folder, root, ingest, self.displaced, self._retries, expecting, self._replacements.done
         )  # fmt: skip
@@ -128,6 +128,7 @@ class Render:
         wanted = first or list(folder.render_queue)  # what comes in meanwhile has not been counted by the guard
         if not first:
             await self._move_directories()
+            wanted = [entry for entry in wanted if entry in folder.render_queue]
         for entry in wanted:
             if len(puts) >= BATCH or chars >= _BATCH_CHARS:
                 break
