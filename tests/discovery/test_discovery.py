@@ -210,3 +210,21 @@ async def test_two_devices_see_each_other_on_loopback() -> None:
         assert seen.name == ""
         await one.announce(Announcement(4711, (secret,), ("47",), "laptop"))
         assert (await first(sightings, "47")).name == "laptop"
+
+
+async def test_an_mdns_that_does_not_answer_holds_up_no_stop(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.abc.Clock
+) -> None:
+    """The library waits for ever for a thread that could not start."""
+    never = threading.Event()
+
+    async def run(_: mdns.Mdns) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(mdns.Mdns, "start", lambda _: never.wait(20))
+    monkeypatch.setattr(mdns.Mdns, "close", lambda _: never.wait(20))
+    monkeypatch.setattr(mdns.Mdns, "run", run)
+    with trio.fail_after(60):
+        async with open_mdns([]):
+            pass
+    never.set()

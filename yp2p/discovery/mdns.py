@@ -23,7 +23,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 import trio
@@ -45,6 +44,7 @@ _MAX_ADDRESSES = 16
 _MAX_NAME = 64
 _RESOLVE_MS = 2000
 _START_LIMIT_S = 5
+_STOP_LIMIT_S = 2.0
 
 log = structlog.get_logger()
 
@@ -360,12 +360,13 @@ async def open_mdns(
     send, receive = trio.open_memory_channel[Sighting](_MAX_SIGHTINGS)
     mdns = Mdns(list(interfaces), send)
     with trio.move_on_after(_START_LIMIT_S):
-        await trio.to_thread.run_sync(mdns.start)
+        # The library waits for a thread of its own, which a limit of the machine may have ended.
+        await trio.to_thread.run_sync(mdns.start, abandon_on_cancel=True)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(mdns.run)
             yield mdns, receive
             nursery.cancel_scope.cancel()
     finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(partial(mdns.close))
+        with trio.move_on_after(_STOP_LIMIT_S, shield=True):
+            await trio.to_thread.run_sync(mdns.close, abandon_on_cancel=True)
