@@ -135,6 +135,7 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/keystroke.py
 	$(BIN)/python benches/history.py
 	$(BIN)/python benches/wall.py
+	$(BIN)/python benches/caps.py
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py
 	$(BIN)/python benches/beside.py

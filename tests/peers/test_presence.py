@@ -212,3 +212,15 @@ def test_what_is_said_too_fast_is_not_even_read(monkeypatch: pytest.MonkeyPatch)
     assert len(read) < 200, "those that were taken, and what another device was told of them"
     presence.received(BEA, b"no awareness at all", 0.0)
     presence.tick(1.0)
+
+
+def test_a_large_message_counts_for_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    presence, _, _ = _room()
+    read: list[bytes] = []
+    decode = awareness.decode
+    monkeypatch.setattr(awareness, "decode", lambda data: (read.append(data), decode(data))[1])
+    files = [{"path": "a" * 100, "since": 1}] * 50
+    states = [Presence(client, 1, {"id": "x", "device": "x", "files": files}) for client in range(100, 150)]
+    for _ in range(20):
+        presence.received(BEA, awareness.encode(states), 0.0)
+    assert 1 <= len(read) <= 5

@@ -52,17 +52,18 @@ class Session(Protocol):
 
 @dataclass(slots=True)
 class _Allowance:
-    """How many messages of a peer are still taken (a token bucket)."""
+    """How much of what a peer says is still taken (a token bucket): messages, and large ones count for several."""
 
     left: float = _BURST
     at: float = 0.0
 
-    def takes(self, now: float) -> bool:
+    def takes(self, now: float, data: bytes) -> bool:
+        price = min(_BURST, 1 + len(data) // awareness.MAX_STATE_BYTES)
         self.left = min(_BURST, self.left + (now - self.at) * MAX_MESSAGES_PER_S)
         self.at = now
-        if self.left < 1:
+        if self.left < price:
             return False
-        self.left -= 1
+        self.left -= price
         return True
 
 
@@ -112,7 +113,7 @@ class FolderPresence:
 
     def received(self, peer: DeviceID, data: bytes, now: float) -> None:
         """Take what a peer said, `now` by any steady clock. Raises InvalidUpdate."""
-        if self._allowance.setdefault(peer, _Allowance()).takes(now):
+        if self._allowance.setdefault(peer, _Allowance()).takes(now, data):
             self._late.pop(peer, None)
             self._take(peer, _read(data), now)
         else:
@@ -133,7 +134,7 @@ class FolderPresence:
 
     def _catch_up(self, now: float) -> None:
         for peer, data in list(self._late.items()):
-            if peer in self._sessions and self._allowance[peer].takes(now):
+            if peer in self._sessions and self._allowance[peer].takes(now, data):
                 del self._late[peer]
                 with suppress(InvalidUpdate):  # its session has gone on; who says it again is heard, and ends it
                     self._take(peer, _read(data), now)
