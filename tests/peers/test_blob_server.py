@@ -11,7 +11,8 @@ import trio.testing
 from bridge import PEER, open_bridge
 
 from yp2p.identity import EntryID
-from yp2p.peers.blob_transfer import BlobFetcher, BlobServer
+from yp2p.peers.blob_server import BlobServer
+from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch

@@ -15,7 +15,8 @@ from bridge import PEER, Bridge, open_bridge
 
 from yp2p.documents.manifest import Change
 from yp2p.identity import EntryID
-from yp2p.peers.blob_transfer import BlobFetcher, BlobServer
+from yp2p.peers.blob_server import BlobServer
+from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashesQuery, Fetch

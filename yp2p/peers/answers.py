@@ -13,7 +13,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID
-from yp2p.peers.blob_transfer import MAX_REQUESTS_WAITING, BlobServer
+from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
 from yp2p.protocol.messages import (
     MAX_LEAVES,
     ChunkHashesQuery,

@@ -1,4 +1,4 @@
-"""Blobs between two devices: asking for chunks, and answering (docs/protocol.md, "Blobs").
+"""Asking a peer for blobs (docs/protocol.md, "Blobs"); `blob_server.py` is the answering side.
 
 Theory of operation
     Whoever needs the content of a blob asks a peer for it. Blobs of one chunk are asked for many at a time and come
@@ -7,14 +7,13 @@ Theory of operation
     Chunks of nothing but NUL bytes are never asked for: they become holes.
     Every chunk is checked against its hash before it is written.
 
-    The peer reads chunks from its file as long as that has the stamp of its record. It says with an empty chunk that it
-    does not have one (any more); others are asked then, and it again after a while. A blob that cannot be written waits
-    likewise, and holds up no other one.
+    The peer says with an empty chunk that it does not have one (any more); others are asked then, and it again after a
+    while. A blob that cannot be written waits likewise, and holds up no other one.
 
-    While the folder is paused here nothing is read from its disk or written to it: the peer is told that we do not have
-    what it asks for, and what comes for us is not taken, but asked for again later.
+    What another peer was asked for is left to it as long as it answers (`folder/claims.py`). A long blob comes from all
+    who have it, each asked for other chunks (`folder/long_blobs.py`).
 
-    Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
+    While the folder is paused nothing is written to its disk: what comes is not taken, but asked for again later.
 
 Invariants
     * At most `_WINDOW` requests are open, so answers never fill the inbox.
@@ -26,18 +25,16 @@ from __future__ import annotations
 import errno
 import heapq
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from yp2p.files.blobs import Assembly, ChunkRange, WholeBlob, name_of, read_chunks, write_blobs
-from yp2p.files.inspect import NO_STAMP, Finding, inspect
+from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
 from yp2p.files.root import Root
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.long_blobs import CHUNKS_IN_REQUEST, LongBlob
-from yp2p.folder.records import save_chunks
 from yp2p.identity import DeviceID, EntryID
 from yp2p.machine import low_room
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_hash, chunk_size, nul_chunks, nul_hash
@@ -59,102 +56,14 @@ _WINDOW = 3
 # Blobs of one chunk in a request, and their bytes.
 _BATCH = 512
 _BATCH_BYTES = 4 << 20
-# What goes out in one message, and how much of it may wait in the link.
-_MESSAGE_BYTES = 1 << 20
-_CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
-_QUEUED_BYTES = 2 << 20
 # Messages that are written to the disk together.
 _REPLIES_AT_ONCE = 4
 # For a blob this long it is worth while to look for one that is like it, among so many that are about as long.
 _ALIKE_BYTES, _MOST_ALIKE = 4 << 20, 32
-MAX_REQUESTS_WAITING = 2 * _WINDOW
 
 
 class _Paused(Exception):
     """The folder is paused here: its disk is not touched."""
-
-
-class BlobServer:
-    """Answers a peer's requests for one folder."""
-
-    def __init__(self, folder: Folder, link: Link) -> None:
-        self._folder = folder
-        self._link = link
-
-    async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
-        async for request in requests:
-            if isinstance(request, ChunkHashesQuery):
-                hashes = await self._hashes(request.blob)
-                await self._link.send(ChunkHashes(self._folder.id, request.blob, tuple(hashes)))
-            else:
-                await self._serve_chunks(request)
-
-    async def _hashes(self, blob: bytes) -> list[bytes]:
-        folder = self._folder
-        if folder.state.pause_reason:
-            return []
-        entry = folder.files.blobs.file_with(blob)
-        hashes = folder.files.chunk_hashes(blob) if entry is not None else []
-        if entry is None or hashes:
-            return hashes
-        path = folder.files[entry].path  # the list was lost: it is in the file
-        try:
-            found = await trio.to_thread.run_sync(self._read_whole, path, blob)
-        except OSError:  # our disk is away: that is no fault of who asks
-            return []
-        if found.kind is not Kind.BLOB or found.content != blob:
-            return []
-        folder.database.submit(save_chunks(found))
-        return list(found.chunks)
-
-    def _read_whole(self, path: str, blob: bytes) -> Finding:
-        """Blocks: in a worker thread."""
-        root = Root(self._folder.path)
-        try:
-            return inspect(root, path, None, 0, trust_stamp=False, base=(Kind.BLOB, blob))
-        finally:
-            root.close()
-
-    async def _serve_chunks(self, request: Fetch) -> None:
-        for group in self._groups(request):
-            found = await trio.to_thread.run_sync(self._read, [piece for _, piece in group])
-            chunks = [
-                (blob, piece.first + number, data)
-                for (blob, piece), read in zip(group, found, strict=True)
-                for number, data in enumerate(read)
-            ]
-            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
-
-    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, ChunkRange]]]:
-        """What is asked for, in pieces of a message each."""
-        group: list[tuple[bytes, ChunkRange]] = []
-        size = 0
-        for blob, first, count in request.wanted:
-            entry = self._folder.files.blobs.file_with(blob)
-            record = self._folder.files[entry] if entry is not None else None
-            path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
-            for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
-                piece = ChunkRange(path, stamp, start, min(_CHUNKS_IN_MESSAGE, first + count - start))
-                group.append((blob, piece))
-                size += min(piece.count * CHUNK_BYTES, stamp.size)
-                if size >= _MESSAGE_BYTES:
-                    yield group
-                    group, size = [], 0
-        if group:
-            yield group
-
-    def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
-        """Blocks: in a worker thread."""
-        if self._folder.state.pause_reason:
-            return [[b""] * piece.count for piece in pieces]
-        try:
-            root = Root(self._folder.path)
-        except OSError:
-            return [[b""] * piece.count for piece in pieces]
-        try:
-            return [read_chunks(root, piece) for piece in pieces]
-        finally:
-            root.close()
 
 
 class BlobFetcher:

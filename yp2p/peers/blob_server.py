@@ -1,0 +1,113 @@
+"""Answering a peer that asks for blobs (docs/protocol.md, "Blobs"); `blob_transfer.py` is the asking side.
+
+Chunks are read from a file as long as that has the stamp of its record. An empty chunk says that we do not have it (any
+more): while the folder is paused its disk is not read, and we have nothing.
+
+Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import trio
+
+from yp2p.files.blobs import ChunkRange, read_chunks
+from yp2p.files.inspect import NO_STAMP, Finding, inspect
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+from yp2p.folder.records import save_chunks
+from yp2p.protocol.blobs import CHUNK_BYTES
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.transport.link import Link
+
+# What goes out in one message, and how much of it may wait in the link.
+_MESSAGE_BYTES = 1 << 20
+_CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
+_QUEUED_BYTES = 2 << 20
+# A peer asks for some at a time; when more wait the link is not read.
+MAX_REQUESTS_WAITING = 6
+
+
+class BlobServer:
+    """Answers a peer's requests for one folder."""
+
+    def __init__(self, folder: Folder, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+
+    async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
+        async for request in requests:
+            if isinstance(request, ChunkHashesQuery):
+                hashes = await self._hashes(request.blob)
+                await self._link.send(ChunkHashes(self._folder.id, request.blob, tuple(hashes)))
+            else:
+                await self._serve_chunks(request)
+
+    async def _hashes(self, blob: bytes) -> list[bytes]:
+        folder = self._folder
+        if folder.state.pause_reason:
+            return []
+        entry = folder.files.blobs.file_with(blob)
+        hashes = folder.files.chunk_hashes(blob) if entry is not None else []
+        if entry is None or hashes:
+            return hashes
+        path = folder.files[entry].path  # the list was lost: it is in the file
+        try:
+            found = await trio.to_thread.run_sync(self._read_whole, path, blob)
+        except OSError:  # our disk is away: that is no fault of who asks
+            return []
+        if found.kind is not Kind.BLOB or found.content != blob:
+            return []
+        folder.database.submit(save_chunks(found))
+        return list(found.chunks)
+
+    def _read_whole(self, path: str, blob: bytes) -> Finding:
+        """Blocks: in a worker thread."""
+        root = Root(self._folder.path)
+        try:
+            return inspect(root, path, None, 0, trust_stamp=False, base=(Kind.BLOB, blob))
+        finally:
+            root.close()
+
+    async def _serve_chunks(self, request: Fetch) -> None:
+        for group in self._groups(request):
+            found = await trio.to_thread.run_sync(self._read, [piece for _, piece in group])
+            chunks = [
+                (blob, piece.first + number, data)
+                for (blob, piece), read in zip(group, found, strict=True)
+                for number, data in enumerate(read)
+            ]
+            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
+
+    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, ChunkRange]]]:
+        """What is asked for, in pieces of a message each."""
+        group: list[tuple[bytes, ChunkRange]] = []
+        size = 0
+        for blob, first, count in request.wanted:
+            entry = self._folder.files.blobs.file_with(blob)
+            record = self._folder.files[entry] if entry is not None else None
+            path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
+            for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
+                piece = ChunkRange(path, stamp, start, min(_CHUNKS_IN_MESSAGE, first + count - start))
+                group.append((blob, piece))
+                size += min(piece.count * CHUNK_BYTES, stamp.size)
+                if size >= _MESSAGE_BYTES:
+                    yield group
+                    group, size = [], 0
+        if group:
+            yield group
+
+    def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
+        """Blocks: in a worker thread."""
+        if self._folder.state.pause_reason:
+            return [[b""] * piece.count for piece in pieces]
+        try:
+            root = Root(self._folder.path)
+        except OSError:
+            return [[b""] * piece.count for piece in pieces]
+        try:
+            return [read_chunks(root, piece) for piece in pieces]
+        finally:
+            root.close()
