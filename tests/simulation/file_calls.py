@@ -136,6 +136,12 @@ def _has_other_names(host: Host, status: os.stat_result) -> bool:
     return host.disk.has_other_names(status)
 
 
+def _birth_time_ns(host: Host, directory: int, name: str) -> int | None:
+    """When the file was first seen: the kernel's own times are later than all of ours."""
+    inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
+    return min((at for (seen, _), at in host.first_seen_ns.items() if seen == inode), default=None)
+
+
 _IN_ORDER = (
     "rename", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod", "fchown", "chown", "utime", "setxattr",
     "removexattr",
@@ -161,6 +167,7 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (root, "open_beneath", _open_beneath),
     *((module, "has_other_names", _other_names) for module in (root, inspect, replace)),
     *((module, "rename", _rename) for module in (replace, capabilities, directories)),
+    (root, "birth_time_ns", _on_host(syscalls.birth_time_ns, _birth_time_ns)),
     *(
         (module, "sync_file_system", _syncfs)
         for module in (
