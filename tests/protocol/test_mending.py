@@ -52,7 +52,7 @@ def test_any_bytes_give_an_update_or_are_refused() -> None:
             data[at] = rng.choice([0, 1, 4, 6, 7, 0x84, 0xC4, 0xFF, rng.randrange(256)])
         try:
             mended = mend(bytes(data), {}, halves, _nothing, _nothing, lambda text: "3" in text)
-            check_update(mended.update, TextReplica.shape, {}, frozenset(), halves)
+            check_update(mended.update, TextReplica.shape, {}, halves)
             taken += 1
         except (InvalidUpdate, MissingDependency, HistoriesDiffer):
             refused += 1
