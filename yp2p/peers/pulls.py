@@ -8,7 +8,7 @@ from __future__ import annotations
 import trio
 
 from yp2p.documents.text import TextReplica, imported
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import DocumentPoisoned, MissingDependency
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import check_in_slices
@@ -88,6 +88,8 @@ class Pulls:
             return
         try:
             self._folder.edits.take_pulled(document, await check_in_slices(state, Shape.TEXT), self._peer)
+        except MissingDependency:
+            self._lacking.add(document)  # a state with a gap is none: others are asked for it
         except DocumentPoisoned as panic:
             self._channels.poisoned(document, str(panic))
 
@@ -98,6 +100,8 @@ class Pulls:
         replica = TextReplica(1)
         try:
             replica.receive(states.get(document) or imported(""))
+        except MissingDependency:
+            return None
         except DocumentPoisoned as panic:
             self._channels.poisoned(document, str(panic))
             return None
