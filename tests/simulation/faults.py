@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulation.host import Host
     from simulation.world import World
 
-_YOUNG_S = 1800.0
+_YOUNG_S = 1201.0
 # Between which steps a device ends: of the store and the network, of texts, of blobs. Without a choice nearly all
 # crashes would come before something is sent.
 _STEPS = (
@@ -195,7 +195,7 @@ async def clone(world: World) -> None:
 
 
 async def thin(world: World) -> None:
-    """Half an hour passes in which nothing happens, a day by the clock; a device lets go of all versions of before."""
+    """Twenty minutes pass in which nothing happens, a day by the clock; a device lets go of all versions of before."""
     host = world.some_host(up=True)
     if host is None or host.device is None:
         return
