@@ -12,6 +12,7 @@ from simulation.people import People, tokens_in
 from simulation.places import unlock
 
 from yp2p.config import History
+from yp2p.history import retention as retention_module
 from yp2p.history.ages import DAY_S
 from yp2p.history.retention import Retention
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from simulation.host import Host
     from simulation.world import World
 
-_YOUNG_S = 1201.0
 # Between which steps a device ends: of the store and the network, of texts, of blobs. Without a choice nearly all
 # crashes would come before something is sent.
 _STEPS = (
@@ -202,7 +202,7 @@ async def thin(world: World) -> None:
     token = current_host.set(host)
     try:
         retention = Retention(host.folder, History(max_age_days=1), host.device.home.disks[host.folder.id].bases)
-        await trio.sleep(_YOUNG_S)  # what is younger stays
+        await trio.sleep(retention_module._YOUNG_S + 1)  # what is younger stays
         with trio.move_on_after(2.0 if host.is_up else 0.0):
             count = await retention.thin(hooks.now_s() + 2 * DAY_S)
             world.note(f"{host.name} lets go of {count} versions")
