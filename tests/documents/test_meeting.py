@@ -143,7 +143,7 @@ def test_a_repair_passes_the_wall_and_says_what_it_should() -> None:
         assert joined.text == union.text()
         wanted = author.change(author.text())
         made = repair(joined, hunks(joined.text, wanted), 1)
-        check_update(made, union.shape, union.clocks(), frozenset(), union.halves)
+        check_update(made, union.shape, union.clocks(), union.halves)
         before = union.clocks()
         union.receive(made)
         assert union.text() == wanted, seed

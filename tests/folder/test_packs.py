@@ -20,7 +20,7 @@ from yp2p.disk.ingest.old_versions import older_version
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Claim, Entry
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DamagedError, UsageError, YpError
+from yp2p.errors import UsageError, YpError
 from yp2p.folder import packs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
@@ -311,8 +311,9 @@ def test_a_pack_that_is_damaged_is_told() -> None:
         assert await _pack(bridge) == 1
         text = _live(bridge).text.text()
         await bridge.folder.database.submit([("UPDATE pack SET rows = x'00ff'", ())]).wait()
-        with pytest.raises(DamagedError, match="cannot be read"):
-            bridge.folder.texts.at(_live(bridge).id, seqs[3])
+        coarse = bridge.folder.texts.at(_live(bridge).id, seqs[3]).text()
+        assert text.startswith(coarse), "as it was where the pack ends"
+        assert len(coarse) > 50
         assert (await _again(bridge)).text() == text
 
     _run(test)

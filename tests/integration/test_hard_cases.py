@@ -79,8 +79,8 @@ def test_names_swapped_live_and_after_a_restart(pair: list[Device]) -> None:
         (one.dir / "a.txt").rename(one.dir / "c")
         (one.dir / "b.txt").rename(one.dir / "a.txt")
         (one.dir / "c").rename(one.dir / "b.txt")
-        wanted = (one.dir / "a.txt").read_text()
-        eventually(lambda wanted=wanted: (two.dir / "a.txt").read_text() == wanted)  # type: ignore[misc]
+        wanted = (one.dir / "a.txt").read_bytes()
+        eventually(lambda wanted=wanted: tree(two.dir).get("a.txt") == wanted)  # type: ignore[misc]
         synced(one, two)
         for device in pair:
             device.stop()

@@ -150,6 +150,7 @@ async def test_a_floor_of_free_space_is_kept(tmp_path: Path, monkeypatch: pytest
         assert database.problem == ""
         free[0] -= 1
         await database.submit([(INSERT, (2,))]).wait()
+        await _until(database, writable=False)
         assert "No space left on device" in database.problem
         await database.submit([(INSERT, (3,))]).wait()  # what is saved here is stored
         free[0] += 1

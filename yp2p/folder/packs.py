@@ -90,12 +90,17 @@ class Stored:
         return self.first != self.seq
 
     def singles(self) -> list[Single]:
-        """The rows themselves, where they were read and can be; else the one that there is, which is their sum."""
+        """The rows themselves, where they were read; else the one that there is, which is their sum.
+
+        Of a pack that cannot be read the sum stands for its first row: whoever wants the text as it was somewhere in it
+        gets it as it was at its end. Without it he would get one that lacks all of it, and take a file for newer.
+        """
         if self.rows is not None:
             try:
                 return unpacked(self)
             except DamagedError as error:
                 log.warning("pack_left_out", reason=str(error), advice="the text is whole, its history is coarser")
+                return [Single(self.first, self.since, self.origin, 0, self.data)]
         return [Single(self.seq, self.at, self.origin, 0, self.data)]
 
 
