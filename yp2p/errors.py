@@ -25,7 +25,7 @@
         ├── PairingFault            a CPace point or confirmation that is not valid
         └── InvalidUpdate           bytes that must never reach the CRDT library
     MissingDependency               an update came before what it depends on: resync, not an offence
-    DocumentPoisoned                the CRDT library panicked: drop the document and load it again
+    CrdtPanic                the CRDT library panicked: drop the document and load it again
     └── HistoriesDiffer             what a peer holds of a document cannot be joined with what is here
 
 A message says what happened, with the values, and what to do about it. The CLI prints it without a traceback.
@@ -163,11 +163,11 @@ class MissingDependency(Exception):
     """An update came before something it depends on: drop it and ask for a resync."""
 
 
-class DocumentPoisoned(Exception):
+class CrdtPanic(Exception):
     """The CRDT library panicked on this document; discard it and load it from the store."""
 
 
-class HistoriesDiffer(DocumentPoisoned):
+class HistoriesDiffer(CrdtPanic):
     """A peer's history of a document contradicts ours; which device is at fault cannot be told."""
 
 

@@ -86,7 +86,7 @@ ANSWERS: dict[str, Any] = {
                      "can_be_brought_back": True, "can_be_settled": True}],
     "/v1/conflicts": [
         {"kind": "file", "root": HOSTILE, "path": HOSTILE, "beside": HOSTILE},
-        {"kind": "text", "root": HOSTILE, "path": HOSTILE, "line": 1, "number": 1, "told_by": HOSTILE,
+        {"kind": "text", "root": HOSTILE, "path": HOSTILE, "line": 1, "number": 1, "reported_by": HOSTILE,
          "this": _VERSION, "other": _VERSION},
     ],
 }  # fmt: skip

@@ -134,7 +134,7 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     assert not replace.was_exchanged(root, temporary)
     result = replace.exchange(root, temporary, "f", _content("old"), NO_STAMP)
     assert result.outcome is Outcome.DONE
-    assert result.odd is None
+    assert result.unexpected is None
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert os.getxattr(path, "user.colour") == b"blue"
@@ -142,9 +142,9 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     assert (root.path / temporary.name).read_text() == "old"
     assert replace.was_exchanged(root, temporary)
     assert result.displaced is not None
-    assert replace.read_late(root, temporary.name, result.displaced) is None
+    assert replace.read_displaced(root, temporary.name, result.displaced) is None
     (root.path / temporary.name).write_text("old and late")
-    late = replace.read_late(root, temporary.name, result.displaced)
+    late = replace.read_displaced(root, temporary.name, result.displaced)
     assert late is not None
     assert late.text == "old and late"
 
@@ -163,10 +163,10 @@ def test_nothing_is_replaced_that_is_not_the_base(root: Root) -> None:
 
 
 def test_new_files_never_overwrite(root: Root) -> None:
-    assert replace.put_new(root, _ready(root, "new", None), "d/e/f").outcome is Outcome.DONE
+    assert replace.install_new(root, _ready(root, "new", None), "d/e/f").outcome is Outcome.DONE
     assert (root.path / "d/e/f").read_text() == "new"
-    assert replace.put_new(root, _ready(root, "other", None), "d/e/f").outcome is Outcome.CHANGED
-    assert replace.put_new(root, _ready(root, "other", None), "d/e/f/g").outcome is Outcome.BLOCKED
+    assert replace.install_new(root, _ready(root, "other", None), "d/e/f").outcome is Outcome.CHANGED
+    assert replace.install_new(root, _ready(root, "other", None), "d/e/f/g").outcome is Outcome.BLOCKED
     assert (root.path / "d/e/f").read_text() == "new"
     moved = replace.move_away(root, "d/e/f", ".yp2p/trash/x/d/e/f", _content("new"), NO_STAMP)
     assert moved.outcome is Outcome.DONE
@@ -181,7 +181,7 @@ def test_a_directory_that_goes_while_files_are_put_into_it_is_made_again(root: R
         (root.path / "d").rmdir()
         with root.parent(f"{TMP}/x") as (tmp, _):
             temporary = _ready(root, "new", None)
-            assert replace._put_new(root, tmp, directories, temporary, "d/two").outcome is Outcome.DONE
+            assert replace._install_new(root, tmp, directories, temporary, "d/two").outcome is Outcome.DONE
     assert (root.path / "d/two").read_text() == "new"
     made = [(_ready(root, f"{n}", None), path) for n, path in enumerate(("d/two", "e/x", "e/y", "e/x/z", "e/y", "top"))]
     changed, done, blocked = Outcome.CHANGED, Outcome.DONE, Outcome.BLOCKED
@@ -197,7 +197,7 @@ def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
     ]
     assert replace.fill_temporaries(root, items) == [None] * 20
     for number, temporary in enumerate(temporaries):
-        assert replace.put_new(root, temporary, f"f{number}").outcome is Outcome.DONE
+        assert replace.install_new(root, temporary, f"f{number}").outcome is Outcome.DONE
     assert (root.path / "f7").read_text() == "7"
     assert os.access(root.path / "f3", os.X_OK)
     assert not (root.path / "f7").stat().st_mode & 0o111
@@ -352,7 +352,7 @@ async def test_what_could_not_be_put_or_was_moved_with_its_directory_is_news(roo
         (root.path / "other").rename(root.path / "e" / "f")
         assert (await _next(watcher)).finished == {"other", "e/f"}
         with watcher.expecting(["d/one", "d/two"]):
-            assert replace.put_new(root, _ready(root, "1", None), "d/one").outcome is Outcome.DONE
+            assert replace.install_new(root, _ready(root, "1", None), "d/one").outcome is Outcome.DONE
             (root.path / "top").write_text("x")
             assert (await _next(watcher)).finished >= {"top"}
             (root.path / "d").rename(root.path / "moved")

@@ -59,7 +59,7 @@ def is_unnamed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def _text(root: Root, path: str) -> None:
     temporary = replace.create_temporary(root, path)
     assert replace.fill_temporaries(root, [Filling(temporary, None, b"text", Mode.PLAIN)]) == [None]
-    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+    assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
 def _copy(root: Root, path: str) -> None:
@@ -67,13 +67,13 @@ def _copy(root: Root, path: str) -> None:
     temporary = replace.create_temporary(root, path)
     copy = "old", Stamp.of((root.path / "old").stat())
     assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN, copy_of=copy)]) == [None]
-    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+    assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
 def _put_blob(root: Root, path: str) -> None:
     temporary = replace.take_over(root, name_of(_BLOB))
     assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN)]) == [None]
-    assert replace.put_new(root, temporary, path).outcome is Outcome.DONE
+    assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
 def _small_blob(root: Root, path: str) -> None:
@@ -110,7 +110,7 @@ def test_the_group_of_a_directory_that_gives_it(root: Root, way: Callable[[Root,
 def test_a_symlink_has_the_group_as_well(root: Root) -> None:
     os.chown(root.path / "team", -1, _GROUP)
     os.chmod(root.path / "team", 0o2775)
-    assert replace.put_new(root, replace.make_symlink(root, "team/link", b"f"), "team/link").outcome is Outcome.DONE
+    assert replace.install_new(root, replace.make_symlink(root, "team/link", b"f"), "team/link").outcome is Outcome.DONE
     assert (root.path / "team/link").lstat().st_gid == _GROUP
 
 

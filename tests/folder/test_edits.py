@@ -18,7 +18,7 @@ from yp2p.documents.joined import deleted_at
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.provider import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import CrdtPanic
 from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import Shape, check, deleted_ranges
 
@@ -176,8 +176,8 @@ def test_a_text_that_panicked_is_loaded_anew_by_the_next_update() -> None:
             live = bridge.document("a.txt")
             update = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
             assert update is not None
-            live.replica._poisoned, live.replica._clocks = True, None
-            with pytest.raises(DocumentPoisoned):
+            live.replica._panicked, live.replica._clocks = True, None
+            with pytest.raises(CrdtPanic):
                 bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
             bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
             assert live.text.text() == "zero\none\ntwo\nthree\n"

@@ -85,7 +85,7 @@ async def test_who_made_neither_version_settles_nothing_and_tells_nothing(tmp_pa
         found.take("a.txt", _told(), THIRD)
         (notice,) = found
         assert notice.versions is not None
-        assert notice.versions.told_by == THIRD
+        assert notice.versions.reported_by == THIRD
         found.take("a.txt", _told(settled=True), THIRD)
         assert [one.versions.settled for one in found if one.versions] == [False]
         found.take("a.txt", _told(settled=True), OTHER)

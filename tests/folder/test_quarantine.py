@@ -12,7 +12,7 @@ import trio.testing
 from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import CrdtPanic
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.quarantine import Quarantine
 from yp2p.identity import DeviceID, DocumentID
@@ -59,7 +59,7 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             assert second is not None
             await live.receive(first, PEER)
             _poison(live.replica)
-            with pytest.raises(DocumentPoisoned):
+            with pytest.raises(CrdtPanic):
                 await live.receive(second, PEER)
             assert live.text.text() == "one text\n", "what was there before is still there"
             await live.receive(second, PEER)
@@ -71,7 +71,7 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             assert manifest.id == manifest_document_id(index)
             state = manifest.replica.state()
             _poison(manifest.replica)
-            with pytest.raises(DocumentPoisoned):
+            with pytest.raises(CrdtPanic):
                 await manifest.receive(state, PEER)
             assert set(bridge.folder.catalogue.entries) == {entry}
             await manifest.receive(state, PEER)

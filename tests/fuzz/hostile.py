@@ -20,7 +20,7 @@ from fuzz.targets import TARGETS, text_replica
 
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DocumentPoisoned, HistoriesDiffer, InvalidUpdate, MissingDependency
+from yp2p.errors import CrdtPanic, HistoriesDiffer, InvalidUpdate, MissingDependency
 
 # A document is used for this many inputs, then its likeness is checked and a new one begins.
 _LIFE = 50
@@ -59,7 +59,7 @@ def run(inputs: int, seed: int) -> dict[str, int]:
                 counts["gaps"] += 1
             except HistoriesDiffer:
                 counts["differ"] += 1
-            except DocumentPoisoned:
+            except CrdtPanic:
                 counts["panics"] += 1
                 break
             except BaseException:

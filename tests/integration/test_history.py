@@ -157,7 +157,7 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         eventually((two.dir / "elsewhere.md").exists)
         _save(two, one, "elsewhere.md", "written after the move\n")
         plan = _json(one, "restore", str(one.dir / "notes"), "--at", moment, "--yes")
-        assert plan["done"] == [{"path": "notes/kept.md", "action": "left alone", "reason": "it is elsewhere.md now"}]
+        assert plan["done"] == [{"path": "notes/kept.md", "action": "skipped", "reason": "it is elsewhere.md now"}]
         _both_have(one, two, "elsewhere.md", "written after the move\n")
         (two.dir / "notes/gone.md").unlink()
         eventually(lambda: not (one.dir / "notes/gone.md").exists())
@@ -247,7 +247,7 @@ def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path)
             {"path": "changed.png", "action": "change"}, {"path": "empty", "action": "bring back"},
             {"path": "gone.png", "action": "bring back"}, {"path": "grows.txt", "action": "change"},
             {"path": "link", "action": "bring back"},
-            {"path": "own.png", "action": "left alone", "reason": reason},
+            {"path": "own.png", "action": "skipped", "reason": reason},
             {"path": "twice.png", "action": "bring back"}, {"path": "x.png", "action": "change"},
             {"path": "y.png", "action": "change"},
         ]  # fmt: skip

@@ -60,7 +60,7 @@ def test_joining_with_a_directory_that_is_half_the_same(tmp_path: Path) -> None:
         for device in (one, two):
             assert device.status()["folders"][0]["entries"]["conflicts"] == 50
         notices = json.loads(two.cli("notices", "--json"))
-        assert [notice["kind"] for notice in notices] == ["kept-beside"] * 50
+        assert [notice["kind"] for notice in notices] == ["conflict-copy"] * 50
 
 
 def test_three_that_meet_at_once(tmp_path: Path) -> None:

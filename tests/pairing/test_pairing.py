@@ -19,7 +19,7 @@ from yp2p.errors import PairingError
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
-from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_MISSES, Code, Intent, PairingRun
+from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, Code, Intent, PairingRun
 from yp2p.pairing.pairing import Candidate, Joined, Joiner, PairingHost
 from yp2p.transport.handshake import initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
@@ -109,9 +109,9 @@ def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told(
         for _ in range(6):
             window = room.host.open_window(room.folder)
             async with trio.open_nursery() as nursery:
-                for _ in range(MAX_MISSES):
+                for _ in range(MAX_FAILED_ATTEMPTS):
                     nursery.start_soon(room.guess, _other(window.code))
-            await _until(lambda: window.burnt)  # noqa: B023
+            await _until(lambda: window.is_locked)  # noqa: B023
             with pytest.raises(PairingError, match="too many wrong codes") as caught:
                 room.host.open_window(room.folder)
             waits.append(float(str(caught.value).split(" in ")[1].split()[0]))
@@ -120,7 +120,7 @@ def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told(
             clock.jump(LONGEST_WAIT_S)
         assert waits == [5, 10, 20, 40, 60, 60]
         told = [notice.text for notice in room.folder.notices if notice.kind is NoticeKind.WRONG_CODE]
-        assert len(told) == 6 * MAX_MISSES
+        assert len(told) == 6 * MAX_FAILED_ATTEMPTS
         assert "at 127.0.0.1 tried to join with a wrong code" in told[0]
 
     with capture_logs() as said:
@@ -131,13 +131,13 @@ def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told(
 def test_who_knows_the_code_joins_beside_two_runs_that_only_wait() -> None:
     async def test(room: Room) -> None:
         window = room.host.open_window(room.folder)
-        held = [await room.begin_run(_other(window.code)) for _ in range(MAX_MISSES - 1)]
+        held = [await room.begin_run(_other(window.code)) for _ in range(MAX_FAILED_ATTEMPTS - 1)]
         assert (await _join(window.code, [room.candidate])).grant.folder == room.folder.id
-        assert (window.misses, window.used) == (0, True)
+        assert (window.failed_attempts, window.used) == (0, True)
         for messages, _, _ in held:
             await messages.__aexit__(None, None, None)
         await _until(lambda: window.running == 0)
-        assert not window.burnt  # it was used: nobody has to wait for the next one
+        assert not window.is_locked  # it was used: nobody has to wait for the next one
         assert room.host.open_window(room.folder) is not window
 
     _run(test)
@@ -155,7 +155,7 @@ def test_a_run_waits_while_as_many_as_there_are_guesses_go_on() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_join, window.code, [room.candidate])
             await trio.testing.wait_all_tasks_blocked(0.02)
-            assert (window.running, window.misses) == (MAX_MISSES, 0)
+            assert (window.running, window.failed_attempts) == (MAX_FAILED_ATTEMPTS, 0)
             await knows()  # its guess goes to the one that waits
         assert window.used
         for messages, _, _ in held:
@@ -206,6 +206,6 @@ def test_three_devices_at_most_learn_whether_they_guessed_right() -> None:
         many = [Candidate(f"wrong {number}", wrong.addresses, announced=True) for number in range(6)]
         with pytest.raises(PairingError, match="3 devices answered to the digits"):
             await _join(_other(window.code), many)
-        assert window.misses == MAX_MISSES
+        assert window.failed_attempts == MAX_FAILED_ATTEMPTS
 
     _run(test)

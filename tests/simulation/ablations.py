@@ -242,14 +242,18 @@ ABLATIONS: dict[str, Ablation] = {
         "3", "a file is replaced whatever it holds", _around("yp2p.files.replace:_holding", _replace_whatever_is_there)
     ),
     "late-saves": Ablation(
-        "3", "what came out is not looked at again", _later(f"{_RENDER}.displaced_files:DisplacedFiles._merge_late")
+        "3",
+        "what came out is not looked at again",
+        _later(f"{_RENDER}.displaced_files:DisplacedFiles._merge_displaced"),
     ),
     "exchange-known-after-a-crash": Ablation(
         "3",
         "what was being replaced when it crashed is forgotten",
         _with(f"{_RENDER}.crash_recovery:CrashRecovery._recover_replacement", _forget_replacement),
     ),
-    "intents": Ablation("3", "new files of before a crash are unknown", _gives("yp2p.files.replace:was_put", False)),
+    "intents": Ablation(
+        "3", "new files of before a crash are unknown", _gives("yp2p.files.replace:was_installed", False)
+    ),
     "forced-before-placed": Ablation(
         "3",
         "nothing is forced to the disk before it is put in place",

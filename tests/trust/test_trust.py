@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yp2p.errors import DamagedError, MessageFault, PairingError, PairingFault, UsageError
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import (
-    MAX_MISSES,
+    MAX_FAILED_ATTEMPTS,
     Code,
     Grant,
     Intent,
@@ -302,14 +302,14 @@ def test_a_window_closes() -> None:
     window = PairingWindow(FOLDER, Code("47", "K7MX2Q"), closes_at=10)
     assert window.is_open(9)
     assert not window.is_open(10)
-    window.misses = MAX_MISSES
+    window.failed_attempts = MAX_FAILED_ATTEMPTS
     assert not window.is_open(9)
-    assert window.burnt
+    assert window.is_locked
 
 
 def test_runs_side_by_side_are_no_misses_and_burn_a_window_once() -> None:
     window = PairingWindow(FOLDER, Code("47", "K7MX2Q"), closes_at=10)
-    for _ in range(MAX_MISSES):
+    for _ in range(MAX_FAILED_ATTEMPTS):
         assert window.has_guess_left
         window.begin()
     assert window.is_open(9)
@@ -319,7 +319,7 @@ def test_runs_side_by_side_are_no_misses_and_burn_a_window_once() -> None:
     assert window.has_guess_left
     assert not window.end(knew_code=False)
     window.begin()
-    assert [window.end(knew_code=False), window.burnt] == [True, True]
+    assert [window.end(knew_code=False), window.is_locked] == [True, True]
 
 
 def test_a_grant_round_trip() -> None:

@@ -42,8 +42,8 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
             say(path, f"    stands beside {conflict['beside'].rpartition('/')[2]}")
             continue
         where = f"line {conflict['line']}" if conflict["line"] is not None else "changed since"
-        told_by = f", told by {conflict['told_by']}" if conflict["told_by"] else ""
-        say(f"{path}, {where} (number {conflict['number']}{told_by})")
+        reported_by = f", told by {conflict['reported_by']}" if conflict["reported_by"] else ""
+        say(f"{path}, {where} (number {conflict['number']}{reported_by})")
         for name in ("this", "other"):
             _print_version(name, conflict[name])
 

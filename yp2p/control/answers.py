@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from yp2p.errors import DocumentPoisoned, YpError, first_of
+from yp2p.errors import CrdtPanic, YpError, first_of
 from yp2p.machine import is_passing, reason
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -40,7 +40,7 @@ def _refusal(error: BaseException, request: Request) -> Response:
     match error:
         case YpError():
             return _error(str(error), error.exit_code, 422)
-        case DocumentPoisoned():
+        case CrdtPanic():
             return _error(f"the CRDT library failed: {error}; nothing was changed", 1, 422)
         case OSError() if is_passing(error):
             place = f"{error.filename}: " if error.filename else ""

@@ -121,7 +121,7 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
         ours, theirs: what each side had; together all that there is.
 
     Raises:
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
     """
     updates = list(updates)
     blocks = _in_order(updates)

@@ -192,7 +192,7 @@ class ManifestReplica(Replica):
 
     @contextmanager
     def _calling_pycrdt(self) -> Iterator[None]:
-        if self._resting is not None and not self._poisoned:
+        if self._resting is not None and not self._panicked:
             updates = list(self._stored())
             self._resting = None
             self._doc = Doc(client_id=self.client_id)
@@ -227,7 +227,7 @@ class ManifestReplica(Replica):
         Everything that it holds has to be stored.
         """
         is_used, self._is_used = self._is_used, False
-        if is_used or self._resting or self._poisoned:
+        if is_used or self._resting or self._panicked:
             return False
         self._resting = self.state_vector(), self.version()
         del self._doc, self._map

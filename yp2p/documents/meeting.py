@@ -126,7 +126,7 @@ def meet(
         updates: all of both histories, with the content of what was deleted.
 
     Raises:
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
     """
     meeting = meeting_of(ours.vector, theirs.vector, apart=apart)
     joined = join(updates, ours, theirs) if meeting is not None else None

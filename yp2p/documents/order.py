@@ -72,7 +72,7 @@ class Order:
         """The order of a text with this log; None where a row is missing in it, or it has too many blocks.
 
         Raises:
-            DocumentPoisoned: the library panicked.
+            CrdtPanic: the library panicked.
             InvalidUpdate: a row is no update of a text.
         """
         merge = UpdateMerge()

@@ -395,9 +395,9 @@ class Provider:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         async with self._sending:
             # no await between cut and clear: what comes later is a live update, and goes after this
-            cut_apart = getattr(self._document, "cut_apart", None) if self._tells_state else None
-            if cut_apart is not None:
-                updates, durable = cut_apart(state_vector)
+            cut_in_parts = getattr(self._document, "cut_in_parts", None) if self._tells_state else None
+            if cut_in_parts is not None:
+                updates, durable = cut_in_parts(state_vector)
             else:
                 update, durable = self._document.cut(state_vector)
                 updates = (update,)

@@ -12,7 +12,7 @@ Theory of operation
 
 Invariants
     * A peer's bytes are `Checked`, and what they build on is here (`check_dependencies`), before pycrdt sees them.
-    * A panic is caught in `raising_panics` alone, becomes `DocumentPoisoned`, and the replica refuses all
+    * A panic is caught in `raising_panics` alone, becomes `CrdtPanic`, and the replica refuses all
       further use: what it would say now could poison others.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 
 from pycrdt import Doc, Snapshot, TransactionEvent
 
-from yp2p.errors import DocumentPoisoned, InvalidUpdate
+from yp2p.errors import CrdtPanic, InvalidUpdate
 from yp2p.protocol.delete_sets import deleting_quickly
 from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange
 from yp2p.protocol.ysync import (
@@ -44,13 +44,13 @@ _FOUR_BYTES = re.compile(rb"[\xf0-\xf4]")
 
 @contextmanager
 def raising_panics() -> Iterator[None]:
-    """A panic of the library becomes an exception. Raises DocumentPoisoned."""
+    """A panic of the library becomes an exception. Raises CrdtPanic."""
     try:
         yield
     except BaseException as error:
         # pyo3's PanicException cannot be imported and is no Exception: match its name.
         if type(error).__name__ == "PanicException":  # never trio.Cancelled
-            raise DocumentPoisoned(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
+            raise CrdtPanic(str(error)) from None  # noqa: ASYNC104 (a panic, not a cancellation)
         raise
 
 
@@ -60,14 +60,14 @@ def is_being_changed(doc: Doc[Any]) -> bool:
 
 
 class Replica:
-    """One document of one shape. Not safe to use after `DocumentPoisoned`."""
+    """One document of one shape. Not safe to use after `CrdtPanic`."""
 
     shape: Shape
 
     def __init__(self, client_id: int) -> None:
         self.client_id = client_id
         self._news: list[bytes] = []
-        self._poisoned = False
+        self._panicked = False
         self._clocks: dict[int, int] | None = None  # since the last change
         self._versions = VersionReader()
         self._is_receiving = False  # what a peer sent has been parsed already
@@ -93,13 +93,13 @@ class Replica:
 
     @contextmanager
     def _calling_pycrdt(self) -> Iterator[None]:
-        if self._poisoned:
-            raise DocumentPoisoned("this document panicked before")
+        if self._panicked:
+            raise CrdtPanic("this document panicked before")
         try:
             with raising_panics():
                 yield
-        except DocumentPoisoned:
-            self._poisoned = True
+        except CrdtPanic:
+            self._panicked = True
             raise
 
     @contextmanager
@@ -143,7 +143,7 @@ class Replica:
         Raises:
             InvalidUpdate: no honest device made this.
             MissingDependency: something before it is missing here.
-            DocumentPoisoned: the library panicked all the same.
+            CrdtPanic: the library panicked all the same.
         """
         clocks, parsed = self.clocks(), update.parsed
         check_dependencies(parsed, clocks, self.halves)

@@ -51,7 +51,7 @@ def spans_in_order(blocks: Sequence[Block]) -> list[tuple[int, Span]] | None:
         None where an operation is missing.
 
     Raises:
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
     """
     cuts = _cuts(blocks)
     if cuts is None:

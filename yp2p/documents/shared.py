@@ -26,7 +26,7 @@ from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
 from yp2p.documents.undo_stack import UndoManager
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid
+from yp2p.errors import CrdtPanic, InvalidUpdate, PositionInvalid
 
 # The origin of changes that came from the daemon, which are never undone here.
 FROM_DAEMON = "yp2p daemon"
@@ -88,7 +88,7 @@ class SharedText:
         if self._positions is not None and updates:
             try:
                 self._positions.apply(*updates)
-            except (DocumentPoisoned, InvalidUpdate):
+            except (CrdtPanic, InvalidUpdate):
                 self._positions = None  # made again from the document when it is asked for
 
     def __str__(self) -> str:

@@ -90,7 +90,7 @@ def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]
 
     Raises:
         DamagedError: the rows would not say the same.
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
         InvalidUpdate: a row is no update of a document of this shape.
     """
     found: list[LogRow] = []

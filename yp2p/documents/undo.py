@@ -37,7 +37,7 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
         client: what to write with, an ID that is nowhere in the document.
 
     Raises:
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
     """
     inserted: list[DeletedRange] = []
     deleted: list[DeletedRange] = []
@@ -68,7 +68,7 @@ def returned(log: Iterable[bytes], then: Iterable[bytes], client: int) -> bytes 
         client: as for `undone`.
 
     Raises:
-        DocumentPoisoned: the library panicked.
+        CrdtPanic: the library panicked.
     """
     order, was = Order.of(log), UpdateMerge()
     if order is None or not all(was.add(update) for update in then):

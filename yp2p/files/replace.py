@@ -14,7 +14,7 @@ Theory of operation (invariant 3)
        caller gets it to ingest.
     4. What came out stays for a while and is looked at again: a program that had it open may write to it still.
 
-    New files go in by `put_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
+    New files go in by `install_new` (RENAME_NOREPLACE); deleted ones go out by `move_away`, into the trash.
 
     A file can have other names (hard links), also outside of the folder. What is written under those reaches the file
     that came out as well, and is nothing that was saved here: the caller is told that it `is_linked`. Into the trash
@@ -90,13 +90,13 @@ class Temporary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`stamp` of the file now in place; `odd` is what came out instead of the base; `mode` is what that had, and
+    """`stamp` of the file now in place; `unexpected` is what came out instead of the base; `mode` is what that had, and
     `is_linked` whether it has other names."""
 
     outcome: Outcome
     stamp: Stamp | None = None
     displaced: Stamp | None = None
-    odd: Finding | None = None
+    unexpected: Finding | None = None
     reason: str = ""
     mode: Mode | None = None
     is_linked: bool = False
@@ -370,11 +370,11 @@ def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
     out = Stamp.of(displaced)
     same = out.inode == before.inode and (out.size, out.mtime_ns) == (before.size, before.mtime_ns)
     mode = mode_of(displaced) if stat.S_ISREG(displaced.st_mode) else None
-    odd = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
-    return Result(Outcome.DONE, stamp, out, odd, mode=mode, is_linked=has_other_names(displaced))
+    unexpected = None if same else inspect(root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
+    return Result(Outcome.DONE, stamp, out, unexpected, mode=mode, is_linked=has_other_names(displaced))
 
 
-def put_new(root: Root, temporary: Temporary, path: str) -> Result:
+def install_new(root: Root, temporary: Temporary, path: str) -> Result:
     """Put the temporary file at `path`, where nothing may be."""
     return put_all_new(root, [(temporary, path)])[0]
 
@@ -385,12 +385,12 @@ def put_all_new(root: Root, items: Sequence[tuple[Temporary, str]]) -> list[Resu
         return []
     try:
         with root.parent(items[0][0].name) as (tmp, _), root.keeping_open() as directories:
-            return [_put_new(root, tmp, directories, temporary, path) for temporary, path in items]
+            return [_install_new(root, tmp, directories, temporary, path) for temporary, path in items]
     except OSError as error:  # `.yp2p/tmp` is gone
         return [_blocked(error)] * len(items)
 
 
-def _put_new(root: Root, tmp: int, directories: OpenDirectory, temporary: Temporary, path: str) -> Result:
+def _install_new(root: Root, tmp: int, directories: OpenDirectory, temporary: Temporary, path: str) -> Result:
     name = temporary.name.rpartition("/")[2]
     try:
         try:
@@ -487,9 +487,9 @@ def set_mode(root: Root, purpose: Purpose, path: str, mode: Mode, kind: Kind) ->
         discard(root, temporary.name)
         raise failure
     result = exchange(root, temporary, path, b"", stamp, kind)
-    if result.outcome is Outcome.DONE and result.odd is not None and result.displaced is not None:
-        odd = Temporary(temporary.name, result.displaced.inode)  # somebody saved meanwhile: back with that
-        if exchange(root, odd, path, b"", result.stamp or NO_STAMP, kind).outcome is not Outcome.DONE:
+    if result.outcome is Outcome.DONE and result.unexpected is not None and result.displaced is not None:
+        saved = Temporary(temporary.name, result.displaced.inode)  # somebody saved meanwhile: back with that
+        if exchange(root, saved, path, b"", result.stamp or NO_STAMP, kind).outcome is not Outcome.DONE:
             return None  # it is evidence, for the next start
         result = Result(Outcome.CHANGED)
     discard(root, temporary.name)
@@ -504,7 +504,7 @@ def was_exchanged(root: Root, temporary: Temporary) -> bool:
     return status is None or status.st_ino != temporary.inode
 
 
-def was_put(root: Root, temporary: Temporary) -> bool:
+def was_installed(root: Root, temporary: Temporary) -> bool:
     """After a crash: whether a new file was put in place, which takes its temporary name away."""
     return root.lstat(temporary.name) is None
 
@@ -528,7 +528,7 @@ def discard(root: Root, name: str) -> None:
         pass
 
 
-def read_late(root: Root, name: str, stamp: Stamp) -> Finding | None:
+def read_displaced(root: Root, name: str, stamp: Stamp) -> Finding | None:
     """Look again at what came out: what it is now when somebody wrote to it since or still may, else None."""
     found = inspect(root, name, None, MAX_TEXT_BYTES, trust_stamp=False)
     same = (found.stamp.size, found.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)

@@ -63,7 +63,7 @@ class Edits:
         self.undoing = trio.Lock()
 
     def accept(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
-        """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, DocumentPoisoned."""
+        """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, CrdtPanic."""
         folder = self._folder
         with folder.texts.reloading(live):
             before = live.replica.clocks()
@@ -91,7 +91,7 @@ class Edits:
 
         Raises:
             InvalidUpdate, MissingDependency, HistoriesDiffer: the wall refused it, and nothing was changed.
-            DocumentPoisoned: the library panicked; the document was loaded anew.
+            CrdtPanic: the library panicked; the document was loaded anew.
         """
         folder, claims = self._folder, self._folder.catalogue.claims
         before = live.replica.clocks()

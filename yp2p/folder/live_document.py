@@ -22,7 +22,7 @@ import trio
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency
+from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.telling import Telling
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
@@ -163,7 +163,7 @@ class LiveDocument:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
         return self.replica.update_since(state_vector), self._pending()
 
-    def cut_apart(self, state_vector: bytes) -> tuple[tuple[bytes, ...], Commit]:
+    def cut_in_parts(self, state_vector: bytes) -> tuple[tuple[bytes, ...], Commit]:
         """What a holder of `state_vector` lacks, and the commit that makes it durable.
 
         Where there are repairs among it, the updates as they were made come first: who merges has to know what a repair
@@ -211,7 +211,7 @@ class LiveDocument:
         try:
             for update in [check(update, self.replica.shape) for update in updates]:
                 self._accept(self, update, source)
-        except (MissingDependency, InvalidUpdate, DocumentPoisoned):
+        except (MissingDependency, InvalidUpdate, CrdtPanic):
             return False
         return True
 
@@ -222,7 +222,7 @@ class LiveDocument:
         for part in parts:
             try:
                 self._accept(self, part, source)
-            except (MissingDependency, InvalidUpdate, DocumentPoisoned) as error:
+            except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
                 fault = error
                 break
             if len(part.data) >= _SLICED_BYTES:

@@ -60,7 +60,7 @@ class Meetings:
         """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
 
         Raises:
-            InvalidUpdate, MissingDependency, DocumentPoisoned: as `LiveDocument.receive_all`.
+            InvalidUpdate, MissingDependency, CrdtPanic: as `LiveDocument.receive_all`.
         """
         with live.being_changed():
             return await self._receive(live, updates, source, theirs)

@@ -46,7 +46,7 @@ class NoticeKind(StrEnum):
     BOTH_CHANGED = "both-changed"
     OLDER_SAVE_MERGED = "older-save-merged"
     OTHER_RULES = "other-rules"
-    KEPT_BESIDE = "kept-beside"
+    CONFLICT_COPY = "conflict-copy"
     DAMAGED = "damaged"
     OLDER_VERSION = "older-version"
     DIVERGED = "diverged"
@@ -68,7 +68,7 @@ class Versions(msgspec.Struct, frozen=True):
         before, behind: the lines around it.
         makers: who wrote either version, and when.
         settled: whether a person decided since.
-        told_by: the device that told of it; nothing, where it was found here.
+        reported_by: the device that told of it; nothing, where it was found here.
     """
 
     line: int
@@ -79,7 +79,7 @@ class Versions(msgspec.Struct, frozen=True):
     behind: str = ""
     makers: tuple[Maker, Maker] = (Maker(), Maker())
     settled: bool = False
-    told_by: bytes = b""
+    reported_by: bytes = b""
 
     @property
     def key(self) -> tuple[frozenset[str], str, str]:
@@ -168,14 +168,14 @@ class Notices:
         if points_outside(path, target) and not any(known.path == path and known.text == text for known in self):
             self.add(NoticeKind.POINTS_OUTSIDE, path, text, entry)
 
-    def tell_wrong_code(self, host: str, misses: int) -> None:
+    def tell_wrong_code(self, host: str, attempt: int) -> None:
         """Tell that somebody tried a code for this folder that is not the one shown here: a slip, or a guess.
 
         Args:
-            misses: how many of its window by now.
+            attempt: the number of this one in its window, from 1.
         """
         where = f"at {host} " if host else ""
-        text = f"a device {where}tried to join with a wrong code (try {misses}); it got nothing. Was it one of yours?"
+        text = f"a device {where}tried to join with a wrong code (try {attempt}); it got nothing. Was it one of yours?"
         self.add(NoticeKind.WRONG_CODE, "", text, EntryID(b""))
 
     def tell_removal(self, removal: Removal) -> None:
@@ -273,14 +273,14 @@ class Notices:
         makers = tuple(Maker(side.devices, side.at_ms / 1000) for side in message.sides)
         versions = Versions(
             message.line, message.stands, ours.text, theirs.text, message.before, message.behind,
-            (makers[0], makers[1]), told_by=peer,
+            (makers[0], makers[1]), reported_by=peer,
         )  # fmt: skip
         known = self._known_notice(message.entry, versions)
         if known is not None and known.versions is not None:
             if message.settled and any(peer in maker.devices for maker in known.versions.makers):
                 self.settle(known)
             return
-        told = [one.versions for one in self._notices.values() if one.versions and one.versions.told_by == peer]
+        told = [one.versions for one in self._notices.values() if one.versions and one.versions.reported_by == peer]
         now = time.time()
         at = min(now, max(maker.at for maker in makers))
         if (

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
-from yp2p.errors import DocumentPoisoned, HistoriesDiffer
+from yp2p.errors import CrdtPanic, HistoriesDiffer
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
 from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
@@ -91,7 +91,7 @@ class Texts:
             yield
         except HistoriesDiffer:
             raise  # the wall refused it: nothing was changed
-        except DocumentPoisoned:
+        except CrdtPanic:
             # no await: what is applied and not committed is in `LiveDocument.untold_updates`, all the rest in the log
             rows = self.updates(live)
             if reload is not None:

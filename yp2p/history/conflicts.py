@@ -62,7 +62,7 @@ def list_conflicts(folders: Iterable[Folder]) -> list[dict[str, Any]]:
                 {
                     "folder": folder.label, "root": str(folder.path), "path": paths[entry], "kind": "place",
                     "number": conflict.notice.id, "at": conflict.notice.at, "line": _line_now(texts[entry], versions),
-                    "told_by": folder.name_of(versions.told_by) if versions.told_by else None,
+                    "reported_by": folder.name_of(versions.reported_by) if versions.reported_by else None,
                     "stands": versions.stands, "this": _version(folder, versions.ours, versions.makers[0]),
                     "other": _version(folder, versions.theirs, versions.makers[1]),
                 }
@@ -87,7 +87,7 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
 
     Raises:
         UsageError: there is no such place, or the text there was changed since.
-        DocumentPoisoned: the library panicked; nothing was changed.
+        CrdtPanic: the library panicked; nothing was changed.
     """
     if keep not in KEEP:
         raise UsageError(f"{keep!r} is nothing to keep; it is one of {', '.join(KEEP)}")
@@ -122,7 +122,7 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
 
 def _is_sure(versions: Versions) -> bool:
     """Whether it may be resolved without its number: it was found here, or reported by an author of a version."""
-    return not versions.told_by or any(versions.told_by in maker.devices for maker in versions.makers)
+    return not versions.reported_by or any(versions.reported_by in maker.devices for maker in versions.makers)
 
 
 def _settled(text: str, path: str, found: Sequence[Conflict], keep: str) -> str:

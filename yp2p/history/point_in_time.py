@@ -107,7 +107,7 @@ class _File:
 
 
 def _told(path: str, action: str, reason: str = "") -> dict[str, str]:
-    return {"path": path, "action": "left alone", "reason": reason} if reason else {"path": path, "action": action}
+    return {"path": path, "action": "skipped", "reason": reason} if reason else {"path": path, "action": action}
 
 
 async def restore_directory(folder: Folder, directory: str, at: float, *, dry_run: bool) -> list[dict[str, str]]:
@@ -213,7 +213,7 @@ def _put(root: Root, file: _File, temporary: Temporary | None) -> str:
     if there is not None:
         result = disk.move_away(root, there.path, aside, there.content, there.stamp, there.kind)
     if result.outcome is Outcome.DONE:
-        result = disk.put_new(root, temporary, file.path)
+        result = disk.install_new(root, temporary, file.path)
         if result.outcome is not Outcome.DONE and there is not None:
             disk.move_away(root, aside, there.path, None, NO_STAMP)
     if temporary.name.startswith(TRASH):

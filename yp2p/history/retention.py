@@ -46,7 +46,7 @@ import trio
 from yp2p.config import History
 from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
 from yp2p.documents.thinning import joined
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, MissingDependency, YpError
+from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency, YpError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
@@ -74,7 +74,7 @@ _WRITTEN_BYTES = 16 << 20
 _MANIFEST = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 
 _AT_ONCE = 64
-_FAULTS = (YpError, DocumentPoisoned, InvalidUpdate, MissingDependency, OSError)
+_FAULTS = (YpError, CrdtPanic, InvalidUpdate, MissingDependency, OSError)
 
 # A row that stays: its number, its update, and the device that it is said to come from.
 Joined = tuple[int, bytes, bytes]

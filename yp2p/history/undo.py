@@ -22,7 +22,7 @@ import trio
 
 from yp2p.documents.manifest import Entry
 from yp2p.documents.undo import undone
-from yp2p.errors import DocumentPoisoned, UsageError, YpError
+from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import stored_rows
@@ -118,7 +118,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             update = undone(rows, change, fresh_client_id()) if change else None
             with folder.texts.reloading(live):
                 news = live.replica.apply(update) if update is not None else None
-        except DocumentPoisoned as panic:
+        except CrdtPanic as panic:
             raise YpError(
                 f"{path} could not be taken back: the CRDT library failed ({panic}); nothing was changed"
             ) from panic

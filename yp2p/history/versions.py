@@ -26,7 +26,7 @@ from yp2p.documents.history import Row, blame, versions
 from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import returned
-from yp2p.errors import DocumentPoisoned, UsageError, YpError
+from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.authors import author_of, rows_of
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
@@ -167,7 +167,7 @@ async def set_text(
     try:
         with folder.texts.reloading(live):
             update = _return(folder, live, text, then) or live.text.edit(_whole(live.text.text(), text))
-    except DocumentPoisoned as panic:
+    except CrdtPanic as panic:
         raise YpError(
             f"{path} could not be restored: the CRDT library failed ({panic}); nothing was changed"
         ) from panic

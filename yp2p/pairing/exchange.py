@@ -1,9 +1,9 @@
 """Pairing: a short code, a window in which it counts, and the exchange that proves it.
 
 The code is two announced digits, which only pick the window out of several, and six secret characters of an
-alphabet of 32 without look-alikes: 30 bits, of which an attacker gets three guesses a window. Three misses burn the
-window, counted once; only a person opens the next one, and it has to wait twice as long as the one before, a minute at
-most: a longer wait would be a way to keep honest devices out.
+alphabet of 32 without look-alikes: 30 bits, of which an attacker gets three guesses a window. Three failed attempts
+close the window, counted once; only a person opens the next one, and it has to wait twice as long as the one before, a
+minute at most: a longer wait would be a way to keep honest devices out.
 
 Inside a Noise XX channel (so nothing below is visible to others)::
 
@@ -40,7 +40,7 @@ from yp2p.protocol.wire import Reader, Writer
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 characters: no 0, 1, I, O
 DIGITS = 2
 SECRET_CHARACTERS = 6
-MAX_MISSES = 3
+MAX_FAILED_ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
 MAX_LABEL_BYTES = 1024
 _CHANNEL = b"yp2p pairing v1"
@@ -91,21 +91,21 @@ class PairingWindow:
         self.folder = folder
         self.code = code
         self.closes_at = closes_at
-        self.misses = 0  # runs that ended without showing the code: who breaks off has used a guess too
+        self.failed_attempts = 0  # runs that ended without showing the code: who breaks off has used a guess too
         self.running = 0
         self.used = False
 
     def is_open(self, now: float) -> bool:
-        return not self.used and not self.burnt and now < self.closes_at
+        return not self.used and not self.is_locked and now < self.closes_at
 
     @property
     def has_guess_left(self) -> bool:
         """Whether another run may begin now; else it waits for the end of one."""
-        return self.misses + self.running < MAX_MISSES
+        return self.failed_attempts + self.running < MAX_FAILED_ATTEMPTS
 
     @property
-    def burnt(self) -> bool:
-        return self.misses >= MAX_MISSES and not self.used
+    def is_locked(self) -> bool:
+        return self.failed_attempts >= MAX_FAILED_ATTEMPTS and not self.used
 
     def begin(self) -> None:
         """A run begins."""
@@ -116,8 +116,8 @@ class PairingWindow:
         self.running -= 1
         if knew_code or self.used:
             return False
-        self.misses += 1
-        return self.misses == MAX_MISSES
+        self.failed_attempts += 1
+        return self.failed_attempts == MAX_FAILED_ATTEMPTS
 
 
 def announced_digits(message: bytes) -> str:

@@ -252,7 +252,7 @@ class PairingHost:
         elif not window.used:
             where = _host_of(secured)
             log.warning("pairing_wrong_code", folder=folder.label, address=where, advice="did somebody mistype it?")
-            folder.notices.tell_wrong_code(where, window.misses)
+            folder.notices.tell_wrong_code(where, window.failed_attempts)
             folder.state.touch()
         if is_burnt:
             self._not_before = trio.current_time() + self._wait_s

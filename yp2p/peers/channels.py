@@ -23,7 +23,7 @@ import structlog
 import trio
 
 from yp2p.documents.provider import Provider
-from yp2p.errors import DocumentPoisoned
+from yp2p.errors import CrdtPanic
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.protocol.messages import ChannelClose, ChannelData
@@ -118,8 +118,8 @@ class Channels:
     async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:
         try:
             await opened.provider.start()
-        except* DocumentPoisoned as group:
-            self.poisoned(document, str(group.exceptions[0]))
+        except* CrdtPanic as group:
+            self.panicked(document, str(group.exceptions[0]))
         finally:
             if self._open.get(document) is opened:
                 del self._open[document]
@@ -142,7 +142,7 @@ class Channels:
         for opened in self._open.values() if document is None else filter(None, [self._open.get(document)]):
             opened.provider.agreed()
 
-    def poisoned(self, document: DocumentID, reason: str) -> None:
+    def panicked(self, document: DocumentID, reason: str) -> None:
         """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
         held = self._folder.observers.quarantine.add(self._peer, document, trio.current_time())
         log.error("crdt_panic", document=document.hex()[:8], reason=reason[:200], failures=held.failures)

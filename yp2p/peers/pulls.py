@@ -8,7 +8,7 @@ from __future__ import annotations
 import trio
 
 from yp2p.documents.text import TextReplica, imported
-from yp2p.errors import DocumentPoisoned, MissingDependency
+from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import check_in_slices
@@ -90,8 +90,8 @@ class Pulls:
             self._folder.edits.take_pulled(document, await check_in_slices(state, Shape.TEXT), self._peer)
         except MissingDependency:
             self._lacking.add(document)  # a state with a gap is none: others are asked for it
-        except DocumentPoisoned as panic:
-            self._channels.poisoned(document, str(panic))
+        except CrdtPanic as panic:
+            self._channels.panicked(document, str(panic))
 
     async def text_of_peer(self, document: DocumentID) -> str | None:
         """The text that the peer has of a document; None when it has none any more."""
@@ -102,7 +102,7 @@ class Pulls:
             replica.receive(states.get(document) or imported(""))
         except MissingDependency:
             return None
-        except DocumentPoisoned as panic:
-            self._channels.poisoned(document, str(panic))
+        except CrdtPanic as panic:
+            self._channels.panicked(document, str(panic))
             return None
         return replica.text()

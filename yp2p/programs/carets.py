@@ -17,7 +17,7 @@ from typing import Any
 import trio
 
 from yp2p.documents.positions import Position, PositionIndex
-from yp2p.errors import DocumentPoisoned, InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.errors import CrdtPanic, InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.folder.live_document import LiveDocument
 from yp2p.protocol.ysync import MAX_CLIENT
 
@@ -156,7 +156,7 @@ class Lines:
         try:
             text = self._live.text.text()
             line = text.count("\n", 0, self._up_to_date().resolve(text, position)) + 1
-        except (PositionUnknown, InvalidUpdate, DocumentPoisoned):
+        except (PositionUnknown, InvalidUpdate, CrdtPanic):
             self._index = None
             return None
         if len(self._found) > _MAX_FOUND:

@@ -95,7 +95,7 @@ class ProgramDocument:
 
         Raises:
             MissingDependency: as a peer's.
-            InvalidUpdate, DocumentPoisoned, FileGone, OtherFile: the connection is over.
+            InvalidUpdate, CrdtPanic, FileGone, OtherFile: the connection is over.
         """
         if not self._is_its_file():
             raise FileGone("the file is another one by now, or no text any more")

@@ -32,7 +32,7 @@ from wsproto import ConnectionType
 
 from yp2p.documents.manifest import Entry
 from yp2p.documents.provider import Provider
-from yp2p.errors import DocumentPoisoned, FileGone, UsageError, YpError, first_of
+from yp2p.errors import CrdtPanic, FileGone, UsageError, YpError, first_of
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
 from yp2p.identity import ID_BYTES, EntryID
@@ -218,7 +218,7 @@ class Documents:
                 nursery.start_soon(self._tell, folder, program, channel, wanted)
                 await provider.start()
                 nursery.cancel_scope.cancel()
-        except* (YpError, DocumentPoisoned, WebSocketClosed) as group:
+        except* (YpError, CrdtPanic, WebSocketClosed) as group:
             fault = first_of(group)
             if isinstance(fault, WebSocketClosed) and fault is not socket.fault:
                 raise  # the program went

@@ -3,4 +3,5 @@ CREATE TABLE aside (
     id  INTEGER PRIMARY KEY,
     at  REAL NOT NULL,
     row TEXT NOT NULL
-) STRICT
+) STRICT;
+UPDATE notice SET kind = 'conflict-copy' WHERE kind = 'kept-beside'

@@ -130,7 +130,7 @@ class FirstImports:
         is_text = finding.kind is Kind.TEXT
         dead = folder.catalogue.dead_entry_at(finding.path) if occupant is None and is_text else None
         if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
-            await self._meets_whole(occupant, finding)
+            await self._collides_opaque(occupant, finding)
         elif occupant is not None:
             await self._meets_entry(occupant, finding)
         elif dead is not None and dead.id in folder.files:
@@ -188,7 +188,7 @@ class FirstImports:
         mode = finding.mode if before is not None and before.mode != finding.mode else None
         changes.append(Change(entry, path, content, mode, revive=before is not None))
 
-    async def _meets_whole(self, occupant: Entry, finding: Finding) -> None:
+    async def _collides_opaque(self, occupant: Entry, finding: Finding) -> None:
         """A file stands where another device's entry belongs, and one of them is no text."""
         folder = self._folder
         here = folder.files.get(occupant.id)
@@ -205,7 +205,7 @@ class FirstImports:
             record = replace(
                 record_of(occupant.id, occupant.content, finding), content=finding.content, kind=finding.kind
             )  # fmt: skip
-            await self._opaque.keep_beside(record)
+            await self._opaque.keep_conflict_copy(record)
 
     async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
         """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
@@ -309,7 +309,7 @@ class FirstImports:
         self._import([(entry, replace(finding, path=beside, stamp=result.stamp))])
         self._moved_away(replace(folder.files[entry], path=finding.path))
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
-        folder.notices.add(NoticeKind.KEPT_BESIDE, finding.path, text, entry)
+        folder.notices.add(NoticeKind.CONFLICT_COPY, finding.path, text, entry)
         log.warning("conflict_copy_created", folder=folder.label, name=beside.rpartition("/")[2])
 
     def _holds(self, copy: Entry, finding: Finding) -> bool:

@@ -51,7 +51,7 @@ from yp2p.disk.ingest.meaning import Circumstances, FileState, Meaning, meaning_
 from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, observable_mode
 from yp2p.disk.ingest.open_files import OpenFiles
-from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, decided_at
+from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, due_at
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
@@ -427,7 +427,7 @@ class Ingest:
             fresh.finding
             for path, fresh in pending.fresh.items()
             if path not in pending.held
-            and decided_at(fresh) <= now
+            and due_at(fresh) <= now
             and fresh.finding.stamp.inode not in self._exchanged.awaited
         ]
         for start in range(0, len(ready), _IMPORT_BATCH):
@@ -437,7 +437,7 @@ class Ingest:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""
         pending = self.pending
         due: list[tuple[str, Stamp | None, bool]] = [
-            (path, fresh.finding.stamp, True) for path, fresh in pending.fresh.items() if decided_at(fresh) <= now
+            (path, fresh.finding.stamp, True) for path, fresh in pending.fresh.items() if due_at(fresh) <= now
         ]
         due += [(path, None, False) for path in pending.gone(now)]
         if not due:

@@ -132,7 +132,9 @@ class OpaqueEntries:
         elif _is_made_of(record, found):
             await self._replace(record, found, finding)
         else:  # it was made of what is no more
-            await self.keep_beside(replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind))
+            await self.keep_conflict_copy(
+                replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind)
+            )
 
     def _is(self, record: FileRecord) -> None:
         self._folder.files.set(record)
@@ -193,7 +195,7 @@ class OpaqueEntries:
                 return beside
             entry = next_entry_id(entry)
 
-    async def keep_beside(self, record: FileRecord) -> bool:
+    async def keep_conflict_copy(self, record: FileRecord) -> bool:
         """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
         folder = self._folder
         beside = self._place_beside(record)
@@ -214,6 +216,6 @@ class OpaqueEntries:
         self._look(beside)
         name = beside.rpartition("/")[2]
         text = f"it was changed on several devices at a time; the version from here is {name}"
-        folder.notices.add(NoticeKind.KEPT_BESIDE, folder.shown_path(record), text, record.entry)
+        folder.notices.add(NoticeKind.CONFLICT_COPY, folder.shown_path(record), text, record.entry)
         log.warning("conflict_copy_created", folder=folder.label, name=name)
         return True

@@ -37,7 +37,7 @@ class PendingPaths:
         """When something of this may be decided."""
         times = [self.deletes_at()]
         times += self.busy.values()
-        times += [decided_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
+        times += [due_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
         return min(times, default=float("inf"))
 
     def deletes_at(self) -> float:
@@ -57,7 +57,7 @@ class PendingPaths:
         return bool(self.fresh or self.missing or self.busy or self.reading)
 
 
-def decided_at(fresh: Fresh) -> float:
+def due_at(fresh: Fresh) -> float:
     if fresh.finding.stamp.size == 0:
         return fresh.seen_at + EMPTY_S
     return fresh.seen_at if fresh.settled else fresh.seen_at + SETTLE_S

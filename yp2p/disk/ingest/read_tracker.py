@@ -182,7 +182,7 @@ class ReadTracker:
                 opened_at = now  # else what this editor has open is a candidate already
             self._rendering[entry] = Candidate(base, opened_at, lock)
 
-    def were_put(self, done: Set[EntryID], failed: Set[EntryID]) -> None:
+    def were_installed(self, done: Set[EntryID], failed: Set[EntryID]) -> None:
         """These files are in place, and those are not. What was read meanwhile may have been read of either version."""
         meanwhile = self.opened.take_now()
         for entry in done:

@@ -85,7 +85,7 @@ class CrashRecovery:
     async def _recover_intent(self, intent: Intent) -> None:
         """A new file that was about to be put in place."""
         folder = self._folder
-        if disk.was_put(self._root, intent.temporary) and not self._is_undone(intent):
+        if disk.was_installed(self._root, intent.temporary) and not self._is_undone(intent):
             record = intent.record()
             folder.files.set(record)
             folder.database.submit([record.save(folder.id)])
@@ -170,7 +170,7 @@ class CrashRecovery:
         base = folder.files.get(entry)
         there = folder.catalogue.entries.get(entry)
         if any(one is not None and one.kind is not Kind.TEXT for one in (base, there)):
-            await self._recover_whole(purpose, base, there)
+            await self._recover_opaque(purpose, base, there)
             await keep_in_trash(folder, self._root, temporary.name)
             return
         if base is not None and not self._is_known(purpose, base.document):
@@ -211,7 +211,7 @@ class CrashRecovery:
         # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
         await keep_in_trash(folder, self._root, temporary.name)
 
-    async def _recover_whole(self, purpose: Purpose, base: FileRecord | None, there: Entry | None) -> None:
+    async def _recover_opaque(self, purpose: Purpose, base: FileRecord | None, there: Entry | None) -> None:
         """Where the old or the new file is no text: a file that still has what we wrote is recorded as rendered."""
         if base is None:
             return

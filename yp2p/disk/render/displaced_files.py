@@ -26,7 +26,7 @@ KEEP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class CameOut:
+class DisplacedFile:
     """A file that was replaced, kept for a while."""
 
     name: str
@@ -42,28 +42,28 @@ class DisplacedFiles:
         self._folder = folder
         self._root = root
         self._saves = saves
-        self._came_out: list[CameOut] = []
+        self._displaced: list[DisplacedFile] = []
         self._merging: list[FileRecord] = []  # the base of what is being merged
 
     def add(self, name: str, stamp: Stamp, base: FileRecord) -> None:
         """A replaced file is under this name in `.yp2p/tmp`."""
-        self._came_out.append(CameOut(name, stamp, base, trio.current_time() + KEEP_S))
+        self._displaced.append(DisplacedFile(name, stamp, base, trio.current_time() + KEEP_S))
 
     def bases(self) -> list[FileRecord]:
         """What these files held."""
-        return [*self._merging, *(out.base for out in self._came_out)]
+        return [*self._merging, *(out.base for out in self._displaced)]
 
     def next_deadline(self) -> float:
-        return self._came_out[0].until if self._came_out else float("inf")
+        return self._displaced[0].until if self._displaced else float("inf")
 
     def written(self, names: Set[str]) -> None:
         """Somebody closed these files in `.yp2p/tmp`: look now at those that came out and are another since."""
         if names:
-            late = [out for out in self._came_out if out.name in names and self._is_another(out)]
-            rest = [out for out in self._came_out if out not in late]
-            self._came_out = [*(replace(out, until=trio.current_time()) for out in late), *rest]
+            late = [out for out in self._displaced if out.name in names and self._is_another(out)]
+            rest = [out for out in self._displaced if out not in late]
+            self._displaced = [*(replace(out, until=trio.current_time()) for out in late), *rest]
 
-    def _is_another(self, out: CameOut) -> bool:
+    def _is_another(self, out: DisplacedFile) -> bool:
         try:
             status = self._root.lstat(out.name)
         except OSError:
@@ -72,15 +72,15 @@ class DisplacedFiles:
 
     async def inspect(self) -> None:
         now = trio.current_time()
-        while self._came_out and self._came_out[0].until <= now:
-            await self._merge_late(self._came_out.pop(0))
+        while self._displaced and self._displaced[0].until <= now:
+            await self._merge_displaced(self._displaced.pop(0))
 
-    async def _merge_late(self, out: CameOut) -> None:
+    async def _merge_displaced(self, out: DisplacedFile) -> None:
         self._merging = [out.base]
         await self._folder.database.pending().wait()
-        late = await trio.to_thread.run_sync(disk.read_late, self._root, out.name, out.stamp)
+        late = await trio.to_thread.run_sync(disk.read_displaced, self._root, out.name, out.stamp)
         if late is not None and late.found is Found.BUSY:
-            self._came_out.append(replace(out, until=trio.current_time() + KEEP_S))
+            self._displaced.append(replace(out, until=trio.current_time() + KEEP_S))
         elif late is not None and (late.found is not Found.TEXT or late.is_linked):
             await keep_in_trash(self._folder, self._root, out.name)
         else:
@@ -91,8 +91,8 @@ class DisplacedFiles:
 
     async def finish(self) -> None:
         """Before stopping: look once more at everything that is kept."""
-        for _ in range(len(self._came_out)):
-            await self._merge_late(self._came_out.pop(0))  # what is busy stays in `.yp2p/tmp`, for the next start
+        for _ in range(len(self._displaced)):
+            await self._merge_displaced(self._displaced.pop(0))  # what is busy stays in `.yp2p/tmp`, for the next start
 
 
 async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:

@@ -7,7 +7,7 @@ Theory of operation
 
 Invariants
     * A file that holds what was saved here, and what its entry's content does not replace, is never overwritten
-      (`COME_BACK`, `KEEP_BESIDE`).
+      (`COME_BACK`, `CONFLICT_COPY`).
     * What is at a path that this device leaves out stays as it is.
     * No text is made of a document more often than its file may be put in place (`WAIT`).
 """
@@ -34,7 +34,7 @@ class Step(Enum):
     FORGET = auto()  # its file is left out, and nobody's any more
     REMOVE = auto()  # the entry was deleted: into the trash
     COME_BACK = auto()  # the entry becomes what was saved here
-    KEEP_BESIDE = auto()  # the file becomes an entry of its own
+    CONFLICT_COPY = auto()  # the file becomes an entry of its own
     MAKE_DIRECTORY = auto()
     WRITE_OPAQUE = auto()  # a blob or a symlink, if its content is here
     SET_MODE = auto()  # the content is there; the mode may not be
@@ -81,7 +81,7 @@ def plan(facts: Facts) -> Step:
     if facts.content is None:
         return Step.NEED_CONTENT
     if record is not None and is_apart(record, entry, facts.content):
-        return Step.COME_BACK if record.replaces(entry.content.hash) else Step.KEEP_BESIDE
+        return Step.COME_BACK if record.replaces(entry.content.hash) else Step.CONFLICT_COPY
     if entry.kind is Kind.DIRECTORY:
         return Step.MAKE_DIRECTORY
     if record is not None and record.path != facts.path:

@@ -251,7 +251,7 @@ class Render:
             case Step.WRITE_OPAQUE:
                 return self._put_of_opaque(found, facts.path, record)
             case Step.WRITE:
-                return self._put_of_text(found, facts.path, record)
+                return self._staged_text(found, facts.path, record)
         if record is not None:
             await self._do_with_file(step, found, record, facts.path)
         return None
@@ -267,7 +267,7 @@ class Render:
                 folder.database.submit([record.delete(folder.id)])
             case Step.REMOVE:
                 await self._moves.remove(record)
-            case Step.COME_BACK | Step.KEEP_BESIDE:
+            case Step.COME_BACK | Step.CONFLICT_COPY:
                 await self._keep(record, found, is_later=step is Step.COME_BACK)
             case Step.SET_MODE:
                 await self._mode(record, found.mode)
@@ -278,10 +278,10 @@ class Render:
     async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
         opaque = self._ingest.opaque
-        if not await (opaque.come_back(record, found) if is_later else opaque.keep_beside(record)):
+        if not await (opaque.come_back(record, found) if is_later else opaque.keep_conflict_copy(record)):
             self._retries.soon(found.id)
 
-    def _put_of_text(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
+    def _staged_text(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
         if record is None and self._staged.is_taken(found.id, path):
             return None
         seq, text = self._folder.texts.head(found.document)

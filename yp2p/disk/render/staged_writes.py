@@ -154,7 +154,7 @@ class StagedWrites:
                 if put.whole:  # it is kept for the next attempt
                     self._folder.files.blobs.downloaded[put.content] = put.whole
                 self._retries.wait(put.entry, error.strerror or str(error))
-                self._placing_is_over(put)
+                self._install_is_over(put)
         new = [intent.save(folder.id) for put, intent in ready if put.record is None]
         # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
         durable = folder.database.submit(new) if new else folder.database.pending()
@@ -184,7 +184,7 @@ class StagedWrites:
             )
             done |= {put.path for (put, _), it in zip(placing, results, strict=True) if it.outcome is Outcome.DONE}
         placed = {put.entry for put, _ in placing if put.path in done}
-        self._ingest.readers.were_put(placed, {put.entry for put, _ in placing} - placed)
+        self._ingest.readers.were_installed(placed, {put.entry for put, _ in placing} - placed)
         return results
 
     async def _watch_for_readers(self, placing: Sequence[tuple[StagedWrite, Intent]]) -> None:
@@ -212,7 +212,7 @@ class StagedWrites:
             for put, intent in ready
         ]
 
-    def _placing_is_over(self, put: StagedWrite) -> None:
+    def _install_is_over(self, put: StagedWrite) -> None:
         """Others that want the same blob can copy it now, or fetch it again; what failed already waits for its time."""
         if put.whole:
             folder = self._folder
@@ -244,7 +244,7 @@ class StagedWrites:
         folder.files.set(record)
         if put.kind is Kind.SYMLINK:
             folder.notices.tell_symlink(put.path, put.target, put.entry)
-        self._placing_is_over(put)
+        self._install_is_over(put)
         return record
 
     async def _not_placed(self, put: StagedWrite, intent: Intent, result: Result) -> None:
@@ -258,7 +258,7 @@ class StagedWrites:
             self._make_way(put)
         else:
             self._retries.not_done(put.entry, put.path, result)
-        self._placing_is_over(put)
+        self._install_is_over(put)
 
     async def _replaced(self, put: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
         """A file was exchanged for the one that stood at its place, `before` as far as we knew."""
@@ -267,21 +267,21 @@ class StagedWrites:
         statements = [record.save(folder.id), *before.keep_base(folder.id)]
         folder.database.submit([*statements, *self._ingest.readers.statements(put.entry)])
         if result.displaced is not None:
-            is_text = result.odd is None or result.odd.found in (Found.TEXT, Found.BUSY)
+            is_text = result.unexpected is None or result.unexpected.found in (Found.TEXT, Found.BUSY)
             if put.is_next_version and is_text:
                 if result.is_linked:  # what is written to it from now on is written under its other names
                     disk.discard(self._root, intent.temporary.name)
                 else:
                     self._displaced.add(intent.temporary.name, result.displaced, before)
-                if result.odd is not None and result.odd.found is Found.TEXT:
-                    await self._ingest.saves.save_against(before, result.odd)
+                if result.unexpected is not None and result.unexpected.found is Found.TEXT:
+                    await self._ingest.saves.save_against(before, result.unexpected)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
                 self._was_replaced(before)
         folder.rendered([put.entry])
-        await self._mode_that_came_out(put, before, record, result)
+        await self._mode_of_displaced(put, before, record, result)
 
-    async def _mode_that_came_out(
+    async def _mode_of_displaced(
         self, put: StagedWrite, before: FileRecord, record: FileRecord, result: Result
     ) -> None:
         """A chmod after the new file was made, and before it was put in place, was made of the one before."""
