@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ def _forge(device: Device, path: str, old: bytes, new: bytes) -> None:
     with sqlite3.connect(device.home / "store.db") as store:
         (document,) = store.execute("SELECT document FROM file WHERE path = ?", (path.encode(),)).fetchone()
         for seq, data in store.execute("SELECT seq, data FROM log WHERE document = ?", (document,)).fetchall():
-            store.execute("UPDATE log SET data = ? WHERE seq = ?", (data.replace(old, new), seq))
+            changed = data.replace(old, new)
+            store.execute("UPDATE log SET data = ?, crc = ? WHERE seq = ?", (changed, zlib.crc32(changed), seq))
         store.execute("DELETE FROM digest WHERE document = ?", (document,))
         store.execute("DELETE FROM file WHERE document = ?", (document,))
     store.close()

@@ -131,6 +131,8 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     files: list[_File] = []
     for was in wanted:
         await trio.lowlevel.checkpoint()
+        if was.kind is not Kind.TEXT and _stands_there(folder, was):
+            continue
         path = folder.catalogue.layout().path_of.get(was.id, was.path)
         rows = rows_of(folder, was.document, When(at=at).unpack) if was.kind is Kind.TEXT else []
         text = text_of(rows, When(at=at)) if was.kind is Kind.TEXT else ""
@@ -148,6 +150,16 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     if files:
         done += await on_root(folder, lambda root: _restore_files(root, files, dry_run=dry_run))
     return sorted(done, key=lambda item: item["path"])
+
+
+def _stands_there(folder: Folder, was: Entry) -> bool:
+    """Whether something with that content is at the path where it was, if under another entry: names may be swapped."""
+    now = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(was.path, was.id))
+    return (
+        now is not None
+        and folder.catalogue.is_alive(now)
+        and (now.kind, now.content.hash) == (was.kind, was.content.hash)
+    )
 
 
 async def _restore_text(
