@@ -11,7 +11,7 @@ DURATION ?= 120
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,9 +111,12 @@ PROPERTIES ?= tests/threeway tests/documents tests/protocol tests/store
 properties: $(TEST_VENV)/.wheel ## What holds for any text and any order, tried more often: EFFORT=ci, or deep for a night
 	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=7200 $(PROPERTIES)
 
-coverage: $(TEST_VENV)/.wheel ## What of the code the tests reach that need no daemon of their own
-	YP2P_EFFORT=$(EFFORT) $(TEST_VENV)/bin/pytest -q -n 2 --cov --cov-report= --ignore=tests/integration \
-		-m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
+WITH_COVERAGE := --cov --cov-report=
+coverage: ## Run the tests, and tell what of the code they reach in their own processes (not in daemons that they start)
+	$(MAKE) test ARGS="$(WITH_COVERAGE) $(ARGS)"
+	$(MAKE) covered
+
+covered: ## The figure of the last `make coverage`
 	$(TEST_VENV)/bin/coverage report --skip-covered --sort=cover | grep -v /cli/ | head -n 20
 	@echo "covered: $$($(TEST_VENV)/bin/coverage report --format=total) %"
 
