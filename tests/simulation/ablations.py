@@ -27,8 +27,8 @@ from yp2p.files.inspect import Found
 from yp2p.files.replace import Outcome
 from yp2p.files.root import TRASH
 from yp2p.folder.client_ids import ClientIDs
-from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.records import FileRecord
+from yp2p.folder.telling import Telling
 from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.store.database import Commit
@@ -112,20 +112,22 @@ def _without_persisting_first() -> Taken:
         if host is None or not host.is_watching:  # what makes a folder is read back from the store
             await wait(commit)
 
-    def tell(live: LiveDocument, update: bytes, source: object, commit: Commit) -> None:
-        for listener in list(live._listeners.values()):
-            listener(update, source, None)
+    def tell(telling: Telling, step: list[Any]) -> None:
+        for untold in step:
+            for listener in [*telling._listeners.values(), *telling._early.values()]:
+                listener(untold.update, untold.source, untold.vector)
 
     stack = ExitStack()
     stack.enter_context(patch.object(Commit, "wait", go_on))
-    stack.enter_context(patch.object(LiveDocument, "applied", tell))
+    stack.enter_context(patch.object(Telling, "_are_applied", tell))
     stack.enter_context(patch.object(SimulatedDatabase, "delays_s", (3.0,)))
     return stack
 
 
 def _without_forking_at_the_base() -> Taken:
-    def fork_at_head(texts: Texts, record: FileRecord, client_id: int) -> TextReplica:
-        return texts.open(record.document).text.fork(client_id)
+    def fork_at_head(texts: Texts, record: FileRecord, client_id: int | None = None) -> TextReplica:
+        fork = texts._clients.fork_of(record.document) if client_id is None else client_id
+        return texts.open(record.document).text.fork(fork)
 
     return patch.object(Texts, "fork_at_base", fork_at_head)
 

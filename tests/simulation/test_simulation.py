@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_seed_replays_exactly(seed: str) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "rule", ["persist-before-send", "fork-at-the-base", "no-echo", "fresh-client-ids", "edit-beats-delete"]
+    "rule", ["persist-before-send", "fork-at-the-base", "no-echo", "links-are-told", "edit-beats-delete"]
 )
 def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
     done = _simulate(
@@ -47,6 +48,7 @@ def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
     print(done.stdout)
     assert done.returncode == 1, f"{_MOST_SEEDS} seeds passed without {rule}"
     assert "FAILED" in done.stdout
+    assert not re.search(r"(?:Attribute|Type|Name)Error\(", done.stdout), "what takes the rule out does not fit"
 
 
 @pytest.mark.timeout(600)
