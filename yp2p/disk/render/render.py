@@ -206,6 +206,11 @@ class Render:
                     if await self._moves.move(facts.record, facts.path) is None:
                         return None
                     facts = self._facts(entry)  # others were at work meanwhile
+                case Step.ADVANCE_BASE:
+                    assert facts.entry is not None
+                    assert facts.record is not None
+                    await self._advance_base(facts.entry, facts.record)
+                    facts = self._facts(entry)  # its mode may have to be another one
                 case step:
                     return await self._do(step, entry, facts)
 
@@ -271,9 +276,11 @@ class Render:
                 await self._keep(record, found, is_later=step is Step.COME_BACK)
             case Step.SET_MODE:
                 await self._mode(record, found.mode)
-            case Step.ADVANCE_BASE:
-                seq, _ = folder.texts.head(found.document)
-                await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
+
+    async def _advance_base(self, found: Entry, record: FileRecord) -> None:
+        """The file holds what the document says by now."""
+        seq, _ = self._folder.texts.head(found.document)
+        await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
 
     async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
