@@ -477,6 +477,7 @@ class Disk:
             self._folder.texts.digests.save()
             if self._ingest is not None:
                 self._ingest.readers.forget_old()
+            await self._housekeeping.look_in_trash(root)
             await self._housekeeping.prune(root)
 
     def _drop_caches(self) -> None:

@@ -1,4 +1,5 @@
-"""What is done now and then in a folder at rest: memory that a first sync needed is given back, the trash is pruned."""
+"""What is done now and then: memory that a first sync needed is given back, the trash is pruned, and a blob that nobody
+gives is looked for in it. The register of an entry may go back to a blob that was replaced before others had it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import trio
 
 from yp2p.config import Trash
 from yp2p.files import trash
+from yp2p.files.blobs import name_of
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import day_begins, forget_old_bases
@@ -24,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Housekeeping:
-    """Keeps one folder; `give_back_memory` and `prune` are called every `EVERY_S`.
+    """Keeps one folder; its methods are called every `EVERY_S`.
 
     Args:
         drop_caches: gives back what whoever writes files does not need at rest.
@@ -38,6 +40,8 @@ class Housekeeping:
         self._pruned_at = 0.0
         self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
+        self._wanted: frozenset[bytes] = frozenset()  # the blobs that were wanted the last time
+        self._searched: tuple[frozenset[bytes], int] = frozenset(), 0  # for which, and when the trash was filled then
 
     async def give_back_memory(self) -> None:
         """Close the documents that nobody uses, and drop what is not needed once the folder has come to rest."""
@@ -53,11 +57,27 @@ class Housekeeping:
             folder.database.trim()
             await trio.to_thread.run_sync(trim)
 
+    async def look_in_trash(self, root: Root) -> None:
+        """Take from the trash what has been wanted since the last time, and nobody gives."""
+        folder, blobs = self._folder, self._folder.files.blobs
+        wanted = {content.hash: content.size for content in blobs.wanted.values()}
+        before, self._wanted = self._wanted, frozenset(wanted)
+        stuck = (before & wanted.keys()) - blobs.downloaded.keys() - blobs.installing - blobs.fetching
+        search = frozenset(stuck), _filled_at(root)
+        if not stuck or folder.state.pause_reason or search == self._searched:
+            return
+        self._searched = search
+        sizes = {blob: wanted[blob] for blob in stuck}
+        found = await trio.to_thread.run_sync(trash.copies_of, root, sizes, name_of)
+        if found:
+            blobs.downloaded.update(found)
+            folder.render_queue.want_all(blobs.who_wants(found))
+            log.info("taken_from_trash", folder=folder.label, count=len(found))
+
     async def prune(self, root: Root) -> None:
         """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
         now = time.time()
-        status = root.lstat(TRASH)
-        filled_at = status.st_mtime_ns if status is not None else 0
+        filled_at = _filled_at(root)
         if now - self._pruned_at < _PRUNE_S and filled_at == self._trash_filled_at:
             return
         self._pruned_at, self._trash_filled_at = now, filled_at
@@ -80,3 +100,8 @@ class Housekeeping:
             advice = "what came within the last day is kept; yp2p trash empty removes it"
             log.warning("trash_too_large", folder=self._folder.label, bytes=size, advice=advice)
         self._is_too_large = is_too_large
+
+
+def _filled_at(root: Root) -> int:
+    status = root.lstat(TRASH)
+    return status.st_mtime_ns if status is not None else 0

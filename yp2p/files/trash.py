@@ -15,12 +15,14 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from yp2p.files.inspect import NO_STAMP
+from yp2p.files.copies import copy_to
+from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, inspect
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import TRASH, Root
+from yp2p.protocol.entries import Kind
 
 _DAY = len("2026-01-31")
 # So many days old, and an item is surely older than a day: the day on which it came is not over yet at first.
@@ -57,6 +59,30 @@ def new_place() -> str:
 def items(root: Root) -> list[Item]:
     """Everything in the trash, the oldest first."""
     return sorted(_walk(root, ""), key=lambda item: item.name)
+
+
+def copies_of(root: Root, wanted: Mapping[bytes, int], name_of: Callable[[bytes], str]) -> dict[bytes, str]:
+    """Copy blobs that are in the trash; gives the names of the copies. Blocks.
+
+    Args:
+        wanted: the blobs, with their sizes in bytes.
+        name_of: where the copy of a blob is to be; what is there already stays.
+    """
+    sizes = set(wanted.values())
+    found: dict[bytes, str] = {}
+    for item in reversed(items(root)):
+        if item.size not in sizes:
+            continue
+        path = f"{TRASH}/{item.name}"
+        held = inspect(root, path, None, MAX_TEXT_BYTES, trust_stamp=False, base=(Kind.BLOB, b""))
+        if held.content not in wanted or held.content in found:
+            continue
+        try:
+            copy_to(root, path, held.stamp, name_of(held.content))
+        except OSError:
+            continue  # it is being fetched after all, or there is no room
+        found[held.content] = name_of(held.content)
+    return found
 
 
 def _walk(root: Root, below: str) -> Iterator[Item]:
