@@ -132,3 +132,17 @@ async def open_bridge(
 def replica_like(bridge: Bridge, path: str, client: int, writer: Writer = Writer.SAVED) -> TextReplica:
     """Another device's replica of a file's document."""
     return TextReplica.from_updates(writer.client_id(client), [bridge.document(path).replica.state()])
+
+
+@asynccontextmanager
+async def open_folder(base: Path, folder_id: FolderID) -> AsyncIterator[Folder]:
+    """The folder at `base / "dir"` with its store, shared here; who wants a disk actor starts one."""
+    path = base / "dir"
+    root = Root(path)
+    root.prepare(folder_id)
+    root.close()
+    async with open_database(base / "store", make_room=False) as database:
+        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
+        folder = Folder(folder_id, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
+        folder.load()
+        yield folder

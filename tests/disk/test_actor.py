@@ -10,16 +10,14 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from bridge import open_folder
 
 from yp2p.config import Files, Trash
 from yp2p.disk.actor import Disk
 from yp2p.errors import FolderError
-from yp2p.files.root import Root
-from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.history.trash import on_root
-from yp2p.identity import DeviceID, FolderID
-from yp2p.store.database import open_database
+from yp2p.identity import FolderID
 
 _FOLDER = FolderID(bytes(range(16)))
 _FILES = 120
@@ -32,13 +30,7 @@ async def _running(base: Path) -> AsyncIterator[tuple[Folder, Disk]]:
     path.mkdir()
     for number in range(_FILES):
         (path / f"{number}.txt").write_text(f"text {number}\n")
-    root = Root(path)
-    root.prepare(_FOLDER)
-    root.close()
-    async with open_database(base / "store", make_room=False) as database:
-        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
-        folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
-        folder.load()
+    async with open_folder(base, _FOLDER) as folder:
         disk = Disk(folder, Files(), Trash())
         async with trio.open_nursery() as nursery:
             await nursery.start(disk.run)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from bridge import open_folder
 
 from yp2p.config import Files, Trash
 from yp2p.disk.actor import Disk
@@ -16,12 +17,10 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, loosened
-from yp2p.files.root import Root
-from yp2p.folder.client_ids import ClientIDs, fresh_client_id
+from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, FolderID
-from yp2p.store.database import open_database
 
 _FOLDER = FolderID(bytes(range(16)))
 _PEER = DeviceID(b"p" * 32)
@@ -81,13 +80,7 @@ class Room:
 async def _room(base: Path, *ignored_here: str) -> AsyncIterator[Room]:
     path = base / "dir"
     path.mkdir(exist_ok=True)
-    root = Root(path)
-    root.prepare(_FOLDER)
-    root.close()
-    async with open_database(base / "store", make_room=False) as database:
-        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
-        folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
-        folder.load()
+    async with open_folder(base, _FOLDER) as folder:
         disk = Disk(folder, Files(ignore=list(ignored_here)), Trash())
         async with trio.open_nursery() as nursery:
             await nursery.start(disk.run)

@@ -13,6 +13,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
+from bridge import open_folder
 
 from yp2p.config import Files, Trash
 from yp2p.disk import actor, housekeeping
@@ -22,14 +23,12 @@ from yp2p.documents.text import imported
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
-from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.state import Activity
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.machine import Patience
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check
-from yp2p.store.database import open_database
 
 _FOLDER = FolderID(bytes(range(16)))
 _disks: dict[Path, Disk] = {}  # by the root: those that run
@@ -40,19 +39,12 @@ async def _running(base: Path) -> AsyncIterator[Folder]:
     """A folder with its disk actor at work."""
     path = base / "dir"
     path.mkdir(exist_ok=True)
-    root = Root(path)
-    root.prepare(_FOLDER)
-    root.close()
-    async with open_database(base / "store", make_room=False) as database:
-        clients = ClientIDs.fresh(DeviceID(b"o" * 32))
-        folder = Folder(_FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
-        folder.load()
-        async with trio.open_nursery() as nursery:
-            disk = Disk(folder, Files(), Trash())
-            await nursery.start(disk.run)
-            _disks[folder.path] = disk
-            yield folder
-            nursery.cancel_scope.cancel()
+    async with open_folder(base, _FOLDER) as folder, trio.open_nursery() as nursery:
+        disk = Disk(folder, Files(), Trash())
+        await nursery.start(disk.run)
+        _disks[folder.path] = disk
+        yield folder
+        nursery.cancel_scope.cancel()
 
 
 async def _until(folder: Folder, condition: Callable[[], Any]) -> None:
