@@ -213,16 +213,16 @@ async def test_while_nothing_can_be_stored_the_folder_is_in_sync_with_nobody(tmp
     async with _running(tmp_path) as folder:
         await _until(folder, lambda: folder.state.settled)
         changed = folder.state.changed
-        folder.database._note("the store cannot be written now: database or disk is full", "")
+        folder.database.writability.refused(OSError("database or disk is full"))
         assert changed.is_set(), "whoever tells others is woken"
         assert folder.state.activity is Activity.PAUSED
         assert not folder.state.settled
         assert "full" in folder.state.pause_reason
         with trio.move_on_after(0.01) as waiting:
-            await folder.database.wait_until_writable()
+            await folder.database.writability.wait()
         assert waiting.cancelled_caught
-        folder.database._note("", "")
-        await folder.database.wait_until_writable()
+        folder.database.writability.accepted("")
+        await folder.database.writability.wait()
         await _until(folder, lambda: folder.state.settled)
 
 

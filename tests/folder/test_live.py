@@ -11,7 +11,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import Checked
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 _PEER = b"peer"
 

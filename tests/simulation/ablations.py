@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import trio
 from simulation.beacons import find
-from simulation.hooks import SimulatedDatabase, current_host
+from simulation.hooks import SimulatedWriter, current_host
 
 from yp2p.disk.ingest.evidence import MadeOf, Replaces
 from yp2p.documents.manifest import Deletion
@@ -31,7 +31,7 @@ from yp2p.folder.records import FileRecord
 from yp2p.folder.telling import Telling
 from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 Taken = AbstractContextManager[Any]
 
@@ -120,7 +120,7 @@ def _without_persisting_first() -> Taken:
     stack = ExitStack()
     stack.enter_context(patch.object(Commit, "wait", go_on))
     stack.enter_context(patch.object(Telling, "_are_applied", tell))
-    stack.enter_context(patch.object(SimulatedDatabase, "delays_s", (3.0,)))
+    stack.enter_context(patch.object(SimulatedWriter, "delays_s", (3.0,)))
     return stack
 
 

@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -26,6 +27,7 @@ from yp2p.files import inspect
 from yp2p.peers import peers
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit, Writer
 from yp2p.transport import dialer, link
 
 if TYPE_CHECKING:
@@ -128,37 +130,31 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
         yield
 
 
-class SimulatedDatabase(Database):
-    """The store with a task for its writer thread, so that a crash can come at any moment of a group commit."""
+class SimulatedWriter(Writer):
+    """The store's writer as a task and not a thread, so that a crash can come at any moment of a group commit."""
 
     host: Host
     delays_s: tuple[float, ...] = (0.0002, 0.001, 0.005)  # from what is submitted to its commit
 
-    class _Queue:
-        def __init__(self) -> None:
-            self.items: list[Any] = []
-            self.more = trio.Event()
+    def start(self) -> None:
+        self._waiting: list[Commit] = []
+        self._more = trio.Event()
 
-        def put(self, item: Any) -> None:
-            self.items.append(item)
-            self.more.set()
+    def put(self, commit: Commit) -> None:
+        self._waiting.append(commit)
+        self._more.set()
 
-    def _start_writer(self) -> None:
-        self._queue = self._Queue()  # type: ignore[assignment]
-
-    async def run_writer(self) -> None:
+    async def run(self) -> None:
         """Commit what gathers, until cancelled."""
-        queue: Any = self._queue
         while True:
-            await queue.more.wait()
-            queue.more = trio.Event()
+            await self._more.wait()
+            self._more = trio.Event()
             await trio.sleep(self.host.rng.choice((*self.delays_s, 0.1 if self.host.slow_store else self.delays_s[0])))
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """One group commit."""
-        queue: Any = self._queue
-        batch, queue.items = queue.items, []
+        batch, self._waiting = self._waiting, []
         if batch:
             self.host.point("before a commit")
             self._groups = 0
@@ -177,6 +173,12 @@ class SimulatedDatabase(Database):
 
     def close(self) -> None:
         if not self.host.is_dead:
-            self.flush()
-        self._read.close()
-        self._write.close()
+            self._flush()
+
+
+def simulated_database(path: Path, host: Host) -> tuple[Database, SimulatedWriter]:
+    """A store whose writer has to be run."""
+    database = Database(path, make_room=False, writer=SimulatedWriter)
+    assert isinstance(database.writer, SimulatedWriter)
+    database.writer.host = host
+    return database, database.writer

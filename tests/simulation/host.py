@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 from simulation.disk import REAL, SimulatedDisk, peek
-from simulation.hooks import EPOCH_S, Crash, SimulatedDatabase, clock_s, current_host
+from simulation.hooks import EPOCH_S, Crash, clock_s, current_host, simulated_database
 from simulation.network import SimulatedListener
 
 from yp2p.config import Config, Files
@@ -172,8 +172,7 @@ class Host:
             started.set()
 
     async def _run(self, started: trio.Event) -> None:
-        database = SimulatedDatabase(self.store, make_room=False)
-        database.host = self
+        database, writer = simulated_database(self.store, self)
         try:
             device = Device(self._config(), self.identity, database, ())
             listening = SimulatedListener()
@@ -182,7 +181,7 @@ class Host:
                 is_known=device.peers.is_known, pairing_open=lambda: device.pairing_host.is_open,
             )  # fmt: skip
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(database.run_writer)
+                nursery.start_soon(writer.run)
                 await nursery.start(device.run)
                 nursery.start_soon(device.run_peers)
                 device.peers.listen_port = self.world.network.port

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import trio
-from simulation.hooks import SimulatedDatabase, installed
+from simulation.hooks import installed, simulated_database
 from simulation.network import Network, SimulatedListener, SimulatedStream
 
 from yp2p.errors import YpError
@@ -146,13 +146,11 @@ async def test_who_sends_to_one_that_is_gone_is_told(pair: Callable[[], Abstract
 
 @asynccontextmanager
 async def _simulated_store(path: Path) -> AsyncIterator[Database]:
-    database = SimulatedDatabase(path, make_room=False)
-    database.host = SimpleNamespace(  # type: ignore[assignment]
-        rng=random.Random(1), slow_store=False, is_dead=False, point=lambda kind: None
-    )
+    host: Any = SimpleNamespace(rng=random.Random(1), slow_store=False, is_dead=False, point=lambda kind: None)
+    database, writer = simulated_database(path, host)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(database.run_writer)
-        nursery.start_soon(database.watch_writer)
+        nursery.start_soon(writer.run)
+        nursery.start_soon(writer.watch)
         try:
             yield database
         finally:

@@ -22,7 +22,7 @@ from yp2p.documents.provider import PeerState
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.identity import DocumentID, Identity
 from yp2p.store import tables
-from yp2p.store.database import SCHEMA_VERSION
+from yp2p.store.schema import SCHEMA_VERSION
 from yp2p.trust.membership import Role, sign_statement
 
 FILES = {"a.txt": "one\ntwo\nthree\n", "d/b.txt": "other\n" * 40, "c.md": "# title\n"}

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, YpError
-from yp2p.store.database import SCHEMA_VERSION, open_database
+from yp2p.store.database import open_database
+from yp2p.store.schema import SCHEMA_VERSION
 
 INSERT = "INSERT INTO start VALUES (?, 0, 0)"
 

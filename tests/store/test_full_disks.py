@@ -17,7 +17,7 @@ import trio.testing
 
 from yp2p.errors import YpError
 from yp2p.machine import floor_bytes, low_room
-from yp2p.store import database as module
+from yp2p.store import writability, writer
 from yp2p.store.database import Database, open_database
 
 INSERT = "INSERT INTO start VALUES (?, 0, 0)"
@@ -25,15 +25,15 @@ INSERT = "INSERT INTO start VALUES (?, 0, 0)"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RETRY_S", 0.01)
-    monkeypatch.setattr(module, "_LONGEST_RETRY_S", 0.02)
-    monkeypatch.setattr(module, "_LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(writer, "_RETRY_S", 0.01)
+    monkeypatch.setattr(writer, "_LONGEST_RETRY_S", 0.02)
+    monkeypatch.setattr(writability, "_LOOK_AGAIN_S", 0.01)
 
 
 async def _until(database: Database, *, writable: bool) -> None:
     with trio.fail_after(10):
-        while bool(database.problem) == writable:
-            await database._changed.wait()
+        while bool(database.writability.problem) == writable:
+            await database.writability.changed.wait()
 
 
 @contextmanager
@@ -52,20 +52,20 @@ async def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
         async with open_database(tmp_path / "store.db", make_room=False) as database:
             await database.submit([(INSERT, (1,))]).wait()
             heard: list[str] = []
-            database.when_problem_changes(lambda: heard.append(database.problem))
+            database.writability.when_changed(lambda: heard.append(database.writability.problem))
             with _full(database):
                 large = database.submit([(INSERT, (number,)) for number in range(2, 20_000)])
                 behind = database.submit([(INSERT, (100_000,))])
                 await _until(database, writable=False)
-                assert "database or disk is full" in database.problem
-                assert "make room" in database.problem
+                assert "database or disk is full" in database.writability.problem
+                assert "make room" in database.writability.problem
                 assert not large.is_done
                 assert not behind.is_done, "nothing overtakes it"
                 assert database.rows("SELECT count(*) FROM start") == [(1,)], "reading goes on"
                 waiting: list[str] = []
 
                 async def receive() -> None:
-                    await database.wait_until_writable()
+                    await database.writability.wait()
                     waiting.append("came in")
 
                 async with trio.open_nursery() as nursery:
@@ -76,7 +76,7 @@ async def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
             await large.wait()
             await behind.wait()
             assert waiting == ["came in"]
-            assert database.problem == ""
+            assert database.writability.problem == ""
             assert database.rows("SELECT count(*) FROM start") == [(20_000,)]
             assert [bool(problem) for problem in heard] == [True, False]
     assert [line["event"] for line in logs] == ["store_waits", "store_goes_on"]
@@ -93,7 +93,7 @@ async def test_what_the_machine_does_not_allow_passes(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_database(tmp_path / "store.db", make_room=False) as database:
-        real, tries = database._execute, [0]
+        real, tries = database.writer._execute, [0]
 
         def refuse(statements: Any) -> None:
             tries[0] += 1
@@ -103,7 +103,7 @@ async def test_what_the_machine_does_not_allow_passes(
                 raise error
             real(statements)
 
-        monkeypatch.setattr(database, "_execute", refuse)
+        monkeypatch.setattr(database.writer, "_execute", refuse)
         commit = database.submit([(INSERT, (1,))])
         await _until(database, writable=False)
         with trio.fail_after(5):
@@ -123,7 +123,7 @@ async def test_a_fault_of_the_store_itself_ends_the_daemon(
 
     with pytest.RaisesGroup(pytest.RaisesExc(YpError, match="a fault")):
         async with open_database(tmp_path / "store.db", make_room=False) as database:
-            monkeypatch.setattr(database, "_execute", refuse)
+            monkeypatch.setattr(database.writer, "_execute", refuse)
             database.submit([(INSERT, (1,))])
             await trio.sleep_forever()
 
@@ -147,11 +147,11 @@ async def test_a_floor_of_free_space_is_kept(tmp_path: Path, monkeypatch: pytest
     assert low_room(tmp_path, 1), "less would be left than the floor"
     async with open_database(tmp_path / "store.db", make_room=False) as database:
         await database.submit([(INSERT, (1,))]).wait()
-        assert database.problem == ""
+        assert database.writability.problem == ""
         free[0] -= 1
         await database.submit([(INSERT, (2,))]).wait()
         await _until(database, writable=False)
-        assert "No space left on device" in database.problem
+        assert "No space left on device" in database.writability.problem
         await database.submit([(INSERT, (3,))]).wait()  # what is saved here is stored
         free[0] += 1
         await _until(database, writable=True)

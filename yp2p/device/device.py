@@ -197,7 +197,7 @@ class Device:
         """Everything `yp2p status` shows."""
         return {
             "version": __version__,
-            "store": {"problem": self._database.problem},
+            "store": {"problem": self._database.writability.problem},
             "device": {"id": self.shown_id, "name": self._name, "port": self.peers.listen_port},
             "devices": [self._status.device(device) for device in sorted(self.peers.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],

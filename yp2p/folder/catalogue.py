@@ -28,8 +28,9 @@ from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Checked, Parsed, StateVector, written_beyond
 from yp2p.store import tables
-from yp2p.store.database import Commit, Database
+from yp2p.store.database import Database
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 
 # Of so many entries is known who changed them last.
 _MOST_CHANGED = 10_000

@@ -22,8 +22,8 @@ from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector, written_beyond
-from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder

@@ -25,8 +25,9 @@ from yp2p.identity import EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import HASH_BYTES
 from yp2p.store import tables
-from yp2p.store.database import Commit, Database
+from yp2p.store.database import Database
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 
 # So many files have to come before it is worth while to look at all of them.
 _UNSHARED_FILES = 1000

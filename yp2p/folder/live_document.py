@@ -28,7 +28,7 @@ from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
 from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, contains, parse_update, read_state_vector
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0

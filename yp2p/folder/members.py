@@ -17,7 +17,8 @@ import trio
 from yp2p.errors import MessageFault
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store import tables
-from yp2p.store.database import Commit, Database
+from yp2p.store.database import Database
+from yp2p.store.writer import Commit
 from yp2p.trust.membership import MAX_COUNTER, Member, Role, Statement, counted, evaluate, read_statement
 
 # A statement takes half a millisecond to check.

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Set
 import trio
 
 from yp2p.identity import EntryID
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 # A keystroke goes to the other programs and devices before it goes to the file.
 _TYPING_S = 0.02

@@ -57,12 +57,12 @@ class FolderState:
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.progress = Progress()
         self._changed = trio.Event()
-        database.when_problem_changes(self.touch)
+        database.writability.when_changed(self.touch)
 
     @property
     def pause_reason(self) -> str:
         """Why what comes is not read, stored or written to the disk now; empty when all is well."""
-        return self.problem or self.confirmation_reason or self._database.problem
+        return self.problem or self.confirmation_reason or self._database.writability.problem
 
     @property
     def settled(self) -> bool:

@@ -21,7 +21,8 @@ from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Pack, Single, packs_of
 from yp2p.identity import DocumentID
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.store import tables
-from yp2p.store.database import GIVE_BACK_ROOM, Database
+from yp2p.store.database import Database
+from yp2p.store.writer import GIVE_BACK_ROOM
 
 # How many rows have not been packed by then costs whoever looks back a few milliseconds.
 _LOOK_S, _RETRY_S = 1.0, 60.0

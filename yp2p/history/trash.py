@@ -14,7 +14,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import Undo
 from yp2p.identity import DocumentID
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 
 async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:

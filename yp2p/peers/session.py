@@ -154,7 +154,9 @@ class FolderSession:
     async def deliver(self, message: FolderMessage) -> None:
         """A message of the peer for this folder; waits while the session has enough to do."""
         # What is typed waits for no task to wake, where nothing would be overtaken.
-        is_idle = self._inbox_in.statistics().tasks_waiting_receive > 0 and not self._folder.database.problem
+        is_idle = (
+            self._inbox_in.statistics().tasks_waiting_receive > 0 and not self._folder.database.writability.problem
+        )
         if isinstance(message, ChannelData) and is_idle and self._channels.take_nowait(message):
             return
         await self._inbox_in.send(message)
@@ -219,7 +221,7 @@ class FolderSession:
 
     async def _serve_inbox(self) -> None:
         async for message in self._inbox:
-            await self._folder.database.wait_until_writable()
+            await self._folder.database.writability.wait()
             await self._take(message)
 
     async def _take(self, message: FolderMessage) -> None:

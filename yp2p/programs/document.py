@@ -28,7 +28,7 @@ from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import ID, Displaced, Mended, Moved, mend, shield
 from yp2p.protocol.ysync import Checked, Parsed, Shape, check, read_state_vector
-from yp2p.store.database import Commit
+from yp2p.store.writer import Commit
 
 # Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
 CAPTURE_S = 0.5

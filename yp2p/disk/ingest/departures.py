@@ -27,8 +27,8 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, Sight
 from yp2p.protocol.entries import Kind
-from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 
 _NO_CLOCKS = b"\x00"  # the state vector of what is no document
 # So many are written at once; each time the manifest's documents are told to every device.

@@ -38,8 +38,8 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, save_chunks
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Kind
-from yp2p.store.database import Commit
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 
 # Batches of new files that are made while those before are not in the store yet: they hold all their texts.
 _MOST_ON_THEIR_WAY = 2
