@@ -10,7 +10,7 @@ from typing import Any
 import meetings
 import pytest
 from meetings import Committer, Node, Outcome, run
-from pairs import all_pairs
+from pairs import PAIRS, all_pairs
 
 from yp2p.documents import joined, meeting
 from yp2p.documents.joined import Side
@@ -44,6 +44,13 @@ def test_so_they_are_with_edits_of_real_merges() -> None:
             continue
         author = Committer(random.Random(seed), pair["base"], (pair["ours"], pair["theirs"]))
         assert run(seed, devices, author=author).rounds <= devices, seed
+
+
+def test_repairs_of_equal_copies_come_to_rest() -> None:
+    """Six devices put the same two blocks in again and again, and took out different copies of them."""
+    pair = next(pair for pair in PAIRS if pair["name"] == "key-and-service")
+    author = Committer(random.Random(47), pair["base"], (pair["ours"], pair["theirs"]))
+    assert run(47, 6, author=author).rounds <= 6
 
 
 def _without_delete_sets(monkeypatch: pytest.MonkeyPatch) -> None:

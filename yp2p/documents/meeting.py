@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.documents.diff import hunks
+from yp2p.documents.embedding import kept_by_first_operations
 from yp2p.documents.joined import Joined, Side, join, repair
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import StateVector, contains
@@ -104,11 +105,14 @@ def repair_for(joined: Joined, text: str, meeting: Meeting) -> bytes | None:
     """The update that makes `text` of the union; None where it is that already.
 
     Of repairs alone lines are made whole again: their pieces, which many put in differently, would be mended for ever.
+    Which of several equal lines stay is the same everywhere then (`embedding.py`).
     """
     if joined.text == text:
         return None
-    by_words = meeting is not Meeting.ONE_OF_BOTH
-    return repair(joined, hunks(joined.text, text, limit=10_000, by_words=by_words), threeway.VERSION)
+    changes = kept_by_first_operations(joined, text) if meeting is Meeting.ONE_OF_BOTH else None
+    if changes is None:
+        changes = hunks(joined.text, text, limit=10_000, by_words=meeting is not Meeting.ONE_OF_BOTH)
+    return repair(joined, changes, threeway.VERSION)
 
 
 def are_whole(ours: StateVector, theirs: StateVector, union: StateVector) -> bool:

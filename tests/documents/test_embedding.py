@@ -1,0 +1,43 @@
+"""Which lines a repair of repairs keeps."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.documents.embedding import embed
+
+_LINES = st.lists(st.sampled_from("abc"), max_size=8)
+_BUDGET = 10_000
+
+
+def _is_within(part: list[str], whole: list[str]) -> bool:
+    rest = iter(whole)
+    return all(line in rest for line in part)
+
+
+@given(_LINES, _LINES, st.randoms(use_true_random=False))
+def test_each_line_is_kept_that_lets_all_before_it_stand(old: list[str], new: list[str], rng: random.Random) -> None:
+    order = rng.sample(range(len(old)), len(old))
+    kept: list[int] = []
+    for row in order:
+        if _is_within([old[other] for other in sorted([*kept, row])], new):
+            kept.append(row)
+    pairs = embed(old, new, order, _BUDGET)
+    assert pairs is not None
+    assert [row for row, _ in pairs] == sorted(kept)
+    columns = [column for _, column in pairs]
+    assert columns == sorted(set(columns))
+    assert all(old[row] == new[column] for row, column in pairs)
+
+
+def test_the_copy_of_the_first_operation_is_kept_wherever_it_stands() -> None:
+    assert embed(["x", "x"], ["x"], [0, 1], _BUDGET) == [(0, 0)]
+    assert embed(["x", "x"], ["x"], [1, 0], _BUDGET) == [(1, 0)]
+
+
+def test_a_budget_that_runs_out_is_said() -> None:
+    lines = ["x"] * 100
+    assert embed(lines, lines, list(range(99, -1, -1)), 1000) is None
