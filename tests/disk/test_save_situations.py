@@ -25,10 +25,10 @@ import trio
 import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
-from yp2p.disk.ingest.evidence import WAVE_FILES
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
 from yp2p.files.reads import Reads
+from yp2p.files.recent_writes import WAVE_FILES
 from yp2p.folder.notices import NoticeKind
 
 NAME = "notes.txt"

@@ -18,9 +18,9 @@ import trio
 from simulation.beacons import find
 from simulation.hooks import SimulatedWriter, current_host
 
-from yp2p.disk.ingest.evidence import MadeOf, Replaces
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.provider import Provider
+from yp2p.documents.save_evidence import MadeOf, Replaces
 from yp2p.documents.text import TextReplica
 from yp2p.files import replace as disk
 from yp2p.files.inspect import Found

@@ -16,9 +16,9 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from yp2p.disk.ingest.evidence import MadeOf, Replaces, Stands
 from yp2p.disk.ingest.meaning import FileState, Meaning
 from yp2p.disk.render.plan import Step
+from yp2p.documents.save_evidence import MadeOf, Replaces, Stands
 from yp2p.files.replace import Outcome
 
 # With fewer seeds a place may not be reached by chance.
@@ -104,7 +104,7 @@ PLACES = (
     # Names that come and go.
     Place("a rename", f"{_INGEST}.departures:Departures.rename"),
     Place("a deletion", f"{_INGEST}.departures:Departures.delete_all"),
-    Place("a directory that was moved", f"{_INGEST}.new_directories:NewDirectories.take"),
+    Place("a directory that was moved", "yp2p.files.changed_paths:ChangedPaths.take_listed"),
     Place("a new file at the path of an entry", f"{_INGEST}.first_imports:FirstImports._take_known_path"),
     Place("a new file that is an entry already", f"{_INGEST}.first_imports:FirstImports._is_that_entry"),
     Place("a new file meets another text", f"{_INGEST}.first_imports:FirstImports._meets_entry"),

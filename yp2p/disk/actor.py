@@ -18,20 +18,20 @@ import trio
 
 from yp2p.config import Files, Trash
 from yp2p.disk import housekeeping, mass_deletion
-from yp2p.disk.changed_paths import ChangedPaths
 from yp2p.disk.housekeeping import Housekeeping
 from yp2p.disk.ingest.agreed_rules import AgreedRules
 from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.ingest.new_directories import NewDirectories, gone
 from yp2p.disk.ingest.save_base import WAVE_WAIT_S
 from yp2p.disk.pause import Pause
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.errors import DamagedError, FolderError, PeerFault, YpError, first_of
+from yp2p.files.changed_paths import ChangedPaths
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.mounts import mounts_below
+from yp2p.files.new_directories import gone
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch, Watcher, is_at_or_beneath, open_watcher
 from yp2p.folder.folder import Folder
@@ -75,7 +75,6 @@ class Disk:
         self._poll_at = math.inf  # when to scan without having been told of anything
         self._patience = Patience(_ROOT_RETRY_S, _LONGEST_RETRY_S)
         self.pause = Pause(folder.render_queue.wake)
-        self._new_directories = NewDirectories()
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
@@ -295,8 +294,8 @@ class Disk:
         """Ingest the paths that something was reported of, or whose time has come."""
         folder = self._folder
         self._changed.rest(trio.current_time())
-        if self._new_directories:
-            listed, known = self._new_directories.take(), list(folder.files.at)
+        if listed := self._changed.take_listed():
+            known = list(folder.files.at)
             self._changed.update(await trio.to_thread.run_sync(gone, root, listed, known))
         if not (self._may_touch and folder.state.adopted):
             return
@@ -422,8 +421,7 @@ class Disk:
                 self._note_passed_over(directory, watcher)
                 if self._ingest is not None:
                     self._ingest.readers.opened.may_be(found)
-                self._changed.update(found)
-                self._new_directories.listed(directory, found)
+                self._changed.list_directory(directory, found)
             self._changed.is_listing = False
             self._folder.render_queue.wake()
 

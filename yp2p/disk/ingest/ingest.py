@@ -27,8 +27,8 @@ Theory of operation
 Invariants
     * A file whose content is what the document already says is that version, not an edit.
     * A save replaces what was on the disk, unless there is evidence that its writer had an older version open
-      (`evidence.py`): then it is a change of that version. An editor that had the file open would otherwise take out
-      what others wrote.
+      (`documents/save_evidence.py`): then it is a change of that version. An editor that had the file open would
+      otherwise take out what others wrote.
     * Deletions are decided together and pass the guard (`departures.py`, `folder/guard.py`).
     * What becomes or ceases to be text, and what never was, is taken by `opaque_entries.py`.
 """

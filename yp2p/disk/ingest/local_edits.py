@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
-from yp2p.disk.ingest.evidence import met_places
 from yp2p.disk.ingest.old_versions import nearest_version
 from yp2p.disk.ingest.opaque_entries import observable_mode
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
 from yp2p.documents.meeting import Decision
+from yp2p.documents.save_evidence import met_places
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.folder.authors import Maker, maker_of

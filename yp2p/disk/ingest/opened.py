@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import trio
 
-from yp2p.disk.ingest.evidence import OPEN_S
+from yp2p.documents.save_evidence import OPEN_S
 from yp2p.files.reads import Reads, ReadWatcher
 from yp2p.folder.folder import Folder
 from yp2p.identity import EntryID

@@ -1,4 +1,5 @@
-"""Who has read what: the evidence for which version a save was made of (invariant 2; the rule is in `evidence.py`).
+"""Who has read what: the evidence for which version a save was made of (invariant 2; the rule is in
+`documents/save_evidence.py`).
 
 Theory of operation
     The version that a file holds is *opened* when a program here reads it or has saved it (`opened.py`), and *unread*
@@ -23,13 +24,13 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.evidence import OPEN_S
 from yp2p.disk.ingest.former_files import FORMER_S, FormerFiles
 from yp2p.disk.ingest.opened import Opened
-from yp2p.disk.ingest.recent_writes import RecentWrites
+from yp2p.documents.save_evidence import OPEN_S
 from yp2p.files.editor_locks import is_standing, lock_of
 from yp2p.files.inspect import Finding, Found, Stamp
 from yp2p.files.reads import ReadWatcher
+from yp2p.files.recent_writes import RecentWrites
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder

@@ -1,4 +1,5 @@
-"""Finds out what a save was made of: gathers the evidence for `evidence.py` from the disk, the store and the documents.
+"""Finds out what a save was made of: gathers the evidence for `documents/save_evidence.py` from the disk, the store and
+the documents.
 
 Most saves are of a file that no program can have an older version of open: for those it costs a look into a dict.
 """
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from yp2p.disk.ingest.evidence import Circumstances, MadeOf, NoEdit, Older, Stands, decide, may_be_open
 from yp2p.disk.ingest.old_versions import older_version
 from yp2p.disk.ingest.read_tracker import ReadTracker
+from yp2p.documents.save_evidence import Circumstances, MadeOf, NoEdit, Older, Stands, decide, may_be_open
 from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Candidate, FileRecord

@@ -54,10 +54,6 @@ from yp2p.threeway.words import Clash, Words, merge_words
 OPEN_S = 4 * 3600.0
 LACKS_MOST = 0.5
 KEEPS_MOST = 0.5
-# Files that were written within `WAVE_S`: nobody has this many editors open with old versions in them and saves all of
-# them at once, while cp, rsync, tar, git and formatters write hundreds in that time.
-WAVE_FILES = 8
-WAVE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class Circumstances:
         was_read: somebody has read the newer version since it came, or something was saved over it.
         is_former: the save is a former version of the file, byte for byte.
         in_git: a git command held its lock while the file was written.
-        in_wave: the file is one of `WAVE_FILES` or more that were written within `WAVE_S`.
+        in_wave: the file is one of many that were written at the same time (`files/recent_writes.py`).
     """
 
     was_read: bool = False
@@ -175,28 +171,3 @@ def _changed_same_words(place: Place) -> bool:
 def met_places(older: str, newer: str, save: str) -> list[Place]:
     """Where a save and the newer version changed the older one both, as git would ask; `ours` is the save's."""
     return places(merge_lines(Three(split_lines(older), split_lines(save), split_lines(newer))))
-
-
-class Waves:
-    """Which files were written at about the same time."""
-
-    def __init__(self) -> None:
-        self._written: dict[str, float] = {}  # when, in the order of being told
-
-    def add(self, path: str, at_s: float) -> None:
-        """A file was written; `at_s` in seconds by any clock, as long as it is one."""
-        self._written.pop(path, None)
-        self._written[path] = at_s
-        while len(self._written) > _MOST_WRITTEN:
-            del self._written[next(iter(self._written))]
-
-    def includes(self, path: str) -> bool:
-        """Whether a file is one of so many that it cannot be an editor's."""
-        at_s = self._written.get(path)
-        if at_s is None:
-            return False
-        return sum(abs(other - at_s) <= WAVE_S for other in self._written.values()) >= WAVE_FILES
-
-
-# More than that were not written within a second by anything that this is about, and each is looked at for a decision.
-_MOST_WRITTEN = 256

@@ -8,7 +8,7 @@ Times are trio's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from yp2p.files.watch import Batch
 
@@ -22,6 +22,7 @@ class ChangedPaths:
     def __init__(self) -> None:
         self._paths: set[str] = set()
         self._written: dict[str, tuple[float, float]] = {}  # path: first and last write seen
+        self._listed: dict[str, set[str]] = {}  # new directories, and the paths that were found in each
         self.is_listing = False  # whether a new directory is being listed
         self.scan_wanted = True  # whether everything is to be looked at
 
@@ -56,6 +57,16 @@ class ChangedPaths:
             prefixes = tuple(f"{directory}/" for directory in batch.removed_directories)
             self._paths.update(path for path in known if path.startswith(prefixes))
         self.scan_wanted = self.scan_wanted or batch.overflow
+
+    def list_directory(self, directory: str, found: Collection[str]) -> None:
+        """A new directory is watched, and these are the paths in it."""
+        self._paths.update(found)
+        self._listed[directory] = set(found)
+
+    def take_listed(self) -> dict[str, set[str]]:
+        """What was found in each directory that was listed since the last call (`new_directories.py`)."""
+        listed, self._listed = self._listed, {}
+        return listed
 
     def rest(self, now: float) -> None:
         """What was written to long enough ago is to be looked at."""

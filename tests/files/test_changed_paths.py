@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from yp2p.disk.changed_paths import NOISY_S, QUIET_S, ChangedPaths
+from yp2p.files.changed_paths import NOISY_S, QUIET_S, ChangedPaths
 from yp2p.files.watch import Batch
 
 

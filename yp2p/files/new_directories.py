@@ -3,7 +3,7 @@
 The kernel tells of a new directory, and a watch is set on it a moment later. What came in between is found by listing
 the directory then. What *went* in between is not: a file that was put there from another device, and that somebody
 removed at once, is only known by its record. So once a directory was listed, and everything that was being put in place
-has its record, the files that are known in it and were not found are looked for.
+has its record, the files that are known in it and were not found are looked for (`ChangedPaths.take_listed`).
 """
 
 from __future__ import annotations
@@ -14,25 +14,6 @@ from yp2p.files.root import Root
 
 # So many prefixes are compared with a path faster than the path is cut.
 _FEW = 16
-
-
-class NewDirectories:
-    """The directories that were listed since the last look."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, set[str]] = {}
-
-    def listed(self, directory: str, found: Iterable[str]) -> None:
-        """A directory is watched, and these are the paths in it."""
-        self._found[directory] = set(found)
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def take(self) -> dict[str, set[str]]:
-        """What was found in each directory that was listed since the last call."""
-        listed, self._found = self._found, {}
-        return listed
 
 
 def _above(path: str) -> Iterable[str]:

@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from yp2p.disk.ingest.evidence import (
+from yp2p.documents.save_evidence import (
     OPEN_S,
-    WAVE_FILES,
-    WAVE_S,
     Circumstances,
     Decision,
     MadeOf,
@@ -18,7 +16,6 @@ from yp2p.disk.ingest.evidence import (
     Older,
     Replaces,
     Stands,
-    Waves,
     decide,
 )
 
@@ -142,26 +139,3 @@ def test_whoever_writes_all_lines_never_makes_a_mixture() -> None:
         rows = rng.randint(1, 12)
         older, newer, save = ("".join(f"{key} = {rng.random()}\n" for key in range(rows)) for _ in range(3))
         assert decide([Older(older, 1.0)], newer, save, PLAIN) in (STANDS, REPLACES)
-
-
-def test_a_wave_is_many_files_within_a_second() -> None:
-    waves = Waves()
-    waves.add("before", 0.0)
-    for number in range(WAVE_FILES - 2):
-        waves.add(f"file-{number}", 10.0 + number / 100)
-    waves.add("last", 10.0 + WAVE_S)
-    assert not any(waves.includes(path) for path in ("before", "file-0", "last", "unknown"))
-    waves.add("file-0", 10.0)  # the same file again makes no wave
-    assert not waves.includes("last")
-    waves.add("one-more", 10.0 + WAVE_S / 2)
-    assert waves.includes("last")
-    assert waves.includes("one-more")
-    assert not waves.includes("before")
-
-
-def test_a_flood_of_writes_does_not_fill_the_memory() -> None:
-    waves = Waves()
-    for number in range(10_000):
-        waves.add(f"file-{number}", number / 1000)
-    assert waves.includes("file-9999")
-    assert len(waves._written) < 1000

@@ -4,8 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from yp2p.disk.ingest.evidence import Waves
 from yp2p.files.watch import Batch
+
+# Files that were written within `WAVE_S`: nobody has this many editors open with old versions in them and saves all of
+# them at once, while cp, rsync, tar, git and formatters write hundreds in that time.
+WAVE_FILES = 8
+WAVE_S = 1.0
+# More than that were not written within a second by anything that this is about, and each is looked at for a decision.
+_MOST_WRITTEN = 256
+
+
+class Waves:
+    """Which files were written at about the same time."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, float] = {}  # when, in the order of being told
+
+    def add(self, path: str, at_s: float) -> None:
+        """A file was written; `at_s` in seconds by any clock, as long as it is one."""
+        self._written.pop(path, None)
+        self._written[path] = at_s
+        while len(self._written) > _MOST_WRITTEN:
+            del self._written[next(iter(self._written))]
+
+    def includes(self, path: str) -> bool:
+        """Whether a file is one of so many that it cannot be an editor's."""
+        at_s = self._written.get(path)
+        if at_s is None:
+            return False
+        return sum(abs(other - at_s) <= WAVE_S for other in self._written.values()) >= WAVE_FILES
 
 
 class RecentWrites:
