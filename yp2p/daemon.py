@@ -225,9 +225,9 @@ async def _serve(
         identity,
         device.peers.accept,
         device.handle_join,
-        is_known=device.peers.is_known,
+        is_known=device.peers.devices.is_known,
         pairing_open=lambda: device.pairing_host.is_open,
-        is_known_host=device.peers.is_known_host,
+        is_known_host=device.peers.devices.is_known_host,
     )
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)

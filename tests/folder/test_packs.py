@@ -72,7 +72,7 @@ class Program:
     def __init__(self, bridge: Bridge, client: int = 4711) -> None:
         self._bridge = bridge
         self._client = client
-        bridge.folder.catalogue.to_publish.add(client)
+        bridge.folder.edits.own_claims.to_publish.add(client)
 
     def edit(self, start: int, stop: int, text: str, *, gap_s: float = 10.0) -> int:
         """Gives the number of the row."""
@@ -104,7 +104,7 @@ async def _claim(bridge: Bridge, *clients: int) -> None:
 
 
 async def _pack(bridge: Bridge) -> int:
-    await bridge.folder.catalogue.publish_clients()
+    await bridge.folder.edits.own_claims.publish()
     await bridge.folder.database.pending().wait()
     return await Packing(bridge.folder).pack()
 
@@ -386,7 +386,7 @@ def test_thinning_and_packing_never_work_on_the_same_rows() -> None:
 
     async def test(bridge: Bridge) -> None:
         Program(bridge).type("abcdefghij" * 12)
-        await bridge.folder.catalogue.publish_clients()
+        await bridge.folder.edits.own_claims.publish()
         text, version = _live(bridge).text.text(), _live(bridge).text.version()
         await _happened(bridge, 40 * DAY_S)
         rests = bridge.folder.texts.rewriting
@@ -407,7 +407,7 @@ def test_thinning_and_packing_never_work_on_the_same_rows() -> None:
 def test_it_goes_on_while_somebody_types_and_when_they_pause() -> None:
     async def test(bridge: Bridge) -> None:
         program, working = Program(bridge), Packing(bridge.folder)
-        await bridge.folder.catalogue.publish_clients()
+        await bridge.folder.edits.own_claims.publish()
         done = [await working.pack()]
         for count in (120, 20, 30):
             program.type("x" * count)
@@ -432,7 +432,7 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
             return trio.lowlevel.current_statistics().seconds_to_next_deadline
 
         program, working = Program(bridge), Packing(bridge.folder)
-        await bridge.folder.catalogue.publish_clients()
+        await bridge.folder.edits.own_claims.publish()
         await working.pack()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(working.run)
@@ -450,7 +450,7 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
 def test_a_store_that_cannot_be_read_is_tried_again_later(capsys: pytest.CaptureFixture[str]) -> None:
     async def test(bridge: Bridge) -> None:
         Program(bridge).type("abc" * 30)
-        await bridge.folder.catalogue.publish_clients()
+        await bridge.folder.edits.own_claims.publish()
         await bridge.folder.database.pending().wait()
         database, began = bridge.folder.database, trio.current_time()
         read = database.reader

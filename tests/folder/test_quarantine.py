@@ -16,7 +16,7 @@ from yp2p.errors import CrdtPanic
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.quarantine import Quarantine
 from yp2p.identity import DeviceID, DocumentID
-from yp2p.peers.peers import Contact
+from yp2p.peers.contact import Contact
 
 PanicException = type("PanicException", (BaseException,), {})
 

@@ -158,7 +158,7 @@ def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
                     assert update is not None
                     await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
                     await bridge.render()
-            await folder.catalogue.publish_clients()
+            await folder.edits.own_claims.publish()
             newest = folder.database.last_seq
             await _happened(bridge, lambda seq: (newest - seq) * 2 * HOUR_S)
             text = path.read_text()

@@ -367,12 +367,12 @@ def test_what_a_program_brings_back_of_others_is_not_its_own(tmp_path: Path) -> 
             assert theirs is not None
             own.receive(theirs)
             own.edit([Hunk(0, 0, "ours ")])
-            folder.catalogue.to_publish.clear()
+            folder.edits.own_claims.to_publish.clear()
             news = own.update_since(live.state_vector())
             commit = folder.edits.accept_from_program(live, check(news, Shape.TEXT), object(), 0.5, client=815)
             assert commit is not None
             await commit.wait()
-            assert folder.catalogue.to_publish - folder.clients.ids == {815}
+            assert folder.edits.own_claims.to_publish - folder.clients.ids == {815}
             mine = own.edit([Hunk(0, 0, "more ")])
             assert mine is not None
             await folder.edits.accept_from_program(live, check(mine, Shape.TEXT), object(), 0.5, client=815).wait()  # type: ignore[union-attr]

@@ -49,7 +49,7 @@ class Node:
         return {device: member.identity for device, member in self.folders[folder].membership.members.items()}
 
     def knows(self, other: Node) -> None:
-        self.peers.seen(other.id, (other.address,))
+        self.peers.devices.seen(other.id, (other.address,))
 
     def has_session(self, other: DeviceID, folder: FolderID) -> bool:
         return self.peers.session(other, folder) is not None
@@ -84,7 +84,7 @@ async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[b
         listeners = open_listeners(["127.0.0.1"], 0, 0)
         listener = Listener(
             identity, peers.accept, _no_pairing,
-            is_known=peers.is_known, pairing_open=lambda: False,
+            is_known=peers.devices.is_known, pairing_open=lambda: False,
         )  # fmt: skip
         nursery.start_soon(listener.serve, listeners)
         nursery.start_soon(peers.run)
@@ -125,15 +125,16 @@ def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link(monkeypa
     async def test(one: Node, two: Node) -> None:
         two.knows(one)  # it dials, so nobody of ONE's side has dialled yet
         await until(lambda: one.has_session(two.id, NOTES) and two.has_session(one.id, NOTES))
-        await until(lambda: one.peers.contact(two.id).name == "node")
+        await until(lambda: one.peers.devices.contact(two.id).name == "node")
         link = one.peers.link(two.id)
         for _ in range(3):
-            one.peers.seen(PHANTOM.device_id, (two.address,))  # as mDNS does, whose hints are made of Noise keys
+            # As mDNS does, whose hints are made of Noise keys.
+            one.peers.devices.seen(PHANTOM.device_id, (two.address,))
             await trio.sleep(0.05)  # time enough for a link that must not come
         assert not one.peers.is_linked(PHANTOM.device_id)
         assert one.peers.link(two.id) is link, "the link has not changed"
         assert one.has_session(two.id, NOTES)
-        assert one.peers.contact(two.id).faults == 0
+        assert one.peers.devices.contact(two.id).faults == 0
 
     _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes}))
 
@@ -193,7 +194,7 @@ def test_a_fault_in_a_folder_ends_the_session_there_and_nothing_else() -> None:
                     if isinstance(message, FolderState) and message.answers == 77:
                         break
             assert one.has_session(TWO.device_id, OTHER)
-            contact = one.peers.contact(TWO.device_id)
+            contact = one.peers.devices.contact(TWO.device_id)
             assert (contact.faults, contact.quarantined_until) == (1, 0.0)
             assert "signature" in contact.last_error
 
@@ -217,7 +218,7 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
             assert notice.kind is NoticeKind.DEVICE_REMOVED
             assert one.peers.is_linked(two.id) or folder == OTHER
         await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
-        assert not one.peers.is_known(TWO.public.noise_key)
+        assert not one.peers.devices.is_known(TWO.public.noise_key)
 
     _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes, OTHER: other}))
 
@@ -229,6 +230,6 @@ def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
         two.folders[NOTES].membership.add([sign_statement(ONE, NOTES, TWO.public, Role.REMOVED, 8, "two").encode()])
         (notice,) = two.folders[NOTES].notices
         assert "removed this device from the folder" in notice.text
-        assert two.peers.known() == {}
+        assert two.peers.devices.known() == {}
 
     _run(test, (TWO, {NOTES: notes}))

@@ -208,9 +208,9 @@ def _missing(found: Any) -> Any:
 
 
 def _unregister(session: Any) -> None:
-    session._folder.observers.sessions.pop(session._peer, None)
-    session._presence.left(session._peer, session)
-    session._announce_all_links()
+    session._folder.observers.sessions.pop(session.peer, None)
+    session._presence.left(session.peer, session)
+    session._folder.observers.links_changed()
     session._folder.state.touch()
 
 
@@ -323,8 +323,10 @@ ABLATIONS: dict[str, Ablation] = {
         _with("yp2p.peers.peers:Peers._serve", _serve_without_a_boundary),
     ),
     "no-echo": Ablation("16", "what came from a peer goes back to it", _with_echo),
-    "links-are-told": Ablation("16", "everybody relays to everybody", _gives(f"{_SESSION}._announce_links", None)),
-    "relaying": Ablation("16", "nobody relays", _gives(f"{_SESSION}._must_relay", False)),
+    "links-are-told": Ablation(
+        "16", "everybody relays to everybody", _gives("yp2p.peers.relaying:Relaying.tell", None)
+    ),
+    "relaying": Ablation("16", "nobody relays", _gives("yp2p.peers.relaying:Relaying.must_relay", False)),
     "other-names-are-others": Ablation(
         "a name is not a file",
         "what is written under another name is a save",
@@ -343,7 +345,7 @@ ABLATIONS: dict[str, Ablation] = {
         "10", "an older session takes the newer one away", _with(f"{_SESSION}._unregister", _unregister)
     ),
     "clones-take-turns": Ablation(
-        "17", "two machines with one key race", _gives("yp2p.peers.peers:Contact.is_cloned", False)
+        "17", "two machines with one key race", _gives("yp2p.peers.contact:Contact.is_cloned", False)
     ),
     "blobs-met-are-kept": Ablation("2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:is_apart", False)),
     "what-a-blob-replaces": Ablation(

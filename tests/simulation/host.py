@@ -178,7 +178,7 @@ class Host:
             listening = SimulatedListener()
             listener = Listener(
                 self.identity, device.peers.accept, device.handle_join,
-                is_known=device.peers.is_known, pairing_open=lambda: device.pairing_host.is_open,
+                is_known=device.peers.devices.is_known, pairing_open=lambda: device.pairing_host.is_open,
             )  # fmt: skip
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(writer.run)
@@ -203,7 +203,7 @@ class Host:
             device = self.device
             for other in self.world.hosts:
                 if device is not None and other is not self and other.is_up and self.world.is_in_sight(self, other):
-                    device.peers.seen(other.identity.device_id, (other.address,))
+                    device.peers.devices.seen(other.identity.device_id, (other.address,))
 
     async def stop(self) -> None:
         """SIGTERM."""

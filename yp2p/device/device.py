@@ -199,6 +199,6 @@ class Device:
             "version": __version__,
             "store": {"problem": self._database.writability.problem},
             "device": {"id": self.shown_id, "name": self._name, "port": self.peers.listen_port},
-            "devices": [self._status.device(device) for device in sorted(self.peers.known())],
+            "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],
         }

@@ -61,10 +61,10 @@ class Discoverer:
         await self._sighted.wait()
 
     def _secrets(self) -> dict[DeviceID, bytes]:
-        known, computed = self._peers.known(), self._pairwise  # a flood of announcements asks for them each time
+        computed = self._pairwise  # a flood of announcements asks for them each time
         self._pairwise = {
             device: computed.get(device) or self._identity.pairwise_secret(keys.noise_key)
-            for device, keys in known.items()
+            for device, keys in self._peers.devices.known().items()
         }
         return self._pairwise
 
@@ -109,7 +109,7 @@ class Discoverer:
 
     def _is_seen(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
         for device in sighting.devices(secrets):
-            self._peers.seen(device, sighting.addresses)
+            self._peers.devices.seen(device, sighting.addresses)
 
     async def _keep_announcing(self, mdns: Mdns) -> None:
         while True:
@@ -122,7 +122,7 @@ class Discoverer:
 
     async def _follow_interfaces(self, mdns: Mdns) -> None:
         async for _ in mdns.interface_changes():
-            for contact in self._peers.contacts.values():
+            for contact in self._peers.devices.contacts.values():
                 contact.wake.set()
 
 

@@ -212,7 +212,7 @@ class Folders:
             raise MessageFault("the other device sent a member list without itself or this device")
         await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)
         if self.peers is not None:
-            self.peers.contact(joined.sharer.device_id).name = grant.name
+            self.peers.devices.contact(joined.sharer.device_id).name = grant.name
         return await self._start(grant.folder, grant.label, path, founder, adopted=False)
 
     async def _store(

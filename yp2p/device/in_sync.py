@@ -66,7 +66,7 @@ class InSync:
         """What keeps us from being in sync, for people; empty when we are."""
         peers = self._peers
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
-        if is_expecting and any(not peers.is_linked(device) for device in peers.known()):
+        if is_expecting and any(not peers.is_linked(device) for device in peers.devices.known()):
             return "other devices are expected to connect"
         for folder in self._folders.by_id.values():
             if reason := _missing_here(folder, is_alone=self._is_alone(folder)):

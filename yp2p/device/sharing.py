@@ -93,7 +93,7 @@ class Sharing:
 
         joined = await joiner.join(code, accept, limit_s if limit_s is not None else JOIN_LIMIT_S)
         self._joined()
-        self._peers.seen(joined.sharer.device_id, (joined.address,))
+        self._peers.devices.seen(joined.sharer.device_id, (joined.address,))
         log.info("folder_joined", folder=joined.grant.label)
         return {
             "folder": joined.grant.folder.hex(),

@@ -44,7 +44,7 @@ class Status:
         self._present = present
 
     def _name_of(self, device: DeviceID) -> str:
-        contact = self._peers.contacts.get(device)
+        contact = self._peers.devices.contacts.get(device)
         if contact is not None and contact.name:
             return contact.name
         return next(
@@ -61,7 +61,7 @@ class Status:
             "connected": self._peers.is_linked(device),
             "address": str(address) if address is not None else None,
             "last_error": self._peers.last_error(device),
-            "faults": self._peers.contact(device).faults,
+            "faults": self._peers.devices.contact(device).faults,
             "sent_bytes": link.sent_bytes if link is not None else 0,
             "received_bytes": link.received_bytes if link is not None else 0,
             "exchanged_bytes": dict(link.exchanged) if link is not None else {},

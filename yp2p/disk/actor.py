@@ -261,8 +261,8 @@ class Disk:
         self._note_first_scan(ingest)
         if folder.state.confirmation_reason:
             return True
-        if folder.catalogue.to_publish:
-            await folder.catalogue.publish_clients()
+        if folder.edits.own_claims.to_publish:
+            await folder.edits.own_claims.publish()
         if self._may_touch and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.state.settled = False
             await render.run()

@@ -1,4 +1,4 @@
-"""The catalogue of a folder: its entries, as the manifest documents say, where they are, and who wrote with which ID.
+"""The catalogue of a folder: its entries, as the manifest documents say, and where they are.
 
 All of it lives on the loop's thread, and every method is synchronous unless it says otherwise: between two awaits
 nothing changes underneath.
@@ -18,7 +18,7 @@ import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
-from yp2p.folder.client_ids import ClientIDs, fresh_client_id
+from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
@@ -55,7 +55,6 @@ class Catalogue:
     Attributes:
         entry_of: the entry of each text document that the manifest names.
         wanted: documents that a peer has and that may revive an entry.
-        to_publish: client IDs that something was written with here, and that nobody knows of.
         changed_by: which other device changed an entry last, since this process started.
     """
 
@@ -81,7 +80,6 @@ class Catalogue:
         ]
         self.entry_of: dict[DocumentID, EntryID] = {}
         self.wanted: set[DocumentID] = set()
-        self.to_publish: set[int] = set()
         self.changed_by: dict[EntryID, DeviceID] = {}
         self._places = _Places()
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
@@ -226,25 +224,6 @@ class Catalogue:
             return False
         self._rests_at = now + IDLE_MANIFEST_S
         return self.manifest.rest()
-
-    # --- who wrote with which client ID -------------------------------------------------------------------------
-
-    async def publish_clients(self) -> None:
-        """Tell everybody with which client IDs this device wrote here: so that every operation has an author."""
-        clients, self.to_publish = self.to_publish - self.claims.keys(), set()
-        if clients:
-            now_ms = int(time.time() * 1000)
-            await self.write([Claim(client, self._clients.device, now_ms) for client in sorted(clients)]).wait()
-
-    def fresh_client(self) -> int:
-        """A client ID of our own that nothing was ever written with."""
-        client = fresh_client_id()
-        self.to_publish.add(client)
-        return client
-
-    def wrote(self) -> None:
-        """Something was written with the client IDs of this process start."""
-        self.to_publish |= {client for client in self._clients.ids if client not in self.claims}
 
 
 class _Places:

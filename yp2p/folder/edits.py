@@ -19,6 +19,7 @@ from yp2p.documents.text import read_first_import
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
+from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector, written_beyond
@@ -60,6 +61,7 @@ class Edits:
         self._entries_changed = entries_changed
         self._steps = Steps()
         self.meetings = Meetings(folder, merger)
+        self.own_claims = OwnClaims(folder)
         self.undoing = trio.Lock()
 
     def accept(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
@@ -108,7 +110,7 @@ class Edits:
         else:
             fresh = wrote - before.keys() - claims.keys()
             brought = fresh if len(fresh) > _MAX_CLIENTS_OF_PROGRAM else set()
-        folder.catalogue.to_publish |= (wrote - brought) - before.keys() - claims.keys()
+        self.own_claims.to_publish |= (wrote - brought) - before.keys() - claims.keys()
         return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
 
     @contextmanager
@@ -143,7 +145,7 @@ class Edits:
         live.applied(news, source, commit)
         folder.texts.digests.document_changed(live.id)
         if origin is None:
-            folder.catalogue.wrote()
+            self.own_claims.wrote()
         entry = folder.catalogue.entry_of.get(live.id)
         if entry is not None:
             self._text_changed(entry)

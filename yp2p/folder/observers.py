@@ -14,10 +14,8 @@ from yp2p.protocol.messages import BothChanged
 class Session(Protocol):
     """What a folder tells the sessions with its peers."""
 
+    peer: DeviceID
     compared: bool
-
-    @property
-    def peer(self) -> DeviceID: ...
 
     @property
     def merges_alike(self) -> bool: ...
@@ -33,6 +31,8 @@ class Session(Protocol):
     def pull(self) -> None: ...
 
     def both_changed(self, message: BothChanged) -> None: ...
+
+    def links_changed(self) -> None: ...
 
 
 class Observers:
@@ -77,6 +77,11 @@ class Observers:
         for device, session in self.sessions.items():
             if device != but:
                 session.pull()
+
+    def links_changed(self) -> None:
+        """A session began or ended."""
+        for session in self.sessions.values():
+            session.links_changed()
 
     def both_changed(self, message: BothChanged) -> None:
         """Tell those who made one of the versions of a place that was changed apart."""

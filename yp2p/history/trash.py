@@ -135,7 +135,7 @@ def _bring_back(folder: Folder, undo: Undo) -> Commit | None:
     document = DocumentID(undo.document)
     if document not in folder.catalogue.entry_of or document not in folder.texts.digests:
         return None
-    fork = folder.texts.at(document, undo.seq).fork(folder.catalogue.fresh_client())
+    fork = folder.texts.at(document, undo.seq).fork(folder.edits.own_claims.fresh_client())
     update = fork.edit(undo.changes())
     live = folder.texts.open(document)
     news = live.replica.apply(update) if update is not None else None

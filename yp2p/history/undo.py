@@ -127,7 +127,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
             # Nothing is left of it that could be taken back: others removed it, or brought it back.
             folder.database.submit(spent)
             continue
-        folder.catalogue.to_publish |= clients_to_publish(news)
+        folder.edits.own_claims.to_publish |= clients_to_publish(news)
         seq = folder.database.last_seq + 1
         extra = [*spent, tables.step.insert(seq, folder.id, entry.document, seq, time.time(), 1 - stack)]
         commit = folder.edits.record(live, news, None, extra=extra)

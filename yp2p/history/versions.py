@@ -186,7 +186,7 @@ def _return(folder: Folder, live: LiveDocument, text: str, then: Sequence[Row[De
     if update is None or TextReplica.from_updates(1, [live.replica.state(), update]).text() != text:
         return None
     news = live.replica.apply(update)
-    folder.catalogue.to_publish |= clients_to_publish(news) if news is not None else set()
+    folder.edits.own_claims.to_publish |= clients_to_publish(news) if news is not None else set()
     return news
 
 

@@ -20,10 +20,8 @@ Invariants
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,12 +33,11 @@ from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import PeerFault, YpError, first_reason
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
-from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import FolderSessions
+from yp2p.peers.known_devices import KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
-from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import Secured
@@ -56,9 +53,6 @@ _STEADY_S = 5.0
 _LOOK_AGAIN_S = 30.0
 # Of two machines with one key, each is served for this long before the other one may take its place.
 _CLONE_TURN_S = 30.0
-# Devices move; the addresses of long ago only cost time.
-_MAX_ADDRESSES = 12
-_MAX_HOSTS = 256
 
 log = structlog.get_logger()
 
@@ -77,7 +71,7 @@ class _Linked:
 
 
 class Peers:
-    """The links of this device."""
+    """The links of this device; `devices` are those that there may be links with."""
 
     def __init__(
         self,
@@ -90,64 +84,15 @@ class Peers:
     ) -> None:
         self._identity = identity
         self._name = name
-        self._database = database
         self._folders = folders
         self._presence = presence
         self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
         self._refusals = Refusals()
         self._links: dict[DeviceID, _Linked] = {}
-        self._hosts: dict[str, None] = {}  # where links led to, the newest last
-        self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
-        self.contacts: dict[DeviceID, Contact] = {}
+        self.devices = KnownDevices(identity, database, folders)
         self.listen_port = 0
         self.members_changed = trio.Event()
-        for device, contact_name, host, port in tables.device.read_all(database.rows):
-            contact = self.contact(DeviceID(device))
-            contact.name = contact_name
-            if host:
-                contact.addresses[Address(host, port)] = 0.0
-                self._note_host(host)
-
-    def contact(self, device: DeviceID) -> Contact:
-        return self.contacts.setdefault(device, Contact())
-
-    def known(self) -> dict[DeviceID, PublicIdentity]:
-        """The other members of all folders that this device is a member of."""
-        own = self._identity.device_id
-        found = {
-            device: member.identity
-            for folder in self._folders.values()
-            if own in folder.membership.members
-            for device, member in folder.membership.members.items()
-        }
-        found.pop(own, None)
-        return found
-
-    def is_known(self, noise_key: bytes) -> bool:
-        return any(keys.noise_key == noise_key for keys in self.known().values())
-
-    def _proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
-        """The known device that proved both its keys on a connection; several may be said to have one Noise key."""
-        proof = hello.proof if hello is not None else b""
-        for device, keys in self.known().items():
-            if secured.is_proved_by(keys, proof):
-                self._proved[keys.noise_key] = device
-                return device
-        return None
-
-    def _is_dialled(self, device: DeviceID) -> bool:
-        """Whether to dial a device: of several with one Noise key the one that proved it, or else the first."""
-        known = self.known()
-        if device not in known or known[device].noise_key == self._identity.public.noise_key:
-            return False
-        rivals = [other for other, keys in known.items() if keys.noise_key == known[device].noise_key]
-        proved = self._proved.get(known[device].noise_key)
-        return device == (proved if proved in rivals else min(rivals))
-
-    def is_known_host(self, host: str) -> bool:
-        """Whether a known device was at this address; what mDNS says of it is nobody's proof, but a link is."""
-        return _plain(host) in self._hosts
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -163,7 +108,7 @@ class Peers:
 
     def last_error(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""
-        contact = self.contact(device)
+        contact = self.devices.contact(device)
         if contact.is_cloned(trio.current_time()):
             return "two machines have the key of this device (a cloned disk?); they are served in turns"
         return contact.last_error
@@ -171,15 +116,6 @@ class Peers:
     def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
         linked = self._links.get(device)
         return linked.sessions.by_folder.get(folder) if linked is not None else None
-
-    def seen(self, device: DeviceID, addresses: tuple[Address, ...]) -> None:
-        """Somebody says the device is there: try at once."""
-        contact = self.contact(device)
-        for address in addresses:
-            contact.addresses[address] = time.time()
-        while len(contact.addresses) > _MAX_ADDRESSES:
-            del contact.addresses[min(contact.addresses, key=contact.addresses.__getitem__)]
-        contact.wake.set()
 
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
@@ -196,23 +132,23 @@ class Peers:
             dialled: set[DeviceID] = set()
             while True:
                 changed = self.members_changed
-                for device in self.known().keys() - dialled:
+                for device in self.devices.known().keys() - dialled:
                     dialled.add(device)
                     nursery.start_soon(self._keep_linked, device)
                 await changed.wait()
 
     async def _keep_linked(self, device: DeviceID) -> None:
-        contact = self.contact(device)
+        contact = self.devices.contact(device)
         backoff = Backoff()
         if self._identity.device_id > device:
             await trio.sleep(_COURTESY_S)
         while True:
             contact.wake = trio.Event()
-            keys = self.known().get(device)
+            keys = self.devices.known().get(device)
             wait = max(0.0, contact.quarantined_until - trio.current_time())
             if wait:
                 await trio.sleep(wait)
-            is_dialled = self._is_dialled(device)
+            is_dialled = self.devices.is_dialled(device)
             if keys is not None and is_dialled and device not in self._links:
                 started = trio.current_time()
                 if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
@@ -228,7 +164,7 @@ class Peers:
 
     async def _dial_all(self, device: DeviceID, keys: PublicIdentity) -> bool:
         """Try every address; returns when the link is over. False when none led to the device."""
-        contact = self.contact(device)
+        contact = self.devices.contact(device)
         newest_first = sorted(contact.addresses, key=lambda a: -contact.addresses[a])
         for address in dict.fromkeys([*newest_first, *self._static]):
             if device in self._links:
@@ -249,7 +185,7 @@ class Peers:
 
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
-        device = self._proved_by(secured, confirmed.peer)
+        device = self.devices.proved_by(secured, confirmed.peer)
         if device is None:
             self._refusals.note("a device that did not prove both its keys")
         if device is None or self._is_banned(device):
@@ -263,7 +199,7 @@ class Peers:
 
     def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
-        contact = self.contact(device)
+        contact = self.devices.contact(device)
         if not contact.is_banned(trio.current_time()):
             return False
         self._refusals.note("a device with too many faults")
@@ -278,7 +214,7 @@ class Peers:
         if old is None:
             return True
         age = trio.current_time() - old.since
-        if boot_id and self.contact(device).is_cloned(trio.current_time()) and old.boot_id != boot_id:
+        if boot_id and self.devices.contact(device).is_cloned(trio.current_time()) and old.boot_id != boot_id:
             return age > _CLONE_TURN_S
         if old.dialled_by_us == dialled_by_us or age > _TOGETHER_S:
             return True
@@ -303,20 +239,20 @@ class Peers:
                 log.exception("session_failed", reason=first_reason(group))
 
     def _is_at_fault(self, device: DeviceID, secured: Secured, reason: str) -> None:
-        at_fault = self._proved.get(secured.remote_noise_key, device)
-        self.contact(at_fault).has_broken_link(reason, trio.current_time())
+        at_fault = self.devices.served_on(secured.remote_noise_key, device)
+        self.devices.contact(at_fault).has_broken_link(reason, trio.current_time())
 
     async def _run_link(self, wanted: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
         """Args: `wanted` is the device that was dialled; whoever proves to be there is served."""
         dialled_by_us = confirmed is None
         async with open_link(secured, self._hello(), confirmed) as link:
-            device = self._proved_by(secured, link.peer)
+            device = self.devices.proved_by(secured, link.peer)
             if device is None:
                 link.close("both keys have to be proved")
                 raise LinkClosed("a device that did not prove both its keys")
             old = self._links.get(device)
             boot_id = link.peer.boot_id if link.peer is not None else b""
-            if self.contact(device).saw(boot_id, trio.current_time()):
+            if self.devices.contact(device).saw(boot_id, trio.current_time()):
                 log.warning("device_cloned", advice="two machines have its key: remove ~/.local/state/yp2p on the copy")
             if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
                 link.close("another link was made at the same time")
@@ -324,14 +260,14 @@ class Peers:
             if old is not None:
                 old.link.close("a newer link took its place")
                 old.scope.cancel()
-            contact = self.contact(device)
+            contact = self.devices.contact(device)
             with trio.CancelScope() as scope:
                 sessions = FolderSessions(
                     self._identity.device_id, device, link, contact, self._folders, self._presence
                 )  # fmt: skip
                 linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions)
                 self._links[device] = linked
-                self._remember(device, link, address, dialled_by_us)
+                self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
                     await self._run_sessions(linked)
@@ -343,30 +279,6 @@ class Peers:
                     contact.held(linked.since, trio.current_time())
                     log.info("link_down")
 
-    def _remember(self, device: DeviceID, link: Link, address: Address, dialled_by_us: bool) -> None:
-        contact = self.contact(device)
-        if not contact.faults:
-            contact.last_error = ""
-        hello = link.peer
-        if hello is None:
-            return
-        contact.name = hello.name
-        self._note_host(address.host)
-        reachable = address
-        if not dialled_by_us:
-            if not 0 < hello.listen_port < 65536:
-                return
-            reachable = Address(address.host, hello.listen_port)
-        contact.addresses[reachable] = time.time()
-        self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
-
-    def _note_host(self, host: str) -> None:
-        host = _plain(host)
-        self._hosts.pop(host, None)
-        self._hosts[host] = None
-        while len(self._hosts) > _MAX_HOSTS:
-            del self._hosts[next(iter(self._hosts))]
-
     async def _run_sessions(self, linked: _Linked) -> None:
         async with trio.open_nursery() as nursery:
             linked.sessions.open(nursery)
@@ -375,13 +287,3 @@ class Peers:
                 message = await linked.link.receive()
                 if not isinstance(message, Hello | Goodbye | Unknown):
                     await linked.sessions.deliver(message)
-
-
-def _plain(host: str) -> str:
-    """An address without its scope, an IPv4 one as such, so that it is the same whoever dialled."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host  # a name, from the settings
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)

@@ -31,6 +31,7 @@ from yp2p.peers.channels import Channels
 from yp2p.peers.conditions import Conditions
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
+from yp2p.peers.relaying import Relaying
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
@@ -70,12 +71,12 @@ class FolderSession:
     def __init__(self, folder: Folder, link: Link, peer: DeviceID, presence: FolderPresence) -> None:
         self._folder = folder
         self._link = link
-        self._peer = peer
+        self.peer = peer
         self._presence = presence
         self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
-        self._peer_links: frozenset[DeviceID] = frozenset()
         self.compared = False  # whether a first comparison with the peer came to its end
-        self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared)
+        self._relaying = Relaying(folder, link, peer)
+        self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared)
         self._acks = Acks(folder, link, self._channels.agreed)
         self._announcements = Announcements(folder, link, self._acks.caught_up)
         self._conditions = Conditions(folder, link, self._acks.are_behind)
@@ -90,10 +91,6 @@ class FolderSession:
             lambda: self._announcements.of_peer,
             self._is_compared,
         )
-
-    @property
-    def peer(self) -> DeviceID:
-        return self._peer
 
     @property
     def merges_alike(self) -> bool:
@@ -123,17 +120,17 @@ class FolderSession:
         Called together with the link's entry in `Peers`, not by the task that runs the session: tasks start in any
         order, and of two links that were made at a time the older one's session would take the newer one's place.
         """
-        self._folder.observers.sessions[self._peer] = self
-        self._presence.joined(self._peer, self)
-        self._announce_all_links()
+        self._folder.observers.sessions[self.peer] = self
+        self._presence.joined(self.peer, self)
+        self._folder.observers.links_changed()
 
     def _unregister(self) -> None:
         """Leave, unless a newer session with this peer has taken the place."""
         sessions = self._folder.observers.sessions
-        if sessions.get(self._peer) is self:
-            del sessions[self._peer]
-        self._presence.left(self._peer, self)
-        self._announce_all_links()
+        if sessions.get(self.peer) is self:
+            del sessions[self.peer]
+        self._presence.left(self.peer, self)
+        self._folder.observers.links_changed()
         self._folder.state.touch()
 
     async def run(self) -> None:
@@ -165,7 +162,7 @@ class FolderSession:
 
     def document_changed(self, document: DocumentID, source: object) -> None:
         """Open a channel for a change that this peer has to get from us."""
-        if source != self._peer and (source is None or self._must_relay(source)):
+        if source != self.peer and (source is None or self._relaying.must_relay(source)):
             self._channels.open(document)
 
     def entry_changed(self, entry: EntryID) -> None:
@@ -187,30 +184,20 @@ class FolderSession:
         self._fetcher.wake()
 
     def both_changed(self, message: BothChanged) -> None:
-        if any(self._peer in side.devices for side in message.sides):
+        if any(self.peer in side.devices for side in message.sides):
             self._link.send_nowait(message)
+
+    def links_changed(self) -> None:
+        self._relaying.tell()
 
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
         self._link.send_nowait(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
 
-    def _must_relay(self, source: object) -> bool:
-        return source not in self._peer_links
-
     async def _tell_both_changed(self) -> None:
         """Tell the peer of places with a version of its own; what it knows already it does not tell again."""
-        for message in self._folder.notices.of_maker(self._peer):
+        for message in self._folder.notices.of_maker(self.peer):
             await self._link.send(message)
-
-    def _announce_all_links(self) -> None:
-        """Every peer has to know of every link: who has one with the author of an update needs no relay."""
-        for session in self._folder.observers.sessions.values():
-            if isinstance(session, FolderSession):
-                session._announce_links()
-
-    def _announce_links(self) -> None:
-        others = tuple(sorted(device for device in self._folder.observers.sessions if device != self._peer))
-        self._link.send_nowait(FolderLinks(self._folder.id, others))
 
     async def probe(self) -> bool:
         """Ask the peer for its state now; tells whether it is settled and equal to ours."""
@@ -226,8 +213,10 @@ class FolderSession:
 
     async def _take(self, message: FolderMessage) -> None:
         match message:
+            case ChannelData(document=document, payload=payload) if document == AWARENESS_CHANNEL:
+                self._take_awareness(payload)
             case ChannelData(document=document, payload=payload):
-                await self._take_channel_data(document, payload)
+                await self._channels.deliver(document, payload)
             case ChannelClose(document=document):
                 self._channels.closed_by_peer(document)
             case FolderState():
@@ -250,8 +239,8 @@ class FolderSession:
         """What the peer tells of others."""
         folder = self._folder
         match message:
-            case FolderLinks(devices=devices):
-                self._peer_links = frozenset(devices)
+            case FolderLinks():
+                self._relaying.take(message)
             case Membership(statements=statements):
                 commit = await folder.membership.receive(statements)
                 if commit is not None:
@@ -260,24 +249,21 @@ class FolderSession:
             case BothChanged():
                 path = folder.catalogue.layout().path_of.get(message.entry)
                 if path is not None:
-                    folder.notices.take(path, message, self._peer)
+                    folder.notices.take(path, message, self.peer)
 
-    async def _take_channel_data(self, document: DocumentID, payload: bytes) -> None:
-        if document == AWARENESS_CHANNEL:
-            decoded = channel_messages.decode(payload)
-            if isinstance(decoded, channel_messages.AwarenessUpdate):
-                self._presence.received(self._peer, decoded.data, trio.current_time())
-                self._folder.state.touch()
-            return
-        await self._channels.deliver(document, payload)
+    def _take_awareness(self, payload: bytes) -> None:
+        decoded = channel_messages.decode(payload)
+        if isinstance(decoded, channel_messages.AwarenessUpdate):
+            self._presence.received(self.peer, decoded.data, trio.current_time())
+            self._folder.state.touch()
 
     async def _take_state(self, state: FolderState) -> None:
         before = self._announcements.of_peer
         if before is None:
             # The peer's session may have begun after ours: what we said before that was not heard.
             self._channels.restart()
-            self._presence.greet(self._peer)
-            self._announce_links()
+            self._presence.greet(self.peer)
+            self._relaying.tell()
             await self._tell_both_changed()
         is_news = before is None or not state.same_as(before) or state.settled != before.settled
         if is_news:

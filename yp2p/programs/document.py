@@ -239,7 +239,7 @@ class ProgramDocument:
         fork = self._live.text.fork(1 << 52 | randbits(51))
         fork.edit([Hunk(0, 0, "|")])
         fork.edit([Hunk(0, 1, "")])
-        self._folder.catalogue.to_publish.add(fork.client_id)
+        self._folder.edits.own_claims.to_publish.add(fork.client_id)
         with self._folder.texts.reloading(self._live):
             news = self._live.replica.apply(fork.update_since(self._live.state_vector()))
         if news is not None:
@@ -252,7 +252,7 @@ class ProgramDocument:
             return {}
         client, clock = self._shields
         self._shields = client, clock + len(places)
-        self._folder.catalogue.to_publish.add(client)
+        self._folder.edits.own_claims.to_publish.add(client)
         with self._folder.texts.reloading(self._live):
             news = self._live.replica.apply(shield(client, clock, places.items()))
         if news is not None:

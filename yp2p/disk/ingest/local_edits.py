@@ -182,8 +182,9 @@ class LocalEdits:
         if news is None or update is None:
             self._is_unchanged(record, base, finding)
             return
-        if look.scanned and len(folder.catalogue.to_publish) < _MAX_CLAIMS:
-            folder.catalogue.to_publish.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
+        claims = folder.edits.own_claims.to_publish
+        if look.scanned and len(claims) < _MAX_CLAIMS:
+            claims.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
         seq = folder.database.last_seq + 1
         updated = FileRecord(
             record.entry, record.path, record.document, seq, None if is_head else fork.state(), finding.content,
@@ -310,7 +311,7 @@ class LocalEdits:
         self, live: LiveDocument, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]]
     ) -> FileRecord:
         folder = self._folder
-        client = folder.catalogue.fresh_client()
+        client = folder.edits.own_claims.fresh_client()
         for attempt in range(_TRIES + 1):
             fork = folder.texts.fork_at_base(base, client)
             update = fork.edit(hunks(fork.text(), finding.text))
