@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,25 @@ async def _another_came(bridge: Bridge) -> None:
     folder.edits.take_pulled(_DOCUMENT, check(imported(OTHER), Shape.TEXT), PEER)
     folder.render_queue.want(_ENTRY)
     await bridge.render()
+
+
+async def _swapped(bridge: Bridge) -> None:
+    """Another device lets out.txt and other.txt change places."""
+    await _renamed(bridge, {"out.txt": "other.txt", "other.txt": "out.txt"})
+
+
+async def _renamed(bridge: Bridge, names: Mapping[str, str]) -> None:
+    """Another device gives files other names."""
+    folder = bridge.folder
+    entries = {folder.files.at[path]: new for path, new in names.items()}
+    folder.catalogue.write([Change(entry, path=new) for entry, new in entries.items()])
+    folder.render_queue.want_all(entries)
+    for _ in range(20):  # files that leave a directory wait for more of it
+        await bridge.render()
+        if all(folder.files[entry].path == new for entry, new in entries.items()):
+            return
+        clock().jump(0.5)
+    raise AssertionError(f"not renamed: {names}")
 
 
 async def _settle(bridge: Bridge) -> None:
@@ -107,6 +126,62 @@ def test_it_does_so_across_a_restart() -> None:
             await _settle(bridge)
             assert out.read_text() == OTHER
             assert old.read_text() == OLD + "typed in an old editor\n"
+
+    _run(test)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_so_does_an_editor_of_one_of_two_files_that_changed_places(is_restarted: bool) -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            await _swapped(bridge)  # nobody reads what is there now
+            if not is_restarted:
+                out.write_text(OLD + "typed in an old editor\n")
+                await bridge.look()
+                await _settle(bridge)
+        if is_restarted:
+            out.write_text(OLD + "typed in an old editor\n")
+            async with open_bridge(base) as bridge:
+                await _settle(bridge)
+        assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
+
+    _run(test)
+
+
+def test_so_does_an_editor_of_a_file_whose_directory_another_one_replaced() -> None:
+    async def test(base: Path) -> None:
+        for directory, text in (("one", OLD), ("two", OTHER)):
+            (base / "dir" / directory).mkdir()
+            (base / "dir" / directory / "out.txt").write_text(text)
+        async with open_bridge(base) as bridge:
+            await _renamed(bridge, {"one/out.txt": "three/out.txt"})
+            await _renamed(bridge, {"two/out.txt": "one/out.txt"})
+            one, three = base / "dir" / "one" / "out.txt", base / "dir" / "three" / "out.txt"
+            one.write_text(OLD + "typed in an old editor\n")
+            bridge.dirty.add("one/out.txt")  # in a directory that was moved as a whole
+            await bridge.look()
+            await _settle(bridge)
+            assert (one.read_text(), three.read_text()) == (OTHER, OLD + "typed in an old editor\n")
+
+    _run(test)
+
+
+def test_whoever_has_read_the_file_that_came_there_means_that_one() -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            await _swapped(bridge)
+            out.read_text()
+            await bridge.take_events()
+            out.write_text(OLD)
+            await bridge.look()
+            await _settle(bridge)
+            assert (out.read_text(), other.read_text()) == (OLD, OLD)
 
     _run(test)
 

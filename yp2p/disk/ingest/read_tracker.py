@@ -36,6 +36,7 @@ from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import ID_BYTES, EntryID
+from yp2p.protocol.entries import Kind
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 
@@ -240,6 +241,17 @@ class ReadTracker:
             self._were_read.add(entry)
 
     # --- files that went elsewhere --------------------------------------------------------------------------------
+
+    def was_moved(self, record: FileRecord) -> list[Statement]:
+        """Others' changes brought a file to the path that its record says. Where another text left that a moment ago, a
+        save there may be that one's, as when the file had been written there; gives what is to be stored of that."""
+        before = self.former.at(record.path)
+        if before is None or before.entry == record.entry or not (before.kind is record.kind is Kind.TEXT):
+            return []
+        self._foreign[record.entry] = before
+        self._foreign_until.pop(record.entry, None)
+        self.watch_rendered(record.entry, record.path)
+        return self.statements(record.entry)
 
     def foreign_base(self, record: FileRecord) -> FileRecord | None:
         """The base of another entry, where its file had this path until a moment ago and nobody has read this one."""

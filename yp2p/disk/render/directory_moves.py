@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.former_files import FormerFiles
+from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.render.retries import Retries
 from yp2p.files.directories import move_directory
 from yp2p.files.root import OURS, Root
@@ -74,10 +74,10 @@ def _changes_directory(source: str, target: str) -> bool:
 class DirectoryMoves:
     """Moves the directories of one folder."""
 
-    def __init__(self, folder: Folder, root: Root, former: FormerFiles, retries: Retries) -> None:
+    def __init__(self, folder: Folder, root: Root, readers: ReadTracker, retries: Retries) -> None:
         self._folder = folder
         self._root = root
-        self._former = former
+        self._readers = readers
         self._retries = retries
         self._waiting: dict[EntryID, float] = {}  # for the rest of their directory: since when
         self._last_at = -math.inf  # when the last of them came
@@ -150,10 +150,10 @@ class DirectoryMoves:
         statements: list[Statement] = []
         for source, target, records in moved:
             for record in records:
-                self._former.moved_away(record)
+                self._readers.former.moved_away(record)
                 there = replace(record, path=target + record.path[len(source) :])
                 folder.files.set(there)
-                statements.append(there.save(folder.id))
+                statements += [there.save(folder.id), *self._readers.was_moved(there)]
         if statements:
             folder.database.submit(statements)
         folder.rendered(record.entry for _, _, records in moved for record in records)

@@ -109,7 +109,7 @@ class Moves:
             self._readers.former.moved_away(record)
         await self._force()
         folder.files.set(moved)
-        folder.database.submit([moved.save(folder.id)])
+        folder.database.submit([moved.save(folder.id), *self._readers.was_moved(moved)])
         await self.tidy(record.path)
         folder.rendered([record.entry])
         return moved

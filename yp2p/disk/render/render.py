@@ -82,7 +82,7 @@ class Render:
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._replacements = Replacements(folder)
-        self._directories = DirectoryMoves(folder, root, ingest.readers.former, self._retries)
+        self._directories = DirectoryMoves(folder, root, ingest.readers, self._retries)
         self._staged = StagedWrites(
             folder, root, ingest, self.displaced, self._retries, expecting, self._replacements.done
         )  # fmt: skip
