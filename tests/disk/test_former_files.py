@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge
+from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.disk.ingest.local_edits import is_made_of
+from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
@@ -147,6 +148,28 @@ def test_so_does_an_editor_of_one_of_two_files_that_changed_places(is_restarted:
             async with open_bridge(base) as bridge:
                 await _settle(bridge)
         assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
+
+    _run(test)
+
+
+def test_such_an_editor_may_have_an_older_version_open_as_well() -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            out.read_text()
+            update = replica_like(bridge, "out.txt", 9).edit([Hunk(0, 0, "of another device\n")])
+            assert update is not None
+            bridge.folder.edits.accept(bridge.document("out.txt"), check(update, Shape.TEXT), PEER)
+            bridge.folder.render_queue.want(bridge.folder.files.at["out.txt"])
+            await bridge.render()
+            await _swapped(bridge)
+            out.write_text(OLD + "typed in an old editor\n")
+            await bridge.look()
+            await _settle(bridge)
+            assert out.read_text() == OTHER
+            assert other.read_text() == "of another device\n" + OLD + "typed in an old editor\n"
 
     _run(test)
 

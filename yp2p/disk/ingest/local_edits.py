@@ -272,6 +272,7 @@ class LocalEdits:
         is_alike = len(was) >= _MIN_FORMER_CHARS and 2 * removed <= len(was)
         if not is_alike or is_made_of(own, was, finding.text):
             return False  # an appender, which need not read, or something that was never here
+        made_of = await self.bases.find(former, finding)
         # The path is the other file's, which nobody has read: as if its text had never been there. A row number of its
         # own tells this base from that of any replacement before.
         back = replace(
@@ -281,7 +282,7 @@ class LocalEdits:
         folder.files.set(back)
         folder.render_queue.want(record.entry)
         base = await self.save_against(
-            former,
+            made_of.record,
             finding,
             lambda after: [back.save(folder.id), Candidate(after, 0.0).save(folder.id, record.entry, is_read=False)],
         )
