@@ -224,3 +224,17 @@ def test_a_large_message_counts_for_several(monkeypatch: pytest.MonkeyPatch) -> 
     for _ in range(20):
         presence.received(BEA, awareness.encode(states), 0.0)
     assert 1 <= len(read) <= 5
+
+
+def test_who_comes_back_over_a_new_link_is_there_at_once() -> None:
+    ours, theirs = FolderPresence(11, OWN), FolderPresence(22, BEA)
+    ours.set_own(_state(OWN))
+    for _ in range(3):
+        link, back = Wire(), Wire()
+        theirs.joined(OWN, back)
+        ours.joined(BEA, link)
+        theirs.received(OWN, awareness.encode(link.sent), 0.0)
+        assert [state["id"] for state in theirs.present()] == [format_device_id(OWN)]
+        ours.left(BEA, link)
+        theirs.left(OWN, back)
+        assert theirs.present() == []

@@ -17,7 +17,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.folder.folder import Folder
 from yp2p.programs import carets
-from yp2p.programs.awareness_feed import AwarenessFeed
+from yp2p.programs.awareness_feed import AwarenessFeed, Clocks
 from yp2p.programs.carets import Caret, client_of
 from yp2p.programs.programs import Program, Programs, cleaned, states_for
 from yp2p.programs.server import Documents, Wanted
@@ -70,7 +70,7 @@ def _presences(data: bytes | None) -> list[Presence]:
 
 
 def test_a_feed_tells_what_is_new_with_a_higher_clock_and_null_of_who_left() -> None:
-    feed = AwarenessFeed()
+    feed = AwarenessFeed(Clocks())
     first = _presences(feed.news({1: '{"a":1}', 2: "{}"}, 1_800_000_000_000, renew=True))
     assert {p.client: p.state for p in first} == {1: {"a": 1}, 2: {}}
     assert feed.news({1: '{"a":1}', 2: "{}"}, 1_800_000_000_001, renew=False) is None
@@ -78,10 +78,10 @@ def test_a_feed_tells_what_is_new_with_a_higher_clock_and_null_of_who_left() -> 
     assert (gone.client, gone.state) == (2, None)
     assert gone.clock > first[0].clock, "also when the time goes back"
     (again,) = _presences(feed.news({1: '{"a":1}'}, 1_800_000_010_000, renew=True))
-    assert again.clock > gone.clock
+    assert again.clock > first[0].clock
     assert _presences(feed.news({}, 1_800_000_020_000, renew=True))[0].state is None
     assert _presences(feed.news({}, 1_800_000_030_000, renew=True)) == [], "a sign of life, of nobody"
-    later = AwarenessFeed()  # a daemon that came back
+    later = AwarenessFeed(Clocks())  # a daemon that came back
     assert _presences(later.news({1: "{}"}, 1_800_000_040_000, renew=True))[0].clock > again.clock
 
 
@@ -144,7 +144,7 @@ def test_programs_speak_for_themselves_and_the_document_is_read_once(
             await folder.edits.record(live, update, None).wait()
             assert besides(two)[0]["line"] == 3
             assert len(made) == 1
-            two.told = {1}
+            programs.told(two, {1})
             programs.said(two, _said(2, 1, None))  # a stock client speaks of itself first
             programs.said(two, _said(1, 99, {"user": {"name": "an echo"}}))
             assert programs.carets_besides(one) == {}

@@ -284,6 +284,36 @@ def test_a_client_that_is_refused_does_not_come_back(node: Node, device: Device)
     assert (device.dir / "a.md").read_text() == "a😀b\nline two\n"
 
 
+def _seen_by(node: Node, name: str) -> dict[str, int | None]:
+    """Where somebody sees the others."""
+    others = node.ask("look", name=name)["others"].values()
+    places = {o["user"]["name"]: (o.get("cursor") or {}).get("head") for o in others if "user" in o}
+    return {who: place and node.ask("place", name=name, position=place) for who, place in places.items()}
+
+
+def test_two_tabs_of_a_browser_are_seen_where_they_went_last(node: Node, device: Device) -> None:
+    rng = random.Random(1)
+    for number in range(SEEDS):
+        names = (f"{number}A", f"{number}B")
+        node.open(device, "a.md", *names)
+        for name in names:
+            eventually(lambda name=name: node.text(name) != "")  # type: ignore[misc]
+        at = {}
+        for step in range(rng.randint(2, 30)):
+            name = names[step] if step < 2 else rng.choice(names)
+            at[name] = rng.randint(0, 12)
+            node.ask("cursor", name=name, at=at[name])
+            time.sleep(rng.choice([0, 0, 0.004, 0.03, 0.06]))
+            if rng.random() < 0.1:
+                for what in ("disconnect", "connect"):
+                    node.ask(what, name=name)
+        for name, other in (names, names[::-1]):
+            wanted = {f"person {other}": at[other]}
+            eventually(lambda name=name, wanted=wanted: _seen_by(node, name) == wanted, what=f"{name}: {wanted}")  # type: ignore[misc]
+        for name in names:
+            node.ask("destroy", name=name)
+
+
 def test_people_see_each_other_by_name_and_place_across_devices(node: Node, tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         (one.dir / "a.md").write_text("a😀b\nline two\n")
@@ -297,17 +327,12 @@ def test_people_see_each_other_by_name_and_place_across_devices(node: Node, tmp_
         for name, at in (("A", 3), ("B", 7), ("C", 14)):
             node.ask("cursor", name=name, at=at)
 
-        def seen_by(name: str) -> dict[str, int | None]:
-            others = node.ask("look", name=name)["others"].values()
-            places = {o["user"]["name"]: (o.get("cursor") or {}).get("head") for o in others if "user" in o}
-            return {who: place and node.ask("place", name=name, position=place) for who, place in places.items()}
-
         for name, wanted in (
             ("A", {"person B": 7, "person C": 14}),
             ("B", {"person A": 3, "person C": 14}),
             ("C", {"person A": 3, "person B": 7}),
         ):
-            eventually(lambda name=name, wanted=wanted: seen_by(name) == wanted, what=f"{name}: {wanted}")  # type: ignore[misc]
+            eventually(lambda name=name, wanted=wanted: _seen_by(node, name) == wanted, what=f"{name}: {wanted}")  # type: ignore[misc]
         node.ask("destroy", name="A")
         for name, who in (("B", "person C"), ("C", "person B")):
-            eventually(lambda name=name, who=who: set(seen_by(name)) == {who}, 20)  # type: ignore[misc]
+            eventually(lambda name=name, who=who: set(_seen_by(node, name)) == {who}, 20)  # type: ignore[misc]

@@ -91,9 +91,14 @@ class FolderPresence:
             self._spread([self._states.set_own(self._client, state)], None)
 
     def joined(self, peer: DeviceID, session: Session) -> None:
-        """A link to `peer` is up: tell it everything."""
+        """A link to `peer` is up: tell it everything.
+
+        Of this device under a new clock: with the last link the peer let go of what it had heard, but not of the clock.
+        """
         self._sessions[peer] = session
         self._allowance[peer] = _Allowance()
+        if self._own is not None:
+            self._states.set_own(self._client, self._own)
         self.greet(peer)
 
     def greet(self, peer: DeviceID) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -20,10 +20,12 @@ import trio
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID
+from yp2p.programs.awareness_feed import Clocks
 from yp2p.programs.carets import Caret, Lines, client_of
 from yp2p.programs.foreign_clients import Served
-from yp2p.programs.speakers import Speakers
+from yp2p.programs.speakers import GONE_S, Speakers
 from yp2p.protocol import awareness
+from yp2p.protocol.awareness import Presence, as_json
 from yp2p.protocol.mending import Moved
 
 # What programs say of themselves goes into one awareness state of a few kilobytes.
@@ -58,7 +60,10 @@ class Program:
     number: int = 0  # in the order in which they came
     since: float = field(default_factory=lambda: round(time.time()))
     carets: dict[int, Caret] = field(default_factory=dict)  # what it says of itself, by awareness client
-    told: set[int] = field(default_factory=set)  # awareness clients of others: it says again what it hears of them
+    # Awareness clients of others, and when it was told of them: it says again what it hears of them.
+    told: dict[int, float] = field(default_factory=dict)
+    own: Presence | None = None  # what it said of itself last, with the last clock that it had
+    to_give_back: Presence | None = None  # the same, where an older word has taken its place in the program
     refusals: list[str] = field(default_factory=list)  # sentences that it has not been told
 
 
@@ -96,6 +101,7 @@ class Programs:
         self._others: dict[EntryID, _Others] = {}
         self._numbers = itertools.count(1)
         self._speakers = Speakers()
+        self._clocks: dict[EntryID, Clocks] = {}
         self._displaced: dict[DocumentID, list[Moved]] = {}
         self.served = Served(folder)
 
@@ -112,6 +118,7 @@ class Programs:
             self._displaced.pop(self._folder.catalogue.entries[program.entry].document, None)
             self._told.pop(program.entry, None)
             self._others.pop(program.entry, None)
+            self._clocks.pop(program.entry, None)
             if (lines := self._lines.pop(program.entry, None)) is not None:
                 lines.close()
         self._changed()
@@ -119,6 +126,16 @@ class Programs:
     def displaced_in(self, document: DocumentID) -> list[Moved]:
         """What stands for items of a document that are at another place here (`protocol/mending.py`)."""
         return self._displaced.setdefault(document, [])
+
+    def clocks(self, entry: EntryID) -> Clocks:
+        """The clocks under which those who have a file open hear of one another."""
+        return self._clocks.setdefault(entry, Clocks())
+
+    def told(self, program: Program, clients: Iterable[int]) -> None:
+        """Note of whom a program has been told. What it says of them is on its way for a while after they left."""
+        now = trio.current_time()
+        program.told = {client: at for client, at in program.told.items() if now - at < GONE_S}
+        program.told |= dict.fromkeys(clients, now)
 
     def refused(self, program: Program, reason: str) -> None:
         """Have a program told that something of what it wrote was not taken."""
@@ -137,7 +154,10 @@ class Programs:
             return
         before = dict(program.carets)
         for presence in self._speakers.believed(program.number, presences, trio.current_time()):
-            if presence.client in program.told and not self._speakers.has_own_connection(presence.client):
+            if self._speakers.is_own(program.number, presence.client):
+                if self._has_come_round(program, presence):
+                    continue
+            elif presence.client in program.told:
                 continue
             if presence.state is None:
                 program.carets.pop(presence.client, None)
@@ -148,6 +168,22 @@ class Programs:
                 program.carets[presence.client] = Caret.of_state(presence.state)
         if program.carets != before:
             self._changed()
+
+    def _has_come_round(self, program: Program, presence: Presence) -> bool:
+        """Whether what a program says of itself is what others were told of it; it is given its last word back then.
+
+        That has the next clock: what the program says meanwhile has no lower one, and stays.
+        """
+        last, clocks = program.own, self.clocks(program.entry)
+        clocks.heard(presence.client, presence.clock, comes=last is None)
+        program.own, program.to_give_back = presence, None
+        if last is None or not clocks.gave(presence.client, presence.clock, as_json(presence.state)):
+            return False
+        program.own = replace(last, clock=presence.clock)
+        if presence.state != last.state and last.state is not None:  # nobody is made to leave
+            program.to_give_back = replace(last, clock=presence.clock + 1)
+            self._folder.state.touch()
+        return True
 
     def _changed(self) -> None:
         self.revision += 1

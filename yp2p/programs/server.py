@@ -42,6 +42,7 @@ from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import PRESENCE_AGE_S, Program, Programs, states_for
 from yp2p.programs.refusals import NotHereYet, refusal, rejection
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
+from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 from yp2p.protocol.entries import Kind
@@ -230,20 +231,23 @@ class Documents:
 
     async def _tell(self, folder: Folder, program: Program, channel: ProgramChannel, wanted: Wanted) -> None:
         """What was refused, and who else has the file open and where it is, whenever that changes."""
-        feed = AwarenessFeed()
+        programs = self._device.programs(folder)
+        feed = AwarenessFeed(programs.clocks(program.entry))
         last = -math.inf
         while True:
             changed = folder.state.changed
             if program.refusals:
                 reasons, program.refusals = dict.fromkeys(program.refusals), []
                 await channel.send(encode(Denied("; ".join(reasons))))
+            if program.to_give_back is not None:
+                word, program.to_give_back = program.to_give_back, None
+                await channel.send(encode(AwarenessUpdate(awareness.encode([word]))))
             states = (self._as_list if wanted.takes_others else self._as_states)(folder, program)
             is_due = not wanted.takes_others and trio.current_time() - last >= RENEWED_S
             if (news := feed.news(states, time.time_ns() // 1_000_000, renew=is_due)) is not None:
-                program.told = set(states)
+                programs.told(program, states)
                 last = trio.current_time()
                 await channel.send(encode(AwarenessUpdate(news)))
-            programs = self._device.programs(folder)
             if not wanted.takes_others or programs.is_current(program.entry):
                 with trio.move_on_at(math.inf if wanted.takes_others else last + RENEWED_S):
                     await changed.wait()

@@ -33,7 +33,7 @@ class Speakers:
         if client is None:
             self._silent.add(connection)
         else:
-            self._is_own(connection, client)
+            self._make_own(connection, client)
 
     def end(self, connection: int, now: float) -> None:
         self._silent.discard(connection)
@@ -47,7 +47,7 @@ class Speakers:
         if connection in self._silent:
             self._silent.discard(connection)
             if len(presences) == 1:
-                self._is_own(connection, presences[0].client)
+                self._make_own(connection, presences[0].client)
         return [
             presence
             for presence in presences
@@ -58,6 +58,10 @@ class Speakers:
     def has_own_connection(self, client: int) -> bool:
         return client in self._speaker
 
-    def _is_own(self, connection: int, client: int) -> None:
+    def is_own(self, connection: int, client: int) -> bool:
+        """Whether this connection is the client's own."""
+        return self._speaker.get(client) == connection
+
+    def _make_own(self, connection: int, client: int) -> None:
         self._speaker[client] = connection
         self._gone.pop(client, None)
