@@ -9,9 +9,11 @@ DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 # Most tests wait for daemons: so many run at a time.
 WORKERS ?= 4
+# Seeds of `simulate`, cases of `starts`.
+N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +73,10 @@ systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, system
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests
 
+starts: export YP2P_STARTS = $(N)
+starts: $(TEST_VENV)/.wheel ## A daemon is started on N=200 stores and folders with one thing damaged or foreign in each (10 min)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/starts
+
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
 
@@ -98,7 +104,6 @@ STORM_SEEDS ?= 1,2,3
 storm: $(TEST_VENV)/.wheel ## Random operations on three hosts, cables pulled, daemons killed (root; STORM_SEEDS=1,2,3)
 	STORM_SEEDS=$(STORM_SEEDS) STORM_OPERATIONS=$(STORM_OPERATIONS) sh tests/netns/run.sh $(TEST_VENV)/bin/pytest tests/netns/test_storm.py
 
-N ?= 200
 simulate: $(TEST_VENV)/.wheel ## N=200 seeded runs of many devices in virtual time; SEED=7 tells one of them
 ifdef SEED
 	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m simulation $(SEED) --verbose

@@ -87,6 +87,7 @@ class Device:
         try:
             self.status()
         except NotRunning:
+            assert self.exit_code() is None, f"{self.name} ended: {self.exit_code()}\n{self.log.read_text()[-2000:]}"
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -78,3 +79,14 @@ def test_xdg_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_control_socket({"XDG_RUNTIME_DIR": str(tmp_path / "run")}) == paths.socket
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find_control_socket({"XDG_STATE_HOME": str(tmp_path / "state")}) == find_paths({}).socket
+
+
+def test_settings_that_are_no_file_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.toml")
+    with pytest.raises(ConfigError, match="no regular file"):
+        load_config(tmp_path / "config.toml", {})
+
+
+def test_a_byte_order_mark_is_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[listen]\r\nport = 7\r\n")
+    assert load_config(tmp_path / "config.toml", {}).listen.port == 7

@@ -20,7 +20,7 @@ from msgspec import Meta
 from platformdirs import PlatformDirs
 
 from yp2p.errors import ConfigError, YpError
-from yp2p.machine import is_passing, reason
+from yp2p.machine import is_passing, read_regular, reason
 
 DEFAULT_PORT = 9727  # YP2P on a telephone's keys
 PREFIX = "YP2P_"
@@ -206,7 +206,7 @@ class _Text(str):
 
 def _read_toml(path: Path) -> dict[str, dict[str, tuple[str, Any]]]:
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(read_regular(path))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -21,6 +21,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -40,12 +41,12 @@ from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
 from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
-from yp2p.machine import is_passing, raise_file_limit, reason
+from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
 from yp2p.transport.listener import Listener, open_listeners
-from yp2p.trust.keyfile import load_identity
+from yp2p.trust.keyfile import load_identity, temporary_of
 
 STOP_LIMIT_S = 0.9
 
@@ -160,10 +161,19 @@ def _open_sockets(config: Config, paths: Paths) -> Iterator[_Sockets]:
             stack.callback(listener.socket.close)
         local: list[socket.socket] = []
         for path in (paths.socket, paths.documents):
+            _make_way(path, stat.S_ISSOCK)
             with _in_a_sentence(path):
                 local.append(stack.enter_context(bind_control_socket(path)))
             stack.callback(path.unlink, missing_ok=True)
         yield _Sockets(peers, *local)
+
+
+def _make_way(path: Path, kind: Callable[[int], bool]) -> None:
+    """Put aside what has the name of something that lasts as long as a daemon, and is none. Raises YpError."""
+    with _in_a_sentence(path):
+        moved = put_aside(path, kind)
+    if moved is not None:
+        log.warning("put_aside", name=str(moved), advice="it had a name that yp2p needs, and is none of its files")
 
 
 @contextmanager
@@ -192,6 +202,8 @@ async def _run(
             if is_passing(error):
                 raise YpError(f"{directory} cannot be made: {reason(error)}; then start again") from error
             raise ConfigError(f"{directory} cannot be made: {error.strerror}; see YP2P_HOME") from error
+    _make_way(paths.lock, stat.S_ISREG)
+    _make_way(temporary_of(paths.key), stat.S_ISREG)
     with _in_a_sentence(paths.state):
         lock = _Lock(paths.lock, paths.socket)
     try:

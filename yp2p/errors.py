@@ -179,7 +179,7 @@ EXIT_CODES: dict[int, str] = {
     4: "another daemon already runs for this home",
     5: "the listen address or port cannot be used",
     6: "a setting is unknown or has a wrong value",
-    7: "the store or the device key is damaged (it was left as it is)",
+    7: "the device key is damaged, or the store is of another device or version (left as it is)",
     8: "the directory cannot be shared or joined",
     9: "pairing did not succeed",
 }

@@ -10,6 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 _LARGEST_FLOOR_BYTES = 256 << 20
@@ -69,6 +72,25 @@ def low_room(directory: Path, wanted_bytes: int = 0) -> str:
     if free - wanted_bytes >= floor:
         return ""
     return f"{os.strerror(errno.ENOSPC)}: of {free >> 20} MiB free {floor >> 20} MiB are kept for what is saved here"
+
+
+def read_regular(path: Path) -> str:
+    """The text of a file, and of nothing else: a FIFO would be waited for. Raises OSError, UnicodeDecodeError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read().decode("utf-8-sig")
+
+
+def put_aside(path: Path, kind: Callable[[int], bool] = lambda mode: False) -> Path | None:
+    """Rename what stands at a path, unless it is of a kind (of `stat`); gives what it is called now. Raises OSError."""
+    try:
+        if kind(path.lstat().st_mode):
+            return None
+        return path.rename(f"{path}.aside-{time.time_ns()}")
+    except FileNotFoundError:
+        return None
 
 
 class Patience:

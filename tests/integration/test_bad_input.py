@@ -202,3 +202,15 @@ def test_help_version_and_completion(tmp_path: Path) -> None:
     assert device.cli("--version").startswith("yp2p, version ")
     assert "_yp2p_completion" in device.cli("completion", "bash")
     assert device.run("nonsense").returncode == 2
+
+
+def test_what_has_the_name_of_a_socket_or_a_lock_and_is_none_makes_way(tmp_path: Path) -> None:
+    device = Device(tmp_path, "one")
+    device.home.mkdir()
+    for name in ("control.sock", "documents.sock", "lock", "device.new", "store.db-wal"):
+        (device.home / name).mkdir()
+        (device.home / name / "inside").write_text("somebody's\n")
+    with devices(tmp_path, "one") as (one,):
+        one.cli("share", str(one.dir))
+    assert len(list(device.home.glob("*.aside-*/inside"))) == 5, "nothing of it is lost"
+    assert device.log.read_text().count("put_aside") == 5

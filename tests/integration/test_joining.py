@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from integration.test_entries import full_tree
-from lab import Device, devices, eventually
+from lab import Device, devices, eventually, tree
 
 
 def _fill(one: Device, two: Device) -> None:
@@ -64,3 +66,20 @@ def test_a_dry_run_says_what_joining_does(tmp_path: Path) -> None:
         assert len(full_tree(one.dir)) == len(tree) - 1  # but for what is left out
         done = two.run("join", "--dry-run", code, str(tmp_path))
         assert done.returncode != 0
+
+
+def test_who_has_lost_the_members_of_a_folder_joins_again(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("a\n")
+        two.join(one)
+        two.wait()
+        two.stop()
+        with closing(sqlite3.connect(two.home / "store.db")) as store, store:
+            store.execute("DELETE FROM statement")
+        two.start()
+        assert "has lost the members of this folder" in two.cli("status")
+        (one.dir / "b.txt").write_text("b\n")
+        two.join(one)
+        two.wait()
+        assert tree(two.dir) == tree(one.dir)
+        assert "b.txt" in tree(two.dir)

@@ -99,18 +99,73 @@ def test_statements_that_are_executed_together_do_what_they_do_one_by_one(
         assert trio.run(together) == contents(alone)
 
 
-async def test_a_damaged_store_is_reported_and_left_alone(tmp_path: Path) -> None:
+async def test_of_a_damaged_store_everything_is_used_that_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     async with open_database(path) as database:
-        await database.submit([(INSERT, (number,)) for number in range(2000)]).wait()
-    data = bytearray(path.read_bytes())
-    data[4096:9000] = b"\xff" * (9000 - 4096)
-    for broken in (bytes(data), b"no database at all", b"SQLite format 3\x00" + bytes(100)):
-        path.write_bytes(broken)
-        with pytest.raises(DamagedError, match="left as it is"):
-            async with open_database(path):
-                pass
-        assert path.read_bytes() == broken
+        await database.submit([(INSERT, (number,)) for number in range(20_000)]).wait()
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damaged = bytearray(path.read_bytes())
+    full_leaves = [at for at in range(4096, len(damaged), 4096) if damaged[at] == 0x0D and damaged[at + 4096 - 1]]
+    at = full_leaves[len(full_leaves) // 2]
+    damaged[at : at + 4096] = b"\xff" * 4096
+    path.write_bytes(damaged)
+    async with open_database(path) as database:
+        assert 19_000 < database.rows("SELECT count(*) FROM start")[0][0] < 20_000
+        assert database.rows("SELECT min(client), max(client) FROM start") == [(0, 19_999)], "from both ends"
+        assert database.salvaged is not None
+        assert database.salvaged.lost == ("start",)
+        kept = database.salvaged.kept
+        assert kept.read_bytes() == damaged, "the damaged one is kept"
+        await database.submit([(INSERT, (30_000,))]).wait()
+    async with open_database(path) as database:
+        assert database.salvaged is None, "it is done once"
+        assert database.rows("SELECT max(client) FROM start") == [(30_000,)]
+
+
+@pytest.mark.parametrize("broken", [b"no database at all", b"SQLite format 3\x00" + bytes(100), b"", bytes(8192)])
+async def test_what_is_no_store_is_kept_and_an_empty_one_made(tmp_path: Path, broken: bytes) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(broken)
+    async with open_database(path) as database:
+        assert database.salvaged is not None
+        assert "Share or join again" in str(database.salvaged)
+        assert database.salvaged.kept.read_bytes() == broken
+        await database.submit([(INSERT, (1,))]).wait()
+
+
+@pytest.mark.parametrize(
+    "sql", ["DROP TABLE day", "DROP INDEX log_document", "ALTER TABLE day ADD COLUMN x TEXT", "PRAGMA user_version = 3"]
+)
+async def test_a_store_with_another_schema_becomes_one_with_the_right_one(tmp_path: Path, sql: str) -> None:
+    path = tmp_path / "store.db"
+    async with open_database(path) as database:
+        await database.submit([(INSERT, (1,))]).wait()
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute(sql)
+    async with open_database(path) as database:
+        assert database.salvaged is not None
+        assert database.rows("SELECT client FROM start") == [(1,)]
+        assert database.rows("SELECT * FROM day") == []
+        assert database.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+
+
+async def test_a_crash_while_a_store_is_salvaged_is_brought_to_its_end(tmp_path: Path) -> None:
+    path, new = tmp_path / "store.db", tmp_path / "store.db.salvaged"
+    async with open_database(path) as database:
+        await database.submit([(INSERT, (1,))]).wait()
+    path.rename(new)  # the damaged one was moved away, and the new one not yet put in its place
+    (tmp_path / "store.db-wal").write_bytes(b"of the damaged one")
+    async with open_database(path) as database:
+        assert database.rows("SELECT client FROM start") == [(1,)]
+    assert [kept.read_bytes() for kept in tmp_path.glob("*damaged*-wal")] == [b"of the damaged one"]  # noqa: ASYNC240
+
+
+async def test_what_has_the_name_of_a_file_of_sqlite_and_is_none_makes_way(tmp_path: Path) -> None:
+    for name in ("store.db-wal", "store.db-shm", "store.db-journal"):
+        (tmp_path / name).mkdir()
+    async with open_database(tmp_path / "store.db") as database:
+        await database.submit([(INSERT, (1,))]).wait()
 
 
 def _is_open(path: Path) -> bool:

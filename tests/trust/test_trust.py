@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from itertools import pairwise
@@ -63,6 +64,12 @@ def test_a_damaged_key_is_left_as_it_is(tmp_path: Path, text: str) -> None:
     with pytest.raises(DamagedError, match="left as it is"):
         load_identity(path)
     assert path.read_text() == text
+
+
+def test_a_key_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "device.key")
+    with pytest.raises(DamagedError, match="no regular file"):
+        load_identity(tmp_path / "device.key")
 
 
 def _chain() -> list[Statement]:

@@ -32,6 +32,11 @@ def _lines(status: dict[str, Any]) -> list[str]:
     lines = [f"This device  {own['name']}", f"             {own['id']}", ""]
     if status["store"]["problem"]:
         lines += [f"Store        {status['store']['problem']}", ""]
+    for kept in status["store"]["damaged"]:
+        lines.append(
+            "Store        it was damaged, and what could be read of it is used. When nothing is missing, remove"
+        )
+        lines += [f"             {kept}", ""]
     if not status["devices"]:
         lines.append("No other devices yet: `yp2p share DIR` shows a code for the first one.")
     for device in status["devices"]:

@@ -34,6 +34,7 @@ from yp2p.pairing.pairing import PairingHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
 from yp2p.store.database import Database
+from yp2p.store.salvage import kept_stores
 from yp2p.transport.handshake import Secured
 
 
@@ -197,7 +198,10 @@ class Device:
         """Everything `yp2p status` shows."""
         return {
             "version": __version__,
-            "store": {"problem": self._database.writability.problem},
+            "store": {
+                "problem": self._database.writability.problem,
+                "damaged": [str(kept) for kept in kept_stores(self._database.path)],
+            },
             "device": {"id": self.shown_id, "name": self._name, "port": self.peers.listen_port},
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],

@@ -179,6 +179,10 @@ class Folders:
         log.info("folder_taken_up", folder=folder.label)
         return True
 
+    def is_member(self, folder: Folder) -> bool:
+        """Whether this device takes part in a folder that is here: it may have been removed, or have lost who does."""
+        return self._identity.device_id in folder.membership.members
+
     def has_lost_marker(self, folder: Folder) -> bool:
         """Whether a directory stands where the root of a folder is, and nothing says that it is that folder."""
         try:
@@ -201,7 +205,7 @@ class Folders:
         """Take part in the folder of another device. Raises FolderError, MessageFault."""
         grant, founder = joined.grant, joined.grant.founder
         known = self.by_id.get(grant.folder)
-        if known is not None and known.path == path and await self.take_up(known):
+        if known is not None and known.path == path and await self._come_back(known, grant.statements):
             return known
         if self.at(path) is not None:
             raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
@@ -214,6 +218,14 @@ class Folders:
         if self.peers is not None:
             self.peers.devices.contact(joined.sharer.device_id).name = grant.name
         return await self._start(grant.folder, grant.label, path, founder, adopted=False)
+
+    async def _come_back(self, folder: Folder, statements: tuple[bytes, ...]) -> bool:
+        """Take part again in a folder that is here; tells whether anything was missing. Raises as `accept`."""
+        was_member = self.is_member(folder)
+        commit = folder.membership.add(statements)
+        if commit is not None:
+            await commit.wait()
+        return await self.take_up(folder) or not was_member
 
     async def _store(
         self,

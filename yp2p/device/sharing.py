@@ -117,7 +117,7 @@ class Sharing:
         code = parse_code(text)
         path = self._folders.check(directory)
         folder = self._folders.at(path)
-        if folder is not None and not self._folders.has_lost_marker(folder):
+        if folder is not None and self._folders.is_member(folder) and not self._folders.has_lost_marker(folder):
             raise FolderError(f"{path} is shared already; join into another directory")
         if code.digits in self._host.digits():
             raise PairingError("that is the code of this device; type it on the other one")

@@ -105,7 +105,10 @@ class Folder:
         aside = [found for found in self.database.aside if found.folder == self.id]
         for found in aside:
             self.notices.add(NoticeKind.SET_ASIDE, "", str(found), EntryID(bytes(ID_BYTES)))
-        if any(found.table == "log" for found in aside):
+        salvaged = self.database.salvaged
+        if salvaged is not None:
+            self.notices.add(NoticeKind.SET_ASIDE, "", salvaged.in_short(), EntryID(bytes(ID_BYTES)))
+        if any(found.table == "log" for found in aside) or (salvaged is not None and "log" in salvaged.lost):
             # Of what the manifest has lost nothing says that it was deleted: such files are ones that came.
             for entry in [entry for entry in self.files if entry not in self.catalogue.entries]:
                 self.database.submit([self.files[entry].delete(self.id)])

@@ -17,7 +17,8 @@ Invariants
     * Statements become durable in the order in which they were submitted, and those of one commit never in part.
     * A fault of the store ends the daemon (invariant 15): `Writer.watch` raises, and so does every waiting commit.
       What the machine does not allow now is none (invariant 20).
-    * A store that cannot be read is reported and left exactly as it is.
+    * A store of another program, of a newer version or of another device is reported and left exactly as it is. Of one
+      that is damaged a new one is made, and it is kept (`salvage.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ import structlog
 import trio
 
 from yp2p.errors import DamagedError, YpError
-from yp2p.store import schema, tables
+from yp2p.machine import reason
+from yp2p.store import salvage, schema, tables
+from yp2p.store.salvage import Salvaged
 from yp2p.store.soundness import set_damaged_aside
 from yp2p.store.sql import Read, Statement
 from yp2p.store.writability import Writability, may_pass
@@ -42,10 +45,17 @@ log = structlog.get_logger()
 
 
 class Database:
-    """An open store. Use `open_database`."""
+    """An open store. Use `open_database`.
 
-    def __init__(self, path: Path, *, make_room: bool = True, writer: type[Writer] = Writer) -> None:
+    Args:
+        salvaged: that it is what could be read of a damaged one.
+    """
+
+    def __init__(
+        self, path: Path, *, make_room: bool = True, writer: type[Writer] = Writer, salvaged: Salvaged | None = None
+    ) -> None:
         self.path = path
+        self.salvaged = salvaged
         self.writability = Writability(path)
         with ExitStack() as refused:  # closes what was opened of a store that cannot be used
             self._write = refused.enter_context(closing(schema.connect(path)))
@@ -144,6 +154,27 @@ class Database:
         self._write.close()
 
 
+async def _open(path: Path, *, make_room: bool) -> Database:
+    """Open a store, or what can be read of a damaged one. Raises DamagedError, sqlite3.Error, OSError."""
+    try:
+        await trio.to_thread.run_sync(salvage.finish, path)
+        await trio.to_thread.run_sync(schema.check, path)
+        return Database(path, make_room=make_room)
+    except sqlite3.Error as error:
+        if may_pass(error):
+            raise
+        salvaged = await trio.to_thread.run_sync(_salvage, path, str(error))
+    return Database(path, make_room=make_room, salvaged=salvaged)
+
+
+def _salvage(path: Path, why: str) -> Salvaged:
+    if schema.is_foreign(path):
+        raise DamagedError(f"{path} is not a store of this yp2p, and damaged ({why}); it was left as it is")
+    salvaged = salvage.salvage(path, why)
+    log.warning("store_salvaged", advice=str(salvaged))
+    return salvaged
+
+
 @asynccontextmanager
 async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[Database]:
     """Open or create the store, with its writer running; leaving commits what is left.
@@ -152,13 +183,14 @@ async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[
         make_room: whether to make commits faster at the price of a slower start.
 
     Raises:
-        DamagedError: the file is no store, is damaged, or was written by a newer yp2p.
+        DamagedError: the file is the store of something else, or was written by a newer yp2p.
         YpError: it cannot be written now: the disk is full or read-only.
     """
     try:
-        await trio.to_thread.run_sync(schema.check, path)
-        database = Database(path, make_room=make_room)
+        database = await _open(path, make_room=make_room)
         await trio.to_thread.run_sync(path.chmod, 0o600)
+    except OSError as error:
+        raise YpError(f"the store {path} cannot be used now: {reason(error)}; then start again") from error
     except sqlite3.Error as error:
         if may_pass(error):
             raise YpError(

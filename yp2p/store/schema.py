@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import structlog
+
 from yp2p.errors import DamagedError
+from yp2p.machine import put_aside
+from yp2p.store import tables
 from yp2p.store.tables import room
+
+log = structlog.get_logger()
 
 # Pages that each connection keeps; what is read again comes from the kernel's cache.
 _CACHE_KIB = 256
@@ -16,23 +25,32 @@ SCHEMA_VERSION = 12
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
 MIGRATIONS = tuple(f"migrate_{number}_to_{number + 1}.sql" for number in range(1, SCHEMA_VERSION))
 
+# What SQLite keeps beside a database.
+BESIDE = ("-wal", "-shm", "-journal")
+# The head of a database (SQLite file format, 1.3).
+_MAGIC, _HEAD_BYTES, _VERSION_AT, _APPLICATION_AT = b"SQLite format 3\x00", 100, 60, 68
+
 # SQLite checkpoints the write-ahead log at 1,000 pages of 4 KiB.
 _WAL_BYTES = 4_200_000
 
 
 def check(path: Path) -> None:
-    """Raise sqlite3.DatabaseError when an existing store is damaged."""
+    """Raise sqlite3.DatabaseError when an existing store is damaged, OSError when it cannot be looked at."""
+    for suffix in BESIDE:
+        moved = put_aside(path.with_name(path.name + suffix), stat.S_ISREG)
+        if moved is not None:
+            log.warning("put_aside", name=str(moved), advice="it had the name of a file of the store, and was none")
     if not path.exists():
         return
-    if path.stat().st_size == 0:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise sqlite3.DatabaseError("it is no file")
+    if status.st_size == 0:
         raise sqlite3.DatabaseError("it is empty")
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         for (line,) in connection.execute("PRAGMA quick_check(1)"):
             if line != "ok":
                 raise sqlite3.DatabaseError(line)
-    finally:
-        connection.close()
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -54,6 +72,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         DamagedError: it is no store, or a newer yp2p wrote it.
+        sqlite3.DatabaseError: it is damaged: its tables are not those of its version.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -69,11 +88,12 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    if version != SCHEMA_VERSION:
-        for script in MIGRATIONS[version - 1 :] if version else ("schema.sql",):
-            number = SCHEMA_VERSION if not version else int(script.rpartition("_")[2].removesuffix(".sql"))
-            connection.executescript(f"BEGIN; {_script(script)}; PRAGMA user_version = {number}; COMMIT")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for script in migrations(version) if version else [make_schema()] if is_new else []:
+        connection.executescript(script)
+    differs = difference(connection)
+    if differs:
+        raise sqlite3.DatabaseError(differs)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def fill_log(connection: sqlite3.Connection) -> None:
@@ -85,5 +105,52 @@ def fill_log(connection: sqlite3.Connection) -> None:
     connection.executescript(room.filled(_WAL_BYTES) + "PRAGMA wal_checkpoint(RESTART)")
 
 
-def _script(name: str) -> str:
-    return files("yp2p.store").joinpath(name).read_text()
+def make_schema() -> str:
+    """What makes an empty database a store, as one SQL script."""
+    return _transaction("schema.sql", SCHEMA_VERSION) + f"; PRAGMA application_id = {APPLICATION_ID}"
+
+
+def migrations(version: int) -> Iterator[str]:
+    """What makes a store of a version one of the next, and so on up to the newest, as SQL scripts."""
+    for number, script in enumerate(MIGRATIONS[version - 1 :], version + 1):
+        yield _transaction(script, number)
+
+
+def _transaction(script: str, version: int) -> str:
+    sql = files("yp2p.store").joinpath(script).read_text()
+    return f"BEGIN; {sql}; PRAGMA user_version = {version}; COMMIT"
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The columns of a table; none where there is no such table."""
+    return [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+
+
+def difference(connection: sqlite3.Connection) -> str:
+    """What the store lacks of the newest schema, or has other than that; empty where nothing is."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(make_schema())
+        for table in tables.__all__:
+            if columns_of(connection, table) != columns_of(model, table):
+                return f"the table {table} is missing or has other columns"
+        for name in _indexes(model) - _indexes(connection):
+            return f"the index {name} is missing"
+    return ""
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether the head of a file says that it is a database of another program, or of a newer yp2p. Raises OSError."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
+        return False
+    version, application = (int.from_bytes(head[at : at + 4]) for at in (_VERSION_AT, _APPLICATION_AT))
+    # A store that was just made may have its head in the write-ahead log alone.
+    return application not in (0, APPLICATION_ID) or version > SCHEMA_VERSION
+
+
+def _indexes(connection: sqlite3.Connection) -> set[str]:
+    query = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+    return {name for (name,) in connection.execute(query)}

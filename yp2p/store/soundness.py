@@ -65,7 +65,7 @@ def _set_aside(connection: sqlite3.Connection, table: str, sound: str) -> list[S
     for sql, parameters in tables.aside.move(table, columns, condition, time.time()):
         connection.execute(sql, parameters)
     if table == "log":
-        for name in ("pack", "digest", "step", "base", "former", "file"):
+        for name in tables.log.NEED_ROWS:
             connection.execute(tables.log.without_rows(name))
     return [SetAside(table, folder, count) for folder, count in counts]
 

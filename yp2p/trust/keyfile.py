@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yp2p.errors import DamagedError
 from yp2p.identity import SEED_BYTES, Identity
-from yp2p.machine import is_passing
+from yp2p.machine import is_passing, read_regular
 
 _HEADER = "yp2p-device-seed-v1 "
 
@@ -23,7 +23,7 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
         DamagedError: there is a file, but it holds no seed, or there should be one. Nothing is changed.
     """
     try:
-        text = path.read_text()
+        text = read_regular(path)
     except FileNotFoundError:
         if store is not None and store.exists():
             raise DamagedError(
@@ -49,9 +49,14 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
     return identity
 
 
+def temporary_of(path: Path) -> Path:
+    """The name that a key has until it is complete."""
+    return path.with_suffix(".new")
+
+
 def _create(path: Path) -> Identity:
     seed = os.urandom(SEED_BYTES)
-    temporary = path.with_suffix(".new")
+    temporary = temporary_of(path)
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -21,6 +21,9 @@ SOUND = (
 # What the IDs of the documents of a manifest begin with.
 MANIFEST_PREFIX = b"yp2p-manifest"
 
+# What speaks of rows of the log, and means nothing without them.
+NEED_ROWS = ("pack", "digest", "step", "base", "former", "file")
+
 
 def crc_of(data: bytes) -> int:
     """The checksum of an update."""

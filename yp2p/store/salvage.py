@@ -1,0 +1,199 @@
+"""A store that SQLite cannot read as a whole: what can be read of it goes into a new one, and the daemon starts.
+
+Theory of operation
+    A damaged page takes the rows on it, an index the way to them, a page of the schema whole tables. Each table is read
+    from both ends as far as that goes, and the rows go into a new store (`.salvaged`). When that is durable, the
+    damaged store is renamed (`.damaged-` and the time) with what belongs to it, and the new one takes its place. The
+    damaged one is kept until a person removes it; `status` says so as long as it is there.
+
+    Of a text with rows that are missing the whole log is set aside, as in `store/soundness.py`: what follows builds on
+    what is missing, and what its file is known to hold is more than the log has. Of a document of the manifest the rows
+    from the first gap on are. Other devices send both; without one, what is on the disk is imported again.
+
+Invariants
+    * Nothing of a damaged store is changed or removed.
+    * A crash at any moment leaves the damaged store in its place, or a new one that is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from yp2p.errors import HistoriesDiffer, MissingDependency, PeerFault
+from yp2p.protocol.ysync import check_dependencies, parse_update
+from yp2p.store import tables
+from yp2p.store.schema import BESIDE, columns_of, make_schema
+
+_NEW, _KEPT = ".salvaged", ".damaged-"
+_MANIFEST = tables.log.MANIFEST_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A store was damaged. `lost` are the tables that could not be read as a whole, `kept` is the damaged store."""
+
+    reason: str
+    lost: tuple[str, ...]
+    kept: Path
+
+    def __str__(self) -> str:
+        what = f"of {', '.join(self.lost)} only that" if self.lost else "all of it"
+        folders = " Share or join again the folders that are missing." if "folder" in self.lost else ""
+        return (
+            f"the store was damaged ({self.reason}): what could be read of it is used ({what}), other devices send "
+            f"the rest, and your files are as they were.{folders} The damaged store is kept as {self.kept}"
+        )
+
+    def in_short(self) -> str:
+        """The same for a list of notices."""
+        return "the store was damaged: what could be read of it is used, and other devices send the rest"
+
+
+def kept_stores(path: Path) -> list[Path]:
+    """The damaged stores that are kept beside a store."""
+    names = (name for name in path.parent.glob(f"{path.name}{_KEPT}*") if not name.name.endswith(BESIDE))
+    return sorted(names)
+
+
+def finish(path: Path) -> None:
+    """Bring to its end what a crash interrupted. Raises OSError."""
+    new = path.with_name(path.name + _NEW)
+    if os.path.lexists(path) or not new.exists():
+        return
+    _keep_beside(path, _kept_name(path))
+    new.rename(path)
+
+
+def salvage(path: Path, reason: str) -> Salvaged:
+    """Put a new store in the place of a damaged one. Raises OSError, sqlite3.Error: it cannot be done now."""
+    new = path.with_name(path.name + _NEW)
+    for suffix in ("", *BESIDE):
+        new.with_name(new.name + suffix).unlink(missing_ok=True)
+    lost = _copy(path, new)
+    kept = _kept_name(path)
+    path.rename(kept)
+    _keep_beside(path, kept)
+    new.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return Salvaged(reason, lost, kept)
+
+
+def _kept_name(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_KEPT}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06}")
+
+
+def _keep_beside(path: Path, kept: Path) -> None:
+    for suffix in BESIDE:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+
+
+def _copy(path: Path, new: Path) -> tuple[str, ...]:
+    """Write what can be read of a store into a new one, durably; gives the tables that could not be read as a whole."""
+    with closing(sqlite3.connect(new, isolation_level=None)) as target:
+        os.chmod(new, 0o600)
+        target.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        target.execute("PRAGMA synchronous = FULL")
+        target.executescript(make_schema())
+        target.execute("BEGIN")
+        lost = tuple(_copy_all(path, target))
+        if "log" in lost:
+            _set_gaps_aside(target)
+        target.execute("COMMIT")
+    return lost
+
+
+def _copy_all(path: Path, target: sqlite3.Connection) -> Iterator[str]:
+    if not (path.is_file() and path.stat().st_size):
+        yield from tables.__all__
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        source.text_factory = lambda data: data.decode("utf-8", "replace")
+        for table in tables.__all__:
+            if not _copy_table(source, target, table):
+                yield table
+
+
+def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> bool:
+    """Copy the rows of a table that can be read; tells whether those are all."""
+    info = list(target.execute(f"PRAGMA table_info({table})"))
+    key = [name for _, name, _, _, _, place in sorted(info, key=lambda column: column[5]) if place]
+    try:
+        there = columns_of(source, table)
+    except sqlite3.Error:
+        return False
+    columns = [name for _, name, *_ in info if name in there]
+    needed = {name for _, name, _, not_null, default, is_key in info if is_key or (not_null and default is None)}
+    if not needed <= set(columns):
+        return False
+    for order in ("ASC", "DESC"):
+        if _copy_rows(source, target, table, columns, ", ".join(f"{name} {order}" for name in key)):
+            return order == "ASC"
+    return False
+
+
+def _copy_rows(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: Sequence[str], order: str
+) -> bool:
+    """Tells whether the end was reached."""
+    marks = ", ".join("?" for _ in columns)
+    names = ", ".join(columns)
+    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
+    try:
+        for row in source.execute(f"SELECT {names} FROM {table} ORDER BY {order}"):
+            with suppress(sqlite3.IntegrityError):  # no row of this table ever
+                target.execute(insert, row)
+    except (sqlite3.DatabaseError, OverflowError):
+        return False
+    return True
+
+
+def _set_gaps_aside(connection: sqlite3.Connection) -> None:
+    """Set aside the rows of documents of which others are missing."""
+    connection.execute("CREATE TEMP TABLE gap (folder, document, first)")
+    documents = connection.execute("SELECT DISTINCT folder, document FROM log").fetchall()
+    for folder, document in documents:
+        first = _first_gap(connection, folder, document)
+        if first is not None:
+            is_manifest = bytes(document).startswith(_MANIFEST)
+            connection.execute("INSERT INTO gap VALUES (?, ?, ?)", (folder, document, first if is_manifest else 0))
+    condition = (
+        "EXISTS (SELECT 1 FROM gap g WHERE g.folder = log.folder AND g.document = log.document AND log.seq >= g.first)"
+    )
+    for sql, parameters in tables.aside.move("log", columns_of(connection, "log"), condition, time.time()):
+        connection.execute(sql, parameters)
+    for name in tables.log.NEED_ROWS:
+        connection.execute(tables.log.without_rows(name))
+
+
+def _first_gap(connection: sqlite3.Connection, folder: bytes, document: bytes) -> int | None:
+    """The first row that cannot be used for want of others; None: nothing is missing, as far as can be told."""
+    clocks: dict[int, int] = {}
+    seq, where = 0, (folder, document)
+    rows = "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
+    for seq, data in connection.execute(rows, where):
+        try:
+            parsed = parse_update(data)
+            check_dependencies(parsed, clocks)
+        except (MissingDependency, PeerFault):
+            return int(seq)
+        except HistoriesDiffer:
+            pass  # of what is missing it says nothing
+        for client, (_, stop) in parsed.sections.items():
+            clocks[client] = max(clocks.get(client, 0), stop)
+    named = (
+        "SELECT max(seq) FROM (SELECT base_seq AS seq FROM file WHERE folder = ?1 AND document = ?2"
+        " UNION ALL SELECT seq FROM digest WHERE folder = ?1 AND document = ?2)"
+    )
+    (last,) = connection.execute(named, where).fetchone()
+    return int(seq) if (last or 0) > seq else None
