@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,26 @@ def test_a_file_that_is_never_closed_arrives_and_is_in_sync(pair: list[Device]) 
     eventually(lambda: (one.dir / "log").read_text() == "line 1\nby two\n")
     one.wait()
     two.wait()
+
+
+def test_a_folder_that_a_person_paused_stays_so_over_restarts(tmp_path: Path) -> None:
+    one = Device(tmp_path, "one")
+    (one.dir / "a.txt").write_text("a\n")
+    try:
+        one.start().cli("share", str(one.dir))
+        one.cli("folder", "pause")
+        one.stop()
+        one.start()
+        (one.dir / "b.txt").write_text("b\n")
+        (folder,) = one.status()["folders"]
+        assert folder["state"] == "paused"
+        assert "yp2p folder resume" in folder["problem"]
+        open_files = [os.path.realpath(link) for link in Path(f"/proc/{one.pid}/fd").iterdir()]
+        assert not any(name.startswith(str(one.dir)) for name in open_files)
+        one.cli("folder", "resume")
+        one.stop()
+        one.start()
+        eventually(lambda: one.status()["folders"][0]["entries"]["total"] == 2)
+        assert one.status()["folders"][0]["state"] != "paused"
+    finally:
+        one.kill()

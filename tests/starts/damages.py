@@ -317,7 +317,7 @@ def _store_files() -> Iterator[Case]:
     for name in ("store.db-wal", "store.db-shm", "store.db-journal"):
         for what, change in (("garbage", _writes(random.Random(1).randbytes(40_000))), ("empty", _writes(b"")),
                              ("a directory", _directory)):  # fmt: skip
-            says = damaged if what == "a directory" else ""
+            says = "put_aside" if what == "a directory" else ""
             yield Case(f"{name} is {what}", _home(name, change), says=says)
 
 

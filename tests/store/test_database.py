@@ -208,7 +208,7 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         async with open_database(path):
             pass
     connection = sqlite3.connect(old, isolation_level=None)
-    connection.execute("INSERT INTO folder VALUES (zeroblob(16), 'label', '/root', zeroblob(32), 1, 0.5, '')")
+    connection.execute("INSERT INTO folder VALUES (zeroblob(16), 'label', '/root', zeroblob(32), 1, 0.5, '', 0)")
     if version < 11:
         connection.execute("DROP TABLE rules")
     if version < 10:
@@ -245,8 +245,10 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         for table in ("base", "notice", "last_run", "day"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE folder DROP COLUMN held")
-    connection.execute("ALTER TABLE log DROP COLUMN crc")
-    connection.execute("DROP TABLE aside")
+    if version < 12:
+        connection.execute("ALTER TABLE log DROP COLUMN crc")
+        connection.execute("DROP TABLE aside")
+    connection.execute("ALTER TABLE folder DROP COLUMN paused")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:

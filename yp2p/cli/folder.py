@@ -19,7 +19,7 @@ def pause(folder: str | None) -> None:
     """Leave the directory of FOLDER (its label or directory) alone, for instance to unmount it.
 
     When this returns, nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder resume` goes on,
-    and so does the next start of the daemon. A disk that is not there then pauses the folder by itself.
+    and nothing else does: the next start of the daemon leaves it alone as well.
     """
     call("POST", "/v1/pause", {"folder": folder_name(folder)})
 

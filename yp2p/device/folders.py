@@ -103,11 +103,11 @@ class Folders:
                 database.submit([tables.last_run.save(boot, clean=True)])
 
     async def _load_all(self) -> None:
-        for folder, label, root, founder, adopted, reason in tables.folder.read_all(self._database.rows):
+        for folder, label, root, founder, adopted, reason, paused in tables.folder.read_all(self._database.rows):
             try:
                 await self._start(
                     FolderID(folder), label, Path(root), DeviceID(founder),
-                    adopted=bool(adopted), confirmation_reason=reason,
+                    adopted=bool(adopted), confirmation_reason=reason, is_paused=bool(paused),
                 )  # fmt: skip
             except Exception as error:
                 if isinstance(error, YpError) and not isinstance(error, PeerFault | DamagedError):
@@ -129,6 +129,7 @@ class Folders:
         *,
         adopted: bool,
         confirmation_reason: str = "",
+        is_paused: bool = False,
     ) -> Folder:
         assert self._nursery is not None
         config = self._config
@@ -141,7 +142,7 @@ class Folders:
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
-            folder, config.files, config.trash, after_power_cut=self._after_power_cut
+            folder, config.files, config.trash, after_power_cut=self._after_power_cut, is_paused=is_paused
         )  # fmt: skip
         self._members_changed()
         await self._nursery.start(disk.run)

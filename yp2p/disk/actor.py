@@ -55,7 +55,9 @@ log = structlog.get_logger()
 class Disk:
     """Runs ingest and render of one folder."""
 
-    def __init__(self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False) -> None:
+    def __init__(
+        self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False, is_paused: bool = False
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._housekeeping = Housekeeping(folder, trash, self._drop_caches)
@@ -74,7 +76,7 @@ class Disk:
         self._scan_at = 0.0
         self._poll_at = math.inf  # when to scan without having been told of anything
         self._patience = Patience(_ROOT_RETRY_S, _LONGEST_RETRY_S)
-        self.pause = Pause(folder.render_queue.wake)
+        self.pause = Pause(folder.render_queue.wake, folder.state.store_pause, is_wanted=is_paused)
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     @property
@@ -97,7 +99,8 @@ class Disk:
         self._task_status = task_status
         while True:
             began = trio.current_time()
-            retry_s = _ROOT_RETRY_S if await self._run_once() else self._patience.next_s()
+            has_root = self.pause.is_wanted or await self._run_once()
+            retry_s = _ROOT_RETRY_S if has_root else self._patience.next_s()
             self._report_started()
             self._pause(self._wished_pause() or self._gone)
             if trio.current_time() > began + _WORKED_S:

@@ -1,7 +1,7 @@
 """A person's wish that a folder's disk is left alone for a while, for instance to unmount it.
 
-Nothing of the root stays open then, and no watch on it. It lasts until the person says to go on, or the daemon starts
-again: a disk that is away then is noticed by its missing marker.
+Nothing of the root stays open then, and no watch on it. It lasts until the person says to go on, also when the daemon
+starts again meanwhile.
 """
 
 from __future__ import annotations
@@ -10,30 +10,38 @@ from collections.abc import Callable
 
 import trio
 
+from yp2p.store.writer import Commit
+
 
 class Pause:
     """Whether it is wished, and whether it is so.
 
     Args:
         wake: has whoever works on the root see that it is wished.
+        store: remembers for the next start whether it is.
+        is_wanted: whether it was wished before this start.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], store: Callable[[bool], Commit], *, is_wanted: bool = False) -> None:
         self._wake = wake
-        self.is_wanted = False
+        self._store = store
+        self.is_wanted = is_wanted
         self._changed = trio.Event()
         self._is_given_back = trio.Event()
 
     async def begin(self) -> None:
-        """Wish it, and return when nothing of the root is open any more."""
+        """Wish it, and return when nothing of the root is open any more, and the next start will know."""
         self.is_wanted = True
+        stored = self._store(True)
         self._wake()
         self._touch()
         await self._is_given_back.wait()
+        await stored.wait()
 
     def end(self) -> None:
         """Go on."""
         self.is_wanted = False
+        self._store(False)
         self._touch()
 
     def _touch(self) -> None:

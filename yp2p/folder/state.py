@@ -13,6 +13,7 @@ from yp2p.folder.progress import Progress
 from yp2p.identity import FolderID
 from yp2p.store import tables
 from yp2p.store.database import Database
+from yp2p.store.writer import Commit
 
 _DEFAULT_TRASH_BYTES = 2 << 30
 
@@ -102,6 +103,10 @@ class FolderState:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
         self._database.submit([tables.folder.set_held(self._folder, reason)])
         self.touch()
+
+    def store_pause(self, wanted: bool) -> Commit:
+        """Remember whether a person wants the directory left alone."""
+        return self._database.submit([tables.folder.set_paused(self._folder, paused=wanted)])
 
     @property
     def changed(self) -> trio.Event:

@@ -11,18 +11,19 @@ from yp2p.store.sql import Read, Statement
 SOUND = (
     "length(id) = 16 AND length(founder) = 32 AND is_text(CAST(label AS BLOB)) "
     "AND is_text(CAST(root AS BLOB)) AND is_text(CAST(held AS BLOB)) AND root LIKE '/%' "
-    "AND adopted IN (0, 1)"
+    "AND adopted IN (0, 1) AND paused IN (0, 1)"
 )
 
 
 def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: float, *, adopted: bool) -> Statement:
     """Args: `added` in seconds since 1970."""
-    return ("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '')", (folder, label, root, founder, adopted, added))
+    return ("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '', 0)", (folder, label, root, founder, adopted, added))
 
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
-    """ID, label, root, founder, whether it is adopted, and why it is paused, in the order in which they were added."""
-    return read("SELECT id, label, root, founder, adopted, held FROM folder ORDER BY added", ())
+    """ID, label, root, founder, whether it is adopted, why it waits for a person, and whether a person paused it, in the
+    order in which they were added."""
+    return read("SELECT id, label, root, founder, adopted, held, paused FROM folder ORDER BY added", ())
 
 
 def set_adopted(folder: FolderID) -> Statement:
@@ -31,3 +32,7 @@ def set_adopted(folder: FolderID) -> Statement:
 
 def set_held(folder: FolderID, reason: str) -> Statement:
     return ("UPDATE folder SET held = ? WHERE id = ?", (reason, folder))
+
+
+def set_paused(folder: FolderID, *, paused: bool) -> Statement:
+    return ("UPDATE folder SET paused = ? WHERE id = ?", (int(paused), folder))
