@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from yp2p.config import Config, describe, find_paths, load_config, sections
-from yp2p.errors import ConfigError
+from yp2p.errors import ConfigError, YpError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config" / "yp2p.example.toml"
 
@@ -90,3 +90,9 @@ def test_settings_that_are_no_file_are_not_waited_for(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_setting(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[listen]\r\nport = 7\r\n")
     assert load_config(tmp_path / "config.toml", {}).listen.port == 7
+
+
+def test_settings_behind_a_link_that_leads_nowhere_are_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").symlink_to("unmounted")
+    with pytest.raises(YpError, match="is a link to what is not there"):
+        load_config(tmp_path / "config.toml", {})

@@ -13,7 +13,7 @@ import trio
 from yp2p import daemon
 from yp2p.config import Config, find_paths
 from yp2p.daemon import _floor
-from yp2p.errors import ConfigError, YpError
+from yp2p.errors import AlreadyRunning, ConfigError, DamagedError, ListenError, UsageError, YpError
 
 
 async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock: trio.abc.Clock) -> None:
@@ -103,3 +103,13 @@ def test_a_disk_that_takes_nothing_at_a_start_is_no_wrong_setting(
     with pytest.raises(error, match=word) as raised:
         daemon.run_daemon(Config(), find_paths({"YP2P_HOME": str(tmp_path / "home")}))
     assert type(raised.value) is error
+
+
+def test_tries_become_rarer_and_stop_where_a_person_has_to_act() -> None:
+    for unit in sorted((Path(__file__).parents[1] / "systemd").iterdir()):
+        settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line and line[0] != "#")
+        assert int(settings["RestartSteps"]) > 1
+        assert settings["RestartMaxDelaySec"] == "10min"
+        assert set(settings["RestartPreventExitStatus"].split()) == {
+            str(error.exit_code) for error in (UsageError, AlreadyRunning, ListenError, ConfigError, DamagedError)
+        }

@@ -207,7 +207,9 @@ class _Text(str):
 def _read_toml(path: Path) -> dict[str, dict[str, tuple[str, Any]]]:
     try:
         data = tomllib.loads(read_regular(path))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if path.is_symlink():  # without its settings, what is left out here would not be
+            raise YpError(f"{path} is a link to what is not there; bring it back and start again") from error
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         if isinstance(error, OSError) and is_passing(error):

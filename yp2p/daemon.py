@@ -45,7 +45,7 @@ from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
-from yp2p.transport.listener import Listener, open_listeners
+from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.keyfile import load_identity, temporary_of
 
 STOP_LIMIT_S = 0.9
@@ -147,7 +147,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
 class _Sockets:
     """What the daemon listens on."""
 
-    peers: list[trio.SocketListener]
+    peers: Listening
     control: socket.socket
     documents: socket.socket
 
@@ -157,7 +157,7 @@ def _open_sockets(config: Config, paths: Paths) -> Iterator[_Sockets]:
     """Listen. Raises YpError (ListenError)."""
     with ExitStack() as stack:
         peers = open_listeners(config.listen.address, config.listen.port, DEFAULT_PORT)
-        for listener in peers:
+        for listener in peers.listeners:
             stack.callback(listener.socket.close)
         local: list[socket.socket] = []
         for path in (paths.socket, paths.documents):
@@ -218,7 +218,8 @@ async def _run(
             merger = await stack.enter_async_context(open_merger())
             database.check_owner(identity.device_id, paths.key)
             device = Device(config, identity, database, _own_places(paths), merger)
-            device.peers.listen_port = sockets.peers[0].socket.getsockname()[1]
+            device.peers.listen_port = sockets.peers.port
+            device.missing_addresses = sockets.peers.missing
             await _serve(config, device, identity, sockets, stop, share, shared)
     finally:
         lock.release()
@@ -246,7 +247,8 @@ async def _serve(
         api.start_soon(serve_control, make_app(device, stop.event), sockets.control)
         api.start_soon(Documents(device).serve, sockets.documents)
         peers.start_soon(device.run_peers)
-        intake.start_soon(listener.serve, sockets.peers)
+        intake.start_soon(listener.serve, sockets.peers.listeners)
+        intake.start_soon(listener.serve_missing, sockets.peers)
         intake.start_soon(_feed_watchdog)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)

@@ -81,7 +81,7 @@ async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[b
         peers = Peers(identity, "node", database, folders, lambda _: FolderPresence(1, identity.device_id), [])
         for folder in folders.values():
             folder.membership.on_change = peers.membership_changed
-        listeners = open_listeners(["127.0.0.1"], 0, 0)
+        listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
         listener = Listener(
             identity, peers.accept, _no_pairing,
             is_known=peers.devices.is_known, pairing_open=lambda: False,

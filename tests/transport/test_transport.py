@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from yp2p.identity import Identity
 from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
 from yp2p.protocol.noise import IK, HandshakeState
 from yp2p.transport import half_open
+from yp2p.transport import listener as listener_module
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
 from yp2p.transport.link import Link, LinkClosed, choose_version, open_link
@@ -31,7 +33,7 @@ class Server:
         self.accepted: list[HandshakeType] = []
         self.window = window
         self.seen: list[str] = []
-        listeners = open_listeners(["127.0.0.1"], 0, 0)
+        listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
         self.listeners = listeners
         self.port = int(listeners[0].socket.getsockname()[1])
         self._listener = Listener(
@@ -205,14 +207,18 @@ async def test_of_half_open_connections_the_oldest_silent_one_goes() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_who_says_nothing_has_two_seconds(autojump_clock: trio.testing.MockClock) -> None:
-    listener = Listener(
+def _listener() -> Listener:
+    return Listener(
         TWO,
         Server._serve,
         Server._pair,
         is_known=lambda key: True,
         pairing_open=lambda: True,  # type: ignore[arg-type]
     )
+
+
+async def test_who_says_nothing_has_two_seconds(autojump_clock: trio.testing.MockClock) -> None:
+    listener = _listener()
     one, other = trio.testing.memory_stream_pair()
     one.setsockopt = lambda *_: None  # type: ignore[attr-defined]
     place = half_open.Place("", is_known=False, end=lambda: None)
@@ -227,15 +233,44 @@ async def test_who_says_nothing_has_two_seconds(autojump_clock: trio.testing.Moc
 
 async def test_a_port_in_use_names_the_setting() -> None:
     first = open_listeners(["127.0.0.1"], 0, 0)
-    port = first[0].socket.getsockname()[1]
     with pytest.raises(ListenError, match="YP2P_LISTEN__PORT"):
-        open_listeners(["127.0.0.1"], port, 0)
+        open_listeners(["127.0.0.1"], first.port, 0)
     with pytest.raises(ListenError, match="YP2P_LISTEN__ADDRESS"):
-        open_listeners(["203.0.113.1"], 0, 0)
-    other = open_listeners(["127.0.0.1"], 0, port)
-    assert other[0].socket.getsockname()[1] != port, "the default port gives way"
-    for found in (*first, *other):
+        open_listeners(["no address"], 0, 0)
+    other = open_listeners(["127.0.0.1"], 0, first.port)
+    assert other.port != first.port, "the default port gives way"
+    for found in (*first.listeners, *other.listeners):
         await found.aclose()
+
+
+async def test_an_address_that_no_interface_has_yet_is_listened_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = open_listeners(["127.0.0.1", "203.0.113.1"], 0, 0)
+    assert listening.missing == ["203.0.113.1"]
+    assert len(listening.listeners) == 1
+    for found in listening.listeners:
+        await found.aclose()
+    alone = open_listeners(["203.0.113.1"], 0, listening.port)
+    assert (alone.listeners, alone.port) == ([], listening.port)
+    listener = _listener()
+    tries: list[str] = []
+
+    def listen(host: str, port: int) -> socket.socket:
+        tries.append(host)
+        return real("127.0.0.1" if len(tries) > 2 else host, port)
+
+    real = listener_module._listen
+    monkeypatch.setattr(listener_module, "_listen", listen)
+    monkeypatch.setattr(listener_module, "_ADDRESS_RETRY_S", 0.01)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listener.serve, alone.listeners)
+        nursery.start_soon(listener.serve_missing, alone)
+        with trio.fail_after(60):
+            while alone.missing:
+                await trio.sleep(0.01)
+            secured = await dial("127.0.0.1", alone.port, ONE, TWO.public.noise_key)
+        await trio.aclose_forcefully(secured.stream)
+        nursery.cancel_scope.cancel()
+    assert tries == ["203.0.113.1"] * 3
 
 
 def test_back_off_grows_with_jitter_and_an_end() -> None:

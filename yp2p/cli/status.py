@@ -30,6 +30,8 @@ def command(as_json: bool) -> None:
 def _lines(status: dict[str, Any]) -> list[str]:
     own = status["device"]
     lines = [f"This device  {own['name']}", f"             {own['id']}", ""]
+    for address in own["missing_addresses"]:
+        lines += [f"Listening    not on {address}: no interface has that address yet", ""]
     if status["store"]["problem"]:
         lines += [f"Store        {status['store']['problem']}", ""]
     for kept in status["store"]["damaged"]:

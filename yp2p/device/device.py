@@ -60,6 +60,7 @@ class Device:
         self._identity = identity
         self._database = database
         self._name = name = config.device_name
+        self.missing_addresses: list[str] = []  # of those it should listen on
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
         self.peers = Peers(identity, name, database, self.home.by_id, self._presence.of, static)
@@ -202,7 +203,12 @@ class Device:
                 "problem": self._database.writability.problem,
                 "damaged": [str(kept) for kept in kept_stores(self._database.path)],
             },
-            "device": {"id": self.shown_id, "name": self._name, "port": self.peers.listen_port},
+            "device": {
+                "id": self.shown_id,
+                "name": self._name,
+                "port": self.peers.listen_port,
+                "missing_addresses": list(self.missing_addresses),
+            },
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],
         }

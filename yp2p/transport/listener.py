@@ -6,12 +6,15 @@ import errno
 import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 import trio
 
 from yp2p.errors import ListenError, PeerFault, YpError, first_of
 from yp2p.identity import Identity
+from yp2p.machine import Patience
 from yp2p.transport.half_open import HalfOpen, Place
 from yp2p.transport.handshake import (
     FIRST_MESSAGE_LIMIT_S,
@@ -26,6 +29,9 @@ from yp2p.transport.refusals import Refusals
 log = structlog.get_logger()
 
 _BACKLOG = 64
+# An address that no interface has may come with a boot, a cable or a network: a look costs nothing.
+_ADDRESS_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
+NO_INTERFACE = "no interface has it: it is listened on as soon as one has; see [listen] address"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -52,22 +58,38 @@ def _listen_everywhere(port: int) -> list[socket.socket]:
         return [_listen("0.0.0.0", port)]
 
 
-def _listen_on(addresses: Sequence[str], port: int) -> list[socket.socket]:
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What is listened on, and the addresses that no interface has yet: those at the same port, once one has."""
+
+    listeners: list[trio.SocketListener]
+    missing: list[str]
+    port: int
+
+
+def _listen_on(addresses: Sequence[str], port: int) -> Listening:
+    """Raises OSError."""
+    missing: list[str] = []
     if not addresses or list(addresses) == ["*"]:
-        return _listen_everywhere(port)
-    sockets: list[socket.socket] = []
-    try:
+        sockets = _listen_everywhere(port)
+    else:
+        sockets = []
         for address in addresses:
-            sockets.append(_listen(address, sockets[0].getsockname()[1] if sockets else port))
-    except OSError:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
+            try:
+                sockets.append(_listen(address, sockets[0].getsockname()[1] if sockets else port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    missing.append(address)
+                    continue
+                for sock in sockets:
+                    sock.close()
+                raise
+    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
+    return Listening(listeners, missing, sockets[0].getsockname()[1] if sockets else port)
 
 
-def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> list[trio.SocketListener]:
-    """Bind the listening sockets.
+def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> Listening:
+    """Bind the listening sockets. An address may come later: at a boot, or with a network that is joined.
 
     Args:
         addresses: IP addresses; none means all.
@@ -77,21 +99,19 @@ def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> li
         ListenError: with the setting that would help.
     """
     try:
-        sockets = _listen_on(addresses, port or default_port)
+        return _listen_on(addresses, port or default_port)
     except OSError as error:
         if port == 0 and error.errno == errno.EADDRINUSE:
-            sockets = _listen_on(addresses, 0)
-        elif error.errno == errno.EADDRINUSE:
+            return _listen_on(addresses, 0)
+        if error.errno == errno.EADDRINUSE:
             raise ListenError(
                 f"port {port} is in use by another program; choose another one with [listen] port "
                 "or YP2P_LISTEN__PORT (0 takes any free port)"
             ) from error
-        else:
-            raise ListenError(
-                f"cannot listen on {', '.join(addresses) or 'any address'} port {port}: {error.strerror}; "
-                "see [listen] address (YP2P_LISTEN__ADDRESS)"
-            ) from error
-    return [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
+        raise ListenError(
+            f"cannot listen on {', '.join(addresses) or 'any address'} port {port}: {error.strerror}; "
+            "see [listen] address (YP2P_LISTEN__ADDRESS)"
+        ) from error
 
 
 class Listener:
@@ -124,7 +144,24 @@ class Listener:
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
         """Accept until cancelled."""
-        await trio.serve_listeners(self._connection, listeners)
+        if listeners:
+            await trio.serve_listeners(self._connection, listeners)
+
+    async def serve_missing(self, listening: Listening) -> None:
+        """Listen on the addresses that no interface had at the start once one has, and accept; until cancelled."""
+        if listening.missing:
+            log.warning("address_missing", addresses=list(listening.missing), advice=NO_INTERFACE)
+        patience = Patience(_ADDRESS_RETRY_S, _LONGEST_RETRY_S)
+        async with trio.open_nursery() as nursery:
+            while listening.missing:
+                await trio.sleep(patience.next_s())
+                for address in list(listening.missing):
+                    with suppress(OSError):
+                        sock = _listen(address, listening.port)
+                        listening.missing.remove(address)
+                        log.info("address_found", address=address, port=listening.port)
+                        found = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+                        nursery.start_soon(self.serve, [found])
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         """Serve whoever connected. The last catch: what is wrong with one connection is wrong with no other."""

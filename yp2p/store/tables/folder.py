@@ -21,8 +21,7 @@ def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: fl
 
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
-    """ID, label, root, founder, whether it is adopted, why it waits for a person, and whether a person paused it, in the
-    order in which they were added."""
+    """ID, label, root, founder, whether it is adopted, why it waits for a person, whether one paused it; by age."""
     return read("SELECT id, label, root, founder, adopted, held, paused FROM folder ORDER BY added", ())
 
 
