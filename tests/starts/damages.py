@@ -340,7 +340,7 @@ def _home_files() -> Iterator[Case]:
     yield Case(
         "config.toml has a byte order mark", _home("config.toml", _writes(b"\xef\xbb\xbf[log]\r\nlevel = 'info'\r\n"))
     )
-    for text in (b"[nothing]\nx = 1\n", b"[trash]\nmax_bytes = -7\n", b"x = 1\n", b"[log]\nlevel = 'caf\xe9'\n", b"[log\n",
+    for text in (b"[nothing]\nx = 1\n", b"[trash]\nmax_bytes = -7\n", b"[log]\nlevel = 'caf\xe9'\n", b"[log\n",
                  b"[files]\nscan_interval_s = 'x'\n", b"[files]\nignore = 7\n"):  # fmt: skip
         yield Case(f"config.toml says {text!r}", _home("config.toml", _writes(text)), says="", refusal=6)
 

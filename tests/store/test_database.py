@@ -168,6 +168,15 @@ async def test_what_has_the_name_of_a_file_of_sqlite_and_is_none_makes_way(tmp_p
         await database.submit([(INSERT, (1,))]).wait()
 
 
+async def test_a_journal_of_nothing_is_no_journal(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with open_database(path) as database:
+        await database.submit([(INSERT, (1,))]).wait()
+    (tmp_path / "store.db-journal").write_bytes(bytes(range(256)) * 100)
+    async with open_database(path) as database:
+        assert database.rows("SELECT client FROM start") == [(1,)]
+
+
 def _is_open(path: Path) -> bool:
     return any(link.exists() and link.samefile(path) for link in Path("/proc/self/fd").iterdir())
 

@@ -47,7 +47,9 @@ def check(path: Path) -> None:
         raise sqlite3.DatabaseError("it is no file")
     if status.st_size == 0:
         raise sqlite3.DatabaseError("it is empty")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    # A journal can be of a store that was just being made: what is in it has to be taken back first.
+    mode = "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as connection:
         for (line,) in connection.execute("PRAGMA quick_check(1)"):
             if line != "ok":
                 raise sqlite3.DatabaseError(line)
