@@ -19,7 +19,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, DocumentID, FolderID, Identity, PublicIdentity
 from yp2p.peers.peers import Peers
 from yp2p.peers.presence import FolderPresence
-from yp2p.protocol.messages import ChannelData, FolderState, Hello, Membership
+from yp2p.protocol.messages import ChannelData, Condition, FolderCondition, FolderState, Hello, Membership
 from yp2p.store.database import open_database
 from yp2p.transport.dialer import dial
 from yp2p.transport.handshake import Secured
@@ -185,6 +185,9 @@ def test_a_fault_in_a_folder_ends_the_session_there_and_nothing_else() -> None:
             await until(lambda: one.has_session(TWO.device_id, NOTES) and one.has_session(TWO.device_id, OTHER))
             await link.send(Membership(NOTES, (notes[0][:-1] + b"\x00",)))
             await until(lambda: not one.has_session(TWO.device_id, NOTES))
+            with trio.fail_after(30):
+                while await link.receive() != FolderCondition(NOTES, Condition.APART):
+                    pass  # it is told: what it believed of the other disk holds no more
             for _ in range(200):  # nobody reads these
                 await link.send(ChannelData(NOTES, DocumentID(bytes(16)), b"\x00\x00\x01\x00"))
             await link.send(FolderState(OTHER, bytes(32), bytes(32), bytes(32), True, 77))

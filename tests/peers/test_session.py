@@ -147,6 +147,35 @@ async def test_a_peer_is_in_sync_only_when_its_disk_is(tmp_path: Path, mock_cloc
         nursery.cancel_scope.cancel()
 
 
+async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_is_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(Notices, "of_maker", lambda *_: [_TOLD])
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder = bridge.folder
+        link: Any = Wire()
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session.register()
+        nursery.start_soon(session.run)
+        for message in (_state(session, folder, settled=True), FolderCondition(folder.id, Condition.APART)):
+            await session.deliver(message)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not session.in_sync
+        link.sent.clear()
+        await session.deliver(FolderCondition(folder.id, Condition.NONE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert session.in_sync
+        assert _TOLD in link.sent
+        again = FolderSession(folder, link, PEER, FolderPresence(1, OWN), was_apart=True)
+        folder.state.settled = True
+        again.register()
+        link.sent.clear()
+        nursery.start_soon(again.run)
+        await _said(link, lambda said: said == FolderCondition(folder.id, Condition.NONE))
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:

@@ -20,6 +20,7 @@ _CONDITIONS = {
     Condition.WORKING: "working",
     Condition.PAUSED: "paused there: its directory or marker is missing",
     Condition.AWAITING_CONFIRMATION: "paused there: many deletions wait for a decision",
+    Condition.APART: "apart after a fault: it takes and sends nothing here for a while, and then tries again",
     Condition.CANNOT_STORE: "paused there: its disk is full or cannot be written",
 }
 

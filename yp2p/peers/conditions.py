@@ -32,12 +32,16 @@ class Conditions:
 
     Args:
         are_behind: is told of entries whose files wait at the peer.
+        was_apart: whether the peer was told on this link that nobody listens here.
     """
 
-    def __init__(self, folder: Folder, link: Link, are_behind: Callable[[Iterable[EntryID]], None]) -> None:
+    def __init__(
+        self, folder: Folder, link: Link, are_behind: Callable[[Iterable[EntryID]], None], *, was_apart: bool = False
+    ) -> None:
         self._folder = folder
         self._link = link
         self._are_behind = are_behind
+        self._was_apart = was_apart
         self._working_since = math.inf
         self._of_peer = FolderCondition(folder.id, Condition.NONE)
 
@@ -54,7 +58,8 @@ class Conditions:
 
     async def run(self) -> None:
         """Tell the peer, whenever that changes, until cancelled."""
-        sent = FolderCondition(self._folder.id, Condition.NONE)  # as long as nothing is said
+        # As long as nothing is said, that is what the peer believes.
+        sent = FolderCondition(self._folder.id, Condition.APART if self._was_apart else Condition.NONE)
         while True:
             changed = self._folder.state.changed
             own = self.own(trio.current_time())

@@ -3,6 +3,8 @@
 Invariants
     * A peer's fault in a folder ends that folder's session and nothing else (invariant 15): `_run` is the one place
       where it stops. The store's faults go on through, and so does the end of the link.
+    * The other device is told when there is no session here for a folder that it believes to be shared: what it
+      believed of the disk here holds no more.
     * A session lasts no longer than both devices are members: who is removed from a folder hears no more of it, and the
       link ends with the last folder that is shared. So it does when the peer has to wait in all of them.
 """
@@ -21,7 +23,7 @@ from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.contact import Contact
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import FolderMessage
+from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage
 from yp2p.transport.link import Link, LinkClosed
 
 log = structlog.get_logger()
@@ -53,6 +55,7 @@ class FolderSessions:
         self._scopes: dict[FolderID, trio.CancelScope] = {}
         self._changed = trio.Event()
         self._held: dict[FolderID, float] = {}  # folders in which the peer was at fault on this link, until when
+        self._told_apart: set[FolderID] = set()  # folders of which the peer knows that there is no session here
         self.by_folder: dict[FolderID, FolderSession] = {}
 
     def wake(self) -> None:
@@ -68,13 +71,26 @@ class FolderSessions:
         now = trio.current_time()
         for folder in self._folders.values():
             is_held = now < self._held.get(folder.id, 0.0) or self._contact.is_banned_from(folder.id, now)
-            if self._is_shared(folder) and folder.id not in self.by_folder and not is_held:
-                session = FolderSession(folder, self._link, self._peer, self._presence(folder))
+            if not self._is_shared(folder) or folder.id in self.by_folder:
+                continue
+            if is_held:
+                self._tell_apart(folder.id)
+            else:
+                was_apart = folder.id in self._told_apart
+                self._told_apart.discard(folder.id)
+                session = FolderSession(
+                    folder, self._link, self._peer, self._presence(folder), was_apart=was_apart
+                )  # fmt: skip
                 # no await since the link took its place among the links: nobody hears of the one without the other
                 self.by_folder[folder.id] = session
                 scope = self._scopes[folder.id] = trio.CancelScope()
                 session.register()
                 nursery.start_soon(self._run, folder, session, scope)
+
+    def _tell_apart(self, folder: FolderID) -> None:
+        if folder not in self._told_apart:
+            self._told_apart.add(folder)
+            self._link.send_nowait(FolderCondition(folder, Condition.APART))
 
     async def keep(self, nursery: trio.Nursery) -> None:
         """Begin and end sessions as folders and members come and go. Raises LinkClosed when nothing is shared."""
@@ -133,3 +149,4 @@ class FolderSessions:
     def _hold(self, folder: Folder, reason: str) -> None:
         self._contact.has_broken_session(folder.id, reason, trio.current_time())
         self._held[folder.id] = self._contact.folders_until[folder.id]
+        self._tell_apart(folder.id)

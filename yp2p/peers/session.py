@@ -66,9 +66,15 @@ MAX_INBOX = 64
 
 
 class FolderSession:
-    """See above. `run` does the work, `deliver` takes the peer's messages."""
+    """See above. `run` does the work, `deliver` takes the peer's messages.
 
-    def __init__(self, folder: Folder, link: Link, peer: DeviceID, presence: FolderPresence) -> None:
+    Args:
+        was_apart: whether the peer was told on this link that there is no session here.
+    """
+
+    def __init__(
+        self, folder: Folder, link: Link, peer: DeviceID, presence: FolderPresence, *, was_apart: bool = False
+    ) -> None:
         self._folder = folder
         self._link = link
         self.peer = peer
@@ -79,7 +85,7 @@ class FolderSession:
         self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared)
         self._acks = Acks(folder, link, self._channels.agreed)
         self._announcements = Announcements(folder, link, self._acks.caught_up)
-        self._conditions = Conditions(folder, link, self._acks.are_behind)
+        self._conditions = Conditions(folder, link, self._acks.are_behind, was_apart=was_apart)
         self._answers = Answers(folder, link)
         self._fetcher = BlobFetcher(folder, link, peer)
         self._reconciliation = Reconciliation(
@@ -222,7 +228,10 @@ class FolderSession:
             case FolderState():
                 await self._take_state(message)
             case FolderCondition():
+                was_apart = self.condition is Condition.APART
                 self._conditions.take(message)
+                if was_apart and self.condition is not Condition.APART:
+                    await self._say_again()
             case Ack(leaves=leaves):
                 self._acks.take(leaves)
                 self._fetcher.wake(anew=True)
@@ -260,11 +269,7 @@ class FolderSession:
     async def _take_state(self, state: FolderState) -> None:
         before = self._announcements.of_peer
         if before is None:
-            # The peer's session may have begun after ours: what we said before that was not heard.
-            self._channels.restart()
-            self._presence.greet(self.peer)
-            self._relaying.tell()
-            await self._tell_both_changed()
+            await self._say_again()
         is_news = before is None or not state.same_as(before) or state.settled != before.settled
         if is_news:
             self._fetcher.wake(anew=True)
@@ -282,6 +287,13 @@ class FolderSession:
         self._announcements.answered(state.answers)
         if is_news:
             self._folder.state.touch()
+
+    async def _say_again(self) -> None:
+        """The peer's session may have begun after ours: what we said before that was not heard."""
+        self._channels.restart()
+        self._presence.greet(self.peer)
+        self._relaying.tell()
+        await self._tell_both_changed()
 
     def _is_compared(self) -> None:
         """Everything was compared with this peer: the first scan, and what a join waits for, can go on."""

@@ -138,6 +138,9 @@ class Condition(IntEnum):
     PAUSED = 2  # the folder's directory or marker is missing
     AWAITING_CONFIRMATION = 3  # many deletions wait for a person's decision
     CANNOT_STORE = 4  # the disk of the store has no room, or cannot be written
+    APART = (
+        5  # it has no session with the other device for a while, after a fault: it hears of nothing, and says nothing
+    )
 
     @classmethod
     def _missing_(cls, value: object) -> Condition:
