@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
 from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.state import Activity
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.machine import Patience
@@ -35,12 +37,13 @@ _disks: dict[Path, Disk] = {}  # by the root: those that run
 
 
 @asynccontextmanager
-async def _running(base: Path) -> AsyncIterator[Folder]:
-    """A folder with its disk actor at work."""
+async def _running(base: Path, before: Callable[[], object] = lambda: None) -> AsyncIterator[Folder]:
+    """A folder with its disk actor at work; something is done `before`."""
     path = base / "dir"
     path.mkdir(exist_ok=True)
     async with open_folder(base, _FOLDER) as folder, trio.open_nursery() as nursery:
         disk = Disk(folder, Files(), Trash())
+        before()
         await nursery.start(disk.run)
         _disks[folder.path] = disk
         yield folder
@@ -276,3 +279,22 @@ async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) ->
         pause.end()
         await _until(folder, lambda: folder.state.settled)
         assert set(folder.files.at) >= {"d/a.txt"}
+
+
+@pytest.mark.parametrize("name", ["tmp", "trash"])
+async def test_what_stands_where_an_own_directory_has_to_be_makes_way(tmp_path: Path, name: str) -> None:
+    own, elsewhere = tmp_path / "dir/.yp2p", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for make in (lambda path: path.write_text("somebody's\n"), os.mkfifo, lambda path: path.symlink_to(elsewhere)):
+
+        def damage(make: Callable[[Path], object] = make) -> None:
+            shutil.rmtree(own / name)
+            make(own / name)
+
+        async with _running(tmp_path, damage) as folder:
+            (folder.path / "new.txt").write_text("new\n")
+            await _until(folder, lambda: folder.state.settled)
+            told = [notice.path for notice in folder.notices if notice.kind is NoticeKind.SET_ASIDE]
+            assert told[-1].startswith(f".yp2p/{name}.aside-")
+    assert len(list(own.glob(f"{name}.aside-*"))) == 3, "nothing of it is lost"
+    assert list(elsewhere.iterdir()) == [], "and nothing was put elsewhere"

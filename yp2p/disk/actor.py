@@ -196,7 +196,7 @@ class Disk:
 
     async def _run_on(self, root: Root) -> None:
         folder = self._folder
-        root.make_own_directories()
+        housekeeping.make_own_directories(folder, root)
         root.probe()
         self._first_scan = True
         rules = await self._ignore_rules(root)

@@ -14,7 +14,9 @@ from yp2p.files import trash
 from yp2p.files.blobs import name_of
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import day_begins, forget_old_bases
+from yp2p.identity import ID_BYTES, EntryID
 from yp2p.machine import reason
 from yp2p.memory import trim
 from yp2p.store import tables
@@ -23,6 +25,15 @@ EVERY_S = 5.0
 _PRUNE_S = 3600.0
 
 log = structlog.get_logger()
+
+
+def make_own_directories(folder: Folder, root: Root) -> None:
+    """Make what is missing of `.yp2p/`, and tell what stood in its place. Raises OSError."""
+    for moved in root.make_own_directories():
+        wanted = moved.rpartition(".aside-")[0]
+        log.warning("put_aside", name=moved, advice=f"{wanted} has to be a directory")
+        text = f"{wanted} has to be a directory; what stood there was renamed"
+        folder.notices.add(NoticeKind.SET_ASIDE, moved, text, EntryID(bytes(ID_BYTES)))
 
 
 class Housekeeping:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -294,14 +295,20 @@ class Root:
             finally:
                 os.close(descriptor)
 
-    def make_own_directories(self) -> None:
-        """Make what is missing of `.yp2p/`. Raises OSError."""
+    def make_own_directories(self) -> list[str]:
+        """Make what is missing of `.yp2p/`; gives what stood in the way, as it is called now. Raises OSError."""
+        moved = []
         for directory in (OURS, TMP, TRASH):
-            try:
-                with self.parent(directory) as (parent, name):
+            with self.parent(directory) as (parent, name):
+                try:
                     os.mkdir(name, 0o700, dir_fd=parent)
-            except FileExistsError:
-                pass
+                except FileExistsError:
+                    if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                        continue
+                    moved.append(f"{directory}.aside-{time.time_ns()}")
+                    os.rename(name, moved[-1].rpartition("/")[2], src_dir_fd=parent, dst_dir_fd=parent)
+                    os.mkdir(name, 0o700, dir_fd=parent)
+        return moved
 
     def probe(self) -> None:
         """Find out what the file system can do. Raises OSError."""
