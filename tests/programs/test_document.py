@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import Bridge, open_bridge, replica_like
+from bridge import PEER, Bridge, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
@@ -42,9 +42,11 @@ def on_a_mock_clock(test: Callable[[Path], Coroutine[Any, Any, None]]) -> Callab
 class Stock:
     """What a stock client sends and is sent, without a library: those that divide characters cannot be used here."""
 
-    def __init__(self, bridge: Bridge, path: str = "a.txt", *, is_synced: bool = True) -> None:
+    def __init__(
+        self, bridge: Bridge, path: str = "a.txt", *, is_synced: bool = True, client: int | None = None
+    ) -> None:
         self.live: LiveDocument = bridge.document(path)
-        (self.base,) = self.live.replica.clocks()  # of the import
+        (self.base, *_) = self.live.replica.clocks()  # of the import
         self.told: list[str] = []
         self.sent: list[bytes] = []
         record = bridge.folder.files.by_path(path)
@@ -52,7 +54,7 @@ class Stock:
         self.document = ProgramDocument(
             bridge.folder,
             self.live,
-            Program(record.entry),
+            Program(record.entry, client=client),
             LIMIT,
             [],
             is_synced=lambda: is_synced,
@@ -256,3 +258,22 @@ async def test_a_program_that_has_nothing_of_a_document_and_something_of_another
         await bridge.folder.edits.record(old, old.text.edit([Hunk(0, 0, "saved ")]) or b"", None).wait()
         with pytest.raises(OtherFile):
             new.document.cut(saved.state_vector())
+
+
+@on_a_mock_clock
+async def test_whose_client_id_somebody_else_writes_with_is_told_and_loses_nothing_in_silence(tmp_path: Path) -> None:
+    async with open_bridge(tmp_path) as bridge:
+        stock = Stock(bridge, client=STOCK)
+        stock.document.cut(stock.document.state_vector())
+        await stock.write("mine ", (stock.base, 0), (stock.base, HIGH))
+        forger = TextReplica.from_updates(STOCK, [stock.live.replica.state()])
+        forged = forger.edit([Hunk(0, 0, "forged ")])
+        assert forged is not None
+        await stock.live.receive(forged, PEER, None)
+        before = stock.text
+        with pytest.raises(OtherFile, match="another device writes with the client ID of this program"):
+            await stock.write("typed ", (stock.base, 0), (stock.base, HIGH))
+        assert stock.text == before
+        again = Stock(bridge, client=STOCK)
+        with pytest.raises(OtherFile, match="open the file again with an empty document"):
+            again.document.cut(write_varint(1) + write_varint(STOCK) + write_varint(5))

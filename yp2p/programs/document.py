@@ -20,14 +20,14 @@ from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import MAX_HUNKS
-from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, PositionUnknown
+from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, OtherFile, PositionUnknown
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import ID, Displaced, Mended, Moved, mend, shield
-from yp2p.protocol.ysync import Checked, Parsed, Shape, check, read_state_vector
+from yp2p.protocol.ysync import Checked, Parsed, Shape, StateVector, check, read_state_vector
 from yp2p.store.writer import Commit
 
 # Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
@@ -73,6 +73,7 @@ class ProgramDocument:
         self._tell = tell
         self._is_known = program.is_this_file  # whether the program has said what it has
         self._moved = moved
+        self._said = 0  # up to which clock the operations with the program's client ID are its own
         self._shields = 1 << 52 | randbits(51), 0  # client ID, above those of all programs, and clock
 
     # --- what a provider needs ----------------------------------------------------------------------------------
@@ -81,7 +82,10 @@ class ProgramDocument:
         return self._live.state_vector()
 
     def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
-        """Raises OtherFile: the program has the text of another file."""
+        """Raises OtherFile: the program has the text of another file, or another writer of its client ID."""
+        if self._program.client is not None:
+            self._said = max(self._said, read_state_vector(state_vector).get(self._program.client, 0))
+            self._check_own_id(self._live.replica.clocks())
         if not self._program.is_this_file:
             vector, earlier = read_state_vector(state_vector), self._program.earlier
             check_clients(self._folder, self._live.id, vector, is_all=True, earlier=earlier)
@@ -147,7 +151,20 @@ class ProgramDocument:
         except HistoriesDiffer:
             return self._put_right(update, lambda text: False)
 
+    def _check_own_id(self, clocks: StateVector) -> None:
+        """Raise where somebody else wrote with the program's client ID: what it writes would be taken for known."""
+        client = self._program.client
+        if client is not None and clocks.get(client, 0) > self._said:
+            raise OtherFile(
+                f"another device writes with the client ID of this program ({client}), so what was typed here last is "
+                "in this program alone; keep a copy of it, and open the file again with an empty document"
+            )
+
     def _check_clients(self, parsed: Parsed) -> None:
+        client = self._program.client
+        if client in parsed.sections:
+            self._check_own_id(self._live.replica.clocks())
+            self._said = max(self._said, parsed.sections[client][1])
         if self._program.is_this_file:
             return
         if not self._is_known and self._program.earlier:
