@@ -49,7 +49,7 @@ class Bridge:
         """The first scan after a start."""
         paths = {*self.watcher.scan(), *self.folder.files.at}
         paths = {path for path in paths if not is_ignored_entry(self.folder, path)}
-        await self.ingest.inspect(sorted(paths), trust_stamp=True, settled=True)
+        await self.ingest.inspect(sorted(paths), is_scan=True, is_first=True)
         await self._decide()
 
     async def leave_out(self, *patterns: str) -> None:
@@ -69,8 +69,8 @@ class Bridge:
     async def look(self) -> None:
         """Ingest what changed on the disk."""
         await self.take_events()
-        paths, self.dirty = self.dirty | set(self.ingest.due()), set()
-        await self.ingest.inspect(sorted(paths), trust_stamp=False)
+        paths, self.dirty = self.dirty | set(self.ingest.pending.take_due(trio.current_time())), set()
+        await self.ingest.inspect(sorted(paths))
         await self._decide()
 
     async def _decide(self) -> None:

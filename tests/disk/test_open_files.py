@@ -128,7 +128,7 @@ async def test_an_open_file_costs_little(tmp_path: Path, mock_clock: trio.testin
             while bridge.ingest.pending.busy:
                 looks += 1
                 clock().jump(max(0.0, min(bridge.ingest.pending.busy.values()) - trio.current_time()))
-                await bridge.ingest.inspect(bridge.ingest.due(), trust_stamp=False)
+                await bridge.ingest.inspect(bridge.ingest.pending.take_due(trio.current_time()))
             assert looks <= 6
 
 

@@ -276,7 +276,9 @@ ABLATIONS: dict[str, Ablation] = {
     "byte-for-byte": Ablation(
         "4",
         "a newline at the end is lost",
-        _around(f"{_INGEST}.ingest:inspect_all", lambda call, *a, **o: [_stripped(found) for found in call(*a, **o)]),
+        _around(
+            f"{_INGEST}.inspector:inspect_all", lambda call, *a, **o: [_stripped(found) for found in call(*a, **o)]
+        ),
     ),
     "equal-files-are-one": Ablation(
         "5", "the entry of a new file is random", _with(f"{_INGEST}.first_imports:entry_id_for", _random_id)
@@ -304,7 +306,7 @@ ABLATIONS: dict[str, Ablation] = {
     "unreadable-is-not-missing": Ablation(
         "8a",
         "what cannot be looked at is missing",
-        _around(f"{_INGEST}.ingest:inspect_all", lambda call, *a, **o: [_missing(found) for found in call(*a, **o)]),
+        _around(f"{_INGEST}.inspector:inspect_all", lambda call, *a, **o: [_missing(found) for found in call(*a, **o)]),
     ),
     "divergence-is-repaired": Ablation(
         "9", "equal versions are equal texts", _gives("yp2p.peers.reconciliation:has_diverged", False)
@@ -360,7 +362,7 @@ ABLATIONS: dict[str, Ablation] = {
         "2", "the history of a base is thinned", _gives("yp2p.history.retention:Retention._in_use", set())
     ),
     "versions-after-a-power-cut": Ablation(
-        "3", "an old version after a power cut is an edit", _gives(f"{_INGEST}.ingest:version_found", None)
+        "3", "an old version after a power cut is an edit", _gives(f"{_INGEST}.known_files:version_found", None)
     ),
     "compared-again": Ablation(
         "16", "nothing is compared when all is quiet", _with("yp2p.peers.announcements:HEARTBEAT_S", 1e9)

@@ -45,7 +45,7 @@ def _of(kind: type) -> Callable[[Any], bool]:
 
 
 _FOUND = f"{_INGEST}.ingest:meaning_of"
-_HOLDS = f"{_INGEST}.ingest:state_of"
+_HOLDS = f"{_INGEST}.known_files:state_of"
 _NEXT = f"{_RENDER}.render:plan"
 _MADE_OF = f"{_INGEST}.save_base:decide"
 
@@ -100,7 +100,7 @@ PLACES = (
     Place("a save over a file that was moved away", f"{_INGEST}.local_edits:LocalEdits.save_of_former"),
     Place("others' text that a save removed", f"{_INGEST}.local_edits:LocalEdits._tell_removal"),
     Place("somebody read what was rendered", f"{_INGEST}.read_tracker:ReadTracker.was_read"),
-    Place("a version that a file had in the log", f"{_INGEST}.ingest:version_found", lambda r: r is not None),
+    Place("a version that a file had in the log", f"{_INGEST}.known_files:version_found", lambda r: r is not None),
     # Names that come and go.
     Place("a rename", f"{_INGEST}.departures:Departures.rename"),
     Place("a deletion", f"{_INGEST}.departures:Departures.delete_all"),

@@ -84,7 +84,7 @@ class Disk:
         """Paths that somebody saves here, and since when, in seconds since 1970."""
         if self._ingest is None:
             return {}
-        edited, files = self._ingest.saves.recently_edited(), self._folder.files
+        edited, files = self._ingest.edits.recently_edited(), self._folder.files
         return {files[entry].path: since for entry, since in edited.items() if entry in files}
 
     def bases(self) -> list[FileRecord]:
@@ -271,8 +271,8 @@ class Disk:
             await render.run()
         busy = any(
             (
-                self._changed.is_waiting, folder.render_queue, ingest.requeued, ingest.pending, not render.is_idle,
-                folder.render_queue.is_woken,
+                self._changed.is_waiting, folder.render_queue, ingest.pending.requeued, ingest.pending,
+                not render.is_idle, folder.render_queue.is_woken,
             )
         )  # fmt: skip
         folder.state.settled = not busy
@@ -302,7 +302,7 @@ class Disk:
             self._changed.update(await trio.to_thread.run_sync(gone, root, listed, known))
         if not (self._may_touch and folder.state.adopted):
             return
-        due = ingest.due()
+        due = ingest.pending.take_due(trio.current_time())
         if not due and not self._changed:
             return
         paths = self._changed.take(due)
@@ -312,7 +312,7 @@ class Disk:
             self._changed.scan_wanted = True
         ordered = sorted(path for path in paths if not is_ignored_entry(folder, path))
         for start in range(0, len(ordered), _SCAN_BATCH):
-            await ingest.inspect(ordered[start : start + _SCAN_BATCH], trust_stamp=False)
+            await ingest.inspect(ordered[start : start + _SCAN_BATCH])
 
     def _note_first_scan(self, ingest: Ingest) -> None:
         """After a power cut: whether everything that it may have left has been looked at by now."""
@@ -374,7 +374,7 @@ class Disk:
             folder.state.hold(f"{reason} here")
             return
         for start in range(0, len(paths), _SCAN_BATCH):
-            await ingest.inspect(paths[start : start + _SCAN_BATCH], trust_stamp=True, settled=self._first_scan)
+            await ingest.inspect(paths[start : start + _SCAN_BATCH], is_scan=True, is_first=self._first_scan)
         self._poll(watcher, trio.current_time() - began)
         if self._first_scan:
             log.info("folder_scanned", folder=folder.label, files=len(present))
@@ -399,7 +399,7 @@ class Disk:
         if folder.state.confirmation_reason and self._accepts is None:
             await folder.render_queue.wait(self._confirmation.looks_at())
             return
-        has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.requeued))
+        has_work = folder.render_queue or (folder.state.adopted and (self._changed or ingest.pending.requeued))
         if (self._may_touch and has_work) or (folder.state.adopted and self._changed.scan_wanted and self._may_scan()):
             await trio.lowlevel.checkpoint()
             return

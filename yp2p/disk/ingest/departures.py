@@ -9,13 +9,15 @@ counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 import trio
 
 from yp2p.disk.ingest.damage import Damage
+from yp2p.disk.ingest.known_files import KnownFiles
+from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.pending_paths import PendingPaths
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.documents.diff import hunks
@@ -97,12 +99,7 @@ def is_same_file(folder: Folder, root: Root, record: FileRecord, finding: Findin
 
 
 class Departures:
-    """Renames and deletions in one folder.
-
-    Args:
-        requeue: has a path inspected again.
-        known_file: takes what a file holds at its new path.
-    """
+    """Renames and deletions in one folder."""
 
     def __init__(
         self,
@@ -111,16 +108,14 @@ class Departures:
         pending: PendingPaths,
         damage: Damage,
         put_back: PutBack,
-        requeue: Callable[[str], None],
-        known_file: Callable[[FileRecord, Finding], Awaitable[None]],
+        known_files: KnownFiles,
     ) -> None:
         self._folder = folder
         self._root = root
         self._pending = pending
         self._damage = damage
         self._put_back = put_back
-        self._requeue = requeue
-        self._known_file = known_file
+        self._known_files = known_files
 
     def renamed(self) -> dict[str, str]:
         """New path to vanished path, where the new file is the vanished one: equal content first, then the inode."""
@@ -138,7 +133,7 @@ class Departures:
                 del by_inode[finding.stamp.inode]
         return moves
 
-    async def rename(self, moves: Sequence[tuple[str, Finding]]) -> None:
+    async def rename(self, moves: Sequence[tuple[str, Finding]], context: ScanContext) -> None:
         """Files that a person renamed, each from a path: all are forced to the disk, stored and told together."""
         folder = self._folder
         # A power cut must not take back on the disk what everybody is told of.
@@ -153,14 +148,14 @@ class Departures:
         await commit.wait()
         for record, finding in renamed:
             log.debug("file_renamed", path=record.path, to=finding.path)
-            await self._known_file(replace(record, path=finding.path), finding)
+            await self._known_files.take(replace(record, path=finding.path), finding, context)
 
     def _are_renamed(self, renamed: Sequence[tuple[FileRecord, Finding]]) -> Commit:
         folder = self._folder
         # What they hold is not the base yet: without a stamp nobody takes it for that.
         moved = [replace(record, path=finding.path, stamp=NO_STAMP) for record, finding in renamed]
         for record in moved:
-            self._requeue(record.path)
+            self._pending.requeue(record.path)
             folder.files.set(record)
         changes = [Change(record.entry, path=record.path) for record in moved]
         return folder.catalogue.write(changes, [record.save(folder.id) for record in moved])
@@ -187,7 +182,7 @@ class Departures:
         await self.delete_all(records)
         for path in paths:
             self.inspect_parent(path)
-            self._requeue(path)  # a directory may stand there
+            self._pending.requeue(path)  # a directory may stand there
 
     def _seen_to_go(self, records: Iterable[FileRecord]) -> list[FileRecord]:
         """The files whose absence is a deletion, or may be one. The others are fetched again, or nobody's matter."""
@@ -234,4 +229,4 @@ class Departures:
         """Where nothing is left in a directory it needs an entry of its own."""
         parent = path.rpartition("/")[0]
         if parent and parent not in self._folder.files.at and not parent.startswith(OURS):
-            self._requeue(parent)
+            self._pending.requeue(parent)

@@ -22,6 +22,9 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.departures import is_same_file
+from yp2p.disk.ingest.inspector import Inspector
+from yp2p.disk.ingest.known_files import KnownFiles
+from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.pending_paths import SETTLE_S, PendingPaths
 from yp2p.documents.manifest import Change
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp
@@ -45,8 +48,6 @@ class ExchangedNames:
     """Finds out which files of one folder have exchanged their names.
 
     Args:
-        inspect: looks at paths.
-        known_file: takes what a file holds at its new path.
         delete: takes files that were overwritten.
 
     Attributes:
@@ -58,29 +59,28 @@ class ExchangedNames:
         folder: Folder,
         root: Root,
         pending: PendingPaths,
-        inspect: Callable[[Sequence[str]], Awaitable[list[Finding]]],
-        known_file: Callable[[FileRecord, Finding], Awaitable[None]],
+        inspector: Inspector,
+        known_files: KnownFiles,
         delete: Callable[[Sequence[FileRecord]], Awaitable[None]],
     ) -> None:
         self._folder = folder
         self._root = root
         self._pending = pending
-        self._inspect = inspect
-        self._known_file = known_file
+        self._inspector = inspector
+        self._known_files = known_files
         self._delete = delete
         self._seen: dict[str, int] = {}  # paths that are looked at again, with the inodes that were there
         self.awaited: set[int] = set()
 
-    async def take(self, findings: list[Finding], *, at_once: bool) -> list[Finding]:
+    async def take(self, findings: list[Finding], context: ScanContext) -> list[Finding]:
         """Rename the files that have exchanged their names; gives the findings that are left.
 
-        Args:
-            at_once: whether nobody can be in the middle of an exchange (a scan at start).
+        Nobody is in the middle of an exchange when a first scan finds it.
         """
         candidates = await self._candidates(findings)
         if not candidates:
             return findings
-        waiting = set() if at_once else self._wait(candidates)
+        waiting = set() if context.is_first else self._wait(candidates)
         if waiting:
             return [finding for finding in findings if finding.path not in waiting]
         found = {finding.path: finding for finding in findings}
@@ -88,13 +88,13 @@ class ExchangedNames:
             further = [record.path for record, _ in candidates.values() if record.path not in found]
             if not further:
                 break
-            more = await self._inspect(further)
+            more = await self._inspector.inspect(further)
             found |= {finding.path: finding for finding in more}
             candidates |= await self._candidates(more)
         moves = self._to_new_paths(candidates) | candidates
         moves = self._consistent(moves)
         if moves:
-            await self._rename(moves)
+            await self._rename(moves, context)
         moved = {finding.path for _, finding in moves.values()}
         return [finding for finding in findings if finding.path not in moved]
 
@@ -201,7 +201,7 @@ class ExchangedNames:
                 return kept
             moves = kept
 
-    async def _rename(self, moves: _Moves) -> None:
+    async def _rename(self, moves: _Moves, context: ScanContext) -> None:
         folder = self._folder
         # A power cut must not take back on the disk what everybody is told of.
         await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
@@ -230,7 +230,7 @@ class ExchangedNames:
         await folder.catalogue.write(changes, statements).wait()
         log.debug("names_exchanged", count=len(moved))
         for record, finding in moved:
-            await self._known_file(record, finding)
+            await self._known_files.take(record, finding, context)
 
 
 def _left(root: Root, paths: dict[str, Stamp]) -> set[str]:

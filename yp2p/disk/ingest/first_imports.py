@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 import structlog
 import trio
 
+from yp2p.disk.ingest.known_files import KnownFiles
+from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.layout import conflict_path
@@ -51,8 +53,6 @@ class FirstImports:
     """Brings new files of one folder into the manifest.
 
     Args:
-        look: asks for a path to be looked at again.
-        known_file: takes a file that has an entry now.
         moved_away: is told of a file whose path is another one's now.
     """
 
@@ -61,21 +61,19 @@ class FirstImports:
         folder: Folder,
         root: Root,
         pending: PendingPaths,
-        look: Callable[[str], None],
-        known_file: Callable[[FileRecord, Finding], Awaitable[None]],
+        known_files: KnownFiles,
         moved_away: Callable[[FileRecord], None],
         opaque: OpaqueEntries,
     ) -> None:
         self._folder = folder
         self._root = root
         self._pending = pending
-        self._look = look
-        self._known_file = known_file
+        self._known_files = known_files
         self._moved_away = moved_away
         self._opaque = opaque
         self._on_their_way: deque[Commit] = deque()  # batches
 
-    async def take(self, findings: list[Finding]) -> None:
+    async def take(self, findings: list[Finding], context: ScanContext) -> None:
         """Bring new files into the manifest, many at once.
 
         In two passes: first all that awaits, each file by itself; then what is simply new, together and without an
@@ -89,7 +87,7 @@ class FirstImports:
             if self._is_plain(finding):
                 plain.append(finding)
                 continue
-            await self._take_known_path(finding)
+            await self._take_known_path(finding, context)
             self._is_taken(finding)
         # no await from here to `_import`: what is not submitted yet nobody may see
         imports: list[tuple[EntryID, Finding]] = []
@@ -109,7 +107,7 @@ class FirstImports:
     def _is_taken(self, finding: Finding) -> None:
         self._pending.fresh.pop(finding.path, None)
         # It may have moved on while it was imported, before anybody knew that it is ours.
-        self._look(finding.path)
+        self._pending.requeue(finding.path)
 
     def _occupant(self, path: str) -> Entry | None:
         catalogue = self._folder.catalogue
@@ -121,7 +119,7 @@ class FirstImports:
             return False
         return finding.kind is not Kind.TEXT or self._folder.catalogue.dead_entry_at(finding.path) is None
 
-    async def _take_known_path(self, finding: Finding) -> None:
+    async def _take_known_path(self, finding: Finding, context: ScanContext) -> None:
         """A file stands where another device's entry belongs, or where one was deleted."""
         folder = self._folder
         occupant = self._occupant(finding.path)
@@ -138,7 +136,7 @@ class FirstImports:
             folder.render_queue.want(dead.id)
             self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
         elif dead is not None:
-            await self._revive(dead, finding)
+            await self._revive(dead, finding, context)
 
     def _new_entry(self, finding: Finding, chosen: Container[EntryID]) -> EntryID:
         """The ID of a new entry: the same on every device that knows of the same entries and imports the same file.
@@ -257,7 +255,7 @@ class FirstImports:
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
             await trio.to_thread.run_sync(self._root.remove_empty_parents, record.path)
         elif self._root.lstat(record.path) is not None:
-            self._look(record.path)  # it was changed, and that is an edit
+            self._pending.requeue(record.path)  # it was changed, and that is an edit
             return self._is_busy(finding)
         self._pending.missing.pop(record.path, None)
         return True
@@ -304,7 +302,7 @@ class FirstImports:
             return
         folder.render_queue.want(occupant.id)
         if entry in folder.catalogue.entries:
-            self._look(beside)  # another device did the same meanwhile
+            self._pending.requeue(beside)  # another device did the same meanwhile
             return
         self._import([(entry, replace(finding, path=beside, stamp=result.stamp))])
         self._moved_away(replace(folder.files[entry], path=finding.path))
@@ -328,7 +326,7 @@ class FirstImports:
             self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
         return result
 
-    async def _revive(self, entry: Entry, finding: Finding) -> None:
+    async def _revive(self, entry: Entry, finding: Finding, context: ScanContext) -> None:
         """A file is back where one was deleted: the same entry lives again, with the difference as an edit."""
         folder = self._folder
         live = folder.texts.open(entry.document)
@@ -339,4 +337,4 @@ class FirstImports:
         folder.files.set(record)
         commit = folder.catalogue.write([Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)])
         await commit.wait()
-        await self._known_file(record, finding)
+        await self._known_files.take(record, finding, context)

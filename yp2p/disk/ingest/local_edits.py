@@ -16,14 +16,15 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 import trio
 
+from yp2p.disk.ingest.file_status import observable_mode, take_status
+from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.old_versions import nearest_version
-from yp2p.disk.ingest.opaque_entries import observable_mode
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
@@ -60,32 +61,16 @@ _TELL_AGAIN_S = 600.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a save was found: by a scan, or after a power cut, when the disk can have gone back to any version."""
-
-    scanned: bool
-    after_power_cut: bool
-
-
 class LocalEdits:
     """Takes the saves of one folder.
 
     Args:
         bases: finds out what saves were made of.
-        only_status: takes a file whose content is its base, for its mode and stamp.
     """
 
-    def __init__(
-        self,
-        folder: Folder,
-        readers: ReadTracker,
-        bases: SaveBases,
-        only_status: Callable[[FileRecord, Finding], Awaitable[None]],
-    ) -> None:
+    def __init__(self, folder: Folder, readers: ReadTracker, bases: SaveBases) -> None:
         self._folder = folder
         self._readers = readers
-        self._only_status = only_status
         self.bases = bases
         self._edited: dict[EntryID, tuple[float, float]] = {}  # since when (1970), and when last (trio)
 
@@ -98,15 +83,15 @@ class LocalEdits:
     def _is_edited(self, entry: EntryID) -> None:
         self._edited[entry] = self.recently_edited().get(entry, round(time.time())), trio.current_time()
 
-    async def take(self, record: FileRecord, finding: Finding, look: Look) -> Candidate | None:
+    async def take(self, record: FileRecord, finding: Finding, context: ScanContext) -> Candidate | None:
         """A person or program saved a file: merge that, as a change of what it was made of (`save_base.py`).
 
         Returns:
             The older version that it was made of, where it was not made of `record`.
         """
-        if look.after_power_cut:
+        if context.after_power_cut:
             record = nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
-            await self.save(record, record, finding, look)
+            await self.save(record, record, finding, context)
             return None
         made_of = await self.bases.find(record, finding)
         if not made_of.is_edit:
@@ -114,7 +99,7 @@ class LocalEdits:
             return made_of.older
         stands_over = made_of.stands_over
         told = self._stands_over(record, stands_over.base, finding) if stands_over is not None else None
-        await self.save(record, made_of.record, finding, look, told)
+        await self.save(record, made_of.record, finding, context, told)
         if made_of.older is not None:
             self._tell_older(record)
         return made_of.older
@@ -154,7 +139,7 @@ class LocalEdits:
             notices.add(kind, record.path, text, record.entry)
 
     async def save(
-        self, record: FileRecord, base: FileRecord, finding: Finding, look: Look,
+        self, record: FileRecord, base: FileRecord, finding: Finding, context: ScanContext,
         told: tuple[Decision, tuple[Maker, Maker]] | None = None,
     ) -> None:  # fmt: skip
         """A person or program saved what was made of `base`: fork there, apply, merge.
@@ -164,18 +149,18 @@ class LocalEdits:
         """
         live = self._folder.texts.open(record.document)
         with live.being_changed():
-            await self._save(live, record, base, finding, look, told)
+            await self._save(live, record, base, finding, context, told)
 
     async def _save(
-        self, live: LiveDocument, record: FileRecord, base: FileRecord, finding: Finding, look: Look,
+        self, live: LiveDocument, record: FileRecord, base: FileRecord, finding: Finding, context: ScanContext,
         told: tuple[Decision, tuple[Maker, Maker]] | None,
     ) -> None:  # fmt: skip
         folder = self._folder
         fork, found = await self._changes(base, finding)
-        fork, update, is_head, settled = await self._made_on(live, base, fork, found, look)
+        fork, update, is_head, settled = await self._made_on(live, base, fork, found, context)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
         before = live.text.text()
-        if is_head and not look.scanned:
+        if is_head and not context.is_scan:
             news = update = live.text.edit(found)
         else:
             news = live.replica.apply(update) if update is not None else None
@@ -183,7 +168,7 @@ class LocalEdits:
             self._is_unchanged(record, base, finding)
             return
         claims = folder.edits.own_claims.to_publish
-        if look.scanned and len(claims) < _MAX_CLAIMS:
+        if context.is_scan and len(claims) < _MAX_CLAIMS:
             claims.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
         seq = folder.database.last_seq + 1
         updated = FileRecord(
@@ -208,7 +193,7 @@ class LocalEdits:
         )  # fmt: skip
         folder.rendered([record.entry])
         if observable_mode(record, finding.mode) != record.mode:
-            await self._only_status(replace(updated, mode=record.mode), finding)
+            await take_status(folder, replace(updated, mode=record.mode), finding)
         if told is not None:
             for message in folder.notices.tell_meeting(record.path, record.entry, *told):
                 folder.observers.both_changed(message)
@@ -216,7 +201,7 @@ class LocalEdits:
             await self._tell_removal(record, removed, seq, before, after)
 
     async def _made_on(
-        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], look: Look
+        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], context: ScanContext
     ) -> tuple[TextReplica, bytes | None, bool, Settled]:
         """Make a save on its base: the fork with it, its update, whether it is an edit of the document itself, and what
         settles its meeting with what the document has got since. When this returns, the document is as it was looked
@@ -225,11 +210,11 @@ class LocalEdits:
         folder = self._folder
         for attempt in range(_TRIES + 1):
             is_head = folder.texts.base_is_head(base, live)
-            if is_head and not look.scanned:
+            if is_head and not context.is_scan:
                 return live.text, None, True, Settled()
             if attempt or fork is live.text or fork.client_id != folder.clients.fork_of(live.id):
                 fork = folder.texts.fork_at_base(base)
-            if look.scanned:
+            if context.is_scan:
                 # Found by a scan: the same change made on another device while apart becomes the same operations.
                 fork = fork.fork(client_id_from(Writer.SAVED, b"scan", live.id, fork.version(), repr(found).encode()))
             update = fork.edit(found)

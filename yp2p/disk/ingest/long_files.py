@@ -25,7 +25,6 @@ class LongFiles:
 
     Args:
         start_reading: starts `read` for a path, beside everything else.
-        requeue: has a path inspected again.
 
     Attributes:
         found: what was read and is not known yet, by path.
@@ -39,7 +38,6 @@ class LongFiles:
         pending: PendingPaths,
         open_files: OpenFiles,
         start_reading: Callable[[str], None],
-        requeue: Callable[[str], None],
     ) -> None:
         self._folder = folder
         self._root = root
@@ -47,7 +45,6 @@ class LongFiles:
         self._pending = pending
         self._open_files = open_files
         self._start_reading = start_reading
-        self._requeue = requeue
         self._one_at_a_time = trio.CapacityLimiter(1)
         self.found: dict[str, Finding] = {}
 
@@ -79,7 +76,7 @@ class LongFiles:
                 self._open_files.found(finding, record, trio.current_time(), retry_s=max(_RETRY_S, 10 * took_s))
             else:
                 self.found[path] = finding
-                self._requeue(path)
+                self._pending.requeue(path)
         finally:
             self._pending.reading.discard(path)
             self._folder.render_queue.wake()

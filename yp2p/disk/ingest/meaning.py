@@ -23,6 +23,21 @@ from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind
 
 
+@dataclass(frozen=True, slots=True)
+class ScanContext:
+    """How it came that a path was looked at.
+
+    Attributes:
+        is_scan: a scan found it, and nothing was reported of it.
+        is_first: it was the first scan after a start: what changed did so while nobody looked.
+        after_power_cut: the disk can have gone back to any version.
+    """
+
+    is_scan: bool = False
+    is_first: bool = False
+    after_power_cut: bool = False
+
+
 class Meaning(Enum):
     """What a path is now."""
 

@@ -18,17 +18,16 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 import trio
 
+from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
-from yp2p.files.new_files import CREATION_MASK
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
@@ -38,7 +37,7 @@ from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, save_chunks
 from yp2p.identity import EntryID
-from yp2p.protocol.entries import Content, Kind, Mode
+from yp2p.protocol.entries import Content, Kind
 
 log = structlog.get_logger()
 
@@ -61,13 +60,6 @@ def record_of(entry: EntryID, content: Content, finding: Finding) -> FileRecord:
     return FileRecord(
         entry, finding.path, content.document, 0, None, content.hash, content.mode, finding.stamp, content.kind
     )  # fmt: skip
-
-
-def observable_mode(record: FileRecord, mode: Mode) -> Mode:
-    """The mode of a file that was found, by what can be told here: under umask 077 every file looks private."""
-    if CREATION_MASK & 0o077 != 0o077:
-        return mode
-    return (mode & ~Mode.PRIVATE) | (record.mode & Mode.PRIVATE)
 
 
 def is_apart(record: FileRecord, found: Entry, content: bytes) -> bool:
@@ -97,17 +89,12 @@ def _is_former(record: FileRecord, found: Entry, finding: Finding) -> bool:
 
 
 class OpaqueEntries:
-    """Takes the changes of one folder's entries where one side is no text.
+    """Takes the changes of one folder's entries where one side is no text."""
 
-    Args:
-        look: asks for a path to be looked at.
-    """
-
-    def __init__(self, folder: Folder, root: Root, pending: PendingPaths, look: Callable[[str], None]) -> None:
+    def __init__(self, folder: Folder, root: Root, pending: PendingPaths) -> None:
         self._folder = folder
         self._root = root
         self._pending = pending
-        self._look = look
 
     async def changed(self, record: FileRecord, finding: Finding, *, may_be_older: bool) -> None:
         """A file is another one than its record says.
@@ -180,7 +167,7 @@ class OpaqueEntries:
             replaced = digest.content if digest is not None else found.content.hash
             await self._replace(replace(record, content=replaced), found, finding)
         else:
-            self._look(record.path)
+            self._pending.requeue(record.path)
         return is_same
 
     def _place_beside(self, record: FileRecord) -> str:
@@ -213,7 +200,7 @@ class OpaqueEntries:
         folder.render_queue.want(record.entry)
         if beside.startswith(OURS):
             return True
-        self._look(beside)
+        self._pending.requeue(beside)
         name = beside.rpartition("/")[2]
         text = f"it was changed on several devices at a time; the version from here is {name}"
         folder.notices.add(NoticeKind.CONFLICT_COPY, folder.shown_path(record), text, record.entry)

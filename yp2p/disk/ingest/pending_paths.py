@@ -1,4 +1,5 @@
-"""Paths whose meaning is not decided yet: new ones, vanished ones, busy ones, and when each may be decided."""
+"""Paths whose meaning is not decided yet: new ones, vanished ones, busy ones, and when each may be decided or is
+inspected again."""
 
 from __future__ import annotations
 
@@ -32,6 +33,16 @@ class PendingPaths:
     busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
     held: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
     reading: set[str] = field(default_factory=set)  # long files that are being read: one may be what vanished
+    requeued: set[str] = field(default_factory=set)  # paths that are to be inspected again
+
+    def requeue(self, path: str) -> None:
+        """Have a path inspected again."""
+        self.requeued.add(path)
+
+    def take_due(self, now: float) -> list[str]:
+        """Paths that are to be inspected again now."""
+        again, self.requeued = self.requeued, set()
+        return [*again, *(path for path, at in self.busy.items() if at <= now)]
 
     def next_deadline(self) -> float:
         """When something of this may be decided."""

@@ -298,15 +298,15 @@ class ReadTracker:
             return True
         return status is None or Stamp.of(status) != record.stamp
 
-    def stop_counting(self, known: list[tuple[str, Stamp | None, bool]]) -> list[EntryID]:
-        """We are about to read these files ourselves, which is not to be taken for a person's reading."""
-        found = (self._folder.files.at.get(path) for path, _, _ in known)
-        entries = [entry for entry in found if entry is not None and self.is_unread(entry)]
-        for entry in entries:
+    def stop_counting(self, records: Iterable[FileRecord | None]) -> set[EntryID]:
+        """We are about to read these files ourselves, which is not to be taken for a person's reading; gives those that
+        nobody has read."""
+        unread = {record.entry for record in records if record is not None and self.is_unread(record.entry)}
+        for entry in unread:
             self._reading.pop(entry, None)
-        return entries
+        return unread
 
-    def count_again(self, entries: list[EntryID], busy: set[str]) -> None:
+    def count_again(self, entries: Set[EntryID], busy: Set[str]) -> None:
         for entry in entries:
             record = self._folder.files.get(entry)
             is_watched = not self.is_unread(entry) or entry in self._reading or entry in self._not_rendered

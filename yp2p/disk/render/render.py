@@ -78,7 +78,7 @@ class Render:
         self._root = root
         self._ingest = ingest
         self._look = look
-        self.displaced = DisplacedFiles(folder, root, ingest.saves)
+        self.displaced = DisplacedFiles(folder, root, ingest.edits)
         self._retries = Retries(folder, root, look)
         self._moves = Moves(folder, root, ingest.readers, self._retries)
         self._replacements = Replacements(folder)

@@ -28,8 +28,8 @@ from typing import TypeAlias
 
 import trio
 
+from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.ingest.opaque_entries import observable_mode
 from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash
 from yp2p.disk.render.retries import Retries
 from yp2p.documents.manifest import Change
@@ -274,7 +274,7 @@ class StagedWrites:
                 else:
                     self._displaced.add(intent.temporary.name, result.displaced, before)
                 if result.unexpected is not None and result.unexpected.found is Found.TEXT:
-                    await self._ingest.saves.save_against(before, result.unexpected)
+                    await self._ingest.edits.save_against(before, result.unexpected)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
                 self._was_replaced(before)

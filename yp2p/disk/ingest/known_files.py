@@ -1,0 +1,127 @@
+"""Takes what a known file holds now, by what `meaning.state_of` says of it.
+
+An older version in a file is no edit after a power cut, or when a person said so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from yp2p.disk.ingest.damage import Damage
+from yp2p.disk.ingest.file_status import take_status
+from yp2p.disk.ingest.local_edits import LocalEdits
+from yp2p.disk.ingest.meaning import Circumstances, FileState, ScanContext, state_of
+from yp2p.disk.ingest.old_versions import version_found
+from yp2p.disk.ingest.opaque_entries import OpaqueEntries
+from yp2p.disk.ingest.put_back import PutBack
+from yp2p.disk.ingest.read_tracker import ReadTracker
+from yp2p.files.inspect import Finding
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.records import FileRecord
+from yp2p.protocol.entries import Kind
+
+
+class KnownFiles:
+    """The files of one folder that have an entry."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        readers: ReadTracker,
+        edits: LocalEdits,
+        opaque: OpaqueEntries,
+        damage: Damage,
+        put_back: PutBack,
+    ) -> None:
+        self._folder = folder
+        self._readers = readers
+        self._edits = edits
+        self._opaque = opaque
+        self._damage = damage
+        self._put_back = put_back
+
+    async def take(self, record: FileRecord, finding: Finding, context: ScanContext) -> None:
+        """Take what the file of a record holds."""
+        state, old = self._state(record, finding, context)
+        if state is FileState.BASE:
+            await take_status(self._folder, record, finding)
+            return
+        if context.is_first and state in (FileState.OPAQUE, FileState.EDITED):
+            self._put_back.note(record, finding)
+        made_of = None
+        is_undone = record.entry in self._put_back.undone
+        self._put_back.undone.discard(record.entry)
+        match state:
+            case FileState.OPAQUE:
+                is_before = context.after_power_cut and finding.stamp.mtime_ns < record.stamp.mtime_ns
+                await self._opaque.changed(record, finding, may_be_older=is_undone or is_before)
+            case FileState.CURRENT:
+                await self._already_here(record, finding)
+            case FileState.OTHER_VERSION:
+                assert old is not None
+                self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
+            case FileState.DAMAGED:
+                await self._damage.repair(record, finding)
+                if finding.kind is record.kind is Kind.TEXT:
+                    return
+            case FileState.EDITED:
+                former = self._readers.foreign_base(record)
+                if former is not None and await self._edits.save_of_former(record, former, finding):
+                    return
+                made_of = await self._edits.take(record, finding, context)
+        self._readers.was_saved(record.entry, made_of)
+
+    def _state(self, record: FileRecord, finding: Finding, context: ScanContext) -> tuple[FileState, FileRecord | None]:
+        """What a known file holds now, and of which version it is, where it is another one of its document."""
+        is_older = context.after_power_cut or record.entry in self._put_back.undone
+        what = Circumstances(self._is_replaced(record), context.is_first or is_older, context.after_power_cut)
+        old: FileRecord | None = None
+        while True:
+            state = state_of(record, finding, what)
+            if state is FileState.NEED_DOCUMENT:
+                live = self._folder.texts.open(record.document)
+                what = replace(what, is_current=finding.content == live.text.content())
+            elif state is FileState.NEED_VERSION:
+                old = version_found(self._folder, record, finding, may_be_older=is_older)
+                what = replace(what, is_version=old is not None)
+            elif state is FileState.NEED_BASE:
+                base = self._folder.texts.fork_at_base(record).text()
+                what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
+            else:
+                return state, old
+
+    def _is_replaced(self, record: FileRecord) -> bool:
+        """Whether the entry of a text is another kind of thing by now."""
+        found = self._folder.catalogue.entries.get(record.entry)
+        return found is not None and found.kind is not Kind.TEXT
+
+    def _holds_version(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
+        """A file that holds another version than the store says is no edit: the newest version comes back.
+
+        Args:
+            is_older: whether it is older than what the file is known to have held; that is told.
+        """
+        folder = self._folder
+        base = replace(old, stamp=finding.stamp)
+        folder.files.set(base)
+        folder.database.submit([base.save(folder.id)])
+        folder.render_queue.want(old.entry)
+        if not is_older:
+            return
+        text = "the file held an older version; the newest was put back"
+        folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
+
+    async def _already_here(self, record: FileRecord, finding: Finding) -> None:
+        """The file holds what the document says: that version is its base now."""
+        folder = self._folder
+        live = folder.texts.open(record.document)
+        commit = folder.database.pending()
+        updated = FileRecord(
+            record.entry, record.path, record.document, live.last_seq, None, finding.content,
+            record.mode, finding.stamp,
+        )  # fmt: skip
+        folder.files.set(updated)
+        await commit.wait()
+        folder.database.submit([updated.save(folder.id)])
+        folder.rendered([record.entry])
