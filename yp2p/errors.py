@@ -10,6 +10,7 @@
     ├── ConfigError              6  a setting is unknown or has a wrong value
     ├── DamagedError             7  the store or the device key cannot be read
     ├── FolderError              8  a directory cannot be shared or joined
+    │   └── RootGone             8  the root of a folder is away, or lost its marker: it is waited for
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
     ├── WaitTimeout              1  `yp2p wait` ran out of time
     ├── NobodyConnected          1  `yp2p wait` found a folder that is on no other device now
@@ -84,6 +85,10 @@ class FolderError(YpError):
     """A directory cannot be shared or joined."""
 
     exit_code = 8
+
+
+class RootGone(FolderError):
+    """The root of a folder is away, or has lost its marker: it is waited for."""
 
 
 class PairingError(YpError):

@@ -61,17 +61,18 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
     async with _running(tmp_path) as (folder, disk):
         _remove(folder, range(60))
         await _until(folder, lambda: folder.state.confirmation_reason)
-        scan = disk._scan
+        scans = disk._scans
+        scan = scans.run
         refused: list[str] = []
 
         async def scan_and_ask_again(*given: Any) -> None:
-            monkeypatch.setattr(disk, "_scan", scan)
+            monkeypatch.setattr(scans, "run", scan)
             with pytest.raises(FolderError) as error:
                 disk.resume(accept=True)
             refused.append(str(error.value))
             await scan(*given)
 
-        monkeypatch.setattr(disk, "_scan", scan_and_ask_again)
+        monkeypatch.setattr(scans, "run", scan_and_ask_again)
         disk.resume(accept=True)
         await _until(folder, lambda: not folder.state.confirmation_reason)
         assert refused == ["the folder 'test' does not wait for a decision any more: the deletions are carried out"]
@@ -84,11 +85,12 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
 async def test_files_are_put_back_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that moves files beside a batch would move what the batch has just looked at."""
     async with _running(tmp_path) as (folder, disk):
-        step, is_in_batch, may_end = disk._step, trio.Event(), trio.Event()
+        rounds = disk._rounds
+        step, is_in_batch, may_end = rounds._step, trio.Event(), trio.Event()
         order: list[str] = []
 
         async def slow_step(*given: Any) -> bool:
-            monkeypatch.setattr(disk, "_step", step)
+            monkeypatch.setattr(rounds, "_step", step)
             is_in_batch.set()
             await may_end.wait()
             order.append("batch")
@@ -97,7 +99,7 @@ async def test_files_are_put_back_between_two_batches(tmp_path: Path, monkeypatc
         async def put_back() -> None:
             await on_root(folder, lambda root: order.append("files"))
 
-        monkeypatch.setattr(disk, "_step", slow_step)
+        monkeypatch.setattr(rounds, "_step", slow_step)
         folder.render_queue.wake()
         async with trio.open_nursery() as nursery:
             await is_in_batch.wait()

@@ -45,7 +45,7 @@ def test_what_nobody_gives_is_taken_from_the_trash(tmp_path: Path, *, lies_in_tr
             await folder.catalogue.write([Change(record.entry, content=lost)]).wait()
             await bridge.render()
             assert (directory / "b.bin").read_bytes() == bytes(100)
-            housekeeping = Housekeeping(folder, Trash(), lambda: None)
+            housekeeping = Housekeeping(folder, Trash())
             for _ in range(3):
                 await housekeeping.look_in_trash(bridge.root)
                 await bridge.render()

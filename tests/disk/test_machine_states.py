@@ -17,7 +17,7 @@ import trio.testing
 from bridge import open_folder
 
 from yp2p.config import Files, Trash
-from yp2p.disk import actor, housekeeping
+from yp2p.disk import actor, housekeeping, scans
 from yp2p.disk.actor import Disk
 from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
@@ -130,8 +130,8 @@ async def test_a_trash_that_cannot_be_read_stops_nothing(tmp_path: Path, monkeyp
 
 async def test_without_enough_watches_the_folder_is_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "EVERY_S", 0.02)
-    monkeypatch.setattr(actor, "_POLL_S", 0.05)
-    monkeypatch.setattr(actor, "_POLL_SHARE", 1)
+    monkeypatch.setattr(scans, "_POLL_S", 0.05)
+    monkeypatch.setattr(scans, "_POLL_SHARE", 1)
     add_watch = Watcher._add_watch
     (tmp_path / "dir/d").mkdir(parents=True)
 

@@ -16,13 +16,13 @@ import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.config import History
-from yp2p.disk.ingest.old_versions import older_version
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Claim, Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import UsageError, YpError
 from yp2p.folder import packs
 from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.old_versions import older_version
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
 from yp2p.history import packing
 from yp2p.history.ages import DAY_S, HOUR_S

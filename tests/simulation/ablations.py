@@ -234,7 +234,7 @@ ABLATIONS: dict[str, Ablation] = {
         "2", "nobody is known to have read anything", _gives(f"{_INGEST}.read_tracker:ReadTracker.was_read", None)
     ),
     "a-moved-file-is-remembered": Ablation(
-        "2", "a save over what was moved away is a new file", _gives(f"{_INGEST}.former_files:FormerFiles.at", None)
+        "2", "a save over what was moved away is a new file", _gives("yp2p.folder.former_files:FormerFiles.at", None)
     ),
     "three-texts": Ablation("2b", "Yjs alone merges what was apart", _gives("yp2p.folder.meetings:meeting_of", None)),
     "repairs-are-alike": Ablation(
@@ -271,7 +271,7 @@ ABLATIONS: dict[str, Ablation] = {
         "3", "every start is one after a stop in order", _gives("yp2p.store.tables.last_run:read_last", None)
     ),
     "nothing-before-the-first-scan": Ablation(
-        "3", "files are written before they were looked at", _property("yp2p.disk.actor:Disk._may_touch", True)
+        "3", "files are written before they were looked at", _property("yp2p.disk.scans:Phase.writes", True)
     ),
     "byte-for-byte": Ablation(
         "4",
@@ -296,7 +296,7 @@ ABLATIONS: dict[str, Ablation] = {
         "8", "what others delete is gone", _around("yp2p.files.replace:move_away", _removed_for_good)
     ),
     "no-marker-no-folder": Ablation(
-        "8a", "a root without its marker is the folder", _gives("yp2p.disk.actor:Disk._has_marker", True)
+        "8a", "a root without its marker is the folder", _gives("yp2p.disk.root_check:check_marker", None)
     ),
     "sight": Ablation(
         "8a",

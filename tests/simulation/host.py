@@ -19,6 +19,7 @@ from yp2p.config import Config, Files
 from yp2p.config import Device as DeviceSettings
 from yp2p.device.device import Device
 from yp2p.discovery.addresses import Address
+from yp2p.disk.scans import Phase
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity
@@ -85,7 +86,7 @@ class Host:
 
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
-        return folder.state.adopted and not folder.state.pause_reason and self.device.home.disks[folder.id]._may_touch
+        return not folder.state.pause_reason and self.device.home.disks[folder.id].phase is Phase.WORKING
 
     def leaves_out(self, path: str) -> bool:
         """Whether the settings here say that a file is none of the folder's, or the folder itself may say so."""

@@ -1,17 +1,22 @@
-"""What is done now and then: memory that a first sync needed is given back, the trash is pruned, and a blob that nobody
-gives is looked for in it. The register of an entry may go back to a blob that was replaced before others had it."""
+"""What is done now and then: seeing whether the root is there still, and whether it is time for a scan; memory that a
+first sync needed is given back, the trash is pruned, and a blob that nobody gives is looked for in it. The register of
+an entry may go back to a blob that was replaced before others had it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import structlog
 import trio
 
 from yp2p.config import Trash
+from yp2p.disk import root_check
+from yp2p.disk.open_root import OpenRoot
+from yp2p.disk.render.render import Render
+from yp2p.disk.scans import Scans
 from yp2p.files import trash
 from yp2p.files.blobs import name_of
+from yp2p.files.mounts import mounts_below
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -37,16 +42,11 @@ def make_own_directories(folder: Folder, root: Root) -> None:
 
 
 class Housekeeping:
-    """Keeps one folder; its methods are called every `EVERY_S`.
+    """Keeps one folder."""
 
-    Args:
-        drop_caches: gives back what whoever writes files does not need at rest.
-    """
-
-    def __init__(self, folder: Folder, settings: Trash, drop_caches: Callable[[], None]) -> None:
+    def __init__(self, folder: Folder, settings: Trash) -> None:
         self._folder = folder
         self._settings = settings
-        self._drop_caches = drop_caches
         self._was_settled = False
         self._pruned_at = 0.0
         self._is_too_large = False
@@ -54,14 +54,30 @@ class Housekeeping:
         self._wanted: frozenset[bytes] = frozenset()  # the blobs that were wanted the last time
         self._searched: tuple[frozenset[bytes], int] = frozenset(), 0  # for which, and when the trash was filled then
 
-    async def give_back_memory(self) -> None:
+    async def run(self, at: OpenRoot, scans: Scans) -> None:
+        """Do everything each `EVERY_S`. Raises RootGone: the root is another directory now."""
+        mounts = await trio.to_thread.run_sync(mounts_below, at.root.path)
+        while True:
+            await trio.sleep(EVERY_S)
+            await self._give_back_memory(at.render)
+            scans.want_if_late()
+            mounts, before = await trio.to_thread.run_sync(mounts_below, at.root.path), mounts
+            if mounts != before:
+                scans.want()
+            root_check.check_place(self._folder, at.root)
+            self._folder.texts.digests.save()
+            at.ingest.readers.forget_old()
+            await self.look_in_trash(at.root)
+            await self._prune(at.root)
+
+    async def _give_back_memory(self, render: Render) -> None:
         """Close the documents that nobody uses, and drop what is not needed once the folder has come to rest."""
         folder = self._folder
         has_dropped = folder.close_idle_documents()
         if folder.state.settled and not self._was_settled:
             await folder.files.intern(folder.catalogue.entries, folder.texts.digests)
             folder.render_queue.trim()
-            self._drop_caches()
+            render.drop_caches()
             has_dropped = True
         self._was_settled = folder.state.settled
         if self._was_settled and has_dropped:
@@ -85,7 +101,7 @@ class Housekeeping:
             folder.render_queue.want_all(blobs.who_wants(found))
             log.info("taken_from_trash", folder=folder.label, count=len(found))
 
-    async def prune(self, root: Root) -> None:
+    async def _prune(self, root: Root) -> None:
         """Once an hour, and when something came into it: what is too old or too much in the trash goes for good."""
         now = time.time()
         filled_at = _filled_at(root)

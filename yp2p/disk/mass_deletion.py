@@ -19,6 +19,7 @@ from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.render.replacements import replaced_by_others
 from yp2p.documents.manifest import Change
+from yp2p.errors import FolderError
 from yp2p.files.inspect import Stamp
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -33,12 +34,28 @@ log = structlog.get_logger()
 
 
 class Confirmation:
-    """Whether a folder still has to wait for a person."""
+    """Whether a folder still has to wait for a person.
+
+    Attributes:
+        accepts: what a person said of the deletions that wait: whether to accept them; None: nothing yet.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self.accepts: bool | None = None
         self._next_look_at = 0.0  # trio's clock
         self._is_woken = False
+
+    def answer(self, *, accept: bool) -> None:
+        """A person says how to go on.
+
+        Raises FolderError while an answer is being carried out: another one would be that to the next question.
+        """
+        if self.accepts is not None:
+            answer = "the deletions are carried out" if self.accepts else "what was deleted is brought back"
+            raise FolderError(f"the folder {self._folder.label!r} does not wait for a decision any more: {answer}")
+        self.accepts = accept
+        self._folder.render_queue.wake()
 
     def looks_at(self) -> float:
         """When to look again at what has changed meanwhile; infinite where nothing has."""

@@ -11,13 +11,13 @@ from yp2p.disk.ingest.damage import Damage
 from yp2p.disk.ingest.file_status import take_status
 from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.disk.ingest.meaning import Circumstances, FileState, ScanContext, state_of
-from yp2p.disk.ingest.old_versions import version_found
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.old_versions import version_found
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind
 

@@ -24,7 +24,6 @@ import trio
 
 from yp2p.disk.ingest.file_status import observable_mode, take_status
 from yp2p.disk.ingest.meaning import ScanContext
-from yp2p.disk.ingest.old_versions import nearest_version
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
@@ -38,6 +37,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Settled
 from yp2p.folder.notices import NoticeKind, Undo
+from yp2p.folder.old_versions import nearest_version
 from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.clients import Writer, client_id_from

@@ -58,6 +58,12 @@ class Opened:
         """Take everything that was read up to now; gives the entries."""
         return self.take(self._watcher.take_all()) if self._watcher is not None else set()
 
+    async def follow(self) -> None:
+        """Take what is read as it is told."""
+        while self._watcher is not None:
+            await self._watcher.wait()
+            await self.take_pending()
+
     async def take_pending(self) -> None:
         """The same, in slices: it may be much."""
         reads = Reads()

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import trio
 
-from yp2p.disk.ingest.old_versions import older_version
 from yp2p.files.inspect import Finding, Stamp
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import limit_of
+from yp2p.folder.old_versions import older_version
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind

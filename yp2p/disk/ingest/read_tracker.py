@@ -24,7 +24,6 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.former_files import FORMER_S, FormerFiles
 from yp2p.disk.ingest.opened import Opened
 from yp2p.documents.save_evidence import OPEN_S
 from yp2p.files.editor_locks import is_standing, lock_of
@@ -34,6 +33,7 @@ from yp2p.files.recent_writes import RecentWrites
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder
+from yp2p.folder.former_files import FORMER_S, FormerFiles
 from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol.entries import Kind

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from yp2p.disk.ingest.old_versions import older_version
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.documents.save_evidence import Circumstances, MadeOf, NoEdit, Older, Stands, decide, may_be_open
 from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
+from yp2p.folder.old_versions import older_version
 from yp2p.folder.records import Candidate, FileRecord
 
 # After this it shows whether cp, tar or rsync write other files at the same time, which makes the save one of a wave.

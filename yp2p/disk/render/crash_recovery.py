@@ -14,7 +14,6 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.ingest.old_versions import older_version
 from yp2p.disk.ingest.opaque_entries import content_of, record_of
 from yp2p.disk.render.displaced_files import keep_in_trash
 from yp2p.documents.manifest import Entry
@@ -27,6 +26,7 @@ from yp2p.files.replace import Purpose, Temporary
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.old_versions import older_version
 from yp2p.folder.records import Candidate, FileRecord, Intent, load_intents, load_unread
 from yp2p.identity import ID_BYTES, DocumentID, EntryID
 from yp2p.protocol.blobs import chunk_count

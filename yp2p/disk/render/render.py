@@ -14,7 +14,7 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -79,12 +79,12 @@ class Render:
         self._ingest = ingest
         self._look = look
         self.displaced = DisplacedFiles(folder, root, ingest.edits)
-        self._retries = Retries(folder, root, look)
-        self._moves = Moves(folder, root, ingest.readers, self._retries)
+        self.retries = Retries(folder, root, look)
+        self._moves = Moves(folder, root, ingest.readers, self.retries)
         self._replacements = Replacements(folder)
-        self._directories = DirectoryMoves(folder, root, ingest.readers, self._retries)
+        self._directories = DirectoryMoves(folder, root, ingest.readers, self.retries)
         self._staged = StagedWrites(
-            folder, root, ingest, self.displaced, self._retries, expecting, self._replacements.done
+            folder, root, ingest, self.displaced, self.retries, expecting, self._replacements.done
         )  # fmt: skip
         self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
         self._putting_s = 0.0  # and to put the last ones in place, each
@@ -96,21 +96,17 @@ class Render:
         self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._staged.last}
 
     def next_deadline(self) -> float:
-        return min(self._retries.next_deadline(), self.displaced.next_deadline(), self._replacements.next_deadline())
-
-    def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
-        """Something happened at these paths, and to these directories."""
-        self._retries.happened_at(paths, directories)
+        return min(self.retries.next_deadline(), self.displaced.next_deadline(), self._replacements.next_deadline())
 
     @property
     def is_idle(self) -> bool:
-        return not self._retries
+        return not self.retries
 
     async def run(self) -> None:
         """Carry out one batch of what is to be rendered."""
         folder = self._folder
         now = trio.current_time()
-        self._retries.take_due(now)
+        self.retries.take_due(now)
         if folder.catalogue.layout().conflicts:
             await join_equal_entries(folder)
         self._wait_for_flood(now)
@@ -142,7 +138,7 @@ class Render:
             began = time.perf_counter()
             await self._staged.all(puts)
             self._putting_s = (time.perf_counter() - began) / len(puts)
-        self._retries.were_tried(tried)
+        self.retries.were_tried(tried)
         await self.displaced.inspect()
         self._replacements.tell()
         self._remove_obsolete()
@@ -175,13 +171,13 @@ class Render:
     def _wait_for_flood(self, now: float) -> None:
         """Deletions come in pieces: many are looked at together, when no more of them come."""
         doomed = self._doomed()
-        waiting = {entry: since for entry, since in self._flood.items() if entry in self._retries}
+        waiting = {entry: since for entry, since in self._flood.items() if entry in self.retries}
         self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
         since = self._flood.values()
         if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
             self._folder.render_queue.put_off(doomed.keys())
             for entry in self._flood:
-                self._retries.at(entry, max(since) + GRACE_S)
+                self.retries.at(entry, max(since) + GRACE_S)
 
     def _too_many_deletions(self, now: float) -> str:
         """Why the deletions and replacements that are to be rendered wait for a person's word; empty otherwise."""
@@ -246,11 +242,11 @@ class Render:
         """Carry out the last step of a plan."""
         found, record = facts.entry, facts.record
         if found is None or step is Step.NOTHING:
-            self._retries.is_over(entry)
+            self.retries.is_over(entry)
             return None
         match step:
             case Step.WAIT:
-                self._retries.at(entry, self._due_at(entry, found))
+                self.retries.at(entry, self._due_at(entry, found))
             case Step.MAKE_DIRECTORY:
                 await self._make_directory(found, facts.path, record)
             case Step.WRITE_OPAQUE:
@@ -286,7 +282,7 @@ class Render:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
         opaque = self._ingest.opaque
         if not await (opaque.come_back(record, found) if is_later else opaque.keep_conflict_copy(record)):
-            self._retries.soon(found.id)
+            self.retries.soon(found.id)
 
     def _staged_text(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
         if record is None and self._staged.is_taken(found.id, path):
@@ -348,13 +344,13 @@ class Render:
         if record is not None:
             await self._moves.tidy(f"{record.path}/")
         if self._folder.files.by_path(path) is not None:
-            self._retries.soon(found.id)  # a file that has to go elsewhere first
+            self.retries.soon(found.id)  # a file that has to go elsewhere first
             return
         try:
             await trio.to_thread.run_sync(self._root.make_directory, path)
         except OSError as error:
-            self._retries.wait(found.id, error.strerror or str(error))
-            self._retries.look_above(path)
+            self.retries.wait(found.id, error.strerror or str(error))
+            self.retries.look_above(path)
             return
         made = FileRecord(
             found.id, path, found.document, 0, None, found.content.hash, found.mode, NO_STAMP, Kind.DIRECTORY
@@ -363,7 +359,7 @@ class Render:
 
     async def _base_is(self, record: FileRecord) -> None:
         folder = self._folder
-        self._retries.is_over(record.entry)
+        self.retries.is_over(record.entry)
         folder.files.set(record)
         await folder.database.pending().wait()
         folder.database.submit([record.save(folder.id)])
@@ -371,13 +367,13 @@ class Render:
 
     async def _mode(self, record: FileRecord, mode: Mode) -> None:
         if record.mode == mode:
-            self._retries.is_over(record.entry)
+            self.retries.is_over(record.entry)
             return
         try:
             purpose = Purpose.of(record.entry, record.base_seq, record.content)
             stamp = await trio.to_thread.run_sync(disk.set_mode, self._root, purpose, record.path, mode, record.kind)
         except OSError as error:
-            self._retries.wait(record.entry, error.strerror or str(error))
+            self.retries.wait(record.entry, error.strerror or str(error))
             return
         known = record.stamp
         if stamp is None or (stamp.size, stamp.mtime_ns) != (known.size, known.mtime_ns):

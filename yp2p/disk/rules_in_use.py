@@ -1,0 +1,59 @@
+"""The rules on what is ignored, as they are in use: the settings', the folder's, and what people here agreed to.
+
+What others ignore is ignored from the start, before the file that says so is put in place. A change of the file takes
+effect, and removes nothing.
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from yp2p.config import Files
+from yp2p.disk.ingest.agreed_rules import AgreedRules
+from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_text
+from yp2p.disk.ingest.meaning import ScanContext
+from yp2p.disk.open_root import OpenRoot
+from yp2p.errors import FolderError
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
+from yp2p.files.ignore_file import read_rules
+from yp2p.files.root import Root
+from yp2p.folder.folder import Folder
+
+log = structlog.get_logger()
+
+
+class RulesInUse:
+    """The rules of one folder."""
+
+    def __init__(self, folder: Folder, settings: Files) -> None:
+        self._folder = folder
+        self._settings = settings
+        self.agreed = AgreedRules(folder)
+
+    async def read(self, root: Root, context: ScanContext) -> IgnoreRules:
+        """What is ignored by now. Raises FolderError: the rules cannot be read."""
+        is_to_come = context.is_first or IGNORE_FILE not in self._folder.files.at
+        to_come = rules_text(self._folder) if is_to_come else ""
+        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come, self.agreed.text)
+        self._tell(f"{IGNORE_FILE}: {problem}" if problem else "", problem)
+        return rules
+
+    async def apply(self, at: OpenRoot, context: ScanContext) -> None:
+        """The file may have changed: what it says is so from now on."""
+        is_damaged = context.is_first and context.after_power_cut
+        await self.agreed.look(at.root, self._settings.max_text_bytes, is_damaged=is_damaged)
+        try:
+            at.watcher.ignore = await self.read(at.root, context)
+        except FolderError as error:  # what was ignored so far still is
+            self._tell(str(error), str(error))
+            return
+        await apply_rules(self._folder, at.watcher.ignore)
+        missing = at.ingest.pending.missing
+        for path in [path for path in missing if is_ignored_entry(self._folder, path)]:
+            del missing[path]
+
+    def _tell(self, problem: str, reason: str) -> None:
+        if reason:
+            log.warning("ignore_file_refused", folder=self._folder.label, reason=reason)
+        self._folder.files.ignore_problem = problem

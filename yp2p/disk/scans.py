@@ -1,0 +1,167 @@
+"""When everything is looked at, and what waits for that.
+
+After a start what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have; and longer
+for the folder's rules on what is ignored. Before that first scan is through nothing is written: what it has not looked
+at may be older than the store, and is not to be taken for an edit. Later there is a scan when the kernel lost reports,
+when the rules or the mounts changed, now and then anyway, and all the time where the kernel allows too few watches.
+Times are trio's.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+
+import structlog
+import trio
+
+from yp2p.disk.ingest.ignored import is_ignored_entry, rules_document_is_missing
+from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.meaning import ScanContext
+from yp2p.disk.open_root import OpenRoot
+from yp2p.disk.rules_in_use import RulesInUse
+from yp2p.files.changed_paths import ChangedPaths
+from yp2p.files.root import OURS
+from yp2p.files.watch import Watcher
+from yp2p.folder.folder import Folder
+
+BATCH = 1000
+# Without enough watches the folder is scanned this often, or so many times as long as a scan takes.
+_POLL_S, _POLL_SHARE = 10.0, 10
+_ASK_PEERS_S = 2.0
+# How long a first scan waits for the folder's rules on what is ignored.
+_RULES_LIMIT_S = 10.0
+
+log = structlog.get_logger()
+
+
+class Phase(Enum):
+    """What may be done with a root that is open."""
+
+    JOINING = auto()  # files are written; what lies here is compared with the first device before it is taken
+    UNSCANNED = auto()  # nothing, until everything was looked at
+    WORKING = auto()
+
+    @property
+    def writes(self) -> bool:
+        """Whether files may be written."""
+        return self is not Phase.UNSCANNED
+
+
+class Scans:
+    """The scans of one folder.
+
+    Attributes:
+        after_power_cut: whether a power cut may have left what was not looked at yet.
+        scanned: set once all of that has been looked at.
+    """
+
+    def __init__(
+        self, folder: Folder, changed: ChangedPaths, rules: RulesInUse, *, interval_s: float, after_power_cut: bool
+    ) -> None:
+        self._folder = folder
+        self._changed = changed
+        self._rules = rules
+        self._interval_s = interval_s
+        self.after_power_cut = after_power_cut
+        self.scanned = trio.Event()
+        if not after_power_cut:
+            self.scanned.set()
+        self._is_first = True
+        self._first_at = 0.0  # when the first scan waits for no peer any more
+        # When to scan without having been told of anything: in any case, and where the kernel does not tell of all.
+        self._slow_at = self._poll_at = math.inf
+
+    @property
+    def phase(self) -> Phase:
+        """What may be done by now."""
+        if not self._folder.state.adopted:
+            return Phase.JOINING
+        return Phase.UNSCANNED if self._is_first else Phase.WORKING
+
+    @property
+    def context(self) -> ScanContext:
+        """How it comes that a scan looks at something now."""
+        return ScanContext(is_scan=True, is_first=self._is_first, after_power_cut=self.after_power_cut)
+
+    def begin(self) -> None:
+        """The root is open: what happened before is not known."""
+        now = trio.current_time()
+        self._changed.scan_wanted = self._is_first = True
+        self._first_at, self._slow_at = now + _ASK_PEERS_S, now + self._interval_s
+
+    def want_if_late(self) -> None:
+        """Have everything looked at when it is time to, without anything having been told."""
+        now = trio.current_time()
+        if now >= min(self._slow_at, self._poll_at):
+            self._slow_at, self._poll_at = now + self._interval_s, math.inf  # the scan says when to poll again
+            self.want()
+
+    def want(self) -> None:
+        """Have everything looked at."""
+        self._changed.scan_wanted = True
+        self._folder.render_queue.wake()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether everything is to be looked at now."""
+        return self._changed.scan_wanted and self._folder.state.adopted and self._may_begin()
+
+    def _may_begin(self) -> bool:
+        if not self._is_first or len(self._folder.membership.members) < 2:
+            return True
+        if rules_document_is_missing(self._folder) and trio.current_time() < self._first_at + _RULES_LIMIT_S:
+            return False
+        return self._folder.observers.is_compared() or trio.current_time() >= self._first_at
+
+    def next_deadline(self) -> float:
+        """When a scan that waits may begin, whatever it waits for."""
+        if not (self._changed.scan_wanted and self._folder.state.adopted):
+            return math.inf
+        return self._first_at if trio.current_time() < self._first_at else self._first_at + _RULES_LIMIT_S
+
+    async def run(self, at: OpenRoot) -> None:
+        """Look at everything that is there and everything that is known."""
+        folder, context = self._folder, self.context
+        folder.state.settled = False
+        self._changed.scan_wanted = False
+        if context.is_first:
+            await self._rules.apply(at, context)  # those that came meanwhile
+        began = trio.current_time()
+        present = await trio.to_thread.run_sync(at.watcher.scan)
+        there = set(present)
+        skipped = folder.files.waiting.skipped
+        for path in set(skipped) - there:
+            del skipped[path]
+        skipped.update(at.watcher.passed_over)
+        known = (p for p in folder.files.at if not p.startswith(f"{OURS}/") and not is_ignored_entry(folder, p))
+        paths = [*present, *(p for p in known if p not in there)]
+        reason = await at.ingest.preview(paths)
+        if reason:
+            folder.state.hold(f"{reason} here")
+            return
+        for start in range(0, len(paths), BATCH):
+            await at.ingest.inspect(paths[start : start + BATCH], is_scan=True, is_first=context.is_first)
+        self.poll(at.watcher, trio.current_time() - began)
+        if context.is_first:
+            log.info("folder_scanned", folder=folder.label, files=len(present))
+        self._is_first = False
+        folder.state.is_scanned = True
+
+    def poll(self, watcher: Watcher, scan_s: float) -> None:
+        """Where the kernel does not tell of everything, scan again before long; a scan took `scan_s`."""
+        pause_s = max(_POLL_S, _POLL_SHARE * scan_s)
+        self._poll_at = trio.current_time() + pause_s if watcher.exhausted else math.inf
+        limitation = f"{watcher.advice}; until then the folder is scanned" if watcher.exhausted else ""
+        if self._folder.state.limitation != limitation:
+            self._folder.state.limitation = limitation
+            self._folder.state.touch()
+            if limitation:
+                log.warning("watches_exhausted", folder=self._folder.label, advice=limitation, every_s=round(pause_s))
+
+    def note_first(self, ingest: Ingest) -> None:
+        """After a power cut: whether everything that it may have left has been looked at by now."""
+        if self.after_power_cut and not (self._is_first or ingest.pending.missing or ingest.pending.reading):
+            self.after_power_cut = False
+            self.scanned.set()
+            ingest.damage.end()
