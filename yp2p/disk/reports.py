@@ -45,7 +45,8 @@ class Reports:
         known = itertools.chain(self._folder.files.at, ingest.pending.fresh)
         self._changed.note(batch, known, trio.current_time())
         ingest.readers.take(batch)
-        render.displaced.written(batch.kept)
+        if batch.kept:
+            render.displaced.written(batch.kept)
         render.retries.happened_at(batch.finished | batch.removed_directories, batch.changed_directories)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")

@@ -57,7 +57,7 @@ class Rounds:
             return False
         if folder.state.confirmation_reason and not await self._is_answered(at):
             return True
-        if self._scans.is_due:
+        if self._changed.scan_wanted and self._scans.may_begin():
             await self._scans.run(at)
         await self._look_at_changed(at)
         if ingest.pending:
@@ -131,7 +131,8 @@ class Rounds:
             await folder.render_queue.wait(self.confirmation.looks_at())
             return
         is_changed = phase is Phase.WORKING and (self._changed or pending.requeued)
-        if is_changed or (phase.writes and folder.render_queue) or self._scans.is_due:
+        may_scan = self._changed.scan_wanted and self._scans.may_begin()
+        if is_changed or may_scan or (phase.writes and folder.render_queue):
             await trio.lowlevel.checkpoint()
             return
         render_at = at.render.next_deadline() if phase.writes else math.inf

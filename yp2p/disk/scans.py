@@ -102,12 +102,10 @@ class Scans:
         self._changed.scan_wanted = True
         self._folder.render_queue.wake()
 
-    @property
-    def is_due(self) -> bool:
-        """Whether everything is to be looked at now."""
-        return self._changed.scan_wanted and self._folder.state.adopted and self._may_begin()
-
-    def _may_begin(self) -> bool:
+    def may_begin(self) -> bool:
+        """Whether a scan that is wanted may begin now."""
+        if not self._folder.state.adopted:
+            return False
         if not self._is_first or len(self._folder.membership.members) < 2:
             return True
         if rules_document_is_missing(self._folder) and trio.current_time() < self._first_at + _RULES_LIMIT_S:

@@ -288,7 +288,8 @@ class Watcher:
             for locked in locked_names(name):
                 beside = _joined(directory, locked)
                 batch.released.append((beside, name, beside in batch.written or beside in batch.finished))
-        if self.ignore.ignores(path, directory=is_directory):
+        is_told = not is_directory and (path in batch.modified or path in batch.finished)
+        if not is_told and self.ignore.ignores(path, directory=is_directory):
             return
         (batch.in_git.add if self._git.covers(path) else batch.in_git.discard)(path)
         if mask & (flags.MODIFY | flags.CLOSE_WRITE):

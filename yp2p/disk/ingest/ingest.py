@@ -133,7 +133,12 @@ class Ingest:
         records = {path: self._folder.files.by_path(path) for path in paths}
         unread = self.readers.stop_counting(records.values())
         findings = await self._inspector.inspect_known(records, unread, context)
-        self.readers.found(findings)
+        changed = [
+            finding
+            for finding in findings
+            if (record := records[finding.path]) is not None and finding.content != record.content
+        ]
+        self.readers.were_saved(changed)
         try:
             left = findings if context.after_power_cut else await self._exchanged.take(findings, context)
             for finding in left:
@@ -169,7 +174,7 @@ class Ingest:
         self._is_found(finding, meaning)
         if record is not None and meaning in _THERE:
             record = folder.files.is_seen(record)
-            self.put_back.is_there(record.entry)
+            self.put_back.missing_at_start.discard(record.entry)
         elif record is not None and finding.is_out_of_sight:
             folder.files.lose_sight([record.entry], Sight.LOST)
         if record is not None and context.after_power_cut and await self.damage.repairs(record, finding):
@@ -191,7 +196,7 @@ class Ingest:
                 if record is not None:
                     self.pending.missing.setdefault(path, trio.current_time())
                     if context.is_first:
-                        self.put_back.is_missing_at_start(record.entry)
+                        self.put_back.missing_at_start.add(record.entry)
                 if meaning is Meaning.MISSING:
                     self._departures.inspect_parent(path)
             case Meaning.NEW | Meaning.DISPLACING:
@@ -212,10 +217,10 @@ class Ingest:
             pending.missing.pop(path, None)
         pending.busy.pop(path, None)
         self._folder.files.waiting.skipped.pop(path, None)
-        if finding.kind is None:
-            pending.fresh.pop(path, None)
+        if path in pending.fresh and finding.kind is None:
+            del pending.fresh[path]
         if meaning is not Meaning.LONG:
-            self.long_files.forget(path)
+            self.long_files.found.pop(path, None)
 
     def _is_new(self, finding: Finding, *, settled: bool) -> None:
         old = self.pending.fresh.get(finding.path)

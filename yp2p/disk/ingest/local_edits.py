@@ -156,12 +156,13 @@ class LocalEdits:
         told: tuple[Decision, tuple[Maker, Maker]] | None,
     ) -> None:  # fmt: skip
         folder = self._folder
-        fork, found = await self._changes(base, finding)
+        fork, found = await self._changes(live, base, finding)
         fork, update, is_head, settled = await self._made_on(live, base, fork, found, context)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
-        before = live.text.text()
+        has_recent = bool(live.recent)  # what others wrote: what the save removes of it is told
+        before = live.text.text() if has_recent else ""
         if is_head and not context.is_scan:
-            news = update = live.text.edit(found)
+            news = update = fork.edit(found)
         else:
             news = live.replica.apply(update) if update is not None else None
         if news is None or update is None:
@@ -176,7 +177,7 @@ class LocalEdits:
             record.mode, finding.stamp, is_own=True,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        after = live.text.text() if settled.repair is None else ""
+        after = live.text.text() if has_recent and settled.repair is None else ""
         with folder.edits.as_one(live):
             commit = folder.edits.record(live, news, None, extra=extra, undo_gap_s=0.0)
             assert live.last_seq == seq, "the base ends at the row that holds the save"
@@ -185,7 +186,7 @@ class LocalEdits:
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
-        removed = live.recent.overlap(deleted_ranges(update)) if live.recent else 0
+        removed = live.recent.overlap(deleted_ranges(update)) if has_recent else 0
         await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
@@ -236,9 +237,10 @@ class LocalEdits:
         text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
         self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
 
-    async def _changes(self, base: FileRecord, finding: Finding) -> tuple[TextReplica, list[Hunk]]:
+    async def _changes(
+        self, live: LiveDocument, base: FileRecord, finding: Finding
+    ) -> tuple[TextReplica, list[Hunk]]:  # fmt: skip
         """A fork at `base`, or the document itself where it has not moved on; and what the save changed there."""
-        live = self._folder.texts.open(base.document)
         is_head = self._folder.texts.base_is_head(base, live)
         fork = live.text if is_head else self._folder.texts.fork_at_base(base)
         old = fork.text()

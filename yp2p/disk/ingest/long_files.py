@@ -54,10 +54,6 @@ class LongFiles:
             self._pending.reading.add(path)
             self._start_reading(path)
 
-    def forget(self, path: str) -> None:
-        """The file is another one by now, or gone."""
-        self.found.pop(path, None)
-
     async def read(self, path: str) -> None:
         """Read one file."""
         try:

@@ -54,9 +54,13 @@ class Opened:
         self._at.update(dict.fromkeys(entries, now))
         return entries
 
-    def take_now(self) -> set[EntryID]:
-        """Take everything that was read up to now; gives the entries."""
-        return self.take(self._watcher.take_all()) if self._watcher is not None else set()
+    def take_now(self, *, but: Set[str] = frozenset()) -> set[EntryID]:
+        """Take everything that was read up to now, but for these paths; gives the entries."""
+        if self._watcher is None:
+            return set()
+        reads = self._watcher.take_all()
+        reads.paths -= but
+        return self.take(reads)
 
     async def follow(self) -> None:
         """Take what is read as it is told."""
@@ -77,10 +81,7 @@ class Opened:
         """Reads of these files inside this block are our own; it has to be too short for anybody else to read them."""
         self.take_now()
         yield
-        if self._watcher is not None:
-            reads = self._watcher.take_all()
-            reads.paths -= paths
-            self.take(reads)
+        self.take_now(but=paths)
 
     def may_be(self, paths: Iterable[str]) -> None:
         """Nobody watched these files being read, until now."""

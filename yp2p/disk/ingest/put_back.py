@@ -46,6 +46,7 @@ class PutBack:
     Attributes:
         given_up: entries of whose files a person said last that they were not meant to be put back.
         undone: those of them that were not looked at since.
+        missing_at_start: files that the first scan did not find, and that were not found since.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -54,7 +55,7 @@ class PutBack:
         # When a former version was made, by entry and content; None: it is none.
         self._made_at: dict[tuple[EntryID, bytes], float | None] = {}
         self._approved: set[EntryID] = set()
-        self._missing_at_start: set[EntryID] = set()
+        self.missing_at_start: set[EntryID] = set()
         self._asked: dict[EntryID, _Changed] = {}  # what a person has to decide on
         self.given_up: set[EntryID] = set()
         self.undone: set[EntryID] = set()
@@ -75,14 +76,6 @@ class PutBack:
             is_current = not found.content.replaces(finding.content)
         if not is_current:
             self._changed[record.entry] = _Changed(record, finding.kind, finding.content, finding.stamp)
-
-    def is_missing_at_start(self, entry: EntryID) -> None:
-        """The first scan did not find a file."""
-        self._missing_at_start.add(entry)
-
-    def is_there(self, entry: EntryID) -> None:
-        """A file was found: should it go from now on, that is seen."""
-        self._missing_at_start.discard(entry)
 
     async def reason(self) -> str:
         """Why what was noted has to wait for a person's word; empty when it may be taken."""
@@ -136,8 +129,8 @@ class PutBack:
 
     async def too_young(self, records: Iterable[FileRecord]) -> set[EntryID]:
         """Which files are missing since before the start, and came later than what others were put back to."""
-        missing = [record for record in records if record.entry in self._missing_at_start]
-        self._missing_at_start.difference_update(record.entry for record in missing)  # from now on it would be seen
+        missing = [record for record in records if record.entry in self.missing_at_start]
+        self.missing_at_start.difference_update(record.entry for record in missing)  # from now on it would be seen
         if not missing or not self._changed:
             return set()
         times = [await self._former_made_at(changed) for changed in self._changed.values()]

@@ -79,9 +79,9 @@ class ReadTracker:
     def candidates(self, entry: EntryID) -> list[tuple[Candidate, bool]]:
         """What a save of this file may have been made of beside what it is known to hold, the oldest first; with
         whether an editor's lock from that time stood when the save was made."""
-        found = self._candidates.get(entry, [])
-        record = self._folder.files.get(entry)
-        if record is None:
+        found = self._candidates.get(entry)
+        record = self._folder.files.get(entry) if found else None
+        if not found or record is None:
             return []
         stands = {
             lock: self._released.get(entry) == lock.name or is_standing(self._root, record.path, lock)
@@ -334,9 +334,8 @@ class ReadTracker:
                 self._unlock(owner, name)
         self.writes.take(batch, time.time())
 
-    def found(self, findings: Iterable[Finding]) -> None:
-        """What was found at some paths: which files were saved, and when."""
+    def were_saved(self, findings: Iterable[Finding]) -> None:
+        """These files hold something else than they are known to: those that are text were saved."""
         for finding in findings:
-            record = self._folder.files.by_path(finding.path)
-            if finding.found is Found.TEXT and record is not None and finding.content != record.content:
+            if finding.found is Found.TEXT:
                 self.writes.waves.add(finding.path, finding.stamp.ctime_ns / 1e9)

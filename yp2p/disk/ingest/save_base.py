@@ -64,6 +64,8 @@ class SaveBases:
         readers, entry = self._readers, record.entry
         now = trio.current_time()
         candidates = readers.candidates(entry)
+        if not candidates:
+            return SaveBase(record)
         was_read = readers.was_read_since(entry)
         suspects = [
             (one, Older("", now - one.opened_at, has_lock, one.base.content == finding.content))

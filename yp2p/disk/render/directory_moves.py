@@ -21,7 +21,6 @@ from yp2p.files.directories import move_directory
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
-from yp2p.folder.former_files import FormerFiles
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind

@@ -58,10 +58,9 @@ class DisplacedFiles:
 
     def written(self, names: Set[str]) -> None:
         """Somebody closed these files in `.yp2p/tmp`: look now at those that came out and are another since."""
-        if names:
-            late = [out for out in self._displaced if out.name in names and self._is_another(out)]
-            rest = [out for out in self._displaced if out not in late]
-            self._displaced = [*(replace(out, until=trio.current_time()) for out in late), *rest]
+        late = [out for out in self._displaced if out.name in names and self._is_another(out)]
+        rest = [out for out in self._displaced if out not in late]
+        self._displaced = [*(replace(out, until=trio.current_time()) for out in late), *rest]
 
     def _is_another(self, out: DisplacedFile) -> bool:
         try:

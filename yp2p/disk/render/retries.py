@@ -89,8 +89,11 @@ class Retries:
 
     def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
         """Something happened at these paths, and to these directories: what waits there is tried at once."""
+        waiting = self._failures.keys() & self._due_at.keys()
+        if not waiting:
+            return
         now, path_of = trio.current_time(), self._folder.catalogue.layout().path_of
-        for entry in self._failures.keys() & self._due_at.keys():
+        for entry in waiting:
             record = self._folder.files.get(entry)
             at = {path_of.get(entry, ""), record.path if record is not None else ""}
             if at & paths or any(is_at_or_beneath(path, above) for path in at for above in directories):
