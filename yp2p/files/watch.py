@@ -15,8 +15,8 @@ import errno
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from inotify_simple import INotify, flags
 
 from yp2p.errors import FolderError
 from yp2p.files.editor_locks import locked_names
+from yp2p.files.expected_moves import ExpectedMoves
 from yp2p.files.git_locks import GIT, GitLocks
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.reads import ReadWatcher
@@ -97,9 +98,7 @@ class Watcher:
         self._git = GitLocks(self._inotify)
         self._kept = -1  # the watch of `.yp2p/tmp`
         self._pace = _Pace()
-        self._expected: set[str] = set()  # where somebody puts files: their coming is no news
-        self._swallowed: set[str] = set()  # what was no news, while they are being put
-        self._over: set[str] = set()  # those of which the kernel has told by now, if it did
+        self._expected = ExpectedMoves()
         self.exhausted = False
         # Paths that no folder can hold, and directories that cannot be read, and why, as of the last look.
         self.passed_over: dict[str, str] = {}
@@ -222,37 +221,28 @@ class Watcher:
         if self._pace.is_flood(trio.current_time()):
             await trio.sleep(_FLOOD_PAUSE_S)
         batch = Batch()
-        over, self._over = self._over, set()
-        events = self._inotify.read(timeout=0)
-        self._pace.add(len(events))
-        with self._lock:
-            for event in events:
-                self._take(event.wd, event.mask, event.name, batch)
-        if batch.removed_directories:
-            # What was put into a directory that went away meanwhile is where nobody expects it.
-            gone = tuple(f"{directory}/" for directory in batch.removed_directories)
-            batch.finished.update(path for path in self._expected | self._swallowed if path.startswith(gone))
-        self._expected -= over
+        with self._expected.reading():
+            events = self._inotify.read(timeout=0)
+            self._pace.add(len(events))
+            with self._lock:
+                for event in events:
+                    self._take(event.wd, event.mask, event.name, batch)
+            if batch.removed_directories:
+                # What was put into a directory that went away meanwhile is where nobody expects it.
+                batch.finished |= self._expected.beneath(batch.removed_directories)
         return batch
 
-    @contextmanager
-    def expecting(self, paths: Sequence[str]) -> Iterator[set[str]]:
+    def expecting(self, paths: Sequence[str]) -> AbstractContextManager[set[str]]:
         """Leave out one event for each of these paths: the caller is about to move a new file there.
 
-        A second event is somebody else's, and is reported: the kernel reports both, in order. Where a directory has no
-        watch yet, it will be listed, and the file with it. Gives a set, to which the caller adds the paths where it has
-        put a file; for the others nothing is left out.
+        A second event is somebody else's, and is reported. Where a directory has no watch yet, it will be listed, and
+        the file with it. Gives a set, to which the caller adds the paths where it has put a file; for the others
+        nothing is left out.
         """
-        placed: set[str] = set()
         is_one_move = self._root.capabilities.no_replace  # without it other events come of it
-        watched = {path for path in paths if is_one_move and path.rpartition("/")[0] in self._watch_of}
-        self._expected |= watched
-        try:
-            yield placed
-        finally:
-            self._swallowed.clear()  # whoever asked for this knows of them now
-            self._expected -= watched - placed
-            self._over |= watched & placed  # the kernel has told of all by now: what is read next is the last of it
+        return self._expected.moving(
+            {path for path in paths if is_one_move and path.rpartition("/")[0] in self._watch_of}
+        )
 
     def _take(self, watch: int, mask: int, name: str, batch: Batch) -> None:
         if mask & flags.Q_OVERFLOW:
@@ -278,9 +268,7 @@ class Watcher:
             return
         path = _joined(directory, name)
         is_directory = bool(mask & flags.ISDIR)
-        if mask & flags.MOVED_TO and path in self._expected and not is_directory:
-            self._expected.remove(path)
-            self._swallowed.add(path)
+        if mask & flags.MOVED_TO and not is_directory and self._expected.take(path):
             return
         if name == GIT and mask & (flags.CREATE | flags.MOVED_TO):
             self._watch_repository(directory)
