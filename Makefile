@@ -133,9 +133,13 @@ yjs: $(TEST_VENV)/.wheel ## The real Yjs: positions, and y-websocket clients of 
 	sh tests/yjs/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(YJS)
 
 SECONDS ?= 60
-fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each, guided by coverage where possible
+fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member
+ifdef MINUTES
+	$(TEST_VENV)/bin/python benches/link_fuzz.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+else
 	-$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[fuzz]"
 	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m fuzz all $(SECONDS)
+endif
 
 bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py

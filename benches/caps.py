@@ -1,8 +1,8 @@
-"""What a member can make a daemon do: each message at its cap, on a real link, and many of them at a time.
+"""What a member can make a daemon do: every type of message at its cap, on a real link, alone and in sums.
 
-For each: the longest stretch of the loop (bar 250 ms), and the CPU seconds of the daemon until it answers quickly
-again. `/v1/status` is asked again and again meanwhile; a stretch is what the thread of the loop worked until there was
-an answer, so that what else the machine does does not count.
+For each: the longest stretch of the loop (bar 250 ms) by CPU time and by the clock, and the CPU seconds of the daemon
+until it rests again. What is measured is the time of the loop's thread (`loop_watch.py`): what else the machine does
+does not count. `answers` is a peer that answers each question with as much as fits a message.
 """
 
 from __future__ import annotations
@@ -12,33 +12,47 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
+from hostile_member import HostileMember, watched_room
+from loop_watch import LoopWatch, cpu_s, loop_cpu_s
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from integration.test_hostile_peer import Attacker
-from lab import Device, devices
 
+from yp2p.errors import first_reason
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
-from yp2p.protocol.reconcile import Leaf
+from yp2p.protocol.blobs import CHUNK_BYTES
+from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLOCK, MAX_DELETED_RANGES, Insertion
+from yp2p.protocol.ysync import MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, Insertion
 from yp2p.transport.link import Link, LinkClosed
 from yp2p.trust.membership import Role, sign_statement
 
 BAR_MS = 250.0
-_QUIET_S, _LIMIT_S = 0.5, 15.0
-_TICKS = os.sysconf("SC_CLK_TCK")
+_QUIET_S, _LIMIT_S, _IDLE_SHARE = 0.5, 20.0, 0.1
+_MIB = 1 << 20
+# Behind those of the devices that speak in turns: of each issuer the first ones count.
+_LATE_COUNTER = 1 << 40
+
+# What ends a link, as it should.
+_ENDING = frozenset(
+    {
+        "goodbye", "links, too many", "documents, too many", "membership, too many", "awareness, too much",
+        "chunks, too many", "a deleted block",
+    }
+)  # fmt: skip
 
 Message = messages.Message
+Case = tuple[str, list[Message]]
 
 
 def _text_with(ranges: range) -> list[bytes]:
@@ -48,9 +62,17 @@ def _text_with(ranges: range) -> list[bytes]:
     return [Insertion.of(1 << 33, "ab" * (max(ranges) + 1)).update, gone]
 
 
-def _chain(count: int) -> bytes:
+def _row(count: int, first: int) -> bytes:
+    """One character of each of so many clients, each behind that of the one before."""
+    out = [write_varint(count)]
+    for number in range(count):
+        head = b"\x84" + write_varint(first + number - 1) + b"\x00" if number else b"\x04\x01\x06source"
+        out.append(b"\x01" + write_varint(first + number) + b"\x00" + head + b"\x01x")
+    return b"".join(out) + b"\x00"
+
+
+def _chain(count: int, first: int) -> bytes:
     """One character of each of so many clients, each behind that of the next one."""
-    first = 1 << 34
     out = [write_varint(count)]
     for number in range(count):
         head = b"\x04\x01\x06source" if number == count - 1 else b"\x84" + write_varint(first + number + 1) + b"\x00"
@@ -70,46 +92,143 @@ def _registers(count: int) -> bytes:
     return b"".join(out) + b"\x00"
 
 
-def cases(attacker: Attacker) -> Iterator[tuple[str, list[Message]]]:
-    """What is sent, by name."""
-    folder, text = attacker.folder, attacker.document
-    leaves = tuple((EntryID(os.urandom(16)), Leaf(DocumentID(bytes(16)), bytes(32), bytes(32))) for _ in range(4096))
+def _deletions(count: int) -> bytes:
+    """So many entries, each deleted by somebody who saw as many clients as fit a register."""
+    seen = _vector(6500)
+    out = [b"\x01", write_varint(3 * count), write_varint(1 << 36), b"\x00"]
+    for number in range(count):
+        name = (bytes(1) + (1 << 100 | number).to_bytes(15, "big")).hex().encode()
+        path = b"\x01" + b"gone/%d" % number
+        for letter, value in ((b"p", path), (b"c", b"\x01\x00" + bytes(16)), (b"d", b"\x01" + bytes(16) + seen)):
+            key = name + letter
+            out += [b"\x28\x01\x07entries", write_varint(len(key)), key, b"\x01\x74", write_varint(len(value)), value]
+    return b"".join(out) + b"\x00"
 
-    def data(document: DocumentID, *said: channel.ProviderMessage) -> list[Message]:
-        return [messages.ChannelData(folder, document, channel.encode(one)) for one in said]
 
-    def updates(document: DocumentID, *found: bytes) -> list[Message]:
-        return data(document, *(channel.Updates((one,)) for one in found))
+def _vector(clients: int) -> bytes:
+    return write_varint(clients) + b"".join(write_varint((1 << 40) + number) + b"\x01" for number in range(clients))
 
-    ranges = range(MAX_DELETED_RANGES // 2)
-    deleted = b"\x01\x01" + write_varint(1 << 36) + b"\x00\x01\x01\x06source" + write_varint(MAX_CLOCK) + b"\x00"
-    state = {"device": "x", "id": "x", "files": [{"path": "a", "since": 1}] * 300}
-    said = awareness.encode([awareness.Presence(number, 1, state) for number in range(1, 60)])
-    yield "folder state", [messages.FolderState(folder, os.urandom(32), os.urandom(32), os.urandom(32), True)] * 200
-    yield "links", [messages.FolderLinks(folder, tuple(DeviceID(os.urandom(32)) for _ in range(1000)))]
-    yield "membership", [_membership(attacker.identity, folder)]
+
+def _devices(count: int) -> tuple[DeviceID, ...]:
+    return tuple(DeviceID(os.urandom(32)) for _ in range(count))
+
+
+def _hashes(count: int) -> tuple[bytes, ...]:
+    data = os.urandom(32 * count)
+    return tuple(data[at : at + 32] for at in range(0, len(data), 32))
+
+
+def _leaves(count: int) -> tuple[tuple[EntryID, Leaf], ...]:
+    return tuple((EntryID(os.urandom(16)), Leaf(DocumentID(bytes(16)), bytes(32), bytes(32))) for _ in range(count))
+
+
+def _documents(count: int, size: int) -> tuple[tuple[DocumentID, bytes], ...]:
+    return tuple((DocumentID(os.urandom(16)), bytes(size)) for _ in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What the messages are about."""
+
+    folder: FolderID
+    text: DocumentID
+    blob: bytes
+
+    def data(self, document: DocumentID, *said: channel.ProviderMessage) -> list[Message]:
+        return [messages.ChannelData(self.folder, document, channel.encode(one)) for one in said]
+
+    def updates(self, document: DocumentID, *found: bytes) -> list[Message]:
+        return self.data(document, *(channel.Updates((one,)) for one in found))
+
+    def state(self) -> Message:
+        return messages.FolderState(self.folder, os.urandom(32), os.urandom(32), os.urandom(32), True)
+
+
+def link_cases(room: _Room) -> Iterator[Case]:
+    """What a link and a session begin with, and what compares."""
+    folder, buckets = room.folder, tuple((number, bytes(BRANCHES * BRANCH_HASH_BYTES)) for number in range(BUCKETS))
+    yield "hello", [messages.Hello(tuple(range(255)), bytes(16), "x" * 256, 1, "x " * 500)] * 200
+    yield "goodbye", [messages.Goodbye("x" * 1000)]
+    yield "folder state", [room.state() for _ in range(200)]
+    yield (
+        "folder condition",
+        [messages.FolderCondition(folder, messages.Condition.PAUSED, tuple(entry for entry, _ in _leaves(4096)))] * 20,
+    )
+    yield "links", [messages.FolderLinks(folder, _devices(4096))] * 20
+    yield "links, too many", [messages.FolderLinks(folder, _devices(500_000))]
     yield "manifest query", [messages.ManifestQuery(folder)] * 200
+    yield "manifest versions", [messages.ManifestVersions(folder, _hashes(64))] * 200
     yield "tree query", [messages.TreeQuery(folder)] * 200
-    yield "tree buckets", [messages.TreeBuckets(folder, tuple(os.urandom(8) for _ in range(256)))] * 20
-    yield "leaves", [messages.Leaves(folder, leaves, True)] * 10
-    yield "acks", [messages.Ack(folder, leaves)] * 10
-    yield "pull", [messages.Pull(folder, (text,) * messages.MAX_PULL)] * 4
-    yield "fetch", [messages.Fetch(folder, tuple((os.urandom(32), 0, 1) for _ in range(messages.MAX_FETCH)))] * 4
-    yield "chunk hashes", [messages.ChunkHashes(folder, bytes(32), tuple(os.urandom(32) for _ in range(10_000)))]
-    yield "awareness", data(AWARENESS_CHANNEL, *[channel.AwarenessUpdate(said)] * 200)
-    yield "step 1", data(text, *[channel.Step1(b"\x00")] * 200)
-    yield "a large insertion", updates(text, Insertion.of(1 << 37, "x\n" * 400_000).update)
-    yield "a deleted block", updates(text, deleted)
-    yield "deletions in order", updates(text, *_text_with(ranges))
-    yield "a chain of clients", updates(text, _chain(20_000))
-    yield "registers", updates(manifest_document_id(0), _registers(2000))
+    yield "tree buckets", [messages.TreeBuckets(folder, _hashes(256))] * 20
+    yield "leaves query", [messages.LeavesQuery(folder, buckets)] * 20
+    yield "leaves", [messages.Leaves(folder, _leaves(4096), True)] * 10
+    yield "acks", [messages.Ack(folder, _leaves(4096))] * 10
+    yield "pull", [messages.Pull(folder, (room.text,) * messages.MAX_PULL)] * 4
+    yield "documents", [messages.Documents(folder, _documents(1024, 1000))] * 10
+    yield "documents, one of 60 MiB", [messages.Documents(folder, _documents(1, 60 * _MIB))]
+    yield "documents, too many", [messages.Documents(folder, _documents(500_000, 0))]
+
+
+def blob_cases(room: _Room) -> Iterator[Case]:
+    folder, unknown = room.folder, bytes(32)
+    chunk = os.urandom(CHUNK_BYTES)
+    yield "chunk hashes query", [messages.ChunkHashesQuery(folder, blob) for blob in (room.blob, unknown) * 100]
+    yield "chunk hashes", [messages.ChunkHashes(folder, unknown, bytes(32 * (messages.MAX_CHUNKS - 10)))]
+    yield "fetch", [messages.Fetch(folder, tuple((blob, 0, 1) for blob in _hashes(messages.MAX_FETCH)))] * 4
+    yield "fetch, a file", [messages.Fetch(folder, ((room.blob, 0, 12),) * 85)] * 4
+    yield "chunks", [messages.Chunks(folder, tuple((unknown, number, chunk) for number in range(7)))] * 20
+    yield "chunks, too many", [messages.Chunks(folder, ((unknown, 0, b""),) * 50_000)] * 4
+
+
+def channel_cases(room: _Room) -> Iterator[Case]:
+    folder, text = room.folder, room.text
+    unknown = [DocumentID(os.urandom(16)) for _ in range(1000)]
+    ranges = range(MAX_DELETED_RANGES)
+    deleted = b"\x01\x01" + write_varint(1 << 36) + b"\x00\x01\x01\x06source" + write_varint(MAX_CLOCK) + b"\x00"
+    yield "awareness", room.data(AWARENESS_CHANNEL, *[channel.AwarenessUpdate(_crowd(7))] * 200)
+    yield "awareness, too much", room.data(AWARENESS_CHANNEL, *[channel.AwarenessUpdate(_crowd(256))] * 20)
+    yield "channel close", [messages.ChannelClose(folder, document) for document in (text, *unknown)]
+    yield "unknown documents", [one for document in unknown for one in room.data(document, channel.Step1(b"\x00"))]
+    yield "step 1", room.data(text, *[channel.Step1(b"\x00")] * 200)
+    yield "step 1, a large vector", room.data(text, *[channel.Step1(_vector(MAX_CLIENTS))] * 4)
+    yield "have", room.data(text, *[channel.Have(_vector(MAX_CLIENTS))] * 4)
+    yield (
+        "manifest channels",
+        [one for index in range(64) for one in room.data(manifest_document_id(index), *[channel.Step1(b"\x00")] * 4)],
+    )
+    yield "a list of updates", room.data(text, *[channel.Updates((b"\x00\x00",) * 1024)] * 50)
+    yield "a large insertion", room.updates(text, Insertion.of(1 << 37, "x\n" * 400_000).update)
+    yield "a deleted block", room.updates(text, deleted)
+    yield "deletions in order", room.updates(text, *_text_with(ranges))
+    yield "a chain of clients", room.updates(text, _chain(MAX_CLIENTS, first=1 << 34))
+    yield "clients in a row", room.updates(text, _row(MAX_CLIENTS // 2, first=1 << 44))
+    yield "registers", room.updates(manifest_document_id(0), _registers(2000))
+    yield "registers of deletions", room.updates(manifest_document_id(0), _deletions(300))
+    yield "tiny updates", room.updates(text, *[b"\x00\x00"] * 4000)
+    yield "unknown messages", [messages.ChannelClose(FolderID(bytes(16)), text)] * 8000
     yield "names", [_named(folder, text)] * 20
 
 
-def _membership(identity: Identity, folder: FolderID) -> Message:
-    subjects = (Identity(os.urandom(32)).public for _ in range(256))
+def _crowd(clients: int) -> bytes:
+    """So many clients, each with as much as fits a state, in as many small pieces."""
+    state = {"device": "x", "id": "x", "files": [{"path": "a", "since": 1}] * 330}
+    return awareness.encode([awareness.Presence(number, 1, state) for number in range(1, 1 + clients)])
+
+
+def cases(attacker: Attacker, blob: bytes) -> Iterator[Case]:
+    """What is sent, by name."""
+    room = _Room(attacker.folder, attacker.document, blob)
+    for group in (link_cases, blob_cases, channel_cases):
+        yield from group(room)
+    yield "membership", [_membership(attacker.identity, room.folder, 256)]
+    yield "membership, too many", [_membership(attacker.identity, room.folder, 4096)]
+
+
+def _membership(identity: Identity, folder: FolderID, count: int) -> Message:
+    """Statements of one issuer about one device each."""
+    subjects = (Identity(os.urandom(32)).public for _ in range(count))
     said = (
-        sign_statement(identity, folder, subject, Role.MEMBER, 1000 + number, "x" * 200)
+        sign_statement(identity, folder, subject, Role.MEMBER, _LATE_COUNTER + number, "x" * 200)
         for number, subject in enumerate(subjects)
     )
     return messages.Membership(folder, tuple(statement.encode() for statement in said))
@@ -121,82 +240,127 @@ def _named(folder: FolderID, text: DocumentID) -> Message:
     return messages.BothChanged(folder, EntryID(text), False, 1, long, long, long, sides)
 
 
-class Watch:
-    """Asks a daemon for its status again and again, and notes the longest stretch."""
+class _Answering:
+    """Answers every question with as much as fits."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._stop = threading.Event()
-        self.longest_s = 0.0
-        self.quiet_since = time.monotonic()
-        self._thread = threading.Thread(target=self._run)
+    def __init__(self, folder: FolderID) -> None:
+        hashes = bytes(32 * (messages.MAX_CHUNKS - 10))
+        leaves = tuple(messages.Leaves(folder, _leaves(4096), last) for last in (False,) * 9 + (True,))
+        self._answers: dict[type, tuple[Message, ...]] = {
+            messages.ManifestQuery: (messages.ManifestVersions(folder, _hashes(64)),),
+            messages.TreeQuery: (messages.TreeBuckets(folder, _hashes(256)),),
+            messages.LeavesQuery: leaves,
+            messages.Pull: (messages.Documents(folder, _documents(1024, 1000)),),
+            messages.ChunkHashesQuery: (messages.ChunkHashes(folder, bytes(32), hashes),),
+            messages.Fetch: (messages.Chunks(folder, ((bytes(32), 0, bytes(CHUNK_BYTES)),) * 7),),
+        }
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            started = _loop_s(self._device.pid)
-            self._device.status()
-            took = _loop_s(self._device.pid) - started
-            self.longest_s = max(self.longest_s, took)
-            if took > 0.02:
-                self.quiet_since = time.monotonic()
-            time.sleep(0.005)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    async def run(self, link: Link) -> None:
+        while True:
+            for answer in self._answers.get(type(await link.receive()), ()):
+                await link.send(answer)
 
 
-def _loop_s(pid: int) -> float:
-    """What the main thread has worked, in seconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-async def _send(attacker: Attacker, sent: list[Message], is_quiet: Callable[[], bool]) -> None:
+async def _send(
+    member: HostileMember, identity: Identity, sent: list[Message], rests: Callable[[], bool], *, answers: bool
+) -> str:
+    """Gives why the link ended, where it did: it was refused, which is an answer."""
+    reason = ""
     try:
-        async with attacker.link() as link, trio.open_nursery() as nursery:
-            nursery.start_soon(_drain, link)
+        async with member.attacker.link(identity) as link, trio.open_nursery() as nursery:
+            nursery.start_soon(_Answering(member.attacker.folder).run if answers else member.drain, link)
             for message in sent:
                 await link.send(message)
-            with trio.move_on_after(_LIMIT_S):
-                await trio.sleep(_QUIET_S)
-                while not is_quiet():  # noqa: ASYNC110 (the daemon is another process)
-                    await trio.sleep(0.1)
+            await link.send(messages.ManifestQuery(member.attacker.folder), limit=0)  # when all went out
+            await _wait(rests)
             nursery.cancel_scope.cancel()
-    except* (LinkClosed, trio.BrokenResourceError):
-        pass  # it was refused, which is an answer
+    except* (LinkClosed, OSError, trio.BrokenResourceError) as group:
+        reason = first_reason(group)
+    await _wait(rests)
+    return reason
 
 
-async def _drain(link: Link) -> None:
-    while True:
-        await link.receive()
+async def _wait(rests: Callable[[], bool]) -> None:
+    rests()  # from now on
+    with trio.move_on_after(_LIMIT_S):
+        await trio.sleep(_QUIET_S)
+        while not rests():  # noqa: ASYNC110 (the daemon is another process)
+            await trio.sleep(_QUIET_S)
+
+
+class _Rests:
+    """Whether the loop has done nearly nothing since it was asked last."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._before = (time.monotonic(), loop_cpu_s(pid))
+
+    def __call__(self) -> bool:
+        before, self._before = self._before, (time.monotonic(), loop_cpu_s(self._pid))
+        passed, worked = (now - then for now, then in zip(self._before, before, strict=True))
+        return passed > _QUIET_S / 2 and worked / passed < _IDLE_SHARE
+
+
+def _in_turns(everything: list[Case]) -> Case:
+    """One message of each type after the other, without those that end a link."""
+    kept = [sent for name, sent in everything if name not in _ENDING]
+    longest = max(map(len, kept))
+    return "all of them in turns", [sent[number] for number in range(longest) for sent in kept if number < len(sent)]
 
 
 def measure(only: str) -> Iterator[dict[str, object]]:
-    with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two") as (one, two):
-        (one.dir / "a.txt").write_text("text of the room\n")
-        two.join(one)
-        one.wait()
-        attacker = Attacker(two, one)
-        two.stop()
-        everything = list(cases(attacker))
-        everything.append(("all of them", [message for _, sent in everything for message in sent]))
-        for name, sent in everything:
-            if not any(part in name for part in only.split(",")):
-                continue
-            cpu = _cpu_s(one.pid)
-            with Watch(one) as watch:
-                trio.run(_send, attacker, sent, lambda: time.monotonic() - watch.quiet_since > _QUIET_S)
-            row = {"what": name, "messages": len(sent), "stretch_ms": round(watch.longest_s * 1e3)}
-            yield {**row, "cpu_s": round(_cpu_s(one.pid) - cpu, 2)}
+    with (
+        tempfile.TemporaryDirectory() as base,
+        watched_room(Path(base), YP2P_LOG__LEVEL="warning") as (record, victim, _, attacker),
+    ):
+        everything = list(cases(attacker, attacker.blob))
+        answered = [("answers", [_Room(attacker.folder, attacker.document, b"").state()])]
+        everything_and_turns = [*everything, *answered, _in_turns(everything)]
+        member = HostileMember(attacker)
+        trio.run(member.let_in, 2 * len(everything_and_turns))
+        for name, sent in everything_and_turns:
+            if _is_meant(name, only):
+                member.next()
+                yield _measured(name, member, [sent], victim.pid, record)
+        if _is_meant("all at once", only):
+            yield _measured("all at once", member, [sent for _, sent in everything], victim.pid, record)
+        assert victim.exit_code() is None, "the daemon ended"
+
+
+def _is_meant(name: str, only: str) -> bool:
+    return any(part in name for part in only.split(","))
+
+
+def _measured(
+    name: str, member: HostileMember, groups: list[list[Message]], pid: int, record: LoopWatch
+) -> dict[str, object]:
+    """Send groups of messages at the same time, each as another device and over a link of its own."""
+    ended = ""
+
+    async def send_all() -> None:
+        async with trio.open_nursery() as nursery:
+            for sent in groups:
+                identity = member.attacker.identity
+                nursery.start_soon(send_one, identity, sent)
+                if len(groups) > 1:
+                    member.next()
+
+    async def send_one(identity: Identity, sent: list[Message]) -> None:
+        nonlocal ended
+        ended = await _send(member, identity, sent, _Rests(pid), answers=name == "answers")
+
+    worked, _ = cpu_s(pid), record.reset()
+    trio.run(send_all)
+    found = record.read()
+    return {
+        "what": name,
+        "messages": sum(map(len, groups)),
+        "stretch_ms": round(found.cpu_s * 1e3),
+        "clock_ms": round(found.clock_s * 1e3),
+        "cpu_s": round(cpu_s(pid) - worked, 2),
+        "task": found.task,
+        "ended": ended,
+    }
 
 
 def main() -> None:
@@ -204,15 +368,20 @@ def main() -> None:
     parser.add_argument("--only", default="", help="parts of the names of what to send, with commas")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    failed = False
     for row in measure(options.only):
+        is_met = float(str(row["stretch_ms"])) <= BAR_MS
+        failed |= not is_met
         if options.json:
             print(json.dumps(row), flush=True)
             continue
-        verdict = "" if float(str(row["stretch_ms"])) <= BAR_MS else f"   NOT MET: bar {BAR_MS:.0f} ms"
+        verdict = "" if is_met else f"   NOT MET: bar {BAR_MS:.0f} ms"
         print(
-            f"{row['what']:22} {row['messages']:5} messages {row['stretch_ms']:6} ms {row['cpu_s']:7} CPU s{verdict}",
+            f"{row['what']:26} {row['messages']:5} messages {row['stretch_ms']:6} ms ({row['clock_ms']} by the clock) "
+            f"{row['cpu_s']:7} CPU s  {row['task']}{verdict}  {row['ended']}",
             flush=True,
         )
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

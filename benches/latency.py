@@ -24,7 +24,7 @@ from lab import devices
 BARS_MS = {"single": (5.0, 15.0), "five a second": (None, 20.0)}
 
 
-def _wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) -> float:
+def wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) -> float:
     """When `wanted` could be read at `path`."""
     deadline = time.perf_counter() + limit_s
     while wanted not in path.read_text():
@@ -35,7 +35,7 @@ def _wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) ->
     return time.perf_counter()
 
 
-def _edit(path: Path, number: int) -> tuple[str, float]:
+def edit(path: Path, number: int) -> tuple[str, float]:
     """Change one line in the middle, as an editor that saves in place does; gives when the save began."""
     rows = path.read_text().splitlines(keepends=True)
     token = f"edit-{number:06d}"
@@ -48,7 +48,7 @@ def _edit(path: Path, number: int) -> tuple[str, float]:
     return token, started
 
 
-def _percentiles(values_s: list[float]) -> dict[str, float]:
+def percentiles(values_s: list[float]) -> dict[str, float]:
     ordered = sorted(value * 1000 for value in values_s)
     pick = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
     result = {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * at))], 2) for name, at in pick.items()}
@@ -76,15 +76,15 @@ def measure(files: int) -> dict[str, dict[str, float]]:
         single: list[float] = []
         for number in range(220):
             time.sleep(0.11)  # below the limit of ten renders a second
-            token, started = _edit(path, number)
-            single.append(_wait_for(other, inotify, token) - started)
+            token, started = edit(path, number)
+            single.append(wait_for(other, inotify, token) - started)
         steady: list[float] = []
         begun = time.perf_counter()
         for number in range(100):
             time.sleep(max(0.0, begun + number / 5 - time.perf_counter()))
-            token, started = _edit(path, 1000 + number)
-            steady.append(_wait_for(other, inotify, token) - started)
-        return {"single": _percentiles(single[20:]), "five a second": _percentiles(steady)}
+            token, started = edit(path, 1000 + number)
+            steady.append(wait_for(other, inotify, token) - started)
+        return {"single": percentiles(single[20:]), "five a second": percentiles(steady)}
 
 
 def main() -> None:

@@ -56,15 +56,17 @@ class Attacker:
         with sqlite3.connect(stolen.home / "store.db") as store:
             (folder, founder) = store.execute("SELECT id, founder FROM folder").fetchone()
             bodies = [body for (body,) in store.execute("SELECT body FROM statement WHERE folder = ?", (folder,))]
-            (document,) = store.execute("SELECT document FROM file").fetchone()
+            (document,) = store.execute("SELECT document FROM file ORDER BY path").fetchone()
+            (self.blob,) = store.execute("SELECT content FROM file ORDER BY path DESC").fetchone()
         store.close()
         self.folder, self.document = FolderID(folder), DocumentID(document)
         members = evaluate(founder, [read_statement(body, self.folder) for body in bodies])
         self._victim_key = members[founder].identity.noise_key
 
     @asynccontextmanager
-    async def link(self) -> AsyncIterator[Link]:
-        secured = await dial("127.0.0.1", self._port, self.identity, self._victim_key)
+    async def link(self, identity: Identity | None = None) -> AsyncIterator[Link]:
+        """A link, where it says so as another device that it let in."""
+        secured = await dial("127.0.0.1", self._port, identity or self.identity, self._victim_key)
         async with open_link(secured, Hello((1,), bytes(16), "taken over", 1)) as link:
             yield link
 

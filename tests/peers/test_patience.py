@@ -49,7 +49,7 @@ class _Session:
         if self._random.random() >= self._answers:
             return
         if isinstance(message, ChunkHashesQuery):
-            hashes = tuple(chunk_hash(chunk) for chunk in self._blobs[message.blob])
+            hashes = b"".join(chunk_hash(chunk) for chunk in self._blobs[message.blob])
             await self.fetcher.deliver(ChunkHashes(self._folder, message.blob, hashes))
         elif isinstance(message, Fetch):
             for blob, first, count in message.wanted:

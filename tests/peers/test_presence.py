@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from yp2p.errors import InvalidUpdate
 from yp2p.identity import DeviceID, format_device_id
 from yp2p.peers.presence import MAX_CLIENTS_PER_PEER, FolderPresence
 from yp2p.programs.programs import cleaned, fitting
@@ -220,10 +221,11 @@ def test_a_large_message_counts_for_several(monkeypatch: pytest.MonkeyPatch) -> 
     decode = awareness.decode
     monkeypatch.setattr(awareness, "decode", lambda data: (read.append(data), decode(data))[1])
     files = [{"path": "a" * 100, "since": 1}] * 50
-    states = [Presence(client, 1, {"id": "x", "device": "x", "files": files}) for client in range(100, 150)]
+    states = [Presence(client, 1, {"id": "x", "device": "x", "files": files}) for client in range(100, 110)]
+    assert awareness.MAX_MESSAGE_BYTES * 0.9 < len(awareness.encode(states)) <= awareness.MAX_MESSAGE_BYTES
     for _ in range(20):
         presence.received(BEA, awareness.encode(states), 0.0)
-    assert 1 <= len(read) <= 5
+    assert 1 <= len(read) <= 8
 
 
 def test_who_comes_back_over_a_new_link_is_there_at_once() -> None:
@@ -238,3 +240,21 @@ def test_who_comes_back_over_a_new_link_is_there_at_once() -> None:
         ours.left(BEA, link)
         theirs.left(OWN, back)
         assert theirs.present() == []
+
+
+def test_much_is_said_in_several_messages_and_one_that_is_too_large_is_refused() -> None:
+    """To read what all may say together takes half a second, in which nobody else is served."""
+    presence, _, _ = _room()
+    files = [{"path": "a" * 100, "since": 1}] * 50
+    for peer, first in ((BEA, 100), (CAT, 200)):
+        for client in range(first, first + 20):
+            presence.received(peer, _said(client, 1, {"id": "x", "device": "x", "files": files}), 100.0 * client)
+    dan, sizes = Wire(), list[int]()
+    send = dan.send_awareness
+    dan.send_awareness = lambda data: (sizes.append(len(data)), send(data))[1]  # type: ignore[method-assign]
+    presence.joined(DAN, dan)
+    assert {one.client for one in dan.sent} == {*range(100, 120), *range(200, 220)}
+    assert len(sizes) >= 3
+    assert max(sizes) <= awareness.MAX_MESSAGE_BYTES
+    with pytest.raises(InvalidUpdate, match="more than 65536"):
+        presence.received(DAN, awareness.encode(dan.sent), 10_000.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from yp2p.errors import FrameFault, HandshakeFailed
 from yp2p.protocol import frames
-from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
+from yp2p.protocol.frames import FRAMES_AT_ONCE, FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.noise import CipherState
 
 
@@ -99,3 +99,15 @@ def test_a_message_too_long_to_send_is_our_own_mistake() -> None:
     encoder, _ = _pair()
     with pytest.raises(ValueError, match="does not fit"):
         encoder.send(bytes(frames.MAX_INTERACTIVE_BYTES + 1), Lane.INTERACTIVE)
+
+
+def test_tiny_frames_are_opened_some_at_a_time() -> None:
+    """A quarter of a megabyte holds thirteen thousand of them, and all other work would wait for the last."""
+    cipher, decoder = CipherState(bytes(32)), FrameDecoder(CipherState(bytes(32)))
+    message = b"\x00" + (1).to_bytes(4, "big") + b"m"  # of the interactive lane
+    sealed = [cipher.encrypt(b"", message) for _ in range(3 * FRAMES_AT_ONCE + 1)]
+    wire = b"".join(len(frame).to_bytes(2, "big") + frame for frame in sealed)
+    sizes = [len(decoder.receive_data(wire))]
+    while decoder.is_behind:
+        sizes.append(len(decoder.receive_data(b"")))
+    assert sizes == [FRAMES_AT_ONCE] * 3 + [1]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.errors import InvalidUpdate, MessageFault
-from yp2p.identity import DocumentID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.reconcile import Leaf, ReconcileTree, branch_of
 
@@ -48,7 +48,7 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.Ack, ids, leaves),
     st.builds(messages.ChunkHashesQuery, ids, hashes),
-    st.builds(messages.ChunkHashes, ids, hashes, st.lists(hashes, max_size=3).map(tuple)),
+    st.builds(messages.ChunkHashes, ids, hashes, st.lists(hashes, max_size=3).map(b"".join)),
     st.builds(messages.Fetch, ids, st.lists(st.tuples(hashes, firsts, st.integers(0, 99)), max_size=3).map(tuple)),
     st.builds(messages.Chunks, ids, st.lists(st.tuples(hashes, u32, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.ChannelData, ids, ids, st.binary(max_size=20)),
@@ -94,6 +94,35 @@ def test_later_messages_are_ignored_and_others_refused() -> None:
         messages.decode(b"\x7f")
     with pytest.raises(MessageFault, match="too many"):
         messages.decode(messages.encode(messages.ManifestQuery(bytes(16))) + b"x")  # type: ignore[arg-type]
+
+
+FOLDER, HASH = FolderID(bytes(16)), bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (messages.FolderLinks(FOLDER, (DeviceID(HASH),) * 4097), "4097 devices in one message, more than 4096"),
+        (messages.Membership(FOLDER, (b"",) * 4097), "4097 statements in one message, more than 4096"),
+        (messages.Documents(FOLDER, ((DocumentID(bytes(16)), b""),) * 1025), "1025 documents in one message"),
+        (messages.Chunks(FOLDER, ((HASH, 0, b""),) * 1025), "1025 chunks in one message, more than 1024"),
+        (messages.Fetch(FOLDER, ((HASH, 0, 0),) * 1025), "1025 ranges in one message, more than 1024"),
+        (messages.Leaves(FOLDER, (), True, ((0, 0),) * 257), "257 buckets in one message, more than 256"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_list_has_a_cap(message: messages.Message, what: str) -> None:
+    """Of small items that say nothing a message has room for millions, which take a second to read."""
+    with pytest.raises(MessageFault, match=what):
+        messages.decode(messages.encode(message))
+
+
+def test_hashes_of_chunks_stay_bytes_until_they_are_known_to_be_those_of_a_blob() -> None:
+    """As objects those of one message are twice its 32 MiB."""
+    hashes = bytes(32 * 1000)
+    decoded = messages.decode(messages.encode(messages.ChunkHashes(FOLDER, HASH, hashes)))
+    assert isinstance(decoded, messages.ChunkHashes)
+    assert decoded.hashes == hashes
 
 
 provider_messages = st.one_of(

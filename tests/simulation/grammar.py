@@ -160,7 +160,7 @@ class Grammar:
         return messages.ChunkHashesQuery(self.folder.id, self._hash())
 
     def chunk_hashes(self) -> Message:
-        hashes = tuple(self.rng.randbytes(HASH_BYTES) for _ in range(self.rng.randrange(4)))
+        hashes = self.rng.randbytes(HASH_BYTES * self.rng.randrange(4))
         return messages.ChunkHashes(self.folder.id, self._hash(), hashes)
 
     def fetch(self) -> Message:

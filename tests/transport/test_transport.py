@@ -148,6 +148,23 @@ async def test_a_link_ends_with_a_goodbye_or_was_cut_off() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_between_many_small_messages_others_get_their_turn() -> None:
+    """A read holds thousands of them; none of these makes anybody wait."""
+    server, turns = Server(), 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            for _ in range(1000):
+                link.send_nowait(Hello((1,), bytes(16), "again", 1))
+            with trio.fail_after(60):
+                while len(server.seen) < 1000:
+                    turns += 1
+                    await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert turns >= 1000 // 64
+
+
 async def test_a_replayed_first_message_is_no_link() -> None:
     """Message 1 of IK can be replayed; without the first transport message nothing happens."""
     server = Server()

@@ -38,13 +38,15 @@ import trio
 from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
-from yp2p.protocol.ysync import read_state_vector
+from yp2p.protocol.ysync import MAX_CLIENTS, read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
 MAX_WAITING_UPDATES = 256
 # A message of a link can have 64 MiB; a few large saves are more than what the peer lacks in the end.
 MAX_WAITING_BYTES = 8 << 20
 _RESYNC_INTERVAL_S = 1.0
+# A longer one takes more than a millisecond to read.
+_MAX_VECTOR_NOWAIT_BYTES = 16 << 10
 # How long the end of a block waits for a peer to read: a slow one gets what is left with its next step 1.
 _LAST_SEND_S = 5.0
 
@@ -307,8 +309,10 @@ class Provider:
         except InvalidUpdate:
             return False
         if isinstance(message, Have):
+            if len(message.state_vector) > _MAX_VECTOR_NOWAIT_BYTES:
+                return False
             with suppress(InvalidUpdate):
-                self._have = read_state_vector(message.state_vector)
+                self._have = read_state_vector(message.state_vector, MAX_CLIENTS)
                 return True
         if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
             return False
@@ -417,11 +421,11 @@ class Provider:
     async def _take(self, data: bytes) -> None:
         match decode(data):
             case Step1(state_vector):
-                read_state_vector(state_vector)
+                read_state_vector(state_vector, MAX_CLIENTS)
                 self._peer_vector = state_vector
                 await self._answer(state_vector)
             case Have(state_vector):
-                self._have = read_state_vector(state_vector)
+                self._have = read_state_vector(state_vector, MAX_CLIENTS)
             case Step2(update):
                 await self._receive([update], is_answer=True)
                 self.synced.set()

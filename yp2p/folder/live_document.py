@@ -27,13 +27,27 @@ from yp2p.folder.telling import Telling
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
-from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, contains, parse_update, read_state_vector
+from yp2p.protocol.update_parts import in_parts
+from yp2p.protocol.ysync import (
+    MANY_CLIENTS,
+    Checked,
+    Shape,
+    StateVector,
+    check,
+    checking,
+    contains,
+    ordering,
+    parse_update,
+    read_state_vector,
+)  # fmt: skip
 from yp2p.store.writer import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
+# What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond.
+_PART_BYTES = 256
 # Updates that go to a peer one by one when it lacks a repair.
 _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
@@ -71,8 +85,13 @@ class Recent:
         return sum(length for _, _, length in shared(deleted, recent))
 
 
-async def check_in_slices(data: bytes, shape: Shape) -> Checked:
-    """`check`, without holding up the loop where the update is large. Raises InvalidUpdate."""
+async def check_in_slices(data: bytes, shape: Shape, known: StateVector | None = None) -> Checked:
+    """`check`, without holding up the loop where the update is large. Raises InvalidUpdate.
+
+    Args:
+        known: the state vector of the document that it is for, where that is here: so much less is left to be done in
+            the step that applies it.
+    """
     if len(data) < _SLICED_BYTES:
         return check(data, shape)
     steps = checking(data, shape)
@@ -81,8 +100,11 @@ async def check_in_slices(data: bytes, shape: Shape) -> Checked:
             next(steps)
         except StopIteration as done:
             found: Checked = done.value
-            return found
+            break
         await trio.lowlevel.checkpoint()
+    for _ in ordering(found.parsed, known or {}):
+        await trio.lowlevel.checkpoint()
+    return found
 
 
 # Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
@@ -197,7 +219,10 @@ class LiveDocument:
         Args:
             theirs: what the peer has with them, where it says so.
         """
-        checked = [await check_in_slices(update, self.replica.shape) for update in updates]
+        known, shape = self.replica.clocks(), self.replica.shape
+        checked = [await check_in_slices(update, shape, known) for update in updates]
+        if any(len(update.parsed.sections) > MANY_CLIENTS for update in checked):  # also for who merges
+            checked = [part for update in checked for part in in_parts(update, known, shape)]
         if theirs is None or self._meet is None or not await self._meet(self, checked, source, theirs):
             await self._take_all(checked, source)
 
@@ -206,7 +231,7 @@ class LiveDocument:
 
         Those before one that is at fault are taken, as by `receive_all`, for which they are no news then.
         """
-        if sum(map(len, updates)) >= _SLICED_BYTES or self._telling.is_behind:
+        if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
         try:
             for update in [check(update, self.replica.shape) for update in updates]:
@@ -218,14 +243,17 @@ class LiveDocument:
     async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
-        parts = (part for update in updates for part in update.in_parts(self.replica.clocks()))
+        parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
+        price = 0
         for part in parts:
             try:
                 self._accept(self, part, source)
             except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
                 fault = error
                 break
-            if len(part.data) >= _SLICED_BYTES:
+            price += _PART_BYTES + len(part.data)
+            if price >= _SLICED_BYTES:
+                price = 0
                 await trio.lowlevel.checkpoint()
         if self._telling.is_behind:
             await self._telling.wait()

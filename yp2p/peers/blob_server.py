@@ -41,7 +41,7 @@ class BlobServer:
         async for request in requests:
             if isinstance(request, ChunkHashesQuery):
                 hashes = await self._hashes(request.blob)
-                await self._link.send(ChunkHashes(self._folder.id, request.blob, tuple(hashes)))
+                await self._link.send(ChunkHashes(self._folder.id, request.blob, b"".join(hashes)))
             else:
                 await self._serve_chunks(request)
 

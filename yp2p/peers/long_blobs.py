@@ -141,10 +141,12 @@ class LongBlobs:
         await self._exchange.ask(ChunkHashesQuery(folder.id, blob))
         while not isinstance(reply := await self._exchange.reply(), ChunkHashes) or reply.blob != blob:
             pass
-        hashes = list(reply.hashes)
+        if len(reply.hashes) != HASH_BYTES * chunk_count(content.size):
+            return []
+        hashes = [reply.hashes[at : at + HASH_BYTES] for at in range(0, len(reply.hashes), HASH_BYTES)]
         if not _are_of(content, hashes):
             return []
-        folder.database.submit([tables.chunks.save(blob, content.size, b"".join(hashes))])
+        folder.database.submit([tables.chunks.save(blob, content.size, reply.hashes)])
         return hashes
 
     async def _assemble(self, shared: LongBlob) -> bool:

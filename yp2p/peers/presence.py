@@ -41,6 +41,8 @@ RENEWED_S, OUTDATED_S = 15.0, 30.0
 
 def _read(data: bytes) -> list[Presence]:
     """What devices say of themselves, as far as it can be shown. Raises InvalidUpdate."""
+    if len(data) > awareness.MAX_MESSAGE_BYTES:
+        raise InvalidUpdate(f"awareness of {len(data)} bytes, more than {awareness.MAX_MESSAGE_BYTES}", 0)
     return [
         one if one.state is None else replace(one, state=read_state(one.state)) for one in awareness.decode(data)
     ]  # fmt: skip
@@ -104,7 +106,8 @@ class FolderPresence:
     def greet(self, peer: DeviceID) -> None:
         """Tell a peer who is here."""
         if (session := self._sessions.get(peer)) is not None:
-            session.send_awareness(awareness.encode(self._states.present()))
+            for data in awareness.encode_in_parts(self._states.present()):
+                session.send_awareness(data)
 
     def left(self, peer: DeviceID, session: Session) -> None:
         """The link to `peer` is gone, and with it everyone only it vouched for; unless a newer one took its place."""
@@ -204,7 +207,7 @@ class FolderPresence:
         if items:
             if is_news:
                 self._on_change()
-            data = awareness.encode(items)
-            for peer, session in list(self._sessions.items()):
-                if peer != source:
-                    session.send_awareness(data)
+            for data in awareness.encode_in_parts(items):
+                for peer, session in list(self._sessions.items()):
+                    if peer != source:
+                        session.send_awareness(data)

@@ -7,7 +7,7 @@ text, `null` when it has left. A state with a higher clock replaces one with a l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,13 @@ from yp2p.protocol.ysync import MAX_CLIENT, Cursor
 # with invented clients.
 MAX_STATE_BYTES = 8 << 10
 MAX_CLIENTS = 256
+# In a message between devices. Its states are read at a stretch: as much as all clients together may say would take
+# half a second. Whoever has more to say says it in several messages.
+MAX_MESSAGE_BYTES = 64 << 10
 MAX_DEPTH = 6
 _NESTED = (dict, list)
+# What stands in front of a state, and of a message, at most.
+_HEAD_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,21 @@ def encode_texts(presences: Iterable[tuple[int, int, str]]) -> bytes:
         text = state.encode()
         parts += [write_varint(client), write_varint(clock), write_varint(len(text)), text]
     return b"".join(parts)
+
+
+def encode_in_parts(presences: Iterable[Presence]) -> Iterator[bytes]:
+    """The same as `encode`, in as many messages as it takes; one that says nothing where there is nothing to say."""
+    part: list[tuple[int, int, str]] = []
+    size = 0
+    for item in presences:
+        text = as_json(item.state)
+        item_bytes = _HEAD_BYTES + len(text.encode())
+        if part and size + item_bytes > MAX_MESSAGE_BYTES:
+            yield encode_texts(part)
+            part, size = [], 0
+        part.append((item.client, item.clock, text))
+        size += item_bytes
+    yield encode_texts(part)
 
 
 def as_json(value: object) -> str:

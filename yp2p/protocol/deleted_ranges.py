@@ -8,7 +8,7 @@ strings to the others (0.3 s).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from yp2p.protocol.wire import write_varint
 
@@ -17,6 +17,7 @@ DeletedRange = tuple[int, int, int]  # client ID, first clock, number
 # Fewer ranges of one client are not worth it, whatever their order is (1 ms in a string of a megabyte).
 FEW_RANGES = 16
 _FAR_APART = 512
+_SLICE = 1 << 13
 
 
 def in_order(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
@@ -35,13 +36,35 @@ def in_order(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
 
 def encode(ranges: Iterable[DeletedRange]) -> bytes:
     """A delete set as it stands at the end of an update, in an order in which it takes the library little time."""
+    steps = encoding(ranges)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: bytes = done.value
+            return found
+
+
+def encoding(ranges: Iterable[DeletedRange]) -> Generator[None, None, bytes]:
+    """`encode` in slices of some milliseconds each."""
+    ordered = in_order(ranges)
+    yield
     by_client: dict[int, list[tuple[int, int]]] = {}
-    for client, start, length in in_order(ranges):
+    for client, start, length in ordered:
         by_client.setdefault(client, []).append((start, length))
+    yield
     out = [write_varint(len(by_client))]
+    unyielded = 0
     for client, found in by_client.items():
         out += [write_varint(client), write_varint(len(found))]
-        out += [write_varint(number) for pair in _far_apart_first(found) for number in pair]
+        pairs = _far_apart_first(found)
+        for at in range(0, len(pairs), _SLICE):
+            part = pairs[at : at + _SLICE]
+            out += [write_varint(number) for pair in part for number in pair]
+            unyielded += len(part)
+            if unyielded >= _SLICE:
+                unyielded = 0
+                yield
     return b"".join(out)
 
 

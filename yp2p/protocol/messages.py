@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from struct import Struct
 from typing import ClassVar, Protocol, Self
 
 from yp2p.errors import MessageFault
@@ -30,6 +31,11 @@ MAX_STATEMENT_BYTES = 1 << 10
 # Entries per list: 4096 leaves are 450 KiB, within one interactive message.
 MAX_LEAVES = 4096
 MAX_PULL = 1024
+# Devices that somebody has a link with; a folder has no more members. Without the cap one message could name millions,
+# which costs a second to read, and as much memory as it has bytes, thrice over.
+MAX_LINKS = 4096
+# As many statements as count in a folder (`trust/membership.py`): to check one takes half a millisecond.
+MAX_STATEMENTS = 4096
 # Chunks in one request, 256 MiB at most: what a request makes us read before the next one is looked at.
 MAX_FETCH = 1024
 MAX_CHUNKS = MAX_BLOB_BYTES // CHUNK_BYTES
@@ -43,6 +49,13 @@ MAX_PLACE_DEVICES = 64
 # The year 5138. A later time is no time that a float has to the millisecond.
 MAX_TIME_MS = 10**14
 EXTENSIONS_FROM = 0x80
+
+# Lists of fixed size are read by layout: item by item a message at its cap would hold up the loop for half a second.
+_ID, _DEVICE, _HASH = Struct(f">{ID_BYTES}s"), Struct(f">{DEVICE_ID_BYTES}s"), Struct(f">{HASH_BYTES}s")
+_LEAF = Struct(f">{ID_BYTES}s{ID_BYTES}s{HASH_BYTES}s{HASH_BYTES}s")
+_BUCKET = Struct(f">B{BRANCHES * BRANCH_HASH_BYTES}s")
+_BRANCHES = Struct(">BQ")
+_RANGE = Struct(f">{HASH_BYTES}sII")
 
 
 class Message(Protocol):
@@ -162,10 +175,8 @@ class FolderCondition:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder, condition = FolderID(data.raw(ID_BYTES)), Condition(data.u8())
-        count = data.count(ID_BYTES)
-        if count > MAX_LEAVES:
-            raise MessageFault(f"{count} entries that wait in one message, more than {MAX_LEAVES}")
-        return cls(folder, condition, tuple(EntryID(data.raw(ID_BYTES)) for _ in range(count)))
+        waiting = data.counted(_ID, MAX_LEAVES, "entries that wait")
+        return cls(folder, condition, tuple(EntryID(entry) for (entry,) in waiting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +193,7 @@ class FolderLinks:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        count = data.count(DEVICE_ID_BYTES)
-        return cls(folder, tuple(DeviceID(data.raw(DEVICE_ID_BYTES)) for _ in range(count)))
+        return cls(folder, tuple(DeviceID(device) for (device,) in data.counted(_DEVICE, MAX_LINKS, "devices")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +213,8 @@ class Membership:
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
         count = data.count(4)
+        if count > MAX_STATEMENTS:
+            raise MessageFault(f"{count} statements in one message, more than {MAX_STATEMENTS}")
         return cls(folder, tuple(data.data(MAX_STATEMENT_BYTES) for _ in range(count)))
 
 
@@ -235,7 +247,7 @@ class ManifestVersions:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        return cls(folder, tuple(data.raw(HASH_BYTES) for _ in range(MANIFEST_DOCUMENTS)))
+        return cls(folder, tuple(version for (version,) in data.items(_HASH, MANIFEST_DOCUMENTS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +279,7 @@ class TreeBuckets:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        return cls(folder, tuple(data.raw(HASH_BYTES) for _ in range(BUCKETS)))
+        return cls(folder, tuple(found for (found,) in data.items(_HASH, BUCKETS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +298,7 @@ class LeavesQuery:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        count = data.count(1 + BRANCHES * BRANCH_HASH_BYTES)
-        if count > BUCKETS:
-            raise MessageFault(f"a question about {count} buckets, more than there are")
-        return cls(folder, tuple((data.u8(), data.raw(BRANCHES * BRANCH_HASH_BYTES)) for _ in range(count)))
+        return cls(folder, tuple((bucket, of) for bucket, of in data.counted(_BUCKET, BUCKETS, "buckets")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +322,7 @@ class Leaves:
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
         last = bool(data.u8())
-        count = data.count(9)
-        if count > BUCKETS:
-            raise MessageFault(f"an answer about {count} buckets, more than there are")
-        branches = tuple((data.u8(), data.u64()) for _ in range(count))
+        branches = tuple((bucket, mask) for bucket, mask in data.counted(_BRANCHES, BUCKETS, "buckets"))
         return cls(folder, _read_leaves(data), last, branches)
 
 
@@ -334,10 +340,8 @@ class Pull:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        count = data.count(ID_BYTES)
-        if count > MAX_PULL:
-            raise MessageFault(f"{count} documents in one pull, more than {MAX_PULL}")
-        return cls(folder, tuple(DocumentID(data.raw(ID_BYTES)) for _ in range(count)))
+        wanted = data.counted(_ID, MAX_PULL, "documents")
+        return cls(folder, tuple(DocumentID(document) for (document,) in wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +361,8 @@ class Documents:
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
         count = data.count(ID_BYTES + 4)
+        if count > MAX_PULL:
+            raise MessageFault(f"{count} documents in one message, more than {MAX_PULL}")
         return cls(folder, tuple((DocumentID(data.raw(ID_BYTES)), data.data(MAX_BULK_BYTES)) for _ in range(count)))
 
 
@@ -395,20 +401,23 @@ class ChunkHashesQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChunkHashes:
-    """The hashes of the chunks of a blob, in order; none when I do not have it."""
+    """The hashes of the chunks of a blob, in order and one behind the other; none when I do not have it.
+
+    They stay bytes until it is known that they are those of the blob: a million of them is another 64 MiB in memory.
+    """
 
     TYPE: ClassVar[int] = 0x1D
     folder: FolderID
     blob: bytes
-    hashes: tuple[bytes, ...]
+    hashes: bytes
 
     def write(self, out: Writer) -> None:
-        out.raw(self.folder).raw(self.blob).u32(len(self.hashes)).raw(b"".join(self.hashes))
+        out.raw(self.folder).raw(self.blob).u32(len(self.hashes) // HASH_BYTES).raw(self.hashes)
 
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder, blob = FolderID(data.raw(ID_BYTES)), data.raw(HASH_BYTES)
-        return cls(folder, blob, tuple(data.raw(HASH_BYTES) for _ in range(data.count(HASH_BYTES))))
+        return cls(folder, blob, data.raw(HASH_BYTES * data.count(HASH_BYTES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,11 +436,10 @@ class Fetch:
     @classmethod
     def read(cls, data: Reader) -> Self:
         folder = FolderID(data.raw(ID_BYTES))
-        count = data.count(HASH_BYTES + 8)
-        wanted = tuple((data.raw(HASH_BYTES), data.u32(), data.u32()) for _ in range(count))
+        wanted = tuple((blob, first, number) for blob, first, number in data.counted(_RANGE, MAX_FETCH, "ranges"))
         chunks = sum(number for _, _, number in wanted)
-        if chunks > MAX_FETCH or count > MAX_FETCH:
-            raise MessageFault(f"{max(chunks, count)} chunks in one request, more than {MAX_FETCH}")
+        if chunks > MAX_FETCH:
+            raise MessageFault(f"{chunks} chunks in one request, more than {MAX_FETCH}")
         if any(first + number > MAX_CHUNKS for _, first, number in wanted):
             raise MessageFault("a request for chunks that no blob has")
         return cls(folder, wanted)
@@ -456,6 +464,8 @@ class Chunks:
         if data.left > MAX_CHUNKS_BYTES:
             raise MessageFault(f"{data.left} bytes of chunks in one message, more than {MAX_CHUNKS_BYTES}")
         count = data.count(HASH_BYTES + 8)
+        if count > MAX_FETCH:
+            raise MessageFault(f"{count} chunks in one message, more than {MAX_FETCH}")
         return cls(folder, tuple((data.raw(HASH_BYTES), data.u32(), data.data(CHUNK_BYTES)) for _ in range(count)))
 
 
@@ -577,15 +587,9 @@ def _write_leaves(out: Writer, leaves: tuple[tuple[EntryID, Leaf], ...]) -> None
 
 
 def _read_leaves(data: Reader) -> tuple[tuple[EntryID, Leaf], ...]:
-    count = data.count(2 * ID_BYTES + 2 * HASH_BYTES)
-    if count > MAX_LEAVES:
-        raise MessageFault(f"{count} leaves in one message, more than {MAX_LEAVES}")
     return tuple(
-        (
-            EntryID(data.raw(ID_BYTES)),
-            Leaf(DocumentID(data.raw(ID_BYTES)), data.raw(HASH_BYTES), data.raw(HASH_BYTES)),
-        )
-        for _ in range(count)
+        (EntryID(entry), Leaf(DocumentID(document), version, content))
+        for entry, document, version, content in data.counted(_LEAF, MAX_LEAVES, "leaves")
     )
 
 

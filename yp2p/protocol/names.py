@@ -56,7 +56,7 @@ def length_problem(path: str) -> str | None:
         return f"its path has more than {MAX_PATH_BYTES} bytes"
     if path.count("/") >= MAX_PATH_NAMES:
         return f"it is more than {MAX_PATH_NAMES - 1} directories deep"
-    if any(len(encode_path(name)) > MAX_NAME_BYTES for name in path.split("/")):
+    if max(map(len, encode_path(path).split(b"/"))) > MAX_NAME_BYTES:
         return f"a name in it has more than {MAX_NAME_BYTES} bytes"
     return None
 
@@ -65,11 +65,12 @@ def path_problem(path: str) -> str | None:
     """Say why a path may not enter a folder, or None when it may."""
     if not path:
         return "it is empty"
-    for name in path.split("/"):
-        if name in ("", ".", ".."):
-            return "it is not in normal form"
-        if "\x00" in name:
-            return "it has a NUL byte"
-        if is_reserved(name):
-            return f"{name!r} is a reserved name"
+    names = set(path.split("/"))
+    if not names.isdisjoint(("", ".", "..")):
+        return "it is not in normal form"
+    if "\x00" in path:
+        return "it has a NUL byte"
+    reserved = RESERVED_NAMES.intersection(path.casefold().split("/"))
+    if reserved:
+        return f"{min(reserved)!r} is a reserved name"
     return length_problem(path)

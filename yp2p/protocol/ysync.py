@@ -31,9 +31,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heappop, heappush
 from itertools import chain
+from typing import NamedTuple
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
-from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode
+from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding
 from yp2p.protocol.wire import write_varint
 
 MAX_CLIENT = (1 << 53) - 1
@@ -46,6 +47,15 @@ MAX_VALUE_BYTES = 64 << 10
 # A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make a
 # hundred in memory: without the cap a message of 64 MiB would take 4 GB, and hold up the loop for seconds.
 MAX_DELETED_RANGES = 1 << 18
+
+# A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
+MAX_BLOCKS = 1 << 19
+# Each start of a device is another client, and so is a scan that found a change: ten a day make as many in 18 years.
+# What a member invents beyond that costs everybody a millisecond for each hundred, whenever the document is looked at.
+MAX_CLIENTS = 1 << 16
+# With more than so many in one update the library takes seconds, if they follow one another in the wrong order; so it
+# gets them in parts (`update_parts.py`).
+MANY_CLIENTS = 1 << 11
 
 # Blocks parsed at a stretch, some 8 ms: a state of a megabyte would hold up the loop for half a second.
 SLICE_BLOCKS = 4096
@@ -158,6 +168,16 @@ def _utf16_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
+class Block(NamedTuple):
+    """One block of an update that may go in parts: whose, its clocks, and where it is in the bytes."""
+
+    client: int
+    clock: int
+    stop: int
+    begins: int
+    ends: int
+
+
 @dataclass(slots=True)
 class Parsed:
     """What an update contains: the clocks of its operations (`sections`), and up to which clocks others are needed."""
@@ -170,6 +190,8 @@ class Parsed:
     cuts: list[tuple[int, int]]  # client and clock before which an item divides what is there
     halves: set[tuple[int, int]]  # client and clock of the second halves of surrogate pairs in this update
     deleted: list[DeletedRange] = field(default_factory=list)
+    # A state vector on which its items can be put in place one after the other; so they can on each that contains it.
+    ordered_on: StateVector | None = None
 
     def dividing(self) -> Iterator[tuple[int, int]]:
         """Client and clock before which an item or a deletion divides what is there."""
@@ -186,16 +208,21 @@ class Parsed:
 
 
 class UpdateParser:
-    """Reads one update of one shape. Of a peer's it takes no more than `most_ranges` deleted ranges.
+    """Reads one update of one shape. Of a peer's (`limited`) it takes no more than the caps above.
 
-    Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got, and
-    `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair.
+    Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got,
+    `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair, and
+    `blocks` are those of an update that may have to go in parts.
     """
 
-    def __init__(self, data: bytes, shape: Shape, most_ranges: float = math.inf) -> None:
+    def __init__(self, data: bytes, shape: Shape, *, limited: bool = False) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
-        self._most_ranges = most_ranges
+        self._limited = limited
+        self._most_ranges = MAX_DELETED_RANGES if limited else math.inf
+        self._blocks_left = MAX_BLOCKS if limited else math.inf
+        self.blocks: list[Block] = []
+        self._keeps_blocks = limited and shape is Shape.MANIFEST
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
@@ -213,14 +240,20 @@ class UpdateParser:
     def steps(self) -> Iterator[None]:
         """Parse, and stop for a moment after every `SLICE_BLOCKS` blocks; the result is in `parsed` at the end."""
         cursor, parsed = self._cursor, self.parsed
-        for _ in range(cursor.count(4)):
+        sections, left = cursor.count(4), SLICE_BLOCKS
+        if self._limited and sections > MAX_CLIENTS:
+            raise InvalidUpdate(f"{sections} clients in one update, more than {MAX_CLIENTS}", cursor.at)
+        self._keeps_blocks |= self._limited and sections > MANY_CLIENTS
+        for _ in range(sections):
             blocks, client, clock = self._section()
             start = clock
-            while blocks > SLICE_BLOCKS:
-                clock = self._blocks(SLICE_BLOCKS, client, clock)
-                blocks -= SLICE_BLOCKS
+            while blocks > left:
+                clock = self._blocks(left, client, clock)
+                blocks -= left
+                left = SLICE_BLOCKS
                 yield
             parsed.sections[client] = (start, self._blocks(blocks, client, clock))
+            left -= blocks
         yield
         yield from self._delete_set()
         cursor.finish()
@@ -232,6 +265,9 @@ class UpdateParser:
         blocks = cursor.count(2)
         if blocks == 0:
             raise InvalidUpdate("a client section without blocks", cursor.at)
+        self._blocks_left -= blocks
+        if self._blocks_left < 0:
+            raise InvalidUpdate(f"more than {MAX_BLOCKS} blocks", cursor.at)
         client = cursor.client()
         if client in self.parsed.sections:
             raise InvalidUpdate(f"client {client} has two sections", cursor.at)
@@ -239,9 +275,12 @@ class UpdateParser:
 
     def _blocks(self, number: int, client: int, clock: int) -> int:
         for _ in range(number):
+            first, begins = clock, self._cursor.at
             clock += self._block(client, clock)
             if clock > MAX_CLOCK:
                 raise InvalidUpdate(f"clock {clock} is too large", self._cursor.at)
+            if self._keeps_blocks:
+                self.blocks.append(Block(client, first, clock, begins, self._cursor.at))
         return clock
 
     def _block(self, client: int, clock: int) -> int:
@@ -350,12 +389,14 @@ class UpdateParser:
 
     def _delete_set(self) -> Iterator[None]:
         self.deletes_at = self._cursor.at
-        deletes = self.parsed.deletes
+        deletes, unyielded = self.parsed.deletes, 0
         for found in _delete_sections(self._cursor, self._most_ranges):
             self.ranges += found
             client = found[0][0]
             deletes[client] = max(deletes.get(client, 0), max(start + length for _, start, length in found))
-            if len(found) == _RANGES_AT_ONCE:
+            unyielded += len(found)
+            if unyielded >= _RANGES_AT_ONCE:
+                unyielded = 0
                 yield
         self.parsed.deleted = self.ranges
 
@@ -409,7 +450,8 @@ class Checked:
     deleted: list[tuple[int, int, int]]
     has_nul: bool
     has_replacement: bool
-    _deletes_at: int = 0  # where the delete set begins in `data`
+    deletes_at: int = 0  # where the delete set begins in `data`
+    blocks: list[Block] = field(default_factory=list)  # of a manifest document, or where there are many clients
 
     def in_parts(self, known: StateVector) -> Iterator[Checked]:
         """The same as several updates, one to be applied after the other, where applying it would take long: what many
@@ -422,7 +464,7 @@ class Checked:
             yield self
             return
         first = [one for one in self.deleted if one[1] + one[2] > known.get(one[0], 0)]
-        yield self._deleting(self.data[: self._deletes_at], self.parsed, first)
+        yield self._deleting(self.data[: self.deletes_at], self.parsed, first)
         for start in range(0, len(late), _RANGES_AT_ONCE):
             yield self._deleting(b"\x00", Parsed({}, {}, {}, [], [], set()), late[start : start + _RANGES_AT_ONCE])
 
@@ -437,11 +479,14 @@ class Checked:
 
 def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
     """`check` in slices of some milliseconds each."""
-    parser = UpdateParser(data, shape, MAX_DELETED_RANGES)
+    parser = UpdateParser(data, shape, limited=True)
     yield from parser.steps()
     if len(parser.ranges) > FEW_RANGES:
-        data = data[: parser.deletes_at] + encode(parser.ranges)
-    return Checked(data, parser.parsed, parser.ranges, parser.has_nul, parser.has_replacement, parser.deletes_at)
+        encoded = yield from encoding(parser.ranges)
+        data = data[: parser.deletes_at] + encoded
+    return Checked(
+        data, parser.parsed, parser.ranges, parser.has_nul, parser.has_replacement, parser.deletes_at, parser.blocks
+    )
 
 
 def check(data: bytes, shape: Shape) -> Checked:
@@ -489,8 +534,9 @@ def check_dependencies(parsed: Parsed, known: StateVector, halves: Set[tuple[int
         for client, need in dependencies.items():
             if reached.get(client, 0) < need:
                 raise MissingDependency(f"client {client} is needed up to {need}")
-    if len(parsed.sections) > 1:
-        _check_order(parsed, known)
+    if len(parsed.sections) > 1 and (parsed.ordered_on is None or not contains(known, parsed.ordered_on)):
+        for _ in ordering(parsed, known):
+            pass
 
 
 def written_beyond(parsed: Parsed, known: StateVector, clients: Set[int]) -> set[int]:
@@ -517,35 +563,42 @@ def _check_cuts(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]]
             raise HistoriesDiffer(f"client {client} writes another character where half of one is known")
 
 
-def _check_order(parsed: Parsed, known: StateVector) -> None:
+def ordering(parsed: Parsed, known: StateVector) -> Iterator[None]:
     """Raise unless the items can be put in place one after the other: none may wait for one that waits for it.
 
-    The library would keep such a circle as pending forever, and its queue of pending items is not safe.
+    The library would keep such a circle as pending forever, and its queue of pending items is not safe. It is gone
+    through in slices of some milliseconds; `parsed.ordered_on` says afterwards that it was.
     """
     reached = {client: max(start, known.get(client, 0)) for client, (start, _) in parsed.sections.items()}
     needs: dict[int, list[tuple[int, int, int]]] = {}
-    for client, clock, origin_client, origin_clock in parsed.crossings:
+    for number, (client, clock, origin_client, origin_clock) in enumerate(parsed.crossings):
         if clock >= reached[client] and origin_clock >= reached.get(origin_client, MAX_CLOCK):
             needs.setdefault(client, []).append((clock, origin_client, origin_clock))
+        if number % SLICE_BLOCKS == SLICE_BLOCKS - 1:
+            yield
     for client, (_, stop) in parsed.sections.items():
         if client not in needs:
             reached[client] = max(reached[client], stop)
-    _place_all(parsed, needs, reached)
+    yield
+    yield from _place_all(parsed, needs, reached)
+    parsed.ordered_on = dict(known)
 
 
-def _place_all(parsed: Parsed, needs: dict[int, list[tuple[int, int, int]]], reached: dict[int, int]) -> None:
+def _place_all(parsed: Parsed, needs: dict[int, list[tuple[int, int, int]]], reached: dict[int, int]) -> Iterator[None]:
     """Go on with each client as far as what it needs is there; who is reached wakes those that wait for it.
 
     Args:
-        needs: of a client, which of its clocks needs which client up to which clock.
+        needs: of a client, which of its clocks needs which client up to which clock; sorted here.
         reached: up to where the operations of each client are there.
     """
     waiting: dict[int, list[tuple[int, int]]] = {}  # by the client that is needed: clock and who waits
-    left = {client: sorted(items, reverse=True) for client, items in needs.items()}
-    ready = list(left)
+    ready = list(needs)
+    for items in needs.values():
+        items.sort(reverse=True)
+    turns = 0
     while ready:
         client = ready.pop()
-        items = left[client]
+        items = needs[client]
         while items and reached[items[-1][1]] > items[-1][2]:
             items.pop()
         if items:
@@ -557,7 +610,10 @@ def _place_all(parsed: Parsed, needs: dict[int, list[tuple[int, int, int]]], rea
         heap = waiting.get(client, [])
         while heap and heap[0][0] < reached[client]:
             ready.append(heappop(heap)[1])
-    for client, items in left.items():
+        turns += 1
+        if turns % SLICE_BLOCKS == 0:
+            yield
+    for client, items in needs.items():
         if items:
             clock, origin_client, origin_clock = items[-1]
             raise InvalidUpdate(
@@ -582,21 +638,23 @@ def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
     return parser.ranges
 
 
-def read_state_vector(data: bytes) -> dict[int, int]:
-    """Decode a state vector. Raises InvalidUpdate."""
+def read_state_vector(data: bytes, most: float = math.inf) -> dict[int, int]:
+    """Decode a state vector of at most so many clients. Raises InvalidUpdate."""
     cursor = Cursor(data)
+    if Cursor(data).count(2) > most:
+        raise InvalidUpdate(f"a state vector of more than {most} clients", 0)
     vector = _read_state_vector(cursor)
     cursor.finish()
     return vector
 
 
 def _read_state_vector(cursor: Cursor) -> dict[int, int]:
-    vector: dict[int, int] = {}
-    for _ in range(cursor.count(2)):
-        client, clock = cursor.client(), cursor.varint()
-        if client in vector or clock > MAX_CLOCK:
-            raise InvalidUpdate(f"client {client} is twice in a state vector, or its clock is too large")
-        vector[client] = clock
+    count = cursor.count(2)
+    numbers = cursor.varints(2 * count)
+    clients, clocks = numbers[::2], numbers[1::2]
+    vector = dict(zip(clients, clocks, strict=True))
+    if len(vector) < count or max(clients, default=0) > MAX_CLIENT or max(clocks, default=0) > MAX_CLOCK:
+        raise InvalidUpdate("a client is twice in a state vector, or a number in it is too large", cursor.at)
     return vector
 
 

@@ -1,0 +1,128 @@
+"""A daemon whose loop is watched from inside: how long it worked without looking at what came in meanwhile.
+
+    python benches/loop_watch.py FILE yp2p daemon
+
+runs `yp2p daemon` and keeps the longest stretch of its loop in FILE, which whoever measures maps as well (`LoopWatch`).
+A stretch is what the loop does between two looks at sockets and timers: one step of every task that can go on. It is
+told in time by the clock and in the CPU time of the loop's thread, since on a busy machine the first one is also what
+others did meanwhile; and with the task that took most of it. Asking the daemon how it is would be work for it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import runpy
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+_NAME_BYTES = 64
+# In ns: the longest by CPU time, and by the clock; how many were long; the task of the first.
+_RECORD = struct.Struct(f"=QQQ{_NAME_BYTES}s")
+# Prefix of the command of a device: see `tests/lab.py`.
+PREFIX = (sys.executable, __file__)
+LONG_NS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The longest stretches since the last reset, in seconds: by CPU time of the thread, by the clock.
+
+    Attributes:
+        long_ones: how many took more than 20 ms of CPU time.
+        task: what took most of the longest one.
+    """
+
+    cpu_s: float
+    clock_s: float
+    long_ones: int
+    task: str
+
+
+class LoopWatch:
+    """The record of one daemon, shared with it."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _RECORD.size)
+
+    @classmethod
+    def make(cls, path: Path) -> LoopWatch:
+        path.write_bytes(bytes(_RECORD.size))
+        return cls(path)
+
+    def reset(self) -> None:
+        self._map[:] = bytes(_RECORD.size)
+
+    def read(self) -> Stretch:
+        cpu, clock, long_ones, task = _RECORD.unpack(self._map)
+        return Stretch(cpu / 1e9, clock / 1e9, long_ones, task.rstrip(b"\0").decode(errors="replace"))
+
+    def note(self, cpu: int, clock: int, task: str) -> None:
+        """A stretch that was long in either way; both in ns."""
+        longest, by_clock, long_ones, name = _RECORD.unpack(self._map)
+        if cpu > longest:
+            longest, name = cpu, task.encode()[:_NAME_BYTES]
+        self._map[:] = _RECORD.pack(longest, max(by_clock, clock), long_ones + (cpu > LONG_NS), name)
+
+
+class _Watching(trio.abc.Instrument):
+    """Measures each stretch, and which task took most of it."""
+
+    def __init__(self, record: LoopWatch) -> None:
+        self._record = record
+        self._began = (time.thread_time_ns(), time.perf_counter_ns())
+        self._step_began = 0
+        self._longest_step, self._task = 0, ""
+
+    def after_io_wait(self, timeout: float) -> None:
+        self._began = (time.thread_time_ns(), time.perf_counter_ns())
+        self._longest_step, self._task = 0, ""
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._step_began = time.thread_time_ns()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        took = time.thread_time_ns() - self._step_began
+        if took > self._longest_step:
+            self._longest_step, self._task = took, task.name.removeprefix("yp2p.")
+
+    def before_io_wait(self, timeout: float) -> None:
+        cpu, clock = time.thread_time_ns() - self._began[0], time.perf_counter_ns() - self._began[1]
+        if cpu > LONG_NS // 10 or clock > LONG_NS:
+            self._record.note(cpu, clock, self._task)
+
+
+def loop_cpu_s(pid: int) -> float:
+    """What the loop's thread has worked, in seconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def cpu_s(pid: int) -> float:
+    """What all threads of a process have worked, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid: int) -> float:
+    """The memory that a process has, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def main() -> None:
+    record, command, *arguments = sys.argv[1:]
+    run = trio.run
+    trio.run = partial(run, instruments=[_Watching(LoopWatch(Path(record)))])
+    sys.argv = [command, *arguments]
+    runpy.run_path(command, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""A manifest update in parts is the same as in one; a text update is read and ordered in slices."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.text import TextReplica
+from yp2p.errors import InvalidUpdate
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol import ysync
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.update_parts import PART_BLOCKS, in_parts
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Shape, check, checking, ordering, read_state_vector
+
+KEY = bytes(16).hex().encode() + b"m"
+
+
+def _entry(number: int) -> EntryID:
+    return EntryID(bytes(1) + number.to_bytes(15, "big"))
+
+
+def _of_many_writers(writers: int, changes: int) -> bytes:
+    """The state of a document in which several wrote, each over the others' values."""
+    rng = random.Random(5)
+    manifests = [Manifest(10 + number) for number in range(writers)]
+    for number in range(changes):
+        entry = _entry(rng.randrange(40))
+        change = Change(entry, f"path {number}", Content.text(DocumentID(bytes(16)), Mode.PLAIN))
+        update = manifests[number % writers].write([change])[0]
+        for other in manifests:
+            other.receive(0, update)
+    return manifests[0].replicas[0].state()
+
+
+def _chain(count: int, *, is_circle: bool = False) -> bytes:
+    """One value of one key by each of so many clients, each in the place of the one of the client behind it."""
+    value = b"\x01\x74\x02\x01\x01"
+    out = [write_varint(count)]
+    for number in range(count):
+        is_last = number == count - 1 and not is_circle
+        behind = 100 + (number + 1) % count
+        head = b"\x28\x01\x07entries" + write_varint(len(KEY)) + KEY if is_last else b"\x88" + write_varint(behind)
+        out += [
+            b"\x01",
+            write_varint(100 + number),
+            b"\x00",
+            head,
+            b"" if is_last else b"\x00",
+            value,
+        ]
+    return b"".join(out) + b"\x00"
+
+
+@pytest.mark.parametrize(
+    "update", [_of_many_writers(3, 600), _chain(300)], ids=["many writers", "a chain in the wrong order"]
+)
+def test_parts_are_the_whole(update: bytes) -> None:
+    whole, apart = Manifest(1), Manifest(2)
+    whole.receive(0, update)
+    parts = list(in_parts(check(update, Shape.MANIFEST), {}, Shape.MANIFEST))
+    assert len(parts) > 2
+    for part in parts:
+        assert len(part.blocks) <= PART_BLOCKS
+        apart.take(0, part)
+    assert apart.replicas[0].version() == whole.replicas[0].version()
+    assert apart.entries == whole.entries
+
+
+def test_a_holder_of_a_part_takes_the_rest() -> None:
+    update = _of_many_writers(3, 600)
+    first, *_ = in_parts(check(update, Shape.MANIFEST), {}, Shape.MANIFEST)
+    whole, apart = Manifest(1), Manifest(2)
+    whole.receive(0, update)
+    apart.take(0, first)
+    for part in in_parts(check(update, Shape.MANIFEST), apart.replicas[0].clocks(), Shape.MANIFEST):
+        apart.take(0, part)
+    assert apart.replicas[0].version() == whole.replicas[0].version()
+
+
+def test_what_waits_for_itself_is_refused_in_parts_as_well() -> None:
+    (circle,) = in_parts(check(_chain(300, is_circle=True), Shape.MANIFEST), {}, Shape.MANIFEST)
+    with pytest.raises(InvalidUpdate, match="waits for it"):
+        Manifest(1).take(0, circle)
+
+
+def test_small_updates_are_one_part() -> None:
+    update = check(_of_many_writers(2, 20), Shape.MANIFEST)
+    assert list(in_parts(update, {}, Shape.MANIFEST)) == [update]
+
+
+def _texts(clients: int, *, is_reversed: bool = False) -> bytes:
+    """A character of each of so many clients, each behind the one of the client before it."""
+    out = [write_varint(clients)]
+    for number in reversed(range(clients)) if is_reversed else range(clients):
+        head = b"\x84" + write_varint(99 + number) + b"\x00" if number else b"\x04\x01\x06source"
+        out += [b"\x01", write_varint(100 + number), b"\x00", head, b"\x01x"]
+    return b"".join(out) + b"\x00"
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_very_many_clients_go_in_parts(is_reversed: bool) -> None:
+    """With 65,000 of them, each behind the one before, the library takes fifteen seconds."""
+    update = check(_texts(5000, is_reversed=is_reversed), Shape.TEXT)
+    parts = list(in_parts(update, {}, Shape.TEXT))
+    assert len(parts) == 3
+    one, two = TextReplica(1), TextReplica(2)
+    for part in parts:
+        one.take(part)
+    two.take(update)
+    assert one.version() == two.version()
+    assert one.text() == "x" * 5000
+
+
+def test_many_clients_are_read_and_ordered_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ysync, "SLICE_BLOCKS", 100)
+    steps = checking(_texts(1000), Shape.TEXT)
+    slices = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found = done.value
+            break
+        slices += 1
+    assert slices >= 9, "a section of one block is a slice's part like any other"
+    assert len(list(ordering(found.parsed, {}))) >= 9
+    assert found.parsed.ordered_on == {}
+
+
+def test_deleted_ranges_of_many_clients_are_read_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ysync, "_RANGES_AT_ONCE", 100)
+    ranges = b"".join(write_varint(100 + number) + b"\x01\x00\x01" for number in range(1000))
+    assert len(list(checking(b"\x00" + write_varint(1000) + ranges, Shape.TEXT))) >= 9
+
+
+def test_clients_of_a_peers_update_and_vector_have_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ysync, "MAX_CLIENTS", 100)
+    monkeypatch.setattr(ysync, "MAX_BLOCKS", 100)
+    with pytest.raises(InvalidUpdate, match="101 clients in one update, more than 100"):
+        check(_texts(101), Shape.TEXT)
+    with pytest.raises(InvalidUpdate, match="more than 100 blocks"):
+        check(b"\x01\x65\x01\x00\x04\x01\x06source\x01x" + b"\x84\x01\x00\x01x" * 100 + b"\x00", Shape.TEXT)
+    vector = write_varint(101) + b"".join(write_varint(number) + b"\x01" for number in range(101))
+    assert len(read_state_vector(vector)) == 101, "our own has none"
+    with pytest.raises(InvalidUpdate, match="more than 100 clients"):
+        read_state_vector(vector, 100)
