@@ -177,6 +177,22 @@ async def test_a_journal_of_nothing_is_no_journal(tmp_path: Path) -> None:
         assert database.rows("SELECT client FROM start") == [(1,)]
 
 
+async def test_a_store_that_cannot_be_read_ends_the_daemon_whoever_reads(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with pytest.RaisesGroup(pytest.RaisesExc(YpError, match="could not be read: .*malformed")):
+        async with open_database(path) as database:
+            await database.submit([(INSERT, (number,)) for number in range(20_000)]).wait()
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            data = path.read_bytes()
+            path.write_bytes(data[:8192] + b"\xff" * (len(data) - 8192))
+            with pytest.raises(YpError, match="could not be read"):
+                database.rows("SELECT sum(fork) FROM start")
+            await trio.sleep_forever()
+    async with open_database(path) as database:
+        assert database.salvaged is not None
+
+
 def _is_open(path: Path) -> bool:
     return any(link.exists() and link.samefile(path) for link in Path("/proc/self/fd").iterdir())
 

@@ -15,7 +15,8 @@ Theory of operation
 
 Invariants
     * Statements become durable in the order in which they were submitted, and those of one commit never in part.
-    * A fault of the store ends the daemon (invariant 15): `Writer.watch` raises, and so does every waiting commit.
+    * A fault of the store ends the daemon (invariant 15): `Writer.watch` raises, and so does every waiting commit, and
+      who reads. It is no fault of a peer, a program or a folder.
       What the machine does not allow now is none (invariant 20).
     * A store of another program, of a newer version or of another device is reported and left exactly as it is. Of one
       that is damaged a new one is made, and it is kept (`salvage.py`).
@@ -66,8 +67,8 @@ class Database:
             if make_room:
                 schema.fill_log(self._write)
             self._read = refused.enter_context(closing(schema.connect(path, read_only=True)))
-            self._next_seq = tables.log.last_seq(self.rows) + 1
-            self._next_notice = tables.notice.last_number(self.rows)
+            self._next_seq = tables.log.last_seq(self._read_rows) + 1
+            self._next_notice = tables.notice.last_number(self._read_rows)
             refused.pop_all()
         self._open: Commit | None = None  # what is submitted as one
         self._last = Commit()
@@ -127,7 +128,17 @@ class Database:
     # --- reading ------------------------------------------------------------------------------------------------
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read what is committed."""
+        """Read what is committed. Raises YpError where the store cannot be read, and then the daemon ends."""
+        try:
+            return self._read_rows(query, parameters)
+        except sqlite3.Error as error:
+            fault = YpError(
+                f"the store {self.path} could not be read: {error}. Start again: what can be read of it is used then"
+            )
+            self.writer.fail(fault)
+            raise fault from error
+
+    def _read_rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._read.execute(query, parameters).fetchall()
 
     @contextmanager

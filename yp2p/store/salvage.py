@@ -24,14 +24,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from yp2p.errors import HistoriesDiffer, MissingDependency, PeerFault
+from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.ysync import check_dependencies, parse_update
 from yp2p.store import tables
 from yp2p.store.schema import BESIDE, columns_of, make_schema
+from yp2p.store.sql import Read
 
 _NEW, _KEPT = ".salvaged", ".damaged-"
-_MANIFEST = tables.log.MANIFEST_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,9 @@ def _copy_rows(
     source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: Sequence[str], order: str
 ) -> bool:
     """Tells whether the end was reached."""
-    marks = ", ".join("?" for _ in columns)
-    names = ", ".join(columns)
-    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
+    insert = tables.row_of(table, columns)
     try:
-        for row in source.execute(f"SELECT {names} FROM {table} ORDER BY {order}"):
+        for row in source.execute(tables.every_row(table, columns, order)):
             with suppress(sqlite3.IntegrityError):  # no row of this table ever
                 target.execute(insert, row)
     except (sqlite3.DatabaseError, OverflowError):
@@ -160,40 +160,34 @@ def _copy_rows(
 
 def _set_gaps_aside(connection: sqlite3.Connection) -> None:
     """Set aside the rows of documents of which others are missing."""
-    connection.execute("CREATE TEMP TABLE gap (folder, document, first)")
-    documents = connection.execute("SELECT DISTINCT folder, document FROM log").fetchall()
-    for folder, document in documents:
-        first = _first_gap(connection, folder, document)
+
+    def read(query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return connection.execute(query, parameters).fetchall()
+
+    columns = columns_of(connection, "log")
+    for folder, document in tables.log.documents(read):
+        first = _first_gap(read, folder, document)
         if first is not None:
-            is_manifest = bytes(document).startswith(_MANIFEST)
-            connection.execute("INSERT INTO gap VALUES (?, ?, ?)", (folder, document, first if is_manifest else 0))
-    condition = (
-        "EXISTS (SELECT 1 FROM gap g WHERE g.folder = log.folder AND g.document = log.document AND log.seq >= g.first)"
-    )
-    for sql, parameters in tables.aside.move("log", columns_of(connection, "log"), condition, time.time()):
-        connection.execute(sql, parameters)
+            first = first if document.startswith(tables.log.MANIFEST_PREFIX) else 0
+            condition = tables.log.rows_from(folder, document, first)
+            for sql, parameters in tables.aside.move("log", columns, condition, time.time()):
+                connection.execute(sql, parameters)
     for name in tables.log.NEED_ROWS:
         connection.execute(tables.log.without_rows(name))
 
 
-def _first_gap(connection: sqlite3.Connection, folder: bytes, document: bytes) -> int | None:
+def _first_gap(read: Read, folder: FolderID, document: DocumentID) -> int | None:
     """The first row that cannot be used for want of others; None: nothing is missing, as far as can be told."""
     clocks: dict[int, int] = {}
-    seq, where = 0, (folder, document)
-    rows = "SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"
-    for seq, data in connection.execute(rows, where):
+    seq = 0
+    for seq, data in tables.log.updates(read, folder, document):
         try:
             parsed = parse_update(data)
             check_dependencies(parsed, clocks)
         except (MissingDependency, PeerFault):
-            return int(seq)
+            return seq
         except HistoriesDiffer:
             pass  # of what is missing it says nothing
         for client, (_, stop) in parsed.sections.items():
             clocks[client] = max(clocks.get(client, 0), stop)
-    named = (
-        "SELECT max(seq) FROM (SELECT base_seq AS seq FROM file WHERE folder = ?1 AND document = ?2"
-        " UNION ALL SELECT seq FROM digest WHERE folder = ?1 AND document = ?2)"
-    )
-    (last,) = connection.execute(named, where).fetchone()
-    return int(seq) if (last or 0) > seq else None
+    return seq if tables.log.last_named(read, folder, document) > seq else None

@@ -154,5 +154,4 @@ def is_foreign(path: Path) -> bool:
 
 
 def _indexes(connection: sqlite3.Connection) -> set[str]:
-    query = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
-    return {name for (name,) in connection.execute(query)}
+    return {name for (name,) in connection.execute(tables.INDEXES)}

@@ -102,6 +102,7 @@ class Writer:
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
         self._failed = trio.Event()
         self._error: BaseException | None = None
+        self._unreadable: YpError | None = None
         self._closing = threading.Event()
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
@@ -115,9 +116,16 @@ class Writer:
         self._queue.put(commit)
 
     async def watch(self) -> None:
-        """Raise YpError when the store cannot be written; the daemon must not go on then."""
+        """Raise YpError when the store cannot be written or read; the daemon must not go on then."""
         await self._failed.wait()
+        if self._unreadable is not None:
+            raise self._unreadable
         raise YpError(f"the store {self._path} could not be written: {self._error}") from self._error
+
+    def fail(self, unreadable: YpError) -> None:
+        """Have the daemon end: what is stored cannot be read."""
+        self._unreadable = unreadable
+        self._failed.set()
 
     def close(self) -> None:
         """Commit what is left. Blocks. What the disk does not take then is tried once more, and lost."""

@@ -4,6 +4,8 @@ Functions that change something give statements, for `Database.submit`; those th
 What the values mean is known to the callers; here they are IDs, numbers and bytes.
 """
 
+from collections.abc import Sequence
+
 from yp2p.store.tables import (
     aside,
     base,
@@ -32,3 +34,16 @@ __all__ = [
     "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "last_run", "log",
     "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
+
+
+def every_row(table: str, columns: Sequence[str], order: str) -> str:
+    """Reads these columns of all rows of a table, in an order."""
+    return f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"
+
+
+def row_of(table: str, columns: Sequence[str]) -> str:
+    """Puts a row into a table unless it is there, with parameters for these columns, and the defaults of all others."""
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' for _ in columns)})"
+
+
+INDEXES = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"

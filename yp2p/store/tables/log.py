@@ -86,6 +86,26 @@ def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM log WHERE folder = ? AND document = ?", (folder, document))
 
 
+def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
+    """The folder and the ID of every document, where they are IDs."""
+    query = "SELECT DISTINCT folder, document FROM log WHERE typeof(folder) = 'blob' AND typeof(document) = 'blob'"
+    return [(FolderID(folder), DocumentID(document)) for folder, document in read(query, ())]
+
+
+def last_named(read: Read, folder: FolderID, document: DocumentID) -> int:
+    """The last row of a document that a file or a digest speaks of; 0 where none does."""
+    query = (
+        "SELECT coalesce(max(seq), 0) FROM (SELECT base_seq AS seq FROM file WHERE folder = ?1 AND document = ?2"
+        " UNION ALL SELECT seq FROM digest WHERE folder = ?1 AND document = ?2)"
+    )
+    return int(read(query, (folder, document))[0][0])
+
+
+def rows_from(folder: FolderID, document: DocumentID, first: int) -> str:
+    """Which rows are those of a document from that one on, as an SQL condition."""
+    return f"folder = x'{folder.hex()}' AND document = x'{document.hex()}' AND seq >= {first}"
+
+
 def updates(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[int, bytes]]:
     """Number and update of each row of a document, in order."""
     rows = read("SELECT seq, data FROM log WHERE folder = ? AND document = ? ORDER BY seq", (folder, document))
