@@ -53,7 +53,7 @@ def test_a_rename_a_chmod_a_new_content_and_a_delete_made_at_a_time_all_hold() -
         assert entry.content.mtime_ns == 7
         # the delete was of the text that is no more
         assert entry.deletion is not None
-        assert device.is_alive(entry, lambda document: {})
+        assert not entry.deletion.counts(entry.document, {})
 
 
 @pytest.mark.parametrize("content", [Content.directory(), Content.symlink(b"x")])

@@ -114,7 +114,7 @@ def _without_persisting_first() -> Taken:
 
     def tell(telling: Telling, step: list[Any]) -> None:
         for untold in step:
-            for listener in [*telling._listeners.values(), *telling._early.values()]:
+            for listener in [*telling._listeners.values(), *telling.early.values()]:
                 listener(untold.update, untold.source, untold.vector)
 
     stack = ExitStack()

@@ -325,6 +325,7 @@ class Manifest:
         self.entries: dict[EntryID, Entry] = {}
         self.claims: dict[int, Claim] = {}  # by client ID
         self.bookmarks: dict[EntryID, dict[str, Bookmark]] = {}  # by their key
+        self._digest: tuple[tuple[int, ...], bytes] = ((), b"")
 
     @staticmethod
     def index_of(entry: EntryID) -> int:
@@ -384,9 +385,11 @@ class Manifest:
     def versions(self) -> tuple[bytes, ...]:
         return tuple(replica.version() for replica in self.replicas)
 
-    def is_alive(self, entry: Entry, clocks: Callable[[DocumentID], StateVector]) -> bool:
-        """Whether an entry is there; `clocks` gives the state vector of its document."""
-        return entry.deletion is None or not entry.deletion.counts(entry.document, clocks(entry.document))
+    def digest(self, at: tuple[int, ...]) -> bytes:
+        """The hash of everything that the documents say; `at` is another one whenever one of them has changed."""
+        if self._digest[0] != at:
+            self._digest = at, hashlib.sha256(b"".join(self.versions())).digest()
+        return self._digest[1]
 
     def _refresh(self, index: int) -> set[EntryID]:
         keys = self.replicas[index].take_changed_keys()

@@ -304,6 +304,8 @@ class Provider:
 
         What has to be answered, or waited for, or is at fault, is for `start`.
         """
+        if self._have is not None:  # what the peer has goes with the next one
+            return False
         try:
             message = decode(data)
         except InvalidUpdate:
@@ -314,9 +316,7 @@ class Provider:
             with suppress(InvalidUpdate):
                 self._have = read_state_vector(message.state_vector, MAX_CLIENTS)
                 return True
-        if not isinstance(message, Updates) or self._have is not None:  # what the peer has goes with the next one
-            return False
-        return self._document.receive_nowait(message.updates, self._source)
+        return isinstance(message, Updates) and self._document.receive_nowait(message.updates, self._source)
 
     @property
     def is_idle(self) -> bool:

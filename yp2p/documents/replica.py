@@ -68,6 +68,7 @@ class Replica:
         self.client_id = client_id
         self._news: list[bytes] = []
         self._panicked = False
+        self._changes = 0  # how many there were
         self._clocks: dict[int, int] | None = None  # since the last change
         self._versions = VersionReader()
         self._is_receiving = False  # what a peer sent has been parsed already
@@ -77,19 +78,16 @@ class Replica:
     def _on_transaction(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
         self._news.append(update)
+        self._changes += 1
         self._clocks = None
         if not self._is_receiving:
             self._note_halves(update)
-        self._changed()
 
     def _note_halves(self, update: bytes) -> None:
         """Remember where characters of two UTF-16 units are; their UTF-8 begins with F0 to F4."""
         if self.shape is Shape.TEXT and _FOUR_BYTES.search(update):
             with suppress(InvalidUpdate):  # from the store; what a peer sends has been parsed before
                 self.halves |= parse_update(update).halves
-
-    def _changed(self) -> None:
-        """Forget what was computed from the old state."""
 
     @contextmanager
     def _calling_pycrdt(self) -> Iterator[None]:
@@ -124,8 +122,8 @@ class Replica:
             for update in updates:
                 self._doc.apply_update(update)
                 self._note_halves(update)
+        self._changes += 1
         self._clocks = None
-        self._changed()
 
     def apply(self, update: bytes) -> bytes | None:
         """Apply an update that this device made; gives what was news, None when nothing was."""

@@ -30,16 +30,13 @@ class TextReplica(Replica):
     def __init__(self, client_id: int) -> None:
         super().__init__(client_id)
         self._text = self._doc.get(Shape.TEXT.value, type=Text)
-        self._cached: str | None = None
+        self._read = (-1, "")  # after how many changes, and what the text was then
 
     @classmethod
     def from_updates(cls, client_id: int, updates: Iterable[bytes]) -> Self:
         replica = cls(client_id)
         replica.load(updates)
         return replica
-
-    def _changed(self) -> None:
-        self._cached = None
 
     def observe(self, callback: Callable[[list[dict[str, Any]]], None]) -> Subscription:
         """Call back with what each transaction changes, as a Yjs delta that counts UTF-8 bytes."""
@@ -51,10 +48,10 @@ class TextReplica(Replica):
 
     def text(self) -> str:
         """The whole text, exactly as decoded from the file."""
-        if self._cached is None:
+        if self._read[0] != self._changes:
             with self._calling_pycrdt():
-                self._cached = str(self._text)
-        return self._cached
+                self._read = self._changes, str(self._text)
+        return self._read[1]
 
     def size(self) -> int:
         """How many bytes the file has that this text stands for."""
@@ -80,7 +77,7 @@ class TextReplica(Replica):
         before = self.text()
         with self._changing(), self._doc.transaction():
             replace_in(self._text, before, hunks)
-            if Writer.of(self.client_id) is Writer.SAVED and hunks and not any(hunk.text for hunk in hunks):
+            if hunks and not any(hunk.text for hunk in hunks) and Writer.of(self.client_id) is Writer.SAVED:
                 self._leave_mark(before, hunks[0].start)
         return self._take_news()
 

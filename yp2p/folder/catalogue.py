@@ -10,7 +10,6 @@ Invariants
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -53,6 +52,7 @@ class Catalogue:
         changed: is told of entries whose registers changed.
 
     Attributes:
+        entries: all that can be read, deleted ones as well.
         entry_of: the entry of each text document that the manifest names.
         wanted: documents that a peer has and that may revive an entry.
         changed_by: which other device changed an entry last, since this process started.
@@ -74,6 +74,7 @@ class Catalogue:
         self._observers = observers
         self._changed = changed
         self.manifest = Manifest(clients.own, self._stored)
+        self.entries = self.manifest.entries
         self.documents = [
             LiveDocument(manifest_document_id(index), replica, self._receive, database.pending)
             for index, replica in enumerate(self.manifest.replicas)
@@ -83,7 +84,6 @@ class Catalogue:
         self.changed_by: dict[EntryID, DeviceID] = {}
         self._places = _Places()
         self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
-        self._digest: tuple[tuple[int, ...], bytes] = ((), b"")
         self._rests_at = 0.0
 
     def load(self) -> None:
@@ -98,27 +98,20 @@ class Catalogue:
         return [data for _, data in load_log(self._database, self._folder, manifest_document_id(index))]
 
     @property
-    def entries(self) -> dict[EntryID, Entry]:
-        """All entries that can be read, deleted ones as well."""
-        return self.manifest.entries
-
-    @property
     def claims(self) -> dict[int, Claim]:
         """Which device wrote with which client ID."""
         return self.manifest.claims
 
     def digest(self) -> bytes:
         """The hash of everything that the manifest documents say."""
-        key = tuple(live.last_seq for live in self.documents)
-        if self._digest[0] != key:
-            self._digest = (key, hashlib.sha256(b"".join(self.manifest.versions())).digest())
-        return self._digest[1]
+        return self.manifest.digest(tuple(live.last_seq for live in self.documents))
 
     # --- entries ------------------------------------------------------------------------------------------------
 
     def is_alive(self, entry: Entry) -> bool:
         """Whether an entry is not deleted, or was edited beyond what its deletion saw."""
-        return self.manifest.is_alive(entry, self._texts.clocks)
+        document = entry.content.document
+        return entry.deletion is None or not entry.deletion.counts(document, self._texts.clocks(document))
 
     def layout(self) -> Layout:
         """Where every live entry is on disk."""

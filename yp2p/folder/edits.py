@@ -70,7 +70,8 @@ class Edits:
         with folder.texts.reloading(live):
             before = live.replica.clocks()
             news = live.replica.take(update)
-            folder.texts.disown(live, update.parsed, before)
+            if written_beyond(update.parsed, before, folder.clients.ids):
+                folder.texts.disown(live)
         if news is None:
             return None
         live.recent.add(time.time(), update.parsed.sections)
@@ -149,7 +150,7 @@ class Edits:
         entry = folder.catalogue.entry_of.get(live.id)
         if entry is not None:
             self._text_changed(entry)
-        folder.observers.document_changed(live.id, source)
+        folder.observers.document_changed(live.id, source, entry)
         self._have_rendered(live, entry if source is not None else None, commit)
         return commit
 
@@ -158,7 +159,6 @@ class Edits:
         folder.leaves.entry_changed(entry)
         if entry not in folder.catalogue.layout().path_of:
             self._entries_changed({entry})  # an edit beats a delete
-        folder.observers.entry_changed(entry)
 
     def _have_rendered(self, live: LiveDocument, entry: EntryID | None, commit: Commit) -> None:
         """Args: `entry` None: what came from its file is there already."""
@@ -176,8 +176,8 @@ class Edits:
         """Apply what repairs a meeting of two histories, and tell where a person would have been asked."""
         folder = self._folder
         entry = folder.catalogue.entry_of.get(live.id, EntryID(b""))
-        path = folder.catalogue.layout().path_of.get(entry, "")
         if settled.decision is not None:
+            path = folder.catalogue.layout().path_of.get(entry, "")
             for message in folder.notices.tell_meeting(path, entry, settled.decision, settled.makers):
                 folder.observers.both_changed(message)
         news = live.replica.apply(settled.repair) if settled.repair is not None else None
@@ -223,7 +223,8 @@ class Edits:
         with folder.texts.reloading(live):
             before = live.replica.clocks()
             news = live.replica.take(state)
-            folder.texts.disown(live, state.parsed, before)
+            if written_beyond(state.parsed, before, folder.clients.ids):
+                folder.texts.disown(live)
         folder.catalogue.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record(live, news if news is not None else state.data, source)
@@ -241,6 +242,7 @@ class Edits:
         folder.catalogue.wanted.discard(document)
         entry = folder.catalogue.entry_of[document]
         self._text_changed(entry)
+        folder.observers.entry_changed(entry)
         folder.render_queue.want(entry)
         folder.state.touch()
         return commit

@@ -222,8 +222,8 @@ class Folder:
 
     def is_being_typed(self, entry: EntryID) -> bool:
         """Whether programs have a text open that is to be rendered anyway, whatever its digest is now."""
-        found = self.catalogue.entries.get(entry)
-        if found is None or found.kind is not Kind.TEXT or entry not in self.render_queue:
+        found = self.catalogue.entries.get(entry) if entry in self.render_queue else None
+        if found is None or found.kind is not Kind.TEXT:
             return False
         live = self.texts.in_memory(found.document)
         return live is not None and live.is_in_programs

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
 import structlog
@@ -163,11 +163,11 @@ class LiveDocument:
     @property
     def is_in_programs(self) -> bool:
         """Whether a program of this device has it open."""
-        return bool(self._telling.early_count)
+        return bool(self._telling.early)
 
     def pace_s(self) -> float:
         """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
-        return _PACE_OF_EACH_S * max(0, self._telling.early_count - 3)  # one more may listen, for the lines of cursors
+        return _PACE_OF_EACH_S * max(0, len(self._telling.early) - 3)  # one more may listen, for the lines of cursors
 
     def untold_updates(self) -> list[bytes]:
         """What was applied and has not been told to the listeners, some of it on its way to the store."""
@@ -273,17 +273,12 @@ class LiveDocument:
         self.changes += 1
         self._telling.applied(update, source, commit, self._vector_of_save())
 
-    @contextmanager
-    def as_one(self) -> Iterator[None]:
+    def as_one(self) -> AbstractContextManager[None]:
         """What is applied until this ends is one change to everybody else: who merges must not see a part of it.
 
         It becomes durable with one commit. No await in here.
         """
-        self._telling.begin_step()
-        try:
-            yield
-        finally:
-            self._telling.end_step(self.replica.state_vector)
+        return self._telling.as_one(lambda: self.replica.state_vector())
 
     def _vector_of_save(self) -> bytes | None:
         """The state vector, where what was just applied is no keystroke; None where it is."""

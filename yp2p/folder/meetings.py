@@ -68,9 +68,9 @@ class Meetings:
     async def _receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
         parsed, data = [update.parsed for update in updates], [update.data for update in updates]
         for attempt in range(_TRIES + 1):
-            ours, union = live.replica.clocks(), self._union(live, parsed)
+            ours = live.replica.clocks()
             meeting = meeting_of(ours, theirs.vector, apart=theirs.is_apart)
-            if meeting is None or not are_whole(ours, theirs.vector, union):
+            if meeting is None or not are_whole(ours, theirs.vector, self._union(live, parsed)):
                 return False
             if not self._merges_alike(source):
                 self._tell_other_rules(live)

@@ -20,7 +20,7 @@ class Session(Protocol):
     @property
     def merges_alike(self) -> bool: ...
 
-    def document_changed(self, document: DocumentID, source: object) -> None: ...
+    def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None: ...
 
     def entry_changed(self, entry: EntryID) -> None: ...
 
@@ -52,13 +52,18 @@ class Observers:
         """Whether some peer is linked, and all that are have been compared with."""
         return bool(self.sessions) and all(session.compared for session in self.sessions.values())
 
-    def document_changed(self, document: DocumentID, source: object) -> None:
-        """A document has an update from this source: a peer, a program, or None for this device's disk."""
+    def document_changed(self, document: DocumentID, source: object, entry: EntryID | None = None) -> None:
+        """A document has an update.
+
+        Args:
+            source: where it is from: a peer, a program, or None for this device's disk.
+            entry: whose text it is, where the manifest names it.
+        """
         for session in self.sessions.values():
-            session.document_changed(document, source)
+            session.document_changed(document, source, entry)
 
     def entry_changed(self, entry: EntryID) -> None:
-        """What an entry is, or what its text holds, is another by now."""
+        """What an entry is is another by now, or its text has just come."""
         for session in self.sessions.values():
             session.entry_changed(entry)
 

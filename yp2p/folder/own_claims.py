@@ -25,7 +25,7 @@ class OwnClaims:
 
     def wrote(self) -> None:
         """Something was written with the client IDs of this process start."""
-        self.to_publish |= self._folder.clients.ids - self._folder.catalogue.claims.keys()
+        self.to_publish |= self._folder.clients.ids - self._folder.catalogue.manifest.claims.keys()
 
     def fresh_client(self) -> int:
         """A client ID of our own that nothing was ever written with."""

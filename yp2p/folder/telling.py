@@ -12,7 +12,8 @@ every device makes the same one, so programs hear of it together with what it re
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -42,7 +43,7 @@ class Telling:
 
     def __init__(self) -> None:
         self._listeners: dict[int, Listener] = {}
-        self._early: dict[int, Listener] = {}
+        self.early: dict[int, Listener] = {}  # those that need not wait for the store
         self._next = 0
         self._untold: deque[_Untold] = deque()
         self._step: list[_Untold] | None = None
@@ -50,12 +51,7 @@ class Telling:
     @property
     def is_needed(self) -> bool:
         """Whether somebody listens, or something is on its way."""
-        return bool(self._listeners or self._early or self._untold)
-
-    @property
-    def early_count(self) -> int:
-        """How many need not wait for the store."""
-        return len(self._early)
+        return bool(self._listeners or self.early or self._untold)
 
     @property
     def is_behind(self) -> bool:
@@ -73,7 +69,7 @@ class Telling:
 
     def subscribe(self, listener: Listener, *, early: bool) -> Callable[[], None]:
         number, self._next = self._next, self._next + 1
-        listeners = self._early if early else self._listeners
+        listeners = self.early if early else self._listeners
         listeners[number] = listener
         return lambda: listeners.pop(number, None) and None
 
@@ -85,12 +81,20 @@ class Telling:
         else:
             self._are_applied([untold])
 
-    def begin_step(self) -> None:
-        """What is applied until `end_step` has one commit, and is told as one."""
-        self._step = []
+    @contextmanager
+    def as_one(self, vector: Callable[[], bytes]) -> Iterator[None]:
+        """What is applied until this ends has one commit, and is told as one. No await in here.
 
-    def end_step(self, vector: Callable[[], bytes]) -> None:
-        """Args: `vector` gives the state vector after the step."""
+        Args:
+            vector: gives the state vector after it.
+        """
+        self._step = []
+        try:
+            yield
+        finally:
+            self._end_step(vector)
+
+    def _end_step(self, vector: Callable[[], bytes]) -> None:
         step, self._step = self._step or [], None
         if len(step) > 1 and any(untold.vector is not None for untold in step):
             last = replace(step[-1], vector=vector())
@@ -102,7 +106,7 @@ class Telling:
         if step[0].source is not None and not self._untold:
             step = [replace(untold, was_early=True) for untold in step]
             for untold in step:
-                _tell(self._early, untold.update, untold.source, untold.vector)
+                _tell(self.early, untold.update, untold.source, untold.vector)
         self._untold += step
         step[-1].commit.then(self._tell_durable)
 
@@ -111,7 +115,7 @@ class Telling:
             untold = self._untold.popleft()
             _tell(self._listeners, untold.update, untold.source, untold.vector)
             if not untold.was_early:
-                _tell(self._early, untold.update, untold.source, untold.vector)
+                _tell(self.early, untold.update, untold.source, untold.vector)
 
 
 def _tell(listeners: dict[int, Listener], update: bytes, source: object, vector: bytes | None) -> None:

@@ -24,7 +24,7 @@ from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import Parsed, StateVector, inserted_text, parse_update, read_state_vector, written_beyond
+from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_state_vector
 from yp2p.store import tables
 from yp2p.store.database import Database
 
@@ -100,17 +100,12 @@ class Texts:
                 live.replica = TextReplica.from_updates(self._clients.own_of(live.id), rows)
             raise
 
-    def disown(self, live: LiveDocument, update: Parsed, before: StateVector) -> None:
-        """Write with other client IDs from now on, where an update has operations of ours that we never made.
-
-        Args:
-            before: the state vector before the update was taken.
-        """
-        if written_beyond(update, before, self._clients.ids):
-            own, fork = self._clients.renew(live.id)
-            live.replica = live.text.fork(own)
-            self._database.submit([tables.start.insert(own, fork, time.time())])
-            log.info("client_id_renewed", document=live.id.hex()[:8])
+    def disown(self, live: LiveDocument) -> None:
+        """Write with other client IDs from now on: an update had operations of ours that we never made."""
+        own, fork = self._clients.renew(live.id)
+        live.replica = live.text.fork(own)
+        self._database.submit([tables.start.insert(own, fork, time.time())])
+        log.info("client_id_renewed", document=live.id.hex()[:8])
 
     def clocks(self, document: DocumentID) -> StateVector:
         """The state vector of a document, as far as it is here."""

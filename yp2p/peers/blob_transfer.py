@@ -123,14 +123,15 @@ class BlobFetcher:
     def _next(self) -> list[tuple[Content, EntryID]]:
         """A batch of blobs of one chunk, or a longer one; empty when nothing is left that this peer may have."""
         folder, blobs = self._folder, self._blobs
-        if folder.state.pause_reason:
+        now = trio.current_time()
+        self._retries.forget_due(now)
+        if not blobs.wanted or folder.state.pause_reason:
             return []
         small: dict[bytes, tuple[Content, EntryID]] = {}
         long: list[tuple[Content, EntryID]] = []
         begun: list[tuple[Content, EntryID]] = []
         available: list[EntryID] = []
-        size, now = 0, trio.current_time()
-        self._retries.forget_due(now)
+        size = 0
         for entry, content in blobs.wanted.items():
             blob = content.hash
             if blobs.file_with(blob) is not None or blob in blobs.downloaded:

@@ -166,8 +166,10 @@ class FolderSession:
 
     # --- what the folder tells ----------------------------------------------------------------------------------
 
-    def document_changed(self, document: DocumentID, source: object) -> None:
-        """Open a channel for a change that this peer has to get from us."""
+    def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None:
+        """The peer has to acknowledge the text again; open a channel for a change that it has to get from us."""
+        if entry is not None:
+            self._acks.entry_changed(entry)
         if source != self.peer and (source is None or self._relaying.must_relay(source)):
             self._channels.open(document)
 

@@ -110,15 +110,6 @@ def encode(message: ProviderMessage) -> bytes:
             raise ValueError(f"message kind {kind} cannot be sent")
 
 
-def _take(cursor: Cursor) -> bytes:
-    size = cursor.varint()
-    start = cursor.at
-    if size > cursor.end - start:
-        raise InvalidUpdate("the bytes end early", start)
-    cursor.at = start + size
-    return cursor.data[start : cursor.at]
-
-
 def decode(data: bytes) -> ProviderMessage:
     """Read one message. Raises InvalidUpdate."""
     cursor = Cursor(data)
@@ -126,7 +117,7 @@ def decode(data: bytes) -> ProviderMessage:
     message: ProviderMessage
     if kind == _SYNC:
         step = cursor.varint()
-        body = _take(cursor)
+        body = cursor.sized()
         if step == _STEP1:
             message = Step1(body)
         elif step == _STEP2:
@@ -136,18 +127,18 @@ def decode(data: bytes) -> ProviderMessage:
         else:
             raise InvalidUpdate(f"sync message {step} does not exist", 1)
     elif kind == _AWARENESS:
-        message = AwarenessUpdate(_take(cursor))
+        message = AwarenessUpdate(cursor.sized())
     elif kind == _AUTH:
         if cursor.varint() != _PERMISSION_DENIED:
             return Unrecognised(kind)
         message = Denied(cursor.text())
     elif kind == _HAVE:
-        message = Have(_take(cursor))
+        message = Have(cursor.sized())
     elif kind in (_UPDATES, _ANSWER):
         count = cursor.count(1)
         if count > MAX_UPDATES:
             raise InvalidUpdate(f"{count} updates in one message", cursor.at)
-        updates = tuple(_take(cursor) for _ in range(count))
+        updates = tuple(cursor.sized() for _ in range(count))
         message = Updates(updates) if kind == _UPDATES else Answer(updates)
     else:
         return Unrecognised(kind)

@@ -60,7 +60,6 @@ class _Outgoing:
 
     messages: deque[tuple[bytes, bytes | None]] = field(default_factory=deque)
     offset: int = 0
-    size: int = 0
 
 
 class FrameEncoder:
@@ -74,10 +73,7 @@ class FrameEncoder:
         self._lanes = {Lane.INTERACTIVE: _Outgoing(), Lane.BULK: _Outgoing()}
         self._bulk_keys: Counter[bytes] = Counter()
         self._sent = 0
-
-    @property
-    def queued_bytes(self) -> int:
-        return sum(lane.size for lane in self._lanes.values())
+        self.queued_bytes = 0
 
     def send(self, message: bytes, lane: Lane, key: bytes | None = None) -> None:
         """Queue one message. Raises ValueError when it is longer than its lane allows."""
@@ -89,7 +85,7 @@ class FrameEncoder:
             self._bulk_keys[key] += 1
         queue = self._lanes[lane]
         queue.messages.append((message, key))
-        queue.size += len(message) + _LENGTH_BYTES
+        self.queued_bytes += len(message) + _LENGTH_BYTES
 
     def data_to_send(self) -> bytes | None:
         """The next frame as it goes on the wire (2-byte length, ciphertext), or None when nothing waits."""
@@ -113,13 +109,13 @@ class FrameEncoder:
                 parts.append(length)
                 room -= len(length)
                 queue.offset += len(length)
-                queue.size -= len(length)
+                self.queued_bytes -= len(length)
             start = queue.offset - _LENGTH_BYTES
             part = memoryview(message)[start : start + room] if start >= 0 else b""
             parts.append(part)
             room -= len(part)
             queue.offset += len(part)
-            queue.size -= len(part)
+            self.queued_bytes -= len(part)
             if queue.offset == len(message) + _LENGTH_BYTES:
                 queue.messages.popleft()
                 queue.offset = 0

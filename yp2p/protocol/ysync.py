@@ -147,6 +147,14 @@ class Cursor:
             raise InvalidUpdate(f"client {client} is too large", self.at)
         return client
 
+    def sized(self) -> bytes:
+        """Bytes with their number in front."""
+        size, start = self.varint(), self.at
+        if size > self.end - start:
+            raise InvalidUpdate("the bytes end early", start)
+        self.at = start + size
+        return self.data[start : self.at]
+
     def text(self) -> str:
         size = self.varint()
         stop = self.at + size

@@ -67,8 +67,8 @@ class Database:
             if make_room:
                 schema.fill_log(self._write)
             self._read = refused.enter_context(closing(schema.connect(path, read_only=True)))
-            self._next_seq = tables.log.last_seq(self._read_rows) + 1
-            self._next_notice = tables.notice.last_number(self._read_rows)
+            self.last_seq = tables.log.last_seq(self._read_rows)
+            self._last_notice = tables.notice.last_number(self._read_rows)
             refused.pop_all()
         self._open: Commit | None = None  # what is submitted as one
         self._last = Commit()
@@ -89,18 +89,13 @@ class Database:
 
     def next_seq(self) -> int:
         """The number of the next row of the log."""
-        seq = self._next_seq
-        self._next_seq += 1
-        return seq
+        self.last_seq += 1
+        return self.last_seq
 
     def next_notice(self) -> int:
         """The number of the next notice."""
-        self._next_notice += 1
-        return self._next_notice
-
-    @property
-    def last_seq(self) -> int:
-        return self._next_seq - 1
+        self._last_notice += 1
+        return self._last_notice
 
     def submit(self, statements: Iterable[Statement]) -> Commit:
         """Queue statements for the next group commit."""

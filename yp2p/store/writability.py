@@ -46,15 +46,11 @@ class Writability:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.problem = ""  # why nothing more may come in from others now, and what helps; empty when all is well
         self._refusal = ""  # why the disk does not take the commit that is tried
         self.shortage = ""  # that the disk has less room than its floor
         self.changed = trio.Event()  # set, and another one, when there is a problem, or none any more
         self._calls: list[Callable[[], None]] = []
-
-    @property
-    def problem(self) -> str:
-        """Why nothing more may come in from others now, and what helps; empty when all is well."""
-        return self._refusal or self.shortage
 
     def when_changed(self, call: Callable[[], None]) -> None:
         """Have something called whenever there is a problem, or none any more."""
@@ -87,11 +83,11 @@ class Writability:
         self._note("", shortage)
 
     def _note(self, refusal: str, shortage: str) -> None:
-        had, has = bool(self.problem), bool(refusal or shortage)
-        self._refusal, self.shortage = refusal, shortage
-        if had == has:
+        had_problem = bool(self.problem)
+        self._refusal, self.shortage, self.problem = refusal, shortage, refusal or shortage
+        if had_problem == bool(self.problem):
             return
-        if has:
+        if self.problem:
             log.warning("store_waits", reason=self.problem)
         else:
             log.info("store_goes_on")

@@ -44,15 +44,11 @@ class Commit:
 
     def __init__(self, statements: Iterable[Statement] = ()) -> None:
         self.statements = list(statements)
+        self.is_done = False  # whether the statements are durable
         self._is_over = False
         self._over: trio.Event | None = None  # for those who wait
         self._calls: list[Callable[[], None]] = []
         self._error: BaseException | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the statements are durable."""
-        return self._is_over and self._error is None
 
     async def wait(self) -> None:
         """Return when the statements are durable. Raises YpError when they never will be."""
@@ -75,6 +71,7 @@ class Commit:
     def finish(self, error: BaseException | None = None) -> None:
         self._error = error
         self._is_over = True
+        self.is_done = error is None
         self.statements = []  # whoever keeps the commit need not keep its texts
         if self._over is not None:
             self._over.set()
