@@ -195,6 +195,18 @@ async def test_who_left_is_not_kept_by_what_others_still_say_of_them(browser: Br
     assert FAR not in two.states
 
 
+@in_a_browser
+async def test_who_only_looks_on_speaks_for_nobody(browser: Browser) -> None:
+    one, looking = browser.open(1), browser.open(2)
+    looking.others.clear()
+    one.say({"at": 0})
+    await browser.rest()
+    assert looking.states == {1: {"at": 0}}, "it was told, and has said so"
+    one.say({"at": 7})
+    await browser.rest()
+    assert looking.states == {1: {"at": 7}}
+
+
 def _clock(data: bytes | None, client: int) -> int:
     assert data is not None
     return {one.client: one.clock for one in awareness.decode(data)}[client]
@@ -216,7 +228,8 @@ def test_a_word_has_one_clock_whoever_is_told_and_a_higher_one_for_who_may_have_
     clocks.heard(1, 30_000, comes=True)
     again = [_clock(feed.news({1: '{"at":1}'}, 20_000, renew=False), 1) for feed in feeds]
     assert again == [30_001, 30_001], "others may have let go of who comes back"
-    assert [clocks.gave(1, *word) for word in ((1001, "{}"), (30_000, "{}"), (2000, "{}"))] == [True, False, False]
+    words: list[tuple[int, State]] = [(1001, {}), (30_000, {}), (30_000, {"at": 1}), (2000, {})]
+    assert [clocks.gave(Presence(1, *word)) for word in words] == [True, False, True, False]
 
 
 def test_what_is_known_of_clients_is_bounded() -> None:

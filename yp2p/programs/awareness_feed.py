@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yp2p.protocol import awareness
+from yp2p.protocol.awareness import Presence, as_json
 
 RENEWED_S = 10.0
 # So many words of a client are known again: what comes round does so within a moment.
@@ -75,9 +76,10 @@ class Clocks:
             return self._give(client, state, now_ms)
         return words[-1]
 
-    def gave(self, client: int, clock: int, state: str) -> bool:
-        """Whether programs were told, of late, of a state with this clock."""
-        return any((word.clock, word.state) == (clock, state) for word in self._words.get(client, ()))
+    def gave(self, presence: Presence) -> bool:
+        """Whether programs were told, of late, of a client in this state and with this clock."""
+        words = [word for word in self._words.get(presence.client, ()) if word.clock == presence.clock]
+        return bool(words) and words[-1].state == as_json(presence.state)
 
     def _give(self, client: int, state: str, now_ms: int) -> Word:
         words = self._words.pop(client, None) or deque(maxlen=_MAX_WORDS)

@@ -25,7 +25,7 @@ from yp2p.programs.carets import Caret, Lines, client_of
 from yp2p.programs.foreign_clients import Served
 from yp2p.programs.speakers import GONE_S, Speakers
 from yp2p.protocol import awareness
-from yp2p.protocol.awareness import Presence, as_json
+from yp2p.protocol.awareness import Presence
 from yp2p.protocol.mending import Moved
 
 # What programs say of themselves goes into one awareness state of a few kilobytes.
@@ -153,7 +153,8 @@ class Programs:
             log.debug("awareness_refused", reason=str(error))
             return
         before = dict(program.carets)
-        for presence in self._speakers.believed(program.number, presences, trio.current_time()):
+        gave = self.clocks(program.entry).gave
+        for presence in self._speakers.believed(program.number, presences, trio.current_time(), gave):
             if self._speakers.is_own(program.number, presence.client):
                 if self._has_come_round(program, presence):
                     continue
@@ -177,7 +178,7 @@ class Programs:
         last, clocks = program.own, self.clocks(program.entry)
         clocks.heard(presence.client, presence.clock, comes=last is None)
         program.own, program.to_give_back = presence, None
-        if last is None or not clocks.gave(presence.client, presence.clock, as_json(presence.state)):
+        if last is None or not clocks.gave(presence):
             return False
         program.own = replace(last, clock=presence.clock)
         if presence.state != last.state and last.state is not None:  # nobody is made to leave

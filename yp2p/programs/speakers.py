@@ -7,12 +7,13 @@ not there. So a client that has a connection of its own is believed on that conn
 ended nobody else is.
 
 A client's own ID is the one it named when it connected, or the only one in its first message: the providers of
-y-protocols begin with a message about themselves.
+y-protocols begin with a message about themselves. One that says nothing of itself, as somebody who only looks on does,
+begins with what it was told of others: what was told of a client that has a connection makes nobody that client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from yp2p.protocol.awareness import Presence
 
@@ -42,9 +43,15 @@ class Speakers:
             del self._speaker[client]
         self._gone = {client: at for client, at in self._gone.items() if now - at < GONE_S} | dict.fromkeys(ended, now)
 
-    def believed(self, connection: int, presences: Sequence[Presence], now: float) -> list[Presence]:
-        """What of this is taken from that connection; `now` by any steady clock."""
-        if connection in self._silent:
+    def believed(
+        self, connection: int, presences: Sequence[Presence], now: float, was_told: Callable[[Presence], bool]
+    ) -> list[Presence]:
+        """What of this is taken from that connection; `now` by any steady clock.
+
+        Args:
+            was_told: whether programs were told of a client in these words.
+        """
+        if connection in self._silent and not all(one.client in self._speaker and was_told(one) for one in presences):
             self._silent.discard(connection)
             if len(presences) == 1:
                 self._make_own(connection, presences[0].client)
