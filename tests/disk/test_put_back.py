@@ -78,7 +78,7 @@ def test_of_a_mass_return_a_person_is_asked(accept: bool) -> None:
             folder, put_back = bridge.folder, bridge.ingest.put_back
             reason = await bridge.ingest.preview(list(folder.files.at))
             assert reason == f"{COUNT} of {COUNT} files were put back to former versions"
-            folder.state.hold(reason)
+            folder.state.pause_for_confirmation(reason)
             assert not await Confirmation(folder).is_over(bridge.root, put_back)
             put_back.answer(accept=accept)
             assert await bridge.ingest.preview(list(folder.files.at)) == ""
@@ -104,7 +104,7 @@ def test_it_is_over_when_the_newest_versions_are_back() -> None:
         _write(base, COUNT, "one")
         async with open_bridge(base, scan=False) as bridge:
             folder, put_back = bridge.folder, bridge.ingest.put_back
-            folder.state.hold(await bridge.ingest.preview(list(folder.files.at)))
+            folder.state.pause_for_confirmation(await bridge.ingest.preview(list(folder.files.at)))
             _write(base, COUNT, "two")
             assert await Confirmation(folder).is_over(bridge.root, put_back)
 

@@ -302,21 +302,21 @@ async def test_no_live_update_overtakes_a_second_answer() -> None:
     assert [type(message) for message in left.sent] == [wire.Step2, wire.Updates]
 
 
-@pytest.mark.parametrize("begins_apart", [True, False])
-async def test_only_the_first_answer_of_a_peer_that_was_away_is_of_a_history_made_apart(begins_apart: bool) -> None:
+@pytest.mark.parametrize("was_away", [True, False])
+async def test_only_the_first_answer_of_a_peer_that_was_away_is_of_a_history_made_apart(was_away: bool) -> None:
     one, two = Document(1), _Slow(2)
     two.is_stored.set()
     left, right = pipes()
     async with (
         Provider(one, left, tells_state=True) as writer,
-        Provider(two, right, tells_state=True, begins_apart=begins_apart) as reader,
+        Provider(two, right, tells_state=True, was_away=was_away) as reader,
     ):
         await reader.synced.wait()
         await writer.synced.wait()
         reader.restart()  # a gap, or a comparison while something is typed
         await until(lambda: len(two.peers) == 2)
     assert [peer is not None and peer.is_answer for peer in two.peers] == [True, True]
-    assert [peer is not None and peer.is_apart for peer in two.peers] == [begins_apart, False]
+    assert [peer is not None and peer.has_diverged for peer in two.peers] == [was_away, False]
 
 
 async def test_what_a_peer_has_is_not_parted_from_the_update_it_came_with() -> None:

@@ -121,7 +121,7 @@ def test_programs_hear_of_what_met_together_with_its_repair() -> None:
                 seen.append((program.text(), vector is FOLLOWS))
 
             live.subscribe(hear, early=True)
-            await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, is_apart=True))
+            await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, has_diverged=True))
             assert live.text.text() == seen[-1][0]
             assert [follows for _, follows in seen] == [True, False]
 

@@ -24,9 +24,9 @@ async def test_a_folder_that_is_paused_is_not_settled(tmp_path: Path) -> None:
         assert not state.settled
         state.problem = ""
         assert state.settled
-        state.hold("many files were deleted")
+        state.pause_for_confirmation("many files were deleted")
         assert not state.settled
-        state.hold("")
+        state.pause_for_confirmation("")
         assert not state.settled, "what waited for the decision is to be done first"
         state.settled = True
         assert state.activity is Activity.IDLE
@@ -75,7 +75,7 @@ async def test_what_waited_to_be_rendered_and_is_as_it_should_be_waits_no_more(
         folder = bridge.folder
         record = folder.files.by_path("a.txt")
         assert record is not None
-        bridge.render_actor._retries.wait(record.entry, "permission denied")
+        bridge.render_actor.retries.wait(record.entry, "permission denied")
         assert list(folder.files.waiting.entries) == [record.entry]
         folder.render_queue.want(record.entry)
         await bridge.render()

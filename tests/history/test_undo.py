@@ -166,7 +166,7 @@ async def _meet(bridges: list[Bridge]) -> None:
         documents[0].replica.update_since(documents[1].state_vector()),
     ]
     for document, update, known in zip(documents, updates, reversed(vectors), strict=True):
-        await document.receive(update, PEER, PeerState(known, is_answer=True, is_apart=True))
+        await document.receive(update, PEER, PeerState(known, is_answer=True, has_diverged=True))
     for bridge in bridges:
         await bridge.render()
 

@@ -58,7 +58,7 @@ async def test_a_first_answer_before_all_was_compared_is_of_a_history_made_apart
 
     async def noting(self: LiveDocument, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         assert theirs is not None
-        found.append(theirs.is_apart)
+        found.append(theirs.has_diverged)
         await receive_all(self, updates, source, theirs)
 
     monkeypatch.setattr(LiveDocument, "receive_all", noting)

@@ -110,7 +110,7 @@ def _look(root: Root, paths: Iterable[str], asked: Mapping[str, Stamp]) -> tuple
 
 def let_go(folder: Folder) -> None:
     """What was missing is back: the folder goes on."""
-    folder.state.hold("")
+    folder.state.pause_for_confirmation("")
     log.info("mass_deletion_over", folder=folder.label)
 
 
@@ -141,7 +141,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
         for entry in sorted(replaced):
             await ingest.opaque.come_back(folder.files[entry], folder.catalogue.entries[entry])
     folder.render_queue.want_all(doomed | replaced)
-    folder.state.hold("")
+    folder.state.pause_for_confirmation("")
     log.info("mass_deletion_decided", folder=folder.label, accepted=accept)
 
 

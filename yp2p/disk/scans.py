@@ -136,7 +136,7 @@ class Scans:
         paths = [*present, *(p for p in known if p not in there)]
         reason = await at.ingest.preview(paths)
         if reason:
-            folder.state.hold(f"{reason} here")
+            folder.state.pause_for_confirmation(f"{reason} here")
             return
         for start in range(0, len(paths), BATCH):
             await at.ingest.inspect(paths[start : start + BATCH], is_scan=True, is_first=context.is_first)

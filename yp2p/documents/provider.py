@@ -80,13 +80,13 @@ FOLLOWS = b""
 class PeerState:
     """What a peer had when it sent something, which comes with it: its state vector.
 
-    `is_answer`: it answers our step 1, and names all that is deleted there. `is_apart`: keystrokes that one of us has
-    and the other lacks may have been made while we did not see each other, and are not merely on their way.
+    `is_answer`: it answers our step 1, and names all that is deleted there. `has_diverged`: keystrokes that one of us
+    has and the other lacks may have been made while we did not see each other, and are not merely on their way.
     """
 
     vector: dict[int, int]
     is_answer: bool
-    is_apart: bool = False
+    has_diverged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Provider:
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
         pace_s: how long after live updates no others are sent, in seconds.
-        begins_apart: whether the peer may have been away: then its first answer is of a history made apart. A later one
+        was_away: whether the peer may have been away: then its first answer is of a history made apart. A later one
             only closes a gap, while both go on typing.
     """
 
@@ -185,7 +185,7 @@ class Provider:
         batches: bool | None = None,
         tells_state: bool = False,
         pace_s: Callable[[], float] = lambda: 0.0,
-        begins_apart: bool = True,
+        was_away: bool = True,
     ) -> None:
         self.log = log or logging.getLogger(__name__)
         self._document: SyncedDocument = as_document(document)
@@ -196,7 +196,7 @@ class Provider:
         self._batches = batches if batches is not None else self._document is document
         self._tells_state = tells_state
         self._pace_s = pace_s
-        self._begins_apart = begins_apart
+        self._was_away = was_away
         self._scope = trio.CancelScope()
         self._is_running = False
         self._stopped = trio.Event()
@@ -441,8 +441,8 @@ class Provider:
 
     async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
         have, self._have = self._have, None
-        is_apart = is_answer and self._begins_apart and not self.synced.is_set()
-        theirs = PeerState(have, is_answer, is_apart) if have is not None else None
+        has_diverged = is_answer and self._was_away and not self.synced.is_set()
+        theirs = PeerState(have, is_answer, has_diverged) if have is not None else None
         try:
             await self._document.receive_all(updates, self._source, theirs)
         except MissingDependency as gap:

@@ -13,7 +13,7 @@ Theory of operation
 Invariants
     * A peer's bytes are `Checked`, and what they build on is here (`check_dependencies`), before pycrdt sees them.
     * A panic is caught in `raising_panics` alone, becomes `CrdtPanic`, and the replica refuses all
-      further use: what it would say now could poison others.
+      further use: what it would say now could be wrong on others.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Meetings:
         parsed, data = [update.parsed for update in updates], [update.data for update in updates]
         for attempt in range(_TRIES + 1):
             ours = live.replica.clocks()
-            meeting = meeting_of(ours, theirs.vector, apart=theirs.is_apart)
+            meeting = meeting_of(ours, theirs.vector, apart=theirs.has_diverged)
             if meeting is None or not are_whole(ours, theirs.vector, self._union(live, parsed)):
                 return False
             if not self._merges_alike(source):

@@ -14,7 +14,7 @@ from yp2p.identity import DeviceID, DocumentID
 
 _FIRST_WAIT_S = 10.0
 _LONGEST_WAIT_S = 3600.0
-# A peer that poisons more documents than this loses the oldest entries, and with them a wait of at most an hour.
+# A peer that makes more documents panic than this loses the oldest entries, and with them a wait of at most an hour.
 _MAX_ENTRIES = 1024
 
 

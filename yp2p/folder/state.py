@@ -94,14 +94,14 @@ class FolderState:
             self.adopted = True
             self._database.submit([tables.folder.set_adopted(self._folder)])
 
-    def hold(self, reason: str) -> None:
+    def pause_for_confirmation(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self._settled = False
         self.confirmation_reason = reason
         self.confirmation_since = trio.current_time() if reason else None
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
-        self._database.submit([tables.folder.set_held(self._folder, reason)])
+        self._database.submit([tables.folder.set_confirmation_reason(self._folder, reason)])
         self.touch()
 
     def store_pause(self, wanted: bool) -> Commit:

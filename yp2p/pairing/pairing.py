@@ -244,7 +244,7 @@ class PairingHost:
         return run.peer
 
     def _run_is_over(self, window: PairingWindow, folder: Folder, secured: Secured, *, knew_code: bool) -> None:
-        is_burnt = window.end(knew_code=knew_code)
+        is_locked = window.end(knew_code=knew_code)
         event, self._run_ended = self._run_ended, trio.Event()
         event.set()
         if knew_code:
@@ -254,7 +254,7 @@ class PairingHost:
             log.warning("pairing_wrong_code", folder=folder.label, address=where, advice="did somebody mistype it?")
             folder.notices.tell_wrong_code(where, window.failed_attempts)
             folder.state.touch()
-        if is_burnt:
+        if is_locked:
             self._not_before = trio.current_time() + self._wait_s
             log.warning("pairing_locked", advice="somebody tried wrong codes; share again for a new code")
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)

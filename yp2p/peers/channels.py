@@ -69,7 +69,7 @@ class Channels:
         self._opened_one = trio.Event()
         self._nursery: trio.Nursery | None = None
         # Documents that may differ by what was made apart: their first synchronisation has not come to its end.
-        self._apart: set[DocumentID] = set()
+        self._diverged: set[DocumentID] = set()
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Run the providers, and close quiet channels, until cancelled; started when channels can be opened."""
@@ -93,9 +93,9 @@ class Channels:
         live = self._folder.live_document(document)
         if live is None or self._nursery is None:
             return None
-        begins_apart = not self._is_compared() or document in self._apart
-        if begins_apart:
-            self._apart.add(document)
+        was_away = not self._is_compared() or document in self._diverged
+        if was_away:
+            self._diverged.add(document)
         if self._folder.observers.quarantine.holds(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
@@ -106,7 +106,7 @@ class Channels:
             must_relay=self._must_relay,
             tells_state=True,
             pace_s=live.pace_s,
-            begins_apart=begins_apart,
+            was_away=was_away,
         )
         opened = _OpenChannel(channel, provider, trio.current_time())
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
@@ -192,4 +192,4 @@ class Channels:
 
     def _note_synced(self, document: DocumentID, opened: _OpenChannel) -> None:
         if opened.provider.synced.is_set():
-            self._apart.discard(document)
+            self._diverged.discard(document)

@@ -167,13 +167,15 @@ class Departures:
         records = await self._make_again(records)
         unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
         if unconfirmed:
-            folder.state.hold(f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost")
+            folder.state.pause_for_confirmation(
+                f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost"
+            )
             return
         now = trio.current_time()
         sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
         reason = folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of), now)
         if reason:
-            folder.state.hold(f"{reason} here")
+            folder.state.pause_for_confirmation(f"{reason} here")
             return
         for path in paths:
             self._pending.missing.pop(path, None)

@@ -112,7 +112,7 @@ class Render:
         self._wait_for_flood(now)
         reason = self._too_many_deletions(now)
         if reason:
-            folder.state.hold(f"{reason} by another device")
+            folder.state.pause_for_confirmation(f"{reason} by another device")
             return
         puts: list[StagedWrite] = []
         tried: list[EntryID] = []

@@ -29,7 +29,7 @@ def set_adopted(folder: FolderID) -> Statement:
     return ("UPDATE folder SET adopted = 1 WHERE id = ?", (folder,))
 
 
-def set_held(folder: FolderID, reason: str) -> Statement:
+def set_confirmation_reason(folder: FolderID, reason: str) -> Statement:
     return ("UPDATE folder SET held = ? WHERE id = ?", (reason, folder))
 
 
