@@ -99,9 +99,10 @@ class _Watching(trio.abc.Instrument):
             self._record.note(cpu, clock, self._task)
 
 
-def loop_cpu_s(pid: int) -> float:
-    """What the loop's thread has worked, in seconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+def loop_busy_s(pid: int) -> float:
+    """How long the loop's thread has worked, or waited for a processor to work on, in seconds (proc(5), schedstat)."""
+    worked, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return (int(worked) + int(waited)) / 1e9
 
 
 def cpu_s(pid: int) -> float:

@@ -17,13 +17,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
 import structlog
-import trio
 
 from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.telling import Telling
+from yp2p.folder.turns import turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
@@ -96,14 +96,14 @@ async def check_in_slices(data: bytes, shape: Shape, known: StateVector | None =
         return check(data, shape)
     steps = checking(data, shape)
     while True:
+        await turn()
         try:
             next(steps)
         except StopIteration as done:
             found: Checked = done.value
             break
-        await trio.lowlevel.checkpoint()
     for _ in ordering(found.parsed, known or {}):
-        await trio.lowlevel.checkpoint()
+        await turn()
     return found
 
 
@@ -220,9 +220,15 @@ class LiveDocument:
             theirs: what the peer has with them, where it says so.
         """
         known, shape = self.replica.clocks(), self.replica.shape
-        checked = [await check_in_slices(update, shape, known) for update in updates]
-        if any(len(update.parsed.sections) > MANY_CLIENTS for update in checked):  # also for who merges
-            checked = [part for update in checked for part in in_parts(update, known, shape)]
+        checked: list[Checked] = []
+        for update in updates:
+            whole = await check_in_slices(update, shape, known)
+            if len(whole.parsed.sections) <= MANY_CLIENTS:
+                checked.append(whole)
+                continue
+            for part in in_parts(whole, known, shape):  # here, so that who merges has parts as well
+                checked += [part] if part is not None else []
+                await turn()
         if theirs is None or self._meet is None or not await self._meet(self, checked, source, theirs):
             await self._take_all(checked, source)
 
@@ -247,14 +253,15 @@ class LiveDocument:
         price = 0
         for part in parts:
             try:
-                self._accept(self, part, source)
+                if part is not None:
+                    self._accept(self, part, source)
             except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
                 fault = error
                 break
-            price += _PART_BYTES + len(part.data)
+            price += _PART_BYTES + len(part.data) if part is not None else _SLICED_BYTES
             if price >= _SLICED_BYTES:
                 price = 0
-                await trio.lowlevel.checkpoint()
+                await turn()
         if self._telling.is_behind:
             await self._telling.wait()
         if fault is not None:

@@ -20,6 +20,7 @@ from yp2p.protocol.ysync import Block, Checked, Shape, StateVector, check
 # that its document has.
 PART_BLOCKS, PART_BYTES = 128, 64 << 10
 _TEXT_BLOCKS, _TEXT_BYTES = 1 << 11, 1 << 20
+_TURNS_AT_ONCE = 1 << 10
 
 
 @dataclass(slots=True)
@@ -48,25 +49,36 @@ class _Cutter:
                 self._sections[client].needs.setdefault(clock, []).append((origin_client, origin_clock))
         self._part: dict[int, list[Block]] = {}
 
-    def parts(self) -> Iterator[bytes]:
-        """The operations, in parts without deletions; in the last one what waits for itself, if anything does."""
+    def parts(self) -> Iterator[bytes | None]:
+        """The operations, in parts without deletions; in the last one what waits for itself, if anything does.
+
+        None, where it was at work for some milliseconds.
+        """
+        for turns, _ in enumerate(self._turns(), 1):
+            if self._is_full():
+                yield self._finish()
+            elif turns % _TURNS_AT_ONCE == 0:
+                yield None
+        for client, section in self._sections.items():  # a circle: to be refused
+            if section.next < len(section.blocks):
+                self._part.setdefault(client, []).extend(section.blocks[section.next :])
+        yield self._finish()
+
+    def _turns(self) -> Iterator[None]:
+        """Take block after block, or find that a client has to wait."""
         waiting: dict[int, list[tuple[int, int]]] = {}  # by the client that is needed: clock and who waits
         ready = list(self._sections)
         while ready:
             client = ready.pop()
             while self._goes_on(client):
-                if self._is_full():
-                    yield self._finish()
+                yield
             if (block := self._next(client)) is not None and (need := self._missing(client, block)) is not None:
                 origin_client, origin_clock = need
                 heappush(waiting.setdefault(origin_client, []), (origin_clock, client))
+                yield
             heap = waiting.get(client, [])
             while heap and heap[0][0] < self._reached[client]:
                 ready.append(heappop(heap)[1])
-        for client, section in self._sections.items():  # a circle: to be refused
-            if section.next < len(section.blocks):
-                self._part.setdefault(client, []).extend(section.blocks[section.next :])
-        yield self._finish()
 
     def _next(self, client: int) -> Block | None:
         section = self._sections[client]
@@ -102,8 +114,10 @@ class _Cutter:
         return b"".join(out)
 
 
-def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Checked]:
+def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Checked | None]:
     """The same as several updates, one to be applied after the other, where applying it would take long.
+
+    Gives None where it worked for some milliseconds, so that others get their turn.
 
     Args:
         known: the state vector of the document.
@@ -113,7 +127,9 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
         yield from update.in_parts(known)
         return
     for operations in _Cutter(update, known, size).parts():
-        if operations != b"\x00":
+        if operations is None:
+            yield None
+        elif operations != b"\x00":
             yield check(operations + b"\x00", shape)
     if update.deleted:
         reached = {client: max(stop, known.get(client, 0)) for client, (_, stop) in update.parsed.sections.items()}

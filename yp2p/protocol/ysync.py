@@ -45,14 +45,15 @@ MAX_CLOCK = (1 << 31) - 1
 MAX_VALUE_BYTES = 64 << 10
 
 # A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make a
-# hundred in memory: without the cap a message of 64 MiB would take 4 GB, and hold up the loop for seconds.
-MAX_DELETED_RANGES = 1 << 18
+# hundred in memory: without the cap a message of 64 MiB would take 4 GB, and hold up the loop for seconds. The version
+# of a document with so many is made at a stretch, in a fifth of a second.
+MAX_DELETED_RANGES = 1 << 17
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
 MAX_BLOCKS = 1 << 19
-# Each start of a device is another client, and so is a scan that found a change: ten a day make as many in 18 years.
+# Each start of a device is another client, and so is a scan that found a change: ten a day make as many in 9 years.
 # What a member invents beyond that costs everybody a millisecond for each hundred, whenever the document is looked at.
-MAX_CLIENTS = 1 << 16
+MAX_CLIENTS = 1 << 15
 # With more than so many in one update the library takes seconds, if they follow one another in the wrong order; so it
 # gets them in parts (`update_parts.py`).
 MANY_CLIENTS = 1 << 11
