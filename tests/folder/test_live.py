@@ -136,6 +136,18 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
     assert not live.receive_nowait([large], _PEER)
     assert not live.receive_nowait([b"\x01\x01"], _PEER), "whoever has the time says what is wrong"
+    assert not live.receive_nowait([b"\x00\x00"] * 1024, _PEER), "each takes its time, however short it is"
     assert live.receive_nowait([update], _PEER)
     assert taken == [update]
     assert live.text.text() == "text"
+
+
+async def test_between_many_tiny_updates_others_get_their_turn() -> None:
+    live, _, _ = _live()
+    turns = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(live.receive_all, [b"\x00\x00"] * 1024, _PEER, None)
+        while nursery.child_tasks:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+    assert turns > 10
