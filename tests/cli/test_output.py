@@ -62,7 +62,8 @@ def _status() -> dict[str, Any]:
                       "files": [{"path": HOSTILE, "name": HOSTILE, "line": 1, "since": 0}]}],
     }  # fmt: skip
     device = {"name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1}
-    return {"device": {"name": HOSTILE, "id": "ID"}, "devices": [device], "folders": [folder], "store": {"problem": ""}}
+    own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
+    return {"device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]}}
 
 
 _VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 1, "text": HOSTILE}

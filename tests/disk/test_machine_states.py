@@ -21,6 +21,7 @@ from yp2p.disk import actor, housekeeping, scans
 from yp2p.disk.actor import Disk
 from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
+from yp2p.errors import FolderError
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
@@ -89,6 +90,23 @@ async def test_a_root_that_cannot_be_used_pauses_with_one_line(
             refused.undo()
             await _until(folder, lambda: folder.state.activity is Activity.IDLE)
             assert "a.txt" in folder.files.at
+
+
+async def test_a_root_that_cannot_be_watched_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[float] = []
+    monkeypatch.setattr(Patience, "next_s", lambda _: tries.append(1) or 0.001)
+
+    def no_instance(*_: Any) -> Any:
+        raise FolderError("no inotify instance is left")
+
+    with structlog.testing.capture_logs() as logs, monkeypatch.context() as refused:
+        refused.setattr("yp2p.disk.actor.open_watcher", no_instance)
+        async with _running(tmp_path) as folder:
+            await _until(folder, lambda: len(tries) >= 5)
+            assert "no inotify instance" in folder.state.problem
+            assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["folder_paused"]
+            refused.undo()
+            await _until(folder, lambda: folder.state.activity is Activity.IDLE)
 
 
 @asynccontextmanager

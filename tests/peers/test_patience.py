@@ -16,6 +16,7 @@ from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
 from yp2p.files.blobs import name_of
 from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.peers.blob_exchange import NOBODY_HAS
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.pulls import Pulls
 from yp2p.peers.questions import Questions
@@ -168,3 +169,29 @@ def test_documents_are_asked_of_the_next_one_as_well(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(test, clock=trio.testing.MockClock(rate=20))
+
+
+def test_what_no_connected_device_has_is_said_until_somebody_has_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(1, 1) | _blobs(2, 3)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            waiting, index = bridge.folder.files.waiting.entries, bridge.folder.files.blobs
+            nothing = {blob: [b""] * len(parts) for blob, parts in blobs.items()}
+            sessions = [_Session(bridge, peer, nothing) for peer in (HOSTILE, HONEST)]
+            nursery.start_soon(sessions[0].fetcher.run)
+            sessions[0].fetch()
+            await _until(lambda: len(index.lacking) == len(blobs))
+            assert waiting == {}, "the other one was not asked yet"
+            nursery.start_soon(sessions[1].fetcher.run)
+            sessions[1].fetch()
+            await _until(lambda: len(waiting) == len(blobs))
+            assert set(waiting.values()) == {NOBODY_HAS}
+            assert index.given_by_none({HOSTILE, HONEST}) == blobs.keys()
+            sessions[1]._blobs = blobs
+            await _until(lambda: blobs.keys() <= index.downloaded.keys())
+            assert index.lacking == {}
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=10))

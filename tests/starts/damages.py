@@ -67,6 +67,7 @@ def _on_disk(change: Callable[[Path], object], where: Callable[[Pair], Path]) ->
 _ROW_OF = {
     "file": "path = CAST('victim.txt' AS BLOB) AND folder = main_id()",
     "folder": "label = 'main'",
+    "statement": "folder = main_id()",
     "digest": "folder = main_id() AND document = (SELECT document FROM file WHERE path = CAST('victim.txt' AS BLOB) "
               "AND folder = main_id())",
     "log": "seq = (SELECT max(l.seq) FROM log l JOIN file f ON f.document = l.document AND f.folder = l.folder "
@@ -95,7 +96,7 @@ def _row_damages() -> Iterator[Case]:
             yield Case(
                 f"{table}.{column}={garbage.format(column)}",
                 _in_store(sql),
-                syncs=(OTHER,) if table == "folder" else (OTHER, MAIN),
+                syncs=(OTHER,) if table in ("folder", "statement") else (OTHER, MAIN),
             )
 
 

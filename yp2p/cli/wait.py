@@ -34,7 +34,8 @@ def command(timeout: float | None, alone: bool, as_json: bool) -> None:
 def _check(answer: dict[str, Any], timeout: float | None, *, alone: bool) -> None:
     """Raises WaitTimeout, NobodyConnected."""
     if not answer["in_sync"]:
-        raise WaitTimeout(f"not in sync after {timeout:g} s: {answer['missing']}")
+        after = f" after {timeout:g} s" if timeout is not None and "on no device" not in answer["missing"] else ""
+        raise WaitTimeout(f"not in sync{after}: {answer['missing']}")
     if answer["alone"] and not alone:
         folders = ", ".join(repr(label) for label in answer["alone"])
         raise NobodyConnected(

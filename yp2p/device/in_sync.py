@@ -35,7 +35,9 @@ class InSync:
         self._expecting_since = trio.current_time()
 
     async def wait(self, limit_s: float) -> str:
-        """Return when every folder is in sync with every connected device, or at the limit; gives what is missing then.
+        """Return when every folder is in sync with every connected device; gives what is missing: nothing then.
+
+        It ends at the limit as well, and where what is missing is on no device that is connected.
 
         Args:
             limit_s: how long to wait for that at most; infinite: as long as it takes.
@@ -43,6 +45,8 @@ class InSync:
         missing = "the other devices have not answered yet"
         with trio.move_on_after(limit_s):
             while missing := await self._missing():
+                if self._is_given_by_none():
+                    break  # to wait brings nothing
                 await self._change()
         return missing
 
@@ -52,6 +56,16 @@ class InSync:
 
     def _is_alone(self, folder: Folder) -> bool:
         return not any(self._peers.session(device, folder.id) for device in folder.membership.members)
+
+    def _is_given_by_none(self) -> bool:
+        """Whether all that is still to come are files that no connected device has, in some folder."""
+        return any(
+            (index := folder.files.blobs).wanted
+            and index.wanted.keys() == index.who_wants(index.given_by_none(folder.observers.sessions.keys()))
+            and not folder.catalogue.missing_documents()
+            for folder in self._folders.by_id.values()
+            if not self._is_alone(folder)
+        )
 
     async def _change(self) -> None:
         """Return when something changed in a folder, or after a moment."""
@@ -102,5 +116,14 @@ def _missing_here(folder: Folder, *, is_alone: bool) -> str:
     if not state.adopted:
         return "it waits for the first device"
     if not (is_alone or folder.is_complete()):
-        return f"{folder.files_to_go()} files are still to come"
+        return _still_to_come(folder)
     return "" if state.settled else "files are being read or written"
+
+
+def _still_to_come(folder: Folder) -> str:
+    index, path_of = folder.files.blobs, folder.catalogue.layout().path_of
+    nobody_has = index.who_wants(index.given_by_none(folder.observers.sessions.keys()))
+    if nobody_has:
+        one = path_of.get(min(nobody_has), "")
+        return f"{len(nobody_has)} files are on no device that is connected: {one!r} is one (`yp2p status`)"
+    return f"{folder.files_to_go()} files are still to come"

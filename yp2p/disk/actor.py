@@ -178,10 +178,10 @@ class Disk:
         self._scans.begin()
         rules = await self._rules.read(root, self._scans.context)
         folder.state.settled = False
-        folder.state.problem = ""
-        folder.state.touch()
         folder.state.file_system = root.capabilities
         async with open_watcher(root, rules) as watcher, trio.open_nursery() as nursery:
+            folder.state.problem = ""
+            folder.state.touch()
             at = self._open = self._opened(root, watcher, nursery)
             watcher.watch_kept()
             await apply_rules(folder, watcher.ignore)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
-from yp2p.identity import EntryID
+from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Content
 
 
@@ -25,6 +25,7 @@ class BlobIndex:
     _fetching: Counter[bytes] = field(default_factory=Counter)
     installing: set[bytes] = field(default_factory=set)
     wanted_bytes: int = 0
+    lacking: dict[bytes, set[DeviceID]] = field(default_factory=dict)  # who was asked for a blob and has it not
     garbage: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
     _wanting: dict[bytes, set[EntryID]] = field(default_factory=dict)
     _at: dict[bytes, set[EntryID]] = field(default_factory=dict)
@@ -35,8 +36,10 @@ class BlobIndex:
         if old is not None:
             self.wanted_bytes -= old.size
             _discard(self._wanting, old.hash, entry)
-            if old.hash not in self._wanting and old.hash not in self.installing:
-                self.garbage.add(old.hash)
+            if old.hash not in self._wanting:
+                self.lacking.pop(old.hash, None)
+                if old.hash not in self.installing:
+                    self.garbage.add(old.hash)
         if content is not None:
             self.wanted[entry] = content
             self.wanted_bytes += content.size
@@ -64,6 +67,10 @@ class BlobIndex:
 
     def who_wants(self, blobs: Iterable[bytes]) -> set[EntryID]:
         return {entry for blob in blobs for entry in self._wanting.get(blob, ())}
+
+    def given_by_none(self, devices: Set[DeviceID]) -> set[bytes]:
+        """The wanted blobs that each of these devices was asked for and has not."""
+        return {blob for blob, lacking in self.lacking.items() if blob in self._wanting and devices <= lacking}
 
     def add_file(self, blob: bytes, entry: EntryID) -> None:
         """The file of the entry holds this blob."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 import trio
@@ -19,6 +19,10 @@ from yp2p.transport.link import Link
 _REPLY_LIMIT_S = 60.0
 # Messages that are written to the disk together.
 _REPLIES_AT_ONCE = 4
+NOBODY_HAS = (
+    "no device that is connected has its content; one that is away may, or the trash: "
+    "else put a copy in its place, or delete it"
+)
 
 
 class FolderPaused(Exception):
@@ -71,11 +75,21 @@ class BlobExchange:
         if shortage:
             raise OSError(errno.ENOSPC, shortage)
 
+    def has_not(self, blobs: Collection[bytes]) -> None:
+        """The peer does not have these blobs now: it is asked again later, and people hear of what nobody has."""
+        self.retries.later(blobs, trio.current_time())
+        index, devices = self.folder.files.blobs, self.folder.observers.sessions.keys()
+        for blob in blobs:
+            index.lacking.setdefault(blob, set()).add(self.peer)
+        for entry in index.who_wants(index.given_by_none(devices).intersection(blobs)):
+            self.folder.note_waiting(entry, NOBODY_HAS)
+
     def came(self, blobs: Iterable[bytes]) -> None:
         """These blobs are complete in their temporary files: the disk is to put them in place."""
         index = self.folder.files.blobs
         blobs = [blob for blob in blobs if index.who_wants([blob])]
         for blob in blobs:
             self.retries.written(blob)
+            index.lacking.pop(blob, None)
         index.downloaded.update((blob, name_of(blob)) for blob in blobs)
         self.folder.render_queue.want_unless_resting(index.who_wants(blobs))

@@ -38,13 +38,13 @@ class LongBlobs:
         blob = content.hash
         hashes = await self._hashes_of(content)
         if not hashes:
-            self._exchange.retries.later([blob], trio.current_time())
+            self._exchange.has_not([blob])
             return
         async with self._shared(content, entry, hashes) as shared:
             self._exchange.claims.release([blob], self._exchange.peer)  # from here on chunks are claimed
             is_lacking = await self._assemble(shared)
         if is_lacking:
-            self._exchange.retries.later([blob], trio.current_time())
+            self._exchange.has_not([blob])
         elif not shared.is_complete:
             now = trio.current_time()  # others were asked for what is left
             lapse_at = self._exchange.claims.next_lapse(self._exchange.peer, now)

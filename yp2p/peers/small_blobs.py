@@ -43,7 +43,7 @@ class SmallBlobs:
             for blob, _ in came:
                 waiting.pop(blob, None)
             lacking = {blob for blob, _ in came} - {blob.hash for blob in good}
-            self._exchange.retries.later(lacking, trio.current_time())
+            self._exchange.has_not(lacking)
             self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
             await self._take(good)
         self._exchange.claims.answered(self._exchange.peer)
