@@ -47,8 +47,10 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
 	@touch $@
 
+# Otherwise each of the workers compiles all tests, with their assertions, each time.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
 
 test-all: lint test long properties simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
 
