@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_FACTORS = {"fast": 0.3, "ci": 1.0, "deep": 20.0}
+_FACTORS = {"fast": 0.2, "ci": 1.0, "deep": 20.0}
 EFFORT = os.environ.get("YP2P_EFFORT", "fast")
 
 

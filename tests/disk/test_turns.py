@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import OWN, PEER, Bridge, clock, open_bridge
+from effort import many
 
 from yp2p.documents.provider import PeerState
 from yp2p.folder import packs
@@ -26,7 +27,7 @@ FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # Between two turns, in seconds: from as fast as a file is rendered to beyond the minute that replaced files are kept.
 PAUSES_S = (0.1, 0.3, 1.0, 5.0, 20.0, 70.0)
 # All of them mixed in the ordinary tests, each for itself in the long ones (make long); with the number of rounds.
-PACES = [pytest.param(PAUSES_S, 60, id="mixed")] + [
+PACES = [pytest.param(PAUSES_S, many(150), id="mixed")] + [
     pytest.param((pause_s,), 200, id=f"{pause_s}s", marks=pytest.mark.long) for pause_s in PAUSES_S
 ]
 # To ask git costs three times as much as the round.

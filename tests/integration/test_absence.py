@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree
 
 
@@ -12,6 +13,7 @@ def _folder(device: Device) -> dict[str, object]:
     return dict(device.status()["folders"][0])
 
 
+@pytest.mark.long
 def test_a_folder_that_lost_its_marker_is_taken_up_again(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         for name in ("a", "b"):

@@ -39,6 +39,7 @@ def _conflicts(device: Device) -> list[dict[str, Any]]:
     return list(json.loads(device.cli("conflicts", "--json")))
 
 
+@pytest.mark.long
 def test_both_versions_are_shown_with_who_and_when(apart: list[Device]) -> None:
     one, two = apart
     found = _conflicts(one)
@@ -108,6 +109,7 @@ def test_those_are_told_who_made_one_of_the_versions(tmp_path: Path) -> None:
             assert conflict["this"]["devices"] == [device.name]
 
 
+@pytest.mark.long
 def test_what_was_changed_since_is_not_overwritten(apart: list[Device]) -> None:
     one, _ = apart
     text = (one.dir / "settings").read_text().replace("timeout = 2400", "timeout = 3000")

@@ -215,6 +215,7 @@ def test_a_broken_transfer_goes_on_where_it_was(pair: list[Device]) -> None:
     assert list((two.dir / ".yp2p/tmp").iterdir()) == []
 
 
+@pytest.mark.long
 def test_two_versions_of_a_blob_made_at_a_time_are_both_kept_once(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two", "three") as (one, two, three):
         (one.dir / "p.bin").write_bytes(b"\0 first")
@@ -244,6 +245,7 @@ def test_two_versions_of_a_blob_made_at_a_time_are_both_kept_once(tmp_path: Path
         assert len(listed) == 4
 
 
+@pytest.mark.long
 def test_a_deleted_blob_that_was_changed_elsewhere_stays(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         for name in ("changed", "same"):
@@ -261,6 +263,7 @@ def test_a_deleted_blob_that_was_changed_elsewhere_stays(tmp_path: Path) -> None
         assert b"\0same" in _in_trash(two)
 
 
+@pytest.mark.long
 def test_a_chmod_and_a_new_content_made_at_a_time_both_hold(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         (one.dir / "f").write_bytes(b"\0 first")
@@ -295,6 +298,7 @@ def test_devices_with_other_limits_of_texts_do_not_change_each_others_files(tmp_
         assert sum(replaced) <= 3, "a kind changes with the content only"
 
 
+@pytest.mark.long
 def test_a_long_file_is_read_beside_and_moved_without_being_sent_again(pair: list[Device]) -> None:
     one, two = pair
     data = bytearray(random.Random(6).randbytes(48 << 20))

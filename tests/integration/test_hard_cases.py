@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[list[Device]]:

@@ -183,6 +183,7 @@ def test_a_deleted_file_and_a_folder_of_a_moment_come_back(tmp_path: Path) -> No
         _both_have(one, two, "notes/gone.md", "will be deleted\nnot by one any more\n")
 
 
+@pytest.mark.long
 def test_several_steps_are_on_the_disk_when_the_command_is_over(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)
@@ -268,6 +269,7 @@ def test_a_folder_of_a_moment_has_its_pictures_and_links_as_well(tmp_path: Path)
         assert [item["path"] for item in again["done"]] == ["own.png"]
 
 
+@pytest.mark.long
 def test_bookmarks_stay_with_their_text_on_every_device(tmp_path: Path) -> None:
     with devices(tmp_path, A, B) as (one, two):
         two.join(one)

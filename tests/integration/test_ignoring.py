@@ -59,7 +59,15 @@ def test_a_synced_ignore_file_takes_effect_while_running_and_deletes_nothing(tmp
             assert unexpected_lines(device) == []
 
 
-@pytest.mark.parametrize("meanwhile", ["nothing", "removed", "replaced by a directory", "edited elsewhere"])
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "nothing",
+        pytest.param("removed", marks=pytest.mark.long),
+        pytest.param("replaced by a directory", marks=pytest.mark.long),
+        pytest.param("edited elsewhere", marks=pytest.mark.long),
+    ],
+)
 def test_rules_that_were_edited_are_there_after_a_restart(tmp_path: Path, meanwhile: str) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         (one.dir / IGNORE_FILE).write_text("*.tmp\n")
@@ -157,6 +165,7 @@ def test_everything_can_be_left_out_but_the_rules() -> None:
     assert IgnoreRules([], "*\n").ignores("a")
 
 
+@pytest.mark.long
 def test_who_joins_does_not_publish_what_the_folder_leaves_out(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         (one.dir / ".yp2pignore").write_text("secret/\n*.log\n")

@@ -33,6 +33,7 @@ def _on_a_terminal(device: Device, *arguments: str) -> str:
     return shown.decode()
 
 
+@pytest.mark.long
 def test_joining_shows_a_bar_on_a_terminal_until_all_is_there(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         for number in range(1500):

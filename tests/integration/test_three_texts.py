@@ -60,6 +60,7 @@ def _edited_apart(one: Device, two: Device) -> None:
     write(two, cases(), "theirs")
 
 
+@pytest.mark.long
 def test_the_pairs_by_two_that_were_stopped(three: list[Device]) -> None:
     one, two, third = three
     third.stop()
@@ -72,7 +73,8 @@ def test_the_pairs_by_two_that_were_stopped(three: list[Device]) -> None:
     judge_all(cases(), one, two)
 
 
-@pytest.mark.parametrize("order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_pairs_by_a_third_device_that_meets_them_in_turn(three: list[Device], order: tuple[int, int]) -> None:
     one, two, third = three
     _edited_apart(one, two)

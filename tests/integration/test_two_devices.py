@@ -107,6 +107,7 @@ def test_concurrent_and_offline_edits_merge(pair: list[Device]) -> None:
     assert set(tree(one.dir)) == {"a.txt", "new.txt"}
 
 
+@pytest.mark.long
 def test_an_offline_rename_and_edit_of_the_other_meet(pair: list[Device]) -> None:
     one, two = pair
     two.stop()
@@ -129,6 +130,7 @@ def test_an_edit_beats_a_delete(pair: list[Device]) -> None:
     assert tree(one.dir) == {"a.txt": b"line 1\nline 2 edited\nline 3\n"}
 
 
+@pytest.mark.long
 def test_deleting_and_creating_again_revives(pair: list[Device]) -> None:
     one, two = pair
     (one.dir / "a.txt").unlink()
@@ -146,6 +148,7 @@ def test_deleting_and_creating_again_revives(pair: list[Device]) -> None:
     assert tree(two.dir) == {"a.txt": b"line 1\nback\n"}
 
 
+@pytest.mark.long
 def test_swapped_names(pair: list[Device]) -> None:
     one, two = pair
     (one.dir / "b.txt").write_text("the other file\n")
@@ -173,6 +176,7 @@ def test_what_does_not_belong_is_left_alone(pair: list[Device]) -> None:
     assert set(tree(two.dir)) == {"a.txt"}
 
 
+@pytest.mark.long
 def test_awkward_texts_arrive_byte_for_byte(pair: list[Device]) -> None:
     one, two = pair
     texts = {
@@ -273,6 +277,7 @@ def test_presence_shows_who_edits_what_and_goes_with_the_link(pair: list[Device]
     eventually(lambda: set(present()) == {"one", "two"})
 
 
+@pytest.mark.long
 def test_there_is_one_link_however_often_both_start_at_once(pair: list[Device]) -> None:
     one, two = pair
     for _ in range(3):
@@ -290,6 +295,7 @@ def test_there_is_one_link_however_often_both_start_at_once(pair: list[Device]) 
         assert len(established) == 1, established
 
 
+@pytest.mark.long
 def test_a_reconnect_with_nothing_changed_is_one_question_and_one_answer(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         for number in range(200):

@@ -78,7 +78,7 @@ def test_of_programs_that_write_lines_of_their_own_all_stand(tmp_path: Path, rou
         )
 
 
-@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("reads", [pytest.param(False, marks=pytest.mark.long), True])
 def test_an_editor_that_never_loads_what_comes_keeps_both_sides_lines(tmp_path: Path, reads: bool) -> None:
     """20 rounds, with the swap file that vim has; also while somebody else reads all that comes."""
     buffer = "".join(f"line {number} of the file\n" for number in range(100))
