@@ -58,6 +58,12 @@ _FLOOD_FILES = 3
 log = structlog.get_logger()
 
 
+def _has_one_writer(folder: Folder, found: Entry) -> bool:
+    """Whether all of a text was written by one client: as a rule it is as its file was when that was shared."""
+    digest = folder.texts.digests.get(found.document)
+    return digest is not None and len(read_state_vector(digest.clocks)) == 1
+
+
 class Render:
     """Brings the files of one folder in step with its documents.
 
@@ -109,8 +115,7 @@ class Render:
         self.retries.take_due(now)
         if folder.catalogue.layout().conflicts:
             await join_equal_entries(folder)
-        self._wait_for_flood(now)
-        reason = self._too_many_deletions(now)
+        reason = self._too_many_deletions(self._without_flood(self._doomed(), now), now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
             return
@@ -168,9 +173,8 @@ class Render:
     def _is_ignored(self, record: FileRecord) -> bool:
         return self._folder.files.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
 
-    def _wait_for_flood(self, now: float) -> None:
-        """Deletions come in pieces: many are looked at together, when no more of them come."""
-        doomed = self._doomed()
+    def _without_flood(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:
+        """Those that are deleted now. Deletions come in pieces: many wait until no more come, and go together."""
         waiting = {entry: since for entry, since in self._flood.items() if entry in self.retries}
         self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
         since = self._flood.values()
@@ -178,11 +182,12 @@ class Render:
             self._folder.render_queue.put_off(doomed.keys())
             for entry in self._flood:
                 self.retries.at(entry, max(since) + GRACE_S)
+            return {}
+        return doomed
 
-    def _too_many_deletions(self, now: float) -> str:
+    def _too_many_deletions(self, doomed: dict[EntryID, int], now: float) -> str:
         """Why the deletions and replacements that are to be rendered wait for a person's word; empty otherwise."""
         folder = self._folder
-        doomed = self._doomed()
         replaced = replaced_by_others(folder, folder.render_queue & folder.files.keys())
         if not (doomed or replaced):
             return ""
@@ -252,7 +257,7 @@ class Render:
             case Step.WRITE_OPAQUE:
                 return self._put_of_opaque(found, facts.path, record)
             case Step.WRITE:
-                return self._staged_text(found, facts.path, record)
+                return self._staged_text(found, facts)
         if record is not None:
             await self._do_with_file(step, found, record, facts.path)
         return None
@@ -284,19 +289,19 @@ class Render:
         if not await (opaque.come_back(record, found) if is_later else opaque.keep_conflict_copy(record)):
             self.retries.soon(found.id)
 
-    def _staged_text(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
+    def _staged_text(self, found: Entry, facts: Facts) -> StagedWrite | None:
+        record, path = facts.record, facts.path
         if record is None and self._staged.is_taken(found.id, path):
             return None
         seq, text = self._folder.texts.head(found.document)
-        digest = self._folder.texts.digests.get(found.document)
-        assert digest is not None
+        assert facts.content is not None
         is_first = (
             record is None
-            and len(read_state_vector(digest.clocks)) == 1
+            and _has_one_writer(self._folder, found)
             and self._ingest.readers.former.at(path) is None
         )  # fmt: skip
         return StagedWrite(
-            found.id, found.document, path, Kind.TEXT, digest.content, found.mode, record, seq, text,
+            found.id, found.document, path, Kind.TEXT, facts.content, found.mode, record, seq, text,
             mtime_ns=(found.content.mtime_ns or None) if is_first else None,
         )  # fmt: skip
 
