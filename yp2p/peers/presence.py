@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DeviceID, DocumentID, format_device_id
 from yp2p.protocol import awareness
+from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.awareness import AwarenessStates, Presence
 from yp2p.protocol.presence import read_state
 
@@ -118,6 +119,12 @@ class FolderPresence:
         self._late.pop(peer, None)
         self._owner = {client: owner for client, owner in self._owner.items() if owner != peer}
         self._spread(self._states.leave(self._take_back(peer, list(self._vouched))), peer)
+
+    def take_message(self, peer: DeviceID, payload: bytes, now: float) -> None:
+        """`received` of what is in a message of the peer. Raises InvalidUpdate."""
+        message = channel_messages.decode(payload)
+        if isinstance(message, channel_messages.AwarenessUpdate):
+            self.received(peer, message.data, now)
 
     def received(self, peer: DeviceID, data: bytes, now: float) -> None:
         """Take what a peer said, `now` by any steady clock. Raises InvalidUpdate."""

@@ -222,7 +222,8 @@ class FolderSession:
     async def _take(self, message: FolderMessage) -> None:
         match message:
             case ChannelData(document=document, payload=payload) if document == AWARENESS_CHANNEL:
-                self._take_awareness(payload)
+                self._presence.take_message(self.peer, payload, trio.current_time())
+                self._folder.state.touch()
             case ChannelData(document=document, payload=payload):
                 await self._channels.deliver(document, payload)
             case ChannelClose(document=document):
@@ -261,12 +262,6 @@ class FolderSession:
                 path = folder.catalogue.layout().path_of.get(message.entry)
                 if path is not None:
                     folder.notices.take(path, message, self.peer)
-
-    def _take_awareness(self, payload: bytes) -> None:
-        decoded = channel_messages.decode(payload)
-        if isinstance(decoded, channel_messages.AwarenessUpdate):
-            self._presence.received(self.peer, decoded.data, trio.current_time())
-            self._folder.state.touch()
 
     async def _take_state(self, state: FolderState) -> None:
         before = self._announcements.of_peer
