@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +18,10 @@ import trio
 from simulation.beacons import find
 from simulation.hooks import SimulatedWriter, current_host
 
+from yp2p.disk.ingest.meaning import Meaning
 from yp2p.documents.manifest import Deletion
 from yp2p.documents.provider import Provider
-from yp2p.documents.save_evidence import MadeOf, Replaces
+from yp2p.documents.save_evidence import Replaces
 from yp2p.documents.text import TextReplica
 from yp2p.files import replace as disk
 from yp2p.files.inspect import Found
@@ -38,11 +39,12 @@ Taken = AbstractContextManager[Any]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A rule that is taken out: of which invariant, and what holds no more."""
+    """A rule that is taken out: of which invariant, and what holds no more; `theme`: which seeds are about it."""
 
     invariant: str
     what: str
     take_out: Callable[[], Taken]
+    theme: str = ""
 
     def __call__(self) -> Taken:
         return self.take_out()
@@ -157,10 +159,6 @@ def _with_deletes_that_win() -> Taken:
     return patch.object(Deletion, "counts", counts)
 
 
-def _made_of_the_oldest(older: Sequence[Any], *_: Any) -> Any:
-    return MadeOf(0) if older else Replaces()
-
-
 def _replace_whatever_is_there(original: Any, root: Any, path: str, base: Any, stamp: Any, kind: Any) -> Any:
     return original(root, path, None, stamp, kind)
 
@@ -195,8 +193,13 @@ def _by_host(original: Any, path: str, entry: EntryID, *args: Any) -> str:
     return str(original(path, EntryID(bytes([mark % 256]) + entry[1:]), *args))
 
 
-def _no_other_names(original: Any, status: Any) -> bool:
-    return False
+def _is_never_extended(original: Any, record: Any, finding: Any, what: Any) -> Any:
+    return original(record, finding, replace(what, extends_base=False))
+
+
+def _nothing_displaced(original: Any, *args: Any, **options: Any) -> Any:
+    found = original(*args, **options)
+    return Meaning.UNCHANGED if found is Meaning.DISPLACED else found
 
 
 def _stripped(found: Any) -> Any:
@@ -221,57 +224,88 @@ _SESSION = "yp2p.peers.session:FolderSession"
 
 ABLATIONS: dict[str, Ablation] = {
     "persist-before-send": Ablation(
-        "1", "nobody waits for what was submitted to be durable", _without_persisting_first
+        "1",
+        "nobody waits for what was submitted to be durable",
+        _without_persisting_first,
+        theme="killed-after-saves",
     ),
-    "fork-at-the-base": Ablation("2", "a save is made of what the document says now", _without_forking_at_the_base),
+    "fork-at-the-base": Ablation(
+        "2", "a save is made of what the document says now", _without_forking_at_the_base, theme="stale-editors"
+    ),
     "evidence-of-an-older-base": Ablation(
-        "2", "a save always replaces what was on the disk", _gives(f"{_INGEST}.save_base:decide", Replaces())
-    ),
-    "replaces-without-evidence": Ablation(
-        "2", "a save is made of the oldest version there is", _with(f"{_INGEST}.save_base:decide", _made_of_the_oldest)
+        "2",
+        "a save always replaces what was on the disk",
+        _gives(f"{_INGEST}.save_base:decide", Replaces()),
+        theme="stale-editors",
     ),
     "reading-tells": Ablation(
-        "2", "nobody is known to have read anything", _gives(f"{_INGEST}.read_tracker:ReadTracker.was_read", None)
+        "2",
+        "nobody is known to have read anything",
+        _gives(f"{_INGEST}.read_tracker:ReadTracker.was_read", None),
+        theme="stale-editors",
     ),
     "a-moved-file-is-remembered": Ablation(
-        "2", "a save over what was moved away is a new file", _gives("yp2p.folder.former_files:FormerFiles.at", None)
+        "2",
+        "a save over what was moved away is a new file",
+        _gives("yp2p.folder.former_files:FormerFiles.at", None),
+        theme="editors-of-moved-files",
     ),
-    "three-texts": Ablation("2b", "Yjs alone merges what was apart", _gives("yp2p.folder.meetings:meeting_of", None)),
+    "a-name-that-was-renamed-to": Ablation(
+        "2",
+        "what is renamed to a name has the saves of what stood there",
+        _gives(f"{_INGEST}.read_tracker:ReadTracker.was_moved", []),
+        theme="editors-of-moved-files",
+    ),
+    "three-texts": Ablation(
+        "2b", "Yjs alone merges what was apart", _gives("yp2p.folder.meetings:meeting_of", None), theme="texts-apart"
+    ),
     "repairs-are-alike": Ablation(
-        "2b", "repairs have client IDs of their own", _with("yp2p.documents.joined:client_id_from", _random_client)
+        "2b",
+        "repairs have client IDs of their own",
+        _with("yp2p.documents.joined:client_id_from", _random_client),
+        theme="texts-apart",
     ),
     "compare-before-the-exchange": Ablation(
-        "3", "a file is replaced whatever it holds", _around("yp2p.files.replace:_holding", _replace_whatever_is_there)
+        "3",
+        "a file is replaced whatever it holds",
+        _around("yp2p.files.replace:_holding", _replace_whatever_is_there),
+        theme="saves-into-an-exchange",
     ),
     "late-saves": Ablation(
         "3",
         "what came out is not looked at again",
         _later(f"{_RENDER}.displaced_files:DisplacedFiles._merge_displaced"),
+        theme="late-saves",
     ),
     "exchange-known-after-a-crash": Ablation(
         "3",
         "what was being replaced when it crashed is forgotten",
         _with(f"{_RENDER}.crash_recovery:CrashRecovery._recover_replacement", _forget_replacement),
+        theme="crashes-after-writes",
     ),
     "intents": Ablation(
-        "3", "new files of before a crash are unknown", _gives("yp2p.files.replace:was_installed", False)
-    ),
-    "forced-before-placed": Ablation(
         "3",
-        "nothing is forced to the disk before it is put in place",
-        _all(
-            _gives("yp2p.files.replace:sync_file_system", None),
-            _gives("simulation.disk:SimulatedDisk.forced", None),
-        ),
+        "new files of before a crash are unknown",
+        _gives("yp2p.files.replace:was_installed", False),
+        theme="crashes-after-writes",
     ),
     "damage-is-no-edit": Ablation(
-        "3", "an empty file after a power cut is an edit", _gives(f"{_INGEST}.damage:Damage._is_damaged", False)
+        "3",
+        "an empty file after a power cut is an edit",
+        _gives(f"{_INGEST}.damage:Damage._is_damaged", False),
+        theme="power-cuts",
+    ),
+    "an-append-is-no-damage": Ablation(
+        "3",
+        "an old file with more behind is what a power cut left",
+        _around(f"{_INGEST}.ingest:state_of", _is_never_extended),
+        theme="an-append-before-a-power-cut",
     ),
     "a-power-cut-is-noticed": Ablation(
-        "3", "every start is one after a stop in order", _gives("yp2p.store.tables.last_run:read_last", None)
-    ),
-    "nothing-before-the-first-scan": Ablation(
-        "3", "files are written before they were looked at", _property("yp2p.disk.scans:Phase.writes", True)
+        "3",
+        "every start is one after a stop in order",
+        _gives("yp2p.store.tables.last_run:read_last", None),
+        theme="power-cuts",
     ),
     "byte-for-byte": Ablation(
         "4",
@@ -281,90 +315,140 @@ ABLATIONS: dict[str, Ablation] = {
         ),
     ),
     "equal-files-are-one": Ablation(
-        "5", "the entry of a new file is random", _with(f"{_INGEST}.first_imports:entry_id_for", _random_id)
+        "5",
+        "the entry of a new file is random",
+        _with(f"{_INGEST}.first_imports:entry_id_for", _random_id),
+        theme="the-same-while-stopped",
     ),
     "equal-scans-are-one": Ablation(
-        "5", "what a scan finds is written anew", _with(f"{_INGEST}.local_edits:client_id_from", _random_client)
+        "5",
+        "what a scan finds is written anew",
+        _with(f"{_INGEST}.local_edits:client_id_from", _random_client),
+        theme="the-same-while-stopped",
     ),
     "files-are-reused": Ablation(
-        "5", "a joiner keeps nothing that it has", _later("yp2p.peers.reconciliation:adopt", 0)
+        "5",
+        "a joiner keeps nothing that it has",
+        _later("yp2p.peers.reconciliation:adopt", 0),
+        theme="a-joiner-with-the-same-files",
     ),
-    "fresh-client-ids": Ablation("6", "each start writes with the same client IDs", _with_old_client_ids),
+    "fresh-client-ids": Ablation(
+        "6", "each start writes with the same client IDs", _with_old_client_ids, theme="a-store-goes-back"
+    ),
     "edit-beats-delete": Ablation("7", "a delete counts whatever was written", _with_deletes_that_win),
-    "mass-deletions-ask": Ablation("8", "nobody is asked", _gives("yp2p.folder.guard:DeletionGuard.refuses", "")),
+    "mass-deletions-ask": Ablation(
+        "8", "nobody is asked", _gives("yp2p.folder.guard:DeletionGuard.refuses", ""), theme="many-are-removed"
+    ),
     "deleted-is-in-the-trash": Ablation(
-        "8", "what others delete is gone", _around("yp2p.files.replace:move_away", _removed_for_good)
+        "8",
+        "what others delete is gone",
+        _around("yp2p.files.replace:move_away", _removed_for_good),
+        theme="deleted-elsewhere",
     ),
     "no-marker-no-folder": Ablation(
-        "8a", "a root without its marker is the folder", _gives("yp2p.disk.root_check:check_marker", None)
+        "8a",
+        "a root without its marker is the folder",
+        _gives("yp2p.disk.root_check:check_marker", None),
+        theme="the-root-is-gone",
     ),
     "sight": Ablation(
         "8a",
         "what was left out or mounted over and is missing was deleted",
         _with("yp2p.folder.file_index:FileIndex.lose_sight", lambda self, entries, sight: self._database.pending()),
+        theme="left-out-or-locked",
     ),
     "unreadable-is-not-missing": Ablation(
         "8a",
         "what cannot be looked at is missing",
         _around(f"{_INGEST}.inspector:inspect_all", lambda call, *a, **o: [_missing(found) for found in call(*a, **o)]),
+        theme="left-out-or-locked",
     ),
     "divergence-is-repaired": Ablation(
-        "9", "equal versions are equal texts", _gives("yp2p.peers.reconciliation:has_diverged", False)
-    ),
-    "acknowledged-on-disk": Ablation(
-        "10", "what is stored is acknowledged", _gives("yp2p.folder.folder:Folder.is_on_disk", True)
+        "9",
+        "equal versions are equal texts",
+        _gives("yp2p.peers.reconciliation:has_diverged", False),
+        theme="two-with-one-client-id",
     ),
     "a-paused-folder-is-not-in-sync": Ablation(
-        "10", "a folder says that it is settled", _property("yp2p.folder.state:FolderState.pause_reason", "")
+        "10",
+        "a folder says that it is settled",
+        _property("yp2p.folder.state:FolderState.pause_reason", ""),
+        theme="a-file-that-is-held-open",
     ),
-    "a-gap-is-synchronised": Ablation("13", "a gap stays", _later("yp2p.documents.provider:Provider._resync")),
-    "paths-are-checked": Ablation("14", "a path may be anything", _gives("yp2p.protocol.names:path_problem", None)),
+    "paths-are-checked": Ablation(
+        "14",
+        "a path may be anything",
+        _all(_gives("yp2p.protocol.names:path_problem", None), _gives("yp2p.files.ignore:path_problem", None)),
+        theme="a-hostile-member",
+    ),
     "a-fault-ends-at-its-peer": Ablation(
         "15",
         "a fault of a peer is one of the daemon",
         _with("yp2p.peers.peers:Peers._serve", _serve_without_a_boundary),
+        theme="a-hostile-member",
     ),
     "no-echo": Ablation("16", "what came from a peer goes back to it", _with_echo),
     "links-are-told": Ablation(
         "16", "everybody relays to everybody", _gives("yp2p.peers.relaying:Relaying.tell", None)
     ),
-    "relaying": Ablation("16", "nobody relays", _gives("yp2p.peers.relaying:Relaying.must_relay", False)),
+    "relaying": Ablation(
+        "16", "nobody relays", _gives("yp2p.peers.relaying:Relaying.must_relay", False), theme="a-line-of-devices"
+    ),
     "other-names-are-others": Ablation(
         "a name is not a file",
         "what is written under another name is a save",
-        _all(
-            _around("yp2p.files.inspect:has_other_names", _no_other_names),
-            _around("yp2p.files.replace:has_other_names", _no_other_names),
-        ),
+        _gives("simulation.disk:SimulatedDisk.has_other_names", False),
+        theme="other-names-outside",
+    ),
+    "a-directory-takes-the-place": Ablation(
+        "a name is not a file",
+        "a file that became a directory is unchanged",
+        _around(f"{_INGEST}.ingest:meaning_of", _nothing_displaced),
+        theme="a-directory-in-the-place-of-a-file",
     ),
     "content-before-inode": Ablation(
-        "a name is not a file", "inodes alone tell renames", _gives(f"{_INGEST}.departures:_of_equal_content", {})
+        "a name is not a file",
+        "inodes alone tell renames",
+        _gives(f"{_INGEST}.departures:_of_equal_content", {}),
+        theme="renames-while-others-edit",
     ),
     "renames": Ablation(
-        "a name is not a file", "a rename is a deletion", _gives(f"{_INGEST}.departures:Departures.renamed", {})
+        "a name is not a file",
+        "a rename is a deletion",
+        _gives(f"{_INGEST}.departures:Departures.renamed", {}),
+        theme="renames-while-others-edit",
     ),
     "a-newer-session-stays": Ablation(
-        "10", "an older session takes the newer one away", _with(f"{_SESSION}._unregister", _unregister)
+        "10",
+        "an older session takes the newer one away",
+        _with(f"{_SESSION}._unregister", _unregister),
+        theme="links-that-were-cut",
     ),
-    "clones-take-turns": Ablation(
-        "17", "two machines with one key race", _gives("yp2p.peers.contact:Contact.is_cloned", False)
+    "blobs-met-are-kept": Ablation(
+        "2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:is_apart", False), theme="blobs-apart"
     ),
-    "blobs-met-are-kept": Ablation("2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:is_apart", False)),
     "what-a-blob-replaces": Ablation(
         "2b",
         "a blob says nothing of the one before",
         _with("yp2p.protocol.entries:Content.after", lambda self, content, before: self.named()),
+        theme="blobs-apart",
     ),
     "one-layout": Ablation(
-        "14", "each device names conflicts its own way", _around("yp2p.documents.layout:conflict_path", _by_host)
+        "14",
+        "each device names conflicts its own way",
+        _around("yp2p.documents.layout:conflict_path", _by_host),
+        theme="the-same-name-twice",
     ),
     "bases-are-kept": Ablation(
-        "2", "the history of a base is thinned", _gives("yp2p.history.retention:Retention._in_use", set())
-    ),
-    "versions-after-a-power-cut": Ablation(
-        "3", "an old version after a power cut is an edit", _gives(f"{_INGEST}.known_files:version_found", None)
+        "2",
+        "the history of a base is thinned",
+        _gives("yp2p.history.retention:Retention._in_use", set()),
+        theme="the-past-is-thinned",
     ),
     "compared-again": Ablation(
-        "16", "nothing is compared when all is quiet", _with("yp2p.peers.announcements:HEARTBEAT_S", 1e9)
+        "16",
+        "nothing is compared when all is quiet",
+        _with("yp2p.peers.announcements:HEARTBEAT_S", 1e9),
+        theme="links-that-were-cut",
     ),
 }

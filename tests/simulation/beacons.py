@@ -124,6 +124,7 @@ PLACES = (
     Place("an edit is relayed", "yp2p.peers.relaying:Relaying.must_relay", _is(True)),
     Place("local files are reused at joining", "yp2p.peers.reconciliation:adopt"),
     Place("documents are pulled", "yp2p.peers.pulls:Pulls._take"),
+    Place("what there is is announced", "yp2p.peers.announcements:Announcements.send"),
     Place("leaves are compared", "yp2p.peers.reconciliation:Reconciliation._compare"),
     Place("an entry is acknowledged", "yp2p.peers.acks:Acks.take"),
     Place("a small blob is fetched", "yp2p.peers.small_blobs:SmallBlobs.fetch"),

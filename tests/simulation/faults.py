@@ -197,14 +197,22 @@ async def clone(world: World) -> None:
 async def thin(world: World) -> None:
     """Twenty minutes pass in which nothing happens, a day by the clock; a device lets go of all versions of before."""
     host = world.some_host(up=True)
-    if host is None or host.device is None:
+    if host is not None:
+        await thin_on(world, host)
+
+
+async def thin_on(world: World, host: Host) -> None:
+    """See above."""
+    if host.device is None:
         return
     token = current_host.set(host)
     try:
         retention = Retention(host.folder, History(max_age_days=1), host.device.home.disks[host.folder.id].bases)
+        world.is_idle = True
         await trio.sleep(retention_module._YOUNG_S + 1)  # what is younger stays
         with trio.move_on_after(2.0 if host.is_up else 0.0):
             count = await retention.thin(hooks.now_s() + 2 * DAY_S)
             world.note(f"{host.name} lets go of {count} versions")
     finally:
+        world.is_idle = False
         current_host.reset(token)

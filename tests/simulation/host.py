@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ from yp2p.trust.membership import Role, sign_statement
 
 if TYPE_CHECKING:
     from simulation.world import World
+
+
+# How much less often devices see each other while nothing happens for long: twenty minutes of that cost seconds.
+_SELDOM = 20
 
 
 class Host:
@@ -58,6 +63,7 @@ class Host:
         self.locked = ""  # a directory that nobody can look into
         self.is_mounted_over = False  # because another file system is there
         self._has_watched = False
+        self._interrupt: tuple[str, int, Callable[[], None]] = ("", 0, lambda: None)
         self._points_left: int | None = None
         self._crash_kind = ""
         self._scope = trio.CancelScope()
@@ -120,6 +126,7 @@ class Host:
         """A moment between two steps."""
         if self.is_dead:
             raise Crash
+        self._let_interrupt(kind)
         if self._points_left is not None and self._crash_kind in ("", kind):
             self._points_left -= 1
             if self._points_left <= 0:
@@ -129,6 +136,22 @@ class Host:
                 if not self.is_in_worker:  # a worker thread cannot; whoever waits for it does
                     self._scope.cancel()
                 raise Crash
+
+    def interrupt(self, kind: str, number: int, act: Callable[[], None]) -> None:
+        """Somebody does something right before the daemon's next step of a kind, or the second one, and so on."""
+        self._interrupt = (kind, number, act)
+
+    def _let_interrupt(self, kind: str) -> None:
+        wanted, number, act = self._interrupt
+        if kind != wanted or number <= 0:
+            return
+        self._interrupt = (wanted, number - 1, act)
+        if number == 1:
+            token = current_host.set(None)
+            try:
+                act()
+            finally:
+                current_host.reset(token)
 
     def end(self) -> None:
         """The device crashed in a worker thread: end its tasks."""
@@ -200,7 +223,7 @@ class Host:
     async def _see_others(self) -> None:
         """What mDNS would tell."""
         while True:
-            await trio.sleep(self.rng.uniform(0.1, 3.0))
+            await trio.sleep(self.rng.uniform(0.1, 3.0) * (_SELDOM if self.world.is_idle else 1))
             device = self.device
             for other in self.world.hosts:
                 if device is not None and other is not self and other.is_up and self.world.is_in_sight(self, other):
@@ -226,11 +249,15 @@ class Host:
         await self.ended()
         before = self.disk.contents()
         self.disk.cut()
-        self._boots += 1
-        self.boot_id = f"{self.name}-{self._boots}"
+        self.has_lost_power()
         self.world.oracle.power_was_cut(self, before)
         connections = self.world.network.of(self.name)
         self.world.nursery.start_soon(self.world.network._break_later, connections)
+
+    def has_lost_power(self) -> None:
+        """The machine starts anew."""
+        self._boots += 1
+        self.boot_id = f"{self.name}-{self._boots}"
 
     async def ended(self) -> None:
         """Return when the daemon is no more."""

@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
-from simulation import beacons, privileges
+from simulation import beacons, privileges, themes
 from simulation.ablations import ABLATIONS
 from simulation.world import World
 
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="how many processes share the seeds")
     parser.add_argument("--without", choices=ABLATIONS, default="", help="take out one invariant")
+    parser.add_argument("--theme", choices=themes.NAMES, default="", help="only the seeds of this theme")
     parser.add_argument("--digest", action="store_true", help="print a hash of all that happened")
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--reached", type=Path, help=argparse.SUPPRESS)
@@ -65,7 +66,11 @@ def _run(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:
     reached: Counter[str] = Counter()
     failed = 0
     started = time.monotonic()
-    seeds = range(chosen.first, chosen.first + chosen.count, chosen.step)
+    seeds = [
+        seed
+        for seed in range(chosen.first, chosen.first + chosen.count, chosen.step)
+        if not chosen.theme or ((theme := themes.of(seed)) is not None and theme.name == chosen.theme)
+    ]
     for seed in seeds:
         try:
             world = run_seed(seed, verbose=chosen.verbose, without=chosen.without)
@@ -105,4 +110,5 @@ def _command(chosen: argparse.Namespace, job: int, result: Path) -> list[str]:
     options = ["--step", str(chosen.jobs), "--reached", str(result)]
     options += ["--keep-going"] if chosen.keep_going else []
     options += ["--without", chosen.without] if chosen.without else []
+    options += ["--theme", chosen.theme] if chosen.theme else []
     return [sys.executable, "-m", "simulation", *numbers, *options]

@@ -18,7 +18,7 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
-from simulation import beacons, faults, hooks, hostile, masses, names, places, rules
+from simulation import beacons, faults, hooks, hostile, masses, names, places, rules, themes
 from simulation.actions import ACTIONS, CONDITIONS
 from simulation.hooks import current_host, installed
 from simulation.host import Host
@@ -38,6 +38,8 @@ from yp2p.transport.link import Link
 
 # In so many of the seeds in which one may be there; with it, less is known of what must become of the files.
 _HOSTILE_SHARE = float(os.environ.get("SIMULATE_HOSTILE", "0.3"))
+# It sends to each of them: among eight devices that takes minutes.
+_MOST_WITH_HOSTILE = 3
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 # What no honest devices may ever say of each other, whatever the weather.
@@ -63,6 +65,7 @@ class World:
     def __init__(self, seed: int, base: Path, say: Callable[[str], None] | None = None) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
+        self._theme = themes.of(seed)
         self.base = base
         self.oracle = Oracle()
         self.hosts: list[Host] = []
@@ -76,6 +79,7 @@ class World:
         self.events: list[str] = []
         self.updates_sent: Counter[tuple[str, str]] = Counter()
         self.has_clone = False
+        self.is_idle = False  # whether nothing happens for long
         # Paths at which another file may stand than before, so that an old version of it is none of what is there now.
         self.moved: set[str] = set()
         self.shared_rule = ""  # what the folder's own file says, or said, that all leave out
@@ -109,7 +113,7 @@ class World:
             stack.enter_context(hooks.patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
             stack.enter_context(hooks.patch.object(trio.testing.MockClock, "_autojump", _jump_past_deadline))
             stack.enter_context(hooks.patch.object(Link, "send_nowait", self._counting(Link.send_nowait)))
-            if self.swarm.has("remove many files"):
+            if self.swarm.has("remove many files") or self._theme is not None:
                 stack.enter_context(hooks.patch.object(guard, "MIN_FILES", masses.FEWEST_FILES))
             try:
                 trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -158,7 +162,10 @@ class World:
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
             await self._begin()
-            for _ in range(self.rng.randint(10, 40)):
+            if self._theme is not None:
+                self.note(f"the theme is {self._theme.name}")
+                await self._theme.play(self)
+            for _ in range(self.rng.randint(10, 40) if self._theme is None else self.rng.randint(0, 12)):
                 await self._act()
                 await trio.sleep(self.rng.choice((0.0, 0.0, 0.01, 0.1, 0.5, 2.0)) * self.rng.random())
                 self._check_log()
@@ -168,6 +175,11 @@ class World:
                 await host.stop()
             nursery.cancel_scope.cancel()
 
+    @property
+    def theme(self) -> str:
+        """The name of what the seed begins with; empty where it begins with nothing of that kind."""
+        return self._theme.name if self._theme is not None else ""
+
     def add_host(self, name: str, identity: Identity | None = None) -> Host:
         host = Host(self, name, identity or Identity(self.rng.randbytes(32)))
         self.hosts.append(host)
@@ -175,11 +187,16 @@ class World:
         return host
 
     async def _begin(self) -> None:
-        count = self.rng.choice((2, 2, 2, 3, 3, 3, 4, 5, 8))
+        theme = self._theme
+        count = self.rng.choice((2, 2, 2, 3, 3, 3, 4, 5, 8) if theme is None else (2, 2, 3))
+        count = theme.devices or count if theme is not None else count
+        is_hostile = self._has_hostile_member()
+        count = min(count, _MOST_WITH_HOSTILE) if is_hostile else count
         for number in range(count):
             self.add_host(f"h{number}")
         first = self.hosts[0]
         topology = self.rng.choice(("mesh", "mesh", "mesh", "line", "star")) if count > 2 else "mesh"
+        topology = theme.topology or topology if theme is not None else topology
         self._separate(topology)
         self.note(f"seed {self.seed}: {count} hosts, {topology}; {self.swarm}")
         if self.rng.random() < 0.3:
@@ -189,15 +206,20 @@ class World:
                 people.create()
         await first.start()
         await first.share()
-        late = self.rng.randint(0, count - 1) if self.rng.random() < 0.3 else 0
+        late = self.rng.randint(0, count - 1) if theme is None and self.rng.random() < 0.3 else 0
         for number, host in enumerate(self.hosts[1 : count - late]):
             await self.join(host, self.hosts[number] if topology == "line" else first)
-        if self.rng.random() < 0.6:
+        if theme is not None or self.rng.random() < 0.6:
             await self._wait_for_rest(60.0)
-        if self.swarm.has("a hostile member") and self.rng.random() < _HOSTILE_SHARE:
+        if is_hostile:
             self.hostile = HostileMember(self)
             await self.hostile.join(first)
             self.nursery.start_soon(self.hostile.run)
+
+    def _has_hostile_member(self) -> bool:
+        if self._theme is not None:
+            return self._theme.is_hostile
+        return self.swarm.has("a hostile member") and self.rng.random() < _HOSTILE_SHARE
 
     def _separate(self, topology: str) -> None:
         """Put hosts on different networks."""

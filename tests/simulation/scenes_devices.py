@@ -1,0 +1,191 @@
+"""Scenes about devices: who joins, who relays, whose store goes back, whose machine is copied, whose blobs meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+from simulation import faults
+from simulation.disk import peek
+from simulation.people import tokens_in
+from simulation.stage import Stage
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+# Twice as long as it takes at most until devices that have nothing to say say that.
+_QUIET_S = 65.0
+# What is relayed at once needs no longer, on slow links and with slow stores.
+_RELAYED_S = 4.0
+
+
+async def a_joiner_with_the_same_files(world: World) -> None:
+    """Whoever joins with the same files gets none of them."""
+    stage = Stage(world)
+    for _ in range(3):
+        await stage.file()
+    files = {path: data for path, data in stage.one.host.disk.contents().items() if path.startswith("scene")}
+    host = world.add_host(f"h{len(world.hosts)}")
+    for path, data in files.items():
+        world.people[host.name]._write(path, data, in_place=True)
+    before = world.reached["local files are reused at joining"], world.reached["documents are pulled"]
+    await world.join(host, stage.one.host)
+    await stage.rest()
+    after = world.reached["local files are reused at joining"], world.reached["documents are pulled"]
+    world.note(f"before and after joining: {before}, {after}")
+    texts = [path for path in stage.one.host.disk.contents() if path.endswith((".txt", ".md"))]
+    most = len(texts) - len(files) + 1
+    stage.expect(after[1] - before[1] <= most, f"{after[1] - before[1]} documents were sent to {host.name}")
+    for path, data in files.items():
+        stage.expect(peek(host.disk.path / path) == data, f"{path} is another on {host.name}")
+
+
+async def a_store_goes_back(world: World) -> None:
+    """A device gets its store back from a backup, and goes on at once."""
+    stage = Stage(world)
+    path = await stage.file()
+    host = stage.one.host
+    stage.add(stage.one, path, at=0)
+    await stage.rest()
+    backup, before = host.base / "scene.db", _doubled_names(world)
+    host.copy_store(backup)
+    stage.add(stage.one, path, at=1)
+    await stage.rest()
+    stage.cut_off(host, 20.0)
+    await host.stop()
+    world.note(f"{host.name} gets its store back from a backup")
+    host.store.unlink()
+    backup.rename(host.store)
+    host.forget_watching()
+    world.oracle.store_went_back()
+    stage.one.made_apart(b"".join(host.disk.contents().values()))
+    await host.start()
+    await trio.sleep(6.0)  # the files have been looked at
+    own = stage.add(stage.one, path, at=2)
+    await trio.sleep(0.5)
+    theirs = stage.add(stage.other, path, at=3)
+    await trio.sleep(6.0)
+    stage.heal()
+    await stage.rest()
+    for token in (own, theirs):
+        stage.expect_once(path, token)
+    stage.expect(_doubled_names(world) == before, "two operations had one name")
+
+
+def _doubled_names(world: World) -> int:
+    return world.reached["documents_diverged"] + world.reached["client_id_renewed"]
+
+
+async def a_line_of_devices(world: World) -> None:
+    """Three in a line: what the first writes is at the last one in a moment, by who is between them."""
+    stage = Stage(world)
+    path = await stage.file()
+    last = world.people[world.hosts[-1].name]
+    for number in range(4):
+        writer, reader = (stage.one, last) if number % 2 == 0 else (last, stage.one)
+        before = world.reached["an edit is relayed"]
+        token = stage.add(writer, path)
+        await trio.sleep(_RELAYED_S)
+        stage.expect(stage.has(reader, path, token), f"{token} took too long to {reader.host.name}")
+        if number > 1:  # the first ones open the channels
+            stage.expect(world.reached["an edit is relayed"] > before, f"{token} was not relayed to {reader.host.name}")
+        await stage.rest()
+
+
+async def links_that_were_cut(world: World) -> None:
+    """A device comes back under a new link before the others have noticed that the old one is gone."""
+    stage = Stage(world)
+    path = await stage.file()
+    for host in (stage.one.host, stage.other.host, stage.one.host):
+        host.disk.record()
+        host.disk.synchronised()
+        await stage.cut_power(host)
+        await trio.sleep(1.0)
+        token = stage.add(stage.other if host is stage.one.host else stage.one, path, at=0)
+        await trio.sleep(world.rng.uniform(4.0, 8.0))
+        await stage.rest()
+        for people in (stage.one, stage.other):
+            stage.expect(stage.has(people, path, token), f"{token} is not in {path}")
+    before = world.reached["what there is is announced"]
+    await trio.sleep(_QUIET_S)
+    announced = world.reached["what there is is announced"] - before
+    stage.expect(announced >= 2, f"in {_QUIET_S:.0f} quiet seconds it was announced {announced} times what there is")
+
+
+async def a_machine_is_copied(world: World) -> None:
+    """A disk image of a device runs on a second machine; both work."""
+    stage = Stage(world)
+    path = await stage.file()
+    await faults.clone(world)
+    clone = world.people.get("clone")
+    if clone is None:
+        return
+    await clone.host.start()
+    for number in range(3):
+        for people in (stage.one, clone):
+            stage.add(people, path, at=number)
+            await trio.sleep(world.rng.uniform(0.0, 5.0))
+    await stage.rest()
+    stage.expect(world.reached["device_cloned"] > 0, "nobody has seen that two machines have one key")
+
+
+async def blobs_apart(world: World) -> None:
+    """Blobs that two replace apart stand side by side; one that was replaced in turn stands alone."""
+    stage = Stage(world)
+    path = await stage.blob()
+    for people in (stage.one, stage.other, stage.one):
+        token = stage.put_blob(people, path)
+        await trio.sleep(1.0)
+        await stage.rest()
+        stage.expect_only_in(path, token)
+    beside = [name for name in stage.one.host.disk.contents() if name.startswith("scene") and ".conflict-" in name]
+    stage.expect(not beside, f"{beside} stand beside a blob that nobody changed apart")
+    stage.cut_off(stage.one.host, 30.0)
+    await trio.sleep(1.0)
+    tokens = [stage.put_blob(people, path) for people in (stage.one, stage.other)]
+    await trio.sleep(7.0)
+    stage.heal()
+    await stage.rest()
+    for token in tokens:
+        stage.expect(all(stage.homes(token)), f"the blob with {token} is lost")
+
+
+async def deleted_while_others_replace(world: World) -> None:
+    """Blobs are deleted while others, who are apart, replace them: what was saved comes back."""
+    stage = Stage(world)
+    paths = [await stage.blob() for _ in range(4)]
+    stage.cut_off(stage.one.host, 30.0)
+    await trio.sleep(1.0)
+    tokens = []
+    for path in paths:
+        tokens.append(stage.put_blob(stage.one, path))
+        stage.put_blob(stage.other, path)
+        await trio.sleep(1.0)
+        stage.other._unlink(path)
+    await trio.sleep(7.0)
+    stage.heal()
+    await stage.rest()
+    for token in tokens:
+        stage.expect(all(stage.homes(token)), f"the blob with {token}, saved while others deleted, is lost")
+
+
+async def the_same_name_twice(world: World) -> None:
+    """Two make different texts and blobs of one name while apart: both stay, under the same names everywhere."""
+    stage = Stage(world)
+    stage.cut_off(stage.one.host, 30.0)
+    await trio.sleep(1.0)
+    tokens: list[str] = []
+    for people in (stage.one, stage.other):
+        text = "".join(people._line() for _ in range(4))
+        people._write("twice.txt", text.encode(), in_place=True)
+        tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
+    await trio.sleep(7.0)
+    stage.heal()
+    await stage.rest()
+    for token in tokens:
+        stage.expect(all(stage.homes(token)), f"{token} is lost")
+
+
+async def a_hostile_member(world: World) -> None:
+    """The world of this theme has one (`World._begin`)."""
+    await trio.sleep(5.0)
