@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from simulation.ablations import ABLATIONS
 
 pytestmark = pytest.mark.simulation
 _TESTS = Path(__file__).parents[1]
@@ -39,12 +40,20 @@ def test_a_seed_replays_exactly(seed: str) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "rule", ["persist-before-send", "fork-at-the-base", "no-echo", "links-are-told", "edit-beats-delete"]
+    "rule",
+    [
+        "fork-at-the-base",
+        "intents",
+        "sight",
+        "other-names-are-others",
+        "what-a-blob-replaces",
+        "no-echo",
+        "byte-for-byte",
+    ],
 )
 def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
-    done = _simulate(
-        "0", str(_MOST_SEEDS), "--without", rule, SIMULATE_WITHOUT="blobs,history"
-    )  # the rules are about texts
+    theme = ABLATIONS[rule].theme
+    done = _simulate("0", str(_MOST_SEEDS), "--without", rule, *(("--theme", theme) if theme else ()))
     print(done.stdout)
     assert done.returncode == 1, f"{_MOST_SEEDS} seeds passed without {rule}"
     assert "FAILED" in done.stdout
