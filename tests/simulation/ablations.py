@@ -298,7 +298,7 @@ ABLATIONS: dict[str, Ablation] = {
     "an-append-is-no-damage": Ablation(
         "3",
         "an old file with more behind is what a power cut left",
-        _around(f"{_INGEST}.ingest:state_of", _is_never_extended),
+        _around(f"{_INGEST}.known_files:state_of", _is_never_extended),
         theme="an-append-before-a-power-cut",
     ),
     "a-power-cut-is-noticed": Ablation(
