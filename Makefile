@@ -39,15 +39,17 @@ run: $(VENV)/.run ## Share DIR=... with the other devices of the room (Ctrl-C st
 demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s)
 	@$(BIN)/python docs/demo.py
 
-# The tests run against the installed wheel, not against the checkout.
+# The tests run against the installed wheel, not against the checkout. They are compiled here, with their assertions: in
+# a new clone each of the workers would compile all of them.
 $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql') pyproject.toml README.md
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+	-test -d tests/__pycache__ || PYTHONDONTWRITEBYTECODE= $(TEST_VENV)/bin/pytest -q --collect-only tests >/dev/null
 	@touch $@
 
-# Otherwise each of the workers compiles all tests, with their assertions, each time.
+# What is compiled is kept, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
