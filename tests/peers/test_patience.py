@@ -145,6 +145,7 @@ def test_documents_are_asked_of_the_next_one_as_well(tmp_path: Path) -> None:
 
                 async def tell(self, message: Any) -> None:
                     asked[self.peer].append(message)
+                    self._is_open = True
                     await trio.lowlevel.checkpoint()
                     if self.peer == HONEST:
                         states = tuple((document, imported(document.hex())) for document in message.documents)

@@ -32,7 +32,8 @@ from yp2p.transport.link import Link
 
 MAX_PULLS_WAITING = 4
 _DOCUMENTS_BYTES = 1 << 20
-_SLICE = 32
+# States made at a stretch: what they have in bytes, and what each costs beside that.
+_SLICE_BYTES, _STATE_BYTES = 64 << 10, 2 << 10
 # In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
 _BUCKET_SLICE = 4
 
@@ -95,14 +96,17 @@ class Answers:
         folder = self._folder
         async for pull in self._pulls:
             states: list[tuple[DocumentID, bytes]] = []
-            size = 0
-            for number, document in enumerate(pull.documents):
+            size = unyielded = 0
+            wanted = list(dict.fromkeys(pull.documents))  # each once, however often it is asked for
+            for number, document in enumerate(wanted):
                 state = folder.document_state(document)
+                unyielded += _STATE_BYTES + len(state)
                 states.append((document, state))
                 size += len(state)
-                if size >= _DOCUMENTS_BYTES or number + 1 == len(pull.documents):
+                if size >= _DOCUMENTS_BYTES or number + 1 == len(wanted):
                     await folder.database.pending().wait()
                     await self._link.send(Documents(folder.id, tuple(states)))
                     states, size = [], 0
-                elif number % _SLICE == 0:
+                if unyielded >= _SLICE_BYTES:
+                    unyielded = 0
                     await trio.lowlevel.checkpoint()

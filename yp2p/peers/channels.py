@@ -121,6 +121,7 @@ class Channels:
         except* CrdtPanic as group:
             self.panicked(document, str(group.exceptions[0]))
         finally:
+            opened.channel.ended()
             if self._open.get(document) is opened:
                 del self._open[document]
 

@@ -112,13 +112,13 @@ class FolderSessions:
             with trio.move_on_at(first):
                 await changed.wait()
 
-    async def deliver(self, message: FolderMessage) -> None:
-        """Give a message to the session of its folder; it is dropped where there is none."""
+    async def deliver(self, message: FolderMessage, size: int = 0) -> None:
+        """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""
         session = self.by_folder.get(message.folder)
         if session is None:
             return
         try:
-            await session.deliver(message)
+            await session.deliver(message, size)
         except trio.BrokenResourceError:
             pass  # the session has ended meanwhile
         except PeerFault as fault:

@@ -286,4 +286,4 @@ class Peers:
             while True:
                 message = await linked.link.receive()
                 if not isinstance(message, Hello | Goodbye | Unknown):
-                    await linked.sessions.deliver(message)
+                    await linked.sessions.deliver(message, linked.link.given_bytes)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
-from yp2p.protocol.messages import FolderMessage
+from yp2p.protocol.messages import Documents, FolderMessage
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
-# Answers that nobody has taken yet; then the link is not read.
+# Answers that nobody has taken yet; then the link is not read. Of large ones (up to 64 MiB) a single one waits.
 _MAX_REPLIES = 64
+_LARGE_BYTES = 256 << 10
 
 
 class Questions:
@@ -17,22 +20,47 @@ class Questions:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._is_open = False
+        self._took = trio.Event()
         self._replies_in, self._replies = trio.open_memory_channel[FolderMessage](_MAX_REPLIES)
 
     async def deliver(self, reply: FolderMessage) -> None:
-        """An answer of the peer; waits while there are too many."""
-        await self._replies_in.send(reply)
+        """An answer of the peer; waits while there are too many. It is dropped where nothing was asked."""
+        while self._is_open and _is_large(reply) and self._replies.statistics().current_buffer_used:
+            await self._took.wait()
+        if self._is_open:
+            await self._replies_in.send(reply)
+
+    def close(self) -> None:
+        """No answer is waited for any more: those that wait, and those that come, are dropped."""
+        self._is_open = False
+        with suppress(trio.WouldBlock):
+            while True:
+                self._replies.receive_nowait()
+        self._note_taken()
+
+    def _note_taken(self) -> None:
+        self._took.set()
+        self._took = trio.Event()
 
     async def ask(self, question: FolderMessage) -> FolderMessage:
         """Send a question; gives the first answer. Raises trio.TooSlowError, LinkClosed."""
+        self._is_open = True
         await self._link.send(question)
         return await self.reply()
 
     async def tell(self, message: FolderMessage) -> None:
-        """Send what needs no answer. Raises LinkClosed."""
+        """Send a message whose answers, if there are any, are taken by `reply`. Raises LinkClosed."""
+        self._is_open = True
         await self._link.send(message)
 
     async def reply(self) -> FolderMessage:
         """The next answer. Raises trio.TooSlowError."""
         with trio.fail_after(_REPLY_LIMIT_S):
-            return await self._replies.receive()
+            reply = await self._replies.receive()
+        self._note_taken()
+        return reply
+
+
+def _is_large(reply: FolderMessage) -> bool:
+    return isinstance(reply, Documents) and sum(len(state) for _, state in reply.states) >= _LARGE_BYTES

@@ -109,6 +109,7 @@ class Reconciliation:
                 await self._compare_and_pull()
             elif self._is_pull_wanted:
                 await self._pull()
+            self._questions.close()
 
     async def _compare_and_pull(self) -> None:
         self._is_wanted = False

@@ -63,6 +63,8 @@ from yp2p.transport.link import Link
 
 # Messages that wait for the session; then the link is not read.
 MAX_INBOX = 64
+# Of larger ones a single one waits there: a peer that asks for more than it takes could have us keep 64 times 64 MiB.
+LARGE_BYTES = 256 << 10
 
 
 class FolderSession:
@@ -80,6 +82,7 @@ class FolderSession:
         self.peer = peer
         self._presence = presence
         self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
+        self._took = trio.Event()  # a message from the inbox, or the session has ended
         self.compared = False  # whether a first comparison with the peer came to its end
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared)
@@ -152,16 +155,19 @@ class FolderSession:
                 self._fetcher.wake()
         finally:
             self._inbox.close()  # whoever delivers to it does not wait for ever
+            self._took.set()
             self._unregister()
 
-    async def deliver(self, message: FolderMessage) -> None:
-        """A message of the peer for this folder; waits while the session has enough to do."""
+    async def deliver(self, message: FolderMessage, size: int = 0) -> None:
+        """A message of the peer for this folder, of so many bytes; waits while the session has enough to do."""
         # What is typed waits for no task to wake, where nothing would be overtaken.
         is_idle = (
             self._inbox_in.statistics().tasks_waiting_receive > 0 and not self._folder.database.writability.problem
         )
         if isinstance(message, ChannelData) and is_idle and self._channels.take_nowait(message):
             return
+        while size >= LARGE_BYTES and self._inbox_in.statistics().current_buffer_used:
+            await self._took.wait()
         await self._inbox_in.send(message)
 
     # --- what the folder tells ----------------------------------------------------------------------------------
@@ -216,6 +222,8 @@ class FolderSession:
 
     async def _serve_inbox(self) -> None:
         async for message in self._inbox:
+            took, self._took = self._took, trio.Event()
+            took.set()
             await self._folder.database.writability.wait()
             await self._take(message)
 

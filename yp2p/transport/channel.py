@@ -17,6 +17,9 @@ from yp2p.transport.link import Link
 # Messages that a provider has not taken yet. When the queue is full the session stops reading this link, so the
 # sender's TCP window closes: memory does not grow.
 MAX_WAITING = 64
+# Of larger ones one at a time is with the providers of a link, waiting or being taken: each channel could have 64 of
+# 64 MiB else.
+LARGE_BYTES = 256 << 10
 
 
 class LinkChannel:
@@ -27,6 +30,8 @@ class LinkChannel:
         self.folder = folder
         self.document = document
         self._send, self._receive = trio.open_memory_channel[bytes](MAX_WAITING)
+        self._large: trio.Event | None = None  # a large message is here
+        self._large_given = False
         self.on_activity: Callable[[], None] = lambda: None
 
     @property
@@ -39,13 +44,31 @@ class LinkChannel:
         return self._send.statistics().tasks_waiting_receive > 0
 
     async def deliver(self, payload: bytes) -> None:
-        """A message arrived for this channel."""
+        """A message arrived for this channel; waits while there are enough, or while a large one is being taken."""
         self.on_activity()
-        await self._send.send(payload)
+        if len(payload) >= LARGE_BYTES:
+            while (waited_for := self._link.large_one) is not None:
+                await waited_for.wait()
+            self._large = self._link.large_one = trio.Event()
+        try:
+            await self._send.send(payload)
+        except trio.BrokenResourceError:
+            self._is_taken()
+            raise
 
     def close(self) -> None:
         """No more messages: `recv` ends after those that wait."""
         self._send.close()
+
+    def ended(self) -> None:
+        """Nobody takes messages any more."""
+        self._receive.close()
+        self._is_taken()
+
+    def _is_taken(self) -> None:
+        if self._large is not None:
+            self._large.set()
+            self._link.large_one = self._large = None
 
     async def send(self, message: bytes) -> None:
         """Send one message. Raises LinkClosed."""
@@ -60,8 +83,12 @@ class LinkChannel:
         return self._link.send_nowait(ChannelData(self.folder, self.document, message), key)
 
     async def recv(self) -> bytes:
-        """The next message. Raises trio.EndOfChannel."""
-        return await self._receive.receive()
+        """The next message; the one before it has been dealt with. Raises trio.EndOfChannel."""
+        if self._large_given:
+            self._is_taken()
+        message = await self._receive.receive()
+        self._large_given = len(message) >= LARGE_BYTES
+        return message
 
     def __aiter__(self) -> LinkChannel:
         return self

@@ -80,11 +80,13 @@ class Link:
         self._closing: str | None = None
         self._received: deque[bytes] = deque()
         self._given = 0  # messages
+        self.given_bytes = 0  # of the message that `receive` gave last
         self._written = trio.Event()
         self.sent_bytes = 0  # of ciphertext
         self.received_bytes = 0
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
+        self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
 
     @property
     def remote_host(self) -> str:
@@ -144,6 +146,7 @@ class Link:
         if self._given % _MESSAGES_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
         encoded = self._received.popleft()
+        self.given_bytes = len(encoded)
         message = messages.decode(encoded)
         self.exchanged[type(message).__name__] += len(encoded)
         if isinstance(message, Goodbye):
