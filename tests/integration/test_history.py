@@ -344,3 +344,30 @@ def test_who_sleeps_is_not_shown_and_comes_back_when_it_wakes(tmp_path: Path) ->
         finally:
             os.kill(one.pid, signal.SIGCONT)
         eventually(lambda: present() == [A, B], limit_s=30)
+
+
+def test_a_folder_of_a_moment_has_its_texts_under_their_names_though_those_were_exchanged(tmp_path: Path) -> None:
+    with devices(tmp_path, A, B) as (one, two):
+        two.join(one)
+        texts = {f"{name}.md": "".join(f"line {number} of {name}\n" for number in range(9)) for name in "pqr"}
+        for name, text in texts.items():
+            (one.dir / name).write_text(text)
+        eventually(lambda: len(tree(two.dir)) == 3)
+        two.wait()
+        moment = _next_second()
+        _next_second()
+        (one.dir / "p.md").rename(one.dir / "t")
+        (one.dir / "q.md").rename(one.dir / "p.md")
+        (one.dir / "t").rename(one.dir / "q.md")
+        (one.dir / "r.md").rename(one.dir / "s.md")
+        exchanged = {"p.md": texts["q.md"], "q.md": texts["p.md"], "s.md": texts["r.md"]}
+        eventually(lambda: tree(two.dir) == {name: text.encode() for name, text in exchanged.items()})
+        (two.dir / "q.md").write_text(texts["p.md"] + "and more\n")
+        eventually(lambda: (one.dir / "q.md").read_text().endswith("and more\n"))
+        one.wait()
+        plan = _json(one, "restore", str(one.dir), "--at", moment, "--dry-run")
+        assert {item["path"]: item["action"] for item in plan["done"]} == {"p.md": "change", "q.md": "change"}
+        one.cli("restore", str(one.dir), "--at", moment, "--yes")
+        left = {"p.md": texts["p.md"], "q.md": texts["q.md"], "s.md": texts["r.md"]}
+        for device in (one, two):
+            eventually(lambda device=device: tree(device.dir) == {name: text.encode() for name, text in left.items()})

@@ -19,7 +19,7 @@ from typing import Any
 import trio
 
 from yp2p.documents.history import Row
-from yp2p.documents.manifest import Entry, ManifestReplica
+from yp2p.documents.manifest import Change, Entry, ManifestReplica
 from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
 from yp2p.files import trash
@@ -127,7 +127,10 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     wanted = [was.entry for was in past.values() if was.entry.path.startswith(beneath) and not was.deleted]
     if not wanted:
         raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
-    done: list[dict[str, str]] = []
+    exchanged = _exchanged_texts(folder, wanted)
+    done = [_told(was.path, "change") for was in exchanged]
+    if exchanged and not dry_run:
+        await folder.catalogue.write([Change(was.id, path=was.path) for was in exchanged]).wait()
     files: list[_File] = []
     for was in wanted:
         await trio.lowlevel.checkpoint()
@@ -149,7 +152,25 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
             files.append(_File(path, was.content, text, folder.files.by_path(path), copy_of))
     if files:
         done += await on_root(folder, lambda root: _restore_files(root, files, dry_run=dry_run))
-    return sorted(done, key=lambda item: item["path"])
+    return sorted({item["path"]: item for item in done}.values(), key=lambda item: item["path"])
+
+
+def _exchanged_texts(folder: Folder, wanted: Sequence[Entry]) -> list[Entry]:
+    """The texts that have the names of each other by now: those get their names back, as no name is free for them.
+
+    A file that was only renamed since stays where it is, and is made there what it was.
+    """
+    catalogue, layout = folder.catalogue, folder.catalogue.layout()
+    moved = {
+        was.id: was
+        for was in wanted
+        if was.kind is Kind.TEXT and (now := catalogue.entries.get(was.id)) is not None and now.kind is Kind.TEXT
+        if layout.path_of.get(was.id, was.path) != was.path
+    }
+    while stays := [was.id for was in moved.values() if layout.entry_at.get(was.path) not in moved]:
+        for entry in stays:
+            del moved[entry]
+    return list(moved.values())
 
 
 def _stands_there(folder: Folder, was: Entry) -> bool:
