@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _NAME = "mallory"
 _CLIENT = 0x6D616C00
+# How much less often it comes while nothing happens for long.
+_SELDOM = 300
 # How long a new file may take to every honest device once the hostile one is gone.
 _ARRIVES_S = 120.0
 
@@ -77,7 +79,7 @@ class HostileMember:
 
     async def _harass(self, host: Host) -> None:
         while True:
-            await trio.sleep(self._rng.uniform(0.1, 2.0))
+            await trio.sleep(self._rng.uniform(0.1, 2.0) * (_SELDOM if self._world.is_idle else 1))
             try:
                 secured = await dial(host.name, 1, self.identity, host.identity.public.noise_key)
                 hello = Hello((1,), self._rng.randbytes(16), _NAME, 1, "")
@@ -94,7 +96,7 @@ class HostileMember:
 
     async def _talk(self, host: Host, link: Link) -> None:
         for _ in range(self._rng.randint(1, 60)):
-            if not host.is_up or not host.has_joined:
+            if not host.is_up or not host.has_joined or self._world.is_idle:
                 return
             with _as(host):  # whose view of the folder it knows
                 message = Grammar(self._rng, self.identity, host.folder, _CLIENT + self._rng.randrange(4)).message()

@@ -32,8 +32,9 @@ async def stale_editors(world: World) -> None:
             stage.expect(stage.has(stage.other, path, token), f"{token} is not in {path}")
         theirs = stage.add(stage.other, path, at=2)
         await stage.rest()
-        await stage.opened(stage.one, path)
-        stage.take_out(stage.one, path, theirs)
+        lines = (await stage.opened(stage.one, path)).splitlines(keepends=True)
+        world.oracle.taken_out(stage.one.host, {theirs}, path)
+        stage.save(stage.one, path, "".join(line for line in lines if theirs not in line))
         await stage.rest()
         stage.expect(not stage.has(stage.other, path, theirs), f"{theirs}, which was read and taken out, is back")
 
