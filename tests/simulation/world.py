@@ -273,11 +273,7 @@ class World:
         if not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
         self._check_log()
-        gone = self._blobs_that_nobody_has()
-        trees = {
-            host.name: {path: data for path, data in host.disk.contents().items() if path not in gone}
-            for host in self.hosts
-        }
+        trees = self._trees(self.hosts)
         first = trees[self.hosts[0].name]
         for name, tree in trees.items():
             if tree != first:
@@ -316,7 +312,14 @@ class World:
             await faults.join_late(self)
             assert before != [host.has_joined for host in self.hosts]
 
-    def _blobs_that_nobody_has(self) -> set[str]:
+    def _trees(self, hosts: list[Host]) -> dict[str, dict[str, bytes]]:
+        """What these have on their disks, by name, without what can come to none of them."""
+        gone = self._blobs_that_nobody_has(hosts)
+        return {
+            host.name: {path: data for path, data in host.disk.contents().items() if path not in gone} for host in hosts
+        }
+
+    def _blobs_that_nobody_has(self, hosts: list[Host]) -> set[str]:
         """Whose file a power cut damaged before another device had its content: all wait for it.
 
         (Some have the content before, some nothing.)
@@ -324,11 +327,11 @@ class World:
         wanted: set[tuple[EntryID, bytes]] = set()
         there: set[tuple[EntryID, bytes]] = set()
         paths: set[str] = set()
-        for host in self.hosts if self.oracle.had_power_cut else []:
+        for host in hosts if self.oracle.had_power_cut else []:
             folder = host.folder
             wanted |= {(entry, content.hash) for entry, content in folder.files.blobs.wanted.items()}
             there |= {(entry, record.content) for entry, record in folder.files.items()}
-        for host in self.hosts:
+        for host in hosts:
             path_of = host.folder.catalogue.layout().path_of
             paths |= {path_of[entry] for entry, _ in wanted - there if entry in path_of}
         return paths
@@ -356,8 +359,8 @@ class World:
                 if not isinstance(session, FolderSession) or not session.in_sync:
                     how = "no session" if session is None else f"behind {len(session.behind)}"  # type: ignore[attr-defined]
                     return f"{host.name} is not in sync with {other.name} ({how})"
-        trees = {tuple(sorted(host.disk.contents().items())) for host in up} if self.has_clone else set()
-        return "the trees differ" if len(trees) > 1 else ""
+        trees = list(self._trees(up).values()) if self.has_clone else []
+        return "the trees differ" if any(tree != trees[0] for tree in trees) else ""
 
     def _check_log(self) -> None:
         if self._logged:
