@@ -35,13 +35,11 @@ from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, Insertion
 from yp2p.transport.link import Link, LinkClosed
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer
 
 BAR_MS = 250.0
 _QUIET_S, _LIMIT_S, _IDLE_SHARE = 0.5, 20.0, 0.1
 _MIB = 1 << 20
-# Behind those of the devices that speak in turns: of each issuer the first ones count.
-_LATE_COUNTER = 1 << 40
 
 # What ends a link, as it should.
 _ENDING = frozenset(
@@ -220,18 +218,16 @@ def cases(attacker: Attacker, blob: bytes) -> Iterator[Case]:
     room = _Room(attacker.folder, attacker.document, blob)
     for group in (link_cases, blob_cases, channel_cases):
         yield from group(room)
-    yield "membership", [_membership(attacker.identity, room.folder, 256)]
-    yield "membership, too many", [_membership(attacker.identity, room.folder, 4096)]
+    yield "membership", [_membership(attacker, 256)]
+    yield "membership, too many", [_membership(attacker, 4096)]
 
 
-def _membership(identity: Identity, folder: FolderID, count: int) -> Message:
+def _membership(attacker: Attacker, count: int) -> Message:
     """Statements of one issuer about one device each."""
     subjects = (Identity(os.urandom(32)).public for _ in range(count))
-    said = (
-        sign_statement(identity, folder, subject, Role.MEMBER, _LATE_COUNTER + number, "x" * 200)
-        for number, subject in enumerate(subjects)
-    )
-    return messages.Membership(folder, tuple(statement.encode() for statement in said))
+    signer = Signer(attacker.identity, attacker.folder)
+    said = (signer.grant(attacker.heads, subject, Role.MEMBER, "x" * 200) for subject in subjects)
+    return messages.Membership(attacker.folder, tuple(statement.encode() for statement in said))
 
 
 def _named(folder: FolderID, text: DocumentID) -> Message:

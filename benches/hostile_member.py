@@ -23,13 +23,13 @@ from lab import Device
 from yp2p.identity import Identity
 from yp2p.protocol.messages import Membership, Message
 from yp2p.transport.link import Link, LinkClosed
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer
 
 # A device is served at once up to its sixteenth fault.
 FAULTS_EACH = 15
 _LET_IN_S = 2.0
 # The first statements of an issuer count, up to some 250.
-_FIRST_COUNTER, _BY_ONE = 1 << 20, 200
+_BY_ONE = 200
 
 
 @contextmanager
@@ -67,7 +67,7 @@ class HostileMember:
         self._founder = attacker.identity
         self._seed = seed
         self._let_in: list[Identity] = []
-        self._counter = _FIRST_COUNTER
+        self._made, self._heads = 0, attacker.heads
         self.faults = 0
 
     @property
@@ -78,8 +78,8 @@ class HostileMember:
     async def let_in(self, count: int) -> None:
         """Let in so many devices of its own; when its statements do not count any more, one of them goes on."""
         new = [Identity(self._seed(32)) for _ in range(count)]
-        if self._counter >= _FIRST_COUNTER + _BY_ONE and self._let_in:
-            self._founder, self._counter = self._let_in.pop(), _FIRST_COUNTER
+        if self._made >= _BY_ONE and self._let_in:
+            self._founder, self._made = self._let_in.pop(), 0
         self.attacker.identity = self._founder
         async with self.link() as link:
             link.send_nowait(self._introduction(new))
@@ -89,8 +89,9 @@ class HostileMember:
     def _introduction(self, subjects: list[Identity]) -> Message:
         folder, made = self.attacker.folder, []
         for subject in subjects:
-            self._counter += 1
-            statement = sign_statement(self._founder, folder, subject.public, Role.MEMBER, self._counter, "mallory")
+            self._made += 1
+            statement = Signer(self._founder, folder).grant(self._heads, subject.public, Role.ADMINISTRATOR, "mallory")
+            self._heads = (statement.hash,)
             made.append(statement.encode())
         return Membership(folder, tuple(made))
 

@@ -240,6 +240,7 @@ async def _serve(
         device.handle_join,
         is_known=device.peers.devices.is_known,
         pairing_open=lambda: device.pairing_host.is_open,
+        psk_of=device.invites.psk_of,
         is_known_host=device.peers.devices.is_known_host,
     )
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
@@ -256,7 +257,7 @@ async def _serve(
         log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
         notify(f"READY=1\nSTATUS=listening on port {port}")
         if share is not None:
-            shared(await device.share(share, None))
+            shared(await device.run_share(share))
         stop.started()
         await stop.event.wait()
         notify("STOPPING=1")

@@ -55,7 +55,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("typed", [f"{CODE}\n", CODE, f"  {CODE}\r\nmore\n"])
 def test_join_reads_the_code(typed: str, run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
     assert run("join", str(tmp_path), typed=typed.encode())[0] == 0
-    assert asked == [("/v1/join", {"code": CODE, "path": str(tmp_path), "timeout_s": None})]
+    assert asked == [("/v1/join", {"code": CODE, "path": str(tmp_path), "timeout_s": None, "at": None})]
 
 
 def test_join_still_takes_the_code(run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ ANSWERS: dict[str, Any] = {
     "/v1/share": {"code": HOSTILE, "expires_in_s": 60},
     "/v1/join/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1, "different": [HOSTILE],
                          "only_here": 1, "only_there": 1, "bytes_to_come": 1, "not_synced": 1},
+    "/v1/devices": [{"name": HOSTILE, "id": "ID", "is_this_device": False, "connected": False, "last_seen": 0,
+                     "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
+                                 {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE}]}],
+    "/v1/device/remove": {"name": HOSTILE, "folders": [HOSTILE], "last_seen": None},
+    "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "alone": [HOSTILE]},
     "/v1/history/log": {"path": HOSTILE, "deleted": True, "versions": [_VERSION], "came_from": HOSTILE},
     "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
@@ -96,6 +101,7 @@ SHOWN = [
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
+    ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"), ("invite", "."),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 

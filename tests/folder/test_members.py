@@ -1,114 +1,213 @@
-"""The statements of a folder: what is too much is nobody's fault, and all devices leave out the same."""
+"""The statements of a folder: what is too much is nobody's fault, and what comes is acknowledged."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
+from room import FOLDER, Peer, identity
 
+from yp2p.errors import FolderError
 from yp2p.folder.members import Membership, Removal
-from yp2p.identity import FolderID, Identity
 from yp2p.store import tables
 from yp2p.store.database import Database, open_database
-from yp2p.trust import membership
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust import limits
+from yp2p.trust.membership import Member
+from yp2p.trust.statements import Kind, Role, Signer, Statement, read_statement
 
-FOLDER = FolderID(b"f" * 16)
-FOUNDER, MEMBER, STRANGER = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
-
-
-def _statement(issuer: Identity, subject: Identity, role: Role, counter: int, name: str = "") -> bytes:
-    return sign_statement(issuer, FOLDER, subject.public, role, counter, name).encode()
+Opened = Callable[[str], Membership]
 
 
-ROOM = (
-    _statement(FOUNDER, FOUNDER, Role.ADMINISTRATOR, 1),
-    _statement(FOUNDER, MEMBER, Role.MEMBER, 2, "laptop"),
-)
-
-
-def _run(test: Callable[[Callable[[], Membership], Database], Awaitable[None]]) -> None:
-    async def run(base: Path) -> None:
-        async with open_database(base / "store", make_room=False) as database:
-
-            def open_membership() -> Membership:
-                opened = Membership(FOLDER, FOUNDER.device_id, database)
-                opened.add(ROOM)
-                return opened
-
-            await test(open_membership, database)
-
+@asynccontextmanager
+async def _store() -> AsyncIterator[Database]:
     with tempfile.TemporaryDirectory() as base:
-        trio.run(run, Path(base))
+        async with open_database(Path(base) / "store", make_room=False) as database:
+            yield database
 
 
-@pytest.mark.parametrize("issuer", [STRANGER, MEMBER], ids=["a stranger", "a member"])
-def test_two_that_were_told_too_much_agree_and_blame_nobody(monkeypatch: pytest.MonkeyPatch, issuer: Identity) -> None:
-    monkeypatch.setattr(membership, "MAX_STATEMENTS", 40)
-    monkeypatch.setattr(membership, "MAX_STATEMENTS_OF_ONE", 30)
+def _run(test: Callable[[Opened, Peer], Awaitable[None]]) -> None:
+    """With the copies of devices of a room that `founder` founded, by their names."""
 
-    async def test(open_membership: Callable[[], Membership], database: Database) -> None:
-        one, other = open_membership(), open_membership()
-        one.add([_statement(issuer, issuer, Role.MEMBER, number) for number in range(10, 50)])
-        other.add([_statement(issuer, issuer, Role.MEMBER, number) for number in range(50, 90)])
-        one.add(other.statements())
-        other.add(one.statements())
+    async def run() -> None:
+        founder = Peer.founder("founder")
+        async with _store() as database:
+
+            def opened(name: str) -> Membership:
+                copy = Membership(FOLDER, founder.identity.device_id, database, identity(name))
+                copy.add(_bodies(founder))
+                return copy
+
+            await test(opened, founder)
+
+    trio.run(run)
+
+
+def _bodies(peer: Peer) -> list[bytes]:
+    return [statement.encode() for statement in peer.known]
+
+
+def _read(copy: Membership) -> list[Statement]:
+    return [read_statement(body, FOLDER) for body in copy.statements()]
+
+
+def _exchange(*copies: Membership) -> None:
+    for _ in range(3):
+        for one in copies:
+            for other in copies:
+                one.add(other.statements())
+
+
+@pytest.mark.parametrize("issuer", ["stranger", "member"])
+def test_two_that_were_told_too_much_agree_and_blame_nobody(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setattr(limits, "MAX_STATEMENTS", 40)
+    monkeypatch.setattr(limits, "MAX_STATEMENTS_OF_ONE", 30)
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        member = Peer("member")
+        founder.grant(member)
+        one, other = opened("founder"), opened("other")
+        known = set(founder.known)
+        said = [Peer(issuer, known).grant(Peer(f"x {number}")).encode() for number in range(80)]
+        one.add(said[:40])
+        other.add(said[40:])
+        _exchange(one, other)
         assert one.digest() == other.digest()
-        one.add([_statement(FOUNDER, STRANGER, Role.MEMBER, 5, "the next one")])
-        assert STRANGER.device_id in one.members, "pairing goes on"
+        await one.grant(identity("next").public, Role.MEMBER, "the next one").wait()
+        assert identity("next").device_id in one.members, "pairing goes on"
 
     _run(test)
 
 
-def test_what_no_longer_counts_is_not_stored_either() -> None:
-    async def test(open_membership: Callable[[], Membership], database: Database) -> None:
-        one = open_membership()
-        one.add(
-            [
-                _statement(MEMBER, MEMBER, Role.MEMBER, 1000 + number)
-                for number in range(membership.MAX_STATEMENTS_OF_ONE)
-            ]
-        )
-        one.add([_statement(MEMBER, MEMBER, Role.MEMBER, 10)])  # it goes first, and the last one goes
-        await database.pending().wait()
-        assert sorted(tables.statement.read_all(database.rows, FOLDER)) == list(one.statements())
-        assert len(one.statements()) == len(ROOM) + membership.MAX_STATEMENTS_OF_ONE
-        again = Membership(FOLDER, FOUNDER.device_id, database)
-        again.load()
-        assert again.digest() == one.digest()
+def test_what_is_not_kept_is_not_stored_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STATEMENTS_OF_ONE", 10)
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        async with _store() as database:
+            founder.grant(member := Peer("member"))
+            one = Membership(FOLDER, founder.identity.device_id, database)
+            known = set(founder.known)
+            one.add([*_bodies(founder), *(Peer("member", known).grant(Peer(f"{n}")).encode() for n in range(30))])
+            await database.pending().wait()
+            assert sorted(tables.statement.read_all(database.rows, FOLDER)) == list(one.statements())
+            assert len(one.statements()) == len(founder.known) + 10
+            again = Membership(FOLDER, founder.identity.device_id, database)
+            again.load()
+            assert again.digest() == one.digest()
+            assert member.identity.device_id in again.members
 
     _run(test)
 
 
-def test_who_is_removed_is_told_with_who_said_so() -> None:
-    async def test(open_membership: Callable[[], Membership], database: Database) -> None:
-        one, told = open_membership(), list[Removal]()
-        one.on_removed = told.append
-        removal = _statement(FOUNDER, MEMBER, Role.REMOVED, 7)
-        one.add([removal])
-        one.add([removal])
-        assert told == [Removal(MEMBER.device_id, "laptop", FOUNDER.device_id)]
+def test_who_comes_and_who_is_removed_is_told_once_with_who_said_so() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        one, gone, come = opened("other"), list[Removal](), list[Member]()
+        one.on_removed, one.on_admitted = gone.append, come.append
+        member = Peer("member")
+        founder.grant(member, Role.MEMBER)
+        one.add(_bodies(founder))
+        founder.remove(member)
+        one.add(_bodies(founder))
+        one.add(_bodies(founder))
+        assert [(found.name, found.role) for found in come] == [("member", Role.MEMBER)]
+        assert gone == [Removal(member.identity.device_id, "member", founder.identity.device_id)]
 
     _run(test)
 
 
-def test_somebody_may_take_the_last_counter() -> None:
-    async def test(open_membership: Callable[[], Membership], _: Database) -> None:
-        one = open_membership()
-        one.add([_statement(MEMBER, MEMBER, Role.MEMBER, (1 << 64) - 1, "last")])
-        statement = _statement(FOUNDER, STRANGER, Role.MEMBER, one.next_counter(), "new")
-        one.add([statement])
-        assert STRANGER.device_id in one.members
+def test_a_removal_is_acknowledged_with_what_was_known_before_it() -> None:
+    """What comes together with it is not made older by that."""
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        thief, member, friend = Peer("thief"), Peer("member"), Peer("friend")
+        founder.grant(thief)
+        founder.grant(member)
+        copy = opened("member")
+        thief.known |= founder.known
+        founder.remove(thief)
+        thief.grant(friend)
+        copy.add([*_bodies(founder), *_bodies(friend)])
+        made = [one for one in _read(copy) if one.issuer_id == member.identity.device_id]
+        assert [one.kind for one in made].count(Kind.ACKNOWLEDGEMENT) == len(made) >= 1
+        names = {found.name for found in copy.members.values()}
+        assert names == {"founder", "member"}
+        before = copy.statements()
+        copy.add([*_bodies(founder), *_bodies(friend)])
+        assert copy.statements() == before, "said once"
+
+    _run(test)
+
+
+def test_administrators_acknowledge_who_is_let_in_and_acknowledgements_are_not_acknowledged() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        for name, role in (("admin", Role.ADMINISTRATOR), ("member", Role.MEMBER)):
+            founder.grant(Peer(name), role)
+        copies = [opened(name) for name in ("founder", "admin", "member")]
+        founder.grant(Peer("new"), Role.MEMBER)
+        for copy in copies:
+            copy.add(_bodies(founder))
+        for _ in range(3):
+            _exchange(*copies)
+        assert len({copy.digest() for copy in copies}) == 1
+        said = [one.issuer_id for one in _read(copies[0]) if one.kind is Kind.ACKNOWLEDGEMENT]
+        assert said == [identity("admin").device_id]
+
+    _run(test)
+
+
+def test_a_device_that_may_not_says_so_and_changes_nothing() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        founder.grant(Peer("member"), Role.MEMBER)
+        copy = opened("member")
+        for change in (
+            lambda: copy.grant(identity("x").public, Role.MEMBER, "x"),
+            lambda: copy.remove(founder.identity.device_id),
+        ):
+            with pytest.raises(FolderError, match=r"only an administrator.*'founder'"):
+                change()
+        with pytest.raises(FolderError, match="no member"):
+            copy.remove(identity("x").device_id)
+        copy.remove(identity("member").device_id)
+        assert identity("member").device_id not in copy.members, "it may leave"
+
+    _run(test)
+
+
+def test_the_last_administrator_names_another_one_before_it_leaves() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        founder.grant(Peer("member"), Role.MEMBER)
+        copy = opened("founder")
+        for role in (Role.REMOVED, Role.MEMBER):
+            with pytest.raises(FolderError, match="only administrator"):
+                copy.remove(founder.identity.device_id, role)
+        copy.grant(identity("member").public, Role.ADMINISTRATOR, "member")
+        copy.remove(founder.identity.device_id)
+        assert {found.name: found.role for found in copy.members.values()} == {"member": Role.ADMINISTRATOR}
+
+    _run(test)
+
+
+def test_our_own_statements_follow_each_other_however_many_heads_there_are() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        founder.grant(member := Peer("member"))
+        known = set(founder.known)
+        copy = opened("founder")
+        copy.add([Peer("member", known).grant(Peer(f"x {number}")).encode() for number in range(40)])
+        copy.remove(member.identity.device_id)
+        assert len(copy.members) == 1 + 40, "what the removal names stays"
+        signer = Signer(identity("member"), FOLDER)
+        copy.add([signer.grant([one.hash for one in known][:1], identity("late").public, Role.MEMBER, "l").encode()])
+        assert len(copy.members) == 1 + 40
 
     _run(test)
 
 
 def test_what_a_peer_sends_is_checked_in_slices() -> None:
-    async def test(open_membership: Callable[[], Membership], database: Database) -> None:
-        one = open_membership()
+    async def test(opened: Opened, founder: Peer) -> None:
+        one = opened("founder")
         turns = 0
 
         async def count_turns() -> None:
@@ -117,13 +216,15 @@ def test_what_a_peer_sends_is_checked_in_slices() -> None:
                 turns += 1
                 await trio.lowlevel.checkpoint()
 
-        said = [_statement(STRANGER, STRANGER, Role.MEMBER, number) for number in range(100)]
+        known = set(founder.known)
+        said = [Peer("stranger", known).grant(Peer(f"x {number}")).encode() for number in range(100)]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(count_turns)
             assert await one.receive(said) is None
             assert turns >= 5, "others had their turns"
-            assert await one.receive([*said, _statement(FOUNDER, STRANGER, Role.MEMBER, 5)]) is not None
+            founder.grant(Peer("stranger"))
+            assert await one.receive([*said, *_bodies(founder)]) is not None
             nursery.cancel_scope.cancel()
-        assert STRANGER.device_id in one.members
+        assert identity("stranger").device_id in one.members
 
     _run(test)

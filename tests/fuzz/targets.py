@@ -23,7 +23,7 @@ from yp2p.protocol.names import decode_path, encode_path, path_problem
 from yp2p.protocol.noise import IK, XX, CipherState, HandshakeState
 from yp2p.protocol.reconcile import Leaf
 from yp2p.protocol.ysync import Shape, check_update, read_state_vector
-from yp2p.trust.membership import Role, read_statement, sign_statement
+from yp2p.trust.statements import Role, Signer, StatementHash, read_statement
 
 _FOLDER = FolderID(bytes(range(16)))
 _ENTRY = EntryID(bytes(range(16)))
@@ -271,7 +271,8 @@ def _take_listing(data: bytes) -> None:
 
 
 def _statement() -> bytes:
-    return sign_statement(_ALICE, _FOLDER, _BOB.public, Role.MEMBER, 3, "bob").encode()
+    previous = [StatementHash(bytes([number]) * 32) for number in range(2)]
+    return Signer(_ALICE, _FOLDER).grant(previous, _BOB.public, Role.MEMBER, "bob").encode()
 
 
 TARGETS: dict[str, Target] = {

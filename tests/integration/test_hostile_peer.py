@@ -24,8 +24,10 @@ from yp2p.protocol.messages import ChannelData, ChunkHashesQuery, Documents, Fet
 from yp2p.protocol.wire import write_varint
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
+from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.keyfile import load_identity
-from yp2p.trust.membership import evaluate, read_statement
+from yp2p.trust.membership import evaluate
+from yp2p.trust.statements import read_statement
 
 pytestmark = pytest.mark.long
 
@@ -60,7 +62,9 @@ class Attacker:
             (self.blob,) = store.execute("SELECT content FROM file ORDER BY path DESC").fetchone()
         store.close()
         self.folder, self.document = FolderID(folder), DocumentID(document)
-        members = evaluate(founder, [read_statement(body, self.folder) for body in bodies])
+        statements = [read_statement(body, self.folder) for body in bodies]
+        self.heads = Ancestry(statements).heads()
+        members = evaluate(founder, statements).members
         self._victim_key = members[founder].identity.noise_key
 
     @asynccontextmanager

@@ -17,12 +17,14 @@ from structlog.testing import capture_logs
 from yp2p.discovery.addresses import Address
 from yp2p.errors import PairingError
 from yp2p.folder.folder import Folder
+from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, Code, Intent, PairingRun
 from yp2p.pairing.pairing import Candidate, Joined, Joiner, PairingHost
 from yp2p.transport.handshake import initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
+from yp2p.trust.statements import Role, Signer
 
 SHARER, JOINER, GUESSER = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
 
@@ -82,6 +84,9 @@ async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0) 
 @asynccontextmanager
 async def _room(base: Path) -> AsyncIterator[Room]:
     async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
+        membership = Membership(bridge.folder.id, SHARER.device_id, bridge.folder.database, SHARER)
+        membership.add([Signer(SHARER, bridge.folder.id).grant((), SHARER.public, Role.ADMINISTRATOR, "s").encode()])
+        bridge.folder.membership = membership
         room = Room(bridge.folder, PairingHost(SHARER, "sharer", 900))
         await nursery.start(room.serve)
         yield room

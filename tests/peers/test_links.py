@@ -25,7 +25,7 @@ from yp2p.transport.dialer import dial
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import LinkClosed, open_link
 from yp2p.transport.listener import Listener, open_listeners
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer, read_statement
 
 ONE, TWO, HOSTILE = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
 NOTES, OTHER = FolderID(b"n" * 16), FolderID(b"o" * 16)
@@ -57,9 +57,17 @@ class Node:
 
 def statements(folder: FolderID, *members: PublicIdentity) -> list[bytes]:
     """ONE founded the folder and let these in."""
-    made = [sign_statement(ONE, folder, ONE.public, Role.ADMINISTRATOR, 1, "one")]
-    made += [sign_statement(ONE, folder, keys, Role.MEMBER, 2 + n, "") for n, keys in enumerate(members)]
+    signer = Signer(ONE, folder)
+    made = [signer.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    for keys in members:
+        made.append(signer.grant([made[-1].hash], keys, Role.MEMBER, ""))
     return [statement.encode() for statement in made]
+
+
+def _removal(folder: FolderID, bodies: list[bytes]) -> bytes:
+    """ONE removes TWO."""
+    known = [read_statement(body, folder) for body in bodies]
+    return Signer(ONE, folder).remove([known[-1].hash], TWO.public, Role.REMOVED).encode()
 
 
 async def _no_pairing(secured: Secured) -> None:
@@ -213,9 +221,8 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
     async def test(one: Node, two: Node) -> None:
         two.knows(one)
         await until(lambda: all(one.has_session(two.id, folder) for folder in (NOTES, OTHER)))
-        for folder, counter in ((NOTES, 8), (OTHER, 9)):
-            removal = sign_statement(ONE, folder, TWO.public, Role.REMOVED, counter, "two").encode()
-            one.folders[folder].membership.add([removal])
+        for folder, bodies in ((NOTES, notes), (OTHER, other)):
+            one.folders[folder].membership.add([_removal(folder, bodies)])
             await until(lambda: not one.has_session(two.id, folder))  # noqa: B023
             (notice,) = one.folders[folder].notices
             assert notice.kind is NoticeKind.DEVICE_REMOVED
@@ -230,7 +237,7 @@ def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
     notes = statements(NOTES, TWO.public)
 
     async def test(two: Node) -> None:
-        two.folders[NOTES].membership.add([sign_statement(ONE, NOTES, TWO.public, Role.REMOVED, 8, "two").encode()])
+        two.folders[NOTES].membership.add([_removal(NOTES, notes)])
         (notice,) = two.folders[NOTES].notices
         assert "removed this device from the folder" in notice.text
         assert two.peers.devices.known() == {}

@@ -6,6 +6,7 @@ states, hashes, devices. `OFF` names what is left out, with the reason.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, Message
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer, StatementHash
 
 OFF = {
     "removals": "any member removes any other one but the founder: roles and removal are not final",
@@ -112,10 +113,20 @@ class Grammar:
         stated = []
         for _ in range(rng.randrange(4)):
             subject = self.identity if rng.random() < 0.6 else Identity(rng.randbytes(32))
-            role = rng.choice((Role.MEMBER, Role.READ_ONLY, Role.ADMINISTRATOR))
-            counter = rng.choice((1, folder.membership.next_counter(), 1 << 40))
+            signer = Signer(self.identity, folder.id)
+            known = [StatementHash(hashlib.sha256(body).digest()) for body in folder.membership.statements()]
+            previous = rng.sample(known, min(len(known), rng.randrange(4)))
+            previous = [*previous, StatementHash(rng.randbytes(HASH_BYTES))] if rng.random() < 0.1 else previous
+            role = rng.choice((Role.MEMBER, Role.READER, Role.ADMINISTRATOR))
             name = rng.choice(("m", "\x1b]0;x\x07", "é" * 100))
-            stated.append(sign_statement(self.identity, folder.id, subject.public, role, counter, name).encode())
+            made = rng.choice(
+                (
+                    signer.grant(previous, subject.public, role, name),
+                    signer.remove(previous, subject.public, rng.choice((Role.REMOVED, Role.MEMBER))),
+                    signer.acknowledge(previous),
+                )
+            )
+            stated.append(made.encode())
         return messages.Membership(folder.id, (*folder.membership.statements(), *stated))
 
     # --- comparing ----------------------------------------------------------------------------------------------

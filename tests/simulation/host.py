@@ -27,7 +27,7 @@ from yp2p.identity import Identity
 from yp2p.pairing.exchange import Grant
 from yp2p.pairing.pairing import Joined
 from yp2p.transport.listener import Listener
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -283,13 +283,9 @@ class Host:
         """What a pairing ends with, without its window and code."""
         assert self.device is not None
         folder = sharer.folder
-        statement = sign_statement(
-            sharer.identity, folder.id, self.identity.public, Role.MEMBER, folder.membership.next_counter(), self.name
-        )
         token = current_host.set(sharer)
-        commit = folder.membership.add([statement.encode()])
+        commit = folder.membership.grant(self.identity.public, Role.ADMINISTRATOR, self.name)
         current_host.reset(token)
-        assert commit is not None
         await commit.wait()
         grant = Grant(folder.id, folder.membership.founder, folder.label, sharer.name, folder.membership.statements())
         address = sharer.address

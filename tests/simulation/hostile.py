@@ -24,7 +24,7 @@ from yp2p.protocol.messages import Hello
 from yp2p.protocol.names import is_reserved
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -56,12 +56,8 @@ class HostileMember:
     async def join(self, sharer: Host) -> None:
         """The founder lets it in."""
         folder = sharer.folder
-        statement = sign_statement(
-            sharer.identity, folder.id, self.identity.public, Role.MEMBER, folder.membership.next_counter(), _NAME
-        )
         with _as(sharer):
-            commit = folder.membership.add([statement.encode()])
-        assert commit is not None
+            commit = folder.membership.grant(self.identity.public, Role.MEMBER, _NAME)
         await commit.wait()
         self._world.note(f"{_NAME} is let in")
 

@@ -18,7 +18,7 @@ from lab import Device, eventually, tree
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
 from yp2p.store import tables
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer
 
 MAIN, OTHER = "main", "other"
 BLOB = b"\x00\xff" * 80_000
@@ -124,7 +124,7 @@ def _fill(store: sqlite3.Connection) -> None:
     stranger = Identity(bytes(32))
     content = os.urandom(32)
     kind = NoticeKind.REMOVED_OTHERS_TEXT.value
-    statement = sign_statement(stranger, folder, stranger.public, Role.ADMINISTRATOR, 1, "name")  # type: ignore[arg-type]
+    statement = Signer(stranger, folder).grant((), stranger.public, Role.ADMINISTRATOR, "name")  # type: ignore[arg-type]
     number = tables.notice.last_number(lambda query, parameters: store.execute(query, parameters).fetchall()) + 1
     last = store.execute("SELECT max(seq) FROM log").fetchone()[0]
     for sql, parameters in [

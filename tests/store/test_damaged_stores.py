@@ -23,7 +23,7 @@ from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.identity import DocumentID, Identity
 from yp2p.store import tables
 from yp2p.store.schema import SCHEMA_VERSION
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role, Signer
 
 FILES = {"a.txt": "one\ntwo\nthree\n", "d/b.txt": "other\n" * 40, "c.md": "# title\n"}
 _BLOB = os.urandom(300_000)
@@ -67,7 +67,7 @@ async def _fill(base: Path) -> None:
         undo = Undo.of(DocumentID(bytes(16)), 1, [Hunk(0, 1, "x")])
         folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, "a.txt", "a text", entry, undo)
         founder = Identity(bytes(32))
-        statement = sign_statement(founder, folder.id, founder.public, Role.ADMINISTRATOR, 1, "name")
+        statement = Signer(founder, folder.id).grant((), founder.public, Role.ADMINISTRATOR, "name")
         state = bridge.document("a.txt").replica.state()
         document = bridge.document("a.txt").id
         await database.submit(

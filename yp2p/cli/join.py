@@ -22,12 +22,15 @@ _CODE = re.compile(r"\d\d[- ]?\w{3}[- ]?\w{3}", re.ASCII)
 
 
 @click.command()
-@click.argument("words", metavar="[CODE] DIR", nargs=-1, required=True)
+@click.argument("words", metavar="[CODE | TOKEN] DIR", nargs=-1, required=True)
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
+@click.option("--at", metavar="HOST[:PORT]", help="Where the other device is, if mDNS does not find it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")
 @json_option
-def command(words: tuple[str, ...], timeout: float | None, dry_run: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_run: bool, as_json: bool) -> None:
     """Pair with the device that shows a code, and keep DIR the same as its folder.
+
+    A token of `yp2p invite` does as well as a code.
 
     It asks for the code, or reads a line of standard input: other users of this machine can read command lines, and be
     faster with the code. Give CODE before DIR only where nobody else has an account.
@@ -37,7 +40,7 @@ def command(words: tuple[str, ...], timeout: float | None, dry_run: bool, as_jso
     code do not matter.
     """
     code, directory = _code_and_directory(words)
-    body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout)}
+    body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout), "at": at}
     answer = _ask("/v1/join/preview" if dry_run else "/v1/join", body)
     if as_json:
         print_json(answer)
@@ -57,7 +60,7 @@ def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
     (directory,) = words
     if _CODE.fullmatch(directory) and not os.path.isdir(directory):
         raise UsageError("name the directory: `yp2p join DIR`; it asks for the code")
-    return ask("The code that the other device shows"), directory
+    return ask("The code that the other device shows, or an invite"), directory
 
 
 def _follow() -> None:

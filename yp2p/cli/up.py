@@ -42,6 +42,9 @@ def _explain(shared: dict[str, Any]) -> None:
     if shared["devices"]:
         say(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
         return
+    if shared["code"] is None:
+        say("Only an administrator of this folder can let other devices in. `yp2p device list` shows who is one.")
+        return
     minutes = round(shared["expires_in_s"] / 60)
     say(
         "",

@@ -2,10 +2,15 @@
 
 ======  ====================  =============================================
 GET     /v1/status            what `yp2p status --json` prints
-POST    /v1/share             {path, label?}           -> {code, ...}
-POST    /v1/join              {code, path, timeout_s?} -> {label, name...}
+POST    /v1/share             {path, label?, role?}    -> {code, ...}
+POST    /v1/join              {code, path, timeout_s?, at?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
+POST    /v1/invite            {folder?, role?, uses?, lifetime_s?} -> {token, ...}
+POST    /v1/invite/revoke     {}                       -> {revoked}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
+GET     /v1/devices           what `yp2p device list --json` prints
+POST    /v1/device/remove     {device, folder?}        -> {name, folders...}
+POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
 POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/pause             {folder?}                -> {label}
 POST    /v1/resume            {folder?, accept?}       -> {label}
@@ -53,11 +58,17 @@ class Device(Protocol):
 
     def status(self) -> dict[str, Any]: ...
 
-    async def share(self, directory: str, label: str | None) -> dict[str, Any]: ...
+    async def share(self, directory: str, label: str | None, role: str = "admin") -> dict[str, Any]: ...
 
-    async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
+    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]: ...
 
-    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]: ...
+    async def preview(
+        self, text: str, directory: str, limit_s: float | None, at: str | None = None
+    ) -> dict[str, Any]: ...
+
+    async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]: ...
+
+    async def revoke_invites(self) -> int: ...
 
     async def wait(self, limit_s: float) -> str: ...
 
@@ -68,6 +79,12 @@ class Device(Protocol):
     def resume(self, folder: str | None, *, accept: bool | None) -> str: ...
 
     def agree(self, folder: str | None) -> str: ...
+
+    def members(self) -> list[dict[str, Any]]: ...
+
+    async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
 
     async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
 
@@ -83,12 +100,32 @@ class Device(Protocol):
 class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     label: str | None = None
+    role: str = "admin"
 
 
 class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
     code: str
     path: FileName
     timeout_s: float | None = None
+    at: str | None = None
+
+
+class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+    role: str = "admin"
+    uses: int = 1
+    lifetime_s: float = 3600.0
+
+
+class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    folder: FileName | None = None
+
+
+class RoleRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    role: str
+    folder: FileName | None = None
 
 
 class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,21 +180,37 @@ class _Control:
 
     async def share(self, wanted: ShareRequest) -> Any:
         self._check_running()
-        return await self._device.share(wanted.path, wanted.label)
+        return await self._device.share(wanted.path, wanted.label, wanted.role)
 
     async def join(self, wanted: JoinRequest) -> Any:
         self._check_running()
-        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s)
+        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
 
     async def preview(self, wanted: JoinRequest) -> Any:
         self._check_running()
-        return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s)
+        return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
+
+    async def invite(self, wanted: InviteRequest) -> Any:
+        self._check_running()
+        return await self._device.invite(wanted.folder, wanted.role, wanted.uses, wanted.lifetime_s)
+
+    async def revoke_invites(self, wanted: Nothing) -> Any:
+        return {"revoked": await self._device.revoke_invites()}
 
     async def wait(self, wanted: WaitRequest) -> Any:
         limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         missing = await self._device.wait(limit_s)
         answer = {"in_sync": not missing, "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
+
+    async def devices(self, request: Request) -> Any:
+        return self._device.members()
+
+    async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
+        return await self._device.remove_member(wanted.device, wanted.folder)
+
+    async def set_role(self, wanted: RoleRequest) -> Any:
+        return await self._device.set_role(wanted.device, wanted.folder, wanted.role)
 
     async def pause(self, wanted: PauseRequest) -> Any:
         return {"label": await self._device.pause(wanted.folder)}
@@ -201,7 +254,12 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/share", ShareRequest, answers.share),
             post_route("/v1/join", JoinRequest, answers.join),
             post_route("/v1/join/preview", JoinRequest, answers.preview),
+            post_route("/v1/invite", InviteRequest, answers.invite),
+            post_route("/v1/invite/revoke", Nothing, answers.revoke_invites),
             post_route("/v1/wait", WaitRequest, answers.wait),
+            Route("/v1/devices", endpoint(answers.devices)),
+            post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
+            post_route("/v1/device/role", RoleRequest, answers.set_role),
             post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),
             post_route("/v1/agree", AgreeRequest, answers.agree),

@@ -18,6 +18,7 @@ from yp2p.config import Config
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync
+from yp2p.device.members import Members, role_of
 from yp2p.device.presence import DevicePresence
 from yp2p.device.sharing import Sharing
 from yp2p.device.status import Status
@@ -30,6 +31,7 @@ from yp2p.folder.lookup import choose
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.history import trash
 from yp2p.identity import Identity, format_device_id
+from yp2p.pairing.invites import InviteHost
 from yp2p.pairing.pairing import PairingHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
@@ -67,7 +69,9 @@ class Device:
         self.home.peers = self.peers
         self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
         self._in_sync = InSync(self.home, self.peers)
-        self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, static)
+        self.invites = InviteHost(identity, name, database, self.home.by_id)
+        self.invites.load()
+        self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, self.invites, static)
         self._sharing = Sharing(
             identity,
             name,
@@ -78,6 +82,7 @@ class Device:
             self.pairing_host,
             self._in_sync.expect,
         )
+        self._members = Members(identity.device_id, self.home.by_id, self.peers)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -101,8 +106,9 @@ class Device:
         await self._discoverer.run(mdns, sightings)
 
     async def handle_join(self, secured: Secured) -> None:
-        """Pair with whoever connected inside a pairing window."""
-        if await self.pairing_host.handle_join(secured) is not None:
+        """Let in who connected inside a pairing window, or with an invite."""
+        host = self.invites.handle if secured.invite else self.pairing_host.handle_join
+        if await host(secured) is not None:
             self._in_sync.expect()
 
     # --- what the local API asks --------------------------------------------------------------------------------
@@ -123,17 +129,49 @@ class Device:
         """The programs of this device that have files of a folder open."""
         return self._presence.programs(folder)
 
-    async def share(self, directory: str, label: str | None) -> dict[str, Any]:
+    async def run_share(self, directory: str) -> dict[str, Any]:
+        """`share` for who runs the daemon: without a code where this device may let nobody in."""
+        return await self._sharing.share(directory, None, role_of("admin"), is_code_needed=False)
+
+    async def share(self, directory: str, label: str | None, role: str = "admin") -> dict[str, Any]:
         """Share a directory, or show a code for one that is shared already. Raises FolderError, PairingError."""
-        return await self._sharing.share(directory, label)
+        return await self._sharing.share(directory, label, role_of(role))
 
-    async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""
-        return await self._sharing.join(text, directory, limit_s)
+        return await self._sharing.join(text, directory, limit_s, at)
 
-    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+    async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]:
+        """Make an invite for a machine without a person. Raises FolderError, UsageError."""
+        chosen = choose(self.folders, folder)
+        made = await self.invites.make(chosen, role_of(role), uses, lifetime_s)
+        return {
+            "token": str(made.token),
+            "folder": chosen.label,
+            "role": role,
+            "uses": uses,
+            "expires_at": made.expires_at,
+        }
+
+    async def revoke_invites(self) -> int:
+        """Take back all invites of this device; gives how many were still good."""
+        return await self.invites.revoke_all()
+
+    async def preview(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """What joining would do with a directory. Raises as `join`."""
-        return await self._sharing.preview(text, directory, limit_s)
+        return await self._sharing.preview(text, directory, limit_s, at)
+
+    def members(self) -> list[dict[str, Any]]:
+        """The devices that take part in the folders, and those that were removed."""
+        return self._members.shown()
+
+    async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]:
+        """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
+        return await self._members.remove(device, folder)
+
+    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]:
+        """Say what a device may do in a folder. Raises UsageError, FolderError."""
+        return await self._members.set_role(device, folder, role)
 
     async def trash(self, folder: str | None) -> list[dict[str, Any]]:
         """What is in the trash of a folder."""

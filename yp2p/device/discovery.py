@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import trio
 
 from yp2p.discovery.addresses import Address
+from yp2p.discovery.hints import hint
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.identity import DeviceID, Identity
+from yp2p.pairing.invites import InviteHost
 from yp2p.pairing.pairing import Candidate, PairingHost
 from yp2p.peers.peers import Peers
 
@@ -29,12 +31,19 @@ class Discoverer:
     """
 
     def __init__(
-        self, identity: Identity, name: str, peers: Peers, pairing_host: PairingHost, static: list[Address]
+        self,
+        identity: Identity,
+        name: str,
+        peers: Peers,
+        pairing_host: PairingHost,
+        invites: InviteHost,
+        static: list[Address],
     ) -> None:
         self._identity = identity
         self._name = name
         self._peers = peers
         self._host = pairing_host
+        self._invites = invites
         self._static = static
         self._remembered: dict[str, Sighting] = {}
         self._recognised: set[str] = set()  # those of them that devices we know announced
@@ -57,6 +66,13 @@ class Discoverer:
                 yield Candidate(sighting.instance, sighting.addresses, announced=True)
         for address in self._static:
             yield Candidate(str(address), (address,), announced=False)
+
+    def holders(self, hint_key: bytes) -> Iterator[Address]:
+        """Where the device may be that announces a hint made with this key."""
+        for sighting in reversed(list(self._remembered.values())):
+            if hint(hint_key, sighting.instance) in sighting.hints:
+                yield from sighting.addresses
+        yield from self._static
 
     async def wait_for_sighting(self) -> None:
         """Return when somebody was seen."""
@@ -117,11 +133,11 @@ class Discoverer:
 
     async def _keep_announcing(self, mdns: Mdns) -> None:
         while True:
-            members, windows = self._peers.members_changed, self._host.changed
-            secrets = tuple((await self._secrets()).values())
+            changes = self._peers.members_changed, self._host.changed, self._invites.changed
+            secrets = (*(await self._secrets()).values(), *self._invites.hint_keys())
             await mdns.announce(Announcement(self._peers.listen_port, secrets, self._host.digits(), self._name))
             async with trio.open_nursery() as nursery:
-                for event in (members, windows):
+                for event in changes:
                     nursery.start_soon(cancel_when, event, nursery.cancel_scope)
 
     async def _follow_interfaces(self, mdns: Mdns) -> None:

@@ -32,7 +32,8 @@ from yp2p.pairing.pairing import Joined
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database
-from yp2p.trust.membership import Role, evaluate, read_statement, sign_statement
+from yp2p.trust.membership import evaluate
+from yp2p.trust.statements import Role, Signer, read_statement
 
 log = structlog.get_logger()
 
@@ -135,7 +136,7 @@ class Folders:
         config = self._config
         folder = Folder(
             folder_id, label, path, founder, database=self._database, clients=self.clients, merger=self._merger,
-            adopted=adopted, confirmation_reason=confirmation_reason,
+            adopted=adopted, confirmation_reason=confirmation_reason, identity=self._identity,
         )  # fmt: skip
         folder.load()
         folder.membership.on_change = self._members_changed
@@ -196,7 +197,7 @@ class Folders:
         """A new folder with this device, of that name, as its founder. Raises FolderError."""
         own = self._identity
         folder_id = FolderID(os.urandom(16))
-        statement = sign_statement(own, folder_id, own.public, Role.ADMINISTRATOR, 1, name)
+        statement = Signer(own, folder_id).grant((), own.public, Role.ADMINISTRATOR, name)
         await self._store(path, label, folder_id, own.device_id, (statement.encode(),), adopted=True)
         folder = await self._start(folder_id, label, path, own.device_id, adopted=True)
         log.info("folder_shared", folder=label)
@@ -212,7 +213,7 @@ class Folders:
             raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
         if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
-        members = evaluate(founder, [read_statement(body, grant.folder) for body in grant.statements])
+        members = evaluate(founder, [read_statement(body, grant.folder) for body in grant.statements]).members
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
             raise MessageFault("the other device sent a member list without itself or this device")
         await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)

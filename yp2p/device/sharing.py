@@ -9,15 +9,18 @@ from typing import Any
 import structlog
 import trio
 
-from yp2p.config import Files
+from yp2p.config import DEFAULT_PORT, Files
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folders import Folders
+from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
 from yp2p.identity import Identity, format_device_id
 from yp2p.pairing.exchange import Code, parse_code
-from yp2p.pairing.pairing import JOIN_LIMIT_S, Joined, Joiner, PairingHost
+from yp2p.pairing.invites import Invited, is_token, parse_token
+from yp2p.pairing.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingHost
 from yp2p.pairing.preview import compare, summary
 from yp2p.peers.peers import Peers
+from yp2p.trust.statements import Role
 
 _MAX_LABEL = 100
 
@@ -51,8 +54,10 @@ class Sharing:
         self._host = pairing_host
         self._joined = joined
 
-    async def share(self, directory: str, label: str | None) -> dict[str, Any]:
-        """Share a directory (or show a code for one that is shared already).
+    async def share(
+        self, directory: str, label: str | None, role: Role, *, is_code_needed: bool = True
+    ) -> dict[str, Any]:
+        """Share a directory (or show a code for one that is shared already); who joins gets a role.
 
         Raises:
             FolderError: the directory cannot be shared. PairingError: a new code has to wait.
@@ -70,28 +75,38 @@ class Sharing:
             raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
         else:
             await self._folders.take_up(folder)
-        window = self._host.open_window(folder)
+        window = None
+        if is_code_needed or folder.membership.may(Role.ADMINISTRATOR):
+            window = self._host.open_window(folder, role)
         return {
-            "code": str(window.code),
-            "expires_in_s": round(window.closes_at - trio.current_time()),
+            "code": str(window.code) if window is not None else None,
+            "expires_in_s": round(window.closes_at - trio.current_time()) if window is not None else 0,
             "folder": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
             "devices": len(folder.membership.members) - 1,
         }
 
-    async def join(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
-        """Pair with the device that shows the code, and take part in its folder.
+    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
+        """Pair with the device that shows the code, or made the invite, and take part in its folder.
+
+        Args:
+            at: HOST or HOST:PORT where that device is, beside those that are found.
 
         Raises:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
         """
-        code, path, joiner = self._joiner(text, directory)
+        limit_s = limit_s if limit_s is not None else JOIN_LIMIT_S
+        path = self._directory(directory)
 
         async def accept(joined: Joined) -> None:
             await self._folders.accept(joined, path)
 
-        joined = await joiner.join(code, accept, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        if is_token(text):
+            joined = await self._invited(text, _places(at)).join(accept, limit_s)
+        else:
+            code, joiner = self._joiner(text, _places(at))
+            joined = await joiner.join(code, accept, limit_s)
         self._joined()
         self._peers.devices.seen(joined.sharer.device_id, (joined.address,))
         log.info("folder_joined", folder=joined.grant.label)
@@ -103,9 +118,12 @@ class Sharing:
             "name": joined.grant.name,
         }
 
-    async def preview(self, text: str, directory: str, limit_s: float | None) -> dict[str, Any]:
+    async def preview(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`."""
-        code, path, joiner = self._joiner(text, directory)
+        if is_token(text):
+            raise UsageError("an invite cannot be tried: `--dry-run` is for codes")
+        code, joiner = self._joiner(text, _places(at))
+        path = self._directory(directory)
         shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
         try:
             found = await trio.to_thread.run_sync(compare, path, shown.entries, self._files)
@@ -113,13 +131,48 @@ class Sharing:
             raise FolderError(f"{path} cannot be read: {error.strerror}") from error
         return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}
 
-    def _joiner(self, text: str, directory: str) -> tuple[Code, Path, Joiner]:
-        code = parse_code(text)
+    def _directory(self, directory: str) -> Path:
+        """The directory to join with. Raises FolderError."""
         path = self._folders.check(directory)
         folder = self._folders.at(path)
         if folder is not None and self._folders.is_member(folder) and not self._folders.has_lost_marker(folder):
             raise FolderError(f"{path} is shared already; join into another directory")
+        return path
+
+    def _invited(self, text: str, places: tuple[Address, ...]) -> Invited:
+        token, discoverer = parse_token(text), self._discoverer
+        if token.inviter == self._identity.public.noise_key:
+            raise PairingError("this device made that invite itself; use it on another one")
+        return Invited(
+            self._identity,
+            self._name,
+            token,
+            lambda: (*places, *discoverer.holders(token.hint_key)),
+            discoverer.wait_for_sighting,
+        )
+
+    def _joiner(self, text: str, places: tuple[Address, ...]) -> tuple[Code, Joiner]:
+        code = parse_code(text)
         if code.digits in self._host.digits():
             raise PairingError("that is the code of this device; type it on the other one")
         discoverer = self._discoverer
-        return code, path, Joiner(self._identity, self._name, discoverer.candidates, discoverer.wait_for_sighting)
+        given = [Candidate(str(place), (place,), announced=False) for place in places]
+        return code, Joiner(
+            self._identity,
+            self._name,
+            lambda digits: (*given, *discoverer.candidates(digits)),
+            discoverer.wait_for_sighting,
+        )
+
+
+def _places(at: str | None) -> tuple[Address, ...]:
+    """Raises UsageError: it is no HOST or HOST:PORT."""
+    if at is None:
+        return ()
+    has_port = at.rpartition(":")[0] and (at.count(":") == 1 or "]:" in at)
+    try:
+        return (parse_address(at if has_port else f"[{at.strip('[]')}]:{DEFAULT_PORT}"),)
+    except ValueError:
+        raise UsageError(
+            f"{at!r} is no HOST or HOST:PORT; an IPv6 address with a port is written [ADDRESS]:PORT"
+        ) from None

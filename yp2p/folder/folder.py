@@ -34,7 +34,7 @@ from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
-from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, format_device_id
+from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
@@ -65,6 +65,7 @@ class Folder:
         adopted: bool,
         confirmation_reason: str = "",
         merger: Merger | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self.id = folder
         self.label = label
@@ -72,9 +73,10 @@ class Folder:
         self.database = database
         self.clients = clients
         self.state = FolderState(folder, label, database, adopted=adopted, confirmation_reason=confirmation_reason)
-        self.membership = Membership(folder, founder, database)
+        self.membership = Membership(folder, founder, database, identity)
         self.notices = Notices(database, folder, clients.device, self.name_of)
         self.membership.on_removed = self.notices.tell_removal
+        self.membership.on_admitted = self.notices.tell_admission
         self.observers = Observers()
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)

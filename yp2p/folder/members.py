@@ -1,25 +1,34 @@
-"""Who takes part in a folder: the signed statements of this device's copy, and what follows from them.
+"""Who takes part in a folder: the signed statements of this device's copy, what follows from them, and our own ones.
+
+Theory of operation
+    What comes is checked, kept as far as it fits (`trust/limits.py`), and evaluated. Then this device says what it
+    knows, in statements that go out like all others: of each removal, as soon as it hears of it, what it had before
+    (`trust/membership.py` says why), and an administrator of each grant. Acknowledgements are not acknowledged.
 
 Invariants
-    * Which statements count is a function of the set (`trust/membership.py:counted`): what is too much is left out by
-      everybody alike, and is no fault of whoever brought it. Only a statement that nobody can have signed is.
+    * Which statements are kept is a function of the set: what is too much is left out by everybody alike, and is no
+      fault of whoever brought it. Only a statement that nobody can have signed is.
+    * Our own statements follow all that we had, our own ones among them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 import trio
 
-from yp2p.errors import MessageFault
-from yp2p.identity import DeviceID, FolderID
+from yp2p.errors import FolderError, MessageFault
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
-from yp2p.trust.membership import MAX_COUNTER, Member, Role, Statement, counted, evaluate, read_statement
+from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.limits import kept
+from yp2p.trust.membership import Evaluation, Member, evaluate
+from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
 
 # A statement takes half a millisecond to check.
 _SLICE = 16
@@ -37,82 +46,196 @@ class Removal:
 
 
 class Membership:
-    """The statements of one folder. `members` follows from them."""
+    """The statements of one folder. `members` follows from them.
 
-    def __init__(self, folder: FolderID, founder: DeviceID, database: Database) -> None:
+    Args:
+        identity: this device; None for who only reads.
+
+    Attributes:
+        evaluation: what follows from the statements, with the removals in force and the grants that they made void.
+    """
+
+    def __init__(
+        self, folder: FolderID, founder: DeviceID, database: Database, identity: Identity | None = None
+    ) -> None:
         self._folder = folder
         self.founder = founder
         self._database = database
-        self._statements: dict[bytes, Statement] = {}
+        self._own = identity.device_id if identity is not None else None
+        self._signer = Signer(identity, folder) if identity is not None else None
+        self._statements: dict[StatementHash, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
+        self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
+        self.on_admitted: Callable[[Member], None] = lambda member: None
 
     def load(self) -> None:
+        """Read what is stored; call once, before use."""
         bodies = tables.statement.read_all(self._database.rows, self._folder)
-        self._statements = counted(self.founder, self._read(bodies))
-        self.members = evaluate(self.founder, self._statements.values())
+        self._statements = kept(self.founder, self._read(bodies))
+        self._follow(evaluate(self.founder, self._statements.values()))
 
-    def _read(self, bodies: Iterable[bytes]) -> dict[bytes, Statement]:
+    def _follow(self, evaluation: Evaluation) -> None:
+        self.evaluation, self.members = evaluation, dict(evaluation.members)
+
+    def _read(self, bodies: Iterable[bytes]) -> list[Statement]:
         """Our own rows; one that nobody signed, or that an earlier version took and this one would not, is left out."""
-        found: dict[bytes, Statement] = {}
+        found: list[Statement] = []
         for body in bodies:
             try:
-                found[body] = read_statement(body, self._folder)
+                found.append(read_statement(body, self._folder))
             except MessageFault as error:
                 log.warning("statement_left_out", reason=str(error), advice="another member sends it, if it counts")
         return found
 
     def statements(self) -> tuple[bytes, ...]:
-        return tuple(sorted(self._statements))
+        """All of them, as they are sent."""
+        return tuple(sorted(statement.encode() for statement in self._statements.values()))
 
-    def next_counter(self) -> int:
-        """A counter behind all others, as long as there is one: somebody may have taken the last one."""
-        return min(MAX_COUNTER, 1 + max((statement.counter for statement in self._statements.values()), default=0))
+    def digest(self) -> bytes:
+        return hashlib.sha256(b"".join(sorted(self._statements))).digest()
+
+    def name_of(self, device: DeviceID) -> str:
+        """What a device called itself when it was let in last, members and former ones; empty for others."""
+        names = [one.name for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device]
+        member = self.members.get(device)
+        return member.name if member is not None else max(names, default="")
+
+    def may(self, role: Role) -> bool:
+        """Whether this device has a role, or a higher one."""
+        member = self.members.get(self._own) if self._own is not None else None
+        return member is not None and member.role >= role
+
+    # --- what others said ---------------------------------------------------------------------------------------
 
     def add(self, bodies: Iterable[bytes]) -> Commit | None:
         """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
-        return self._take({body: read_statement(body, self._folder) for body in self._unknown(bodies)})
+        return self._take([read_statement(body, self._folder) for body in self._unknown(bodies)])
 
     async def receive(self, bodies: Iterable[bytes]) -> Commit | None:
         """`add` what a peer sent, in slices: to check a signature takes time, also of those that are not kept."""
-        offered: dict[bytes, Statement] = {}
+        offered: list[Statement] = []
         for number, body in enumerate(self._unknown(bodies)):
-            offered[body] = read_statement(body, self._folder)
+            offered.append(read_statement(body, self._folder))
             if number % _SLICE == _SLICE - 1:
                 await trio.lowlevel.checkpoint()
         return self._take(offered)
 
     def _unknown(self, bodies: Iterable[bytes]) -> list[bytes]:
-        return [body for body in bodies if body not in self._statements]
+        return [body for body in bodies if hashlib.sha256(body).digest() not in self._statements]
 
-    def _take(self, offered: dict[bytes, Statement]) -> Commit | None:
-        if not offered:
+    def _take(self, offered: Sequence[Statement]) -> Commit | None:
+        before = self._statements
+        found = kept(self.founder, [*before.values(), *offered])
+        if found.keys() == before.keys():
             return None
-        before, members = self._statements, self.members
-        self._statements = counted(self.founder, before | offered)
+        self._statements = found
+        evaluation = evaluate(self.founder, found.values())
+        self._statements |= self._answers(before, found, evaluation)
+        return self._changed(before, evaluation)
+
+    def _changed(self, before: Mapping[StatementHash, Statement], evaluation: Evaluation) -> Commit:
+        """Store what became of the statements, and tell of it."""
+        members = self.members
+        self._follow(evaluation)
         news, gone = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
-        if not news and not gone:
-            return None
-        self.members = evaluate(self.founder, self._statements.values())
         commit = self._database.submit(
             [
-                *(tables.statement.insert(self._folder, body) for body in sorted(news)),
-                *(tables.statement.delete(self._folder, body) for body in sorted(gone)),
+                *(tables.statement.insert(self._folder, self._statements[one].encode()) for one in sorted(news)),
+                *(tables.statement.delete(self._folder, before[one].encode()) for one in sorted(gone)),
             ]
         )
         for device in sorted(members.keys() - self.members.keys()):
             self.on_removed(Removal(device, members[device].name, self._removed_by(device)))
+        if members:
+            for device in sorted(self.members.keys() - members.keys()):
+                self.on_admitted(self.members[device])
         self.on_change()
         return commit
 
     def _removed_by(self, device: DeviceID) -> DeviceID | None:
-        removals = [
-            statement
-            for statement in self._statements.values()
-            if statement.role is Role.REMOVED and statement.subject.device_id == device
-        ]
-        return max(removals, key=lambda removal: removal.counter).issuer.device_id if removals else None
+        removals = self.evaluation.removals.get(device, ())
+        return removals[-1].issuer_id if removals else None
 
-    def digest(self) -> bytes:
-        return hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in self.statements())).digest()
+    # --- what we say --------------------------------------------------------------------------------------------
+
+    def grant(self, subject: PublicIdentity, role: Role, name: str) -> Commit:
+        """Let a device in, or give it a higher role. Raises FolderError: this device may not."""
+        signer = self._as_administrator()
+        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        return self._say([*made, signer.grant(heads, subject, role, name)])
+
+    def remove(self, device: DeviceID, role: Role = Role.REMOVED) -> Commit:
+        """Take away what a member may do beyond a role. A device may remove itself. Raises FolderError: it may not."""
+        member, signer = self.check_can_remove(device)
+        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        return self._say([*made, signer.remove(heads, member.identity, role)])
+
+    def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
+        """The member, and who may say so. Raises FolderError: this device may not remove it."""
+        member = self.members.get(device)
+        if member is None:
+            raise FolderError(f"{short_id(device)} is no member of this folder")
+        signer = self._signer if device == self._own and self._signer is not None else self._as_administrator()
+        others = [one for one in self.members.values() if one is not member and one.role is Role.ADMINISTRATOR]
+        if member.role is Role.ADMINISTRATOR and not others and len(self.members) > 1:
+            raise FolderError(
+                f"{member.name!r} is the only administrator of this folder: make another device one first,"
+                " with `yp2p device role`"
+            )
+        return member, signer
+
+    def check_administrator(self) -> None:
+        """Raises FolderError where this device may not let devices in, or remove them."""
+        self._as_administrator()
+
+    def _as_administrator(self) -> Signer:
+        if self._signer is None or not self.may(Role.ADMINISTRATOR):
+            names = [repr(one.name) for one in self.members.values() if one.role is Role.ADMINISTRATOR]
+            raise FolderError(
+                "only an administrator of this folder can let devices in, remove them or change what they may do;"
+                f" administrators are {', '.join(names) or 'none any more'}"
+            )
+        return self._signer
+
+    def _say(self, statements: Sequence[Statement]) -> Commit:
+        before = self._statements
+        self._statements = kept(self.founder, [*before.values(), *statements])
+        if statements[-1].hash not in self._statements:
+            self._statements = before
+            raise FolderError("this device has made as many statements about this folder as there may be")
+        return self._changed(before, evaluate(self.founder, self._statements.values()))
+
+    def _answers(
+        self,
+        before: Mapping[StatementHash, Statement],
+        now: Mapping[StatementHash, Statement],
+        evaluation: Evaluation,
+    ) -> dict[StatementHash, Statement]:
+        """The acknowledgements of what came."""
+        own = evaluation.members.get(self._own) if self._own is not None else None
+        if self._signer is None or own is None or not before:
+            return {}
+        news = [statement for one, statement in now.items() if one not in before]
+        made: dict[StatementHash, Statement] = {}
+        ancestry = Ancestry(now.values())
+        in_force = {removal.hash for removals in evaluation.removals.values() for removal in removals}
+        removals = [one for one in news if one.kind is Kind.REMOVAL and one.issuer_id != self._own]
+        known = dict(before)
+        for removal in sorted(removals, key=lambda one: (one.hash not in in_force, one.hash)):
+            known |= {one.hash: one for one in ancestry.up_to(removal)}
+            self._acknowledge(known, made)
+        if (
+            any(one.kind is Kind.GRANT and one.issuer_id != self._own for one in news)
+            and own.role is Role.ADMINISTRATOR
+        ):
+            self._acknowledge({**now, **made}, made)
+        return made
+
+    def _acknowledge(self, known: dict[StatementHash, Statement], made: dict[StatementHash, Statement]) -> None:
+        """Say that we have these statements, and add that to them."""
+        assert self._signer is not None
+        more, heads = self._signer.gather(Ancestry(known.values()).heads())
+        for statement in (*more, self._signer.acknowledge(heads)):
+            known[statement.hash] = made[statement.hash] = statement

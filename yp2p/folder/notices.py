@@ -26,6 +26,7 @@ from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 from yp2p.threeway.lines import split_lines
+from yp2p.trust.membership import Member
 
 MAX_AGE_S = 7 * 86400.0
 # The list is for people; a flood of notices is read by nobody.
@@ -34,7 +35,7 @@ _MAX_TEXT = 200
 # Places that one other device may tell of: a member should not push out what others have told.
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
 # A member can let in and remove as many devices as it likes.
-_MAX_TOLD_REMOVALS = 50
+_MAX_TOLD_DEVICES = 50
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class NoticeKind(StrEnum):
     SET_ASIDE = "set-aside"
     WRONG_CODE = "wrong-code"
     DEVICE_REMOVED = "device-removed"
+    DEVICE_ADDED = "device-added"
     RULES_LOOSENED = "rules-loosened"
 
 
@@ -180,7 +182,7 @@ class Notices:
 
     def tell_removal(self, removal: Removal) -> None:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
-        if self.count(NoticeKind.DEVICE_REMOVED) >= _MAX_TOLD_REMOVALS:
+        if self.count(NoticeKind.DEVICE_REMOVED) >= _MAX_TOLD_DEVICES:
             return
         by = self._name_of(removal.by) if removal.by is not None else "somebody"
         if removal.device == self._own:
@@ -188,6 +190,17 @@ class Notices:
         else:
             text = f"{by} removed {removal.name!r} ({short_id(removal.device)}) from the folder; it keeps what it has"
         self.add(NoticeKind.DEVICE_REMOVED, "", text, EntryID(b""))
+
+    def tell_admission(self, member: Member) -> None:
+        """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
+        by, device = member.grant.issuer_id, member.identity.device_id
+        if self._own in (by, device) or self.count(NoticeKind.DEVICE_ADDED) >= _MAX_TOLD_DEVICES:
+            return
+        text = (
+            f"{self._name_of(by)} let {member.name!r} ({short_id(device)}) into the folder, as"
+            f" {member.role.name.lower()}; `yp2p device remove` takes it out again"
+        )
+        self.add(NoticeKind.DEVICE_ADDED, "", text, EntryID(b""))
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]

@@ -36,6 +36,7 @@ from yp2p.protocol.entries import HASH_BYTES, Kind
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_STATEMENT_BYTES
 from yp2p.protocol.names import MAX_PATH_BYTES, decode_path, encode_path
 from yp2p.protocol.wire import Reader, Writer
+from yp2p.trust.statements import Role
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 characters: no 0, 1, I, O
 DIGITS = 2
@@ -87,10 +88,11 @@ class PairingWindow:
     side are no more than the guesses, and one that is not over is no miss.
     """
 
-    def __init__(self, folder: FolderID, code: Code, closes_at: float) -> None:
+    def __init__(self, folder: FolderID, code: Code, closes_at: float, role: Role = Role.ADMINISTRATOR) -> None:
         self.folder = folder
         self.code = code
         self.closes_at = closes_at
+        self.role = role  # what the device becomes
         self.failed_attempts = 0  # runs that ended without showing the code: who breaks off has used a guess too
         self.running = 0
         self.used = False

@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PeerFault
+from yp2p.errors import FolderError, HandshakeFailed, MessageFault, PairingError, PeerFault
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
@@ -36,7 +36,7 @@ from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_pairing
 from yp2p.transport.refusals import Refusals
 from yp2p.transport.secure import SecureMessages
-from yp2p.trust.membership import Role, sign_statement
+from yp2p.trust.statements import Role
 
 T = TypeVar("T")
 JOIN_LIMIT_S = 10.0
@@ -167,11 +167,16 @@ class PairingHost:
                 return window
         return None
 
-    def open_window(self, folder: Folder) -> PairingWindow:
-        """Open a window for a folder, or give the one that is open. Raises PairingError while it has to wait."""
+    def open_window(self, folder: Folder, role: Role = Role.ADMINISTRATOR) -> PairingWindow:
+        """Open a window for a folder, or give the one that is open for this role.
+
+        Raises:
+            PairingError: it has to wait. FolderError: this device may not let anybody in.
+        """
+        folder.membership.check_administrator()
         now = trio.current_time()
         existing = self.window_of(folder)
-        if existing is not None:
+        if existing is not None and existing.role is role:
             return existing
         if now < self._not_before:
             raise PairingError(
@@ -180,7 +185,9 @@ class PairingHost:
         code = make_code(secrets.randbelow)
         while code.digits in self.digits():
             code = make_code(secrets.randbelow)
-        window = PairingWindow(folder.id, code, now + self._window_s)
+        window = PairingWindow(folder.id, code, now + self._window_s, role)
+        if existing is not None:
+            del self._windows[existing.code.digits]
         self._windows[code.digits] = (window, folder)
         self._touch()
         return window
@@ -203,7 +210,7 @@ class PairingHost:
             try:
                 with trio.fail_after(_RUN_LIMIT_S):
                     return await self._let_in(secured, messages)
-            except (PeerFault, PairingError, trio.TooSlowError, trio.BrokenResourceError) as error:
+            except (PeerFault, PairingError, FolderError, trio.TooSlowError, trio.BrokenResourceError) as error:
                 self._refusals.note(f"no pairing: {str(error) or 'it took too long'}")
                 return None
 
@@ -239,7 +246,7 @@ class PairingHost:
         if intent is Intent.LOOK:
             await self._show(folder, messages)
             return None
-        await self._grant(folder, run.peer, name, messages)
+        await self._grant(folder, run.peer, name, window.role, messages)
         self._touch()
         return run.peer
 
@@ -269,11 +276,10 @@ class PairingHost:
         await messages.send(encode_listing([]))
         log.info("folder_shown", folder=folder.label)
 
-    async def _grant(self, folder: Folder, peer: PublicIdentity, name: str, messages: SecureMessages) -> None:
-        statement = sign_statement(self._identity, folder.id, peer, Role.MEMBER, folder.membership.next_counter(), name)
-        commit = folder.membership.add([statement.encode()])
-        if commit is not None:
-            await commit.wait()
+    async def _grant(
+        self, folder: Folder, peer: PublicIdentity, name: str, role: Role, messages: SecureMessages
+    ) -> None:
+        await folder.membership.grant(peer, role, name).wait()
         folder.state.touch()
         grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
         await messages.send(grant.encode())

@@ -23,7 +23,7 @@ from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.contact import Contact
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage
+from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Membership
 from yp2p.transport.link import Link, LinkClosed
 
 log = structlog.get_logger()
@@ -97,7 +97,9 @@ class FolderSessions:
         while True:
             changed = self._changed
             for folder_id, scope in list(self._scopes.items()):
-                if not self._is_shared(self._folders.get(folder_id)):
+                if not self._is_shared(folder := self._folders.get(folder_id)):
+                    if folder is not None:  # whoever was removed is told so, by those who removed it
+                        self._link.send_nowait(Membership(folder_id, folder.membership.statements()))
                     scope.cancel()
             if not any(map(self._is_shared, self._folders.values())):
                 self._link.close("no folder is shared with this device any more")

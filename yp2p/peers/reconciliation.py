@@ -7,7 +7,7 @@ Documents that are not here at all are pulled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 import trio
@@ -74,6 +74,7 @@ class Reconciliation:
         self._work = trio.Event()
         self._is_wanted = self._is_pull_wanted = False
         self._last: tuple[tuple[bytes, ...], float] = ((), 0.0)
+        self._known_statements: set[bytes] = set()  # of the membership, that the peer has or was sent
         self._suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}  # equal versions, different contents, seen once
         self._theirs: dict[EntryID, Leaf] = {}  # what the peer announced and we have not taken yet
 
@@ -137,11 +138,22 @@ class Reconciliation:
         folder = self._folder
         self._pulls.start_over()
         if state.membership != folder.membership.digest():
-            await self._questions.tell(Membership(folder.id, folder.membership.statements()))
+            await self._tell_membership()
         if state.manifest != folder.catalogue.digest():
             await self._sync_manifest()
         if state.tree != folder.leaves.tree().root():
             await self._compare_entries()
+
+    async def _tell_membership(self) -> None:
+        """What the peer is not known to have; where that is nothing, and it differs all the same, everything."""
+        own = self._folder.membership.statements()
+        news = tuple(body for body in own if body not in self._known_statements)
+        self._known_statements.update(own)
+        await self._questions.tell(Membership(self._folder.id, news or own))
+
+    def has_statements(self, bodies: Iterable[bytes]) -> None:
+        """The peer sent these statements of the membership."""
+        self._known_statements.update(bodies)
 
     async def _sync_manifest(self) -> None:
         reply = await self._questions.ask(ManifestQuery(self._folder.id))

@@ -262,6 +262,7 @@ class FolderSession:
             case FolderLinks():
                 self._relaying.take(message)
             case Membership(statements=statements):
+                self._reconciliation.has_statements(statements)
                 commit = await folder.membership.receive(statements)
                 if commit is not None:
                     await commit.wait()

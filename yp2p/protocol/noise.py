@@ -226,6 +226,10 @@ class HandshakeState:
                     raise ValueError(f"{pattern.name} needs both static keys of its pre-messages")
                 self._symmetric.mix_hash(key)
 
+    def use_psk(self, psk: bytes) -> None:
+        """Give the 32-byte pre-shared key where an earlier message told which one it is."""
+        self._psk = psk
+
     @property
     def is_finished(self) -> bool:
         return self._step == len(self._pattern.messages)

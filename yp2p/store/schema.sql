@@ -218,3 +218,12 @@ CREATE TABLE aside (
     at  REAL NOT NULL,                 -- seconds since 1970
     row TEXT NOT NULL
 ) STRICT;
+
+-- Invites for machines, honoured by this device: what is left of their uses, and until when (seconds since 1970).
+CREATE TABLE invite (
+    secret     BLOB PRIMARY KEY,
+    folder     BLOB NOT NULL,
+    role       INTEGER NOT NULL,
+    uses       INTEGER NOT NULL,
+    expires_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import trio
 
 from yp2p.errors import HandshakeFailed
 from yp2p.identity import Identity, PublicIdentity
-from yp2p.protocol.noise import IK, XX, HandshakeState, Transport
+from yp2p.protocol.noise import IK, IK_PSK2, XX, HandshakeState, Pattern, Transport
 
 # Programs that dial speak at once; who has not after this long only holds a place.
 FIRST_MESSAGE_LIMIT_S = 2.0
@@ -39,6 +39,14 @@ class HandshakeType(IntEnum):
 
     KNOWN = 0x11  # Noise_IK, major 1
     PAIRING = 0x21  # Noise_XX, major 1
+    INVITED = 0x31  # Noise_IKpsk2, major 1
+
+
+_PATTERNS: dict[HandshakeType, Pattern] = {
+    HandshakeType.KNOWN: IK, HandshakeType.PAIRING: XX, HandshakeType.INVITED: IK_PSK2,
+}  # fmt: skip
+# The ID of an invite, the payload of the first message of who holds it.
+INVITE_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Secured:
 
     Attributes:
         proof: this device's signature over the handshake.
+        invite: the ID of the invite that it was made with.
     """
 
     stream: trio.SocketStream
@@ -55,6 +64,7 @@ class Secured:
     proof: bytes
     is_initiator: bool
     leftover: bytes = b""
+    invite: bytes = b""
 
     def is_proved_by(self, keys: PublicIdentity, proof: bytes) -> bool:
         """Whether the device at the other end has these keys, both, as its `proof` (64 bytes) says."""
@@ -96,14 +106,22 @@ def _new_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def _state(kind: HandshakeType, identity: Identity, *, initiator: bool, remote: bytes | None = None) -> HandshakeState:
+def _state(
+    kind: HandshakeType,
+    identity: Identity,
+    *,
+    initiator: bool,
+    remote: bytes | None = None,
+    psk: bytes | None = None,
+) -> HandshakeState:
     return HandshakeState(
-        IK if kind is HandshakeType.KNOWN else XX,
+        _PATTERNS[kind],
         initiator=initiator,
         ephemeral=_new_key,
         static=identity.noise_private,
         remote_static=remote,
         prologue=_PROLOGUE + bytes([kind]),
+        psk=psk,
     )
 
 
@@ -150,12 +168,29 @@ async def initiate_pairing(stream: trio.SocketStream, identity: Identity) -> Sec
     return _secured(stream, framed, state, identity, initiator=True)
 
 
+async def initiate_invited(
+    stream: trio.SocketStream, identity: Identity, remote_noise_key: bytes, invite: bytes, psk: bytes
+) -> Secured:
+    """Run IKpsk2 as the holder of an invite. Raises HandshakeFailed, trio.BrokenResourceError.
+
+    Args:
+        invite: its ID, which goes out encrypted for the device that made it; `psk` is its key.
+    """
+    framed = _Framed(stream)
+    state = _state(HandshakeType.INVITED, identity, initiator=True, remote=remote_noise_key, psk=psk)
+    message = state.write_message(invite)
+    await stream.send_all(bytes([HandshakeType.INVITED]) + len(message).to_bytes(2, "big") + message)
+    _read(state, await framed.receive())
+    return _secured(stream, framed, state, identity, initiator=True)
+
+
 async def respond(
     stream: trio.SocketStream,
     identity: Identity,
     *,
     is_known: Callable[[bytes], bool],
     pairing_open: Callable[[], bool],
+    psk_of: Callable[[bytes], bytes | None] = lambda invite: None,
     heard: Callable[[], None] = lambda: None,
 ) -> tuple[HandshakeType, Secured]:
     """Answer whoever connected.
@@ -163,6 +198,7 @@ async def respond(
     Args:
         is_known: whether a Noise key belongs to a device that may connect.
         pairing_open: whether a pairing window is open now.
+        psk_of: the pre-shared key of an invite by its ID; None where there is no such invite.
         heard: is told when the first message is here whole.
 
     Raises:
@@ -187,4 +223,15 @@ async def respond(
         await framed.send(state.write_message())
         _read(state, await framed.receive())
         return HandshakeType.PAIRING, _secured(stream, framed, state, identity, initiator=False)
+    if first == HandshakeType.INVITED:
+        state = _state(HandshakeType.INVITED, identity, initiator=False)
+        message = await framed.receive()
+        heard()
+        invite = state.read_message(message)
+        psk = psk_of(invite) if len(invite) == INVITE_ID_BYTES else None
+        if psk is None:
+            raise HandshakeFailed("an invite that is not known")
+        state.use_psk(psk)
+        await framed.send(state.write_message())
+        return HandshakeType.INVITED, replace(_secured(stream, framed, state, identity, initiator=False), invite=invite)
     raise HandshakeFailed(f"a handshake of type {first:#04x} that is not welcome now")

@@ -119,7 +119,8 @@ class Listener:
 
     Args:
         serve_known: takes the link of a device that is known, once its Hello proved the handshake.
-        pair: takes a connection inside a pairing window; it counts as half-open as long as that runs.
+        pair: takes a connection inside a pairing window, or with an invite; as long as that runs it is half-open.
+        psk_of: the pre-shared key of an invite by its ID.
         is_known_host: whether a known device was at an address.
     """
 
@@ -131,6 +132,7 @@ class Listener:
         *,
         is_known: Callable[[bytes], bool],
         pairing_open: Callable[[], bool],
+        psk_of: Callable[[bytes], bytes | None] = lambda invite: None,
         is_known_host: Callable[[str], bool] = lambda host: False,
     ) -> None:
         self._identity = identity
@@ -138,6 +140,7 @@ class Listener:
         self._pair = pair
         self._is_known = is_known
         self._pairing_open = pairing_open
+        self._psk_of = psk_of
         self._is_known_host = is_known_host
         self._half_open = HalfOpen()
         self._refusals = Refusals()
@@ -205,7 +208,12 @@ class Listener:
                     limit.deadline += HANDSHAKE_LIMIT_S
 
                 kind, secured = await respond(
-                    stream, self._identity, is_known=self._is_known, pairing_open=self._pairing_open, heard=heard
+                    stream,
+                    self._identity,
+                    is_known=self._is_known,
+                    pairing_open=self._pairing_open,
+                    psk_of=self._psk_of,
+                    heard=heard,
                 )
                 if kind is HandshakeType.KNOWN:
                     return secured, await confirm(secured)

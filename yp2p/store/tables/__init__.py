@@ -17,6 +17,7 @@ from yp2p.store.tables import (
     folder,
     former,
     intent,
+    invite,
     last_run,
     log,
     notice,
@@ -31,8 +32,8 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "last_run", "log",
-    "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "invite", "last_run",
+    "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
 
 

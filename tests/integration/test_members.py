@@ -1,0 +1,89 @@
+"""A device that was lost is removed from wherever an administrator is, and gets and changes nothing any more."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from lab import Device, devices, eventually
+
+
+def _room(one: Device, *others: Device) -> None:
+    (one.dir / "a.txt").write_text("a line\n")
+    for other in others:
+        other.join(one)
+    for device in (one, *others):
+        device.wait()
+
+
+def _role(device: Device, of: Device) -> str | None:
+    shown = json.loads(device.cli("device", "list", "--json"))
+    found = [one["folders"][0]["role"] for one in shown if one["name"] == of.name and one["folders"]]
+    return found[0] if found else None
+
+
+def test_a_lost_device_is_removed_by_one_line_while_another_one_is_away(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
+        _room(laptop, desktop, pi)  # the lost one is the founder
+        pi.stop()
+        answer = desktop.cli("device", "remove", "laptop", "--yes")
+        assert "laptop is out of" in answer
+        assert "keeps what it has" in answer
+        started = time.monotonic()
+        eventually(lambda: not any(peer["connected"] for peer in laptop.status()["devices"]))
+        assert time.monotonic() - started < 5
+        assert "no member of the folder any more" in laptop.status()["folders"][0]["problem"]
+        assert _role(desktop, laptop) == "removed"
+        assert "by desktop" in desktop.cli("device", "show", "laptop")
+
+        # The lost one writes on, and meets the one that was away first.
+        (laptop.dir / "a.txt").write_text("a line\nof a thief\n")
+        (laptop.dir / "new.txt").write_text("of a thief\n")
+        (desktop.dir / "b.txt").write_text("of the desktop\n")
+        pi.start()
+        eventually(lambda: (pi.dir / "b.txt").exists())
+        desktop.wait()
+        eventually(lambda: _role(pi, laptop) == "removed")
+        assert "thief" not in (desktop.dir / "a.txt").read_text()
+        assert not (desktop.dir / "new.txt").exists()
+        (pi.dir / "c.txt").write_text("of the pi\n")
+        eventually(lambda: (desktop.dir / "c.txt").exists())
+        assert not (laptop.dir / "c.txt").exists()
+
+
+def test_roles_are_given_and_taken_and_a_member_lets_nobody_in(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        _room(one, two)
+        one.cli("device", "role", "two", "member")
+        eventually(lambda: _role(two, two) == "member")
+        said = two.fails("share", str(two.dir))
+        assert "only an administrator" in said
+        assert "'one'" in said
+        assert "only an administrator" in two.fails("device", "remove", "one", "--yes")
+        assert "only administrator" in one.fails("device", "role", "one", "member")
+        assert "no device is called 'nobody'" in one.fails("device", "remove", "nobody", "--yes")
+        one.cli("device", "role", "two", "admin")
+        eventually(lambda: _role(two, two) == "admin")
+        code = two.cli("share", str(two.dir), "--role", "member")
+        three.cli("join", code, str(three.dir))
+        eventually(lambda: _role(one, three) == "member")
+        notices = json.loads(one.cli("notices", "--json"))
+        texts = [notice["text"] for notice in notices]
+        assert any(text.startswith("two let 'three'") and "as member" in text for text in texts), texts
+        (three.dir / "c.txt").write_text("of a member\n")
+        eventually(lambda: (one.dir / "c.txt").exists())
+
+
+def test_a_machine_joins_with_a_token_once(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        (one.dir / "a.txt").write_text("a line\n")
+        one.cli("share", str(one.dir))
+        answer = json.loads(one.cli("invite", str(one.dir), "--expires", "30m", "--json"))
+        two.cli("join", answer["token"], str(two.dir))
+        eventually(lambda: (two.dir / "a.txt").exists())
+        assert _role(one, two) == "member"
+        assert "used already" in three.fails("join", answer["token"], str(three.dir))
+        assert "no length of time" in one.fails("invite", str(one.dir), "--expires", "soon")
+        typo = answer["token"][:-1] + ("a" if answer["token"][-1] != "a" else "b")
+        assert "mistyped" in three.fails("join", typo, str(three.dir))

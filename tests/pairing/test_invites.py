@@ -1,0 +1,195 @@
+"""Invites: a token lets in as many machines as it was made for, as long as it is good, and is nothing afterwards."""
+
+from __future__ import annotations
+
+import string
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+from bridge import open_bridge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yp2p.discovery.addresses import Address
+from yp2p.errors import HandshakeFailed, PairingError, UsageError
+from yp2p.folder.folder import Folder
+from yp2p.folder.members import Membership
+from yp2p.identity import Identity
+from yp2p.pairing import invites
+from yp2p.pairing.invites import Invited, InviteHost, Token, is_token, parse_token
+from yp2p.pairing.pairing import Joined
+from yp2p.transport.dialer import connect
+from yp2p.transport.handshake import initiate_invited
+from yp2p.transport.listener import Listener, open_listeners
+from yp2p.trust.statements import Role, Signer
+
+OWN, MACHINE, OTHER = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+TOKEN = Token(OWN.public.noise_key, bytes(range(20)))
+
+
+@dataclass
+class Room:
+    folder: Folder
+    host: InviteHost
+    address: Address
+
+    async def join(self, token: str, by: Identity = MACHINE) -> Joined:
+        async def accept(joined: Joined) -> None:
+            pass
+
+        invited = Invited(by, "machine", parse_token(token), lambda: [self.address], trio.sleep_forever)
+        return await invited.join(accept, 5.0)
+
+    def role(self, of: Identity) -> Role | None:
+        member = self.folder.membership.members.get(of.device_id)
+        return member.role if member is not None else None
+
+
+@asynccontextmanager
+async def _room(base: Path) -> AsyncIterator[Room]:
+    async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
+        folder = bridge.folder
+        folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+        folder.membership.add([Signer(OWN, folder.id).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()])
+        host = InviteHost(OWN, "own", folder.database, {folder.id: folder})
+
+        async def pair(secured: object) -> None:
+            await host.handle(secured)  # type: ignore[arg-type]
+
+        async def nobody(*_: object) -> None:
+            raise AssertionError("no device is known")
+
+        listener = Listener(
+            OWN, nobody, pair, is_known=lambda key: False, pairing_open=lambda: False, psk_of=host.psk_of
+        )
+        listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
+        nursery.start_soon(listener.serve, listeners)
+        yield Room(folder, host, Address("127.0.0.1", listeners[0].socket.getsockname()[1]))
+        nursery.cancel_scope.cancel()
+
+
+def _run(test: Callable[[Room], Awaitable[None]]) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with _room(Path(base)) as room:
+                await test(room)
+
+    trio.run(run)
+
+
+def test_a_machine_is_let_in_with_the_role_of_the_invite() -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        joined = await room.join(str(invite.token))
+        assert room.role(MACHINE) is Role.MEMBER
+        assert joined.sharer == OWN.public
+        assert joined.grant.label == room.folder.label
+        assert joined.grant.statements == room.folder.membership.statements()
+
+    _run(test)
+
+
+def test_a_used_one_and_one_that_ran_out_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(room: Room) -> None:
+        once = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        await room.join(str(once.token))
+        with pytest.raises(PairingError, match="used already"):
+            await room.join(str(once.token), OTHER)
+        short = await room.host.make(room.folder, Role.MEMBER, 5, 60.0)
+        now = invites.time.time()
+        with monkeypatch.context() as later:
+            later.setattr(invites.time, "time", lambda: now + 61)
+            with pytest.raises(PairingError, match="ran out on"):
+                await room.join(str(short.token), OTHER)
+        assert room.role(OTHER) is None
+
+    _run(test)
+
+
+def test_as_many_are_let_in_as_it_was_made_for_also_at_once_and_after_a_restart() -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 3, 60.0)
+        machines = [Identity(bytes([number]) * 32) for number in range(10, 15)]
+        outcomes: list[bool] = []
+
+        async def attempt(machine: Identity) -> None:
+            try:
+                await room.join(str(invite.token), machine)
+                outcomes.append(True)
+            except PairingError:
+                outcomes.append(False)
+
+        async with trio.open_nursery() as nursery:
+            for machine in machines:
+                nursery.start_soon(attempt, machine)
+        assert sorted(outcomes) == [False, False, True, True, True]
+        assert sum(room.role(machine) is not None for machine in machines) == 3
+        again = InviteHost(OWN, "own", room.folder.database, {})
+        again.load()
+        assert again.psk_of(invite.token.id) == invite.token.psk, "it still says why not"
+
+    _run(test)
+
+
+def test_what_was_taken_back_lets_nobody_in_and_says_so() -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 3, 60.0)
+        assert room.host.hint_keys() == [invite.token.hint_key]
+        assert await room.host.revoke_all() == 1
+        assert await room.host.revoke_all() == 0
+        with pytest.raises(PairingError, match="used already"):
+            await room.join(str(invite.token))
+
+    _run(test)
+
+
+def test_who_holds_no_token_gets_no_byte() -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        for invite_id, psk in ((bytes(16), bytes(32)), (invite.token.id[:8], invite.token.psk)):
+            async with await connect(room.address.host, room.address.port) as stream:
+                with pytest.raises(HandshakeFailed, match="closed"):
+                    await initiate_invited(stream, OTHER, OWN.public.noise_key, invite_id, psk)
+        async with await connect(room.address.host, room.address.port) as stream:
+            with pytest.raises(HandshakeFailed, match="does not authenticate"):
+                await initiate_invited(stream, OTHER, OWN.public.noise_key, invite.token.id, bytes(32))
+        assert room.role(OTHER) is None
+
+    _run(test)
+
+
+def test_a_device_that_may_let_nobody_in_honours_none() -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        membership = room.folder.membership
+        membership.grant(OTHER.public, Role.ADMINISTRATOR, "other")
+        membership.remove(OWN.device_id, Role.MEMBER)
+        with pytest.raises(PairingError, match="may let nobody in"):
+            await room.join(str(invite.token))
+        assert room.role(MACHINE) is None
+
+    _run(test)
+
+
+@given(st.integers(0, 87), st.sampled_from(string.ascii_lowercase + "234567"))
+def test_a_mistyped_token_is_noticed(place: int, character: str) -> None:
+    text = str(TOKEN)
+    at = len("yp2p-") + place
+    changed = text[:at] + character + text[at + 1 :]
+    if changed == text:
+        assert parse_token(changed.upper()) == TOKEN
+    else:
+        with pytest.raises(UsageError):
+            parse_token(changed)
+
+
+@pytest.mark.parametrize("text", ["", "yp2p-", "yp2p-" + "a" * 87, "47-K7M-X2Q", "yp2p-" + "1" * 88])
+def test_what_is_no_token_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(UsageError, match="no invite"):
+        parse_token(text)
+    assert is_token(text) is text.startswith("yp2p-")

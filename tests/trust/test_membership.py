@@ -1,0 +1,249 @@
+"""Who is a member, by signed statements that name what their issuers knew."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from membership_histories import History
+from room import Peer, evaluated, meet, roles
+
+from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.membership import _Rules
+from yp2p.trust.statements import Role
+
+
+def _room(*names: str) -> list[Peer]:
+    """A founder and others, each let in by the founder; all know all, and have acknowledged it."""
+    founder = Peer.founder(names[0])
+    peers = [founder, *(Peer(name) for name in names[1:])]
+    for peer in peers[1:]:
+        founder.grant(peer)
+    meet(*peers)
+    for peer in peers:
+        peer.acknowledge()
+    meet(*peers)
+    return peers
+
+
+def test_administrators_let_in_and_members_do_not() -> None:
+    a = Peer.founder("a")
+    b, c, d = Peer("b"), Peer("c"), Peer("d")
+    a.grant(b, Role.ADMINISTRATOR)
+    b.grant(c, Role.MEMBER)
+    c.grant(d, Role.MEMBER)
+    c.remove(a)
+    assert roles(a, c.known) == {"a": Role.ADMINISTRATOR, "b": Role.ADMINISTRATOR, "c": Role.MEMBER}
+
+
+def test_nobody_but_the_founder_lets_itself_in() -> None:
+    a, x = Peer.founder("a"), Peer.founder("x")
+    assert roles(a, a.known | x.known) == {"a": Role.ADMINISTRATOR}
+    assert roles(a, x.known) == {}
+
+
+def test_a_removal_leaves_what_it_names_and_beats_what_is_concurrent() -> None:
+    a, thief, c = _room("a", "thief", "c")
+    before, after = Peer("before"), Peer("after")
+    thief.grant(before)
+    meet(a, thief, before)
+    a.remove(thief)
+    lost = thief.grant(after)
+    meet(a, thief, c, before, after)
+    assert set(roles(a, a.known)) == {"a", "c", "before"}
+    assert evaluated(a, a.known).lost == (lost,)
+    a.grant(after)
+    assert set(roles(a, a.known)) == {"a", "c", "before", "after"}
+
+
+def test_what_most_third_members_had_before_the_removal_came_stays() -> None:
+    a, thief, c = _room("a", "thief", "c")
+    friend = Peer("friend")
+    removal = a.remove(thief)
+    thief.grant(friend)
+    meet(thief, c, friend)
+    assert "friend" not in roles(a, a.known | friend.known)
+    c.acknowledge(removal)
+    assert set(roles(a, c.known)) == {"a", "c", "friend"}
+    late = Peer("late")
+    thief.grant(late)
+    meet(a, thief, c, late)
+    assert set(roles(a, c.known)) == {"a", "c", "friend"}
+
+
+def test_one_member_that_has_not_heard_yet_is_not_enough_for_a_thief() -> None:
+    a, thief, b, c, away = _room("a", "thief", "b", "c", "away")
+    removal = a.remove(thief)
+    for peer in (b, c):
+        peer.acknowledge(removal)
+    accomplice = Peer("accomplice")
+    thief.grant(accomplice)
+    thief.remove(a)
+    thief.remove(b)
+    accomplice.known |= thief.known
+    accomplice.remove(c)
+    away.known |= accomplice.known
+    away.acknowledge()
+    away.acknowledge(removal)
+    meet(a, b, c, away)
+    assert set(roles(a, a.known)) == {"a", "b", "c", "away"}
+
+
+def test_one_who_was_removed_comes_back_behind_all_removals_only() -> None:
+    a, b, c = _room("a", "b", "c")
+    b.remove(c)
+    a.remove(c)
+    a_again = Peer("c", a.known)
+    a.grant(a_again)  # does not know what b said
+    meet(a, b)
+    assert "c" not in roles(a, a.known)
+    a.grant(c)
+    assert roles(a, a.known)["c"] is Role.ADMINISTRATOR
+
+
+def test_a_right_that_is_taken_away_is_removed_like_a_device() -> None:
+    a, b, c = _room("a", "b", "c")
+    x = Peer("x")
+    a.remove(b, Role.MEMBER)
+    b.grant(x)
+    c.remove(b, Role.READER)
+    meet(a, b, c)
+    assert roles(a, a.known) == {"a": Role.ADMINISTRATOR, "c": Role.ADMINISTRATOR, "b": Role.READER}
+    a.grant(b, Role.MEMBER)
+    assert roles(a, a.known)["b"] is Role.MEMBER
+
+
+def test_each_member_may_leave_and_comes_back_by_a_grant() -> None:
+    a, _ = _room("a", "b")
+    reader = Peer("reader")
+    a.grant(reader, Role.READER)
+    reader.remove(reader)
+    reader.acknowledge()
+    assert set(roles(a, reader.known)) == {"a", "b"}
+    meet(a, reader)
+    a.grant(reader, Role.READER)
+    assert roles(a, a.known)["reader"] is Role.READER
+
+
+def test_a_removal_that_is_dated_back_removes_nobody() -> None:
+    """The thief's device is the founder's: weeks later it says that it had thrown out its remover long before."""
+    thief, a, b, c = _room("thief", "a", "b", "c")
+    early = set(thief.known)
+    removal = a.remove(thief)
+    for peer in (b, c):
+        peer.acknowledge(removal)
+    meet(a, b, c)
+    for known in ([one for one in early if not one.previous], early):
+        forged = thief.fork(known)
+        for victim in (a, b, c):
+            forged.remove(victim)
+        accomplice = Peer("accomplice")
+        forged.grant(accomplice)
+        accomplice.acknowledge(removal)
+        accomplice.remove(a)
+        assert set(roles(thief, a.known | accomplice.known)) == {"a", "b", "c"}
+
+
+def test_a_removal_that_is_dated_back_behind_its_makers_last_statement_needs_no_vote() -> None:
+    """Two devices in all, the thief has the older one: what it acknowledged says that it knew of the other one."""
+    thief, a = _room("thief", "a")
+    first = [one for one in thief.known if not one.previous]
+    a.remove(thief)
+    forged = thief.fork(first)
+    forged.remove(a)
+    assert set(roles(thief, a.known | forged.known)) == {"a"}
+
+
+def test_of_two_who_remove_each_other_the_older_one_stays_where_nobody_else_is() -> None:
+    a, b = _room("a", "b")
+    a.remove(b)
+    b.remove(a)
+    assert set(roles(a, a.known | b.known)) == {"a"}
+
+
+def test_of_two_who_remove_each_other_the_one_stays_that_more_heard_first() -> None:
+    a, b, c, d, e = _room("a", "b", "c", "d", "e")
+    by_a, by_b = a.remove(b), b.remove(a)
+    c.acknowledge(by_b)
+    d.acknowledge(by_b)
+    e.acknowledge(by_a)
+    for peer, other in ((c, by_a), (d, by_a), (e, by_b)):
+        peer.acknowledge(other)
+    meet(a, b, c, d, e)
+    assert set(roles(a, a.known)) == {"b", "c", "d", "e"}
+
+
+def test_nobody_brings_voters_along() -> None:
+    a, b, c = _room("a", "b", "c")
+    by_a, by_b = a.remove(b), b.remove(a)
+    c.acknowledge(by_a)
+    for number in range(5):
+        friend = Peer(f"friend {number}")
+        b.grant(friend)
+        friend.acknowledge()
+    meet(a, b, c)
+    c.acknowledge()
+    assert by_b in c.known
+    assert set(roles(a, c.known)) == {"a", "c"}
+
+
+def test_in_a_circle_one_stands() -> None:
+    a, b, c = _room("a", "b", "c")
+    a.remove(b)
+    b.remove(c)
+    c.remove(a)
+    assert set(roles(a, a.known | b.known | c.known)) == {"a", "c"}
+
+
+def test_statements_without_their_predecessors_are_not_looked_at() -> None:
+    a, b, _ = _room("a", "b", "c")
+    removal = a.remove(b)
+    without = {one for one in a.known if one.hash not in removal.previous}
+    assert "b" in roles(a, without)
+    assert Ancestry(without).missing == set(removal.previous) & Ancestry(without).missing != set()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_thief_gets_nothing_whatever_he_dates_back(seed: int) -> None:
+    history = History(random.Random(seed))
+    history.play(12)
+    assert history.broken() == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_one_removal_more_changes_is_what_all_say_anew(seed: int) -> None:
+    rng = random.Random(seed)
+    peers = _room("a", "b", "c", "d", "e")
+    for _ in range(15):
+        one, other = rng.sample(peers, 2)
+        rng.choice((one.remove, one.grant))(other)
+        rng.choice((one, other)).acknowledge()
+        meet(*rng.sample(peers, 2))
+    rules = _Rules(peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers))))
+    in_force: frozenset[int] = frozenset()
+    for removal in rng.sample(sorted(rules.removals), len(rules.removals)):
+        whole = rules.counting(in_force | {removal})
+        assert rules.counting_with(rules.counting(in_force), removal) == whole.counted
+        in_force |= {removal}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_order_in_which_statements_come_does_not_matter(seed: int) -> None:
+    rng = random.Random(seed)
+    peers = _room("a", "b", "c", "d")
+    for _ in range(12):
+        one, other = rng.sample(peers, 2)
+        match rng.randrange(4):
+            case 0:
+                one.remove(other, rng.choice((Role.REMOVED, Role.MEMBER)))
+            case 1:
+                one.grant(other)
+            case 2:
+                one.acknowledge()
+            case _:
+                meet(one, other)
+    everything = sorted(set().union(*(peer.known for peer in peers)), key=lambda one: one.hash)
+    wanted = evaluated(peers[0], everything)
+    for _ in range(5):
+        rng.shuffle(everything)
+        assert evaluated(peers[0], everything) == wanted

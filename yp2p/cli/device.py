@@ -1,0 +1,112 @@
+"""`yp2p device list|show|remove|role`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.output import confirm, print_json, say
+from yp2p.errors import UsageError
+
+
+@click.group()
+def command() -> None:
+    """Which devices take part in your folders, what each may do, and how to remove one.
+
+    DEVICE is a name as `yp2p device list` shows it, or an ID or its first group.
+    """
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the devices, with what each may do in which folder."""
+    devices = call("GET", "/v1/devices")
+    if as_json:
+        print_json(devices)
+        return
+    for device in devices:
+        say(f"{device['name']}  ({_where(device)})")
+        for folder in device["folders"]:
+            say(f"    {folder['folder']}: {folder['role']}")
+
+
+@command.command()
+@click.argument("device")
+@json_option
+def show(device: str, as_json: bool) -> None:
+    """Show one device: its ID, who let it in, and why it is out where it was removed."""
+    found = [one for one in call("GET", "/v1/devices") if one["name"] == device or one["id"].startswith(device.upper())]
+    if not found:
+        raise UsageError(f"no device is called {device!r}; `yp2p device list` lists them")
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        say(f"{one['name']}  ({_where(one)})", f"    {one['id']}")
+        for folder in one["folders"]:
+            say(f"    {folder['folder']}: {folder['role']}{_why(folder)}")
+
+
+@command.command()
+@click.argument("devices", metavar="DEVICE...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@folder_option
+@json_option
+def remove(devices: tuple[str, ...], yes: bool, folder: str | None, as_json: bool) -> None:
+    """Take devices out of a folder, or of all their folders: for one that was lost, sold or stolen.
+
+    Every other device that hears of it stops talking to it at once, and takes nothing that it says afterwards. What it
+    has on its disk it keeps: no program can take that back.
+    """
+    if not yes:
+        names = ", ".join(devices)
+        where = f" from {folder}" if folder else " from all folders"
+        confirm(
+            f"Remove {names}{where}? It gets and changes nothing any more, keeps the files that it has,"
+            " and comes back only if an administrator lets it in again."
+        )
+    answers = [call("POST", "/v1/device/remove", {"device": device, "folder": folder}) for device in devices]
+    if as_json:
+        print_json(answers)
+        return
+    for answer in answers:
+        say(
+            f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
+            f" as of {_time(answer['last_seen'])}."
+        )
+
+
+@command.command()
+@click.argument("device")
+@click.argument("role", type=click.Choice(["admin", "member"]))
+@folder_option
+@json_option
+def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
+    """Say what DEVICE may do in a folder.
+
+    A member reads and writes; an administrator also lets devices in, removes them, and changes roles.
+    """
+    answer = call("POST", "/v1/device/role", {"device": device, "folder": folder, "role": role})
+    if as_json:
+        print_json(answer)
+
+
+def _where(device: dict[str, Any]) -> str:
+    if device["is_this_device"]:
+        return "this device"
+    return "connected" if device["connected"] else f"last seen {_time(device['last_seen'])}"
+
+
+def _why(folder: dict[str, Any]) -> str:
+    if folder["role"] == "removed":
+        return f" by {', '.join(folder['removed_by'])}"
+    by = folder.get("let_in_by")
+    return f", let in by {by}" if by else ", founded it"
+
+
+def _time(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "never on this device"

@@ -1,0 +1,143 @@
+"""Who takes part in this device's folders, for people: the list, removing a device, and what it may do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from yp2p.errors import FolderError, UsageError
+from yp2p.folder.folder import Folder
+from yp2p.folder.lookup import choose
+from yp2p.identity import DeviceID, FolderID, format_device_id, short_id
+from yp2p.peers.peers import Peers
+from yp2p.trust.statements import Role
+
+ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER}
+_SHOWN = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}
+
+log = structlog.get_logger()
+
+
+def role_of(name: str) -> Role:
+    """Raises UsageError: there is no such role."""
+    if name not in ROLE_NAMES:
+        raise UsageError(f"{name!r} is no role; there are {', '.join(ROLE_NAMES)}")
+    return ROLE_NAMES[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of all folders of this device."""
+
+    own: DeviceID
+    folders: Mapping[FolderID, Folder]
+    peers: Peers
+
+    def shown(self) -> list[dict[str, Any]]:
+        """All devices that have a folder with this one, or had one, by their names; this device first."""
+        devices = {
+            device
+            for folder in self.folders.values()
+            for device in (*folder.membership.members, *folder.membership.evaluation.removals)
+        }
+        found = [self._shown(device) for device in devices | {self.own}]
+        return sorted(found, key=lambda one: (not one["is_this_device"], one["name"].casefold(), one["id"]))
+
+    def _shown(self, device: DeviceID) -> dict[str, Any]:
+        contact = self.peers.devices.contacts.get(device)
+        seen = max(contact.addresses.values(), default=0.0) if contact is not None else 0.0
+        is_linked = self.peers.is_linked(device)
+        return {
+            "id": format_device_id(device),
+            "name": self._name_of(device),
+            "is_this_device": device == self.own,
+            "connected": is_linked,
+            "last_seen": time.time() if is_linked else seen or None,
+            "folders": [
+                shown for folder in self.folders.values() if (shown := self._in_folder(folder, device)) is not None
+            ],
+        }
+
+    def _name_of(self, device: DeviceID) -> str:
+        for folder in self.folders.values():
+            member = folder.membership.members.get(device)
+            if member is not None:
+                return member.name
+        contact = self.peers.devices.contacts.get(device)
+        if contact is not None and contact.name:
+            return contact.name
+        return next((folder.membership.name_of(device) for folder in self.folders.values()), "")
+
+    def _in_folder(self, folder: Folder, device: DeviceID) -> dict[str, Any] | None:
+        membership = folder.membership
+        member, removals = membership.members.get(device), membership.evaluation.removals.get(device, ())
+        if member is None and not removals:
+            return None
+        shown: dict[str, Any] = {"folder": folder.label, "id": folder.id.hex(), "role": "removed"}
+        if member is not None:
+            by = member.grant.issuer_id
+            shown |= {"role": _SHOWN[member.role], "let_in_by": None if by == device else self._name_of(by)}
+        if removals:
+            shown["removed_by"] = [self._name_of(removal.issuer_id) for removal in removals]
+        return shown
+
+    def find(self, wanted: str) -> DeviceID:
+        """The device that a person means: by its name, or by its ID or the first group of it.
+
+        Raises:
+            UsageError: there is none, or several.
+        """
+        devices = {device for folder in self.folders.values() for device in folder.membership.members}
+        bare = wanted.upper().replace(" ", "")
+        found = [device for device in devices if self._name_of(device) == wanted]
+        found = found or [device for device in devices if bare and format_device_id(device).startswith(bare)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            names = ", ".join(sorted(repr(self._name_of(device)) for device in devices))
+            raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
+        ids = ", ".join(sorted(short_id(device) for device in found))
+        raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its ID: {ids}")
+
+    async def remove(self, wanted: str, folder: str | None) -> dict[str, Any]:
+        """Take a device out of a folder, or of all that it is in. Raises UsageError, FolderError."""
+        device = self.find(wanted)
+        name = self._name_of(device)
+        chosen = self._folders_of(device, folder)
+        for one in chosen:
+            await one.membership.remove(device).wait()
+            one.state.touch()
+            log.info("device_removed", folder=one.label, name=name)
+        return {
+            "device": format_device_id(device),
+            "name": name,
+            "folders": [one.label for one in chosen],
+            "last_seen": self._shown(device)["last_seen"],
+        }
+
+    async def set_role(self, wanted: str, folder: str | None, role: str) -> dict[str, Any]:
+        """Say what a device may do in a folder. Raises UsageError, FolderError."""
+        device, given = self.find(wanted), role_of(role)
+        chosen = choose(self.folders.values(), folder)
+        member = chosen.membership.members.get(device)
+        if member is None:
+            raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
+        if member.role != given:
+            change = chosen.membership.grant(member.identity, given, member.name) if given > member.role else None
+            await (change or chosen.membership.remove(device, given)).wait()
+            chosen.state.touch()
+            log.info("device_role_changed", folder=chosen.label, name=member.name, role=role)
+        return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
+
+    def _folders_of(self, device: DeviceID, folder: str | None) -> list[Folder]:
+        """Those that a device is to be removed from. Raises FolderError: not all of them can be."""
+        if folder is not None:
+            return [choose(self.folders.values(), folder)]
+        found = [one for one in self.folders.values() if device in one.membership.members]
+        for one in found:
+            one.membership.check_can_remove(device)
+        return found

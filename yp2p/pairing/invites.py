@@ -1,0 +1,369 @@
+"""Invites: a token that lets a machine in where no person can type a code.
+
+A token holds the Noise key of the device that made it, and a secret of 20 random bytes. From the secret come the
+invite's ID, the pre-shared key of the handshake, and the key of a hint by which only its holder recognises that device
+over mDNS. The device that made it honours it, as often and as long as it was made for, by its own clock.
+
+The handshake is Noise IKpsk2 with the ID as payload of its first message, which is encrypted for the device: whoever
+does not hold the token gets no byte. Inside::
+
+    joiner  -> inviter   signing key (32)  proof (64)  name
+    inviter -> joiner    0  signing key (32)  proof (64), and a grant as in pairing; or 1 and the reason why not
+    joiner  -> inviter   done
+
+A use is written down before the grant goes out, so that no crash makes one use two. Tokens that are used up or have run
+out are remembered for a while, to tell their holders.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from yp2p.discovery.addresses import Address
+from yp2p.errors import FolderError, HandshakeFailed, MessageFault, PairingError, PeerFault, UsageError
+from yp2p.folder.folder import Folder
+from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
+from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
+from yp2p.pairing.pairing import Joined
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
+from yp2p.protocol.wire import Reader, Writer
+from yp2p.store import tables
+from yp2p.store.database import Database
+from yp2p.transport.dialer import connect
+from yp2p.transport.handshake import Secured, initiate_invited
+from yp2p.transport.secure import SecureMessages
+from yp2p.trust.statements import Role
+
+# Without a cap, a program that makes invites and never uses them would make every start and announcement longer.
+MAX_INVITES = 64
+MAX_USES = 1000
+LONGEST_S = 365 * 86_400.0
+_SECRET_BYTES, _CHECK_BYTES = 20, 2
+_FORMAT = 1
+_PREFIX = "yp2p-"
+_TOKEN = re.compile(_PREFIX + r"[a-z2-7]{88}")
+# Devices that are known share the hints of an announcement with them.
+_MAX_ANNOUNCED = 16
+# How long one that ended is remembered.
+_REMEMBERED_S = 30 * 86_400.0
+_RUN_LIMIT_S, _TRY_LIMIT_S = 20.0, 10.0
+_WELCOME, _REFUSED = 0, 1
+_DONE = b"done"
+
+log = structlog.get_logger()
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(secret, b"yp2p invite v1 " + purpose, "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is handed to the machine: `str` of it is what a person copies."""
+
+    inviter: bytes  # its Noise key
+    secret: bytes
+
+    def __str__(self) -> str:
+        body = bytes([_FORMAT]) + self.inviter + self.secret
+        body += hashlib.sha256(body).digest()[:_CHECK_BYTES]
+        return _PREFIX + base64.b32encode(body).decode().lower()
+
+    def __repr__(self) -> str:
+        return "Token(...)"
+
+    @property
+    def id(self) -> bytes:
+        """16 bytes, which the inviter knows the invite by."""
+        return _derived(self.secret, b"id")[:16]
+
+    @property
+    def psk(self) -> bytes:
+        """The pre-shared key of the handshake, 32 bytes."""
+        return _derived(self.secret, b"psk")
+
+    @property
+    def hint_key(self) -> bytes:
+        """What the hint is made with that the inviter announces."""
+        return _derived(self.secret, b"hint")
+
+
+def is_token(text: str) -> bool:
+    """Whether somebody meant a token, and no code."""
+    return text.strip().lower().startswith(_PREFIX)
+
+
+def parse_token(text: str) -> Token:
+    """Raises UsageError: it is none."""
+    bare = text.strip().lower()
+    if not _TOKEN.fullmatch(bare):
+        raise UsageError(f"this is no invite: it begins with {_PREFIX} and has 88 letters and digits behind that")
+    try:
+        data = base64.b32decode(bare.removeprefix(_PREFIX).upper())
+    except binascii.Error:
+        data = b""
+    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
+    if hashlib.sha256(body).digest()[:_CHECK_BYTES] != check:
+        raise UsageError("this invite is mistyped: its check characters do not match")
+    if body[0] != _FORMAT:
+        raise UsageError("this invite was made by a newer yp2p; install that version here")
+    return Token(body[1 : 1 + KEY_BYTES], body[1 + KEY_BYTES :])
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """One invite of this device. Times are seconds since 1970."""
+
+    token: Token
+    folder: FolderID
+    role: Role
+    uses_left: int
+    expires_at: float
+
+    def problem(self, now: float) -> str:
+        """Why it lets nobody in; empty where it does."""
+        if not self.uses_left:
+            return "it was used already, as often as it was made for"
+        if now >= self.expires_at:
+            return f"it ran out on {time.strftime('%Y-%m-%d at %H:%M', time.localtime(self.expires_at))}"
+        return ""
+
+
+class InviteHost:
+    """The invites of this device: makes them, and lets in who holds one.
+
+    Attributes:
+        changed: is set, and replaced, when there are others to announce.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        database: Database,
+        folders: Mapping[FolderID, Folder],
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self._database = database
+        self._folders = folders
+        self.changed = trio.Event()
+        self._invites: dict[bytes, Invite] = {}
+
+    def load(self) -> None:
+        """Read what is stored; call once, before use."""
+        for secret, folder, role, uses, expires_at in tables.invite.read_all(self._database.rows):
+            token = Token(self._identity.public.noise_key, secret)
+            self._invites[token.id] = Invite(token, FolderID(folder), Role(role), uses, expires_at)
+
+    def hint_keys(self) -> list[bytes]:
+        """What the newest invites are announced with: those that are good, then others, to tell their holders."""
+        now = time.time()
+        newest = sorted(self._invites.values(), key=lambda invite: (bool(invite.problem(now)), -invite.expires_at))
+        return [invite.token.hint_key for invite in newest[:_MAX_ANNOUNCED]]
+
+    def _touch(self) -> None:
+        event, self.changed = self.changed, trio.Event()
+        event.set()
+
+    def psk_of(self, invite_id: bytes) -> bytes | None:
+        """The pre-shared key of an invite; None where there is none."""
+        invite = self._invites.get(invite_id)
+        return invite.token.psk if invite is not None else None
+
+    async def make(self, folder: Folder, role: Role, uses: int, lifetime_s: float) -> Invite:
+        """Make an invite. Raises FolderError, UsageError: it cannot be made."""
+        if not 1 <= uses <= MAX_USES:
+            raise UsageError(f"an invite is good for 1 to {MAX_USES} uses, not {uses}")
+        if not 1 <= lifetime_s <= LONGEST_S:
+            raise UsageError("an invite is good for a second to a year")
+        folder.membership.check_administrator()
+        await self._forget_old()
+        if len(self._invites) >= MAX_INVITES:
+            raise FolderError(f"there are {MAX_INVITES} invites already; `yp2p invite --revoke-all` takes them back")
+        token = Token(self._identity.public.noise_key, secrets.token_bytes(_SECRET_BYTES))
+        invite = Invite(token, folder.id, role, uses, time.time() + lifetime_s)
+        await self._save(invite)
+        self._touch()
+        return invite
+
+    async def revoke_all(self) -> int:
+        """Take back all invites that are still good; gives how many there were."""
+        now = time.time()
+        good = [invite for invite in self._invites.values() if not invite.problem(now)]
+        for invite in good:
+            await self._save(replace(invite, uses_left=0))
+        self._touch()
+        return len(good)
+
+    async def _save(self, invite: Invite) -> None:
+        self._invites[invite.token.id] = invite
+        row = tables.invite.save(invite.token.secret, invite.folder, invite.role, invite.uses_left, invite.expires_at)
+        await self._database.submit([row]).wait()
+
+    async def _forget_old(self) -> None:
+        now = time.time()
+        old = [
+            invite for invite in self._invites.values()
+            if invite.problem(now) and (now > invite.expires_at + _REMEMBERED_S or len(self._invites) >= MAX_INVITES)
+        ]  # fmt: skip
+        for invite in old:
+            del self._invites[invite.token.id]
+        if old:
+            await self._database.submit([tables.invite.delete(invite.token.secret) for invite in old]).wait()
+
+    async def handle(self, secured: Secured) -> PublicIdentity | None:
+        """Let in who connected with an invite; gives the new member."""
+        async with SecureMessages(secured) as messages:
+            try:
+                with trio.fail_after(_RUN_LIMIT_S):
+                    return await self._let_in(secured, messages)
+            except (PeerFault, FolderError, trio.TooSlowError, trio.BrokenResourceError) as error:
+                log.info("invite_failed", reason=str(error) or "it took too long")
+                return None
+
+    async def _let_in(self, secured: Secured, messages: SecureMessages) -> PublicIdentity | None:
+        reader = Reader(await messages.receive())
+        peer = PublicIdentity.received(reader.raw(KEY_BYTES), secured.remote_noise_key)
+        proof, name = reader.raw(SIGNATURE_BYTES), reader.text(MAX_DEVICE_NAME_BYTES)
+        reader.end()
+        if not secured.is_proved_by(peer, proof):
+            raise MessageFault("a device did not prove its keys")
+        invite = self._invites[secured.invite]
+        folder = self._folders.get(invite.folder)
+        problem = invite.problem(time.time()) if folder is not None else "the folder is not here any more"
+        if folder is not None and not folder.membership.may(Role.ADMINISTRATOR):
+            problem = "the device that made it may let nobody in any more"
+        if problem or folder is None:
+            await messages.send(Writer().u8(_REFUSED).text(problem).finish())
+            return None
+        await self._save(replace(invite, uses_left=invite.uses_left - 1))
+        await folder.membership.grant(peer, invite.role, name).wait()
+        folder.state.touch()
+        self._touch()
+        own = self._identity.public
+        await messages.send(Writer().u8(_WELCOME).raw(own.signing_key).raw(secured.proof).finish())
+        grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
+        await messages.send(grant.encode())
+        log.info("device_invited", name=name, folder=folder.label)
+        await messages.receive()
+        return peer
+
+
+class Invited:
+    """Joins with a token.
+
+    Args:
+        candidates: where the device that made it may be.
+        wait_for_more: returns when there may be another place.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        token: Token,
+        candidates: Callable[[], Iterable[Address]],
+        wait_for_more: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self._token = token
+        self._candidates = candidates
+        self._wait_for_more = wait_for_more
+        self._found: tuple[Secured, Address] | None = None
+        self._reached = 0
+
+    async def join(self, accept: Callable[[Joined], Awaitable[None]], limit_s: float) -> Joined:
+        """Find the device that made the token, and be let in.
+
+        Args:
+            accept: stores what was granted before the other device is told that it worked.
+
+        Raises:
+            PairingError: it is not found, or refuses; the text says why.
+        """
+        with trio.move_on_after(limit_s):
+            await self._search()
+        if self._found is None:
+            raise PairingError(self._why())
+        secured, address = self._found
+        try:
+            async with SecureMessages(secured) as messages:
+                with trio.fail_after(_RUN_LIMIT_S):
+                    inviter = await self._introduce(secured, messages)
+                    joined = Joined(Grant.decode(await messages.receive()), inviter, address)
+                    await accept(joined)
+                    await messages.send(_DONE)
+                    return joined
+        except (PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
+            reason = str(error) or "it did not answer in time"
+            raise PairingError(f"the device that made the invite broke off ({reason}); try again") from error
+
+    async def _search(self) -> None:
+        tried: set[Address] = set()
+        async with trio.open_nursery() as nursery:
+            while True:
+                for address in self._candidates():
+                    if address not in tried:
+                        tried.add(address)
+                        nursery.start_soon(self._reach, address, nursery.cancel_scope)
+                await self._wait_for_more()
+
+    async def _reach(self, address: Address, scope: trio.CancelScope) -> None:
+        """A handshake that only the device that made the token can finish."""
+        try:
+            with trio.fail_after(_TRY_LIMIT_S):
+                stream = await connect(address.host, address.port)
+                self._reached += 1
+                try:
+                    secured = await initiate_invited(
+                        stream, self._identity, self._token.inviter, self._token.id, self._token.psk
+                    )
+                except BaseException:
+                    stream.socket.close()
+                    raise
+        except (OSError, HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
+            log.info("invite_failed", address=str(address), reason=str(error) or "it did not answer in time")
+            return
+        if self._found is not None:  # no await since the handshake: one of its addresses is enough
+            secured.stream.socket.close()
+            return
+        self._found = secured, address
+        scope.cancel()
+
+    async def _introduce(self, secured: Secured, messages: SecureMessages) -> PublicIdentity:
+        """Say who we are. Raises PairingError: the invite is not good any more."""
+        own = self._identity.public
+        await messages.send(Writer().raw(own.signing_key).raw(secured.proof).text(self._name).finish())
+        reader = Reader(await messages.receive())
+        if reader.u8() != _WELCOME:
+            raise PairingError(f"this invite lets nobody in: {reader.text(MAX_LABEL_BYTES)}")
+        inviter = PublicIdentity.received(reader.raw(KEY_BYTES), secured.remote_noise_key)
+        proof = reader.raw(SIGNATURE_BYTES)
+        reader.end()
+        if not secured.is_proved_by(inviter, proof):
+            raise MessageFault("it did not prove its keys")
+        return inviter
+
+    def _why(self) -> str:
+        if self._reached:
+            return (
+                "no device in reach honours this invite: the one that made it took it back long ago, or runs another"
+                " version of yp2p"
+            )
+        return (
+            "the device that made this invite was not found: is its daemon running, and is it on the same network?"
+            " Where mDNS does not reach, say `--at HOST:PORT`"
+        )
