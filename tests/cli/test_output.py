@@ -122,7 +122,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_command_that_shows_something_is_tried() -> None:
-    silent = {"up", "daemon", "stop"}  # they need a daemon, or say nothing
+    silent = {"up", "daemon", "stop", "identity"}  # they need a daemon, or tell nothing of others
     assert {arguments[0] for arguments in SHOWN} == COMMANDS.keys() - silent
 
 

@@ -21,9 +21,13 @@ from yp2p.errors import PairingError
 WHEN = {"version": 1, "at": 2.5}
 # A body of every request, with everything that it can have.
 BODIES: dict[str, dict[str, Any]] = {
-    "/v1/share": {"path": "/d", "label": "l"},
-    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0},
-    "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0},
+    "/v1/share": {"path": "/d", "label": "l", "role": "admin"},
+    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/invite": {"folder": "f", "role": "admin", "uses": 1, "lifetime_s": 60.0},
+    "/v1/invite/revoke": {},
+    "/v1/device/remove": {"device": "d", "folder": "f"},
+    "/v1/device/role": {"device": "d", "folder": "f", "role": "admin"},
     "/v1/wait": {"timeout_s": 1.0},
     "/v1/pause": {"folder": "f"},
     "/v1/agree": {"folder": "f"},

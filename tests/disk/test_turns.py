@@ -67,7 +67,7 @@ class Pair:
         documents = [bridge.document(NAME) for bridge in self.bridges]
         update = documents[device].replica.update_since(documents[1 - device].replica.state_vector())
         source = (OWN, PEER)[device]
-        theirs = PeerState(documents[device].replica.clocks(), is_answer=True, is_apart=True)
+        theirs = PeerState(documents[device].replica.clocks(), is_answer=True, has_diverged=True)
         await documents[1 - device].receive(update, source, theirs)
 
     async def pack(self, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -100,11 +100,10 @@ def test_settings_that_are_wrong(tmp_path: Path) -> None:
     _refused(device, 6, "daemon", words=("config.toml", "address, port"))
 
 
-@pytest.mark.parametrize("name", ["store.db", "device.key"])
-def test_a_damaged_store_or_key_is_left_as_it_is(tmp_path: Path, name: str) -> None:
+def test_a_damaged_key_is_left_as_it_is(tmp_path: Path) -> None:
     device = Device(tmp_path, "one").start()
     device.stop()
-    path = device.home / name
+    path = device.home / "device.key"
     path.write_bytes(b"damaged")
     _refused(device, 7, "daemon", words=("damaged", "left as it is"))
     assert path.read_bytes() == b"damaged"

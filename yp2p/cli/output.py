@@ -110,6 +110,18 @@ def ask(question: str) -> str:
     return answer
 
 
+def ask_secret(question: str, *, twice: bool = False) -> str:
+    """A passphrase, which is not shown while it is typed; without a terminal a line of standard input. Raises as `ask`.
+
+    Args:
+        twice: whether a person has to type it again.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        return ask(question)
+    again = "The same once more" if twice else False
+    return str(click.prompt(printable(question), hide_input=True, confirmation_prompt=again, err=True))
+
+
 def usage_lines(error: click.ClickException) -> list[str]:
     """What click says of a command line that cannot be carried out: it may quote a file's name."""
     lines = [f"Error: {error.format_message()}"]

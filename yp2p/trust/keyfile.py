@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-from yp2p.errors import DamagedError
+from yp2p.errors import DamagedError, UsageError
 from yp2p.identity import SEED_BYTES, Identity
 from yp2p.machine import is_passing, read_regular
 
@@ -23,7 +24,7 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
         DamagedError: there is a file, but it holds no seed, or there should be one. Nothing is changed.
     """
     try:
-        text = read_regular(path)
+        return _read(path)
     except FileNotFoundError:
         if store is not None and store.exists():
             raise DamagedError(
@@ -31,6 +32,21 @@ def load_identity(path: Path, store: Path | None = None) -> Identity:
                 "store away to start as a new device that has to be paired again"
             ) from None
         return _create(path)
+
+
+def read_identity(path: Path) -> Identity:
+    """Read the seed. Raises as `load_identity`, and UsageError where there is none yet."""
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        raise UsageError(f"this machine has no identity yet: there is no {path}; `yp2p daemon` makes it") from None
+
+
+def _read(path: Path) -> Identity:
+    try:
+        text = read_regular(path)
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and is_passing(error):
             raise  # the key may be as it should be
@@ -54,17 +70,42 @@ def temporary_of(path: Path) -> Path:
     return path.with_suffix(".new")
 
 
-def _create(path: Path) -> Identity:
-    seed = os.urandom(SEED_BYTES)
+def text_of(identity: Identity) -> str:
+    """What the file of a seed holds."""
+    return _HEADER + identity.seed.hex() + "\n"
+
+
+def write_new(path: Path, text: str) -> None:
+    """Make a durable file that only its owner can read. Raises OSError; FileExistsError where there is one."""
     temporary = temporary_of(path)
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(_HEADER + seed.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(temporary, path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        _put(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
-    return Identity(seed)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Give a complete file its name, if nothing has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without other names for a file
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(temporary, path)
+
+
+def _create(path: Path) -> Identity:
+    identity = Identity(os.urandom(SEED_BYTES))
+    write_new(path, text_of(identity))
+    return identity

@@ -1,0 +1,74 @@
+"""`yp2p identity`: a device's key goes into a file and becomes a device elsewhere, once and with its passphrase."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yp2p.cli.main import main
+from yp2p.identity import format_device_id
+from yp2p.trust.keyfile import load_identity
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_command(home: Path, *arguments: str, typed: str = "") -> tuple[int, str, str]:
+        monkeypatch.setenv("YP2P_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["yp2p", "identity", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return run_command
+
+
+@pytest.fixture
+def device(tmp_path: Path, run: Run) -> Any:
+    home = tmp_path / "old"
+    home.mkdir()
+    identity = load_identity(home / "device.key")
+    return home, format_device_id(identity.device_id)
+
+
+def test_a_key_is_taken_along_and_opens_with_its_passphrase_only(device: Any, run: Run, tmp_path: Path) -> None:
+    old, shown = device
+    file = tmp_path / "key"
+    assert run(old, "export", str(file), typed="pass phrase\n")[0] == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    new = tmp_path / "new"
+    code, _, err = run(new, "import", str(file), typed="other words\n")
+    assert (code, "passphrase is another one" in err, new.exists()) == (2, True, False)
+    assert run(new, "import", str(file), typed="pass phrase\n")[0] == 0
+    assert run(new, "show")[1].strip() == shown
+    assert (new / "device.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_written_over(device: Any, run: Run, tmp_path: Path) -> None:
+    old, shown = device
+    file = tmp_path / "key"
+    assert run(old, "export", str(file), typed="pass phrase\n")[0] == 0
+    before = file.read_text()
+    code, _, err = run(old, "export", str(file), typed="pass phrase\n")
+    assert (code, "is there already" in err, file.read_text()) == (2, True, before)
+    code, _, err = run(old, "import", str(file), typed="pass phrase\n")
+    assert (code, "is a device already" in err) == (2, True)
+    assert run(old, "show")[1].strip() == shown
+
+
+def test_what_cannot_be_done_is_a_sentence(device: Any, run: Run, tmp_path: Path) -> None:
+    old, _ = device
+    assert "guessed in no time" in run(old, "export", str(tmp_path / "key"), typed="short\n")[2]
+    assert "cannot be written" in run(old, "export", str(tmp_path / "no" / "key"), typed="pass phrase\n")[2]
+    assert "cannot be read" in run(tmp_path / "new", "import", str(tmp_path / "no"), typed="pass phrase\n")[2]
+    (tmp_path / "text").write_text("something else\n")
+    assert "no file of the kind" in run(tmp_path / "new", "import", str(tmp_path / "text"), typed="x\n")[2]
+    assert "no identity yet" in run(tmp_path / "new", "show")[2]

@@ -1,0 +1,34 @@
+"""A secret in a file: only its passphrase opens it, for what it was made for."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from yp2p.errors import UsageError
+from yp2p.protocol.sealed import seal, unseal
+
+SALT = bytes(range(16))
+TEXT = seal(b"a secret", "pass phrase", SALT, "identity")
+
+
+def test_what_was_sealed_is_opened() -> None:
+    assert unseal(TEXT, "pass phrase", "identity") == b"a secret"
+    assert b"a secret" not in base64.b64decode(TEXT.split()[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "passphrase", "reason"),
+    [
+        (TEXT, "pass phrasE", "passphrase is another one"),
+        (TEXT.replace("AA", "AB", 1), "pass phrase", "passphrase is another one"),
+        (TEXT.replace("identity", "other"), "pass phrase", "no file of the kind"),
+        ("", "pass phrase", "no file of the kind"),
+        ("yp2p-sealed-v1 identity !!", "pass phrase", "no base64"),
+        ("yp2p-sealed-v1 identity AAAA", "pass phrase", "passphrase is another one"),
+    ],
+)
+def test_anything_else_is_not(text: str, passphrase: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        unseal(text, passphrase, "identity")
