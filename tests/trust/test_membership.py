@@ -89,6 +89,26 @@ def test_one_member_that_has_not_heard_yet_is_not_enough_for_a_thief() -> None:
     assert set(roles(a, a.known)) == {"a", "b", "c", "away"}
 
 
+def test_a_member_that_forks_has_one_vote() -> None:
+    """A reader whom the thief had let in before says in many forks that it had what the thief said later."""
+    a, thief, b, c, d = _room("a", "thief", "b", "c", "d")
+    thief.grant(helper := Peer("helper"), Role.READER)
+    meet(a, thief, b, c, d, helper)
+    before = set(helper.known)
+    removal = a.remove(thief)
+    for peer in (b, c, d):
+        peer.acknowledge(removal)
+    thief.remove(a)
+    thief.remove(b)
+    thief.grant(Peer("friend"))
+    forks = [Peer("helper", before).grant(Peer(f"fork {number}")) for number in range(9)]
+    said = [Peer("helper", thief.known | {removal, fork}) for fork in forks]
+    for fork in said:
+        fork.acknowledge()
+    meet(a, b, c, d, *said)
+    assert set(roles(a, a.known)) == {"a", "b", "c", "d", "helper"}
+
+
 def test_one_who_was_removed_comes_back_behind_all_removals_only() -> None:
     a, b, c = _room("a", "b", "c")
     b.remove(c)

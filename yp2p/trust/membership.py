@@ -13,7 +13,8 @@ Theory of operation
       he says. What most others had taken before the removal came stays: a statement counts as before if it is in the
       past of the *first* statement behind the removal of more third members than not. So every member acknowledges a
       removal at once, and names the heads that it had then. (If one of them were enough, a thief who meets a single
-      device that has not heard yet could let in and remove whom he likes.)
+      device that has not heard yet could let in and remove whom he likes. A member that forks has several first ones,
+      and one vote: what is in the past of all of them.)
 
     Which removals are in force. A removal *attacks* another one that would not count if it were in force. What nobody
     attacks is in force, and what does not count beside it is out; so on. Where two exclude each other,
@@ -219,12 +220,19 @@ class _Rules:
         return sum(1 << number for number in self.first_behind(removal))
 
     def _taken_before(self, removal: int, counted: int) -> int:
-        """What the removed device said that more third members had than had not, when they heard of the removal."""
-        voters = [number for number in self.first_behind(removal) if counted >> number & 1]
+        """What the removed device said that more third members had than had not, when they heard of the removal.
+
+        Each member has one vote: who forks, and says of itself that it had and that it had not, had not.
+        """
+        had: dict[DeviceID, int] = {}
+        for number in self.first_behind(removal):
+            if counted >> number & 1:
+                voter = self.statements[number].issuer_id
+                had[voter] = had.get(voter, self.past[number]) & self.past[number]
         taken = 0
         for number in self.own.get(self.statements[removal].subject_id, ()):
             subject = self.statements[number].subject_id
-            votes = [self.past[one] >> number & 1 for one in voters if self.statements[one].issuer_id != subject]
+            votes = [past >> number & 1 for voter, past in had.items() if voter != subject]
             if 2 * sum(votes) > len(votes):
                 taken |= 1 << number
         return taken
