@@ -67,6 +67,18 @@ def test_those_nearer_to_the_founder_come_first() -> None:
     assert max(counts) - min(counts) <= 1, "of each as many"
 
 
+def test_who_removes_much_does_not_use_up_what_others_answer_removals_with() -> None:
+    a, thief, b, c = Peer.founder("a"), Peer("thief"), Peer("b"), Peer("c")
+    for peer in (thief, b, c):
+        a.grant(peer)
+    for number in range(20):
+        c.acknowledge(thief.remove(Peer(f"nobody {number}")))
+        c.known = _kept(a, *c.known)
+    removal = b.remove(thief)
+    answer = c.acknowledge(removal)
+    assert {removal, answer} <= _kept(a, *a.known, *b.known, *thief.known, *c.known)
+
+
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER])
 def test_what_is_kept_does_not_depend_on_the_order(role: Role) -> None:
     a, b = Peer.founder("a"), Peer("b")

@@ -3,9 +3,11 @@
 Theory of operation
     Statements of issuers that no chain of grants leads to are of strangers, and are not kept. Of each issuer the first
     ones of each kind are, with all that they name; so what others have acknowledged cannot be pushed out by what its
-    issuer dates back. If all are too many, those of issuers nearer to the founder go first, and of equally near ones
-    as many of each, so that who fills its share takes it from those alone that it let in. Removals go before grants,
-    and grants before acknowledgements: a removal always fits.
+    issuer dates back. Acknowledgements are counted in turns, one for each remover that is answered: all others answer
+    whoever removes much, and that must not use up what they need to answer other removals. If all are too many, those
+    of issuers nearer to the founder go first, and of equally near ones as many of each, so that who fills its share
+    takes it from those alone that it let in. Removals go before grants, and grants before acknowledgements: a removal
+    always fits.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Iterable
 
 from yp2p.identity import DeviceID
 from yp2p.trust.ancestry import Ancestry, bits
-from yp2p.trust.statements import Kind, Statement, StatementHash
+from yp2p.trust.statements import MAX_PREDECESSORS, Kind, Statement, StatementHash
 
 # A room has dozens of devices; each is let in by one statement, and that is acknowledged by some dozen others. Without
 # a cap one member could make every other one store and check statements forever; without one for each issuer it could
@@ -28,11 +30,7 @@ _ORDER = (Kind.REMOVAL, Kind.GRANT, Kind.ACKNOWLEDGEMENT)
 def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHash, Statement]:
     """The statements that are kept; what names an unknown one is not."""
     ancestry = Ancestry(statements)
-    share: dict[DeviceID, dict[Kind, list[int]]] = defaultdict(lambda: {kind: [] for kind in Kind})
-    for number, statement in enumerate(ancestry.statements):
-        of_kind = share[statement.issuer_id][statement.kind]
-        if len(of_kind) < MAX_STATEMENTS_OF_ONE:
-            of_kind.append(number)
+    share = _shares(ancestry)
     taken = 0
     room = MAX_STATEMENTS
     for level in _levels(founder, ancestry, share):
@@ -42,6 +40,46 @@ def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHa
                 taken |= 1 << number | ancestry.past[number]
             room -= min(room, len(ranked))
     return {ancestry.statements[number].hash: ancestry.statements[number] for number in bits(taken)}
+
+
+def _shares(ancestry: Ancestry) -> dict[DeviceID, dict[Kind, list[int]]]:
+    """By issuer and kind, the statements that are kept if there is room, those first that go first."""
+    own: dict[DeviceID, list[int]] = defaultdict(list)
+    for number, statement in enumerate(ancestry.statements):
+        own[statement.issuer_id].append(number)
+    removals = sum(1 << number for number, one in enumerate(ancestry.statements) if one.kind is Kind.REMOVAL)
+    share: dict[DeviceID, dict[Kind, list[int]]] = {}
+    for device, numbers in own.items():
+        of_kind = {kind: [number for number in numbers if ancestry.statements[number].kind is kind] for kind in Kind}
+        of_kind[Kind.ACKNOWLEDGEMENT] = _in_turns(ancestry, numbers, removals)
+        share[device] = {kind: found[:MAX_STATEMENTS_OF_ONE] for kind, found in of_kind.items()}
+    return share
+
+
+def _in_turns(ancestry: Ancestry, own: list[int], removals: int) -> list[int]:
+    """The acknowledgements among an issuer's statements: of those that answer each remover the first, then the second.
+
+    Which one a statement answers does not depend on what else there is: who made the last removal that is in its past,
+    and in that of no statement of its issuer before it. Honest issuers have one last statement, and who forks has as
+    many as are looked at.
+    """
+    mask = sum(1 << number for number in own)
+    turns: dict[DeviceID | None, int] = defaultdict(int)
+    ranked: list[tuple[int, int]] = []
+    for number in own:
+        if ancestry.statements[number].kind is not Kind.ACKNOWLEDGEMENT:
+            continue
+        earlier, new = ancestry.past[number] & mask, ancestry.past[number] & removals
+        for _ in range(MAX_PREDECESSORS):
+            if not earlier or not new:
+                break
+            last = earlier.bit_length() - 1
+            earlier &= ~(ancestry.past[last] | 1 << last)
+            new &= ~ancestry.past[last]
+        remover = ancestry.statements[new.bit_length() - 1].issuer_id if new else None
+        ranked.append((turns[remover], number))
+        turns[remover] += 1
+    return [number for _, number in sorted(ranked)]
 
 
 def _levels(
