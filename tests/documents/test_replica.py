@@ -22,13 +22,13 @@ from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import ysync
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.versions import document_version
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import (
     Insertion,
     Shape,
     check,
     check_update,
-    document_version,
     inserted_text,
     read_state_vector,
     written_beyond,
@@ -369,18 +369,23 @@ def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
     assert replica.text() == again.text() == "b" * count
 
 
-def test_deletions_of_what_is_known_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ysync, "_RANGES_AT_ONCE", 1000)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_many_deletions_come_in_parts(monkeypatch: pytest.MonkeyPatch, *, is_known: bool) -> None:
+    """Also those of what the same update inserts."""
+    monkeypatch.setattr(ysync, "_RANGES_IN_PART", 1000)
     text, count = Insertion.of(77, "ab" * 3000).update, 3000
     update = _deleting(77, [(2 * number, 1) for number in range(count)])
-    parts = list(check(update, Shape.TEXT).in_parts({77: 2 * count}))
+    one, two = (TextReplica.from_updates(5, [text] if is_known else []) for _ in range(2))
+    if not is_known:
+        update = text[:-1] + update[1:]
+    parts = list(check(update, Shape.TEXT).in_parts())
     assert len(parts) > 2
-    one, two = (TextReplica.from_updates(5, [text]) for _ in range(2))
+    assert max(len(part.deleted) for part in parts) <= 1000
     for part in parts:
         one.take(part)
     two.receive(update)
     assert one.version() == two.version()
-    assert len(list(check(update, Shape.TEXT).in_parts({}))) == 1, "with what it deletes, it is one"
+    assert one.text() == "b" * count
 
 
 def _chain(clients: Sequence[int], *, is_circle: bool) -> bytes:

@@ -28,16 +28,19 @@ from pycrdt import Doc, Snapshot, TransactionEvent
 from yp2p.errors import CrdtPanic, InvalidUpdate
 from yp2p.protocol.delete_sets import deleting_quickly
 from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange
+from yp2p.protocol.versions import VersionReader
 from yp2p.protocol.ysync import (
     Checked,
     Shape,
-    VersionReader,
     check,
     check_dependencies,
     parse_update,
     read_state_vector,
     snapshot_ranges,
 )
+
+# What deletes more makes the next version take milliseconds longer.
+_MANY_RANGES = 1 << 10
 
 _FOUR_BYTES = re.compile(rb"[\xf0-\xf4]")
 
@@ -70,7 +73,7 @@ class Replica:
         self._panicked = False
         self._changes = 0  # how many there were
         self._clocks: dict[int, int] | None = None  # since the last change
-        self._versions = VersionReader()
+        self.versions = VersionReader()
         self._is_receiving = False  # what a peer sent has been parsed already
         self.halves: set[tuple[int, int]] = set()  # second halves of surrogate pairs, as the wall needs them
         self._doc: Doc[Any] = Doc(client_id=client_id)
@@ -157,6 +160,8 @@ class Replica:
         for client, (_, stop) in parsed.sections.items():
             clocks[client] = max(clocks.get(client, 0), stop)
         self._clocks = clocks
+        if len(update.deleted) > _MANY_RANGES:
+            self.version()  # so that whoever asks for it after the last of many parts need not read all of them
         return news
 
     def state_vector(self) -> bytes:
@@ -190,4 +195,4 @@ class Replica:
         """32 bytes that are equal on two devices exactly when they hold the same operations (invariant 9)."""
         with self._calling_pycrdt():
             snapshot = Snapshot.from_doc(self._doc).encode()
-        return self._versions.version(snapshot)
+        return self.versions.version(snapshot)

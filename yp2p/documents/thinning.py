@@ -30,10 +30,10 @@ from yp2p.errors import DamagedError
 from yp2p.protocol.delete_sets import deleting_less, without
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.update_merge import UpdateMerge, encode_update
+from yp2p.protocol.versions import document_version
 from yp2p.protocol.ysync import (
     Shape,
     UpdateParser,
-    document_version,
     read_state_vector,
     snapshot_ranges,
 )

@@ -124,7 +124,7 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
     """
     size = (PART_BLOCKS, PART_BYTES) if shape is Shape.MANIFEST else (_TEXT_BLOCKS, _TEXT_BYTES)
     if len(update.blocks) <= size[0] and (not update.blocks or len(update.data) <= size[1]):
-        yield from update.in_parts(known)
+        yield from update.in_parts()
         return
     for operations in _Cutter(update, known, size).parts():
         if operations is None:
@@ -132,5 +132,4 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
         elif operations != b"\x00":
             yield check(operations + b"\x00", shape)
     if update.deleted:
-        reached = {client: max(stop, known.get(client, 0)) for client, (_, stop) in update.parsed.sections.items()}
-        yield from check(b"\x00" + update.data[update.deletes_at :], shape).in_parts({**known, **reached})
+        yield from check(b"\x00" + update.data[update.deletes_at :], shape).in_parts()

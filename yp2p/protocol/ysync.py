@@ -45,8 +45,7 @@ MAX_CLOCK = (1 << 31) - 1
 MAX_VALUE_BYTES = 64 << 10
 
 # A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make a
-# hundred in memory: without the cap a message of 64 MiB would take 4 GB, and hold up the loop for seconds. The version
-# of a document with so many is made at a stretch, in a fifth of a second.
+# hundred in memory: without the cap a message of 64 MiB would take 4 GB.
 MAX_DELETED_RANGES = 1 << 17
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
@@ -412,6 +411,8 @@ class UpdateParser:
 
 # Ranges read at a stretch, in some 10 ms.
 _RANGES_AT_ONCE = 1 << 14
+# Ranges applied at a stretch: some 70 ms, with the version that the document has then.
+_RANGES_IN_PART = 1 << 13
 
 
 def _delete_sections(cursor: Cursor, most: float = math.inf) -> Iterator[list[DeletedRange]]:
@@ -462,20 +463,18 @@ class Checked:
     deletes_at: int = 0  # where the delete set begins in `data`
     blocks: list[Block] = field(default_factory=list)  # of a manifest document, or where there are many clients
 
-    def in_parts(self, known: StateVector) -> Iterator[Checked]:
-        """The same as several updates, one to be applied after the other, where applying it would take long: what many
-        edits removed of what a holder of `known` has."""
-        if len(self.deleted) <= _RANGES_AT_ONCE:
+    def in_parts(self) -> Iterator[Checked]:
+        """The same as several updates, one to be applied after the other, where it removes so much that applying it
+        would take long: first what it inserts, then what it deletes, in order."""
+        if len(self.deleted) <= _RANGES_IN_PART:
             yield self
             return
-        late = [one for one in self.deleted if one[1] + one[2] <= known.get(one[0], 0)]
-        if len(late) <= _RANGES_AT_ONCE:
-            yield self
-            return
-        first = [one for one in self.deleted if one[1] + one[2] > known.get(one[0], 0)]
-        yield self._deleting(self.data[: self.deletes_at], self.parsed, first)
-        for start in range(0, len(late), _RANGES_AT_ONCE):
-            yield self._deleting(b"\x00", Parsed({}, {}, {}, [], [], set()), late[start : start + _RANGES_AT_ONCE])
+        ranges = sorted(self.deleted)  # so that each part changes another place of the document
+        if self.parsed.sections:
+            yield self._deleting(self.data[: self.deletes_at], self.parsed, [])
+        for start in range(0, len(ranges), _RANGES_IN_PART):
+            part = ranges[start : start + _RANGES_IN_PART]
+            yield self._deleting(b"\x00", Parsed({}, {}, {}, [], [], set()), part)
 
     def _deleting(self, operations: bytes, parsed: Parsed, ranges: list[DeletedRange]) -> Checked:
         deletes: dict[int, int] = {}
@@ -652,12 +651,13 @@ def read_state_vector(data: bytes, most: float = math.inf) -> dict[int, int]:
     cursor = Cursor(data)
     if Cursor(data).count(2) > most:
         raise InvalidUpdate(f"a state vector of more than {most} clients", 0)
-    vector = _read_state_vector(cursor)
+    vector = vector_at(cursor)
     cursor.finish()
     return vector
 
 
-def _read_state_vector(cursor: Cursor) -> dict[int, int]:
+def vector_at(cursor: Cursor) -> dict[int, int]:
+    """Read a state vector. Raises InvalidUpdate."""
     count = cursor.count(2)
     numbers = cursor.varints(2 * count)
     clients, clocks = numbers[::2], numbers[1::2]
@@ -672,72 +672,12 @@ def contains(outer: StateVector, inner: StateVector) -> bool:
     return all(outer.get(client, 0) >= clock for client, clock in inner.items())
 
 
-def document_version(snapshot: bytes) -> bytes:
-    """The version of a document: 32 bytes, equal on two devices exactly when they hold the same operations.
+def hash_of(vector: StateVector, deleted: list[str]) -> bytes:
+    """The version of a document (`versions.py`).
 
     Args:
-        snapshot: an encoded Yjs snapshot, which is a delete set followed by a state vector. Its bytes are not
-            canonical (clients in any order, ranges unmerged), so they are brought into order before hashing.
+        deleted: what is deleted of each client's text, in canonical form and in the order of the clients.
     """
-    return VersionReader().version(snapshot)
-
-
-class VersionReader:
-    """Reads the versions of one document, again and again.
-
-    What is deleted of one client's text seldom changes from one version to the next, and takes long to read: where
-    the bytes of a client's section are those of the last time, so is what was made of them.
-    """
-
-    def __init__(self) -> None:
-        self._sections: dict[int, tuple[bytes, str]] = {}  # of a client: the bytes after its ID, and the canonical text
-
-    def version(self, snapshot: bytes) -> bytes:
-        """As `document_version`."""
-        cursor = Cursor(snapshot)
-        texts: dict[int, str] = {}
-        kept: dict[int, tuple[bytes, str]] = {}
-        for _ in range(cursor.count(2)):
-            client = cursor.client()
-            if client in texts:
-                raise InvalidUpdate(f"client {client} is twice in a delete set", cursor.at)
-            known, text = self._sections.get(client, (b"", ""))
-            if known and snapshot.startswith(known, cursor.at):
-                cursor.at += len(known)
-            else:
-                start = cursor.at
-                text = _canonical(client, _read_ranges(cursor, client, cursor.count(2)))
-                known = snapshot[start : cursor.at]
-            texts[client] = text
-            if len(known) >= _KEPT_SECTION_BYTES:
-                kept[client] = known, text
-        self._sections = kept
-        vector = _read_state_vector(cursor)
-        cursor.finish()
-        return _version(vector, [texts[client] for client in sorted(texts) if texts[client]])
-
-
-# Shorter sections are read in less than 20 us.
-_KEPT_SECTION_BYTES = 256
-
-
-def _canonical(client: int, ranges: list[tuple[int, int, int]]) -> str:
-    """What is deleted of one client's text, in order and in the fewest ranges, as it is hashed."""
-    ranges.sort()  # it nearly always is
-    starts: list[int] = []
-    stops: list[int] = []
-    reached = -1
-    for _, start, length in ranges:
-        if start > reached:
-            starts.append(start)
-            reached = start + length
-            stops.append(reached)
-        elif start + length > reached:
-            stops[-1] = reached = start + length
-    return ", ".join([f"[{client}, {start}, {stop}]" for start, stop in zip(starts, stops, strict=True)])
-
-
-def _version(vector: StateVector, deleted: list[str]) -> bytes:
     canonical = f"({sorted(item for item in vector.items() if item[1])!r}, [{', '.join(deleted)}])"
     return hashlib.sha256(canonical.encode()).digest()
 
@@ -754,7 +694,7 @@ class Insertion:
     def of(cls, client: int, text: str) -> Insertion:
         """What a document is into which `client` inserted `text`; the empty document for no text."""
         if not text:
-            return cls(b"\x00\x00", b"\x00", _version({}, []))
+            return cls(b"\x00\x00", b"\x00", hash_of({}, []))
         length = _utf16_length(text)
         data, root = text.encode(), Shape.TEXT.value.encode()
         update = b"".join(
@@ -764,7 +704,7 @@ class Insertion:
             )
         )  # fmt: skip
         state_vector = b"\x01" + write_varint(client) + write_varint(length)
-        return cls(update, state_vector, _version({client: length}, []))
+        return cls(update, state_vector, hash_of({client: length}, []))
 
 
 def inserted_text(update: bytes) -> str | None:
