@@ -29,7 +29,20 @@ def test_what_strangers_say_is_not_kept() -> None:
     a, stranger = Peer.founder("a"), Peer.founder("stranger")
     said = _said(stranger, 5)
     assert _kept(a, *a.known, *said) == a.known
-    assert _kept(a, *a.known, *stranger.known, *said, a.grant(stranger)) >= {*a.known, *said[:1]}
+    assert _kept(a, *a.known, *stranger.known, *said, a.grant(stranger)) == a.known, "nor what he said before"
+    let_in = Peer("stranger", a.known)
+    assert let_in.acknowledge() in _kept(a, *a.known, *let_in.known)
+
+
+def test_what_a_member_names_of_strangers_is_not_kept() -> None:
+    a, b = Peer.founder("a"), Peer("b")
+    a.grant(b)
+    stranger = Peer("stranger", a.known)
+    for _ in range(50):
+        stranger.acknowledge()
+        stranger.known.add(stranger.grant(Peer("x")))
+    b.acknowledge(*stranger.known)
+    assert _kept(a, *a.known, *b.known) == a.known
 
 
 def test_who_fills_its_share_takes_nothing_from_others_and_can_still_remove() -> None:

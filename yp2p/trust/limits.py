@@ -1,7 +1,9 @@
 """How many statements of a folder are kept: a function of the set, so that all devices keep the same.
 
 Theory of operation
-    Statements of issuers that no chain of grants leads to are of strangers, and are not kept. Of each issuer the first
+    Statements of issuers that no chain of grants leads to are of strangers, and are not kept; nor is what was said
+    before the first grant of its issuer, and what names such a statement: none of it can ever count, no honest device
+    names it, and a member could name any number. Of each issuer the first
     ones of each kind are, with all that they name; so what others have acknowledged cannot be pushed out by what its
     issuer dates back. Acknowledgements are counted in turns, one for each remover that is answered: all others answer
     whoever removes much, and that must not use up what they need to answer other removals. If all are too many, those
@@ -30,7 +32,7 @@ _ORDER = (Kind.REMOVAL, Kind.GRANT, Kind.ACKNOWLEDGEMENT)
 def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHash, Statement]:
     """The statements that are kept; what names an unknown one is not."""
     ancestry = Ancestry(statements)
-    share = _shares(ancestry)
+    share = _shares(ancestry, _granted(founder, ancestry))
     taken = 0
     room = MAX_STATEMENTS
     for level in _levels(founder, ancestry, share):
@@ -42,11 +44,26 @@ def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHa
     return {ancestry.statements[number].hash: ancestry.statements[number] for number in bits(taken)}
 
 
-def _shares(ancestry: Ancestry) -> dict[DeviceID, dict[Kind, list[int]]]:
+def _granted(founder: DeviceID, ancestry: Ancestry) -> Iterable[int]:
+    """The statements that have, as all in their past, a grant of their issuer before them; and the founder's first."""
+    found = 0
+    grants: dict[DeviceID, int] = defaultdict(int)
+    for number, statement in enumerate(ancestry.statements):
+        issuer, past = statement.issuer_id, ancestry.past[number]
+        is_grant = statement.kind is Kind.GRANT
+        is_first = is_grant and issuer == statement.subject_id == founder and not statement.previous
+        if is_first or (past & grants[issuer] and not past & ~found):
+            found |= 1 << number
+            if is_grant:
+                grants[statement.subject_id] |= 1 << number
+    return bits(found)
+
+
+def _shares(ancestry: Ancestry, granted: Iterable[int]) -> dict[DeviceID, dict[Kind, list[int]]]:
     """By issuer and kind, the statements that are kept if there is room, those first that go first."""
     own: dict[DeviceID, list[int]] = defaultdict(list)
-    for number, statement in enumerate(ancestry.statements):
-        own[statement.issuer_id].append(number)
+    for number in granted:
+        own[ancestry.statements[number].issuer_id].append(number)
     removals = sum(1 << number for number, one in enumerate(ancestry.statements) if one.kind is Kind.REMOVAL)
     share: dict[DeviceID, dict[Kind, list[int]]] = {}
     for device, numbers in own.items():
