@@ -77,6 +77,7 @@ ANSWERS: dict[str, Any] = {
                      "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
                                  {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE}]}],
     "/v1/device/remove": {"name": HOSTILE, "folders": [HOSTILE], "last_seen": None},
+    "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "alone": [HOSTILE]},
     "/v1/history/log": {"path": HOSTILE, "deleted": True, "versions": [_VERSION], "came_from": HOSTILE},
@@ -102,6 +103,7 @@ SHOWN = [
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
     ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"), ("invite", "."),
+    ("recovery", "make"),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 

@@ -24,6 +24,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/share": {"path": "/d", "label": "l", "role": "admin"},
     "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/recovery/make": {"folder": "f"},
+    "/v1/recovery/use": {"words": "w", "folder": "f"},
     "/v1/invite": {"folder": "f", "role": "admin", "uses": 1, "lifetime_s": 60.0},
     "/v1/invite/revoke": {},
     "/v1/device/remove": {"device": "d", "folder": "f"},

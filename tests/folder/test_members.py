@@ -15,7 +15,7 @@ from yp2p.errors import FolderError
 from yp2p.folder.members import Membership, Removal
 from yp2p.store import tables
 from yp2p.store.database import Database, open_database
-from yp2p.trust import limits
+from yp2p.trust import limits, recovery
 from yp2p.trust.membership import Member
 from yp2p.trust.statements import Kind, Role, Signer, Statement, read_statement
 
@@ -186,6 +186,26 @@ def test_the_last_administrator_names_another_one_before_it_leaves() -> None:
         copy.grant(identity("member").public, Role.ADMINISTRATOR, "member")
         copy.remove(founder.identity.device_id)
         assert {found.name: found.role for found in copy.members.values()} == {"member": Role.ADMINISTRATOR}
+
+    _run(test)
+
+
+def test_a_recovery_key_is_an_administrator_and_no_device() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        founder.grant(Peer("member"), Role.MEMBER)
+        key = identity("on paper")
+        copy = opened("founder")
+        copy.grant(key.public, Role.ADMINISTRATOR, recovery.NAME)
+        copy.remove(identity("founder").device_id)
+        member = Membership(FOLDER, founder.identity.device_id, copy._database, identity("member"))
+        member.add(copy.statements())
+        assert not member.may(Role.ADMINISTRATOR)
+        assert key.device_id in member.members
+        assert member.devices.keys() == {identity("member").device_id}
+        with pytest.raises(FolderError, match="none of this folder"):
+            member.restore_right(identity("another one"), "member")
+        member.restore_right(key, "member")
+        assert member.may(Role.ADMINISTRATOR)
 
     _run(test)
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "who": ("who", "Show which devices are here, and what is edited on them."),
     "trash": ("trash", "Show, restore or empty what other devices deleted."),
     "device": ("device", "List the devices, remove a lost one, and say what each may do."),
+    "recovery": ("recovery", "Keep an administrator on paper, for when all others are lost."),
     "identity": ("identity", "Show this device's ID; keep its key, or take it along to another machine."),
     "folder": ("folder", "Pause a folder, to unmount its disk; go on with one that waits for your word."),
     "notices": ("notices", "Show what happened that you may want to look at, and bring back what was removed."),

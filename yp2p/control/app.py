@@ -7,6 +7,8 @@ POST    /v1/join              {code, path, timeout_s?, at?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
 POST    /v1/invite            {folder?, role?, uses?, lifetime_s?} -> {token, ...}
 POST    /v1/invite/revoke     {}                       -> {revoked}
+POST    /v1/recovery/make     {folder?}                -> {words, folder}
+POST    /v1/recovery/use      {words, folder?}         -> {folder}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
 GET     /v1/devices           what `yp2p device list --json` prints
 POST    /v1/device/remove     {device, folder?}        -> {name, folders...}
@@ -66,6 +68,10 @@ class Device(Protocol):
         self, text: str, directory: str, limit_s: float | None, at: str | None = None
     ) -> dict[str, Any]: ...
 
+    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]: ...
+
+    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]: ...
+
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]: ...
 
     async def revoke_invites(self) -> int: ...
@@ -115,6 +121,15 @@ class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
     role: str = "admin"
     uses: int = 1
     lifetime_s: float = 3600.0
+
+
+class MakeRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+
+
+class UseRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    words: str
+    folder: FileName | None = None
 
 
 class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -190,6 +205,12 @@ class _Control:
         self._check_running()
         return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
 
+    async def make_recovery_key(self, wanted: MakeRecoveryRequest) -> Any:
+        return await self._device.make_recovery_key(wanted.folder)
+
+    async def use_recovery_key(self, wanted: UseRecoveryRequest) -> Any:
+        return await self._device.use_recovery_key(wanted.words, wanted.folder)
+
     async def invite(self, wanted: InviteRequest) -> Any:
         self._check_running()
         return await self._device.invite(wanted.folder, wanted.role, wanted.uses, wanted.lifetime_s)
@@ -254,6 +275,8 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/share", ShareRequest, answers.share),
             post_route("/v1/join", JoinRequest, answers.join),
             post_route("/v1/join/preview", JoinRequest, answers.preview),
+            post_route("/v1/recovery/make", MakeRecoveryRequest, answers.make_recovery_key),
+            post_route("/v1/recovery/use", UseRecoveryRequest, answers.use_recovery_key),
             post_route("/v1/invite", InviteRequest, answers.invite),
             post_route("/v1/invite/revoke", Nothing, answers.revoke_invites),
             post_route("/v1/wait", WaitRequest, answers.wait),

@@ -82,7 +82,7 @@ class Device:
             self.pairing_host,
             self._in_sync.expect,
         )
-        self._members = Members(identity.device_id, self.home.by_id, self.peers)
+        self._members = Members(identity.device_id, name, self.home.by_id, self.peers)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -140,6 +140,14 @@ class Device:
     async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""
         return await self._sharing.join(text, directory, limit_s, at)
+
+    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
+        """Make a recovery key for a folder. Raises FolderError."""
+        return await self._members.make_recovery_key(folder)
+
+    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
+        """Make this device an administrator with a recovery key. Raises UsageError, FolderError."""
+        return await self._members.use_recovery_key(words, folder)
 
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]:
         """Make an invite for a machine without a person. Raises FolderError, UsageError."""

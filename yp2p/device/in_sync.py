@@ -55,7 +55,7 @@ class InSync:
         return [folder.label for folder in self._folders.by_id.values() if self._is_alone(folder)]
 
     def _is_alone(self, folder: Folder) -> bool:
-        return not any(self._peers.session(device, folder.id) for device in folder.membership.members)
+        return not any(self._peers.session(device, folder.id) for device in folder.membership.devices)
 
     def _is_given_by_none(self) -> bool:
         """Whether all that is still to come are files that no connected device has, in some folder."""
@@ -100,7 +100,7 @@ class InSync:
         with trio.move_on_after(_PROBE_LIMIT_S) as scope:
             async with trio.open_nursery() as nursery:
                 for folder in self._folders.by_id.values():
-                    for device in folder.membership.members:
+                    for device in folder.membership.devices:
                         if peers.is_linked(device):
                             nursery.start_soon(ask, device, folder)
         if scope.cancelled_caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import structlog
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
-from yp2p.identity import DeviceID, FolderID, format_device_id, short_id
+from yp2p.identity import SEED_BYTES, DeviceID, FolderID, Identity, format_device_id, short_id
 from yp2p.peers.peers import Peers
+from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
 ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER}
@@ -34,6 +36,7 @@ class Members:
     """The members of all folders of this device."""
 
     own: DeviceID
+    own_name: str
     folders: Mapping[FolderID, Folder]
     peers: Peers
 
@@ -132,6 +135,22 @@ class Members:
             chosen.state.touch()
             log.info("device_role_changed", folder=chosen.label, name=member.name, role=role)
         return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
+
+    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
+        """Let a new recovery key into a folder; gives its words, which are kept nowhere. Raises FolderError."""
+        chosen = choose(self.folders.values(), folder)
+        seed = secrets.token_bytes(SEED_BYTES)
+        await chosen.membership.grant(Identity(seed).public, Role.ADMINISTRATOR, recovery.NAME).wait()
+        chosen.state.touch()
+        return {"words": recovery.words_of(seed), "folder": chosen.label}
+
+    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
+        """Make this device an administrator of a folder again. Raises UsageError, FolderError."""
+        chosen = choose(self.folders.values(), folder)
+        await chosen.membership.restore_right(recovery.identity_of(words), self.own_name).wait()
+        chosen.state.touch()
+        log.info("recovery_key_used", folder=chosen.label)
+        return {"folder": chosen.label}
 
     def _folders_of(self, device: DeviceID, folder: str | None) -> list[Folder]:
         """Those that a device is to be removed from. Raises FolderError: not all of them can be."""

@@ -84,7 +84,7 @@ class Sharing:
             "folder": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
-            "devices": len(folder.membership.members) - 1,
+            "devices": len(folder.membership.devices) - 1,
         }
 
     async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Status:
             ],
             "conflicts": conflict_files(folder),
             "quarantined": self._quarantined(folder),
-            "devices": [self._member_status(folder, device) for device in sorted(folder.membership.members)
+            "devices": [self._member_status(folder, device) for device in sorted(folder.membership.devices)
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip

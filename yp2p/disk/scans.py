@@ -106,7 +106,7 @@ class Scans:
         """Whether a scan that is wanted may begin now."""
         if not self._folder.state.adopted:
             return False
-        if not self._is_first or len(self._folder.membership.members) < 2:
+        if not self._is_first or len(self._folder.membership.devices) < 2:
             return True
         if rules_document_is_missing(self._folder) and trio.current_time() < self._first_at + _RULES_LIMIT_S:
             return False

@@ -25,6 +25,7 @@ from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
+from yp2p.trust import recovery
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.limits import kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
@@ -52,6 +53,7 @@ class Membership:
         identity: this device; None for who only reads.
 
     Attributes:
+        devices: the members that are devices, and no recovery keys.
         evaluation: what follows from the statements, with the removals in force and the grants that they made void.
     """
 
@@ -61,10 +63,12 @@ class Membership:
         self._folder = folder
         self.founder = founder
         self._database = database
+        self._identity = identity
         self._own = identity.device_id if identity is not None else None
         self._signer = Signer(identity, folder) if identity is not None else None
         self._statements: dict[StatementHash, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
+        self.devices: dict[DeviceID, Member] = {}
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
@@ -78,6 +82,7 @@ class Membership:
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
+        self.devices = {one: member for one, member in self.members.items() if member.name != recovery.NAME}
 
     def _read(self, bodies: Iterable[bytes]) -> list[Statement]:
         """Our own rows; one that nobody signed, or that an earlier version took and this one would not, is left out."""
@@ -165,6 +170,15 @@ class Membership:
         signer = self._as_administrator()
         made, heads = signer.gather(Ancestry(self._statements.values()).heads())
         return self._say([*made, signer.grant(heads, subject, role, name)])
+
+    def restore_right(self, key: Identity, name: str) -> Commit:
+        """Make this device an administrator in the name of a recovery key. Raises FolderError: that key may not."""
+        found = self.members.get(key.device_id)
+        if self._identity is None or found is None or found.role is not Role.ADMINISTRATOR:
+            raise FolderError("this recovery key is none of this folder's administrators; was it removed?")
+        signer = Signer(key, self._folder)
+        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        return self._say([*made, signer.grant(heads, self._identity.public, Role.ADMINISTRATOR, name)])
 
     def remove(self, device: DeviceID, role: Role = Role.REMOVED) -> Commit:
         """Take away what a member may do beyond a role. A device may remove itself. Raises FolderError: it may not."""

@@ -49,8 +49,8 @@ class KnownDevices:
         found = {
             device: member.identity
             for folder in self._folders.values()
-            if own in folder.membership.members
-            for device, member in folder.membership.members.items()
+            if own in folder.membership.devices
+            for device, member in folder.membership.devices.items()
         }
         found.pop(own, None)
         return found

@@ -1,0 +1,48 @@
+"""`yp2p recovery make|use`."""
+
+from __future__ import annotations
+
+import click
+
+from yp2p.cli.options import call, folder_name, json_option
+from yp2p.cli.output import ask_secret, print_json, say
+
+_IN_ROW = 6
+
+
+@click.group()
+def command() -> None:
+    """An administrator of a folder that is 24 words on paper, for when every device that may is lost."""
+
+
+@command.command()
+@click.argument("folder", required=False)
+@json_option
+def make(folder: str | None, as_json: bool) -> None:
+    """Make a recovery key for FOLDER (its label or directory), and print its words, once.
+
+    Write them down: they are kept nowhere. `yp2p device list` shows the key, and `yp2p device remove` takes it out.
+    """
+    answer = call("POST", "/v1/recovery/make", {"folder": folder_name(folder)})
+    if as_json:
+        print_json(answer)
+        return
+    words = answer["words"].split()
+    for start in range(0, len(words), _IN_ROW):
+        say(
+            "  ".join(f"{start + n + 1:>2} {word:<8}" for n, word in enumerate(words[start : start + _IN_ROW])).rstrip()
+        )
+
+
+@command.command()
+@click.argument("folder", required=False)
+@json_option
+def use(folder: str | None, as_json: bool) -> None:
+    """Make this device an administrator of FOLDER, which it has, with the words of a recovery key.
+
+    It asks for the words, or reads them as a line of standard input.
+    """
+    words = ask_secret("The 24 words, in order")
+    answer = call("POST", "/v1/recovery/use", {"words": words, "folder": folder_name(folder)})
+    if as_json:
+        print_json(answer)

@@ -1,0 +1,72 @@
+"""A device's key in a file that a passphrase opens: out of this machine, and into another one.
+
+It works whether the daemon runs or not: the key never changes while there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from yp2p.config import Paths
+from yp2p.errors import UsageError
+from yp2p.identity import DeviceID, Identity
+from yp2p.machine import read_regular
+from yp2p.protocol.sealed import SALT_BYTES, seal, unseal
+from yp2p.trust.keyfile import read_identity, text_of, write_new
+
+_PURPOSE = "identity"
+_MAX_FILE_BYTES = 4096
+# With what scrypt costs, ten years of one machine for words out of a dictionary, and nothing for a PIN.
+SHORTEST_PASSPHRASE = 8
+
+
+def own_id(paths: Paths) -> DeviceID:
+    """The ID of this device. Raises UsageError where it has none yet, DamagedError."""
+    return read_identity(paths.key).device_id
+
+
+def export_identity(paths: Paths, file: str, passphrase: str) -> None:
+    """Write this device's key into a new file, sealed.
+
+    Raises:
+        UsageError: the file is there or cannot be written, or the passphrase is too short.
+    """
+    identity = read_identity(paths.key)
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        raise UsageError(
+            f"{len(passphrase)} characters are guessed in no time; take a passphrase of {SHORTEST_PASSPHRASE} or more"
+        )
+    text = seal(identity.seed, passphrase, secrets.token_bytes(SALT_BYTES), _PURPOSE)
+    try:
+        write_new(Path(file), text)
+    except FileExistsError:
+        raise UsageError(f"{file} is there already; name another file, nothing is written over") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def check_can_import(paths: Paths) -> None:
+    """Raises UsageError where this machine is a device already."""
+    if os.path.lexists(paths.key) or os.path.lexists(paths.store):
+        raise UsageError(
+            f"this machine is a device already, with its key in {paths.key}; move that directory away first, or set"
+            " YP2P_HOME to another one"
+        )
+
+
+def import_identity(paths: Paths, file: str, passphrase: str) -> DeviceID:
+    """Make this machine the device whose key a file holds. Raises UsageError; nothing is changed then."""
+    check_can_import(paths)
+    try:
+        text = read_regular(Path(file))[:_MAX_FILE_BYTES]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    try:
+        identity = Identity(unseal(text, passphrase, _PURPOSE))
+    except (UsageError, ValueError) as error:
+        raise UsageError(f"{file} cannot be opened: {error}") from None
+    paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_new(paths.key, text_of(identity))
+    return identity.device_id

@@ -1,0 +1,51 @@
+"""Recovery keys: an administrator that is 24 words on paper.
+
+A recovery key is an identity like that of a device, of a seed that is shown once as words (BIP 39, English list, with
+its checksum) and kept nowhere. It is let into a folder as an administrator under a name of its own, so that it is
+listed and can be removed like a device. It never connects. Whoever types the words on a device that has the folder
+makes that device an administrator.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from yp2p.errors import UsageError
+from yp2p.identity import SEED_BYTES, Identity
+
+if TYPE_CHECKING:
+    from mnemonic import Mnemonic
+
+# What it is called in the statements; no device is dialled that is called so.
+NAME = "recovery key"
+WORDS = 24
+
+
+def words_of(seed: bytes) -> str:
+    """The 24 words of a 32-byte seed."""
+    return str(_list().to_mnemonic(seed))
+
+
+def identity_of(words: str) -> Identity:
+    """The recovery key of 24 words, in any case and with any white space. Raises UsageError: they are none."""
+    found = words.lower().split()
+    if len(found) != WORDS:
+        raise UsageError(f"a recovery key has {WORDS} words; these are {len(found)}")
+    unknown = [word for word in found if word not in _list().wordlist]
+    if unknown:
+        raise UsageError(f"{unknown[0]!r} is no word of a recovery key; is it mistyped?")
+    try:
+        seed = bytes(_list().to_entropy(found))
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise UsageError("these words are no recovery key: they do not fit each other; is one in another place?")
+    return Identity(seed)
+
+
+@cache
+def _list() -> Mnemonic:
+    from mnemonic import Mnemonic  # it takes 50 ms, which no start has to wait for
+
+    return Mnemonic("english")
