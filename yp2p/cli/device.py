@@ -31,7 +31,7 @@ def list_(as_json: bool) -> None:
     for device in devices:
         say(f"{device['name']}  ({_where(device)})")
         for folder in device["folders"]:
-            say(f"    {folder['folder']}: {folder['role']}")
+            say(f"    {folder['folder']}: {_role(folder)}")
 
 
 @command.command()
@@ -48,7 +48,7 @@ def show(device: str, as_json: bool) -> None:
     for one in found:
         say(f"{one['name']}  ({_where(one)})", f"    {one['id']}")
         for folder in one["folders"]:
-            say(f"    {folder['folder']}: {folder['role']}{_why(folder)}")
+            say(f"    {folder['folder']}: {_role(folder)}{_why(folder)}")
 
 
 @command.command()
@@ -95,6 +95,23 @@ def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
         print_json(answer)
 
 
+@command.command()
+@click.argument("device")
+@folder_option
+@json_option
+def readmit(device: str, folder: str | None, as_json: bool) -> None:
+    """Let DEVICE in that a removed device had let in, after its removal: `yp2p device list` shows such ones."""
+    answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
+    if as_json:
+        print_json(answer)
+
+
+def _role(folder: dict[str, Any]) -> str:
+    if folder["role"] == "void":
+        return f"not in; {folder['let_in_by']}, which was removed, had let it in (`yp2p device readmit`)"
+    return str(folder["role"])
+
+
 def _where(device: dict[str, Any]) -> str:
     if device["is_this_device"]:
         return "this device"
@@ -104,6 +121,8 @@ def _where(device: dict[str, Any]) -> str:
 def _why(folder: dict[str, Any]) -> str:
     if folder["role"] == "removed":
         return f" by {', '.join(folder['removed_by'])}"
+    if folder["role"] == "void":
+        return ""
     by = folder.get("let_in_by")
     return f", let in by {by}" if by else ", founded it"
 

@@ -12,6 +12,7 @@ POST    /v1/recovery/use      {words, folder?}         -> {folder}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
 GET     /v1/devices           what `yp2p device list --json` prints
 POST    /v1/device/remove     {device, folder?}        -> {name, folders...}
+POST    /v1/device/readmit    {device, folder?}        -> {name, folder}
 POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
 POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/pause             {folder?}                -> {label}
@@ -89,6 +90,8 @@ class Device(Protocol):
     def members(self) -> list[dict[str, Any]]: ...
 
     async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
 
     async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
 
@@ -230,6 +233,9 @@ class _Control:
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
         return await self._device.remove_member(wanted.device, wanted.folder)
 
+    async def readmit(self, wanted: RemoveDeviceRequest) -> Any:
+        return await self._device.readmit(wanted.device, wanted.folder)
+
     async def set_role(self, wanted: RoleRequest) -> Any:
         return await self._device.set_role(wanted.device, wanted.folder, wanted.role)
 
@@ -282,6 +288,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/wait", WaitRequest, answers.wait),
             Route("/v1/devices", endpoint(answers.devices)),
             post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
+            post_route("/v1/device/readmit", RemoveDeviceRequest, answers.readmit),
             post_route("/v1/device/role", RoleRequest, answers.set_role),
             post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),

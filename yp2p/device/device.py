@@ -177,6 +177,10 @@ class Device:
         """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
         return await self._members.remove(device, folder)
 
+    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]:
+        """Let a device in that a removed one had let in. Raises UsageError, FolderError."""
+        return await self._members.readmit(device, folder)
+
     async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]:
         """Say what a device may do in a folder. Raises UsageError, FolderError."""
         return await self._members.set_role(device, folder, role)

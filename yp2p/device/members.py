@@ -45,7 +45,11 @@ class Members:
         devices = {
             device
             for folder in self.folders.values()
-            for device in (*folder.membership.members, *folder.membership.evaluation.removals)
+            for device in (
+                *folder.membership.members,
+                *folder.membership.evaluation.removals,
+                *(grant.subject_id for grant in folder.membership.evaluation.lost),
+            )
         }
         found = [self._shown(device) for device in devices | {self.own}]
         return sorted(found, key=lambda one: (not one["is_this_device"], one["name"].casefold(), one["id"]))
@@ -78,6 +82,10 @@ class Members:
     def _in_folder(self, folder: Folder, device: DeviceID) -> dict[str, Any] | None:
         membership = folder.membership
         member, removals = membership.members.get(device), membership.evaluation.removals.get(device, ())
+        void = [grant for grant in membership.evaluation.lost if grant.subject_id == device]
+        if member is None and not removals and void:
+            inviter = self._name_of(void[0].issuer_id)
+            return {"folder": folder.label, "id": folder.id.hex(), "role": "void", "let_in_by": inviter}
         if member is None and not removals:
             return None
         shown: dict[str, Any] = {"folder": folder.label, "id": folder.id.hex(), "role": "removed"}
@@ -135,6 +143,25 @@ class Members:
             chosen.state.touch()
             log.info("device_role_changed", folder=chosen.label, name=member.name, role=role)
         return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
+
+    async def readmit(self, wanted: str, folder: str | None) -> dict[str, Any]:
+        """Let a device in that somebody let in who had been removed. Raises UsageError, FolderError."""
+        chosen = choose(self.folders.values(), folder)
+        membership, bare = chosen.membership, wanted.upper().replace(" ", "")
+        void = {
+            grant.subject_id: grant
+            for grant in membership.evaluation.lost
+            if grant.subject_id not in membership.members
+            and (grant.name == wanted or (bare and format_device_id(grant.subject_id).startswith(bare)))
+        }
+        if len(void) != 1:
+            how = f"{len(void)} are: name one by its ID" if void else "`yp2p device list` lists those that were"
+            raise UsageError(f"no single device {wanted!r} was let in by a removed one; {how}")
+        (grant,) = void.values()
+        await membership.grant(grant.subject, grant.role, grant.name).wait()
+        chosen.state.touch()
+        log.info("device_readmitted", folder=chosen.label, name=grant.name)
+        return {"device": format_device_id(grant.subject_id), "name": grant.name, "folder": chosen.label}
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
         """Let a new recovery key into a folder; gives its words, which are kept nowhere. Raises FolderError."""
