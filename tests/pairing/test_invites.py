@@ -19,12 +19,12 @@ from yp2p.discovery.addresses import Address
 from yp2p.errors import HandshakeFailed, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
-from yp2p.identity import Identity
+from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing import invites
 from yp2p.pairing.invites import Invited, InviteHost, Token, is_token, parse_token
 from yp2p.pairing.pairing import Joined
 from yp2p.transport.dialer import connect
-from yp2p.transport.handshake import initiate_invited
+from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners
 from yp2p.trust.statements import Role, Signer
 
@@ -143,6 +143,22 @@ def test_what_was_taken_back_lets_nobody_in_and_says_so() -> None:
         assert await room.host.revoke_all() == 1
         assert await room.host.revoke_all() == 0
         with pytest.raises(PairingError, match="used already"):
+            await room.join(str(invite.token))
+
+    _run(test)
+
+
+def test_one_that_is_forgotten_while_it_is_used_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        handle = room.host.handle
+
+        async def handle_later(secured: Secured) -> PublicIdentity | None:
+            room.host._invites.clear()
+            return await handle(secured)
+
+        monkeypatch.setattr(room.host, "handle", handle_later)
+        with pytest.raises(PairingError, match="forgotten meanwhile"):
             await room.join(str(invite.token))
 
     _run(test)

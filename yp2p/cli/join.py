@@ -19,6 +19,7 @@ _DAEMON_LIMIT_S = 3.0
 _POLL_S = 0.1
 _SHOWN = 20
 _CODE = re.compile(r"\d\d[- ]?\w{3}[- ]?\w{3}", re.ASCII)
+_TOKEN = re.compile(r"yp2p-[a-z2-7]{60,}", re.IGNORECASE)
 
 
 @click.command()
@@ -58,8 +59,8 @@ def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
     if len(words) == 2:
         return words[0], words[1]
     (directory,) = words
-    if _CODE.fullmatch(directory) and not os.path.isdir(directory):
-        raise UsageError("name the directory: `yp2p join DIR`; it asks for the code")
+    if (_CODE.fullmatch(directory) or _TOKEN.fullmatch(directory)) and not os.path.isdir(directory):
+        raise UsageError("name the directory: `yp2p join DIR`; it asks for the code, or the invite")
     return ask("The code that the other device shows, or an invite"), directory
 
 

@@ -121,7 +121,7 @@ class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
-    role: str = "admin"
+    role: str = "member"
     uses: int = 1
     lifetime_s: float = 3600.0
 

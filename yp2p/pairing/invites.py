@@ -240,12 +240,14 @@ class InviteHost:
         reader.end()
         if not secured.is_proved_by(peer, proof):
             raise MessageFault("a device did not prove its keys")
-        invite = self._invites[secured.invite]
-        folder = self._folders.get(invite.folder)
-        problem = invite.problem(time.time()) if folder is not None else "the folder is not here any more"
-        if folder is not None and not folder.membership.may(Role.ADMINISTRATOR):
+        invite = self._invites.get(secured.invite)
+        folder = self._folders.get(invite.folder) if invite is not None else None
+        problem = invite.problem(time.time()) if invite is not None else "it was forgotten meanwhile"
+        if folder is None:
+            problem = problem or "the folder is not here any more"
+        elif not folder.membership.may(Role.ADMINISTRATOR):
             problem = "the device that made it may let nobody in any more"
-        if problem or folder is None:
+        if problem or folder is None or invite is None:
             await messages.send(Writer().u8(_REFUSED).text(problem).finish())
             return None
         await self._save(replace(invite, uses_left=invite.uses_left - 1))
