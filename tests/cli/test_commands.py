@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ import pytest
 from yp2p.cli.main import main
 from yp2p.cli.options import absolute
 from yp2p.control.socket import find_control_socket, lock_text, read_lock
+from yp2p.errors import UsageError
 
 CODE = "47-K7M-X2Q"
 Answers = dict[str, Any]
@@ -65,12 +67,31 @@ def test_join_still_takes_the_code(run: Any, asked: list[tuple[str, Any]], tmp_p
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(("d",), "standard input is empty"), ((CODE,), "name the directory"), (("c", "d", "e"), "quote")],
+    [
+        (("d",), "standard input is empty"),
+        ((CODE,), "name the directory"),
+        (("c", "d", "e"), "quote"),
+        (("yp2p-" + "a" * 88,), "name the directory"),
+    ],
 )
 def test_join_says_what_is_missing(arguments: tuple[str, ...], word: str, run: Any, asked: list[Any]) -> None:
     code, _, err = run("join", *arguments)
     assert (code, asked) == (2, [])
     assert word in err
+
+
+def test_what_was_removed_is_said_where_the_next_one_cannot_be(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(_socket: Path, _method: str, _path: str, body: Any, _timeout_s: float | None) -> Any:
+        if body["device"] != "laptop":
+            raise UsageError(f"no device is called {body['device']!r}")
+        return {"name": "laptop", "folders": ["notes"], "last_seen": None}
+
+    monkeypatch.setattr("yp2p.control.call.call", call)
+    code, out, err = run("device", "remove", "laptop", "laptop", "phone", "--yes")
+    assert (code, out.count("laptop is out of notes")) == (2, 1)
+    assert "no device is called 'phone'" in err
+    code, out, _ = run("device", "remove", "laptop", "phone", "--yes", "--json")
+    assert (code, [one["name"] for one in json.loads(out)]) == (2, ["laptop"])
 
 
 def test_no_advice_puts_the_code_on_a_command_line(

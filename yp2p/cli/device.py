@@ -69,15 +69,19 @@ def remove(devices: tuple[str, ...], yes: bool, folder: str | None, as_json: boo
             f"Remove {names}{where}? It gets and changes nothing any more, keeps the files that it has,"
             " and comes back only if an administrator lets it in again."
         )
-    answers = [call("POST", "/v1/device/remove", {"device": device, "folder": folder}) for device in devices]
-    if as_json:
-        print_json(answers)
-        return
-    for answer in answers:
-        say(
-            f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
-            f" as of {_time(answer['last_seen'])}."
-        )
+    answers: list[dict[str, Any]] = []
+    try:
+        for device in dict.fromkeys(devices):
+            answer = call("POST", "/v1/device/remove", {"device": device, "folder": folder})
+            answers.append(answer)
+            if not as_json:
+                say(
+                    f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
+                    f" as of {_time(answer['last_seen'])}."
+                )
+    finally:  # where one cannot be removed, those before it are out all the same
+        if as_json and answers:
+            print_json(answers)
 
 
 @command.command()

@@ -13,12 +13,14 @@ import structlog
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
-from yp2p.identity import SEED_BYTES, DeviceID, FolderID, Identity, format_device_id, short_id
+from yp2p.identity import SEED_BYTES, DeviceID, FolderID, Identity, format_device_id
 from yp2p.peers.peers import Peers
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
 ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER}
+# As many characters of an ID are never taken for a name alone: the first group.
+_GROUP = 7
 _SHOWN = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}
 
 log = structlog.get_logger()
@@ -99,20 +101,24 @@ class Members:
     def find(self, wanted: str) -> DeviceID:
         """The device that a person means: by its name, or by its ID or the first group of it.
 
+        A device says itself what it is called, and could be called what is the ID of another one.
+
         Raises:
             UsageError: there is none, or several.
         """
         devices = {device for folder in self.folders.values() for device in folder.membership.members}
         bare = wanted.upper().replace(" ", "")
-        found = [device for device in devices if self._name_of(device) == wanted]
-        found = found or [device for device in devices if bare and format_device_id(device).startswith(bare)]
+        named = {device for device in devices if self._name_of(device) == wanted}
+        by_id = {device for device in devices if bare and format_device_id(device).startswith(bare)}
+        whole = {device for device in by_id if format_device_id(device) == bare}
+        found = list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
         if len(found) == 1:
             return found[0]
         if not found:
             names = ", ".join(sorted(repr(self._name_of(device)) for device in devices))
             raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
-        ids = ", ".join(sorted(short_id(device) for device in found))
-        raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its ID: {ids}")
+        ids = ", ".join(sorted(map(format_device_id, found)))
+        raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
 
     async def remove(self, wanted: str, folder: str | None) -> dict[str, Any]:
         """Take a device out of a folder, or of all that it is in. Raises UsageError, FolderError."""
@@ -182,8 +188,19 @@ class Members:
     def _folders_of(self, device: DeviceID, folder: str | None) -> list[Folder]:
         """Those that a device is to be removed from. Raises FolderError: not all of them can be."""
         if folder is not None:
-            return [choose(self.folders.values(), folder)]
+            chosen = choose(self.folders.values(), folder)
+            if device not in chosen.membership.members:
+                raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
+            return [chosen]
         found = [one for one in self.folders.values() if device in one.membership.members]
         for one in found:
-            one.membership.check_can_remove(device)
+            try:
+                one.membership.check_can_remove(device)
+            except FolderError as error:
+                if len(found) == 1:
+                    raise
+                raise FolderError(
+                    f"{self._name_of(device)!r} was removed from no folder: not from {one.label!r}, as {error};"
+                    " `--folder` removes it from one of the others"
+                ) from error
         return found

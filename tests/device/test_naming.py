@@ -1,0 +1,60 @@
+"""Which device a person means, and what is said where it cannot be removed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from room import Peer, device_id, evaluated
+
+from yp2p.device.members import Members
+from yp2p.errors import FolderError, UsageError
+from yp2p.identity import FolderID, format_device_id, short_id
+
+
+def _members(*names: str, refused: str = "") -> Members:
+    """The devices that `names` are the keys and names of, in two folders; `refused` is the one that says so."""
+    founder = Peer.founder("founder")
+    for name in names:
+        founder.grant(Peer(name))
+
+    def folder(label: str) -> Any:
+        def check(_device: object) -> None:
+            if label == refused:
+                raise FolderError("only an administrator can")
+
+        members = evaluated(founder, founder.known).members
+        membership = SimpleNamespace(members=members, check_can_remove=check, name_of=lambda device: "")
+        return SimpleNamespace(label=label, path=label, id=FolderID(label.encode().ljust(16)), membership=membership)
+
+    folders = {one.id: one for one in (folder("notes"), folder("work"))}
+    return Members(device_id("founder"), "founder", folders, SimpleNamespace(devices=SimpleNamespace(contacts={})))  # type: ignore[arg-type]
+
+
+def test_a_name_or_the_beginning_of_an_id_names_a_device() -> None:
+    members = _members("laptop", "phone")
+    whole = format_device_id(device_id("laptop"))
+    for wanted in ("laptop", whole, whole[:7], whole[:9].lower()):
+        assert members.find(wanted) == device_id("laptop")
+    with pytest.raises(UsageError, match=r"'nobody'; there are 'founder', 'laptop', 'phone'"):
+        members.find("nobody")
+
+
+def test_a_device_that_is_called_what_is_the_id_of_another_one_is_not_taken_for_it() -> None:
+    first_group, whole = short_id(device_id("laptop")), format_device_id(device_id("laptop"))
+    members = _members("laptop", first_group, whole)
+    with pytest.raises(UsageError, match=f"2 devices are called '{first_group}'.*whole ID: .*{whole}"):
+        members.find(first_group)
+    assert members.find(whole) == device_id("laptop")
+
+
+async def _remove(members: Members, *arguments: str | None) -> None:
+    await members.remove(*arguments)  # type: ignore[arg-type]
+
+
+def test_where_one_folder_refuses_it_is_named_and_nothing_is_removed() -> None:
+    import trio
+
+    with pytest.raises(FolderError, match=r"from no folder: not from 'work', as only an admin.*`--folder`"):
+        trio.run(_remove, _members("laptop", refused="work"), "laptop", None)
