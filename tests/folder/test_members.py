@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from room import FOLDER, Peer, identity
+from room import FOLDER, Peer, evaluated, identity
 
 from yp2p.errors import FolderError
 from yp2p.folder.members import Membership, Removal
@@ -246,5 +246,26 @@ def test_what_a_peer_sends_is_checked_in_slices() -> None:
             assert await one.receive([*said, *_bodies(founder)]) is not None
             nursery.cancel_scope.cancel()
         assert identity("stranger").device_id in one.members
+
+    _run(test)
+
+
+def test_who_is_a_member_follows_from_what_this_device_says_of_it_as_well() -> None:
+    """Somebody whom a removed device had let in throws out its remover, dated back: that this device knew better counts
+    at once."""
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        thief, remover, member, friend = Peer("thief"), Peer("remover"), Peer("member"), Peer("friend")
+        for peer in (thief, remover, member, friend):
+            founder.grant(peer)
+        copy = opened("member")
+        friend.known |= founder.known
+        remover.known |= founder.known
+        remover.remove(thief)
+        copy.add(_bodies(remover))
+        friend.remove(remover)
+        copy.add(_bodies(friend))
+        assert copy.members == evaluated(founder, _read(copy)).members
+        assert thief.identity.device_id not in copy.members
 
     _run(test)

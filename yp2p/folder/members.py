@@ -135,9 +135,12 @@ class Membership:
         found = kept(self.founder, [*before.values(), *offered])
         if found.keys() == before.keys():
             return None
-        self._statements = found
         evaluation = evaluate(self.founder, found.values())
-        self._statements |= self._answers(before, found, evaluation)
+        answers = self._answers(before, found, evaluation)
+        if answers:  # what we had before decides as well
+            found = kept(self.founder, [*found.values(), *answers.values()])
+            evaluation = evaluate(self.founder, found.values())
+        self._statements = found
         return self._changed(before, evaluation)
 
     def _changed(self, before: Mapping[StatementHash, Statement], evaluation: Evaluation) -> Commit:
