@@ -45,6 +45,20 @@ def test_what_a_member_names_of_strangers_is_not_kept() -> None:
     assert _kept(a, *a.known, *b.known) == a.known
 
 
+@pytest.mark.parametrize("role", [Role.READER, Role.MEMBER])
+def test_what_others_than_administrators_say_of_others_is_not_kept(role: Role) -> None:
+    a, b = Peer.founder("a"), Peer("b")
+    a.grant(b, role)
+    raised = b.fork(b.known)
+    raised.grant(raised)
+    said = [b.fork(b.known).remove(a), b.fork(b.known).grant(Peer("x")), *raised.known, raised.remove(a)]
+    kept_too = [b.fork(b.known).remove(b), b.fork(b.known).acknowledge()]
+    assert _kept(a, *b.known, *said, *kept_too) == {*a.known, *kept_too}
+    a.grant(b, Role.ADMINISTRATOR)
+    later = b.remove(a)
+    assert later in _kept(a, *b.known)
+
+
 def test_who_fills_its_share_takes_nothing_from_others_and_can_still_remove() -> None:
     a, b = Peer.founder("a"), Peer("b")
     a.grant(b)

@@ -2,8 +2,9 @@
 
 Theory of operation
     Statements of issuers that no chain of grants leads to are of strangers, and are not kept; nor is what was said
-    before the first grant of its issuer, and what names such a statement: none of it can ever count, no honest device
-    names it, and a member could name any number. Of each issuer the first
+    before the first grant of its issuer, what somebody who was never an administrator said of others, and what names
+    such a statement: none of it can ever count, no honest device names it, and a member could name any number, or have
+    all others acknowledge it. Of each issuer the first
     ones of each kind are, with all that they name; so what others have acknowledged cannot be pushed out by what its
     issuer dates back. Acknowledgements are counted in turns, one for each remover that is answered: all others answer
     whoever removes much, and that must not use up what they need to answer other removals. If all are too many, those
@@ -19,7 +20,7 @@ from collections.abc import Iterable
 
 from yp2p.identity import DeviceID
 from yp2p.trust.ancestry import Ancestry, bits
-from yp2p.trust.statements import MAX_PREDECESSORS, Kind, Statement, StatementHash
+from yp2p.trust.statements import MAX_PREDECESSORS, Kind, Role, Statement, StatementHash
 
 # A room has dozens of devices; each is let in by one statement, and that is acknowledged by some dozen others. Without
 # a cap one member could make every other one store and check statements forever; without one for each issuer it could
@@ -45,17 +46,24 @@ def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHa
 
 
 def _granted(founder: DeviceID, ancestry: Ancestry) -> Iterable[int]:
-    """The statements that have, as all in their past, a grant of their issuer before them; and the founder's first."""
+    """The statements that follow, as all in their past do, a grant of the role that they take; and the founder's first.
+
+    Who removes or lets in others needs an administrator's.
+    """
     found = 0
     grants: dict[DeviceID, int] = defaultdict(int)
+    of_administrators: dict[DeviceID, int] = defaultdict(int)
     for number, statement in enumerate(ancestry.statements):
         issuer, past = statement.issuer_id, ancestry.past[number]
-        is_grant = statement.kind is Kind.GRANT
-        is_first = is_grant and issuer == statement.subject_id == founder and not statement.previous
-        if is_first or (past & grants[issuer] and not past & ~found):
+        is_about_itself, is_grant = issuer == statement.subject_id, statement.kind is Kind.GRANT
+        is_first = is_grant and is_about_itself and issuer == founder and not statement.previous
+        needed = grants if is_about_itself and not is_grant else of_administrators
+        if is_first or (past & needed[issuer] and not past & ~found):
             found |= 1 << number
             if is_grant:
                 grants[statement.subject_id] |= 1 << number
+                if statement.role is Role.ADMINISTRATOR:
+                    of_administrators[statement.subject_id] |= 1 << number
     return bits(found)
 
 
