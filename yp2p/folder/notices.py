@@ -19,7 +19,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.meeting import Decision
 from yp2p.folder.authors import Maker
 from yp2p.folder.members import Removal
-from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, short_id
+from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, short_id
 from yp2p.protocol.messages import MAX_PLACE_BYTES, MAX_PLACE_DEVICES, BothChanged, Side
 from yp2p.protocol.names import encode_path, points_outside
 from yp2p.store import tables
@@ -36,6 +36,8 @@ _MAX_TEXT = 200
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
 # A member can let in and remove as many devices as it likes.
 _MAX_TOLD_DEVICES = 50
+# Of what is about no file.
+_NO_ENTRY = EntryID(bytes(ID_BYTES))
 
 log = structlog.get_logger()
 
@@ -178,7 +180,7 @@ class Notices:
         """
         where = f"at {host} " if host else ""
         text = f"a device {where}tried to join with a wrong code (try {attempt}); it got nothing. Was it one of yours?"
-        self.add(NoticeKind.WRONG_CODE, "", text, EntryID(b""))
+        self.add(NoticeKind.WRONG_CODE, "", text, _NO_ENTRY)
 
     def tell_removal(self, removal: Removal) -> None:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
@@ -189,7 +191,7 @@ class Notices:
             text = f"{by} removed this device from the folder: nothing is synced any more, and your files stay here"
         else:
             text = f"{by} removed {removal.name!r} ({short_id(removal.device)}) from the folder; it keeps what it has"
-        self.add(NoticeKind.DEVICE_REMOVED, "", text, EntryID(b""))
+        self.add(NoticeKind.DEVICE_REMOVED, "", text, _NO_ENTRY)
 
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
@@ -200,7 +202,7 @@ class Notices:
             f"{self._name_of(by)} let {member.name!r} ({short_id(device)}) into the folder, as"
             f" {member.role.name.lower()}; `yp2p device remove` takes it out again"
         )
-        self.add(NoticeKind.DEVICE_ADDED, "", text, EntryID(b""))
+        self.add(NoticeKind.DEVICE_ADDED, "", text, _NO_ENTRY)
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]

@@ -9,7 +9,7 @@ from yp2p.store.sql import LAST, Read, Statement
 
 # What every row is that this version wrote (`store/soundness.py`).
 SOUND = (
-    f"id BETWEEN 1 AND {LAST} AND length(folder) = 16 AND length(entry) = 16 "
+    f"id BETWEEN 1 AND {LAST} AND length(folder) = 16 AND length(entry) IN (0, 16) "
     "AND is_text(CAST(kind AS BLOB)) AND is_text(CAST(text AS BLOB)) AND is_path(path)"
 )
 

@@ -1,0 +1,37 @@
+"""What is told of devices is about no file, and is there after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+from room import Peer, evaluated
+
+from yp2p.folder.members import Removal
+from yp2p.folder.notices import NoticeKind, Notices
+from yp2p.identity import DeviceID, FolderID
+from yp2p.store.database import open_database
+
+FOLDER, OWN = FolderID(b"f" * 16), DeviceID(b"o" * 32)
+
+
+def test_what_is_told_of_devices_is_there_after_a_restart(tmp_path: Path) -> None:
+    founder, member = Peer.founder("founder"), Peer("member")
+    founder.grant(member)
+    joined = evaluated(founder, founder.known).members[member.identity.device_id]
+
+    async def run() -> None:
+        async with open_database(tmp_path / "store", make_room=False) as database:
+            notices = Notices(database, FOLDER, OWN, lambda device: "name")
+            notices.tell_removal(Removal(DeviceID(b"r" * 32), "lost", None))
+            notices.tell_admission(joined)
+            notices.tell_wrong_code("10.0.0.1", 1)
+            await database.pending().wait()
+        async with open_database(tmp_path / "store", make_room=False) as database:
+            assert database.aside == []
+            notices = Notices(database, FOLDER, OWN, lambda device: "name")
+            notices.load()
+            kinds = [notice.kind for notice in notices]
+        assert kinds == [NoticeKind.DEVICE_REMOVED, NoticeKind.DEVICE_ADDED, NoticeKind.WRONG_CODE]
+
+    trio.run(run)
