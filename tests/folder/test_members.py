@@ -269,3 +269,14 @@ def test_who_is_a_member_follows_from_what_this_device_says_of_it_as_well() -> N
         assert thief.identity.device_id not in copy.members
 
     _run(test)
+
+
+def test_no_administrator_makes_a_recovery_key_of_a_device_by_calling_it_so() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        founder.grant(Peer("member"), Role.MEMBER)
+        copy = opened("founder")
+        copy.grant(identity("member").public, Role.ADMINISTRATOR, recovery.NAME)
+        copy.grant(identity("words").public, Role.ADMINISTRATOR, recovery.NAME)
+        assert set(copy.members) - set(copy.devices) == {identity("words").device_id}
+
+    _run(test)

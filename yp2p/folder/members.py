@@ -82,7 +82,11 @@ class Membership:
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
-        self.devices = {one: member for one, member in self.members.items() if member.name != recovery.NAME}
+        # Whoever was let in as a device stays one, whatever another administrator calls it.
+        named = {
+            one.subject_id for one in self._statements.values() if one.kind is Kind.GRANT and one.name != recovery.NAME
+        }
+        self.devices = {one: member for one, member in self.members.items() if one in named}
 
     def _read(self, bodies: Iterable[bytes]) -> list[Statement]:
         """Our own rows; one that nobody signed, or that an earlier version took and this one would not, is left out."""
