@@ -33,7 +33,7 @@ from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.blobs import CHUNK_BYTES
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, Insertion
+from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, MAX_VECTOR_CLIENTS, Insertion
 from yp2p.transport.link import Link, LinkClosed
 from yp2p.trust.statements import Role, Signer
 
@@ -49,6 +49,9 @@ _ENDING = frozenset(
     }
 )  # fmt: skip
 
+# What makes every later message about the same text take long, and so is measured after all the others.
+_LASTING = frozenset({"clients alike"})
+
 Message = messages.Message
 Case = tuple[str, list[Message]]
 
@@ -58,6 +61,26 @@ def _text_with(ranges: range) -> list[bytes]:
     numbers = b"".join(write_varint(2 * number) + b"\x01" for number in ranges)
     gone = b"\x00\x01" + write_varint(1 << 33) + write_varint(len(ranges)) + numbers
     return [Insertion.of(1 << 33, "ab" * (max(ranges) + 1)).update, gone]
+
+
+def _inserted_and_deleted(ranges: range) -> bytes:
+    """The same in one update, of another client."""
+    numbers = b"".join(write_varint(2 * number) + b"\x01" for number in ranges)
+    gone = b"\x01" + write_varint(1 << 39) + write_varint(len(ranges)) + numbers
+    return Insertion.of(1 << 39, "ab" * (max(ranges) + 1)).update[:-1] + gone
+
+
+def _pieces(count: int, client: int) -> bytes:
+    """So many insertions of one client, each behind its first character."""
+    behind = b"\x84" + write_varint(client) + b"\x00\x01x"
+    return (
+        b"\x01"
+        + write_varint(count)
+        + write_varint(client)
+        + b"\x00\x04\x01\x06source\x01x"
+        + behind * (count - 1)
+        + b"\x00"
+    )
 
 
 def _row(count: int, first: int) -> bytes:
@@ -75,6 +98,15 @@ def _chain(count: int, first: int) -> bytes:
     for number in range(count):
         head = b"\x04\x01\x06source" if number == count - 1 else b"\x84" + write_varint(first + number + 1) + b"\x00"
         out.append(b"\x01" + write_varint(first + number) + b"\x00" + head + b"\x01x")
+    return b"".join(out) + b"\x00"
+
+
+def _crowd_of_clients(count: int) -> bytes:
+    """As `_row`, of clients that have the lower bits of their IDs in common, by which the library looks for them."""
+    out = [write_varint(count)]
+    for number in range(count):
+        head = b"\x84" + write_varint((number - 1 << 32) + (1 << 31)) + b"\x00" if number else b"\x04\x01\x06source"
+        out.append(b"\x01" + write_varint((number << 32) + (1 << 31)) + b"\x00" + head + b"\x01x")
     return b"".join(out) + b"\x00"
 
 
@@ -103,8 +135,9 @@ def _deletions(count: int) -> bytes:
     return b"".join(out) + b"\x00"
 
 
-def _vector(clients: int) -> bytes:
-    return write_varint(clients) + b"".join(write_varint((1 << 40) + number) + b"\x01" for number in range(clients))
+def _vector(clients: int, apart: int = 1) -> bytes:
+    numbers = range(1 << 40, (1 << 40) + clients * apart, apart)
+    return write_varint(clients) + b"".join(write_varint(number) + b"\x01" for number in numbers)
 
 
 def _devices(count: int) -> tuple[DeviceID, ...]:
@@ -188,8 +221,10 @@ def channel_cases(room: _Room) -> Iterator[Case]:
     yield "channel close", [messages.ChannelClose(folder, document) for document in (text, *unknown)]
     yield "unknown documents", [one for document in unknown for one in room.data(document, channel.Step1(b"\x00"))]
     yield "step 1", room.data(text, *[channel.Step1(b"\x00")] * 200)
-    yield "step 1, a large vector", room.data(text, *[channel.Step1(_vector(MAX_CLIENTS))] * 4)
-    yield "have", room.data(text, *[channel.Have(_vector(MAX_CLIENTS))] * 4)
+    yield "step 1, a large vector", room.data(text, *[channel.Step1(_vector(MAX_VECTOR_CLIENTS))] * 4)
+    alike = _vector(MAX_VECTOR_CLIENTS, apart=1 << 36)
+    yield "step 1, clients alike", room.data(text, *[channel.Step1(alike)] * 4)
+    yield "have", room.data(text, *[channel.Have(_vector(MAX_VECTOR_CLIENTS))] * 4)
     yield (
         "manifest channels",
         [one for index in range(64) for one in room.data(manifest_document_id(index), *[channel.Step1(b"\x00")] * 4)],
@@ -198,8 +233,10 @@ def channel_cases(room: _Room) -> Iterator[Case]:
     yield "a large insertion", room.updates(text, Insertion.of(1 << 37, "x\n" * 400_000).update)
     yield "a deleted block", room.updates(text, deleted)
     yield "deletions in order", room.updates(text, *_text_with(ranges))
+    yield "inserted and deleted", room.updates(text, _inserted_and_deleted(ranges))
     yield "a chain of clients", room.updates(text, _chain(MAX_CLIENTS, first=1 << 34))
     yield "clients in a row", room.updates(text, _row(MAX_CLIENTS, first=1 << 44))
+    yield "many blocks", room.updates(text, _pieces(MAX_BLOCKS, client=1 << 38))
     yield "registers", room.updates(manifest_document_id(0), _registers(2000))
     yield "registers of deletions", room.updates(manifest_document_id(0), _deletions(300))
     yield "tiny updates", room.updates(text, *[b"\x00\x00"] * 4000)
@@ -220,6 +257,7 @@ def cases(attacker: Attacker, blob: bytes) -> Iterator[Case]:
         yield from group(room)
     yield "membership", [_membership(attacker, 256)]
     yield "membership, too many", [_membership(attacker, 4096)]
+    yield "clients alike", room.updates(room.text, _crowd_of_clients(MAX_CLIENTS))
 
 
 def _membership(attacker: Attacker, count: int) -> Message:
@@ -311,15 +349,17 @@ def measure(only: str) -> Iterator[dict[str, object]]:
     ):
         everything = list(cases(attacker, attacker.blob))
         answered = [("answers", [_Room(attacker.folder, attacker.document, b"").state()])]
-        everything_and_turns = [*everything, *answered, _in_turns(everything)]
+        lasting = [case for case in everything if case[0] in _LASTING]
+        everything = [case for case in everything if case[0] not in _LASTING]
+        everything_and_turns = [*everything, *answered, _in_turns(everything), *lasting]
         member = HostileMember(attacker)
         trio.run(member.let_in, 2 * len(everything_and_turns))
-        for name, sent in everything_and_turns:
+        at_once = [("all at once", [sent for _, sent in everything])]
+        alone = [(name, [sent]) for name, sent in everything_and_turns]
+        for name, groups in [*alone[: -len(lasting)], *at_once, *alone[-len(lasting) :]]:
             if _is_meant(name, only):
                 member.next()
-                yield _measured(name, member, [sent], victim.pid, record)
-        if _is_meant("all at once", only):
-            yield _measured("all at once", member, [sent for _, sent in everything], victim.pid, record)
+                yield _measured(name, member, groups, victim.pid, record)
         assert victim.exit_code() is None, "the daemon ended"
 
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.identity import DeviceID, DocumentID
-from yp2p.peers.pulls import Pulls
+from yp2p.identity import DeviceID, DocumentID, FolderID
+from yp2p.peers.pulls import Pulls, _by_document
+from yp2p.protocol.messages import Documents
+from yp2p.protocol.ysync import Checked
 
 _DOCUMENT = DocumentID(b"d" * 16)
 
@@ -22,7 +24,45 @@ async def test_a_state_with_a_gap_is_not_taken_and_ends_no_session() -> None:
     pulls._folder = SimpleNamespace(  # type: ignore[assignment]
         edits=SimpleNamespace(take_pulled=lambda document, state, peer: here.take(state))
     )
-    await pulls._take(_DOCUMENT, later)
+    await pulls._take(_DOCUMENT, [later])
     assert (here.text(), pulls._lacking) == ("", {_DOCUMENT})
-    await pulls._take(_DOCUMENT, author.state())
+    await pulls._take(_DOCUMENT, [author.state()])
     assert here.text() == "one\ntwo\n"
+
+
+async def test_a_state_beyond_the_caps_of_an_update_comes_in_parts() -> None:
+    """The first one makes the document, the others are applied to it."""
+    author, here = TextReplica(5), TextReplica(1)
+    states = [author.edit([Hunk(number, number, "x")]) or b"" for number in range(3)]
+    pulled: list[Checked] = []
+    later: list[Checked] = []
+
+    async def take_all(parts: list[Checked], source: object) -> None:
+        later.extend(parts)
+
+    pulls = Pulls.__new__(Pulls)
+    pulls._peer, pulls._lacking = DeviceID(b"p" * 32), set()
+    pulls._folder = SimpleNamespace(  # type: ignore[assignment]
+        edits=SimpleNamespace(take_pulled=lambda document, state, peer: pulled.append(state) or object()),
+        texts=SimpleNamespace(open=lambda document: SimpleNamespace(take_all=take_all)),
+    )
+    reply = Documents(FolderID(bytes(16)), tuple((_DOCUMENT, state) for state in states))
+    await pulls._take(_DOCUMENT, _by_document(reply)[_DOCUMENT])
+    assert (len(pulled), len(later)) == (1, 2)
+    for part in (*pulled, *later):
+        here.take(part)
+    assert here.version() == author.version()
+
+
+async def test_the_text_of_a_peer_comes_in_parts_as_well() -> None:
+    author = TextReplica(5)
+    states = [author.edit([Hunk(number, number, "x")]) or b"" for number in range(3)]
+    pulls = Pulls.__new__(Pulls)
+    pulls._folder = SimpleNamespace(id=FolderID(bytes(16)))  # type: ignore[assignment]
+    answers = [tuple((_DOCUMENT, state) for state in states), ((_DOCUMENT, b""),), ()]
+
+    async def ask(question: object) -> Documents:
+        return Documents(FolderID(bytes(16)), answers.pop(0))
+
+    pulls._questions = SimpleNamespace(ask=ask)  # type: ignore[assignment]
+    assert [await pulls.text_of_peer(_DOCUMENT) for _ in range(3)] == ["xxx", "", ""]

@@ -10,9 +10,9 @@ from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, EntryID
-from yp2p.protocol import ysync
+from yp2p.protocol import update_parts, ysync
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.update_parts import PART_BLOCKS, in_parts
+from yp2p.protocol.update_parts import PART_BLOCKS, in_parts, to_send
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, ordering, read_state_vector
 
@@ -108,9 +108,9 @@ def _texts(clients: int, *, is_reversed: bool = False) -> bytes:
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_very_many_clients_go_in_parts(is_reversed: bool) -> None:
     """With 65,000 of them, each behind the one before, the library takes fifteen seconds."""
-    update = check(_texts(5000, is_reversed=is_reversed), Shape.TEXT)
+    update = check(_texts(4000, is_reversed=is_reversed), Shape.TEXT)
     parts = _parts(update, {}, Shape.TEXT)
-    assert len(parts) == 3
+    assert max(len(part.parsed.sections) for part in parts) <= 256
     turns = list(in_parts(update, {}, Shape.TEXT))
     assert turns.count(None) >= 2, "others get their turn"
     one, two = TextReplica(1), TextReplica(2)
@@ -118,7 +118,53 @@ def test_very_many_clients_go_in_parts(is_reversed: bool) -> None:
         one.take(part)
     two.take(update)
     assert one.version() == two.version()
-    assert one.text() == "x" * 5000
+    assert one.text() == "x" * 4000
+
+
+def test_very_many_blocks_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a million of one client, each behind the one before, are one message and a third of a second."""
+    monkeypatch.setattr(ysync, "MANY_BLOCKS", 1000)
+    monkeypatch.setattr(update_parts, "MANY_BLOCKS", 1000)
+    monkeypatch.setattr(update_parts, "_OF_TEXT", update_parts._Size(500, 10, 1 << 20))
+    blocks = b"".join(b"\x84\x07" + write_varint(number) + b"\x01x" for number in range(2999))
+    update = check(b"\x01" + write_varint(3000) + b"\x07\x00\x04\x01\x06source\x01x" + blocks + b"\x00", Shape.TEXT)
+    parts = _parts(update, {}, Shape.TEXT)
+    assert len(parts) >= 6
+    one, two = TextReplica(1), TextReplica(2)
+    for part in parts:
+        one.take(part)
+    two.take(update)
+    assert one.version() == two.version()
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_what_goes_to_a_peer_is_within_its_caps(monkeypatch: pytest.MonkeyPatch, *, is_behind: bool) -> None:
+    """Of a text that has more clients, pieces and deleted ranges than an update may have."""
+    ours = TextReplica(1)
+    ours.receive(_texts(300))
+    known = ours.state_vector() if is_behind else b"\x00"
+    peer = TextReplica.from_updates(2, [ours.state()] if is_behind else [])
+    ours.receive(_texts(400))
+    ours.receive(b"\x00\x64" + b"".join(write_varint(100 + 2 * number) + b"\x01\x00\x01" for number in range(100)))
+    for module, name, most in (
+        (ysync, "MAX_CLIENTS", 50), (update_parts, "MAX_CLIENTS", 50),
+        (ysync, "MAX_DELETED_RANGES", 20), (update_parts, "MAX_DELETED_RANGES", 20),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, most)
+    monkeypatch.setattr(update_parts, "_TO_SEND", update_parts._Size(500, 10, 1 << 20))
+    monkeypatch.setattr(update_parts, "_RANGES_TO_SEND", 20)
+    answer = ours.update_since(known)
+    with pytest.raises(InvalidUpdate):
+        peer.receive(answer)
+    for part in to_send(answer, Shape.TEXT):
+        if part is not None:
+            peer.receive(part)
+    assert peer.version() == ours.version()
+
+
+def test_what_is_within_the_caps_goes_as_it_is() -> None:
+    update = _texts(300)
+    assert list(to_send(update, Shape.TEXT)) == [update]
 
 
 def test_many_clients_are_read_and_ordered_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:

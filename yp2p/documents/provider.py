@@ -38,7 +38,7 @@ import trio
 from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
-from yp2p.protocol.ysync import MAX_CLIENTS, read_state_vector
+from yp2p.protocol.ysync import MAX_VECTOR_CLIENTS, read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
 MAX_WAITING_UPDATES = 256
@@ -314,7 +314,7 @@ class Provider:
             if len(message.state_vector) > _MAX_VECTOR_NOWAIT_BYTES:
                 return False
             with suppress(InvalidUpdate):
-                self._have = read_state_vector(message.state_vector, MAX_CLIENTS)
+                self._have = read_state_vector(message.state_vector, MAX_VECTOR_CLIENTS)
                 return True
         return isinstance(message, Updates) and self._document.receive_nowait(message.updates, self._source)
 
@@ -410,6 +410,8 @@ class Provider:
             self._held.take()
             self._overrun = False
             await durable.wait()
+            if cut_in_parts is not None:
+                updates = await self._document.to_send(updates)  # type: ignore[attr-defined]
             if self._tells_state:
                 await self._channel.send(encode(Have(have)))
             await self._channel.send(encode((message or _step2)(updates)))
@@ -421,11 +423,11 @@ class Provider:
     async def _take(self, data: bytes) -> None:
         match decode(data):
             case Step1(state_vector):
-                read_state_vector(state_vector, MAX_CLIENTS)
+                read_state_vector(state_vector, MAX_VECTOR_CLIENTS)
                 self._peer_vector = state_vector
                 await self._answer(state_vector)
             case Have(state_vector):
-                self._have = read_state_vector(state_vector, MAX_CLIENTS)
+                self._have = read_state_vector(state_vector, MAX_VECTOR_CLIENTS)
             case Step2(update):
                 await self._receive([update], is_answer=True)
                 self.synced.set()

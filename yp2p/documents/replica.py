@@ -34,6 +34,7 @@ from yp2p.protocol.ysync import (
     Shape,
     check,
     check_dependencies,
+    encode_state_vector,
     parse_update,
     read_state_vector,
     snapshot_ranges,
@@ -181,7 +182,9 @@ class Replica:
 
     def update_since(self, state_vector: bytes) -> bytes:
         """What a holder of `state_vector` lacks. Raises InvalidUpdate for a vector that is not one."""
-        read_state_vector(state_vector)
+        theirs, ours = read_state_vector(state_vector), self.clocks()
+        if not theirs.keys() <= ours.keys():  # clients that are not here only take the library time
+            state_vector = encode_state_vector({client: theirs[client] for client in ours.keys() & theirs.keys()})
         with self._calling_pycrdt():
             return self._doc.get_update(state_vector)
 

@@ -27,7 +27,7 @@ from yp2p.folder.turns import turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
-from yp2p.protocol.update_parts import in_parts
+from yp2p.protocol.update_parts import in_parts, to_send
 from yp2p.protocol.ysync import (
     MANY_CLIENTS,
     Checked,
@@ -46,8 +46,9 @@ from yp2p.store.writer import Commit
 RECENT_S = 600.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
-# What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond.
-_PART_BYTES = 256
+# What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond. And
+# what each client of it does: 256 are a part of a large update (`protocol/update_parts.py`).
+_PART_BYTES, _CLIENT_BYTES = 256, 64
 # Updates that go to a peer one by one when it lacks a repair.
 _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
@@ -105,6 +106,32 @@ async def check_in_slices(data: bytes, shape: Shape, known: StateVector | None =
     for _ in ordering(found.parsed, known or {}):
         await turn()
     return found
+
+
+async def checked_parts(data: bytes, shape: Shape, known: StateVector) -> list[Checked]:
+    """A peer's update as parts of which each is applied quickly, one after the other. Raises InvalidUpdate.
+
+    Args:
+        known: as for `check_in_slices`; empty for a document that is not here.
+    """
+    parts: list[Checked] = []
+    for part in in_parts(await check_in_slices(data, shape, known), known, shape):
+        if part is None or parts:
+            await turn()
+        parts += [part] if part is not None else []
+    return parts
+
+
+async def parts_to_send(updates: Iterable[bytes], shape: Shape) -> tuple[bytes, ...]:
+    """Our own updates as a peer takes them, in order: of a document of many years each is within the caps."""
+    found: list[bytes] = []
+    for update in updates:
+        for part in to_send(update, shape):
+            if part is None:
+                await turn()
+            else:
+                found.append(part)
+    return tuple(found)
 
 
 # Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
@@ -206,6 +233,10 @@ class LiveDocument:
             return (update,), durable
         return (*parts, update), durable
 
+    async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
+        """What `cut_in_parts` gave, as a peer takes it."""
+        return await parts_to_send(updates, self.replica.shape)
+
     async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
         """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
         await self.receive_all([update], source, theirs)
@@ -230,7 +261,7 @@ class LiveDocument:
                 checked += [part] if part is not None else []
                 await turn()
         if theirs is None or self._meet is None or not await self._meet(self, checked, source, theirs):
-            await self._take_all(checked, source)
+            await self.take_all(checked, source)
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault.
@@ -246,7 +277,7 @@ class LiveDocument:
             return False
         return True
 
-    async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
+    async def take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
         parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
@@ -258,7 +289,7 @@ class LiveDocument:
             except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
                 fault = error
                 break
-            price += _PART_BYTES + len(part.data) if part is not None else _SLICED_BYTES
+            price += _price(part) if part is not None else _SLICED_BYTES
             if price >= _SLICED_BYTES:
                 price = 0
                 await turn()
@@ -296,6 +327,10 @@ class LiveDocument:
             return None
         self._saved_clocks = saved
         return self.replica.state_vector()
+
+
+def _price(update: Checked) -> int:
+    return _PART_BYTES + len(update.data) + _CLIENT_BYTES * len(update.parsed.sections)
 
 
 def _saved(clocks: StateVector) -> dict[int, int]:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 import trio
 
 from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import parts_to_send
 from yp2p.identity import DocumentID, EntryID
 from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
 from yp2p.protocol.messages import (
     MAX_LEAVES,
+    MAX_PULL,
     ChunkHashesQuery,
     Documents,
     Fetch,
@@ -28,6 +30,7 @@ from yp2p.protocol.messages import (
     TreeQuery,
 )
 from yp2p.protocol.reconcile import Leaf, branch_of
+from yp2p.protocol.ysync import Shape
 from yp2p.transport.link import Link
 
 MAX_PULLS_WAITING = 4
@@ -97,16 +100,21 @@ class Answers:
         async for pull in self._pulls:
             states: list[tuple[DocumentID, bytes]] = []
             size = unyielded = 0
-            wanted = list(dict.fromkeys(pull.documents))  # each once, however often it is asked for
-            for number, document in enumerate(wanted):
+            for document in dict.fromkeys(pull.documents):  # each once, however often it is asked for
                 state = folder.document_state(document)
-                unyielded += _STATE_BYTES + len(state)
-                states.append((document, state))
-                size += len(state)
-                if size >= _DOCUMENTS_BYTES or number + 1 == len(wanted):
-                    await folder.database.pending().wait()
-                    await self._link.send(Documents(folder.id, tuple(states)))
+                parts = await parts_to_send([state], Shape.TEXT) if state else (b"",)
+                if size >= _DOCUMENTS_BYTES or len(states) + len(parts) > MAX_PULL:
+                    await self._send_documents(states)
                     states, size = [], 0
+                states += [(document, part) for part in parts]
+                size += len(state)
+                unyielded += _STATE_BYTES + len(state)
                 if unyielded >= _SLICE_BYTES:
                     unyielded = 0
                     await trio.lowlevel.checkpoint()
+            if states:
+                await self._send_documents(states)
+
+    async def _send_documents(self, states: list[tuple[DocumentID, bytes]]) -> None:
+        await self._folder.database.pending().wait()
+        await self._link.send(Documents(self._folder.id, tuple(states)))

@@ -11,7 +11,8 @@ from yp2p.documents.text import TextReplica, imported
 from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import check_in_slices
+from yp2p.folder.live_document import checked_parts
+from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.channels import Channels
 from yp2p.peers.questions import Questions
@@ -75,19 +76,22 @@ class Pulls:
                 return
             folder.observers.document_claims.heard(self._peer, trio.current_time())
             folder.state.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
-            for number, (document, state) in enumerate(reply.states):
+            for number, (document, parts) in enumerate(_by_document(reply).items()):
                 if document in waiting:
                     waiting.discard(document)
-                    await self._take(document, state)
+                    await self._take(document, parts)
                 if number % _SLICE == 0:
                     await trio.lowlevel.checkpoint()
 
-    async def _take(self, document: DocumentID, state: bytes) -> None:
-        if not state:
+    async def _take(self, document: DocumentID, states: list[bytes]) -> None:
+        if not all(states):
             self._lacking.add(document)
             return
+        folder = self._folder
         try:
-            self._folder.edits.take_pulled(document, await check_in_slices(state, Shape.TEXT), self._peer)
+            first, *rest = [part for state in states for part in await checked_parts(state, Shape.TEXT, {})]
+            if folder.edits.take_pulled(document, first, self._peer) is not None and rest:
+                await folder.texts.open(document).take_all(rest, self._peer)
         except MissingDependency:
             self._lacking.add(document)  # a state with a gap is none: others are asked for it
         except CrdtPanic as panic:
@@ -96,13 +100,24 @@ class Pulls:
     async def text_of_peer(self, document: DocumentID) -> str | None:
         """The text that the peer has of a document; None when it has none any more."""
         reply = await self._questions.ask(Pull(self._folder.id, (document,)))
-        states = dict(reply.states) if isinstance(reply, Documents) else {}
+        states = _by_document(reply).get(document, []) if isinstance(reply, Documents) else []
         replica = TextReplica(1)
         try:
-            replica.receive(states.get(document) or imported(""))
+            for state in states if any(states) else [imported("")]:
+                for part in await checked_parts(state, Shape.TEXT, {}):
+                    replica.take(part)
+                    await turn()
         except MissingDependency:
             return None
         except CrdtPanic as panic:
             self._channels.panicked(document, str(panic))
             return None
         return replica.text()
+
+
+def _by_document(reply: Documents) -> dict[DocumentID, list[bytes]]:
+    """What there is of each document: its state, in parts where it is beyond the caps of an update."""
+    found: dict[DocumentID, list[bytes]] = {}
+    for document, state in reply.states:
+        found.setdefault(document, []).append(state)
+    return found

@@ -1,26 +1,56 @@
 """A large update, cut into parts that are applied one after the other.
 
 What follows from a register of the manifest (an entry, where it is, what it is on the disk) costs more than the library
-takes to apply it, and what follows from one update is one stretch of the loop. And operations of very many clients,
-each behind one of the client before, take the library a time that grows with the square of their number. So both go in
-parts: each client as far as what its operations build on is there or goes before, which is possible for whatever waits
-in no circle.
+takes to apply it, and what follows from one update is one stretch of the loop. Operations of very many clients, each
+behind one of the client before, take the library a time that grows with the square of their number. And what a peer may
+send in one update has caps, which a document of many years is beyond. So all of these go in parts: each client as far
+as what its operations build on is there or goes before, which is possible for whatever waits in no circle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from yp2p.protocol.delete_sets import encode, in_order
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Block, Checked, Shape, StateVector, check
+from yp2p.protocol.ysync import (
+    MANY_BLOCKS,
+    MANY_CLIENTS,
+    MAX_BLOCKS,
+    MAX_CLIENTS,
+    MAX_DELETED_RANGES,
+    Block,
+    Checked,
+    Cursor,
+    Shape,
+    StateVector,
+    UpdateParser,
+    check,
+)
 
-# Registers in a part, and bytes: some milliseconds. A part of a text costs a millisecond for each four thousand clients
-# that its document has.
+# Registers in a part, and bytes: some milliseconds.
 PART_BLOCKS, PART_BYTES = 128, 64 << 10
-_TEXT_BLOCKS, _TEXT_BYTES = 1 << 11, 1 << 20
 _TURNS_AT_ONCE = 1 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How large a part may be: what its blocks cost, a client of it as much as so many blocks, and its bytes."""
+
+    price: int
+    client_price: int
+    data_bytes: int
+
+
+_OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
+# Of clients that the library can hardly tell from one another (`ysync.MAX_CLIENTS`) 256 take it a tenth of a second,
+# of others some milliseconds. As many blocks as cost the same take thirty, most of them to be read once more.
+_OF_TEXT = _Size(1 << 13, 1 << 5, 1 << 20)
+# What goes to a peer: well below the caps of what it takes.
+_TO_SEND = _Size(1 << 16, 1 << 6, 4 << 20)
+_RANGES_TO_SEND = 1 << 14
 
 
 @dataclass(slots=True)
@@ -33,27 +63,28 @@ class _Section:
 
 
 class _Cutter:
-    """Cuts one update."""
+    """Cuts the operations of one update.
 
-    def __init__(self, update: Checked, known: StateVector, size: tuple[int, int]) -> None:
-        self._data = update.data
-        self._size = self._left = size
+    Args:
+        crossings: as in `ysync.Parsed`.
+        known: the state vector of the document that it is for.
+    """
+
+    def __init__(self, data: bytes, known: StateVector, size: _Size) -> None:
+        self._data = data
+        self._known = known
+        self._size = size
+        self._price_left, self._bytes_left = size.price, size.data_bytes
         self._sections: dict[int, _Section] = {}
-        for block in update.blocks:
-            self._sections.setdefault(block.client, _Section([])).blocks.append(block)
-        self._reached = {
-            client: max(section.blocks[0].clock, known.get(client, 0)) for client, section in self._sections.items()
-        }
-        for client, clock, origin_client, origin_clock in update.parsed.crossings:
-            if origin_client in self._sections:
-                self._sections[client].needs.setdefault(clock, []).append((origin_client, origin_clock))
+        self._reached: dict[int, int] = {}
         self._part: dict[int, list[Block]] = {}
 
-    def parts(self) -> Iterator[bytes | None]:
+    def parts(self, blocks: Iterable[Block], crossings: Iterable[tuple[int, int, int, int]]) -> Iterator[bytes | None]:
         """The operations, in parts without deletions; in the last one what waits for itself, if anything does.
 
         None, where it was at work for some milliseconds.
         """
+        yield from self._sort(blocks, crossings)
         for turns, _ in enumerate(self._turns(), 1):
             if self._is_full():
                 yield self._finish()
@@ -63,6 +94,20 @@ class _Cutter:
             if section.next < len(section.blocks):
                 self._part.setdefault(client, []).extend(section.blocks[section.next :])
         yield self._finish()
+
+    def _sort(self, blocks: Iterable[Block], crossings: Iterable[tuple[int, int, int, int]]) -> Iterator[None]:
+        """Put together what there is of each client."""
+        for number, block in enumerate(blocks, 1):
+            self._sections.setdefault(block.client, _Section([])).blocks.append(block)
+            if number % _TURNS_AT_ONCE == 0:
+                yield
+        for client, section in self._sections.items():
+            self._reached[client] = max(section.blocks[0].clock, self._known.get(client, 0))
+        for number, (client, clock, origin_client, origin_clock) in enumerate(crossings, 1):
+            if origin_client in self._sections:
+                self._sections[client].needs.setdefault(clock, []).append((origin_client, origin_clock))
+            if number % _TURNS_AT_ONCE == 0:
+                yield
 
     def _turns(self) -> Iterator[None]:
         """Take block after block, or find that a client has to wait."""
@@ -91,8 +136,9 @@ class _Cutter:
             return False
         section.next += 1
         self._reached[client] = max(self._reached[client], block.stop)
+        self._price_left -= 1 if client in self._part else 1 + self._size.client_price
+        self._bytes_left -= block.ends - block.begins
         self._part.setdefault(client, []).append(block)
-        self._left = self._left[0] - 1, self._left[1] - (block.ends - block.begins)
         return True
 
     def _missing(self, client: int, block: Block) -> tuple[int, int] | None:
@@ -103,15 +149,24 @@ class _Cutter:
         return next((need for need in needs if self._reached[need[0]] <= need[1]), None)
 
     def _is_full(self) -> bool:
-        return min(self._left) <= 0
+        return self._price_left <= 0 or self._bytes_left <= 0
 
     def _finish(self) -> bytes:
         out = [write_varint(len(self._part))]
         for client, blocks in self._part.items():
             out += [write_varint(len(blocks)), write_varint(client), write_varint(blocks[0].clock)]
             out.append(self._data[blocks[0].begins : blocks[-1].ends])
-        self._part, self._left = {}, self._size
+        self._part = {}
+        self._price_left, self._bytes_left = self._size.price, self._size.data_bytes
         return b"".join(out)
+
+
+def _size_of_parts(update: Checked, shape: Shape) -> _Size | None:
+    """None, where the operations of an update can be applied at a stretch."""
+    blocks = len(update.blocks)
+    if shape is Shape.MANIFEST:
+        return _OF_REGISTERS if blocks > PART_BLOCKS or (blocks and len(update.data) > PART_BYTES) else None
+    return _OF_TEXT if len(update.parsed.sections) > MANY_CLIENTS or blocks > MANY_BLOCKS else None
 
 
 def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Checked | None]:
@@ -122,14 +177,40 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
     Args:
         known: the state vector of the document.
     """
-    size = (PART_BLOCKS, PART_BYTES) if shape is Shape.MANIFEST else (_TEXT_BLOCKS, _TEXT_BYTES)
-    if len(update.blocks) <= size[0] and (not update.blocks or len(update.data) <= size[1]):
+    size = _size_of_parts(update, shape)
+    if size is None:
         yield from update.in_parts()
         return
-    for operations in _Cutter(update, known, size).parts():
+    for operations in _Cutter(update.data, known, size).parts(update.blocks, update.parsed.crossings):
         if operations is None:
             yield None
         elif operations != b"\x00":
             yield check(operations + b"\x00", shape)
     if update.deleted:
         yield from check(b"\x00" + update.data[update.deletes_at :], shape).in_parts()
+
+
+def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
+    """An update of our own as several, one to be applied after the other, where a peer would not take it as one.
+
+    Gives None where it worked for some milliseconds.
+    """
+    if Cursor(update).varint() <= MAX_CLIENTS and len(update) <= 2 * MAX_DELETED_RANGES:
+        yield update
+        return
+    parser = UpdateParser(update, shape, keeps_blocks=True)
+    for _ in parser.steps():
+        yield None
+    parsed, ranges = parser.parsed, parser.ranges
+    is_long = len(parsed.sections) > MAX_CLIENTS or len(parser.blocks) > MAX_BLOCKS
+    if not is_long and len(ranges) <= MAX_DELETED_RANGES:
+        yield update
+        return
+    if is_long:
+        for operations in _Cutter(update, {}, _TO_SEND).parts(parser.blocks, parsed.crossings):
+            yield operations + b"\x00" if operations is not None else None
+    elif parsed.sections:
+        yield update[: parser.deletes_at] + b"\x00"
+    ordered = in_order(ranges)
+    for start in range(0, len(ordered), _RANGES_TO_SEND):
+        yield b"\x00" + encode(ordered[start : start + _RANGES_TO_SEND])

@@ -49,13 +49,17 @@ MAX_VALUE_BYTES = 64 << 10
 MAX_DELETED_RANGES = 1 << 17
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
-MAX_BLOCKS = 1 << 19
+MAX_BLOCKS, _BLOCK_BYTES = 1 << 19, 3
+# More than so many in one update take the library a tenth of a second: it gets them in parts, too.
+MANY_BLOCKS = 1 << 17
+# A text that is older than a few months has more: whoever sends it says it in several updates (`update_parts.py`). The
+# library finds clients by the lower bits of their IDs, which their makers choose: of clients that have those in common
+# it looks at all to find one. As many as these take it a third of a second, eight times as many half a minute.
+MAX_CLIENTS = 1 << 12
 # Each start of a device is another client, and so is a scan that found a change: ten a day make as many in 9 years.
-# What a member invents beyond that costs everybody a millisecond for each hundred, whenever the document is looked at.
-MAX_CLIENTS = 1 << 15
-# With more than so many in one update the library takes seconds, if they follow one another in the wrong order; so it
-# gets them in parts (`update_parts.py`).
-MANY_CLIENTS = 1 << 11
+MAX_VECTOR_CLIENTS = 1 << 15
+# More than so many in one update the library gets in parts (`update_parts.py`).
+MANY_CLIENTS = 1 << 9
 
 # Blocks parsed at a stretch, some 8 ms: a state of a megabyte would hold up the loop for half a second.
 SLICE_BLOCKS = 4096
@@ -220,17 +224,18 @@ class UpdateParser:
 
     Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got,
     `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair, and
-    `blocks` are those of an update that may have to go in parts.
+    `blocks` are those of an update that may have to go in parts, or of any (`keeps_blocks`).
     """
 
-    def __init__(self, data: bytes, shape: Shape, *, limited: bool = False) -> None:
+    def __init__(self, data: bytes, shape: Shape, *, limited: bool = False, keeps_blocks: bool = False) -> None:
         self._cursor = Cursor(data)
         self._shape = shape
         self._limited = limited
         self._most_ranges = MAX_DELETED_RANGES if limited else math.inf
         self._blocks_left = MAX_BLOCKS if limited else math.inf
         self.blocks: list[Block] = []
-        self._keeps_blocks = limited and shape is Shape.MANIFEST
+        is_long = len(data) > _BLOCK_BYTES * MANY_BLOCKS
+        self._keeps_blocks = keeps_blocks or (limited and (is_long or shape is Shape.MANIFEST))
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
@@ -461,7 +466,7 @@ class Checked:
     has_nul: bool
     has_replacement: bool
     deletes_at: int = 0  # where the delete set begins in `data`
-    blocks: list[Block] = field(default_factory=list)  # of a manifest document, or where there are many clients
+    blocks: list[Block] = field(default_factory=list)  # of a manifest document, or where there may be many
 
     def in_parts(self) -> Iterator[Checked]:
         """The same as several updates, one to be applied after the other, where it removes so much that applying it
@@ -665,6 +670,13 @@ def vector_at(cursor: Cursor) -> dict[int, int]:
     if len(vector) < count or max(clients, default=0) > MAX_CLIENT or max(clocks, default=0) > MAX_CLOCK:
         raise InvalidUpdate("a client is twice in a state vector, or a number in it is too large", cursor.at)
     return vector
+
+
+def encode_state_vector(vector: StateVector) -> bytes:
+    """The bytes of a state vector."""
+    out = [write_varint(len(vector))]
+    out += [write_varint(number) for item in vector.items() for number in item]
+    return b"".join(out)
 
 
 def contains(outer: StateVector, inner: StateVector) -> bool:

@@ -1,0 +1,107 @@
+"""What a peer may send in one update, and what goes to it, in parts: others get their turn between them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+
+from yp2p.documents.provider import Provider
+from yp2p.documents.text import TextReplica
+from yp2p.errors import InvalidUpdate
+from yp2p.folder import live_document
+from yp2p.folder.live_document import LiveDocument
+from yp2p.identity import DocumentID
+from yp2p.protocol import update_parts, ysync
+from yp2p.protocol.channel import Answer, Step2, decode
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Insertion
+
+COUNT = 1200
+
+
+def _clients(number: int) -> bytes:
+    """A character of each of so many clients, each behind the one of the client before it."""
+    out = [write_varint(number)]
+    for client in range(100, 100 + number):
+        head = b"\x84" + write_varint(client - 1) + b"\x00" if client > 100 else b"\x04\x01\x06source"
+        out += [b"\x01", write_varint(client), b"\x00", head, b"\x01x"]
+    return b"".join(out) + b"\x00"
+
+
+class _Durable:
+    async def wait(self) -> None:
+        pass
+
+
+def _live(applied: list[int] | None = None) -> LiveDocument:
+    def accept(live: LiveDocument, update: ysync.Checked, source: object) -> None:
+        live.replica.take(update)
+        if applied is not None:
+            applied.append(len(update.parsed.sections) + len(update.deleted))
+
+    return LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, _Durable)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("deletes", [False, True])
+async def test_others_get_their_turn_between_the_parts(monkeypatch: pytest.MonkeyPatch, *, deletes: bool) -> None:
+    monkeypatch.setattr(ysync, "_RANGES_IN_PART", 500)
+    applied: list[int] = []
+    live = _live(applied)
+    done: list[int] = []
+
+    async def turn() -> None:
+        done.append(len(applied))
+
+    monkeypatch.setattr(live_document, "turn", turn)
+    update = _clients(COUNT)
+    if deletes:
+        gone = b"".join(write_varint(2 * number) + b"\x01" for number in range(6000))
+        update = Insertion.of(77, "ab" * 6000).update[:-1] + b"\x01\x4d" + write_varint(6000) + gone
+    await live.receive_all([update], object())
+    assert len(applied) >= 3
+    between = [now - before for before, now in pairwise(done)]
+    assert max(between) <= (1 if not deletes else 12), "some parts are small"
+    assert live.text.text() == ("x" * COUNT if not deletes else "b" * 6000)
+
+
+class _Channel:
+    path = "a.txt"
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    async def send(self, message: bytes) -> None:
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize("most", [100, 4096])
+async def test_an_answer_is_within_the_caps_of_who_asked(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    ours, peer = _live(), TextReplica(2)
+    ours.replica.receive(_clients(400))
+    for module in (ysync, update_parts):
+        monkeypatch.setattr(module, "MAX_CLIENTS", most)
+    monkeypatch.setattr(update_parts, "_TO_SEND", update_parts._Size(500, 10, 1 << 20))
+    channel = _Channel()
+    await Provider(ours, channel, tells_state=True)._answer(b"\x00")  # type: ignore[arg-type]
+    answer = decode(channel.sent[-1])
+    assert isinstance(answer, Answer if most < 400 else Step2)
+    for update in answer.updates if isinstance(answer, Answer) else [answer.update]:
+        peer.receive(update)
+    assert peer.version() == ours.replica.version()
+
+
+def test_a_vector_goes_to_the_library_without_what_is_not_here() -> None:
+    """It would make a table of all of it, which takes a second where its clients are well chosen."""
+    replica = TextReplica(1)
+    replica.receive(Insertion.of(77, "abc").update)
+    asked: list[bytes] = []
+    document = replica._doc
+    replica._doc = SimpleNamespace(get_state=document.get_state, get_update=asked.append)  # type: ignore[assignment]
+    others = b"".join(write_varint((number + 1) << 32) + b"\x01" for number in range(1000))
+    replica.update_since(write_varint(1001) + b"\x4d\x02" + others)
+    replica.update_since(b"\x01\x4d\x02")
+    assert asked == [b"\x01\x4d\x02"] * 2
+    with pytest.raises(InvalidUpdate):
+        replica.update_since(b"\x02\x4d\x02\x4d\x02")
