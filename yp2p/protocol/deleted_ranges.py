@@ -9,10 +9,13 @@ strings to the others (0.3 s).
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from typing import TypeVar
 
 from yp2p.protocol.wire import write_varint
 
 DeletedRange = tuple[int, int, int]  # client ID, first clock, number
+
+_Result = TypeVar("_Result")
 
 # Fewer ranges of one client are not worth it, whatever their order is (1 ms in a string of a megabyte).
 FEW_RANGES = 16
@@ -22,37 +25,48 @@ _SLICE = 1 << 13
 
 def in_order(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
     """The same operations in the fewest ranges, by client and clock."""
+    return finish(ordering_slices(ranges))
+
+
+def ordering_slices(ranges: Iterable[DeletedRange]) -> Generator[None, None, list[DeletedRange]]:
+    """`in_order` in slices of some milliseconds, but for the sorting, which takes as long as a few of them."""
     found: list[DeletedRange] = []
     last, reached = -1, -1
-    for client, start, length in sorted(ranges):
+    for number, (client, start, length) in enumerate(sorted(ranges), 1):
         if client != last or start > reached:
             found.append((client, start, length))
             last, reached = client, start + length
         elif start + length > reached:
             reached = start + length
             found[-1] = client, found[-1][1], reached - found[-1][1]
+        if number % _SLICE == 0:
+            yield
     return found
 
 
-def encode(ranges: Iterable[DeletedRange]) -> bytes:
-    """A delete set as it stands at the end of an update, in an order in which it takes the library little time."""
-    steps = encoding(ranges)
+def finish(steps: Generator[None, None, _Result]) -> _Result:
+    """What a generator gives that works in slices, at a stretch."""
     while True:
         try:
             next(steps)
         except StopIteration as done:
-            found: bytes = done.value
+            found: _Result = done.value
             return found
+
+
+def encode(ranges: Iterable[DeletedRange]) -> bytes:
+    """A delete set as it stands at the end of an update, in an order in which it takes the library little time."""
+    return finish(encoding(ranges))
 
 
 def encoding(ranges: Iterable[DeletedRange]) -> Generator[None, None, bytes]:
     """`encode` in slices of some milliseconds each."""
-    ordered = in_order(ranges)
-    yield
+    ordered = yield from ordering_slices(ranges)
     by_client: dict[int, list[tuple[int, int]]] = {}
-    for client, start, length in ordered:
+    for number, (client, start, length) in enumerate(ordered, 1):
         by_client.setdefault(client, []).append((start, length))
-    yield
+        if number % _SLICE == 0:
+            yield
     out = [write_varint(len(by_client))]
     unyielded = 0
     for client, found in by_client.items():

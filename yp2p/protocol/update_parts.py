@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from yp2p.protocol.delete_sets import encode, in_order
+from yp2p.protocol.deleted_ranges import encode, ordering_slices
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import (
     MANY_BLOCKS,
@@ -211,6 +211,6 @@ def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
             yield operations + b"\x00" if operations is not None else None
     elif parsed.sections:
         yield update[: parser.deletes_at] + b"\x00"
-    ordered = in_order(ranges)
+    ordered = yield from ordering_slices(ranges)
     for start in range(0, len(ordered), _RANGES_TO_SEND):
         yield b"\x00" + encode(ordered[start : start + _RANGES_TO_SEND])

@@ -34,7 +34,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
-from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding
+from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding, finish
 from yp2p.protocol.wire import write_varint
 
 MAX_CLIENT = (1 << 53) - 1
@@ -504,13 +504,7 @@ def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
 
 def check(data: bytes, shape: Shape) -> Checked:
     """Check the form of an update. Raises InvalidUpdate: no honest device made this."""
-    steps = checking(data, shape)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: Checked = done.value
-            return found
+    return finish(checking(data, shape))
 
 
 def check_update(
