@@ -44,6 +44,19 @@ async def test_an_answer_that_nobody_asked_for_is_dropped() -> None:
         assert await questions.reply() == _answer(4), "what came for an earlier question is no answer to this one"
 
 
+async def test_what_comes_after_the_one_answer_to_a_question_is_dropped() -> None:
+    """Nobody takes it; while it waited the link was not read, and so nothing else of what was waited for could come."""
+    link: Any = _Link()
+    questions = Questions(link)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(questions.ask, ManifestQuery(FOLDER))
+            await trio.testing.wait_all_tasks_blocked()
+            await questions.deliver(_answer(1))
+        for _ in range(100):
+            await questions.deliver(_answer(2))
+
+
 async def test_of_large_answers_one_waits() -> None:
     link: Any = _Link()
     questions, came = Questions(link), 0

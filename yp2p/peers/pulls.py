@@ -82,6 +82,7 @@ class Pulls:
                     await self._take(document, parts)
                 if number % _SLICE == 0:
                     await trio.lowlevel.checkpoint()
+        self._questions.close()
 
     async def _take(self, document: DocumentID, states: list[bytes]) -> None:
         if not all(states):

@@ -44,10 +44,12 @@ class Questions:
         self._took = trio.Event()
 
     async def ask(self, question: FolderMessage) -> FolderMessage:
-        """Send a question; gives the first answer. Raises trio.TooSlowError, LinkClosed."""
-        self._is_open = True
-        await self._link.send(question)
-        return await self.reply()
+        """Send a question that has one answer, and give that. Raises trio.TooSlowError, LinkClosed."""
+        await self.tell(question)
+        try:
+            return await self.reply()
+        finally:
+            self.close()  # the link would not be read while further ones wait, and nobody takes them
 
     async def tell(self, message: FolderMessage) -> None:
         """Send a message whose answers, if there are any, are taken by `reply`. Raises LinkClosed."""

@@ -76,6 +76,7 @@ async def compare_trees(folder: Folder, questions: Questions) -> TreeDifference 
                 theirs.setdefault(entry[0], {})[entry] = leaf
             masks = dict(leaves.branches)
             last = leaves.last
+        questions.close()
     now = await _branches(folder, differing)
     changed = {bucket for bucket in folder.leaves.tree().differing(list(reply.hashes)) if bucket not in asked}
     return TreeDifference(theirs, differing, asked, now, masks, frozenset(changed))
