@@ -46,8 +46,8 @@ class _Size:
 
 _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 # Of clients that the library can hardly tell from one another (`ysync.MAX_CLIENTS`) 256 take it a tenth of a second,
-# of others some milliseconds. As many blocks as cost the same take thirty, most of them to be read once more.
-_OF_TEXT = _Size(1 << 13, 1 << 5, 1 << 20)
+# of others some milliseconds. As many blocks as cost the same take fifteen, most of them to be read once more.
+_OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
 # What goes to a peer: well below the caps of what it takes.
 _TO_SEND = _Size(1 << 16, 1 << 6, 4 << 20)
 _RANGES_TO_SEND = 1 << 14
