@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
@@ -161,6 +162,28 @@ def test_what_goes_to_a_peer_is_within_its_caps(monkeypatch: pytest.MonkeyPatch,
         if part is not None:
             peer.receive(part)
     assert peer.version() == ours.version()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_text_of_several_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Blocks in a row of one client go together, where they do not wait for another one's."""
+    rng = random.Random(seed)
+    writers = [TextReplica(10 + number) for number in range(3)]
+    for _ in range(400):
+        writer = rng.choice(writers)
+        at = rng.randrange(len(writer.text()) + 1)
+        update = writer.edit([Hunk(at, min(at + rng.randrange(2), len(writer.text())), "xyz"[: rng.randrange(1, 4)])])
+        for other in writers if update else []:
+            other.apply(update)
+    state = writers[0].state()
+    monkeypatch.setattr(update_parts, "MAX_CLIENTS", 1)
+    monkeypatch.setattr(update_parts, "_TO_SEND", update_parts._Size(30, 1, 1 << 20))
+    peer = TextReplica(2)
+    parts = [part for part in to_send(state, Shape.TEXT) if part is not None]
+    for part in parts:
+        peer.receive(part)
+    assert len(parts) > 3
+    assert (peer.version(), peer.text()) == (writers[0].version(), writers[0].text())
 
 
 def test_what_is_within_the_caps_goes_as_it_is() -> None:

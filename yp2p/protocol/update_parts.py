@@ -136,7 +136,7 @@ class _Cutter:
             return False
         section.next += 1
         self._reached[client] = max(self._reached[client], block.stop)
-        self._price_left -= 1 if client in self._part else 1 + self._size.client_price
+        self._price_left -= block.number if client in self._part else block.number + self._size.client_price
         self._bytes_left -= block.ends - block.begins
         self._part.setdefault(client, []).append(block)
         return True
@@ -154,7 +154,8 @@ class _Cutter:
     def _finish(self) -> bytes:
         out = [write_varint(len(self._part))]
         for client, blocks in self._part.items():
-            out += [write_varint(len(blocks)), write_varint(client), write_varint(blocks[0].clock)]
+            number = sum(block.number for block in blocks)
+            out += [write_varint(number), write_varint(client), write_varint(blocks[0].clock)]
             out.append(self._data[blocks[0].begins : blocks[-1].ends])
         self._part = {}
         self._price_left, self._bytes_left = self._size.price, self._size.data_bytes
@@ -163,7 +164,7 @@ class _Cutter:
 
 def _size_of_parts(update: Checked, shape: Shape) -> _Size | None:
     """None, where the operations of an update can be applied at a stretch."""
-    blocks = len(update.blocks)
+    blocks = sum(block.number for block in update.blocks)
     if shape is Shape.MANIFEST:
         return _OF_REGISTERS if blocks > PART_BLOCKS or (blocks and len(update.data) > PART_BYTES) else None
     return _OF_TEXT if len(update.parsed.sections) > MANY_CLIENTS or blocks > MANY_BLOCKS else None
@@ -202,7 +203,7 @@ def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
     for _ in parser.steps():
         yield None
     parsed, ranges = parser.parsed, parser.ranges
-    is_long = len(parsed.sections) > MAX_CLIENTS or len(parser.blocks) > MAX_BLOCKS
+    is_long = len(parsed.sections) > MAX_CLIENTS or sum(block.number for block in parser.blocks) > MAX_BLOCKS
     if not is_long and len(ranges) <= MAX_DELETED_RANGES:
         yield update
         return

@@ -61,6 +61,8 @@ MAX_VECTOR_CLIENTS = 1 << 15
 # More than so many in one update the library gets in parts (`update_parts.py`).
 MANY_CLIENTS = 1 << 9
 
+_RUN = 64
+
 # Blocks parsed at a stretch, some 8 ms: a state of a megabyte would hold up the loop for half a second.
 SLICE_BLOCKS = 4096
 
@@ -181,13 +183,17 @@ def _utf16_length(text: str) -> int:
 
 
 class Block(NamedTuple):
-    """One block of an update that may go in parts: whose, its clocks, and where it is in the bytes."""
+    """What goes in one part of an update that may go in parts: whose, its clocks, and where it is in the bytes.
+
+    Of a text it is up to `_RUN` blocks, of which only the first one may be next to an item of another client.
+    """
 
     client: int
     clock: int
     stop: int
     begins: int
     ends: int
+    number: int = 1
 
 
 @dataclass(slots=True)
@@ -288,13 +294,22 @@ class UpdateParser:
 
     def _blocks(self, number: int, client: int, clock: int) -> int:
         for _ in range(number):
-            first, begins = clock, self._cursor.at
+            first, begins, crossings = clock, self._cursor.at, len(self.parsed.crossings)
             clock += self._block(client, clock)
             if clock > MAX_CLOCK:
                 raise InvalidUpdate(f"clock {clock} is too large", self._cursor.at)
             if self._keeps_blocks:
-                self.blocks.append(Block(client, first, clock, begins, self._cursor.at))
+                crosses = len(self.parsed.crossings) > crossings
+                self._keep(Block(client, first, clock, begins, self._cursor.at), crosses=crosses)
         return clock
+
+    def _keep(self, block: Block, *, crosses: bool) -> None:
+        """Note a block, with those before it where that can be: half a million objects hold up the collector."""
+        last = self.blocks[-1] if self.blocks and self._shape is Shape.TEXT and not crosses else None
+        if last is None or last.stop != block.clock or last.client != block.client or last.number == _RUN:
+            self.blocks.append(block)
+        else:
+            self.blocks[-1] = Block(last.client, last.clock, block.stop, last.begins, block.ends, last.number + 1)
 
     def _block(self, client: int, clock: int) -> int:
         cursor = self._cursor
