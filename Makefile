@@ -139,7 +139,7 @@ yjs: $(TEST_VENV)/.wheel ## The real Yjs: positions, and y-websocket clients of 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member
 ifdef MINUTES
-	$(TEST_VENV)/bin/python benches/link_fuzz.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(TEST_VENV)/bin/python benches/link_fuzz.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 else
 	-$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[fuzz]"
 	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m fuzz all $(SECONDS)

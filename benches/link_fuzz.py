@@ -321,9 +321,8 @@ def _state(*devices: Device) -> dict[str, object]:
     return {"exits": exits, "faults": faults[:20], "problems": problems}
 
 
-def problems_of(found: dict[str, object]) -> Iterator[str]:
-    """Which bars were not met."""
-    result: dict[str, object] = found
+def faults_of(result: dict[str, object]) -> Iterator[str]:
+    """What no machine is too slow for: a daemon that ended, a fault in its log, a folder that does not work."""
     if any(code is not None for code in dict(result["exits"]).values()):  # type: ignore[call-overload]
         yield f"a daemon ended: {result['exits']}"
     if result["faults"]:
@@ -332,6 +331,10 @@ def problems_of(found: dict[str, object]) -> Iterator[str]:
         yield f"a folder does not work: {result['problems']}"
     if not result["messages"]:
         yield "the attacker failed"
+
+
+def missed_bars(result: dict[str, object]) -> Iterator[str]:
+    """Which bars of time and memory were not met."""
     if float(str(result["stretch_ms"])) > STRETCH_MS:
         yield f"a stretch of the loop of {result['stretch_ms']} ms in {result['longest_in']}"
     if float(str(result["memory_growth_mib"])) > MEMORY_MIB:
@@ -348,18 +351,22 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--only-faults", action="store_true", help="bars of time and memory that are not met are told, and no failure"
+    )
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", file=sys.stderr, flush=True)
     found = measure(options.minutes, seed)
-    wrong = list(problems_of(found))
+    faults = list(faults_of(found))
+    wrong = faults + list(missed_bars(found))
     if options.json:
         print(json.dumps({**found, "not_met": wrong}))
     else:
         for name, value in found.items():
             print(f"{name:>22}  {value}")
         print("all bars are met" if not wrong else "NOT MET: " + "; ".join(wrong))
-    sys.exit(bool(wrong))
+    sys.exit(bool(faults if options.only_faults else wrong))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ _FIRST, _COUNT = map(int, os.environ.get("YP2P_MEETINGS", "0:80").split(":"))
 _SEEDS = range(_FIRST, _FIRST + _COUNT)
 # Seeds in which a rule that is taken out has to be missed.
 _MOST_SEEDS = 200
+_MANY_FLAWED = 4
 
 
 def test_all_are_equal_and_rest_and_nothing_is_lost_or_doubled() -> None:
@@ -114,12 +115,14 @@ def test_a_rule_that_is_taken_out_is_missed(
     take_out: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_out(monkeypatch)
+    flawed = 0  # with all rules one run of 200, of five devices or more
     for seed in range(_MOST_SEEDS):
         try:
             outcome: Outcome = run(seed, devices := 3 + seed % 4)
         except AssertionError:
             return
         is_flawed = bool(outcome.doubled or outcome.made_up or outcome.lost)
-        if outcome.rounds > devices or (is_flawed and devices < 5):
+        flawed += is_flawed
+        if outcome.rounds > devices or (is_flawed and devices < 5) or flawed == _MANY_FLAWED:
             return
     raise AssertionError(f"{_MOST_SEEDS} seeds passed")
