@@ -57,7 +57,7 @@ async def test_a_first_scan_waits_for_peers_and_a_later_one_for_nobody(
 ) -> None:
     async with _opened(tmp_path) as (folder, scans, at):
         assert scans.may_begin(), "nobody else is in the folder"
-        monkeypatch.setattr(folder.membership, "members", {"one": 1, "two": 2})
+        monkeypatch.setattr(folder.membership, "devices", {"one": 1, "two": 2})
         monkeypatch.setattr(type(folder.observers), "is_compared", lambda _: False)
         assert not scans.may_begin()
         await trio.sleep_until(scans.next_deadline())
