@@ -124,6 +124,7 @@ def test_another_key_or_none_is_no_new_identity(tmp_path: Path) -> None:
     (device.home / "device.key").write_text(key)
     device.start()
     assert device.status()["device"]["id"] == identity
+    device.stop()
 
 
 def test_the_secret_key_never_travels(device: Device, tmp_path: Path) -> None:
