@@ -7,7 +7,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yp2p.documents.embedding import embed
+from yp2p.documents.diff import split_lines
+from yp2p.documents.embedding import _keys, embed
+from yp2p.documents.joined import Joined, _Part
 
 _LINES = st.lists(st.sampled_from("abc"), max_size=8)
 _BUDGET = 10_000
@@ -41,3 +43,16 @@ def test_the_copy_of_the_first_operation_is_kept_wherever_it_stands() -> None:
 def test_a_budget_that_runs_out_is_said() -> None:
     lines = ["x"] * 100
     assert embed(lines, lines, list(range(99, -1, -1)), 1000) is None
+
+
+def _part(text: str, clock: int) -> _Part:
+    units = len(text.encode("utf-16-le")) // 2
+    return _Part(7, clock, units, text, ours=True, theirs=True, base=True, standing=True, common=True)
+
+
+def test_a_line_is_the_same_operation_wherever_its_block_is_cut() -> None:
+    text = "\N{GRINNING FACE}a\n\N{GRINNING FACE}b\nc\n"
+    lines = split_lines(text)
+    whole = Joined(text, text, text, text, [_part(text, 10)])
+    cut = Joined(text, text, text, text, [_part(lines[0], 10), _part(lines[1] + lines[2], 14)])
+    assert _keys(whole, lines) == _keys(cut, lines) == [(False, 7, 10), (False, 7, 14), (False, 7, 18)]

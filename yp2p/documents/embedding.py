@@ -109,14 +109,14 @@ def kept_by_first_operations(joined: Joined, text: str) -> list[Hunk] | None:
 
 def _keys(joined: Joined, lines: Sequence[str]) -> list[tuple[bool, int, int]]:
     """Of each line: whether it is a repair's, and the operation that it begins with."""
-    parts = [part for part in joined.parts if part.standing and part.text]
+    parts = [part for part in joined.parts if part.standing and part.length]
     found: list[tuple[bool, int, int]] = []
-    at = number = begin = 0  # the code point where a part begins
+    at = number = begin = 0  # where the line and the part begin, in UTF-16 units: wherever a device cuts the parts
     for line in lines:
-        while begin + len(parts[number].text or "") <= at:
-            begin += len(parts[number].text or "")
+        while begin + parts[number].length <= at:
+            begin += parts[number].length
             number += 1
         part = parts[number]
         found.append((Writer.of(part.client) is Writer.REPAIR, part.client, part.clock + at - begin))
-        at += len(line)
+        at += len(line) if line.isascii() else len(line.encode("utf-16-le")) // 2
     return found
