@@ -22,7 +22,7 @@ from yp2p.folder.members import Membership
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing import invites
 from yp2p.pairing.invites import Invited, InviteHost, Token, is_token, parse_token
-from yp2p.pairing.pairing import Joined
+from yp2p.pairing.joiner import Joined
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners

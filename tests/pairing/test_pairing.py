@@ -21,7 +21,8 @@ from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, Code, Intent, PairingRun
-from yp2p.pairing.pairing import Candidate, Joined, Joiner, PairingHost
+from yp2p.pairing.host import PairingHost
+from yp2p.pairing.joiner import Candidate, Joined, Joiner
 from yp2p.transport.handshake import initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.statements import Role, Signer

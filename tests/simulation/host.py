@@ -25,7 +25,7 @@ from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import Grant
-from yp2p.pairing.pairing import Joined
+from yp2p.pairing.joiner import Joined
 from yp2p.transport.listener import Listener
 from yp2p.trust.statements import Role
 

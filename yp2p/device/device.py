@@ -31,8 +31,8 @@ from yp2p.folder.lookup import choose
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.history import trash
 from yp2p.identity import Identity, format_device_id
+from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
-from yp2p.pairing.pairing import PairingHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
 from yp2p.store.database import Database

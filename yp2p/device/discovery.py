@@ -11,8 +11,9 @@ from yp2p.discovery.addresses import Address
 from yp2p.discovery.hints import hint
 from yp2p.discovery.mdns import Announcement, Mdns, Sighting
 from yp2p.identity import DeviceID, Identity
+from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
-from yp2p.pairing.pairing import Candidate, PairingHost
+from yp2p.pairing.joiner import Candidate
 from yp2p.peers.peers import Peers
 
 # Whoever announces more instances than these makes us forget others: the oldest of a stranger, and of the windows the

@@ -28,7 +28,7 @@ from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
-from yp2p.pairing.pairing import Joined
+from yp2p.pairing.joiner import Joined
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database

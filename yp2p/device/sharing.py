@@ -16,8 +16,9 @@ from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
 from yp2p.identity import Identity, format_device_id
 from yp2p.pairing.exchange import Code, parse_code
+from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import Invited, is_token, parse_token
-from yp2p.pairing.pairing import JOIN_LIMIT_S, Candidate, Joined, Joiner, PairingHost
+from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
 from yp2p.pairing.preview import compare, summary
 from yp2p.peers.peers import Peers
 from yp2p.trust.statements import Role

@@ -43,6 +43,10 @@ DIGITS = 2
 SECRET_CHARACTERS = 6
 MAX_FAILED_ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
+# A whole run, with storing what was granted.
+RUN_LIMIT_S = 20.0
+# How the sharer's answer begins: with its half of the run, or with nothing, where no window has these digits.
+WELCOME, CLOSED = b"\x00", b"\x01"
 MAX_LABEL_BYTES = 1024
 _CHANNEL = b"yp2p pairing v1"
 _TAG_BYTES = 64

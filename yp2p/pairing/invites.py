@@ -35,7 +35,7 @@ from yp2p.errors import FolderError, HandshakeFailed, MessageFault, PairingError
 from yp2p.folder.folder import Folder
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
-from yp2p.pairing.pairing import Joined
+from yp2p.pairing.joiner import Joined
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.store import tables
