@@ -64,7 +64,7 @@ class Bridge:
             self.dirty |= batch.finished
             self.ingest.readers.take(batch)
             self.render_actor.displaced.written(batch.kept)
-            self.render_actor.retries.happened_at(batch.finished, batch.changed_directories)
+            self.render_actor.retries.retry_at_paths(batch.finished, batch.changed_directories)
 
     async def look(self) -> None:
         """Ingest what changed on the disk."""

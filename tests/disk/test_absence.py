@@ -16,7 +16,7 @@ import trio
 import trio.testing
 from bridge import Bridge, clock, open_bridge
 
-from yp2p.disk.mass_deletion import Confirmation, let_go
+from yp2p.disk.mass_deletion import Confirmation, end_pause
 from yp2p.documents.diff import Hunk
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.mounts import mounts_below
@@ -279,7 +279,7 @@ def test_a_folder_is_let_go_when_so_much_is_back_that_nobody_would_be_asked(back
             assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
             _make(base / "dir/d", back)
             assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)  # it was looked at a moment ago
-            assert confirmation.looks_at() < trio.current_time() + 60
+            assert confirmation.next_check_at() < trio.current_time() + 60
             clock().jump(60)
             assert await confirmation.is_over(bridge.root, bridge.ingest.put_back) == is_over
 
@@ -318,7 +318,7 @@ def test_after_a_restart_everything_has_to_be_back(back: int) -> None:
             bridge.folder.state.confirmation_since = None  # as after a start
             _make(base / "dir/d", back)
             assert await Confirmation(bridge.folder).is_over(bridge.root, bridge.ingest.put_back) == (back == 100)
-            let_go(bridge.folder)
+            end_pause(bridge.folder)
             assert not bridge.folder.state.confirmation_reason
 
     _run(test)

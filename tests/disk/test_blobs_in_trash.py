@@ -47,7 +47,7 @@ def test_what_nobody_gives_is_taken_from_the_trash(tmp_path: Path, *, lies_in_tr
             assert (directory / "b.bin").read_bytes() == bytes(100)
             housekeeping = Housekeeping(folder, Trash())
             for _ in range(3):
-                await housekeeping.look_in_trash(bridge.root)
+                await housekeeping.fetch_from_trash(bridge.root)
                 await bridge.render()
             assert (directory / "b.bin").read_bytes() == (_LOST if lies_in_trash else bytes(100))
             assert (place / "b.bin").exists() == lies_in_trash, "the trash keeps what it has"

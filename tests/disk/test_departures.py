@@ -189,14 +189,14 @@ def test_what_awaits_comes_before_what_is_new(monkeypatch: pytest.MonkeyPatch) -
             (files / "a").write_text(ONE)
             (files / "b").write_text(ONE + "here\n")
             _peer_makes(bridge, EntryID(b"\x07" * 16), "b", ONE + "there\n", DocumentID(b"\x08" * 16))
-            meets, seen = FirstImports._meets_entry, []
+            meets, seen = FirstImports._collides_with_text, []
 
             async def watching(self: FirstImports, *args: Any) -> None:
                 named = {entry.document for entry in folder.catalogue.entries.values() if entry.kind is Kind.TEXT}
                 seen.append([path for path, id_ in folder.files.at.items() if folder.files[id_].document not in named])
                 await meets(self, *args)
 
-            monkeypatch.setattr(FirstImports, "_meets_entry", watching)
+            monkeypatch.setattr(FirstImports, "_collides_with_text", watching)
             await _events(bridge)
             assert seen == [[]]
             assert {"a", "b"} <= _entries(bridge).keys()
@@ -207,7 +207,7 @@ def test_what_awaits_comes_before_what_is_new(monkeypatch: pytest.MonkeyPatch) -
 def test_an_entry_that_comes_between_is_met_in_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(base: Path) -> None:
         async with open_bridge(base) as bridge:
-            files, meets = base / "dir", FirstImports._meets_entry
+            files, meets = base / "dir", FirstImports._collides_with_text
             (files / "a").write_text(ONE)
             (files / "b").write_text(ONE + "here\n")
             _peer_makes(bridge, EntryID(b"\x07" * 16), "b", ONE + "there\n", DocumentID(b"\x08" * 16))
@@ -217,7 +217,7 @@ def test_an_entry_that_comes_between_is_met_in_the_next_round(monkeypatch: pytes
                     _peer_makes(bridge, EntryID(b"\x01" * 16), "a", ONE, DocumentID(b"\x02" * 16))
                 await meets(self, *args)
 
-            monkeypatch.setattr(FirstImports, "_meets_entry", between)
+            monkeypatch.setattr(FirstImports, "_collides_with_text", between)
             for _ in range(3):
                 await _events(bridge)
             assert _entries(bridge)["a"] == EntryID(b"\x01" * 16)

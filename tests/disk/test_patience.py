@@ -162,7 +162,7 @@ def test_waiting_doubles_to_a_limit_and_begins_anew_after_a_success() -> None:
         assert pauses(5, is_busy=True) == [0.25, 0.5, 1.0, 2.0, 2.0]
         clock().jump(3)
         waiting.take_due(trio.current_time())
-        waiting.were_tried([entry])
+        waiting.forget_failures([entry])
         assert pauses(4, is_busy=False) == [5.0, 10.0, 20.0, 20.0]
 
     _run(test)
@@ -194,7 +194,7 @@ def test_an_event_hurries_what_is_at_its_path_and_beneath_it() -> None:
             waiting = Retries(folder, bridge.root, lambda _: None)
             for entry in paths.values():
                 waiting.wait(entry, "a reason")
-            waiting.happened_at(seen, directories)
+            waiting.retry_at_paths(seen, directories)
             folder.render_queue.put_off(list(folder.render_queue))
             waiting.take_due(trio.current_time())
             assert {path for path, entry in paths.items() if entry in folder.render_queue} == hurried

@@ -49,7 +49,7 @@ _AT = Facts(_TEXT, None, path="a")
         (replace(_AT, is_alive=False), Step.NOTHING),
         (replace(_AT, is_alive=False, record=_file()), Step.REMOVE),
         (replace(_AT, is_alive=False, record=_file(), is_file_ignored=True), Step.FORGET),
-        (replace(_AT, entry=_BLOB, is_alive=False, record=_file(Kind.BLOB, _OTHER, is_own=True)), Step.COME_BACK),
+        (replace(_AT, entry=_BLOB, is_alive=False, record=_file(Kind.BLOB, _OTHER, is_own=True)), Step.REINSTATE),
         (replace(_AT, entry=_BLOB, is_alive=False, record=_file(Kind.BLOB, _NEW, is_own=True)), Step.REMOVE),
         # nothing is made of a text before its file may be written again
         (replace(_AT, record=_file(), is_due=False), Step.WAIT),
@@ -76,7 +76,7 @@ _AT = Facts(_TEXT, None, path="a")
         (replace(_AT, entry=_BLOB, content=_NEW, record=_file(Kind.BLOB)), Step.WRITE_OPAQUE),
         (replace(_AT, entry=_BLOB, content=_NEW, record=_file(Kind.BLOB, path="b")), Step.MOVE),
         (replace(_AT, entry=_BLOB, content=_NEW, record=_file(Kind.BLOB, is_own=True)), Step.CONFLICT_COPY),
-        (replace(_AT, entry=_BLOB, content=_NEW, record=_blob_after(_NEW)), Step.COME_BACK),
+        (replace(_AT, entry=_BLOB, content=_NEW, record=_blob_after(_NEW)), Step.REINSTATE),
         (replace(_AT, entry=_SYMLINK, content=b"s"), Step.WRITE_OPAQUE),
         (replace(_AT, entry=_SYMLINK, content=b"s", record=_file(Kind.SYMLINK, _SYMLINK.content.hash)), Step.NOTHING),
         (replace(_AT, entry=_DIRECTORY, content=b"d"), Step.MAKE_DIRECTORY),

@@ -142,7 +142,7 @@ def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_me
         path = base / "dir" / NAME
         path.write_text(TEXT)
         async with open_bridge(base) as bridge:
-            await bridge.ingest.readers.opened.take_pending()
+            await bridge.ingest.readers.last_opened.take_pending()
             clock().jump(5 * 3600)
             await _arrive(bridge)
             path.write_text(SAVED)  # a copy with changes: nobody had the older version open
@@ -157,7 +157,7 @@ def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_me
             clock().jump(4.1 * 3600)
             bridge.ingest.readers.forget_old()
             assert not bridge.ingest.readers.bases()
-            assert not bridge.ingest.readers.opened._at
+            assert not bridge.ingest.readers.last_opened._at
             await bridge.folder.database.pending().wait()
             assert bridge.folder.database.rows("SELECT * FROM unread") == []
 

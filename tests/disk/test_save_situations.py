@@ -83,7 +83,7 @@ class Scene:
     async def hours_pass(self, hours: float = 5) -> None:
         """After five, whatever may have been opened at the start of the daemon does not count any more."""
         await self.bridge.take_events()
-        await self.bridge.ingest.readers.opened.take_pending()
+        await self.bridge.ingest.readers.last_opened.take_pending()
         clock().jump(hours * HOUR_S)
 
     def run(self, *command: str, **environment: str) -> str:
@@ -282,7 +282,7 @@ async def two_changes_came_and_only_the_first_was_opened(scene: Scene) -> None:
 @situation(Becomes.BOTH)
 async def any_file_may_have_been_opened_after_an_overflow(scene: Scene) -> None:
     await scene.hours_pass()
-    scene.bridge.ingest.readers.opened.take(Reads(overflow=True))
+    scene.bridge.ingest.readers.last_opened.take(Reads(overflow=True))
     await scene.arrive()
     scene.write()
 

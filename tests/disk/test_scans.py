@@ -74,13 +74,13 @@ async def test_after_a_while_everything_is_looked_at_again(
     async with _opened(tmp_path) as (folder, scans, at):
         await scans.run(at)
         folder.render_queue.start()
-        scans.want_if_late()
+        scans.want_if_due()
         assert not folder.render_queue.is_woken
         await trio.sleep(_INTERVAL_S)
-        scans.want_if_late()
+        scans.want_if_due()
         assert folder.render_queue.is_woken
         folder.render_queue.start()
-        scans.want_if_late()
+        scans.want_if_due()
         assert not folder.render_queue.is_woken, "the next one is due later"
 
 

@@ -182,7 +182,7 @@ def test_each_group_of_a_pack_is_undone_by_itself(with_others: bool) -> None:
         program = Program(bridge)
         texts = [_live(bridge).text.text()]
         for number in range(12):
-            bridge.folder.edits.steps_end(_live(bridge).id)
+            bridge.folder.edits.end_undo_group(_live(bridge).id)
             program.type(f"word {number} 😀 ")
             if with_others:
                 await _peer_types(bridge, f"<{number}>", 1000 + number)
@@ -209,10 +209,10 @@ def test_what_others_wrote_in_between_and_we_removed_comes_back_with_undo() -> N
         program.type("x" * 20)
         await _peer_types(bridge, "theirs and ", 1000)
         await _claim(bridge, 1000)
-        bridge.folder.edits.steps_end(_live(bridge).id)
+        bridge.folder.edits.end_undo_group(_live(bridge).id)
         for _ in range(6):
             program.edit(0, 1, "")
-        bridge.folder.edits.steps_end(_live(bridge).id)
+        bridge.folder.edits.end_undo_group(_live(bridge).id)
         program.type("y" * 20)
         assert await _pack(bridge) == 1
         assert len(stored_rows(bridge.folder.database.rows, bridge.folder.id, _live(bridge).id)) < 12

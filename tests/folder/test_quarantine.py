@@ -36,15 +36,15 @@ def test_the_wait_grows_and_concerns_one_peer_and_one_document() -> None:
     one, two = DocumentID(b"1" * 16), DocumentID(b"2" * 16)
     other = DeviceID(b"o" * 32)
     assert quarantine.add(PEER, one, 0.0).until == 10.0
-    assert quarantine.holds(PEER, one, 9.0)
-    assert not quarantine.holds(PEER, one, 10.0)
-    assert not quarantine.holds(PEER, two, 1.0)
-    assert not quarantine.holds(other, one, 1.0)
+    assert quarantine.is_quarantined(PEER, one, 9.0)
+    assert not quarantine.is_quarantined(PEER, one, 10.0)
+    assert not quarantine.is_quarantined(PEER, two, 1.0)
+    assert not quarantine.is_quarantined(other, one, 1.0)
     assert quarantine.add(PEER, one, 10.0).until == 30.0
     for _ in range(20):
         last = quarantine.add(PEER, one, 100.0)
     assert last.until == 3700.0
-    assert [held.failures for held in quarantine.held(200.0)] == [22]
+    assert [held.failures for held in quarantine.current(200.0)] == [22]
 
 
 def test_a_document_that_panicked_is_loaded_from_the_store() -> None:

@@ -12,7 +12,7 @@ A, B = b"a" * 32, b"b" * 32
 def test_what_did_not_come_is_asked_for_later() -> None:
     retries = BlobRetries()
     assert retries.is_due(A, 100.0)
-    retries.later([A], 100.0)
+    retries.retry_later([A], 100.0)
     assert not retries.is_due(A, 100.0)
     assert retries.is_due(B, 100.0)
     assert retries.next_at == 100.0 + RETRY_S
@@ -21,7 +21,7 @@ def test_what_did_not_come_is_asked_for_later() -> None:
 
 def test_what_is_due_wakes_nobody_again_and_again() -> None:
     retries = BlobRetries()
-    retries.later([A], 100.0)
+    retries.retry_later([A], 100.0)
     retries.forget_due(100.0 + RETRY_S)
     assert retries.next_at == math.inf
 
@@ -40,8 +40,8 @@ def test_what_cannot_be_written_is_tried_less_and_less_often_up_to_a_limit() -> 
 
 def test_who_may_have_more_by_now_is_asked_at_once_but_for_what_cannot_be_written() -> None:
     retries = BlobRetries()
-    retries.later([A], 0.0)
+    retries.retry_later([A], 0.0)
     retries.cannot_write([B], 0.0)
-    retries.anew()
+    retries.expect_missing()
     assert retries.is_due(A, 0.0)
     assert not retries.is_due(B, 0.0)

@@ -425,7 +425,7 @@ ABLATIONS: dict[str, Ablation] = {
         theme="links-that-were-cut",
     ),
     "blobs-met-are-kept": Ablation(
-        "2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:is_apart", False), theme="blobs-apart"
+        "2b", "of two blobs one is lost", _gives(f"{_RENDER}.plan:holds_unreplaced_save", False), theme="blobs-apart"
     ),
     "what-a-blob-replaces": Ablation(
         "2b",

@@ -131,7 +131,7 @@ class Status:
                 "failures": held.failures,
                 "retry_in_s": round(held.until - now),
             }
-            for held in folder.observers.quarantine.held(now)
+            for held in folder.observers.quarantine.current(now)
         ]
 
     def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:

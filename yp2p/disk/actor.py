@@ -115,7 +115,7 @@ class Disk:
             problem, is_away = ("", True) if self.pause.is_wanted else await self._run_once()
             retry_s = _ROOT_RETRY_S if is_away else self._patience.next_s()
             self._report_started()
-            self._tell(self._wished_pause() or problem)
+            self._tell(self._pause_reason() or problem)
             if trio.current_time() > began + _WORKED_S:
                 self._patience.reset()
             await self.pause.rest(retry_s)
@@ -153,7 +153,7 @@ class Disk:
             root.close()
         return problem, is_away
 
-    def _wished_pause(self) -> str:
+    def _pause_reason(self) -> str:
         path = self._folder.path
         return f"paused by a person: `yp2p folder resume {path}` goes on" if self.pause.is_wanted else ""
 
@@ -188,7 +188,7 @@ class Disk:
             async with folder.files.writing:
                 await CrashRecovery(folder, root, at.ingest).recover()
             nursery.start_soon(Reports(folder, self._changed, self._scans, at).run)
-            nursery.start_soon(at.ingest.readers.opened.follow)
+            nursery.start_soon(at.ingest.readers.last_opened.follow)
             nursery.start_soon(self._housekeeping.run, at, self._scans)
             nursery.start_soon(self._rounds.run, at, nursery.cancel_scope)
             self._report_started()

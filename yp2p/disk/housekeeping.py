@@ -60,14 +60,14 @@ class Housekeeping:
         while True:
             await trio.sleep(EVERY_S)
             await self._give_back_memory(at.render)
-            scans.want_if_late()
+            scans.want_if_due()
             mounts, before = await trio.to_thread.run_sync(mounts_below, at.root.path), mounts
             if mounts != before:
                 scans.want()
-            root_check.check_place(self._folder, at.root)
+            root_check.check_still_in_place(self._folder, at.root)
             self._folder.texts.digests.save()
             at.ingest.readers.forget_old()
-            await self.look_in_trash(at.root)
+            await self.fetch_from_trash(at.root)
             await self._prune(at.root)
 
     async def _give_back_memory(self, render: Render) -> None:
@@ -84,7 +84,7 @@ class Housekeeping:
             folder.database.trim()
             await trio.to_thread.run_sync(trim)
 
-    async def look_in_trash(self, root: Root) -> None:
+    async def fetch_from_trash(self, root: Root) -> None:
         """Take from the trash what has been wanted since the last time, and nobody gives."""
         folder, blobs = self._folder, self._folder.files.blobs
         wanted = {content.hash: content.size for content in blobs.wanted.values()}
@@ -118,9 +118,9 @@ class Housekeeping:
             return
         if pruned.removed:
             log.info("trash_pruned", folder=folder.label, count=len(pruned.removed))
-        self._tell_size(pruned.bytes_left)
+        self._warn_of_size(pruned.bytes_left)
 
-    def _tell_size(self, size: int) -> None:
+    def _warn_of_size(self, size: int) -> None:
         """Say once that the trash holds more than it should: what came within the last day is not pruned."""
         is_too_large = size > 2 * self._settings.max_bytes  # one large file in it is nothing to act on
         if is_too_large and not self._is_too_large:

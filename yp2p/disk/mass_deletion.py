@@ -57,7 +57,7 @@ class Confirmation:
         self.accepts = accept
         self._folder.render_queue.wake()
 
-    def looks_at(self) -> float:
+    def next_check_at(self) -> float:
         """When to look again at what has changed meanwhile; infinite where nothing has."""
         return self._next_look_at if self._is_woken else math.inf
 
@@ -72,9 +72,9 @@ class Confirmation:
         absent, unchanged = await trio.to_thread.run_sync(_look, root, paths, asked)
         ended = trio.current_time()
         self._next_look_at = ended + max(_LEAST_PAUSE_S, _PAUSE_FACTOR * (ended - began))
-        return not self._is_asked_for(absent) and put_back.are_few(unchanged)
+        return not self._needs_answer(absent) and put_back.is_within_limit(unchanged)
 
-    def _is_asked_for(self, absent: Iterable[str]) -> bool:
+    def _needs_answer(self, absent: Iterable[str]) -> bool:
         folder, since = self._folder, self._folder.state.confirmation_since
         doomed = {entry: record for entry, record in folder.files.items() if not _is_alive(folder, entry)}
         missing = {record.entry: record for path in absent if (record := folder.files.by_path(path)) is not None}
@@ -108,7 +108,7 @@ def _look(root: Root, paths: Iterable[str], asked: Mapping[str, Stamp]) -> tuple
     return absent, unchanged
 
 
-def let_go(folder: Folder) -> None:
+def end_pause(folder: Folder) -> None:
     """What was missing is back: the folder goes on."""
     folder.state.pause_for_confirmation("")
     log.info("mass_deletion_over", folder=folder.label)
@@ -139,7 +139,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
         if dead:
             await folder.catalogue.write([Change(entry, revive=True) for entry in sorted(dead)]).wait()
         for entry in sorted(replaced):
-            await ingest.opaque.come_back(folder.files[entry], folder.catalogue.entries[entry])
+            await ingest.opaque.reinstate(folder.files[entry], folder.catalogue.entries[entry])
     folder.render_queue.want_all(doomed | replaced)
     folder.state.pause_for_confirmation("")
     log.info("mass_deletion_decided", folder=folder.label, accepted=accept)

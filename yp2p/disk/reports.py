@@ -47,7 +47,7 @@ class Reports:
         ingest.readers.take(batch)
         if batch.kept:
             render.displaced.written(batch.kept)
-        render.retries.happened_at(batch.finished | batch.removed_directories, batch.changed_directories)
+        render.retries.retry_at_paths(batch.finished | batch.removed_directories, batch.changed_directories)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
         self._folder.state.settled = False
@@ -59,7 +59,7 @@ class Reports:
             for directory in directories:
                 found = await trio.to_thread.run_sync(self._at.watcher.scan, directory)
                 self._note_passed_over(directory)
-                self._at.ingest.readers.opened.may_be(found)
+                self._at.ingest.readers.last_opened.may_be(found)
                 self._changed.list_directory(directory, found)
         finally:
             self._changed.is_listing = False

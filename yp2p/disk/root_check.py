@@ -19,7 +19,7 @@ def check_marker(folder: Folder, root: Root) -> None:
         )
 
 
-def check_place(folder: Folder, root: Root) -> None:
+def check_still_in_place(folder: Folder, root: Root) -> None:
     """Raises RootGone: another directory, or none, stands where the root was opened, or it is not the folder's."""
     if not root.is_in_place():
         raise moved(folder)

@@ -90,8 +90,8 @@ class Rounds:
             return True
         if not await confirmation.is_over(at.root, put_back):
             return False
-        put_back.let_go()
-        mass_deletion.let_go(self._folder)
+        put_back.forget()
+        mass_deletion.end_pause(self._folder)
         self._changed.scan_wanted = True
         return True
 
@@ -128,7 +128,7 @@ class Rounds:
     async def _wait_for_work(self, at: OpenRoot) -> None:
         folder, pending, phase = self._folder, at.ingest.pending, self._scans.phase
         if folder.state.confirmation_reason and self.confirmation.accepts is None:
-            await folder.render_queue.wait(self.confirmation.looks_at())
+            await folder.render_queue.wait(self.confirmation.next_check_at())
             return
         is_changed = phase is Phase.WORKING and (self._changed or pending.requeued)
         may_scan = self._changed.scan_wanted and self._scans.may_begin()

@@ -90,7 +90,7 @@ class Scans:
         self._changed.scan_wanted = self._is_first = True
         self._first_at, self._slow_at = now + _ASK_PEERS_S, now + self._interval_s
 
-    def want_if_late(self) -> None:
+    def want_if_due(self) -> None:
         """Have everything looked at when it is time to, without anything having been told."""
         now = trio.current_time()
         if now >= min(self._slow_at, self._poll_at):

@@ -34,8 +34,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.embedding import kept_by_first_operations
 from yp2p.documents.joined import Joined, Side, join, repair
+from yp2p.documents.kept_lines import kept_by_first_operations
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import StateVector, contains
 from yp2p.threeway import merge as threeway
@@ -105,7 +105,7 @@ def repair_for(joined: Joined, text: str, meeting: Meeting) -> bytes | None:
     """The update that makes `text` of the union; None where it is that already.
 
     Of repairs alone lines are made whole again: their pieces, which many put in differently, would be mended for ever.
-    Which of several equal lines stay is the same everywhere then (`embedding.py`).
+    Which of several equal lines stay is the same everywhere then (`kept_lines.py`).
     """
     if joined.text == text:
         return None

@@ -205,7 +205,7 @@ class Edits:
         step = self._steps.file_moved(folder.id, entry.document, seq, time.time(), stack)
         return folder.catalogue.write([change], [*extra, step])
 
-    def steps_end(self, document: DocumentID) -> None:
+    def end_undo_group(self, document: DocumentID) -> None:
         """What is written next is undone by itself."""
         self._steps.end(document)
 

@@ -46,11 +46,11 @@ class Quarantine:
             del self._entries[next(iter(self._entries))]
         return entry
 
-    def holds(self, peer: DeviceID, document: DocumentID, now: float) -> bool:
+    def is_quarantined(self, peer: DeviceID, document: DocumentID, now: float) -> bool:
         """Whether this peer has to wait for this document."""
         entry = self._entries.get((peer, document))
         return entry is not None and now < entry.until
 
-    def held(self, now: float) -> Iterator[Quarantined]:
+    def current(self, now: float) -> Iterator[Quarantined]:
         """Those that have to wait now."""
         return iter([entry for entry in self._entries.values() if now < entry.until])

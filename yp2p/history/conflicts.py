@@ -105,13 +105,13 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
     # no await since the text was read
     commit = None
     if after != before:
-        folder.edits.steps_end(entry.document)
+        folder.edits.end_undo_group(entry.document)
         with folder.texts.reloading(live):
             update = live.text.edit(hunks(before, after))
         if update is not None:
             commit = folder.edits.record(live, update, None, undo_gap_s=0.0)
             folder.render_queue.want(entry.id)
-        folder.edits.steps_end(entry.document)
+        folder.edits.end_undo_group(entry.document)
     for conflict in found:
         for message in folder.notices.settle(conflict.notice):
             folder.observers.both_changed(message)

@@ -83,7 +83,7 @@ async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack
         await folder.edits.take_away(entry, _REDO, spent).wait()
     else:
         await folder.edits.bring_back(entry, path, _UNDO, spent).wait()
-    folder.edits.steps_end(entry.document)
+    folder.edits.end_undo_group(entry.document)
     return Undone(text, text, 1, is_there=stack == _REDO, came_or_went=True)
 
 
@@ -131,7 +131,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         seq = folder.database.last_seq + 1
         extra = [*spent, tables.step.insert(seq, folder.id, entry.document, seq, time.time(), 1 - stack)]
         commit = folder.edits.record(live, news, None, extra=extra)
-        folder.edits.steps_end(entry.document)
+        folder.edits.end_undo_group(entry.document)
         folder.render_queue.want(entry.id)
         await commit.wait()
         done += 1

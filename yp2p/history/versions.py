@@ -157,7 +157,7 @@ async def set_text(
     """
     live = folder.texts.open(entry.document)
     before = live.text.text()
-    folder.edits.steps_end(entry.document)
+    folder.edits.end_undo_group(entry.document)
     is_revived = not folder.catalogue.is_alive(entry)
     if is_revived:
         await folder.edits.bring_back(entry, path).wait()
@@ -175,7 +175,7 @@ async def set_text(
         commit = folder.edits.record(live, update, None, undo_gap_s=_ONE_STEP_S if is_revived else 0.0)
         folder.render_queue.want(entry.id)
         await commit.wait()
-    folder.edits.steps_end(entry.document)
+    folder.edits.end_undo_group(entry.document)
     return Undone(before, text, int(is_revived or update is not None), is_there=True, came_or_went=is_revived)
 
 

@@ -69,22 +69,22 @@ class BlobExchange:
         """Where an entry is to be put; in the root where that is not known any more."""
         return self.folder.catalogue.layout().path_of.get(entry, "")
 
-    def keep_floor(self, wanted_bytes: int) -> None:
+    def check_free_space(self, wanted_bytes: int) -> None:
         """Raises OSError when too little room would be left on the disk for what people save here."""
         shortage = low_room(self.folder.path, max(0, wanted_bytes))
         if shortage:
             raise OSError(errno.ENOSPC, shortage)
 
-    def has_not(self, blobs: Collection[bytes]) -> None:
+    def note_missing(self, blobs: Collection[bytes]) -> None:
         """The peer does not have these blobs now: it is asked again later, and people hear of what nobody has."""
-        self.retries.later(blobs, trio.current_time())
+        self.retries.retry_later(blobs, trio.current_time())
         index, devices = self.folder.files.blobs, self.folder.observers.sessions.keys()
         for blob in blobs:
             index.lacking.setdefault(blob, set()).add(self.peer)
         for entry in index.who_wants(index.given_by_none(devices).intersection(blobs)):
             self.folder.note_waiting(entry, NOBODY_HAS)
 
-    def came(self, blobs: Iterable[bytes]) -> None:
+    def note_downloaded(self, blobs: Iterable[bytes]) -> None:
         """These blobs are complete in their temporary files: the disk is to put them in place."""
         index = self.folder.files.blobs
         blobs = [blob for blob in blobs if index.who_wants([blob])]

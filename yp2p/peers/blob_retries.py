@@ -30,11 +30,11 @@ class BlobRetries:
         """Nothing has to be known of those whose time has come."""
         self._not_before = {blob: at for blob, at in self._not_before.items() if at > now}
 
-    def anew(self) -> None:
+    def expect_missing(self) -> None:
         """The peer may have what it did not have before."""
         self._not_before = {blob: at for blob, at in self._not_before.items() if blob in self._unwritable}
 
-    def later(self, blobs: Iterable[bytes], now: float) -> None:
+    def retry_later(self, blobs: Iterable[bytes], now: float) -> None:
         """They did not come."""
         self._not_before.update(dict.fromkeys(blobs, now + RETRY_S))
 

@@ -62,7 +62,7 @@ class BlobFetcher:
     def wake(self, *, anew: bool = False) -> None:
         """There may be something to fetch; `anew`: the peer may have what it did not have before."""
         if anew:
-            self._retries.anew()
+            self._retries.expect_missing()
         self._work.set()
 
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
@@ -88,7 +88,7 @@ class BlobFetcher:
                 except OSError as error:
                     self._cannot_write(wanted, error)
                 except (trio.TooSlowError, FolderPaused):
-                    self._retries.later(blobs, trio.current_time())
+                    self._retries.retry_later(blobs, trio.current_time())
                 finally:
                     self._exchange.is_asking = False
                     self._claims.release(blobs, self._peer)

@@ -96,7 +96,7 @@ class Channels:
         was_away = not self._is_compared() or document in self._diverged
         if was_away:
             self._diverged.add(document)
-        if self._folder.observers.quarantine.holds(self._peer, document, trio.current_time()):
+        if self._folder.observers.quarantine.is_quarantined(self._peer, document, trio.current_time()):
             return None
         channel = LinkChannel(self._link, self._folder.id, document)
         provider = Provider(

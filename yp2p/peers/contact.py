@@ -50,11 +50,11 @@ class Contact:
     def is_cloned(self, now: float) -> bool:
         return now - self.cloned_at < FORGIVEN_S
 
-    def has_broken_link(self, reason: str, now: float) -> None:
+    def note_link_fault(self, reason: str, now: float) -> None:
         """It broke the protocol of the link: no link with it for a while."""
         self.quarantined_until = now + self._next_wait_s(reason)
 
-    def has_broken_session(self, folder: FolderID, reason: str, now: float) -> None:
+    def note_session_fault(self, folder: FolderID, reason: str, now: float) -> None:
         """It broke the protocol in one folder: no session with it there, on the same link, for a while."""
         self.folders_until[folder] = now + self._next_wait_s(reason)
 
@@ -71,7 +71,7 @@ class Contact:
         """Whether there were so many faults that it has to wait in a folder, also on a new link."""
         return self.faults > _FREE_FAULTS and now < self.folders_until.get(folder, 0.0)
 
-    def held(self, since: float, now: float) -> None:
+    def link_ended(self, since: float, now: float) -> None:
         """A link that was up since then has ended."""
         if now - since > FORGIVEN_S:
             self.faults = 0

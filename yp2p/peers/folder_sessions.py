@@ -54,8 +54,10 @@ class FolderSessions:
         self._presence = presence
         self._scopes: dict[FolderID, trio.CancelScope] = {}
         self._changed = trio.Event()
-        self._held: dict[FolderID, float] = {}  # folders in which the peer was at fault on this link, until when
-        self._told_apart: set[FolderID] = set()  # folders of which the peer knows that there is no session here
+        self._banned_until: dict[
+            FolderID, float
+        ] = {}  # folders in which the peer was at fault on this link, until when
+        self._told_no_session: set[FolderID] = set()  # folders of which the peer knows that there is no session here
         self.by_folder: dict[FolderID, FolderSession] = {}
 
     def wake(self) -> None:
@@ -70,14 +72,14 @@ class FolderSessions:
         """A session for every folder that both are members of and that has none, unless the peer has to wait there."""
         now = trio.current_time()
         for folder in self._folders.values():
-            is_held = now < self._held.get(folder.id, 0.0) or self._contact.is_banned_from(folder.id, now)
+            is_banned = now < self._banned_until.get(folder.id, 0.0) or self._contact.is_banned_from(folder.id, now)
             if not self._is_shared(folder) or folder.id in self.by_folder:
                 continue
-            if is_held:
-                self._tell_apart(folder.id)
+            if is_banned:
+                self._tell_no_session(folder.id)
             else:
-                was_apart = folder.id in self._told_apart
-                self._told_apart.discard(folder.id)
+                was_apart = folder.id in self._told_no_session
+                self._told_no_session.discard(folder.id)
                 session = FolderSession(
                     folder, self._link, self._peer, self._presence(folder), was_apart=was_apart
                 )  # fmt: skip
@@ -87,9 +89,9 @@ class FolderSessions:
                 session.register()
                 nursery.start_soon(self._run, folder, session, scope)
 
-    def _tell_apart(self, folder: FolderID) -> None:
-        if folder not in self._told_apart:
-            self._told_apart.add(folder)
+    def _tell_no_session(self, folder: FolderID) -> None:
+        if folder not in self._told_no_session:
+            self._told_no_session.add(folder)
             self._link.send_nowait(FolderCondition(folder, Condition.APART))
 
     async def keep(self, nursery: trio.Nursery) -> None:
@@ -138,17 +140,17 @@ class FolderSessions:
         except* YpError:
             raise
         except* Exception as group:
-            self._hold(folder, first_reason(group))
+            self._ban(folder, first_reason(group))
             log.exception("session_failed", folder=folder.label, reason=first_reason(group))
         finally:
             del self.by_folder[folder.id], self._scopes[folder.id]
             self.wake()
 
     def _is_at_fault(self, folder: Folder, reason: str) -> None:
-        self._hold(folder, reason)
+        self._ban(folder, reason)
         log.warning("peer_fault", folder=folder.label, reason=reason, advice="is the same version running there?")
 
-    def _hold(self, folder: Folder, reason: str) -> None:
-        self._contact.has_broken_session(folder.id, reason, trio.current_time())
-        self._held[folder.id] = self._contact.folders_until[folder.id]
-        self._tell_apart(folder.id)
+    def _ban(self, folder: Folder, reason: str) -> None:
+        self._contact.note_session_fault(folder.id, reason, trio.current_time())
+        self._banned_until[folder.id] = self._contact.folders_until[folder.id]
+        self._tell_no_session(folder.id)

@@ -38,13 +38,13 @@ class LongBlobs:
         blob = content.hash
         hashes = await self._hashes_of(content)
         if not hashes:
-            self._exchange.has_not([blob])
+            self._exchange.note_missing([blob])
             return
         async with self._shared(content, entry, hashes) as shared:
             self._exchange.claims.release([blob], self._exchange.peer)  # from here on chunks are claimed
             is_lacking = await self._assemble(shared)
         if is_lacking:
-            self._exchange.has_not([blob])
+            self._exchange.note_missing([blob])
         elif not shared.is_complete:
             now = trio.current_time()  # others were asked for what is left
             lapse_at = self._exchange.claims.next_lapse(self._exchange.peer, now)
@@ -98,7 +98,7 @@ class LongBlobs:
         """The last chunk was written."""
         await trio.to_thread.run_sync(shared.assembly.force)
         shared.completed()
-        self._exchange.came([shared.blob])
+        self._exchange.note_downloaded([shared.blob])
 
     async def _copy_alike(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
         """Take the chunks that files here have: the one that is replaced, and the one that shares most with it."""
@@ -130,7 +130,7 @@ class LongBlobs:
         holes = sum(chunk_size(content.size, index) for index in nul_chunks(content.size, hashes))
         started = self._folder.path / name_of(content.hash)
         there = started.stat().st_blocks * 512 if started.exists() else 0
-        self._exchange.keep_floor(content.size - holes - there)
+        self._exchange.check_free_space(content.size - holes - there)
 
     async def _hashes_of(self, content: Content) -> list[bytes]:
         """The hashes of the chunks, checked; empty when they are not to be had."""

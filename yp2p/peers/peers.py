@@ -240,7 +240,7 @@ class Peers:
 
     def _is_at_fault(self, device: DeviceID, secured: Secured, reason: str) -> None:
         at_fault = self.devices.served_on(secured.remote_noise_key, device)
-        self.devices.contact(at_fault).has_broken_link(reason, trio.current_time())
+        self.devices.contact(at_fault).note_link_fault(reason, trio.current_time())
 
     async def _run_link(self, wanted: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
         """Args: `wanted` is the device that was dialled; whoever proves to be there is served."""
@@ -276,7 +276,7 @@ class Peers:
                         del self._links[device]
                         if not dialled_by_us or wanted != device:
                             contact.wake.set()  # else whoever dialled goes on by himself
-                    contact.held(linked.since, trio.current_time())
+                    contact.link_ended(linked.since, trio.current_time())
                     log.info("link_down")
 
     async def _run_sessions(self, linked: _Linked) -> None:

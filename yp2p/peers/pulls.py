@@ -63,7 +63,7 @@ class Pulls:
             for document in self._folder.catalogue.missing_documents()
             if not observers.document_claims.is_held(document, self._peer, now)
             and document not in self._lacking
-            and not observers.quarantine.holds(self._peer, document, now)
+            and not observers.quarantine.is_quarantined(self._peer, document, now)
         ][:_PULL_BATCH]
 
     async def _pull(self, wanted: list[DocumentID]) -> None:

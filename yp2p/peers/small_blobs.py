@@ -28,7 +28,7 @@ class SmallBlobs:
         for blob in here:
             del waiting[blob]
         if waiting:
-            self._exchange.keep_floor(sum(content.size for content, _ in wanted if content.hash in waiting))
+            self._exchange.check_free_space(sum(content.size for content, _ in wanted if content.hash in waiting))
             await self._exchange.ask(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))
         while waiting:
             reply = await self._exchange.reply()
@@ -43,7 +43,7 @@ class SmallBlobs:
             for blob, _ in came:
                 waiting.pop(blob, None)
             lacking = {blob for blob, _ in came} - {blob.hash for blob in good}
-            self._exchange.has_not(lacking)
+            self._exchange.note_missing(lacking)
             self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
             await self._take(good)
         self._exchange.claims.answered(self._exchange.peer)
@@ -65,7 +65,7 @@ class SmallBlobs:
             await trio.to_thread.run_sync(self._write, news)
         finally:
             index.writing -= hashes
-        self._exchange.came(list(hashes))
+        self._exchange.note_downloaded(list(hashes))
 
     def _write(self, blobs: list[WholeBlob]) -> None:
         root = Root(self._folder.path)

@@ -68,7 +68,7 @@ def finish(path: Path) -> None:
     new = path.with_name(path.name + _NEW)
     if os.path.lexists(path) or not new.exists():
         return
-    _keep_beside(path, _kept_name(path))
+    _keep_damaged(path, _kept_name(path))
     new.rename(path)
 
 
@@ -80,7 +80,7 @@ def salvage(path: Path, reason: str) -> Salvaged:
     lost = _copy(path, new)
     kept = _kept_name(path)
     path.rename(kept)
-    _keep_beside(path, kept)
+    _keep_damaged(path, kept)
     new.rename(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -94,7 +94,7 @@ def _kept_name(path: Path) -> Path:
     return path.with_name(f"{path.name}{_KEPT}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06}")
 
 
-def _keep_beside(path: Path, kept: Path) -> None:
+def _keep_damaged(path: Path, kept: Path) -> None:
     for suffix in BESIDE:
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))

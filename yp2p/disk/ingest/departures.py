@@ -143,14 +143,14 @@ class Departures:
         ]
         commit = folder.database.pending()
         for start in range(0, len(renamed), _AT_ONCE):
-            commit = self._are_renamed(renamed[start : start + _AT_ONCE])
+            commit = self._store_renames(renamed[start : start + _AT_ONCE])
             await trio.lowlevel.checkpoint()
         await commit.wait()
         for record, finding in renamed:
             log.debug("file_renamed", path=record.path, to=finding.path)
             await self._known_files.take(replace(record, path=finding.path), finding, context)
 
-    def _are_renamed(self, renamed: Sequence[tuple[FileRecord, Finding]]) -> Commit:
+    def _store_renames(self, renamed: Sequence[tuple[FileRecord, Finding]]) -> Commit:
         folder = self._folder
         # What they hold is not the base yet: without a stamp nobody takes it for that.
         moved = [replace(record, path=finding.path, stamp=NO_STAMP) for record, finding in renamed]
@@ -163,8 +163,8 @@ class Departures:
     async def delete(self, paths: Sequence[str]) -> None:
         folder = self._folder
         records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
-        records = self._damage.recreate_vanished(self._seen_to_go(records))
-        records = await self._make_again(records)
+        records = self._damage.recreate_vanished(self._known_to_be_deleted(records))
+        records = await self._recreate_too_young(records)
         unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
         if unconfirmed:
             folder.state.pause_for_confirmation(
@@ -186,7 +186,7 @@ class Departures:
             self.inspect_parent(path)
             self._pending.requeue(path)  # a directory may stand there
 
-    def _seen_to_go(self, records: Iterable[FileRecord]) -> list[FileRecord]:
+    def _known_to_be_deleted(self, records: Iterable[FileRecord]) -> list[FileRecord]:
         """The files whose absence is a deletion, or may be one. The others are fetched again, or nobody's matter."""
         seen: list[FileRecord] = []
         for record in records:
@@ -198,7 +198,7 @@ class Departures:
                 seen.append(record)
         return seen
 
-    async def _make_again(self, records: list[FileRecord]) -> list[FileRecord]:
+    async def _recreate_too_young(self, records: list[FileRecord]) -> list[FileRecord]:
         """Of files that are missing because the folder came back from a backup, those that it cannot have are made
         again; gives the others."""
         too_young = await self._put_back.too_young(records)

@@ -84,27 +84,27 @@ class FirstImports:
             await self._on_their_way.popleft().wait()
         plain: list[Finding] = []
         for finding in findings:
-            if self._is_plain(finding):
+            if self._is_unclaimed(finding):
                 plain.append(finding)
                 continue
-            await self._take_known_path(finding, context)
-            self._is_taken(finding)
+            await self._take_occupied_path(finding, context)
+            self._is_imported(finding)
         # no await from here to `_import`: what is not submitted yet nobody may see
         imports: list[tuple[EntryID, Finding]] = []
         chosen: set[EntryID] = set()
         for finding in plain:
-            if not self._is_plain(finding):
+            if not self._is_unclaimed(finding):
                 continue  # another device's entry came meanwhile: it is still fresh, and decided in the next round
             entry = self._new_entry(finding, chosen)
             chosen.add(entry)
             imports.append((entry, finding))
-            self._is_taken(finding)
+            self._is_imported(finding)
         if imports:
             self._on_their_way.append(self._import(imports))
             await trio.lowlevel.checkpoint()
             log.info("files_imported", folder=folder.label, count=len(imports))
 
-    def _is_taken(self, finding: Finding) -> None:
+    def _is_imported(self, finding: Finding) -> None:
         self._pending.fresh.pop(finding.path, None)
         # It may have moved on while it was imported, before anybody knew that it is ours.
         self._pending.requeue(finding.path)
@@ -113,24 +113,24 @@ class FirstImports:
         catalogue = self._folder.catalogue
         return catalogue.entries.get(catalogue.layout().entry_at.get(path, EntryID(b"")))
 
-    def _is_plain(self, finding: Finding) -> bool:
+    def _is_unclaimed(self, finding: Finding) -> bool:
         """Whether no entry has, or had, the path of a file that is about to be imported."""
         if self._occupant(finding.path) is not None:
             return False
         return finding.kind is not Kind.TEXT or self._folder.catalogue.dead_entry_at(finding.path) is None
 
-    async def _take_known_path(self, finding: Finding, context: ScanContext) -> None:
+    async def _take_occupied_path(self, finding: Finding, context: ScanContext) -> None:
         """A file stands where another device's entry belongs, or where one was deleted."""
         folder = self._folder
         occupant = self._occupant(finding.path)
         if occupant is not None and occupant.kind is not finding.kind:
-            finding = await self._as_kind_of(occupant, finding)
+            finding = await self._inspect_as_kind_of(occupant, finding)
         is_text = finding.kind is Kind.TEXT
         dead = folder.catalogue.dead_entry_at(finding.path) if occupant is None and is_text else None
         if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
-            await self._collides_opaque(occupant, finding)
+            await self._collides_with_opaque(occupant, finding)
         elif occupant is not None:
-            await self._meets_entry(occupant, finding)
+            await self._collides_with_text(occupant, finding)
         elif dead is not None and dead.id in folder.files:
             # The deleted file still stands at another path here, and goes first.
             folder.render_queue.want(dead.id)
@@ -186,13 +186,13 @@ class FirstImports:
         mode = finding.mode if before is not None and before.mode != finding.mode else None
         changes.append(Change(entry, path, content, mode, revive=before is not None))
 
-    async def _collides_opaque(self, occupant: Entry, finding: Finding) -> None:
+    async def _collides_with_opaque(self, occupant: Entry, finding: Finding) -> None:
         """A file stands where another device's entry belongs, and one of them is no text."""
         folder = self._folder
         here = folder.files.get(occupant.id)
         assert finding.kind is not None
         if finding.kind is occupant.kind and finding.content == occupant.content.hash:
-            if here is not None and not await self._leaves_former_path(occupant, finding):
+            if here is not None and not await self._trash_file_at_former_path(occupant, finding):
                 return
             record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
             folder.files.set(record)
@@ -205,7 +205,7 @@ class FirstImports:
             )  # fmt: skip
             await self._opaque.keep_conflict_copy(record)
 
-    async def _as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
+    async def _inspect_as_kind_of(self, occupant: Entry, finding: Finding) -> Finding:
         """The same file as a finding of the entry's kind, if it has its content: limits of texts differ."""
         kinds = {occupant.kind, finding.kind}
         digest = self._folder.texts.digests.get(occupant.document) if occupant.kind is Kind.TEXT else None
@@ -217,15 +217,15 @@ class FirstImports:
         )
         return again if again.kind is occupant.kind and again.content == content else finding
 
-    async def _meets_entry(self, occupant: Entry, finding: Finding) -> None:
+    async def _collides_with_text(self, occupant: Entry, finding: Finding) -> None:
         """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
         folder = self._folder
         digest = folder.texts.digests.get(occupant.document)
         if digest is None:
             return  # its document is on its way; rendering it will look here again
         if digest.content == finding.content:
-            if await self._leaves_former_path(occupant, finding):
-                await self._is_that_entry(occupant, finding)
+            if await self._trash_file_at_former_path(occupant, finding):
+                await self._assign_to_entry(occupant, finding)
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
         while (copy := folder.catalogue.entries.get(entry)) is not None:
@@ -233,12 +233,12 @@ class FirstImports:
                 self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
                 return
             if folder.catalogue.is_alive(copy) and self._holds(copy, finding):
-                await self._stands_beside_already(copy, occupant, finding)
+                await self._use_existing_copy(copy, occupant, finding)
                 return
             entry = next_entry_id(entry)
-        await self._keep_beside(entry, occupant, finding)
+        await self._import_as_conflict_copy(entry, occupant, finding)
 
-    async def _leaves_former_path(self, occupant: Entry, finding: Finding) -> bool:
+    async def _trash_file_at_former_path(self, occupant: Entry, finding: Finding) -> bool:
         """The file that an entry has elsewhere goes into the trash, as its content stands where it belongs already;
         False when that has to wait."""
         record = self._folder.files.get(occupant.id)
@@ -264,7 +264,7 @@ class FirstImports:
         self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S
         return False
 
-    async def _is_that_entry(self, occupant: Entry, finding: Finding) -> None:
+    async def _assign_to_entry(self, occupant: Entry, finding: Finding) -> None:
         """The file holds what the entry does: it is the entry's."""
         folder = self._folder
         await folder.database.pending().wait()
@@ -280,7 +280,7 @@ class FirstImports:
         folder.database.submit([record.save(folder.id)])
         folder.rendered([occupant.id])
 
-    async def _stands_beside_already(self, copy: Entry, occupant: Entry, finding: Finding) -> None:
+    async def _use_existing_copy(self, copy: Entry, occupant: Entry, finding: Finding) -> None:
         """Another device had this very file and put it beside already: one copy, not one a device."""
         folder = self._folder
         seq = folder.texts.open(copy.document).last_seq
@@ -293,7 +293,7 @@ class FirstImports:
             )
         folder.render_queue.want(occupant.id)
 
-    async def _keep_beside(self, entry: EntryID, occupant: Entry, finding: Finding) -> None:
+    async def _import_as_conflict_copy(self, entry: EntryID, occupant: Entry, finding: Finding) -> None:
         """A file that is not what the entry at its path holds gets a name beside it, as a new entry."""
         folder = self._folder
         beside = conflict_path(finding.path, entry)

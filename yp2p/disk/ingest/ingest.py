@@ -116,7 +116,7 @@ class Ingest:
         self._open_files = OpenFiles(folder, self.pending)
         self.long_files = LongFiles(folder, root, max_text_bytes, self.pending, self._open_files, start_reading)
         self._inspector = Inspector(
-            folder, root, max_text_bytes, self.readers.opened, self._open_files, self.long_files
+            folder, root, max_text_bytes, self.readers.last_opened, self._open_files, self.long_files
         )
         self._exchanged = ExchangedNames(
             folder, root, self.pending, self._inspector, self._known_files, self._departures.delete_all
@@ -155,7 +155,7 @@ class Ingest:
         """
         records = [record for path in paths if (record := self._folder.files.by_path(path)) is not None]
         changed = await trio.to_thread.run_sync(_changed, self._root, records)
-        if self.damage.is_expected or self.put_back.are_few(len(changed)):
+        if self.damage.is_expected or self.put_back.is_within_limit(len(changed)):
             return ""
         for start in range(0, len(changed), _IMPORT_BATCH):
             batch = changed[start : start + _IMPORT_BATCH]
@@ -266,11 +266,11 @@ class Ingest:
         gone = pending.gone(now)
         if gone:
             await self._departures.delete(gone)
-        pending.held = {path for path in moved if path in pending.fresh}
+        pending.awaiting_rename = {path for path in moved if path in pending.fresh}
         ready = [
             fresh.finding
             for path, fresh in pending.fresh.items()
-            if path not in pending.held
+            if path not in pending.awaiting_rename
             and due_at(fresh) <= now
             and fresh.finding.stamp.inode not in self._exchanged.awaited
         ]

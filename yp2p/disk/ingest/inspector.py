@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 
 import trio
 
+from yp2p.disk.ingest.last_opened import LastOpened
 from yp2p.disk.ingest.long_files import LongFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.open_files import OpenFiles
-from yp2p.disk.ingest.opened import Opened
 from yp2p.files.inspect import Finding, Stamp, inspect_all
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -29,7 +29,13 @@ class Inspector:
     """Reads the files of one folder."""
 
     def __init__(
-        self, folder: Folder, root: Root, max_text_bytes: int, opened: Opened, open_files: OpenFiles, long: LongFiles
+        self,
+        folder: Folder,
+        root: Root,
+        max_text_bytes: int,
+        opened: LastOpened,
+        open_files: OpenFiles,
+        long: LongFiles,
     ) -> None:
         self._folder = folder
         self._root = root

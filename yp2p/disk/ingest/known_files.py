@@ -57,17 +57,17 @@ class KnownFiles:
                 is_before = context.after_power_cut and finding.stamp.mtime_ns < record.stamp.mtime_ns
                 await self._opaque.changed(record, finding, may_be_older=is_undone or is_before)
             case FileState.CURRENT:
-                await self._already_here(record, finding)
+                await self._advance_base(record, finding)
             case FileState.OTHER_VERSION:
                 assert old is not None
-                self._holds_version(old, finding, is_older=old.base_seq <= record.base_seq)
+                self._restore_newest(old, finding, is_older=old.base_seq <= record.base_seq)
             case FileState.DAMAGED:
                 await self._damage.repair(record, finding)
                 if finding.kind is record.kind is Kind.TEXT:
                     return
             case FileState.EDITED:
                 former = self._readers.foreign_base(record)
-                if former is not None and await self._edits.save_of_former(record, former, finding):
+                if former is not None and await self._edits.merge_save_of_former(record, former, finding):
                     return
                 made_of = await self._edits.take(record, finding, context)
         self._readers.was_saved(record.entry, made_of)
@@ -96,7 +96,7 @@ class KnownFiles:
         found = self._folder.catalogue.entries.get(record.entry)
         return found is not None and found.kind is not Kind.TEXT
 
-    def _holds_version(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
+    def _restore_newest(self, old: FileRecord, finding: Finding, *, is_older: bool) -> None:
         """A file that holds another version than the store says is no edit: the newest version comes back.
 
         Args:
@@ -112,7 +112,7 @@ class KnownFiles:
         text = "the file held an older version; the newest was put back"
         folder.notices.add(NoticeKind.OLDER_VERSION, old.path, text, old.entry)
 
-    async def _already_here(self, record: FileRecord, finding: Finding) -> None:
+    async def _advance_base(self, record: FileRecord, finding: Finding) -> None:
         """The file holds what the document says: that version is its base now."""
         folder = self._folder
         live = folder.texts.open(record.document)

@@ -248,7 +248,7 @@ class LocalEdits:
             return fork, await trio.to_thread.run_sync(hunks, old, finding.text)
         return fork, hunks(old, finding.text)
 
-    async def save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
+    async def merge_save_of_former(self, record: FileRecord, former: FileRecord, finding: Finding) -> bool:
         """Somebody saved where another file was when they read it: the save is that file's. False when it is not so."""
         folder = self._folder
         own, was = (
@@ -268,7 +268,7 @@ class LocalEdits:
         )  # fmt: skip
         folder.files.set(back)
         folder.render_queue.want(record.entry)
-        base = await self.save_against(
+        base = await self.merge_late_save(
             made_of.record,
             finding,
             lambda after: [back.save(folder.id), Candidate(after, 0.0).save(folder.id, record.entry, is_read=False)],
@@ -276,7 +276,7 @@ class LocalEdits:
         self._readers.keep_foreign(record.entry, base)
         return True
 
-    async def save_against(
+    async def merge_late_save(
         self, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]] = lambda after: []
     ) -> FileRecord:
         """A save that turned up after its file was replaced: merge it, made on `base` as it was then.
@@ -293,9 +293,9 @@ class LocalEdits:
             return base
         live = folder.texts.open(base.document)
         with live.being_changed():
-            return await self._save_against(live, base, finding, also)
+            return await self._merge_late_save(live, base, finding, also)
 
-    async def _save_against(
+    async def _merge_late_save(
         self, live: LiveDocument, base: FileRecord, finding: Finding, also: Callable[[FileRecord], list[Statement]]
     ) -> FileRecord:
         folder = self._folder

@@ -62,7 +62,7 @@ def record_of(entry: EntryID, content: Content, finding: Finding) -> FileRecord:
     )  # fmt: skip
 
 
-def is_apart(record: FileRecord, found: Entry, content: bytes) -> bool:
+def holds_unreplaced_save(record: FileRecord, found: Entry, content: bytes) -> bool:
     """Whether a file holds what was saved here and the content of its entry does not replace.
 
     What was rendered may always be followed by something else: who saved it keeps it, where it has to be kept.
@@ -109,10 +109,10 @@ class OpaqueEntries:
             return
         if finding.kind is found.kind and finding.content == found.content.hash:
             folder.database.submit(save_chunks(finding))
-            self._is(replace(record_of(found.id, found.content, finding), mode=record.mode))
+            self._set_record(replace(record_of(found.id, found.content, finding), mode=record.mode))
             folder.rendered([found.id])
         elif may_be_older and _is_former(record, found, finding):
-            self._is(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
+            self._set_record(replace(record_of(found.id, content_of(finding), finding), mode=record.mode))
             folder.render_queue.want(found.id)
             text = "the file held an older version; the newest was put back, the older one is in the trash"
             folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, found.id)
@@ -123,7 +123,7 @@ class OpaqueEntries:
                 replace(record, content=finding.content, stamp=finding.stamp, kind=finding.kind)
             )
 
-    def _is(self, record: FileRecord) -> None:
+    def _set_record(self, record: FileRecord) -> None:
         self._folder.files.set(record)
         self._folder.database.submit([record.save(self._folder.id)])
 
@@ -154,7 +154,7 @@ class OpaqueEntries:
         folder.rendered([found.id])
         log.debug("file_replaced", path=record.path, kind=content.kind.name)
 
-    async def come_back(self, record: FileRecord, found: Entry) -> bool:
+    async def reinstate(self, record: FileRecord, found: Entry) -> bool:
         """The entry becomes what was saved here again, after it was deleted or went back; False when it cannot now."""
         finding = await trio.to_thread.run_sync(
             lambda: inspect(
@@ -170,7 +170,7 @@ class OpaqueEntries:
             self._pending.requeue(record.path)
         return is_same
 
-    def _place_beside(self, record: FileRecord) -> str:
+    def _conflict_path(self, record: FileRecord) -> str:
         """Where a file steps aside to: computed, so that what comes again on two devices has one name there as well."""
         entry, path = entry_id_for(b"conflict", record.entry, record.content), self._folder.shown_path(record)
         while True:
@@ -185,7 +185,7 @@ class OpaqueEntries:
     async def keep_conflict_copy(self, record: FileRecord) -> bool:
         """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
         folder = self._folder
-        beside = self._place_beside(record)
+        beside = self._conflict_path(record)
         result = await trio.to_thread.run_sync(
             lambda: move_away(self._root, record.path, beside, record.content, record.stamp, record.kind)
         )

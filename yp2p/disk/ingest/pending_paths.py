@@ -31,7 +31,7 @@ class PendingPaths:
     fresh: dict[str, Fresh] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)  # path of a known file: since when
     busy: dict[str, float] = field(default_factory=dict)  # path: when to look again
-    held: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
+    awaiting_rename: set[str] = field(default_factory=set)  # new paths that wait until a vanished one is given up
     reading: set[str] = field(default_factory=set)  # long files that are being read: one may be what vanished
     requeued: set[str] = field(default_factory=set)  # paths that are to be inspected again
 
@@ -48,7 +48,7 @@ class PendingPaths:
         """When something of this may be decided."""
         times = [self.deletes_at()]
         times += self.busy.values()
-        times += [due_at(fresh) for path, fresh in self.fresh.items() if path not in self.held]
+        times += [due_at(fresh) for path, fresh in self.fresh.items() if path not in self.awaiting_rename]
         return min(times, default=float("inf"))
 
     def deletes_at(self) -> float:

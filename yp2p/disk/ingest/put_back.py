@@ -60,7 +60,7 @@ class PutBack:
         self.given_up: set[EntryID] = set()
         self.undone: set[EntryID] = set()
 
-    def are_few(self, count: int) -> bool:
+    def is_within_limit(self, count: int) -> bool:
         """Whether nobody has to be asked of so many files, whatever they hold."""
         return count <= limit_of(len(self._folder.catalogue.layout().path_of))
 
@@ -84,7 +84,7 @@ class PutBack:
             for entry, changed in list(self._changed.items())
             if entry not in self._approved | self.undone and await self._former_made_at(changed) is not None
         }
-        if self.are_few(len(former)):
+        if self.is_within_limit(len(former)):
             return ""
         self._asked = former
         total = len(self._folder.catalogue.layout().path_of)
@@ -118,9 +118,9 @@ class PutBack:
         """A person said whether the files were meant to be put back."""
         self.given_up = set() if accept else set(self._asked)
         (self._approved if accept else self.undone).update(self._asked)
-        self.let_go()
+        self.forget()
 
-    def let_go(self) -> None:
+    def forget(self) -> None:
         """Nobody has to be asked any more."""
         self._asked.clear()
         self._changed.clear()

@@ -2,10 +2,12 @@
 `documents/save_evidence.py`).
 
 Theory of operation
-    The version that a file holds is *opened* when a program here reads it or has saved it (`opened.py`), and *unread*
-    from when it was rendered with others' changes until somebody reads it. When the next version is rendered over one
-    that was opened in the last four waking hours, that one becomes a candidate: a save that turns up may have been made
-    of it. So does a version that an editor's lock stood beside (`files/editor_locks.py`).
+    The version that a file holds counts as *opened* when a program here reads it or has saved it (`last_opened.py`). It
+    is *unread* from when it was rendered with others' changes until somebody reads it.
+
+    When the next version is rendered over one that was opened in the last four waking hours, that one becomes a
+    *candidate*: a later save may have been made of it. So does a version beside which an editor's lock stood
+    (`files/editor_locks.py`).
 
     Once somebody has read what was rendered, or has saved over it, only candidates with a lock are left.
 
@@ -24,7 +26,7 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.disk.ingest.opened import Opened
+from yp2p.disk.ingest.last_opened import LastOpened
 from yp2p.documents.save_evidence import OPEN_S
 from yp2p.files.editor_locks import is_standing, lock_of
 from yp2p.files.inspect import Finding, Found, Stamp
@@ -60,7 +62,7 @@ class ReadTracker:
         self._folder = folder
         self._root = root
         self._watch = watch
-        self.opened = Opened(folder, reads)
+        self.last_opened = LastOpened(folder, reads)
         self.writes = RecentWrites()
         self.former = FormerFiles(folder)
         # What an entry's file was before it was rendered, the oldest first.
@@ -111,7 +113,7 @@ class ReadTracker:
 
     def forget_old(self) -> None:
         """Forget what does not matter any more."""
-        self.opened.forget_old()
+        self.last_opened.forget_old()
         self.former.forget_old()
         now = trio.current_time()
         for entry, found in list(self._candidates.items()):
@@ -138,7 +140,7 @@ class ReadTracker:
             made_of: what the save turned out to be made of. The same editor's versions before are open no more.
         """
         self.was_read(entry)
-        self.opened.was_saved(entry)
+        self.last_opened.was_saved(entry)
         if made_of is not None and made_of.lock is not None:
             self._keep(entry, [one for one in self._candidates.get(entry, []) if one.lock != made_of.lock])
 
@@ -146,7 +148,7 @@ class ReadTracker:
         """The file is gone."""
         self.was_read(entry)
         self._keep(entry, [])
-        self.opened.forget(entry)
+        self.last_opened.forget(entry)
 
     def _keep(self, entry: EntryID, candidates: list[Candidate]) -> None:
         """Only these are candidates of the entry, here and in the store."""
@@ -167,7 +169,7 @@ class ReadTracker:
         """Files are about to be put in place of these bases: their own, or that of an entry that was there before."""
         if not items:
             return
-        await self.opened.take_pending()
+        await self.last_opened.take_pending()
         paths = [base.path for _, base in items]
         if len(paths) <= _INLINE_LOCKS:
             locks = [lock_of(self._root, path) for path in paths]
@@ -179,20 +181,20 @@ class ReadTracker:
                 self._foreign.setdefault(entry, base)
                 continue
             is_there = entry in self._folder.files  # else it was deleted a moment ago
-            opened_at = self.opened.at(entry) if is_there else now
+            opened_at = self.last_opened.at(entry) if is_there else now
             if lock is not None and lock not in {one.lock for one in self._candidates.get(entry, [])}:
                 opened_at = now  # else what this editor has open is a candidate already
             self._rendering[entry] = Candidate(base, opened_at, lock)
 
     def were_installed(self, done: Set[EntryID], failed: Set[EntryID]) -> None:
         """These files are in place, and those are not. What was read meanwhile may have been read of either version."""
-        meanwhile = self.opened.take_now()
+        meanwhile = self.last_opened.take_now()
         for entry in done:
             before = self._rendering.pop(entry, None)
             if before is not None and entry in meanwhile:
                 before = replace(before, opened_at=trio.current_time())
             self._was_rendered(entry, before)
-        self.opened.were_rendered(done - meanwhile)
+        self.last_opened.were_rendered(done - meanwhile)
         for entry in failed:
             self._rendering.pop(entry, None)
 
@@ -236,7 +238,7 @@ class ReadTracker:
         if candidate.base.entry != entry:
             self._foreign[entry] = candidate.base
             return
-        self._was_rendered(entry, replace(candidate, opened_at=self.opened.blind_at))
+        self._was_rendered(entry, replace(candidate, opened_at=self.last_opened.blind_at))
         if is_read:
             self._were_read.add(entry)
 

@@ -203,7 +203,7 @@ class CrashRecovery:
             await folder.database.submit([record.save(folder.id), *statements]).wait()
             is_save = displaced.found is Found.TEXT and document == base.document and not displaced.is_linked
             if is_save and not self._ingest.damage.is_expected:
-                await self._ingest.edits.save_against(base, displaced)
+                await self._ingest.edits.merge_late_save(base, displaced)
                 displaced = replace(displaced, found=Found.UNCHANGED)
         if displaced.found is Found.UNCHANGED:
             disk.discard(self._root, temporary.name)

@@ -104,7 +104,7 @@ class DirectoryMoves:
         if moved:
             # A rename that a power cut took back would look like one that a person made.
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        self._are_moved(moved)
+        self._store_moves(moved)
         return [source for source, _, _ in moved]
 
     def _has_to_wait(self, moving: Mapping[str, str]) -> bool:
@@ -122,7 +122,7 @@ class DirectoryMoves:
         self._waiting = {entry: self._waiting.get(entry, now) for entry in entries}
         self._folder.render_queue.put_off(entries)
         for entry in entries:
-            self._retries.at(entry, self._last_at + _QUIET_S)
+            self._retries.schedule(entry, self._last_at + _QUIET_S)
         return True
 
     def _known(self) -> dict[str, FileRecord]:
@@ -145,7 +145,7 @@ class DirectoryMoves:
                 moving[record.path] = path
         return moving
 
-    def _are_moved(self, moved: list[tuple[str, str, list[FileRecord]]]) -> None:
+    def _store_moves(self, moved: list[tuple[str, str, list[FileRecord]]]) -> None:
         folder = self._folder
         statements: list[Statement] = []
         for source, target, records in moved:

@@ -84,7 +84,7 @@ class DisplacedFiles:
             await keep_in_trash(self._folder, self._root, out.name)
         else:
             if late is not None:
-                await self._saves.save_against(out.base, late)
+                await self._saves.merge_late_save(out.base, late)
             disk.discard(self._root, out.name)
         self._merging = []
 

@@ -40,13 +40,13 @@ class Moves:
         blocker = folder.files.by_path(path)
         if blocker is not None:
             if folder.catalogue.layout().path_of.get(blocker.entry) == path:
-                self._retries.soon(record.entry)
+                self._retries.retry_soon(record.entry)
                 return None
             # It has to go elsewhere itself: park it, which also resolves cycles.
             parked = await self._rename(blocker, disk.parked_name(blocker.entry))
             folder.render_queue.want(blocker.entry)
             if parked is None:
-                self._retries.soon(record.entry)
+                self._retries.retry_soon(record.entry)
                 return None
         self._remove_directory_at(path)
         if self._root.is_twin(path) and folded(record.path) == folded(path):
@@ -63,7 +63,7 @@ class Moves:
         folder = self._folder
         if record.kind is Kind.DIRECTORY:
             if not self._is_directory_entry(record.path):
-                await self.tidy(f"{record.path}/")
+                await self.remove_empty_parents(f"{record.path}/")
             folder.files.drop(record.entry)
             folder.database.submit([record.delete(folder.id)])
             folder.rendered([record.entry])
@@ -79,12 +79,12 @@ class Moves:
             folder.files.drop(record.entry)
             folder.state.guard.count(record.entry, trio.current_time(), record.stamp.size)
             folder.database.submit([record.delete(folder.id)])
-            await self.tidy(record.path)
+            await self.remove_empty_parents(record.path)
             folder.rendered([record.entry])
         else:
             self._retries.not_moved(record, target, result)
 
-    async def tidy(self, path: str) -> None:
+    async def remove_empty_parents(self, path: str) -> None:
         """Remove the directories above `path` that nothing is left in, up to one that has an entry of its own."""
         parent = path.rpartition("/")[0]
         while parent and not self._is_directory_entry(parent):
@@ -110,7 +110,7 @@ class Moves:
         await self._force()
         folder.files.set(moved)
         folder.database.submit([moved.save(folder.id), *self._readers.was_moved(moved)])
-        await self.tidy(record.path)
+        await self.remove_empty_parents(record.path)
         folder.rendered([record.entry])
         return moved
 

@@ -7,7 +7,7 @@ Theory of operation
 
 Invariants
     * A file that holds what was saved here, and what its entry's content does not replace, is never overwritten
-      (`COME_BACK`, `CONFLICT_COPY`).
+      (`REINSTATE`, `CONFLICT_COPY`).
     * What is at a path that this device leaves out stays as it is.
     * No text is made of a document more often than its file may be put in place (`WAIT`).
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from yp2p.disk.ingest.opaque_entries import is_apart
+from yp2p.disk.ingest.opaque_entries import holds_unreplaced_save
 from yp2p.documents.manifest import Entry
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind
@@ -33,7 +33,7 @@ class Step(Enum):
     MOVE_OUT = auto()  # to a path that is left out; then nothing more
     FORGET = auto()  # its file is left out, and nobody's any more
     REMOVE = auto()  # the entry was deleted: into the trash
-    COME_BACK = auto()  # the entry becomes what was saved here
+    REINSTATE = auto()  # the entry becomes what was saved here
     CONFLICT_COPY = auto()  # the file becomes an entry of its own
     MAKE_DIRECTORY = auto()
     WRITE_OPAQUE = auto()  # a blob or a symlink, if its content is here
@@ -80,8 +80,8 @@ def plan(facts: Facts) -> Step:
         return Step.WAIT
     if facts.content is None:
         return Step.NEED_CONTENT
-    if record is not None and is_apart(record, entry, facts.content):
-        return Step.COME_BACK if record.replaces(entry.content.hash) else Step.CONFLICT_COPY
+    if record is not None and holds_unreplaced_save(record, entry, facts.content):
+        return Step.REINSTATE if record.replaces(entry.content.hash) else Step.CONFLICT_COPY
     if entry.kind is Kind.DIRECTORY:
         return Step.MAKE_DIRECTORY
     if record is not None and record.path != facts.path:
@@ -94,7 +94,7 @@ def _plan_of_deleted(entry: Entry, record: FileRecord | None, *, is_file_ignored
         return Step.NOTHING
     if is_file_ignored:
         return Step.FORGET
-    return Step.COME_BACK if is_apart(record, entry, entry.content.hash) else Step.REMOVE
+    return Step.REINSTATE if holds_unreplaced_save(record, entry, entry.content.hash) else Step.REMOVE
 
 
 def _plan_of_opaque(entry: Entry, record: FileRecord | None) -> Step:

@@ -115,7 +115,7 @@ class Render:
         self.retries.take_due(now)
         if folder.catalogue.layout().conflicts:
             await join_equal_entries(folder)
-        reason = self._too_many_deletions(self._without_flood(self._doomed(), now), now)
+        reason = self._too_many_deletions(self._defer_flood(self._files_to_remove(), now), now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
             return
@@ -141,16 +141,16 @@ class Render:
                 chars += len(put.text)
         if puts:
             began = time.perf_counter()
-            await self._staged.all(puts)
+            await self._staged.commit_batch(puts)
             self._putting_s = (time.perf_counter() - began) / len(puts)
-        self.retries.were_tried(tried)
+        self.retries.forget_failures(tried)
         await self.displaced.inspect()
         self._replacements.tell()
         self._remove_obsolete()
 
     async def _move_directories(self) -> None:
         for source in await self._directories.run():
-            await self._moves.tidy(source)
+            await self._moves.remove_empty_parents(source)
 
     def _remove_obsolete(self) -> None:
         """Blobs that nobody wants any more, whole or not."""
@@ -160,7 +160,7 @@ class Render:
             blobs.downloaded.pop(blob, None)
             disk.discard(self._root, name_of(blob))
 
-    def _doomed(self) -> dict[EntryID, int]:
+    def _files_to_remove(self) -> dict[EntryID, int]:
         """Entries to be rendered whose file goes, with its size."""
         folder = self._folder
         return {
@@ -173,7 +173,7 @@ class Render:
     def _is_ignored(self, record: FileRecord) -> bool:
         return self._folder.files.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
 
-    def _without_flood(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:
+    def _defer_flood(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:
         """Those that are deleted now. Deletions come in pieces: many wait until no more come, and go together."""
         waiting = {entry: since for entry, since in self._flood.items() if entry in self.retries}
         self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
@@ -181,7 +181,7 @@ class Render:
         if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
             self._folder.render_queue.put_off(doomed.keys())
             for entry in self._flood:
-                self.retries.at(entry, max(since) + GRACE_S)
+                self.retries.schedule(entry, max(since) + GRACE_S)
             return {}
         return doomed
 
@@ -247,15 +247,15 @@ class Render:
         """Carry out the last step of a plan."""
         found, record = facts.entry, facts.record
         if found is None or step is Step.NOTHING:
-            self.retries.is_over(entry)
+            self.retries.done(entry)
             return None
         match step:
             case Step.WAIT:
-                self.retries.at(entry, self._due_at(entry, found))
+                self.retries.schedule(entry, self._due_at(entry, found))
             case Step.MAKE_DIRECTORY:
                 await self._make_directory(found, facts.path, record)
             case Step.WRITE_OPAQUE:
-                return self._put_of_opaque(found, facts.path, record)
+                return self._staged_opaque(found, facts.path, record)
             case Step.WRITE:
                 return self._staged_text(found, facts)
         if record is not None:
@@ -273,21 +273,21 @@ class Render:
                 folder.database.submit([record.delete(folder.id)])
             case Step.REMOVE:
                 await self._moves.remove(record)
-            case Step.COME_BACK | Step.CONFLICT_COPY:
-                await self._keep(record, found, is_later=step is Step.COME_BACK)
+            case Step.REINSTATE | Step.CONFLICT_COPY:
+                await self._keep_saved(record, found, is_later=step is Step.REINSTATE)
             case Step.SET_MODE:
-                await self._mode(record, found.mode)
+                await self._set_mode(record, found.mode)
 
     async def _advance_base(self, found: Entry, record: FileRecord) -> None:
         """The file holds what the document says by now."""
         seq, _ = self._folder.texts.head(found.document)
-        await self._base_is(replace(record, document=found.document, base_seq=seq, base_state=None))
+        await self._set_base(replace(record, document=found.document, base_seq=seq, base_state=None))
 
-    async def _keep(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
+    async def _keep_saved(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
         opaque = self._ingest.opaque
-        if not await (opaque.come_back(record, found) if is_later else opaque.keep_conflict_copy(record)):
-            self.retries.soon(found.id)
+        if not await (opaque.reinstate(record, found) if is_later else opaque.keep_conflict_copy(record)):
+            self.retries.retry_soon(found.id)
 
     def _staged_text(self, found: Entry, facts: Facts) -> StagedWrite | None:
         record, path = facts.record, facts.path
@@ -321,24 +321,24 @@ class Render:
         self._took_s[found.id] = time.perf_counter() - began
         return digest
 
-    def _put_of_opaque(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
+    def _staged_opaque(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
         """How a blob or symlink is to be put in place; None while its content is not here."""
         folder, content = self._folder, found.content
         if record is None and self._staged.is_taken(found.id, path):
             return None
-        put = StagedWrite(
+        write = StagedWrite(
             found.id, found.document, path, found.kind, content.hash, found.mode, record,
             mtime_ns=content.mtime_ns or None,
         )  # fmt: skip
         if found.kind is Kind.SYMLINK:
-            return replace(put, target=content.target)
-        whole = folder.files.blobs.downloaded.pop(content.hash, "")
-        if whole:
+            return replace(write, target=content.target)
+        downloaded = folder.files.blobs.downloaded.pop(content.hash, "")
+        if downloaded:
             folder.files.blobs.installing.add(content.hash)
-            return replace(put, whole=whole)
+            return replace(write, downloaded=downloaded)
         source = folder.files.blobs.file_with(content.hash)
         if source is not None:
-            return replace(put, copy_of=folder.files[source])
+            return replace(write, copy_of=folder.files[source])
         for session in folder.observers.sessions.values():
             session.fetch()
         return None
@@ -347,32 +347,32 @@ class Render:
         if record is not None and record.path == path:
             return
         if record is not None:
-            await self._moves.tidy(f"{record.path}/")
+            await self._moves.remove_empty_parents(f"{record.path}/")
         if self._folder.files.by_path(path) is not None:
-            self.retries.soon(found.id)  # a file that has to go elsewhere first
+            self.retries.retry_soon(found.id)  # a file that has to go elsewhere first
             return
         try:
             await trio.to_thread.run_sync(self._root.make_directory, path)
         except OSError as error:
             self.retries.wait(found.id, error.strerror or str(error))
-            self.retries.look_above(path)
+            self.retries.inspect_parents(path)
             return
         made = FileRecord(
             found.id, path, found.document, 0, None, found.content.hash, found.mode, NO_STAMP, Kind.DIRECTORY
         )  # fmt: skip
-        await self._base_is(made)
+        await self._set_base(made)
 
-    async def _base_is(self, record: FileRecord) -> None:
+    async def _set_base(self, record: FileRecord) -> None:
         folder = self._folder
-        self.retries.is_over(record.entry)
+        self.retries.done(record.entry)
         folder.files.set(record)
         await folder.database.pending().wait()
         folder.database.submit([record.save(folder.id)])
         folder.rendered([record.entry])
 
-    async def _mode(self, record: FileRecord, mode: Mode) -> None:
+    async def _set_mode(self, record: FileRecord, mode: Mode) -> None:
         if record.mode == mode:
-            self.retries.is_over(record.entry)
+            self.retries.done(record.entry)
             return
         try:
             purpose = Purpose.of(record.entry, record.base_seq, record.content)
@@ -384,4 +384,4 @@ class Render:
         if stamp is None or (stamp.size, stamp.mtime_ns) != (known.size, known.mtime_ns):
             self._look(record.path)  # it is another one than was known: that is to be seen
             stamp = NO_STAMP
-        await self._base_is(replace(record, mode=mode, stamp=stamp))
+        await self._set_base(replace(record, mode=mode, stamp=stamp))

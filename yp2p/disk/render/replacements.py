@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import trio
 
-from yp2p.disk.ingest.opaque_entries import is_apart
+from yp2p.disk.ingest.opaque_entries import holds_unreplaced_save
 from yp2p.documents.manifest import Entry
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -48,7 +48,7 @@ def _is_replaced(folder: Folder, entry: Entry, record: FileRecord) -> bool:
             return record.kind is not Kind.TEXT  # it is not here yet, and may be the same text
         content = digest.content
     is_same = record.kind is entry.kind and record.content == content
-    return not is_same and not is_apart(record, entry, content)
+    return not is_same and not holds_unreplaced_save(record, entry, content)
 
 
 class Replacements:

@@ -59,11 +59,11 @@ class Retries:
                 del self._due_at[entry]
                 self._folder.render_queue.want(entry)
 
-    def at(self, entry: EntryID, due_at: float) -> None:
+    def schedule(self, entry: EntryID, due_at: float) -> None:
         self._due_at[entry] = due_at
         self._folder.render_queue.rest(entry)
 
-    def soon(self, entry: EntryID) -> None:
+    def retry_soon(self, entry: EntryID) -> None:
         """Something is in the way for a moment."""
         self._failed(entry, RETRY_S, _LONGEST_S)
 
@@ -72,22 +72,22 @@ class Retries:
         self._folder.note_waiting(entry, reason)
         self._waiting.add(entry)
         if is_busy:
-            self.soon(entry)
+            self.retry_soon(entry)
         else:
             self._failed(entry, BLOCKED_RETRY_S, _LONGEST_BLOCKED_S)
 
     def _failed(self, entry: EntryID, first_s: float, longest_s: float) -> None:
         failures = self._failures.get(entry, 0)
         self._failures[entry] = failures + 1
-        self.at(entry, trio.current_time() + min(longest_s, first_s * 2.0 ** min(failures, _MOST_DOUBLINGS)))
+        self.schedule(entry, trio.current_time() + min(longest_s, first_s * 2.0 ** min(failures, _MOST_DOUBLINGS)))
 
-    def were_tried(self, entries: Iterable[EntryID]) -> None:
+    def forget_failures(self, entries: Iterable[EntryID]) -> None:
         """Of these, those that do not wait now have not failed."""
         for entry in entries:
             if entry not in self._due_at:
                 self._failures.pop(entry, None)
 
-    def happened_at(self, paths: Set[str], directories: Set[str]) -> None:
+    def retry_at_paths(self, paths: Set[str], directories: Set[str]) -> None:
         """Something happened at these paths, and to these directories: what waits there is tried at once."""
         waiting = self._failures.keys() & self._due_at.keys()
         if not waiting:
@@ -99,7 +99,7 @@ class Retries:
             if at & paths or any(is_at_or_beneath(path, above) for path in at for above in directories):
                 self._due_at[entry] = now
 
-    def is_over(self, entry: EntryID) -> None:
+    def done(self, entry: EntryID) -> None:
         """Nothing is left to be done for an entry: it does not wait any more."""
         if entry in self._waiting:
             self._waiting.discard(entry)
@@ -108,7 +108,7 @@ class Retries:
     def not_done(self, entry: EntryID, path: str, result: Result) -> None:
         """Something is busy or in the way of `path`."""
         self.wait(entry, result.reason, is_busy=result.outcome is Outcome.BUSY)
-        self.look_above(path)
+        self.inspect_parents(path)
 
     def not_moved(self, record: FileRecord, target: str, result: Result) -> None:
         """A file could not be renamed to `target`."""
@@ -118,9 +118,9 @@ class Retries:
         self.look(record.path)
         if not target.startswith((TMP, TRASH)):
             self.look(target)
-        self.soon(record.entry)
+        self.retry_soon(record.entry)
 
-    def look_above(self, path: str) -> None:
+    def inspect_parents(self, path: str) -> None:
         """Have a file inspected that stands where a directory is needed: once known it becomes a conflict copy."""
         above = path.rpartition("/")[0]
         while above:

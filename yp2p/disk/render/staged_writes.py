@@ -59,7 +59,7 @@ class StagedWrite:
     seq: int = 0
     text: str = ""
     target: bytes = b""
-    whole: str = ""
+    downloaded: str = ""  # the temporary file of a blob that was fetched
     copy_of: FileRecord | None = None
     mtime_ns: int | None = None
 
@@ -78,8 +78,8 @@ class StagedWrite:
         purpose = Purpose.of(self.entry, self.seq, self.content) if self.record is not None else None
         if self.kind is Kind.SYMLINK:
             return disk.make_symlink(root, self.path, self.target, purpose, new_files=new_files)
-        if self.whole:
-            return disk.take_over(root, self.whole, purpose)
+        if self.downloaded:
+            return disk.take_over(root, self.downloaded, purpose)
         return disk.create_temporary(root, self.path, purpose, new_files=new_files)
 
     def filling(self, temporary: Temporary) -> Filling:
@@ -108,7 +108,7 @@ class StagedWrites:
         folder: Folder,
         root: Root,
         ingest: Ingest,
-        late: DisplacedFiles,
+        displaced: DisplacedFiles,
         retries: Retries,
         expecting: Expecting,
         replaced: Callable[[FileRecord], None],
@@ -116,192 +116,199 @@ class StagedWrites:
         self._folder = folder
         self._root = root
         self._ingest = ingest
-        self._displaced = late
+        self._displaced = displaced
         self._retries = retries
         self._expecting = expecting
         self._was_replaced = replaced
         self.last: dict[EntryID, float] = {}  # when each was put in place
-        self._met_something: set[EntryID] = set()  # new files that found their place taken
+        self._obstructed: set[EntryID] = set()  # new files that found their place taken
 
     def forget_before(self, due_before: float) -> None:
         """Forget when files were put in place, where that is longer ago."""
         self.last = {entry: at for entry, at in self.last.items() if at > due_before}
 
-    async def all(self, puts: Sequence[StagedWrite]) -> None:
+    async def commit_batch(self, writes: Sequence[StagedWrite]) -> None:
         """Put a batch of files in place; what cannot be is tried again later."""
-        placing = await self._write(puts)
-        results = await self._place(placing)
-        placed = [(*item, result) for item, result in zip(placing, results, strict=True)]
-        self._new_are_placed([item for item in placed if item[0].record is None and item[2].outcome is Outcome.DONE])
-        for put, intent, result in placed:
+        installing = await self._write(writes)
+        results = await self._install(installing)
+        installed = [(*item, result) for item, result in zip(installing, results, strict=True)]
+        self._record_new([item for item in installed if item[0].record is None and item[2].outcome is Outcome.DONE])
+        for write, intent, result in installed:
             if result.outcome is not Outcome.DONE:
-                await self._not_placed(put, intent, result)
-            elif put.record is not None:
-                await self._replaced(put, put.record, intent, result)
+                await self._not_installed(write, intent, result)
+            elif write.record is not None:
+                await self._replaced(write, write.record, intent, result)
 
-    async def _write(self, puts: Sequence[StagedWrite]) -> list[tuple[StagedWrite, Intent]]:
+    async def _write(self, writes: Sequence[StagedWrite]) -> list[tuple[StagedWrite, Intent]]:
         """Write the temporary files; gives those that are durable, with their intents."""
         folder = self._folder
         ready: list[tuple[StagedWrite, Intent]] = []
         new_files = NewFiles(self._root)
         shortage = low_room(folder.path)
-        for put in sorted(puts, key=lambda put: put.path):  # those of one directory together
+        for write in sorted(writes, key=lambda write: write.path):  # those of one directory together
             try:
-                if shortage and not put.whole:  # what was fetched has its room already
+                if shortage and not write.downloaded:  # what was fetched has its room already
                     raise OSError(errno.ENOSPC, shortage)
-                ready.append((put, put.intent(put.temporary(self._root, new_files))))
+                ready.append((write, write.intent(write.temporary(self._root, new_files))))
             except OSError as error:
-                if put.whole:  # it is kept for the next attempt
-                    self._folder.files.blobs.downloaded[put.content] = put.whole
-                self._retries.wait(put.entry, error.strerror or str(error))
-                self._install_is_over(put)
-        new = [intent.save(folder.id) for put, intent in ready if put.record is None]
+                if write.downloaded:  # it is kept for the next attempt
+                    self._folder.files.blobs.downloaded[write.content] = write.downloaded
+                self._retries.wait(write.entry, error.strerror or str(error))
+                self._install_is_over(write)
+        new = [intent.save(folder.id) for write, intent in ready if write.record is None]
         # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
         durable = folder.database.submit(new) if new else folder.database.pending()
-        items = [put.filling(intent.temporary) for put, intent in ready]
+        items = [write.filling(intent.temporary) for write, intent in ready]
         failures = await trio.to_thread.run_sync(disk.fill_temporaries, self._root, items)
         await durable.wait()
-        for (put, intent), failure in zip(ready, failures, strict=True):
+        for (write, intent), failure in zip(ready, failures, strict=True):
             if failure is not None:
-                await self._not_written(put, intent, failure)
+                await self._not_written(write, intent, failure)
         return [item for item, failure in zip(ready, failures, strict=True) if failure is None]
 
-    async def _not_written(self, put: StagedWrite, intent: Intent, failure: OSError) -> None:
-        is_stale = put.copy_of is not None and failure.errno == errno.ESTALE
-        if put.copy_of is not None and is_stale:
-            self._retries.look(put.copy_of.path)
-            self._folder.files.blobs.remove_file(put.content, put.copy_of.entry)  # until it is known again: fetch it
+    async def _not_written(self, write: StagedWrite, intent: Intent, failure: OSError) -> None:
+        is_stale = write.copy_of is not None and failure.errno == errno.ESTALE
+        if write.copy_of is not None and is_stale:
+            self._retries.look(write.copy_of.path)
+            # Until it is known again the blob is fetched.
+            self._folder.files.blobs.remove_file(write.content, write.copy_of.entry)
         outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
-        await self._not_placed(put, intent, Result(outcome, reason=failure.strerror or str(failure)))
+        await self._not_installed(write, intent, Result(outcome, reason=failure.strerror or str(failure)))
 
-    async def _place(self, placing: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
-        await self._watch_for_readers(placing)
+    async def _install(self, installing: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
+        await self._watch_for_readers(installing)
         # One exchange is three calls on cached metadata: less than a worker thread costs. A blob may have to be read.
-        is_quick = len(placing) == 1 and (placing[0][0].record or placing[0][1]).kind is Kind.TEXT
-        with self._expecting([put.path for put, _ in placing if put.record is None]) as done:
+        is_quick = len(installing) == 1 and (installing[0][0].record or installing[0][1]).kind is Kind.TEXT
+        with self._expecting([write.path for write, _ in installing if write.record is None]) as done:
             results = (
-                self._put_in_place(placing) if is_quick else await trio.to_thread.run_sync(self._put_in_place, placing)
+                self._install_files(installing)
+                if is_quick
+                else await trio.to_thread.run_sync(self._install_files, installing)
             )
-            done |= {put.path for (put, _), it in zip(placing, results, strict=True) if it.outcome is Outcome.DONE}
-        placed = {put.entry for put, _ in placing if put.path in done}
-        self._ingest.readers.were_installed(placed, {put.entry for put, _ in placing} - placed)
+            done |= {
+                write.path for (write, _), it in zip(installing, results, strict=True) if it.outcome is Outcome.DONE
+            }
+        installed = {write.entry for write, _ in installing if write.path in done}
+        self._ingest.readers.were_installed(installed, {write.entry for write, _ in installing} - installed)
         return results
 
-    async def _watch_for_readers(self, placing: Sequence[tuple[StagedWrite, Intent]]) -> None:
+    async def _watch_for_readers(self, installing: Sequence[tuple[StagedWrite, Intent]]) -> None:
         """A save may turn out to be made of what was there before: remember that, and see who reads the new file."""
         readers = self._ingest.readers
         replaced: list[tuple[EntryID, FileRecord]] = []
-        for put, intent in placing:
-            base = put.record if put.is_next_version else readers.former.at(put.path)
-            if put.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
-                replaced.append((put.entry, base))
-                readers.watch_rendered(put.entry, intent.temporary.name)
+        for write, intent in installing:
+            base = write.record if write.is_next_version else readers.former.at(write.path)
+            if write.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
+                replaced.append((write.entry, base))
+                readers.watch_rendered(write.entry, intent.temporary.name)
         await readers.will_replace(replaced)
 
-    def _put_in_place(self, ready: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
+    def _install_files(self, ready: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
         """Blocks: in a worker thread."""
         new = iter(
-            disk.put_all_new(self._root, [(intent.temporary, put.path) for put, intent in ready if put.record is None])
+            disk.put_all_new(
+                self._root, [(intent.temporary, write.path) for write, intent in ready if write.record is None]
+            )
         )
         return [
             next(new)
-            if put.record is None
+            if write.record is None
             else disk.exchange(
-                self._root, intent.temporary, put.path, put.record.content, put.record.stamp, put.record.kind
+                self._root, intent.temporary, write.path, write.record.content, write.record.stamp, write.record.kind
             )
-            for put, intent in ready
+            for write, intent in ready
         ]
 
-    def _install_is_over(self, put: StagedWrite) -> None:
+    def _install_is_over(self, write: StagedWrite) -> None:
         """Others that want the same blob can copy it now, or fetch it again; what failed already waits for its time."""
-        if put.whole:
+        if write.downloaded:
             folder = self._folder
-            folder.files.blobs.installing.discard(put.content)
-            folder.render_queue.want_unless_resting(folder.files.blobs.who_wants([put.content]))
+            folder.files.blobs.installing.discard(write.content)
+            folder.render_queue.want_unless_resting(folder.files.blobs.who_wants([write.content]))
             for session in folder.observers.sessions.values():
                 session.fetch()
 
-    def _new_are_placed(self, placed: list[tuple[StagedWrite, Intent, Result]]) -> None:
+    def _record_new(self, installed: list[tuple[StagedWrite, Intent, Result]]) -> None:
         """New files are in place: all that is to be stored of that in one go."""
         folder = self._folder
-        records = [self._record(put, intent, result) for put, intent, result in placed]
+        records = [self._record(write, intent, result) for write, intent, result in installed]
         statements = [record.save(folder.id) for record in records]
-        statements += [row for put, _, _ in placed for row in self._ingest.readers.statements(put.entry)]
-        statements += [intent.delete(folder.id) for _, intent, _ in placed]
+        statements += [row for write, _, _ in installed for row in self._ingest.readers.statements(write.entry)]
+        statements += [intent.delete(folder.id) for _, intent, _ in installed]
         if statements:
             folder.database.submit(statements)
         folder.rendered(record.entry for record in records)
 
-    def _record(self, put: StagedWrite, intent: Intent, result: Result) -> FileRecord:
+    def _record(self, write: StagedWrite, intent: Intent, result: Result) -> FileRecord:
         """Take a file that was put in place for what is there."""
         folder, now = self._folder, trio.current_time()
-        self.last[put.entry] = now
+        self.last[write.entry] = now
         folder.state.progress.files.add(1, now)
         record = intent.record(result.stamp)
-        self._retries.is_over(put.entry)
-        folder.files.waiting.done(put.entry)
-        self._met_something.discard(put.entry)
+        self._retries.done(write.entry)
+        folder.files.waiting.done(write.entry)
+        self._obstructed.discard(write.entry)
         folder.files.set(record)
-        if put.kind is Kind.SYMLINK:
-            folder.notices.tell_symlink(put.path, put.target, put.entry)
-        self._install_is_over(put)
+        if write.kind is Kind.SYMLINK:
+            folder.notices.tell_symlink(write.path, write.target, write.entry)
+        self._install_is_over(write)
         return record
 
-    async def _not_placed(self, put: StagedWrite, intent: Intent, result: Result) -> None:
+    async def _not_installed(self, write: StagedWrite, intent: Intent, result: Result) -> None:
         # In this order: an intent whose temporary file is gone would mean that it was put in place.
-        if put.record is None:
+        if write.record is None:
             await self._folder.database.submit([intent.delete(self._folder.id)]).wait()
-        self._give_up(put, intent.temporary.name)
-        if put.record is None:
-            self._ingest.readers.forget(put.entry)  # nothing was put in place that could be unread
+        self._discard(write, intent.temporary.name)
+        if write.record is None:
+            self._ingest.readers.forget(write.entry)  # nothing was put in place that could be unread
         if result.outcome is Outcome.CHANGED:
-            self._make_way(put)
+            self._inspect_obstacle(write)
         else:
-            self._retries.not_done(put.entry, put.path, result)
-        self._install_is_over(put)
+            self._retries.not_done(write.entry, write.path, result)
+        self._install_is_over(write)
 
-    async def _replaced(self, put: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
+    async def _replaced(self, write: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
         """A file was exchanged for the one that stood at its place, `before` as far as we knew."""
         folder = self._folder
-        record = self._record(put, intent, result)
+        record = self._record(write, intent, result)
         statements = [record.save(folder.id), *before.keep_base(folder.id)]
-        folder.database.submit([*statements, *self._ingest.readers.statements(put.entry)])
+        folder.database.submit([*statements, *self._ingest.readers.statements(write.entry)])
         if result.displaced is not None:
             is_text = result.unexpected is None or result.unexpected.found in (Found.TEXT, Found.BUSY)
-            if put.is_next_version and is_text:
+            if write.is_next_version and is_text:
                 if result.is_linked:  # what is written to it from now on is written under its other names
                     disk.discard(self._root, intent.temporary.name)
                 else:
                     self._displaced.add(intent.temporary.name, result.displaced, before)
                 if result.unexpected is not None and result.unexpected.found is Found.TEXT:
-                    await self._ingest.edits.save_against(before, result.unexpected)
+                    await self._ingest.edits.merge_late_save(before, result.unexpected)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
                 self._was_replaced(before)
-        folder.rendered([put.entry])
-        await self._mode_of_displaced(put, before, record, result)
+        folder.rendered([write.entry])
+        await self._take_displaced_mode(write, before, record, result)
 
-    async def _mode_of_displaced(
-        self, put: StagedWrite, before: FileRecord, record: FileRecord, result: Result
+    async def _take_displaced_mode(
+        self, write: StagedWrite, before: FileRecord, record: FileRecord, result: Result
     ) -> None:
         """A chmod after the new file was made, and before it was put in place, was made of the one before."""
         if result.mode is None or before.kind not in (Kind.TEXT, Kind.BLOB):
             return
         mode = observable_mode(before, result.mode)
         if mode != before.mode and record.kind in (Kind.TEXT, Kind.BLOB):
-            await self._folder.catalogue.write([Change(put.entry, mode=mode)]).wait()
+            await self._folder.catalogue.write([Change(write.entry, mode=mode)]).wait()
 
-    def _make_way(self, put: StagedWrite) -> None:
+    def _inspect_obstacle(self, write: StagedWrite) -> None:
         """At the place of a file is not what was expected there: that is looked at first."""
-        if put.record is None:
-            self._met_something.add(put.entry)
-            if not self.is_taken(put.entry, put.path):
-                self._folder.render_queue.want(put.entry)
-        elif self._is_file_or_gone(put.path):
-            self._retries.look(put.path)
-            self._retries.soon(put.entry)
+        if write.record is None:
+            self._obstructed.add(write.entry)
+            if not self.is_taken(write.entry, write.path):
+                self._folder.render_queue.want(write.entry)
+        elif self._is_file_or_gone(write.path):
+            self._retries.look(write.path)
+            self._retries.retry_soon(write.entry)
         else:
-            self._retries.wait(put.entry, "something else stands at its place")
+            self._retries.wait(write.entry, "something else stands at its place")
 
     def is_taken(self, entry: EntryID, path: str) -> bool:
         """Whether something stands where a new file should go: it is looked at first, it may be that file already.
@@ -311,7 +318,7 @@ class StagedWrites:
         """
         if self._retries.is_twin(entry, path):
             return True
-        if entry not in self._met_something:
+        if entry not in self._obstructed:
             return False
         try:
             status = self._root.lstat(path)
@@ -321,7 +328,7 @@ class StagedWrites:
             return False
         if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
             self._retries.look(path)
-            self._retries.soon(entry)
+            self._retries.retry_soon(entry)
         elif stat.S_ISDIR(status.st_mode) and self._root.remove_directory(path):
             return False
         else:
@@ -335,9 +342,9 @@ class StagedWrites:
             return False
         return status is None or stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
 
-    def _give_up(self, put: StagedWrite, temporary: str) -> None:
+    def _discard(self, write: StagedWrite, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""
-        if put.whole and disk.rename_own(self._root, temporary, put.whole):
-            self._folder.files.blobs.downloaded[put.content] = put.whole
+        if write.downloaded and disk.rename_own(self._root, temporary, write.downloaded):
+            self._folder.files.blobs.downloaded[write.content] = write.downloaded
         else:
             disk.discard(self._root, temporary)

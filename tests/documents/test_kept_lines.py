@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.documents.diff import split_lines
-from yp2p.documents.embedding import _keys, embed
 from yp2p.documents.joined import Joined, _Part
+from yp2p.documents.kept_lines import _keys, match_rows
 
 _LINES = st.lists(st.sampled_from("abc"), max_size=8)
 _BUDGET = 10_000
@@ -27,7 +27,7 @@ def test_each_line_is_kept_that_lets_all_before_it_stand(old: list[str], new: li
     for row in order:
         if _is_within([old[other] for other in sorted([*kept, row])], new):
             kept.append(row)
-    pairs = embed(old, new, order, _BUDGET)
+    pairs = match_rows(old, new, order, _BUDGET)
     assert pairs is not None
     assert [row for row, _ in pairs] == sorted(kept)
     columns = [column for _, column in pairs]
@@ -36,13 +36,13 @@ def test_each_line_is_kept_that_lets_all_before_it_stand(old: list[str], new: li
 
 
 def test_the_copy_of_the_first_operation_is_kept_wherever_it_stands() -> None:
-    assert embed(["x", "x"], ["x"], [0, 1], _BUDGET) == [(0, 0)]
-    assert embed(["x", "x"], ["x"], [1, 0], _BUDGET) == [(1, 0)]
+    assert match_rows(["x", "x"], ["x"], [0, 1], _BUDGET) == [(0, 0)]
+    assert match_rows(["x", "x"], ["x"], [1, 0], _BUDGET) == [(1, 0)]
 
 
 def test_a_budget_that_runs_out_is_said() -> None:
     lines = ["x"] * 100
-    assert embed(lines, lines, list(range(99, -1, -1)), 1000) is None
+    assert match_rows(lines, lines, list(range(99, -1, -1)), 1000) is None
 
 
 def _part(text: str, clock: int) -> _Part:

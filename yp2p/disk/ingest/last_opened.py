@@ -20,7 +20,7 @@ from yp2p.identity import EntryID
 _NEVER = -math.inf
 
 
-class Opened:
+class LastOpened:
     """What was opened of the files of one folder.
 
     Args:

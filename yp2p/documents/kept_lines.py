@@ -26,13 +26,15 @@ from yp2p.documents.diff import Hunk, split_lines
 from yp2p.documents.joined import Joined
 from yp2p.protocol.clients import Writer
 
-__all__ = ["embed", "kept_by_first_operations"]
+__all__ = ["kept_by_first_operations", "match_rows"]
 
 # Of moving bounds, a step 0.5 us: half a second.
 _STEPS = 1_000_000
 
 
-def embed(old: Sequence[str], new: Sequence[str], order: Sequence[int], budget: int) -> list[tuple[int, int]] | None:
+def match_rows(
+    old: Sequence[str], new: Sequence[str], order: Sequence[int], budget: int
+) -> list[tuple[int, int]] | None:
     """Which rows of `old` stay as which rows of `new`, in order; None where finding out takes more than `budget` steps.
 
     Args:
@@ -92,7 +94,7 @@ def kept_by_first_operations(joined: Joined, text: str) -> list[Hunk] | None:
     """The replacements of whole lines that make `text` of the union; None where finding them takes too many steps."""
     old, new = split_lines(joined.text), split_lines(text)
     keys = _keys(joined, old)
-    pairs = embed(old, new, sorted(range(len(old)), key=keys.__getitem__), _STEPS)
+    pairs = match_rows(old, new, sorted(range(len(old)), key=keys.__getitem__), _STEPS)
     if pairs is None:
         return None
     starts = [0]
