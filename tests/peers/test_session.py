@@ -13,13 +13,16 @@ import trio.testing
 from bridge import FOLDER, OWN, PEER, clock, open_bridge
 
 from yp2p.folder.folder import Folder
+from yp2p.folder.members import Membership
 from yp2p.folder.notices import Notices
-from yp2p.identity import EntryID
+from yp2p.identity import EntryID, Identity
 from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
+from yp2p.protocol import messages
 from yp2p.protocol.messages import Ack, BothChanged, Condition, FolderCondition, FolderState, Side
+from yp2p.trust.statements import Role, Signer
 
 _SIDE = Side("", (), 0)
 _TOLD = BothChanged(FOLDER, EntryID(bytes(16)), False, 1, "", "", "", (_SIDE, _SIDE))
@@ -42,8 +45,14 @@ class Wire:
         self.sent.append(message)
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not condition():
+            await trio.sleep(0.005)
+
+
 async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Notices, "of_maker", lambda *_: [_TOLD])
     (tmp_path / "dir").mkdir()
@@ -52,13 +61,37 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
         session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
         session.register()
         nursery.start_soon(session.run)
-        await trio.sleep(0.1)
-        assert link.sent.count(_TOLD) == 1
-        for times in (2, 2):
+        await _until(lambda: link.sent.count(_TOLD) == 1)
+        for nonce in (1, 2):
             own = session._announcements.state()
-            await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, 0, 0))
-            await trio.sleep(0.1)
-            assert link.sent.count(_TOLD) == times
+            await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, nonce, 0))
+            # The answer comes after all that the state made us say.
+            await _until(lambda: nonce in [it.answers for it in link.sent if isinstance(it, FolderState)])  # noqa: B023
+            assert link.sent.count(_TOLD) == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        owner = Identity(bytes(32))
+        membership = Membership(FOLDER, owner.device_id, bridge.folder.database, owner)
+        first = Signer(owner, FOLDER).grant((), owner.public, Role.ADMINISTRATOR, "owner").encode()
+        membership.add([first])
+        bridge.folder.membership = membership
+        link: Any = Wire()
+        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
+        session.register()
+        nursery.start_soon(session.run)
+        membership.grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
+        told = messages.Membership(FOLDER, (first,))
+        for _ in range(2):
+            await session.deliver(told)
+        own = session._announcements.state()
+        await session.deliver(FolderState(FOLDER, own.membership, own.manifest, own.tree, True, 1, 0))
+        await _until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
+        (answer,) = [it for it in link.sent if isinstance(it, messages.Membership)]
+        assert set(answer.statements) == set(membership.statements()) - {first}, "once, and nothing that it said itself"
         nursery.cancel_scope.cancel()
 
 

@@ -7,7 +7,7 @@ Documents that are not here at all are pulled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -151,9 +151,22 @@ class Reconciliation:
         self._known_statements.update(own)
         await self._questions.tell(Membership(self._folder.id, news or own))
 
-    def has_statements(self, bodies: Iterable[bytes]) -> None:
-        """The peer sent these statements of the membership."""
+    async def take_statements(self, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Take statements of the membership; gives those to answer with, which the peer is not known to have.
+
+        A peer tells its statements when it hears that we differ. Where the news is ours alone, it learns of that by
+        our answer: what it told us changed nothing here, so nothing would be announced before the next heartbeat.
+        """
+        folder = self._folder
         self._known_statements.update(bodies)
+        commit = await folder.membership.receive(bodies)
+        if commit is not None:
+            await commit.wait()
+            folder.state.touch()
+        news = tuple(body for body in folder.membership.statements() if body not in self._known_statements)
+        self._known_statements.update(news)
+        await folder.database.pending().wait()
+        return news
 
     async def _sync_manifest(self) -> None:
         reply = await self._questions.ask(ManifestQuery(self._folder.id))

@@ -262,11 +262,9 @@ class FolderSession:
             case FolderLinks():
                 self._relaying.take(message)
             case Membership(statements=statements):
-                self._reconciliation.has_statements(statements)
-                commit = await folder.membership.receive(statements)
-                if commit is not None:
-                    await commit.wait()
-                    folder.state.touch()
+                news = await self._reconciliation.take_statements(statements)
+                if news:
+                    await self._link.send(Membership(folder.id, news))
             case BothChanged():
                 path = folder.catalogue.layout().path_of.get(message.entry)
                 if path is not None:
