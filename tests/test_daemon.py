@@ -22,7 +22,7 @@ async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock
     async def answering() -> None:
         try:
             while True:
-                await trio.sleep(0.1)
+                await trio.sleep(0.1)  # of a clock that jumps, as below: the order of these moments is tested
                 told.append("answered")
         finally:
             told.append("api over")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from documents.test_provider import Document, Pipe, pipes, until
+from conditions import until
+from documents.test_provider import Document, Pipe, pipes
 from pycrdt import Array, Doc, Map, Text, UndoManager
 from pycrdt import Provider as StockProvider
 
@@ -73,9 +74,9 @@ async def test_a_text_that_is_made_later_gets_what_came_before(autojump_clock: t
     text_two += "written before; "
     left, right = pipes()
     async with Provider(one, left), Provider(two, right):
-        await trio.sleep(0.1)
+        await until(lambda: any(isinstance(message, wire.Step2) for message in right.sent))
         text_two += "and after; "
-        await trio.sleep(0.1)
+        await until(lambda: any(isinstance(message, wire.Updates) for message in right.sent))
         text_one = one.get("content", type=Text)
         await until(lambda: str(text_one) == "written before; and after; ")
 

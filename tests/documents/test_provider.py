@@ -14,6 +14,7 @@ import pytest
 import trio
 import trio.lowlevel
 import trio.testing
+from conditions import until
 from pycrdt import Doc, Text
 from pycrdt import Provider as StockProvider
 
@@ -128,12 +129,6 @@ def pipes(capacity: int = 1000) -> tuple[Pipe, Pipe]:
     a_out, b_in = trio.open_memory_channel[bytes](capacity)
     b_out, a_in = trio.open_memory_channel[bytes](1000)
     return Pipe(a_out, a_in), Pipe(b_out, b_in)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
-        while not condition():
-            await trio.sleep(0.001)
 
 
 async def test_both_ends_converge_and_nothing_is_echoed() -> None:
@@ -472,7 +467,7 @@ async def test_what_is_sent_at_once_and_what_has_to_wait_comes_in_order() -> Non
         for number, payload in enumerate(payloads):
             assert left.send_nowait(ChannelData(folder, document, payload))
             if number % 100 == 0:
-                await trio.sleep(0.001)
+                await trio.sleep(0.001)  # the tasks have their turn between two bursts
         with trio.fail_after(60):
             for payload in payloads:
                 message = await right.receive()

@@ -10,7 +10,8 @@ import pytest
 import trio
 import trio.lowlevel
 import trio.testing
-from documents.test_provider import Document, Pipe, pipes, until
+from conditions import until
+from documents.test_provider import Document, Pipe, pipes
 
 from yp2p.documents.provider import Provider
 from yp2p.protocol import channel as wire

@@ -156,7 +156,7 @@ def two_writes(path: Path, token: str, arrive: Arrival) -> None:
     new = text.replace("line 13 of the file", token)
     with path.open("r+b", buffering=0) as file:
         file.write(new[: len(new) // 2].encode())
-        time.sleep(0.05)
+        time.sleep(0.05)  # the pace of the program
         file.write(new[len(new) // 2 :].encode())
         file.truncate()
 
@@ -343,7 +343,7 @@ def test_an_appender_that_keeps_the_file_open(tmp_path: Path) -> None:
             for device in (one, two):
                 with (device.dir / "app.log").open("a") as file:
                     file.write(f"{device.name} {number}\n")
-            time.sleep(0.02)
+            time.sleep(0.02)  # the pace of the programs
         kinds = ("appended", "from elsewhere", "one", "two")
         wanted = [f"{kind} {number}" for kind in kinds for number in range(ROUNDS)]
 

@@ -437,7 +437,7 @@ def test_it_wakes_only_while_something_can_become_due() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(working.run)
             for wait_s, is_looking in ((5.3, False), (0, False), (5.3, True), (70, False)):
-                await trio.sleep(wait_s)
+                await trio.sleep(wait_s)  # of a clock that jumps: when it looks is what is tested
                 assert (wakes_in_s() <= 1) == is_looking, wait_s
                 if wait_s == 0:
                     program.type("slow")  # what was just written is looked at, and a minute later no more

@@ -41,8 +41,8 @@ class Mesh:
                 nursery.start_soon(self._keep_linked, pair)
             for _ in range(steps):
                 await self._edit(self.rng.choice(self.documents))
-                await trio.sleep(self.rng.choice((0, 0.001, 0.01)))
-            await trio.sleep(30)
+                await trio.sleep(self.rng.choice((0, 0.001, 0.01)))  # the pace of who writes
+            await trio.sleep(30)  # of a clock that jumps: for longer than anything waits to be sent again
             versions = {document.replica.version() for document in self.documents}
             assert len(versions) == 1, "they do not converge"
             nursery.cancel_scope.cancel()
@@ -55,7 +55,7 @@ class Mesh:
     async def _keep_linked(self, pair: tuple[int, int]) -> None:
         while True:
             await self._link(*pair)
-            await trio.sleep(self.rng.uniform(0, 0.05))
+            await trio.sleep(self.rng.uniform(0, 0.05))  # for so long the two have no link
 
     async def _link(self, one: int, other: int) -> None:
         left, right = pipes()

@@ -219,9 +219,9 @@ def test_directories_that_move_on_at_once_leave_no_ghosts(pair: list[Device], pa
         (one.dir / "t").mkdir()
         for name in range(3):
             (one.dir / "t" / f"{name}.txt").write_text(f"{number} {name}\n")
-        time.sleep(pause_s)
+        time.sleep(pause_s)  # the pace of the one who renames; the test is about each of these
         (one.dir / "t").rename(one.dir / f"x{number}")
-        time.sleep(pause_s)
+        time.sleep(pause_s)  # as above
         (one.dir / f"x{number}").rename(one.dir / f"y{number}")
     eventually(lambda: len(tree(two.dir)) >= 10)
     synced(one, two)

@@ -171,7 +171,7 @@ def test_a_device_that_does_not_read_costs_no_memory(tmp_path: Path) -> None:
                     # 200 KB of new text each: 24 MB in all, more than the link may hold.
                     text = "".join(f"{number} {row} some words to fill a line\n" for row in range(5000))
                     await trio.to_thread.run_sync((one.dir / "a.txt").write_text, text)
-                    await trio.sleep(0.1)
+                    await trio.sleep(0.1)  # the pace of the one who saves: each is a version of its own
                 after = _rss_mib(one.pid)
                 await trio.aclose_forcefully(secured.stream)
                 return before, after

@@ -52,7 +52,7 @@ def _storm_with_faults(storm: Storm, lan: list[Device], rng: random.Random) -> s
     pulled: set[int] = set()
     for _ in range(_OPERATIONS):
         storm.step()
-        time.sleep(rng.expovariate(40))
+        time.sleep(rng.expovariate(40))  # the pace of people and faults
         fault = rng.random()
         number = rng.randrange(3)
         if fault < 0.02:

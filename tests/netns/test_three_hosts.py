@@ -167,7 +167,7 @@ def test_names_are_shown_only_while_a_window_is_open(lan: list[Device]) -> None:
     def is_forgotten() -> bool:
         """mDNS repeats an announcement for a second or two; then the name has to be gone."""
         with Capture() as capture:
-            time.sleep(0.5)
+            time.sleep(0.5)  # for so long everything on the network is written down
         return b"host1" not in capture.data
 
     eventually(is_forgotten, 10)

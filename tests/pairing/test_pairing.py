@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import open_bridge
+from conditions import until
 from structlog.testing import capture_logs
 
 from yp2p.discovery.addresses import Address
@@ -103,12 +104,6 @@ def _run(test: Callable[[Room], Awaitable[None]]) -> None:
         trio.run(run, Path(base), clock=trio.testing.MockClock(rate=1.0))
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
-        while not condition():
-            await trio.sleep(0.002)
-
-
 def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told() -> None:
     async def test(room: Room) -> None:
         waits: list[float] = []
@@ -117,7 +112,7 @@ def test_guesses_lock_pairing_once_and_for_a_minute_at_most_and_people_are_told(
             async with trio.open_nursery() as nursery:
                 for _ in range(MAX_FAILED_ATTEMPTS):
                     nursery.start_soon(room.guess, _other(window.code))
-            await _until(lambda: window.is_locked)  # noqa: B023
+            await until(lambda: window.is_locked)  # noqa: B023
             with pytest.raises(PairingError, match="too many wrong codes") as caught:
                 room.host.open_window(room.folder)
             waits.append(float(str(caught.value).split(" in ")[1].split()[0]))
@@ -142,7 +137,7 @@ def test_who_knows_the_code_joins_beside_two_runs_that_only_wait() -> None:
         assert (window.failed_attempts, window.used) == (0, True)
         for messages, _, _ in held:
             await messages.__aexit__(None, None, None)
-        await _until(lambda: window.running == 0)
+        await until(lambda: window.running == 0)
         assert not window.is_locked  # it was used: nobody has to wait for the next one
         assert room.host.open_window(room.folder) is not window
 

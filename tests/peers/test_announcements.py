@@ -8,6 +8,7 @@ from typing import Any
 import trio
 import trio.testing
 from bridge import open_bridge
+from conditions import until
 
 from yp2p.peers.announcements import Announcements
 from yp2p.protocol.messages import FolderState
@@ -28,12 +29,6 @@ class _SlowLink:
         self.sent.append(message)
 
 
-async def _until(condition: Any, limit_s: float) -> None:
-    with trio.fail_after(limit_s):
-        while not condition():
-            await trio.sleep(0.01)
-
-
 def test_what_changes_while_an_announcement_is_on_its_way_is_announced_next(tmp_path: Path) -> None:
     """Not with the next heartbeat, half a minute later."""
 
@@ -46,13 +41,13 @@ def test_what_changes_while_an_announcement_is_on_its_way_is_announced_next(tmp_
             announcements = Announcements(bridge.folder, link, lambda: None)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(announcements.run)
-                await _until(lambda: link.waiting, 5)
+                await until(lambda: link.waiting, 5)
                 (tmp_path / "dir/b.txt").write_text("two\n")
                 await bridge.look()
                 await bridge.folder.database.pending().wait()
                 bridge.folder.state.touch()
                 link.is_open.set()
-                await _until(lambda: len(link.sent) > 1, 5)
+                await until(lambda: len(link.sent) > 1, 5)
                 assert link.sent[-1].same_as(announcements.state())
                 nursery.cancel_scope.cancel()
 

@@ -83,7 +83,7 @@ async def test_a_first_answer_before_all_was_compared_is_of_a_history_made_apart
         if closed_by == "synced":
             await answer()
         if closed_by == "quiet":
-            await trio.sleep(100)
+            await trio.sleep(100)  # of a clock that jumps: for longer than a quiet channel is open
             assert any(isinstance(message, ChannelClose) for message in link.sent)
         elif closed_by in ("peer", "synced"):
             channels.closed_by_peer(document)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from conditions import until
 from structlog.testing import capture_logs
 
 from yp2p.discovery.addresses import Address
@@ -116,18 +117,19 @@ def _run(test: Callable[..., Awaitable[None]], *rooms: tuple[Identity, dict[Fold
         trio.run(run, *bases)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(30):
-        while not condition():
-            await trio.sleep(0.005)
-
-
 PHANTOM = PublicIdentity(HOSTILE.public.signing_key, TWO.public.noise_key)  # somebody's, with TWO's Noise key
 
 
 def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folder `OTHER` has a phantom with TWO's Noise key."""
     monkeypatch.setattr("yp2p.peers.peers._TOGETHER_S", 0.0)  # a newer link takes the older one's place at once
+    dialled: list[DeviceID] = []
+
+    async def noting(host: str, port: int, identity: Identity, remote_key: bytes) -> Secured:
+        dialled.append(identity.device_id)
+        return await dial(host, port, identity, remote_key)
+
+    monkeypatch.setattr("yp2p.peers.peers.dial", noting)
     notes, other = statements(NOTES, TWO.public), statements(OTHER, HOSTILE.public, PHANTOM)
 
     async def test(one: Node, two: Node) -> None:
@@ -138,7 +140,9 @@ def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link(monkeypa
         for _ in range(3):
             # As mDNS does, whose hints are made of Noise keys.
             one.peers.devices.seen(PHANTOM.device_id, (two.address,))
-            await trio.sleep(0.05)  # time enough for a link that must not come
+            contact = one.peers.devices.contact(PHANTOM.device_id)
+            await until(lambda: not contact.wake.is_set())  # noqa: B023 (its task goes on, and would dial at once)
+        assert set(dialled) == {two.id}, "nobody dials the phantom"
         assert not one.peers.is_linked(PHANTOM.device_id)
         assert one.peers.link(two.id) is link, "the link has not changed"
         assert one.has_session(two.id, NOTES)

@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import Bridge, open_bridge
+from conditions import until
 
 from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
@@ -76,9 +77,7 @@ def _want(bridge: Bridge, blobs: dict[bytes, list[bytes]]) -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(40):  # of a clock that runs faster
-        while not condition():
-            await trio.sleep(0.1)
+    await until(condition, 40, 0.1)  # of a clock that runs faster
 
 
 @pytest.mark.parametrize(("count", "chunks"), [(40, 1), (1, 100), (3, 4)])

@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import FOLDER, OWN, PEER, clock, open_bridge
+from conditions import until
 
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
@@ -45,12 +46,6 @@ class Wire:
         self.sent.append(message)
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
-        while not condition():
-            await trio.sleep(0.005)
-
-
 async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,12 +56,12 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
         session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
         session.register()
         nursery.start_soon(session.run)
-        await _until(lambda: link.sent.count(_TOLD) == 1)
+        await until(lambda: link.sent.count(_TOLD) == 1)
         for nonce in (1, 2):
             own = session._announcements.state()
             await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, nonce, 0))
             # The answer comes after all that the state made us say.
-            await _until(lambda: nonce in [it.answers for it in link.sent if isinstance(it, FolderState)])  # noqa: B023
+            await until(lambda: nonce in [it.answers for it in link.sent if isinstance(it, FolderState)])  # noqa: B023
             assert link.sent.count(_TOLD) == 2
         nursery.cancel_scope.cancel()
 
@@ -89,7 +84,7 @@ async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_pat
             await session.deliver(told)
         own = session._announcements.state()
         await session.deliver(FolderState(FOLDER, own.membership, own.manifest, own.tree, True, 1, 0))
-        await _until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
+        await until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
         (answer,) = [it for it in link.sent if isinstance(it, messages.Membership)]
         assert set(answer.statements) == set(membership.statements()) - {first}, "once, and nothing that it said itself"
         nursery.cancel_scope.cancel()

@@ -100,7 +100,7 @@ class Writer(threading.Thread):
                 continue
             self.idle.clear()
             self._edit()
-            time.sleep(self.rng.uniform(0.01, 0.06))
+            time.sleep(self.rng.uniform(0.01, 0.06))  # the pace of who writes
 
     def _edit(self) -> None:
         path = self.device.dir / f"{self.rng.randrange(FILES)}.txt"
@@ -173,7 +173,7 @@ def test_power_cuts(tmp_path: Path, disk: Disk) -> None:
         for writer in writers:
             writer.start()
         for cut in range(CUTS):
-            time.sleep(rng.uniform(0.2, 0.9))
+            time.sleep(rng.uniform(0.2, 0.9))  # the moment of the cut
             with writers[1].resting():
                 os.kill(two.pid, signal.SIGSTOP)
                 left = set(_tokens(one))

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 import trio.testing
 from bridge import Bridge, open_bridge
+from conditions import until
 
 from yp2p.folder.folder import Folder
 from yp2p.programs.awareness_feed import AwarenessFeed, Clocks
@@ -119,7 +120,7 @@ class Browser:
 
     async def rest(self, seconds: float = 1.0) -> None:
         for _ in range(round(seconds * 20)):
-            await trio.sleep(0.05)
+            await trio.sleep(0.05)  # of a clock that jumps: so often each passes on what it heard
             for tab in self.tabs:
                 tab.pass_on()
 
@@ -149,7 +150,7 @@ async def test_what_somebody_said_last_stands_where_an_older_word_comes_round(br
     one, two = browser.open(1), browser.open(2)
     one.say({"at": 0})
     two.say({"at": 0})
-    await trio.sleep(0.2)  # both were told of each other, and have not passed it on
+    await until(lambda: 2 in one.states and 1 in two.states)  # both were told of each other, and have not passed it on
     two.say({"at": 7})
     two.on_its_way.clear()  # the daemon alone hears it before the older word comes round
     one.pass_on()
@@ -166,7 +167,7 @@ async def test_nobody_is_moved_back_while_moving(browser: Browser) -> None:
     before = two.clocks[2]
     for at in range(100):
         two.say({"at": at})
-        await trio.sleep(0.013)
+        await trio.sleep(0.013)  # the pace of the one who moves
         if at % 3 == 0:
             one.pass_on()
             two.pass_on()

@@ -314,7 +314,7 @@ async def test_strangers_cost_one_line_a_minute(autojump_clock: trio.testing.Moc
             refusals.note("the connection broke")
             refusals.note(f"a message of {number} bytes")
         assert [line["count"] for line in logs] == [1]
-        await trio.sleep(60)
+        await trio.sleep(60)  # of a clock that jumps: then the next line is due
         refusals.note("the connection broke")
     (_, second) = logs
     assert second["event"] == "connections_refused"

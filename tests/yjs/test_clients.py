@@ -130,7 +130,7 @@ class Stock:
                     await self.channel.shake_hands()
                     await Provider(self.doc, self.channel).start()  # type: ignore[arg-type]
             except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError, WebSocketClosed):
-                await trio.sleep(0.05)
+                await trio.sleep(0.05)  # before it connects again
 
     def edit(self, rng: random.Random) -> None:
         before = str(self.text)
@@ -198,7 +198,7 @@ async def _be_late(node: Node, stocks: list[Stock], rng: random.Random) -> None:
         nursery.start_soon(trio.to_thread.run_sync, lambda: node.ask("sleep", ms=int(LATE_S * 1000)))
         for _ in range(24):
             stocks[0].text.insert(0, rng.choice("xyz\n") * (LATE_BYTES // 24))
-            await trio.sleep(LATE_S / 30)
+            await trio.sleep(LATE_S / 30)  # the pace of the one who writes
     if channel is not None:
         channel.is_reading.set()
 
@@ -225,7 +225,7 @@ async def _seed(node: Node, device: Device, seed: int) -> None:
                     rng.choice(stocks).edit(rng)
                     _edit(node, rng.choice(names), rng)
                 await trio.to_thread.run_sync(device.start)
-            await trio.sleep(rng.choice([0, 0, 0.005, 0.05]))
+            await trio.sleep(rng.choice([0, 0, 0.005, 0.05]))  # the pace of who writes
         everybody = [lambda name=name: node.text(name) for name in names]
         await _until_all_are_equal(
             lambda: [*(text() for text in everybody), *(str(stock.text) for stock in stocks), path.read_text()],
@@ -303,7 +303,7 @@ def test_two_tabs_of_a_browser_are_seen_where_they_went_last(node: Node, device:
             name = names[step] if step < 2 else rng.choice(names)
             at[name] = rng.randint(0, 12)
             node.ask("cursor", name=name, at=at[name])
-            time.sleep(rng.choice([0, 0, 0.004, 0.03, 0.06]))
+            time.sleep(rng.choice([0, 0, 0.004, 0.03, 0.06]))  # the pace of who moves
             if rng.random() < 0.1:
                 for what in ("disconnect", "connect"):
                     node.ask(what, name=name)
