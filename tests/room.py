@@ -8,6 +8,7 @@ from functools import cache
 
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.limits import heads_within
 from yp2p.trust.membership import Evaluation, evaluate
 from yp2p.trust.statements import Role, Signer, Statement, StatementHash
 
@@ -51,6 +52,13 @@ class Peer:
         self.known |= set(more)
         made = self._signer.acknowledge(self._heads())
         self.known.add(made)
+        return made
+
+    def acknowledge_within(self) -> Statement:
+        """Name what a device names: not more than are kept."""
+        more, heads = self._signer.gather(heads_within(Ancestry(self.known), self.identity.device_id))
+        made = self._signer.acknowledge(heads)
+        self.known |= {*more, made}
         return made
 
     def fork(self, known: Iterable[Statement]) -> Peer:

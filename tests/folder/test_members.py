@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from room import FOLDER, Peer, evaluated, identity
 
 from yp2p.errors import FolderError
+from yp2p.folder import members
 from yp2p.folder.members import Membership, Removal
+from yp2p.protocol import messages
 from yp2p.store import tables
 from yp2p.store.database import Database, open_database
 from yp2p.trust import limits, recovery
@@ -90,10 +94,10 @@ def test_what_is_not_kept_is_not_stored_either(monkeypatch: pytest.MonkeyPatch) 
             founder.grant(member := Peer("member"))
             one = Membership(FOLDER, founder.identity.device_id, database)
             known = set(founder.known)
-            one.add([*_bodies(founder), *(Peer("member", known).grant(Peer(f"{n}")).encode() for n in range(30))])
+            one.add([*_bodies(founder), *(Peer("member", known).grant(Peer(f"{n}")).encode() for n in range(60))])
             await database.pending().wait()
-            assert sorted(tables.statement.read_all(database.rows, FOLDER)) == list(one.statements())
-            assert len(one.statements()) == len(founder.known) + 10
+            assert sorted(tables.statement.read_all(database.rows, FOLDER)) == sorted(one.statements())
+            assert len(one.statements()) == len(founder.known) + 4 * 10
             again = Membership(FOLDER, founder.identity.device_id, database)
             again.load()
             assert again.digest() == one.digest()
@@ -278,5 +282,55 @@ def test_no_administrator_makes_a_recovery_key_of_a_device_by_calling_it_so() ->
         copy.grant(identity("member").public, Role.ADMINISTRATOR, recovery.NAME)
         copy.grant(identity("words").public, Role.ADMINISTRATOR, recovery.NAME)
         assert set(copy.members) - set(copy.devices) == {identity("words").device_id}
+
+    _run(test)
+
+
+def test_statements_are_sent_in_parts_of_which_each_is_kept_with_what_came_before() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        one, other = opened("founder"), opened("other")
+        signer, last = Signer(identity("founder"), FOLDER), next(iter(founder.known)).hash
+        said: list[bytes] = []
+        for number in range(250):
+            for made in (
+                signer.grant([last], identity(f"x {number}").public, Role.MEMBER, "x"),
+                signer.remove([last], identity(f"x {number}").public, Role.READER),
+                signer.acknowledge([last]),
+            ):
+                said.append(made.encode())
+            last = made.hash
+        one.add(said)
+        parts = list(messages.Membership.parts(FOLDER, one.statements()))
+        assert len(parts) == 2
+        for number, part in enumerate(parts, 1):
+            await other.receive(part.statements)
+            assert len(other.statements()) == sum(len(sent.statements) for sent in parts[:number])
+        assert other.digest() == one.digest()
+
+    _run(test)
+
+
+def test_what_this_device_says_while_much_is_worked_out_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_AT_ONCE", 0)
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        one = opened("founder")
+        begun, go_on = trio.Event(), threading.Event()
+        outcome = one._outcome
+
+        def slow(*args: Any) -> Any:
+            trio.from_thread.run_sync(begun.set)
+            go_on.wait()
+            return outcome(*args)
+
+        monkeypatch.setattr(one, "_outcome", slow)
+        founder.grant(Peer("member"), Role.MEMBER)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.receive, _bodies(founder))
+            await begun.wait()
+            one.grant(identity("meanwhile").public, Role.MEMBER, "meanwhile")
+            go_on.set()
+        names = {found.name for found in one.members.values()}
+        assert names == {"founder", "member", "meanwhile"}
 
     _run(test)

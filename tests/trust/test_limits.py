@@ -19,10 +19,17 @@ def _said(peer: Peer, count: int) -> list[Statement]:
     return [Peer(peer.name, peer.known).grant(Peer(f"{peer.name} {number}")) for number in range(count)]
 
 
+def _said_in_turn(peer: Peer, count: int) -> list[Statement]:
+    """Grants, each made in knowledge of the one before."""
+    peer = Peer(peer.name, peer.known)
+    return [peer.grant(Peer(f"{peer.name} {number}")) for number in range(count)]
+
+
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_STATEMENTS", 24)
     monkeypatch.setattr(limits, "MAX_STATEMENTS_OF_ONE", 8)
+    monkeypatch.setattr(limits, "MOST_COUNTED", 2)
 
 
 def test_what_strangers_say_is_not_kept() -> None:
@@ -62,12 +69,52 @@ def test_what_others_than_administrators_say_of_others_is_not_kept(role: Role) -
 def test_who_fills_its_share_takes_nothing_from_others_and_can_still_remove() -> None:
     a, b = Peer.founder("a"), Peer("b")
     a.grant(b)
-    said = _said(b, 20)
-    found = _kept(a, *b.known, *said)
+    found = _kept(a, *b.known, *_said_in_turn(b, 20))
     assert len(found) == len(a.known) + 8
+    b.known = set(found)
     removal = b.remove(a)
     late = a.grant(Peer("late"))
     assert {removal, late} <= _kept(a, *found, *b.known, *a.known)
+
+
+def test_a_chain_of_its_issuers_own_statements_is_kept_as_far_as_there_may_be_so_many() -> None:
+    """Of each kind the first ones, and what they name: that must not be any number of another kind."""
+    a, b = Peer.founder("a"), Peer("b")
+    a.grant(b)
+    for _ in range(60):
+        b.acknowledge()
+    grant = b.grant(Peer("x"))
+    found = _kept(a, *b.known)
+    assert grant not in found
+    assert len(found) == len(a.known) + 8
+
+
+def test_of_who_forks_the_first_ones_are_kept() -> None:
+    a, b = Peer.founder("a"), Peer("b")
+    a.grant(b)
+    chains = [Peer("b", b.known) for _ in range(20)]
+    for number, fork in enumerate(chains):
+        fork.grant(Peer(f"x {number}"))
+        for _ in range(6):
+            fork.acknowledge()
+        fork.grant(Peer(f"y {number}"))
+    assert len(_kept(a, *b.known, *(said for fork in chains for said in fork.known))) <= len(a.known) + 4 * 8
+
+
+def test_what_names_more_than_is_ever_kept_is_not_kept() -> None:
+    a = Peer.founder("a")
+    peers = [Peer(f"b {number}") for number in range(7)]
+    for peer in peers:
+        a.grant(peer)
+    for peer in peers:
+        peer.known = a.known | set(_said_in_turn(Peer(peer.name, a.known), 8))
+    last = peers[-1].fork(a.known)
+    for peer in peers[:-1]:
+        last.acknowledge(*peer.known)
+    found = _kept(a, *last.known, *(said for peer in peers for said in peer.known))
+    assert len(found) <= 24 // 2 * 2 * 24
+    ours = Peer("a", found)
+    assert ours.acknowledge_within() in _kept(a, *ours.known), "what we say is kept all the same"
 
 
 def test_what_others_name_is_not_pushed_out_by_what_is_dated_back() -> None:
@@ -113,3 +160,24 @@ def test_what_is_kept_does_not_depend_on_the_order(role: Role) -> None:
     said = _said(b, 20)
     one, other = _kept(a, *a.known, *said[:9]), _kept(a, *a.known, *said[9:])
     assert _kept(a, *one, *other) == _kept(a, *other, *one) == _kept(a, *a.known, *said)
+
+
+def test_a_removal_fits_however_far_from_the_founder_its_issuer_is_and_however_many_a_thief_says() -> None:
+    a, thief, c, d = Peer.founder("a"), Peer("thief"), Peer("c"), Peer("d")
+    a.grant(thief)
+    a.grant(c)
+    c.grant(d)
+    friends = [Peer(f"friend {number}") for number in range(6)]
+    for friend in friends:
+        thief.grant(friend)
+    for peer in (thief, *friends):
+        peer.known |= thief.known
+        for _ in range(8):
+            peer.acknowledge()
+            peer.remove(Peer("nobody"))
+            peer.grant(Peer("somebody"))
+    thief.acknowledge(*(said for friend in friends for said in friend.known))
+    thief.fork(thief.known).remove(d)
+    removal = d.remove(thief)
+    found = _kept(a, *d.known, *thief.known, *(said for friend in friends for said in friend.known))
+    assert removal in found

@@ -27,12 +27,16 @@ from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.trust import recovery
 from yp2p.trust.ancestry import Ancestry
-from yp2p.trust.limits import kept
+from yp2p.trust.limits import heads_within, kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
 from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
 
 # A statement takes half a millisecond to check.
 _SLICE = 16
+# What follows from so many takes a tenth of a second at most, whatever they are; of a room of thirty there are 400.
+_AT_ONCE = 512
+
+_Statements = Mapping[StatementHash, Statement]
 
 log = structlog.get_logger()
 
@@ -44,6 +48,14 @@ class Removal:
     device: DeviceID
     name: str
     by: DeviceID | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Statements, and what follows from them."""
+
+    statements: dict[StatementHash, Statement]
+    evaluation: Evaluation
 
 
 class Membership:
@@ -99,8 +111,8 @@ class Membership:
         return found
 
     def statements(self) -> tuple[bytes, ...]:
-        """All of them, as they are sent."""
-        return tuple(sorted(statement.encode() for statement in self._statements.values()))
+        """All of them, as they are sent, each behind those that it names."""
+        return tuple(statement.encode() for statement in self._statements.values())
 
     def digest(self) -> bytes:
         return hashlib.sha256(b"".join(sorted(self._statements))).digest()
@@ -123,19 +135,31 @@ class Membership:
         return self._take([read_statement(body, self._folder) for body in self._unknown(bodies)])
 
     async def receive(self, bodies: Iterable[bytes]) -> Commit | None:
-        """`add` what a peer sent, in slices: to check a signature takes time, also of those that are not kept."""
+        """`add` what a peer sent, in slices: to check a signature takes time, also of those that are not kept.
+
+        Where there are many, what follows from them is worked out in a thread.
+        """
         offered: list[Statement] = []
         for number, body in enumerate(self._unknown(bodies)):
             offered.append(read_statement(body, self._folder))
             if number % _SLICE == _SLICE - 1:
                 await trio.lowlevel.checkpoint()
+        while len(self._statements) + len(offered) > _AT_ONCE:
+            before = self._statements
+            outcome = await trio.to_thread.run_sync(self._outcome, before, offered, abandon_on_cancel=True)
+            if self._statements is before:  # no await: nothing was said or taken meanwhile
+                return self._changed(outcome) if outcome is not None else None
         return self._take(offered)
 
     def _unknown(self, bodies: Iterable[bytes]) -> list[bytes]:
         return [body for body in bodies if hashlib.sha256(body).digest() not in self._statements]
 
     def _take(self, offered: Sequence[Statement]) -> Commit | None:
-        before = self._statements
+        outcome = self._outcome(self._statements, offered)
+        return self._changed(outcome) if outcome is not None else None
+
+    def _outcome(self, before: _Statements, offered: Sequence[Statement]) -> _Outcome | None:
+        """What follows from more statements, and what we say of them; None where that is nothing. Changes nothing."""
         found = kept(self.founder, [*before.values(), *offered])
         if found.keys() == before.keys():
             return None
@@ -144,13 +168,13 @@ class Membership:
         if answers:  # what we had before decides as well
             found = kept(self.founder, [*found.values(), *answers.values()])
             evaluation = evaluate(self.founder, found.values())
-        self._statements = found
-        return self._changed(before, evaluation)
+        return _Outcome(found, evaluation)
 
-    def _changed(self, before: Mapping[StatementHash, Statement], evaluation: Evaluation) -> Commit:
+    def _changed(self, outcome: _Outcome) -> Commit:
         """Store what became of the statements, and tell of it."""
-        members = self.members
-        self._follow(evaluation)
+        members, before = self.members, self._statements
+        self._statements = outcome.statements
+        self._follow(outcome.evaluation)
         news, gone = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
         commit = self._database.submit(
             [
@@ -175,8 +199,11 @@ class Membership:
     def grant(self, subject: PublicIdentity, role: Role, name: str) -> Commit:
         """Let a device in, or give it a higher role. Raises FolderError: this device may not."""
         signer = self._as_administrator()
-        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        made, heads = signer.gather(self._heads(signer))
         return self._say([*made, signer.grant(heads, subject, role, name)])
+
+    def _heads(self, signer: Signer) -> list[StatementHash]:
+        return heads_within(Ancestry(self._statements.values()), signer.device_id)
 
     def restore_right(self, key: Identity, name: str) -> Commit:
         """Make this device an administrator in the name of a recovery key. Raises FolderError: that key may not."""
@@ -184,13 +211,13 @@ class Membership:
         if self._identity is None or found is None or found.role is not Role.ADMINISTRATOR:
             raise FolderError("this recovery key is none of this folder's administrators; was it removed?")
         signer = Signer(key, self._folder)
-        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        made, heads = signer.gather(self._heads(signer))
         return self._say([*made, signer.grant(heads, self._identity.public, Role.ADMINISTRATOR, name)])
 
     def remove(self, device: DeviceID, role: Role = Role.REMOVED) -> Commit:
         """Take away what a member may do beyond a role. A device may remove itself. Raises FolderError: it may not."""
         member, signer = self.check_can_remove(device)
-        made, heads = signer.gather(Ancestry(self._statements.values()).heads())
+        made, heads = signer.gather(self._heads(signer))
         return self._say([*made, signer.remove(heads, member.identity, role)])
 
     def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
@@ -221,17 +248,15 @@ class Membership:
         return self._signer
 
     def _say(self, statements: Sequence[Statement]) -> Commit:
-        before = self._statements
-        self._statements = kept(self.founder, [*before.values(), *statements])
-        if statements[-1].hash not in self._statements:
-            self._statements = before
+        found = kept(self.founder, [*self._statements.values(), *statements])
+        if statements[-1].hash not in found:
             raise FolderError("this device has made as many statements about this folder as there may be")
-        return self._changed(before, evaluate(self.founder, self._statements.values()))
+        return self._changed(_Outcome(found, evaluate(self.founder, found.values())))
 
     def _answers(
         self,
-        before: Mapping[StatementHash, Statement],
-        now: Mapping[StatementHash, Statement],
+        before: _Statements,
+        now: _Statements,
         evaluation: Evaluation,
     ) -> dict[StatementHash, Statement]:
         """The acknowledgements of what came."""
@@ -257,6 +282,6 @@ class Membership:
     def _acknowledge(self, known: dict[StatementHash, Statement], made: dict[StatementHash, Statement]) -> None:
         """Say that we have these statements, and add that to them."""
         assert self._signer is not None
-        more, heads = self._signer.gather(Ancestry(known.values()).heads())
+        more, heads = self._signer.gather(heads_within(Ancestry(known.values()), self._signer.device_id))
         for statement in (*more, self._signer.acknowledge(heads)):
             known[statement.hash] = made[statement.hash] = statement

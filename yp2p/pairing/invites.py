@@ -42,7 +42,7 @@ from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
-from yp2p.transport.secure import SecureMessages
+from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
 from yp2p.trust.statements import Role
 
 # Without a cap, a program that makes invites and never uses them would make every start and announcement longer.
@@ -305,7 +305,7 @@ class Invited:
             async with SecureMessages(secured) as messages:
                 with trio.fail_after(_RUN_LIMIT_S):
                     inviter = await self._introduce(secured, messages)
-                    joined = Joined(Grant.decode(await messages.receive()), inviter, address)
+                    joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), inviter, address)
                     await accept(joined)
                     await messages.send(_DONE)
                     return joined

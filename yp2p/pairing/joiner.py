@@ -32,7 +32,7 @@ from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_pairing
-from yp2p.transport.secure import SecureMessages
+from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
 
 T = TypeVar("T")
 JOIN_LIMIT_S = 10.0
@@ -153,7 +153,7 @@ class Joiner:
         """
 
         async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Joined:
-            joined = Joined(Grant.decode(await messages.receive()), sharer, address)
+            joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), sharer, address)
             await accept(joined)
             await messages.send(_DONE)
             return joined

@@ -101,7 +101,8 @@ class FolderSessions:
             for folder_id, scope in list(self._scopes.items()):
                 if not self._is_shared(folder := self._folders.get(folder_id)):
                     if folder is not None:  # whoever was removed is told so, by those who removed it
-                        self._link.send_nowait(Membership(folder_id, folder.membership.statements()))
+                        for part in Membership.parts(folder_id, folder.membership.statements()):
+                            self._link.send_nowait(part)
                     scope.cancel()
             if not any(map(self._is_shared, self._folders.values())):
                 self._link.close("no folder is shared with this device any more")

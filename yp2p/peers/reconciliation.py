@@ -149,7 +149,8 @@ class Reconciliation:
         own = self._folder.membership.statements()
         news = tuple(body for body in own if body not in self._known_statements)
         self._known_statements.update(own)
-        await self._questions.tell(Membership(self._folder.id, news or own))
+        for part in Membership.parts(self._folder.id, news or own):
+            await self._questions.tell(part)
 
     async def take_statements(self, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
         """Take statements of the membership; gives those to answer with, which the peer is not known to have.

@@ -263,8 +263,8 @@ class FolderSession:
                 self._relaying.take(message)
             case Membership(statements=statements):
                 news = await self._reconciliation.take_statements(statements)
-                if news:
-                    await self._link.send(Membership(folder.id, news))
+                for part in Membership.parts(folder.id, news):
+                    await self._link.send(part)
             case BothChanged():
                 path = folder.catalogue.layout().path_of.get(message.entry)
                 if path is not None:

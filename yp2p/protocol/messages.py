@@ -7,7 +7,7 @@ per message, side by side, so that a reader sees that they agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -34,8 +34,10 @@ MAX_PULL = 1024
 # Devices that somebody has a link with; a folder has no more members. Without the cap one message could name millions,
 # which costs a second to read, and as much memory as it has bytes, thrice over.
 MAX_LINKS = 4096
-# As many statements as count in a folder (`trust/membership.py`): to check one takes half a millisecond.
+# In one message: to check a statement takes half a millisecond. There may be more than that (`trust/limits.py`); they
+# are sent in parts, so that one that is lost with its link does not take all others with it.
 MAX_STATEMENTS = 4096
+STATEMENTS_OF_PART = 512
 # Chunks in one request, 256 MiB at most: what a request makes us read before the next one is looked at.
 MAX_FETCH = 1024
 MAX_CHUNKS = MAX_BLOB_BYTES // CHUNK_BYTES
@@ -198,7 +200,7 @@ class FolderLinks:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """All signed statements I hold for the folder."""
+    """Signed statements of the folder; each comes behind those that it names, in this message or an earlier one."""
 
     TYPE: ClassVar[int] = 0x12
     folder: FolderID
@@ -216,6 +218,12 @@ class Membership:
         if count > MAX_STATEMENTS:
             raise MessageFault(f"{count} statements in one message, more than {MAX_STATEMENTS}")
         return cls(folder, tuple(data.data(MAX_STATEMENT_BYTES) for _ in range(count)))
+
+    @classmethod
+    def parts(cls, folder: FolderID, statements: Sequence[bytes]) -> Iterator[Self]:
+        """As many messages as it takes."""
+        for start in range(0, len(statements), STATEMENTS_OF_PART):
+            yield cls(folder, tuple(statements[start : start + STATEMENTS_OF_PART]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import trio
 from yp2p.errors import FrameFault
 from yp2p.transport.handshake import Secured
 
-# The longest is a grant with all statements of a folder (`MAX_STATEMENTS` in trust/membership.py).
 _MAX_MESSAGE_BYTES = 2 << 20
+# A grant with all statements of a folder (`trust/limits.py`); it is waited for by who has shown a code or a token only.
+MAX_GRANT_BYTES = 12 << 20
 _PART_BYTES = 60_000
 
 
@@ -32,22 +33,22 @@ class SecureMessages:
 
     async def send(self, message: bytes) -> None:
         """Send a message, its length (u32) in front, in as many transport messages as it takes."""
-        if len(message) > _MAX_MESSAGE_BYTES:
+        if len(message) > MAX_GRANT_BYTES:
             raise ValueError(f"a message of {len(message)} bytes is too long for pairing")
         data = len(message).to_bytes(4, "big") + message
         for start in range(0, len(data), _PART_BYTES):
             sealed = self._transport.sending.encrypt(b"", data[start : start + _PART_BYTES])
             await self._stream.send_all(len(sealed).to_bytes(2, "big") + sealed)
 
-    async def receive(self) -> bytes:
+    async def receive(self, limit: int = _MAX_MESSAGE_BYTES) -> bytes:
         """Raises HandshakeFailed, FrameFault."""
-        data = await self._receive_part()
+        data = bytearray(await self._receive_part())
         size = int.from_bytes(data[:4], "big")
-        if len(data) < 4 or size > _MAX_MESSAGE_BYTES:
+        if len(data) < 4 or size > limit:
             raise FrameFault(f"a pairing message of {size} bytes")
         while len(data) < 4 + size:
             data += await self._receive_part()
-        return data[4 : 4 + size]
+        return bytes(data[4 : 4 + size])
 
     async def _receive_part(self) -> bytes:
         size = int.from_bytes(await self._take(2), "big")

@@ -47,10 +47,13 @@ class Ancestry:
 
     def heads(self) -> tuple[StatementHash, ...]:
         """The statements that are in the past of no other one."""
+        return tuple(self.statements[number].hash for number in self.head_numbers())
+
+    def head_numbers(self) -> Iterator[int]:
         inner = 0
         for past in self.past:
             inner |= past
-        return tuple(found.hash for number, found in enumerate(self.statements) if not inner >> number & 1)
+        return bits((1 << len(self.statements)) - 1 & ~inner)
 
     def up_to(self, statement: Statement) -> list[Statement]:
         """A statement and all that is in its past."""

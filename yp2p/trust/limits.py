@@ -4,13 +4,19 @@ Theory of operation
     Statements of issuers that no chain of grants leads to are of strangers, and are not kept; nor is what was said
     before the first grant of its issuer, what somebody who was never an administrator said of others, and what names
     such a statement: none of it can ever count, no honest device names it, and a member could name any number, or have
-    all others acknowledge it. Of each issuer the first
-    ones of each kind are, with all that they name; so what others have acknowledged cannot be pushed out by what its
-    issuer dates back. Acknowledgements are counted in turns, one for each remover that is answered: all others answer
-    whoever removes much, and that must not use up what they need to answer other removals. If all are too many, those
-    of issuers nearer to the founder go first, and of equally near ones as many of each, so that who fills its share
-    takes it from those alone that it let in. Removals go before grants, and grants before acknowledgements: a removal
-    always fits.
+    all others acknowledge it.
+
+    What a statement names is kept with it, whoever said it: so what others have acknowledged cannot be pushed out by
+    what its issuer dates back. Therefore what is in a past has limits as well, and these depend on nothing but that
+    past: an issuer says so many things of each kind one behind the other, of acknowledgements besides those the first
+    one that answers each remover (all others answer whoever removes much, and that must not use up what they need to
+    answer other removals); and what follows more than is ever kept is not kept. Of an issuer that forks the first
+    ones are kept, whatever they are.
+
+    If all are too many, removals go first: of everybody the first one, then the second, so that who fills its share
+    takes nothing from others. Then what issuers nearer to the founder said, and of equally near ones as many of each;
+    grants before acknowledgements. What a statement brings along is counted too, up to a number: one with a long past
+    must not take the places of all others.
 """
 
 from __future__ import annotations
@@ -26,95 +32,136 @@ from yp2p.trust.statements import MAX_PREDECESSORS, Kind, Role, Statement, State
 # a cap one member could make every other one store and check statements forever; without one for each issuer it could
 # take the places of all others.
 MAX_STATEMENTS = 4096
-MAX_STATEMENTS_OF_ONE = 256  # of each kind
-_ORDER = (Kind.REMOVAL, Kind.GRANT, Kind.ACKNOWLEDGEMENT)
+MAX_STATEMENTS_OF_ONE = 256  # of each kind, one behind the other
+MOST_COUNTED = 64
+# We ourselves name no more than are kept, so that what others say does not keep us from saying as much again.
+_PAST = 2
+# Of an issuer that forks: of each kind, and the first acknowledgements of a removal.
+_KINDS_OF_ONE = 4
+_ORDER = {Kind.GRANT: 0, Kind.REMOVAL: 0, Kind.ACKNOWLEDGEMENT: 1}
 
 
 def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHash, Statement]:
     """The statements that are kept; what names an unknown one is not."""
     ancestry = Ancestry(statements)
-    share = _shares(ancestry, _granted(founder, ancestry))
-    taken = 0
-    room = MAX_STATEMENTS
-    for level in _levels(founder, ancestry, share):
-        for kind in _ORDER:
-            ranked = sorted((rank, number) for one in level for rank, number in enumerate(share[one][kind]))
-            for _, number in ranked[:room]:
-                taken |= 1 << number | ancestry.past[number]
-            room -= min(room, len(ranked))
+    taken, room = 0, MAX_STATEMENTS
+    for number in _in_turns(_Admitted(founder, ancestry)):
+        before = taken.bit_count()
+        taken |= 1 << number | ancestry.past[number]
+        room -= min(taken.bit_count() - before, MOST_COUNTED)
+        if room <= 0:
+            break
     return {ancestry.statements[number].hash: ancestry.statements[number] for number in bits(taken)}
 
 
-def _granted(founder: DeviceID, ancestry: Ancestry) -> Iterable[int]:
-    """The statements that follow, as all in their past do, a grant of the role that they take; and the founder's first.
+def heads_within(ancestry: Ancestry, own: DeviceID) -> list[StatementHash]:
+    """The heads that a statement of ours names: all, unless that is more than are kept; our own ones first."""
+    numbers = sorted(ancestry.head_numbers(), key=lambda one: (ancestry.statements[one].issuer_id != own, one))
+    named, found = 0, []
+    for number in numbers:
+        more = named | ancestry.past[number] | 1 << number
+        if more.bit_count() < MAX_STATEMENTS or ancestry.statements[number].issuer_id == own:
+            named = more
+            found.append(ancestry.statements[number].hash)
+    return found
 
-    Who removes or lets in others needs an administrator's.
+
+class _Admitted:
+    """The statements whose past allows that they are kept.
+
+    Attributes:
+        own: by issuer, its statements in order.
+        level: of each how many grants lead to its issuer, by what it knew.
     """
-    found = 0
-    grants: dict[DeviceID, int] = defaultdict(int)
-    of_administrators: dict[DeviceID, int] = defaultdict(int)
-    for number, statement in enumerate(ancestry.statements):
-        issuer, past = statement.issuer_id, ancestry.past[number]
-        is_about_itself, is_grant = issuer == statement.subject_id, statement.kind is Kind.GRANT
-        is_first = is_grant and is_about_itself and issuer == founder and not statement.previous
-        needed = grants if is_about_itself and not is_grant else of_administrators
-        if is_first or (past & needed[issuer] and not past & ~found):
-            found |= 1 << number
-            if is_grant:
-                grants[statement.subject_id] |= 1 << number
-                if statement.role is Role.ADMINISTRATOR:
-                    of_administrators[statement.subject_id] |= 1 << number
-    return bits(found)
 
+    def __init__(self, founder: DeviceID, ancestry: Ancestry) -> None:
+        self.ancestry = ancestry
+        self.own: dict[DeviceID, list[int]] = defaultdict(list)
+        self.level: dict[int, int] = {}
+        self._founder = founder
+        self._mask = 0
+        self._removals = 0
+        self._said: dict[tuple[DeviceID, Kind], int] = defaultdict(int)
+        self._answers: dict[tuple[DeviceID, DeviceID | None], int] = defaultdict(int)
+        self._grants: dict[DeviceID, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # by level
+        self._of_administrators: dict[DeviceID, int] = defaultdict(int)
+        for number in range(len(ancestry)):
+            if self._may_say(number):
+                self._admit(number)
 
-def _shares(ancestry: Ancestry, granted: Iterable[int]) -> dict[DeviceID, dict[Kind, list[int]]]:
-    """By issuer and kind, the statements that are kept if there is room, those first that go first."""
-    own: dict[DeviceID, list[int]] = defaultdict(list)
-    for number in granted:
-        own[ancestry.statements[number].issuer_id].append(number)
-    removals = sum(1 << number for number, one in enumerate(ancestry.statements) if one.kind is Kind.REMOVAL)
-    share: dict[DeviceID, dict[Kind, list[int]]] = {}
-    for device, numbers in own.items():
-        of_kind = {kind: [number for number in numbers if ancestry.statements[number].kind is kind] for kind in Kind}
-        of_kind[Kind.ACKNOWLEDGEMENT] = _in_turns(ancestry, numbers, removals)
-        share[device] = {kind: found[:MAX_STATEMENTS_OF_ONE] for kind, found in of_kind.items()}
-    return share
+    def _may_say(self, number: int) -> bool:
+        """Whether it follows, as all in its past do, a grant of the role that it takes, or is the founder's first.
 
+        Who removes or lets in others needs an administrator's.
+        """
+        statement, past = self.ancestry.statements[number], self.ancestry.past[number]
+        issuer, is_about_itself = statement.issuer_id, statement.issuer_id == statement.subject_id
+        if statement.kind is Kind.GRANT and is_about_itself:
+            return issuer == self._founder and not statement.previous
+        if past & ~self._mask or past.bit_count() > _PAST * MAX_STATEMENTS:
+            return False
+        if is_about_itself:
+            return any(past & grants for grants in self._grants[issuer].values())
+        return bool(past & self._of_administrators[issuer])
 
-def _in_turns(ancestry: Ancestry, own: list[int], removals: int) -> list[int]:
-    """The acknowledgements among an issuer's statements: of those that answer each remover the first, then the second.
+    def _admit(self, number: int) -> None:
+        statement, past = self.ancestry.statements[number], self.ancestry.past[number]
+        issuer, kind = statement.issuer_id, statement.kind
+        is_full = (past & self._said[issuer, kind]).bit_count() >= MAX_STATEMENTS_OF_ONE
+        if kind is Kind.ACKNOWLEDGEMENT:
+            answered = issuer, self._answered(number)
+            if is_full and (answered[1] is None or past & self._answers[answered]):
+                return
+            self._answers[answered] |= 1 << number
+        elif is_full:
+            return
+        bit = 1 << number
+        self._mask |= bit
+        self._said[issuer, kind] |= bit
+        self.own[issuer].append(number)
+        self.level[number] = self._level(issuer, past)
+        if kind is Kind.REMOVAL:
+            self._removals |= bit
+        elif kind is Kind.GRANT:
+            self._grants[statement.subject_id][self.level[number]] |= bit
+            if statement.role is Role.ADMINISTRATOR:
+                self._of_administrators[statement.subject_id] |= bit
 
-    Which one a statement answers does not depend on what else there is: who made the last removal that is in its past,
-    and in that of no statement of its issuer before it. Honest issuers have one last statement, and who forks has as
-    many as are looked at.
-    """
-    mask = sum(1 << number for number in own)
-    turns: dict[DeviceID | None, int] = defaultdict(int)
-    ranked: list[tuple[int, int]] = []
-    for number in own:
-        if ancestry.statements[number].kind is not Kind.ACKNOWLEDGEMENT:
-            continue
-        earlier, new = ancestry.past[number] & mask, ancestry.past[number] & removals
+    def _level(self, issuer: DeviceID, past: int) -> int:
+        levels = (level for level, grants in self._grants[issuer].items() if past & grants)
+        return 0 if issuer == self._founder else 1 + min(levels, default=0)
+
+    def _answered(self, number: int) -> DeviceID | None:
+        """The issuer of the last removal that an acknowledgement follows and no earlier statement of its issuer does.
+
+        Honest issuers have one last statement, and who forks has as many as are looked at.
+        """
+        past = self.ancestry.past[number]
+        earlier, new = past & self._own_mask(number), past & self._removals
         for _ in range(MAX_PREDECESSORS):
             if not earlier or not new:
                 break
             last = earlier.bit_length() - 1
-            earlier &= ~(ancestry.past[last] | 1 << last)
-            new &= ~ancestry.past[last]
-        remover = ancestry.statements[new.bit_length() - 1].issuer_id if new else None
-        ranked.append((turns[remover], number))
-        turns[remover] += 1
-    return [number for _, number in sorted(ranked)]
+            earlier &= ~(self.ancestry.past[last] | 1 << last)
+            new &= ~self.ancestry.past[last]
+        return self.ancestry.statements[new.bit_length() - 1].issuer_id if new else None
+
+    def _own_mask(self, number: int) -> int:
+        issuer = self.ancestry.statements[number].issuer_id
+        return sum(self._said[issuer, kind] for kind in Kind)
 
 
-def _levels(
-    founder: DeviceID, ancestry: Ancestry, share: dict[DeviceID, dict[Kind, list[int]]]
-) -> Iterable[list[DeviceID]]:
-    """The issuers by how many grants lead to them."""
-    known, nearest = {founder}, {founder}
-    while nearest:
-        level = sorted(device for device in nearest if device in share)
-        yield level
-        granted = {ancestry.statements[number].subject_id for device in level for number in share[device][Kind.GRANT]}
-        nearest = granted - known
-        known |= nearest
+def _in_turns(admitted: _Admitted) -> Iterable[int]:
+    """The first statements of each issuer, those first that go first."""
+    statements = admitted.ancestry.statements
+    keys: list[tuple[int, ...]] = []
+    for numbers in admitted.own.values():
+        turns: dict[Kind, int] = defaultdict(int)
+        for number in numbers[: _KINDS_OF_ONE * MAX_STATEMENTS_OF_ONE]:
+            kind, level = statements[number].kind, admitted.level[number]
+            if kind is Kind.REMOVAL:
+                keys.append((0, turns[kind], level, 0, number))
+            else:
+                keys.append((1, level, _ORDER[kind], turns[kind], number))
+            turns[kind] += 1
+    return [key[-1] for key in sorted(keys)]

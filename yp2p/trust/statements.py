@@ -109,6 +109,7 @@ class Signer:
     def __init__(self, identity: Identity, folder: FolderID) -> None:
         self._identity = identity
         self._folder = folder
+        self.device_id = identity.device_id
 
     def grant(
         self, previous: Collection[StatementHash], subject: PublicIdentity, role: Role, name: str = ""
