@@ -42,7 +42,7 @@ from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
-from yp2p.memory import share_one_arena
+from yp2p.memory import keep_imports_from_the_collector, share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
 from yp2p.transport.listener import Listener, Listening, open_listeners
@@ -189,6 +189,7 @@ async def _run(
     config: Config, paths: Paths, stop: _Stop, share: str | None, shared: Callable[[dict[str, Any]], None]
 ) -> None:
     share_one_arena()
+    keep_imports_from_the_collector()
     raise_file_limit()
     self_test()
     if share is not None:
