@@ -62,8 +62,6 @@ _LOOKS_EVERY_S = 15.0
 _KNOWN_ENTRY = 0.01
 _LET_IN_AT_ONCE = 20
 _KEPT = 300
-# The attacker is on another machine, usually: it does not take the processor of those who work.
-_NICE = 10
 
 _ANSWERS: dict[type, type] = {
     messages.ManifestQuery: messages.ManifestVersions,
@@ -211,8 +209,8 @@ class _Attack:
 
 
 def _attack(report: Connection, attacker: Attacker, store: Path, seed: int, seconds: float) -> None:
-    """In a process of its own."""
-    os.nice(_NICE)
+    """In a process of its own. The attacker is on another machine, usually: it takes no processor that others want."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     rng = random.Random(seed)
     at_caps = [sent for name, sent in cases(attacker, attacker.blob) if "membership" not in name]
     attack = _Attack(HostileMember(attacker, rng.randbytes), store, rng, at_caps)

@@ -13,6 +13,7 @@ from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
 from yp2p.errors import CrdtPanic
+from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.quarantine import Quarantine
 from yp2p.identity import DeviceID, DocumentID
@@ -81,7 +82,7 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
 
 
 def test_two_machines_with_one_key_are_noticed() -> None:
-    contact = Contact()
+    contact = Contact(Budget(DeviceID(bytes(32))))
     assert not contact.saw(b"one", 0.0)
     assert not contact.saw(b"one", 1.0), "a link that broke"
     assert not contact.saw(b"two", 2.0), "a restart"

@@ -13,6 +13,7 @@ from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.provider import PeerState
+from yp2p.folder.budget import Budget
 from yp2p.folder.live_document import LiveDocument
 from yp2p.peers.channels import Channels
 from yp2p.protocol import channel as wire
@@ -69,7 +70,7 @@ async def test_a_first_answer_before_all_was_compared_is_of_a_history_made_apart
         other = replica_like(bridge, "a.txt", 7)
         link: Any = Wire()
         is_compared = compared_at == "first"
-        channels = Channels(bridge.folder, link, PEER, lambda source: True, lambda: is_compared)
+        channels = Channels(bridge.folder, link, PEER, lambda source: True, lambda: is_compared, Budget(PEER))
         await nursery.start(channels.run)
 
         async def answer() -> None:

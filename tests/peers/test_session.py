@@ -13,6 +13,7 @@ import trio.testing
 from bridge import FOLDER, OWN, PEER, clock, open_bridge
 from conditions import until
 
+from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import Notices
@@ -53,7 +54,7 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         link: Any = Wire()
-        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         await until(lambda: link.sent.count(_TOLD) == 1)
@@ -102,7 +103,7 @@ async def test_a_session_is_registered_with_its_link_and_not_when_its_task_first
         sessions, presence = bridge.folder.observers.sessions, FolderPresence(1, OWN)
         links: list[Any] = [Wire(), Wire()]
         scopes = [trio.CancelScope(), trio.CancelScope()]
-        old, new = (FolderSession(bridge.folder, link, PEER, presence) for link in links)
+        old, new = (FolderSession(bridge.folder, link, PEER, presence, Budget(PEER)) for link in links)
         old.register()
         new.register()
         assert sessions[PEER] is new, "before any task has run"
@@ -132,7 +133,7 @@ async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_f
         folder.membership.members |= dict.fromkeys((OWN, PEER), cast(Any, None))
         link: Any = Wire()
         presence = FolderPresence(1, OWN)
-        sessions = FolderSessions(OWN, PEER, link, Contact(), {folder.id: folder}, lambda _: presence)
+        sessions = FolderSessions(OWN, PEER, link, Contact(Budget(PEER)), {folder.id: folder}, lambda _: presence)
         sessions.open(nursery)
         assert folder.observers.sessions[PEER] is sessions.by_folder[folder.id]
         nursery.cancel_scope.cancel()
@@ -150,7 +151,7 @@ async def test_a_peer_is_in_sync_only_when_its_disk_is(tmp_path: Path, mock_cloc
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         folder = bridge.folder
         link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
 
@@ -183,7 +184,7 @@ async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_i
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         folder = bridge.folder
         link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         for message in (_state(session, folder, settled=True), FolderCondition(folder.id, Condition.APART)):
@@ -195,7 +196,7 @@ async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_i
         await trio.testing.wait_all_tasks_blocked()
         assert session.in_sync
         assert _TOLD in link.sent
-        again = FolderSession(folder, link, PEER, FolderPresence(1, OWN), was_apart=True)
+        again = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER), was_apart=True)
         folder.state.settled = True
         again.register()
         link.sent.clear()
@@ -213,7 +214,7 @@ async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
         folder = bridge.folder
         folder.state.settled = True
         link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         await _said(link, lambda said: isinstance(said, FolderState) and said.settled)

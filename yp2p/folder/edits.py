@@ -17,6 +17,7 @@ import trio
 from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.text import read_first_import
 from yp2p.errors import InvalidUpdate
+from yp2p.folder.budget import is_at_work
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.own_claims import OwnClaims
@@ -74,6 +75,7 @@ class Edits:
                 folder.texts.disown(live)
         if news is None:
             return None
+        is_at_work(source)
         live.recent.add(time.time(), update.parsed.sections)
         if _is_as_made(update.parsed, before) and len(update.data) <= len(news) + _MAX_REPEATED_BYTES:
             news = update.data
@@ -139,6 +141,8 @@ class Edits:
         folder, database = self._folder, self._folder.database
         live.last_seq = database.next_seq()
         live.used_at = trio.current_time()
+        if undo_gap_s is not None:
+            is_at_work(None)
         origin = DeviceID(source) if isinstance(source, bytes) else None
         gap_s, now = undo_gap_s, time.time()
         step = self._steps.save(folder.id, live.id, live.last_seq, now, gap_s) if gap_s is not None else []

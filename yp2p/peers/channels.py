@@ -24,6 +24,7 @@ import trio
 
 from yp2p.documents.provider import Provider
 from yp2p.errors import CrdtPanic
+from yp2p.folder.budget import Budget, charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.protocol.messages import ChannelClose, ChannelData
@@ -50,6 +51,7 @@ class Channels:
     Args:
         must_relay: whether what came from this source has to be sent on to the peer.
         is_compared: whether a first comparison with the peer has come to its end.
+        budget: what the work for the peer may take of the loop.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Channels:
         peer: DeviceID,
         must_relay: Callable[[object], bool],
         is_compared: Callable[[], bool],
+        budget: Budget,
     ) -> None:
         self._folder = folder
         self._link = link
         self._peer = peer
         self._must_relay = must_relay
         self._is_compared = is_compared
+        self._budget = budget
         self._open: dict[DocumentID, _OpenChannel] = {}
         self._opened_one = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -112,7 +116,8 @@ class Channels:
         channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
         self._open[document] = opened
         self._opened_one.set()
-        self._nursery.start_soon(self._run_provider, document, opened)
+        # whoever opens it may be at work for another one
+        self._nursery.start_soon(charged, self._budget, self._run_provider, document, opened, name=self._run_provider)
         return opened
 
     async def _run_provider(self, document: DocumentID, opened: _OpenChannel) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import trio
 
 from yp2p.discovery.addresses import Address
+from yp2p.folder.budget import Budget
 from yp2p.identity import FolderID
 
 # After a fault the device waits: this long, twice as long after each further one, up to an hour.
@@ -25,6 +26,7 @@ _MAX_BOOTS = 16
 class Contact:
     """One other device. Times are trio's, but those of `addresses`: seconds since 1970, when it was seen there."""
 
+    budget: Budget
     name: str = ""
     addresses: dict[Address, float] = field(default_factory=dict)
     wake: trio.Event = field(default_factory=trio.Event)

@@ -81,7 +81,7 @@ class FolderSessions:
                 was_apart = folder.id in self._told_no_session
                 self._told_no_session.discard(folder.id)
                 session = FolderSession(
-                    folder, self._link, self._peer, self._presence(folder), was_apart=was_apart
+                    folder, self._link, self._peer, self._presence(folder), self._contact.budget, was_apart=was_apart
                 )  # fmt: skip
                 # no await since the link took its place among the links: nobody hears of the one without the other
                 self.by_folder[folder.id] = session

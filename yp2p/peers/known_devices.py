@@ -10,6 +10,7 @@ import ipaddress
 import time
 
 from yp2p.discovery.addresses import Address
+from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.peers.contact import Contact
@@ -41,7 +42,10 @@ class KnownDevices:
                 self._note_host(host)
 
     def contact(self, device: DeviceID) -> Contact:
-        return self.contacts.setdefault(device, Contact())
+        found = self.contacts.get(device)
+        if found is None:
+            found = self.contacts[device] = Contact(Budget(device))
+        return found
 
     def known(self) -> dict[DeviceID, PublicIdentity]:
         """The other members of all folders that this device is a member of."""

@@ -31,6 +31,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import PeerFault, YpError, first_reason
+from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.peers.folder_sessions import FolderSessions
@@ -270,7 +271,7 @@ class Peers:
                 self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
-                    await self._run_sessions(linked)
+                    await charged(contact.budget, self._run_sessions, linked)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
@@ -284,6 +285,7 @@ class Peers:
             linked.sessions.open(nursery)
             nursery.start_soon(linked.sessions.keep, nursery)
             while True:
+                await rest()
                 message = await linked.link.receive()
                 if not isinstance(message, Hello | Goodbye | Unknown):
                     await linked.sessions.deliver(message, linked.link.given_bytes)

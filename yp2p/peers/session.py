@@ -21,6 +21,7 @@ from __future__ import annotations
 import trio
 
 from yp2p.documents.meeting import MERGE_RULES
+from yp2p.folder.budget import Budget, charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.acks import Acks
@@ -71,21 +72,30 @@ class FolderSession:
     """See above. `run` does the work, `deliver` takes the peer's messages.
 
     Args:
+        budget: what the work for the peer may take of the loop.
         was_apart: whether the peer was told on this link that there is no session here.
     """
 
     def __init__(
-        self, folder: Folder, link: Link, peer: DeviceID, presence: FolderPresence, *, was_apart: bool = False
+        self,
+        folder: Folder,
+        link: Link,
+        peer: DeviceID,
+        presence: FolderPresence,
+        budget: Budget,
+        *,
+        was_apart: bool = False,
     ) -> None:
         self._folder = folder
         self._link = link
         self.peer = peer
         self._presence = presence
+        self._budget = budget
         self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
         self._took = trio.Event()  # a message from the inbox, or the session has ended
         self.compared = False  # whether a first comparison with the peer came to its end
         self._relaying = Relaying(folder, link, peer)
-        self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared)
+        self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared, budget)
         self._acks = Acks(folder, link, self._channels.agreed)
         self._announcements = Announcements(folder, link, self._acks.caught_up)
         self._conditions = Conditions(folder, link, self._acks.are_behind, was_apart=was_apart)
@@ -151,7 +161,7 @@ class FolderSession:
                     self._serve_inbox, self._announcements.run, self._reconciliation.run, self._acks.run,
                     self._answers.run, self._fetcher.run, self._conditions.run, self._tell_both_changed,
                 ):  # fmt: skip
-                    nursery.start_soon(task)
+                    nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
         finally:
             self._inbox.close()  # whoever delivers to it does not wait for ever
@@ -224,6 +234,7 @@ class FolderSession:
         async for message in self._inbox:
             took, self._took = self._took, trio.Event()
             took.set()
+            await rest()
             await self._folder.database.writability.wait()
             await self._take(message)
 
