@@ -15,6 +15,7 @@ from yp2p.documents.text import first_import
 from yp2p.files.inspect import Finding, Found, inspect
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
@@ -47,7 +48,7 @@ async def adopt(folder: Folder, leaves: Mapping[EntryID, Leaf], peer: DeviceID) 
             if made.version == leaf.version:
                 adopted += folder.edits.take_pulled(leaf.document, check(made.update, Shape.TEXT), peer) is not None
         if number % _SLICE == 0:
-            await trio.lowlevel.checkpoint()
+            await turn()
     return adopted
 
 

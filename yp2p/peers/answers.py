@@ -13,6 +13,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
+from yp2p.folder.turns import turn
 from yp2p.identity import DocumentID, EntryID
 from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
 from yp2p.protocol.messages import (
@@ -88,7 +89,7 @@ class Answers:
             branches.append((bucket, mask))
             leaves += [item for item in tree.leaves(bucket).items() if mask >> branch_of(item[0]) & 1]
             if number % _BUCKET_SLICE == 0:
-                await trio.lowlevel.checkpoint()
+                await turn()
         await folder.database.pending().wait()
         for start in range(0, max(len(leaves), 1), MAX_LEAVES):
             last = start + MAX_LEAVES >= len(leaves)
@@ -111,7 +112,7 @@ class Answers:
                 unyielded += _STATE_BYTES + len(state)
                 if unyielded >= _SLICE_BYTES:
                     unyielded = 0
-                    await trio.lowlevel.checkpoint()
+                    await turn()
             if states:
                 await self._send_documents(states)
 

@@ -81,7 +81,7 @@ class Pulls:
                     waiting.discard(document)
                     await self._take(document, parts)
                 if number % _SLICE == 0:
-                    await trio.lowlevel.checkpoint()
+                    await turn()
         self._questions.close()
 
     async def _take(self, document: DocumentID, states: list[bytes]) -> None:

@@ -15,6 +15,7 @@ import trio
 from yp2p.documents.provider import Provider
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.adoption import adopt
 from yp2p.peers.channels import Channels
@@ -197,7 +198,7 @@ class Reconciliation:
                 if ours is not None and theirs is not None and has_diverged(ours, theirs):
                     suspects[entry] = (ours, theirs)
             if number % _SLICE == 0:
-                await trio.lowlevel.checkpoint()
+                await turn()
         await _synced(syncing, _SYNC_LIMIT_S)
         await self._repair(suspects)
 

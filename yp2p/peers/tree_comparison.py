@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import trio
-
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import turn
 from yp2p.identity import EntryID
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import Leaves, LeavesQuery, TreeBuckets, TreeQuery
@@ -88,5 +87,5 @@ async def _branches(folder: Folder, buckets: list[int]) -> dict[int, bytes]:
     for number, bucket in enumerate(buckets):
         found[bucket] = folder.leaves.tree().branches(bucket)
         if number % _BUCKET_SLICE == 0:
-            await trio.lowlevel.checkpoint()
+            await turn()
     return found

@@ -34,6 +34,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
+from yp2p.protocol.crowds import check_crowd
 from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding, finish
 from yp2p.protocol.wire import write_varint
 
@@ -546,6 +547,7 @@ def check_dependencies(parsed: Parsed, known: StateVector, halves: Set[tuple[int
     """The part of `check_update` that depends on the document. Raises as that does."""
     if halves or parsed.halves:
         _check_cuts(parsed, known, halves)
+    check_crowd(parsed.sections, known)
     reached = dict(known)
     for client, (start, stop) in parsed.sections.items():
         have = known.get(client, 0)
