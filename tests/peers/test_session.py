@@ -76,7 +76,7 @@ async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_pat
         membership.add([first])
         bridge.folder.membership = membership
         link: Any = Wire()
-        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         membership.grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
