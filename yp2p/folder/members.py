@@ -143,16 +143,12 @@ class Membership:
         for number, body in enumerate(self._unknown(bodies)):
             offered.append(read_statement(body, self._folder))
             if number % _SLICE == _SLICE - 1:
-<<<<<<< HEAD
-                await trio.lowlevel.checkpoint()
+                await turn()
         while len(self._statements) + len(offered) > _AT_ONCE:
             before = self._statements
             outcome = await trio.to_thread.run_sync(self._outcome, before, offered, abandon_on_cancel=True)
             if self._statements is before:  # no await: nothing was said or taken meanwhile
                 return self._changed(outcome) if outcome is not None else None
-=======
-                await turn()
->>>>>>> 179a859 (A document has as many clients as the library can tell apart; long work of comparing goes in turns)
         return self._take(offered)
 
     def _unknown(self, bodies: Iterable[bytes]) -> list[bytes]:
