@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement  # comes with pytest
 from packaging.utils import canonicalize_name
 
+from yp2p.cli import join, status, up
 from yp2p.cli.main import COMMANDS
 from yp2p.config import sections
 from yp2p.protocol import messages
@@ -25,6 +28,59 @@ def _read(name: str) -> str:
 def test_every_command_is_in_the_readme() -> None:
     for command in COMMANDS:
         assert f"`yp2p {command}" in _read("README.md"), command
+
+
+def _shown_by(command: str) -> list[list[str]]:
+    """What the README shows of a command: of each console block the lines behind it, up to the next one."""
+    blocks = re.findall(r"```console\n(.*?)```", _read("README.md"), re.DOTALL)
+    parts = [part.splitlines() for block in blocks for part in block.split("$ ")[1:]]
+    return [[line.rstrip() for line in lines[1:]] for lines in parts if lines[0].startswith(command)]
+
+
+def test_the_readme_shows_what_status_prints() -> None:
+    (shown,) = _shown_by("yp2p status")
+    own, other = (line.strip() for line in (shown[1], shown[4]))
+    folder: dict[str, Any] = {
+        "label": "notes", "path": "/home/me/notes", "state": "idle", "problem": "",
+        "awaiting_confirmation": False, "rules_waiting": "",
+        "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None},
+        "entries": {"total": 212, "here": 212, "ignored": 0, "to_fetch": 0, "bytes_to_fetch": 0, "not_synced": 1},
+        "devices": [{"name": "desktop", "connected": True, "in_sync": True}],
+        "not_synced": [{"path": "pipe", "reason": "not a regular file"}],
+        "waiting": [], "conflicts": [], "quarantined": [], "notices": {}, "presence": [],
+    }  # fmt: skip
+    device = {"name": "desktop", "id": other, "connected": True, "address": "192.168.1.7:9727", "last_error": ""}
+    lines = status._lines(
+        {
+            "device": {"name": "laptop", "id": own, "missing_addresses": []},
+            "store": {"problem": "", "damaged": []}, "devices": [device], "folders": [folder],
+        }
+    )  # fmt: skip
+    assert shown == [line.rstrip() for line in lines]
+
+
+def test_the_readme_shows_what_up_and_join_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(up, "say", lambda *lines: said.extend(lines))
+    up._explain({"path": "/home/me/notes", "label": "notes", "devices": 0, "code": "47-K7M-X2Q", "expires_in_s": 900})
+    assert _shown_by("yp2p up") == [said]
+    (shown,) = _shown_by("yp2p join")
+    code = inspect.getsource(join)
+    assert f'ask("{shown[0].partition(": ")[0]}")' in code
+    assert shown[1].startswith("Paired with laptop: ")
+    assert 'say(f"Paired with {' in code
+    assert f'say("{shown[2]}")' in code
+
+
+def test_every_log_event_has_its_level() -> None:
+    levels: dict[str, set[str]] = {}
+    for level, event in re.findall(r'\blog\.(debug|info|warning|error|exception)\(\s*"([a-z_]+)"', SOURCE):
+        levels.setdefault(event, set()).add(level.replace("exception", "error"))
+    table = _read("docs/architecture.md").split("## Log events", 1)[1].split("\n## ", 1)[0]
+    for row in table.splitlines():
+        cells = row.split("|")
+        for event in re.findall(r"`([a-z_]+)`", cells[1]) if len(cells) > 3 else ():
+            assert levels[event] == set(cells[2].strip().split(", ")), event
 
 
 def test_every_log_event_is_documented_and_no_other() -> None:

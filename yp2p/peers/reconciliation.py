@@ -160,12 +160,14 @@ class Reconciliation:
         our answer: what it told us changed nothing here, so nothing would be announced before the next heartbeat.
         """
         folder = self._folder
-        self._known_statements.update(bodies)
         commit = await folder.membership.receive(bodies)
         if commit is not None:
             await commit.wait()
             folder.state.touch()
-        news = tuple(body for body in folder.membership.statements() if body not in self._known_statements)
+        own = folder.membership.statements()
+        # Only what we keep ourselves: whoever can sign could have us remember any number of others.
+        self._known_statements = self._known_statements.union(bodies).intersection(own)
+        news = tuple(body for body in own if body not in self._known_statements)
         self._known_statements.update(news)
         await folder.database.pending().wait()
         return news
