@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
+import trio
 
 from yp2p.errors import FolderError, MessageFault
 from yp2p.folder.turns import turn
