@@ -2,6 +2,9 @@
 
 Bars: p95 at most 3 times, CPU a key at most 1.5 times that of one typist alone in the same text; of many, every letter
 there, p95 250 ms, 40 % of a core a daemon. The text has 45 kB, and scattered edits behind it: `--edits 200 20000`.
+
+Beside the delay of a key (`p50_ms`) stands what the library alone takes of it (`library_p50_ms`): an insertion into one
+document and a reading of another, both of which walk over every block of a text, after the same pause.
 """
 
 from __future__ import annotations
@@ -122,12 +125,30 @@ async def _type(file: File, arrivals: _Arrivals, first: int, keys: int, interval
         await trio.sleep(interval_s)
 
 
+async def _library_ms(state: bytes, keys: int, interval_s: float) -> list[float]:
+    """What a key takes from one document to the text of another one, with nothing between them."""
+    left, right = TextReplica.from_updates(1, [state]), TextReplica.from_updates(2, [state])
+    at = random.Random(1).randrange(len(left.text()))
+    took = []
+    for number in range(keys):
+        left.text()  # an open document knows its text
+        await trio.sleep(interval_s)
+        started = time.perf_counter()
+        update = left.edit([Hunk(at, at, chr(0x4E00 + number))])
+        assert update is not None
+        right.apply(update)
+        right.text()
+        took.append((time.perf_counter() - started) * 1000)
+    return took
+
+
 async def _round(one: Device, two: Device, name: str, typists: int, keys: int, first: int) -> dict[str, float]:
     async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:  # noqa: SIM117
         async with here.open(name) as left, there.open(name) as right:
             while str(left) != str(right):
                 await right.changed()
             arrivals = [_Arrivals(), _Arrivals()]
+            library_ms = await _library_ms(left.doc.get_update(), min(keys, 30), 0.2)
             before = _cpu_s(one) + _cpu_s(two)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(arrivals[0].watch, right)
@@ -145,6 +166,7 @@ async def _round(one: Device, two: Device, name: str, typists: int, keys: int, f
             return {
                 "keys": typists * keys, "lost": len(arrivals[0].typed) + len(arrivals[1].typed),
                 "p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)],
+                "library_p50_ms": statistics.median(library_ms),
                 "cpu_ms_a_key": cpu_s * 1000 / (typists * keys),
             }  # fmt: skip
 
