@@ -273,7 +273,12 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
     if version < 12:
         connection.execute("ALTER TABLE log DROP COLUMN crc")
         connection.execute("DROP TABLE aside")
-    connection.execute("ALTER TABLE folder DROP COLUMN paused")
+    if version < 13:
+        connection.execute("ALTER TABLE folder DROP COLUMN paused")
+    if version < 14:
+        connection.execute("DROP TABLE invite")
+    if version < 15:
+        connection.execute("DROP TABLE agreement")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:

@@ -14,7 +14,7 @@ Sources: `UndoManager` of Yjs 13.6; `StackItem` and `IdSet` of pycrdt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
@@ -44,8 +44,15 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
     for update in change:
         parser = UpdateParser(update, Shape.TEXT)
         parsed = parser.parse()
-        inserted += _operations(parsed.sections)
+        inserted += operations(parsed.sections)
         deleted += parser.ranges
+    return taken_back(log, inserted, deleted, client)
+
+
+def taken_back(
+    log: Iterable[bytes], inserted: Sequence[DeletedRange], deleted: Sequence[DeletedRange], client: int
+) -> bytes | None:
+    """`undone`, of a change that is known by what it inserted and deleted. Raises CrdtPanic."""
     log = list(log)
     merge = UpdateMerge()
     if all(merge.add(update) for update in log):
@@ -73,12 +80,13 @@ def returned(log: Iterable[bytes], then: Iterable[bytes], client: int) -> bytes 
     order, was = Order.of(log), UpdateMerge()
     if order is None or not all(was.add(update) for update in then):
         return None
-    there_then = without(_operations(was.sections), was.ranges)
-    there_now = without(_operations(order.sections), order.ranges)
+    there_then = without(operations(was.sections), was.ranges)
+    there_now = without(operations(order.sections), order.ranges)
     return brought_back(order, without(there_then, there_now), without(there_now, there_then), client)
 
 
-def _operations(sections: Mapping[int, tuple[int, int]]) -> list[DeletedRange]:
+def operations(sections: Mapping[int, tuple[int, int]]) -> list[DeletedRange]:
+    """The sections of an update as ranges."""
     return [(client, start, stop - start) for client, (start, stop) in sections.items()]
 
 

@@ -26,7 +26,7 @@ from yp2p.folder.digests import Leaves
 from yp2p.folder.edits import Edits
 from yp2p.folder.file_index import FileIndex
 from yp2p.folder.live_document import LiveDocument
-from yp2p.folder.members import Membership
+from yp2p.folder.members import Membership, Removal
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.folder.notices import NoticeKind, Notices
 from yp2p.folder.observers import Observers
@@ -34,6 +34,7 @@ from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
+from yp2p.folder.uncounted import Uncounted
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
@@ -75,9 +76,9 @@ class Folder:
         self.state = FolderState(folder, label, database, adopted=adopted, confirmation_reason=confirmation_reason)
         self.membership = Membership(folder, founder, database, identity)
         self.notices = Notices(database, folder, clients.device, self.name_of)
-        self.membership.on_removed = self.notices.tell_removal
+        self.membership.on_removed = self._device_removed
         self.membership.on_admitted = self.notices.tell_admission
-        self.observers = Observers()
+        self.observers = Observers(Uncounted(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(folder, database, clients, self.edits.accept, self.edits.meetings.receive)
@@ -91,6 +92,7 @@ class Folder:
         self.membership.load()
         self.notices.load()
         self.catalogue.load()
+        self.observers.uncounted.load()
         values = Values()
         for entry in self.catalogue.entries.values():
             for value in (entry.id, entry.path, entry.document):
@@ -101,6 +103,10 @@ class Folder:
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.render_queue.want_all(self.catalogue.entries)
+
+    def _device_removed(self, removal: Removal) -> None:
+        self.notices.tell_removal(removal)
+        self.observers.uncounted.removed(removal)
 
     def _set_aside(self) -> None:
         """Tell what the store had of this folder that cannot be read."""
@@ -255,7 +261,11 @@ class Folder:
         return self.texts.open(document) if document in self.catalogue.entry_of else None
 
     def document_state(self, document: DocumentID) -> bytes:
-        """The full state of a document for a peer that has nothing of it; empty when it is not here."""
+        """The full state of a document for a peer that has nothing of it; empty when it is not here, or is doubted."""
+        if self.observers.uncounted.doubted:
+            return b""
+        if document in MANIFEST_INDEX:
+            return self.catalogue.documents[MANIFEST_INDEX[document]].replica.state()
         if document not in self.catalogue.entry_of or document not in self.texts.digests:
             return b""
         return self.texts.state(document)

@@ -54,7 +54,7 @@ class Meetings:
 
     def __init__(self, folder: Folder, merger: Merger) -> None:
         self._folder = folder
-        self._merger = merger
+        self.merger = merger
 
     async def receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
         """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
@@ -163,7 +163,7 @@ class Meetings:
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:
         if meeting is not Meeting.THREE_TEXTS:
             return decide(path, joined, meeting)
-        merged = await self._merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
+        merged = await self.merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
 
 

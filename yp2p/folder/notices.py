@@ -59,6 +59,7 @@ class NoticeKind(StrEnum):
     WRONG_CODE = "wrong-code"
     DEVICE_REMOVED = "device-removed"
     DEVICE_ADDED = "device-added"
+    TAKEN_BACK = "taken-back"
     RULES_LOOSENED = "rules-loosened"
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from yp2p.folder.claims import Claims
 from yp2p.folder.long_blobs import LongBlob
 from yp2p.folder.quarantine import Quarantine
+from yp2p.folder.uncounted import Uncounted
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import BothChanged
 
@@ -34,14 +35,19 @@ class Session(Protocol):
 
     def links_changed(self) -> None: ...
 
+    def doubt(self) -> None: ...
+
 
 class Observers:
     """The sessions of one folder, by peer, and what they have to know of one another.
 
-    `document_claims` and `blob_claims` say who was asked for what; `long_blobs` are being put together from chunks.
+    `document_claims` and `blob_claims` say who was asked for what; `long_blobs` are being put together from chunks;
+    `uncounted` says whether what is here may be handed on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, uncounted: Uncounted) -> None:
+        self.uncounted = uncounted
+        uncounted.when_doubted = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.quarantine = Quarantine()
         self.document_claims = Claims()
@@ -87,6 +93,11 @@ class Observers:
         """A session began or ended."""
         for session in self.sessions.values():
             session.links_changed()
+
+    def _doubt(self) -> None:
+        """What is here may not count; or all of it does from now on."""
+        for session in list(self.sessions.values()):
+            session.doubt()
 
     def both_changed(self, message: BothChanged) -> None:
         """Tell those who made one of the versions of a place that was changed apart."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import trio
 
+from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
 from yp2p.folder.turns import turn
@@ -103,7 +104,8 @@ class Answers:
             size = unyielded = 0
             for document in dict.fromkeys(pull.documents):  # each once, however often it is asked for
                 state = folder.document_state(document)
-                parts = await parts_to_send([state], Shape.TEXT) if state else (b"",)
+                shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
+                parts = await parts_to_send([state], shape) if state else (b"",)
                 if size >= _DOCUMENTS_BYTES or len(states) + len(parts) > MAX_PULL:
                     await self._send_documents(states)
                     states, size = [], 0

@@ -12,6 +12,7 @@ Theory of operation
 Invariants
     * A document has one channel at most.
     * A channel whose provider works is not closed for being quiet.
+    * There is none while something that is here may not count (`folder/uncounted.py`).
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Channels:
         if found is not None:
             return found
         live = self._folder.live_document(document)
-        if live is None or self._nursery is None:
+        if live is None or self._nursery is None or self._folder.observers.uncounted.doubted:
             return None
         was_away = not self._is_compared() or document in self._diverged
         if was_away:
@@ -142,6 +143,13 @@ class Channels:
         """Run step 1 on all open channels: the peer has not heard the first."""
         for opened in self._open.values():
             opened.provider.restart()
+
+    def close_all(self) -> None:
+        """Nothing is sent or taken for now."""
+        for document, opened in list(self._open.items()):
+            del self._open[document]
+            opened.channel.close()
+            self._link.send_nowait(ChannelClose(self._folder.id, document))
 
     def agreed(self, document: DocumentID | None = None) -> None:
         """The peer has this document, or all of them, as we do."""

@@ -20,6 +20,7 @@ from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.adoption import adopt
 from yp2p.peers.channels import Channels
 from yp2p.peers.divergence import has_diverged, repair
+from yp2p.peers.judging import Judging
 from yp2p.peers.pulls import Pulls
 from yp2p.peers.questions import Questions
 from yp2p.peers.tree_comparison import compare_trees
@@ -95,6 +96,10 @@ class Reconciliation:
             self._is_wanted = True
             self._work.set()
 
+    def want_judging(self) -> None:
+        """What is here may not count: that is found out before anything else."""
+        self._work.set()
+
     def want_pull(self) -> None:
         """Some document is missing."""
         self._is_pull_wanted = True
@@ -102,11 +107,15 @@ class Reconciliation:
 
     async def run(self) -> None:
         """Compare and pull when that is wanted, until cancelled."""
+        if self._folder.observers.uncounted.doubted:
+            self._work.set()
         while True:
             with trio.move_on_at(self._pulls.next_lapse()) as lapsed:
                 await self._work.wait()
             self._is_pull_wanted |= lapsed.cancelled_caught
             self._work = trio.Event()
+            if self._folder.observers.uncounted.doubted:
+                await Judging(self._folder, self._peer, self._questions).run()
             if self._is_wanted:
                 await self._compare_and_pull()
             elif self._is_pull_wanted:

@@ -13,7 +13,6 @@ Theory of operation
 Invariants
     * Everything that is sent is durable first (invariant 1).
     * A peer has one session in a folder that is told of changes: the newest link's, from the moment that link is up.
-    * The inbox is bounded; when it is full the link is not read, and the peer's TCP window closes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from __future__ import annotations
 import trio
 
 from yp2p.documents.meeting import MERGE_RULES
-from yp2p.folder.budget import Budget, charged, rest
+from yp2p.folder.budget import Budget, charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.acks import Acks
@@ -30,6 +29,7 @@ from yp2p.peers.answers import Answers
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
 from yp2p.peers.conditions import Conditions
+from yp2p.peers.inbox import Inbox
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
 from yp2p.peers.relaying import Relaying
@@ -62,11 +62,6 @@ from yp2p.protocol.messages import (
 from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
-# Messages that wait for the session; then the link is not read.
-MAX_INBOX = 64
-# Of larger ones a single one waits there: a peer that asks for more than it takes could have us keep 64 times 64 MiB.
-LARGE_BYTES = 256 << 10
-
 
 class FolderSession:
     """See above. `run` does the work, `deliver` takes the peer's messages.
@@ -91,8 +86,7 @@ class FolderSession:
         self.peer = peer
         self._presence = presence
         self._budget = budget
-        self._inbox_in, self._inbox = trio.open_memory_channel[FolderMessage](MAX_INBOX)
-        self._took = trio.Event()  # a message from the inbox, or the session has ended
+        self._inbox = Inbox(folder, self._take)
         self.compared = False  # whether a first comparison with the peer came to its end
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared, budget)
@@ -158,27 +152,22 @@ class FolderSession:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._channels.run)
                 for task in (
-                    self._serve_inbox, self._announcements.run, self._reconciliation.run, self._acks.run,
+                    self._inbox.run, self._announcements.run, self._reconciliation.run, self._acks.run,
                     self._answers.run, self._fetcher.run, self._conditions.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
         finally:
-            self._inbox.close()  # whoever delivers to it does not wait for ever
-            self._took.set()
+            self._folder.observers.uncounted.store_agreed(self.peer)
+            self._inbox.close()
             self._unregister()
 
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """A message of the peer for this folder, of so many bytes; waits while the session has enough to do."""
         # What is typed waits for no task to wake, where nothing would be overtaken.
-        is_idle = (
-            self._inbox_in.statistics().tasks_waiting_receive > 0 and not self._folder.database.writability.problem
-        )
-        if isinstance(message, ChannelData) and is_idle and self._channels.take_nowait(message):
+        if isinstance(message, ChannelData) and self._inbox.is_idle and self._channels.take_nowait(message):
             return
-        while size >= LARGE_BYTES and self._inbox_in.statistics().current_buffer_used:
-            await self._took.wait()
-        await self._inbox_in.send(message)
+        await self._inbox.put(message, size)
 
     # --- what the folder tells ----------------------------------------------------------------------------------
 
@@ -214,6 +203,14 @@ class FolderSession:
     def links_changed(self) -> None:
         self._relaying.tell()
 
+    def doubt(self) -> None:
+        """What is here may not count, or all of it does from now on."""
+        if self._folder.observers.uncounted.doubted:
+            self._channels.close_all()
+            self._reconciliation.want_judging()
+        else:
+            self._inbox.trusted()
+
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
         self._link.send_nowait(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
@@ -229,14 +226,6 @@ class FolderSession:
         return state is not None and state.settled and self.in_sync
 
     # --- the peer's messages ------------------------------------------------------------------------------------
-
-    async def _serve_inbox(self) -> None:
-        async for message in self._inbox:
-            took, self._took = self._took, trio.Event()
-            took.set()
-            await rest()
-            await self._folder.database.writability.wait()
-            await self._take(message)
 
     async def _take(self, message: FolderMessage) -> None:
         match message:
@@ -288,11 +277,12 @@ class FolderSession:
         is_news = before is None or not state.same_as(before) or state.settled != before.settled
         if is_news:
             self._fetcher.wake(anew=True)
-        own = self._announcements.state()
+        own, seq = self._announcements.state(), self._folder.database.last_seq
         await self._announcements.answer(state)
         if state.same_as(own):
             self._is_compared()
             if state.settled:
+                self._folder.observers.uncounted.agreed(self.peer, seq)
                 self._acks.caught_up()
             self._channels.agreed()
         elif (

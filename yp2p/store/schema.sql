@@ -227,3 +227,13 @@ CREATE TABLE invite (
     uses       INTEGER NOT NULL,
     expires_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Up to which row of the log other devices have had everything. Of one that was removed by others: behind which row what
+-- came from it may not count, as long as that is doubted (folder/uncounted.py).
+CREATE TABLE agreement (
+    folder  BLOB NOT NULL,
+    device  BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    doubted INTEGER NOT NULL,
+    PRIMARY KEY (folder, device)
+) STRICT, WITHOUT ROWID;

@@ -7,6 +7,7 @@ What the values mean is known to the callers; here they are IDs, numbers and byt
 from collections.abc import Sequence
 
 from yp2p.store.tables import (
+    agreement,
     aside,
     base,
     chunks,
@@ -32,8 +33,8 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "invite", "last_run",
-    "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "agreement", "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "invite",
+    "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
-from yp2p.identity import DocumentID, FolderID
+from yp2p.identity import DeviceID, DocumentID, FolderID
 from yp2p.store.sql import LAST, Read, Statement
 
 # Which packs are read with their rows, as an SQL condition and its parameters.
@@ -90,6 +91,15 @@ def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
     """The folder and the ID of every document, where they are IDs."""
     query = "SELECT DISTINCT folder, document FROM log WHERE typeof(folder) = 'blob' AND typeof(document) = 'blob'"
     return [(FolderID(folder), DocumentID(document)) for folder, document in read(query, ())]
+
+
+def documents_from(read: Read, folder: FolderID, origins: Sequence[DeviceID], first: int) -> list[DocumentID]:
+    """The documents with rows from these devices among those from `first` on, or with packs of several devices."""
+    query = (
+        "SELECT DISTINCT l.document FROM log l LEFT JOIN pack p ON p.seq = l.seq WHERE l.folder = ? AND l.seq >= ?"
+        f" AND (p.alike = 0 OR l.origin IN ({', '.join('?' for _ in origins)}))"
+    )
+    return [DocumentID(document) for (document,) in read(query, (folder, first, *origins))]
 
 
 def last_named(read: Read, folder: FolderID, document: DocumentID) -> int:

@@ -1,0 +1,272 @@
+"""What came from a device that was removed, and does not count: devices in one process, over real sockets.
+
+ONE founded the folder and removes TWO. THREE (and FOUR) had met TWO afterwards, before they heard of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+from conditions import until
+from peers.test_links import ONE, TWO, Node, _removal, _run, statements
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.manifest import Change, Claim, Deletion
+from yp2p.folder.folder import Folder
+from yp2p.folder.new_texts import document_id_for, store_first_import
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import DeviceID, EntryID, FolderID, Identity
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.messages import Documents, Hello, Pull
+from yp2p.protocol.ysync import Shape, check
+from yp2p.store.sql import Statement
+from yp2p.transport.dialer import dial
+from yp2p.transport.link import open_link
+
+NOTES = FolderID(b"n" * 16)
+THREE, FOUR = (Identity(bytes([number]) * 32) for number in (4, 5))
+ROOM = statements(NOTES, TWO.public, THREE.public, FOUR.public)
+REMOVAL = _removal(NOTES, ROOM)
+TEXT = "".join(f"line {number}\n" for number in range(20))
+
+
+def entry(name: str) -> EntryID:
+    return EntryID(name.encode().ljust(16, b"\0"))
+
+
+def make(folder: Folder, name: str, text: str = TEXT) -> None:
+    """A new text."""
+    statements: list[Statement] = []
+    document = document_id_for(name.encode())
+    store_first_import(folder, document, text, statements)
+    folder.catalogue.write([Change(entry(name), name, Content.text(document, Mode.PLAIN))], statements)
+
+
+def text_of(folder: Folder, name: str) -> str | None:
+    """None where there is no such file."""
+    found = folder.catalogue.layout().entry_at.get(name)
+    return folder.texts.open(folder.catalogue.entries[found].document).text.text() if found is not None else None
+
+
+def edit(folder: Folder, name: str, change: Callable[[str], str]) -> None:
+    live = folder.texts.open(folder.catalogue.entries[entry(name)].document)
+    folder.edits.own_claims.wrote()
+    news = live.text.edit(hunks(live.text.text(), change(live.text.text())))
+    assert news is not None
+    folder.edits.record(live, news, None)
+    folder.catalogue.write([Claim(client, folder.clients.device, 1) for client in folder.clients.ids])
+
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new)
+
+
+async def hand_over(source: Folder, target: Folder) -> None:
+    """The target takes all that the source has, as if it came over a link of theirs."""
+    by: DeviceID = source.clients.device
+    for theirs, ours in zip(source.catalogue.documents, target.catalogue.documents, strict=True):
+        await ours.take_all([check(theirs.replica.state(), Shape.MANIFEST)], by)
+    for document in [found.document for found in source.catalogue.entries.values()]:
+        state = check(source.texts.state(document), Shape.TEXT)
+        if document in target.texts.digests:
+            await target.texts.open(document).take_all([state], by)
+        else:
+            target.edits.take_pulled(document, state, by)
+    await target.database.pending().wait()
+
+
+@dataclass(frozen=True)
+class _Room:
+    """All that take part; `away` are THREE and FOUR, which have not heard of the removal."""
+
+    one: Node
+    two: Node
+    away: tuple[Node, ...]
+
+    @property
+    def folders(self) -> list[Folder]:
+        return [node.folders[NOTES] for node in (self.one, self.two, *self.away)]
+
+    async def agree(self) -> None:
+        """All have what any of them has, and each knows that of the others."""
+        for _ in range(2):
+            for source in self.folders:
+                for target in self.folders:
+                    if source is not target:
+                        await hand_over(source, target)
+
+    async def meet(self) -> None:
+        """ONE removed TWO; the others meet ONE, until they have the same, and nothing is doubted."""
+        folders = [node.folders[NOTES] for node in (self.one, *self.away)]
+        self.one.folders[NOTES].membership.add([REMOVAL])
+        for node in self.away:
+            node.knows(self.one)
+        await until(lambda: all(TWO.device_id not in folder.membership.members for folder in folders))
+        await until(lambda: not any(folder.observers.uncounted.doubted for folder in folders))
+        await until(lambda: len({folder.catalogue.digest() for folder in folders}) == 1)
+        await until(lambda: len({folder.leaves.tree().root() for folder in folders}) == 1)
+
+
+def _play(test: Callable[[_Room], object], *away: Identity) -> None:
+    async def run(one: Node, two: Node, *others: Node) -> None:
+        room = _Room(one, two, others)
+        one.folders[NOTES].membership._identity = ONE
+        for folder in room.folders:
+            folder.state._settled = True  # nothing looks after its files
+        await test(room)  # type: ignore[misc]
+
+    _run(run, *((identity, {NOTES: ROOM}) for identity in (ONE, TWO, *away)))
+
+
+def _told(folder: Folder) -> list[str]:
+    return [notice.path for notice in folder.notices if notice.kind is NoticeKind.TAKEN_BACK]
+
+
+def test_what_it_wrote_and_took_out_is_as_before_and_what_others_wrote_stands() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", lambda text: text.replace("line 3\n", "").replace("line 5", "line 5 of a thief"))
+        await hand_over(two, three)
+        edit(three, "a.txt", replaced("line 12", "line 12 of three"))
+        edit(one, "a.txt", replaced("line 15", "line 15 of one"))
+        await room.meet()
+        wanted = TEXT.replace("line 12", "line 12 of three").replace("line 15", "line 15 of one")
+        assert text_of(one, "a.txt") == text_of(three, "a.txt") == wanted
+        assert _told(three) == ["a.txt"]
+        assert not _told(one)
+
+    _play(test, THREE)
+
+
+def test_nothing_of_a_line_stays_behind_where_somebody_typed_into_it() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", lambda text: text.replace("line 8\n", "line 8\na whole line of a thief\n"))
+        await hand_over(two, three)
+        edit(three, "a.txt", replaced("a whole line of a thief", "a whole and longer line of a thief"))
+        await room.meet()
+        found = text_of(three, "a.txt")
+        assert found == text_of(one, "a.txt")
+        # What three made of it is three's: the whole line stands, or none of it.
+        assert found in (TEXT, TEXT.replace("line 8\n", "line 8\na whole and longer line of a thief\n"))
+
+    _play(test, THREE)
+
+
+def test_files_that_it_made_go_and_those_that_it_deleted_or_renamed_are_as_before() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        for name in ("deleted", "renamed"):
+            make(one, name)
+        await room.agree()
+        make(two, "new")
+        make(two, "used")
+        found = two.catalogue.entries[entry("deleted")]
+        seen = two.texts.open(found.document).state_vector()
+        two.catalogue.write([Change(found.id, deletion=Deletion(found.document, seen)), Change(entry("renamed"), "x")])
+        await hand_over(two, three)
+        assert set(three.catalogue.layout().entry_at) == {"new", "used", "x"}
+        edit(three, "used", lambda text: text + "a line of three\n")
+        await room.meet()
+        for folder in (one, three):
+            assert set(folder.catalogue.layout().entry_at) == {"deleted", "renamed", "used"}
+            assert text_of(folder, "deleted") == TEXT
+            assert "a line of three\n" in (text_of(folder, "used") or "")
+        assert sorted(_told(three)) == ["deleted", "new", "renamed", "used"]
+
+    _play(test, THREE)
+
+
+def test_what_the_one_who_removed_it_has_counts_and_what_it_passed_on_as_well() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 3", "line 3 before it was lost"))
+        await hand_over(two, one)
+        edit(four, "a.txt", replaced("line 9", "line 9 of four"))
+        await hand_over(four, two)
+        await hand_over(two, three)
+        three_alone = _Room(room.one, room.two, room.away[:1])
+        await three_alone.meet()
+        wanted = TEXT.replace("line 3", "line 3 before it was lost").replace("line 9", "line 9 of four")
+        assert text_of(three, "a.txt") == text_of(one, "a.txt") == wanted
+        assert not _told(three)
+
+    _play(test, THREE, FOUR)
+
+
+def test_what_another_member_had_before_counts_though_the_one_who_tells_lacks_it() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 3", "line 3 that four has as well"))
+        for folder in (three, four):
+            await hand_over(two, folder)
+        three.observers.uncounted.agreed(FOUR.device_id, three.database.last_seq)
+        edit(two, "a.txt", replaced("line 5", "line 5 of a thief"))
+        await hand_over(two, three)
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        assert text_of(three, "a.txt") == text_of(one, "a.txt")
+        assert text_of(one, "a.txt") == TEXT.replace("line 3", "line 3 that four has as well")
+
+    _play(test, THREE, FOUR)
+
+
+def test_two_that_took_it_do_not_vouch_for_each_other_and_take_back_the_same() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", lambda text: text.replace("line 3\n", "").replace("line 5", "line 5 of a thief"))
+        for folder in (three, four):
+            await hand_over(two, folder)
+            folder.membership.add([REMOVAL])
+            assert folder.observers.uncounted.doubted
+        room.away[0].knows(room.away[1])
+        await until(lambda: not three.observers.uncounted.doubted and not four.observers.uncounted.doubted)
+        await until(lambda: three.leaves.tree().root() == four.leaves.tree().root())
+        assert text_of(three, "a.txt") == text_of(four, "a.txt") == TEXT
+        await room.meet()
+        assert text_of(one, "a.txt") == TEXT
+
+    _play(test, THREE, FOUR)
+
+
+def test_what_is_doubted_is_sent_to_nobody_also_after_a_restart() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 5", "line 5 of a thief"))
+        await hand_over(two, three)
+        document = three.catalogue.entries[entry("a.txt")].document
+        three.membership.add([REMOVAL])
+        await three.database.pending().wait()
+        again = Folder(
+            NOTES, "n", three.path, ONE.device_id, database=three.database, clients=three.clients, adopted=True
+        )
+        again.load()
+        assert again.observers.uncounted.doubted == three.observers.uncounted.doubted != {}
+
+        # Somebody who does not answer, with the key of ONE.
+        secured = await dial("127.0.0.1", room.away[0].address.port, ONE, THREE.public.noise_key)
+        async with open_link(secured, Hello((1,), bytes(16), "silent", 1)) as link:
+            await until(lambda: room.away[0].has_session(ONE.device_id, NOTES))
+            await link.send(Pull(NOTES, (document,)))
+            with trio.fail_after(30):
+                while not isinstance(message := await link.receive(), Documents):
+                    pass
+            assert message.states == ((document, b""),)
+            assert three.observers.uncounted.doubted
+        await room.meet()
+        assert text_of(three, "a.txt") == TEXT
+
+    _play(test, THREE)

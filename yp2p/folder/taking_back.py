@@ -1,0 +1,291 @@
+"""Taking back what does not count: changes that came from a device that had been removed (`uncounted.py`).
+
+Theory of operation
+    Of a text, what those changes inserted is deleted, and what they deleted is brought back where it was: by operations
+    that every device makes that takes back the same (`documents/undo.py`). Where something was written here since, the
+    text is the three-way merge of what it is now and what it would be without those changes, over what it would be
+    without what was written since. So no piece of a line stays behind where somebody typed into theirs.
+
+    Of the manifest, registers that still say what those changes wrote are written as they were before. What they made
+    goes, unless somebody else wrote into it; what they deleted is live again, and the disk, or another device, has it.
+
+    It is an edit of this device: it is in the log, can be undone, and is told.
+
+Invariants
+    * What others have changed since stands.
+    * What is not among the operations of a member that had heard of the removal, and only that, is taken back.
+    * Between what is looked at and what is written to a document nothing is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.documents.undo import operations, taken_back
+from yp2p.errors import CrdtPanic
+from yp2p.folder.catalogue import MANIFEST_INDEX
+from yp2p.folder.client_ids import fresh_client_id
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.packs import Single, stored_rows
+from yp2p.folder.turns import turn
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.delete_sets import without
+from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.ysync import Checked, Shape, UpdateParser, encode_state_vector
+from yp2p.store import tables
+from yp2p.store.tables.log import ALL
+
+_SLICE = 64
+# The two edits that a text takes are undone as one.
+_ONE_STEP_S = 1.0
+_NO_CLOCKS = b"\x00"
+
+log = structlog.get_logger()
+
+
+class Counted:
+    """What counts of a document: what a member has of it."""
+
+    def __init__(self) -> None:
+        self.states: list[Checked] = []
+        self._clocks: dict[int, int] = {}
+        self._deleted: list[DeletedRange] = []
+
+    def add(self, state: Checked) -> None:
+        """The member has this."""
+        self.states.append(state)
+        for client, (_, stop) in state.parsed.sections.items():
+            self._clocks[client] = max(stop, self._clocks.get(client, 0))
+        self._deleted += state.deleted
+
+    def beyond(self, operations: _Operations) -> _Operations:
+        """What is not among it."""
+        known = [(client, 0, clock) for client, clock in self._clocks.items()]
+        return _Operations(without(operations.inserted, known), without(operations.deleted, self._deleted))
+
+
+@dataclass(slots=True)
+class _Operations:
+    """What some rows of a text inserted and deleted."""
+
+    inserted: list[DeletedRange] = field(default_factory=list)
+    deleted: list[DeletedRange] = field(default_factory=list)
+
+    def __add__(self, other: _Operations) -> _Operations:
+        return _Operations(self.inserted + other.inserted, self.deleted + other.deleted)
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.deleted)
+
+
+async def take_back(
+    folder: Folder,
+    rows: Mapping[DocumentID, Sequence[Single]],
+    counted: Mapping[DocumentID, Counted],
+    devices: Collection[DeviceID],
+) -> int:
+    """Take back what rows of the log did that came from removed devices, and does not count.
+
+    Call when all that was submitted is stored.
+
+    Returns:
+        How many texts and entries that changed.
+    """
+    entries: dict[EntryID, _Rewritten] = {}
+    for document in rows.keys() & MANIFEST_INDEX.keys():
+        entries |= await _rewritten(folder, document, {row.seq for row in rows[document]}, counted[document])
+    done = await _take_back_entries(folder, entries)
+    for document in rows.keys() - MANIFEST_INDEX.keys():
+        entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
+        if entry is not None and entry.document == document and folder.catalogue.is_alive(entry):
+            change = counted[document].beyond(_operations_of(folder, [row.data for row in rows[document]], devices))
+            done += bool(change) and await _take_back_text(folder, entry, change, {row.seq for row in rows[document]})
+        await trio.lowlevel.checkpoint()
+    if done:
+        log.warning("changes_taken_back", folder=folder.label, count=done)
+    return done
+
+
+# --- texts ------------------------------------------------------------------------------------------------------
+
+
+def _operations_of(folder: Folder, rows: Iterable[bytes], devices: Collection[DeviceID] = ()) -> _Operations:
+    """Args: `devices` those that were removed: what they only passed on, by the claims of others, is left out."""
+    found = _Operations()
+    for data in rows:
+        parser = UpdateParser(data, Shape.TEXT)
+        sections = parser.parse().sections
+        of_others = {client for client in sections if _is_anothers(folder, client, devices)} if devices else set()
+        found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
+        if not sections or len(of_others) < len(sections):
+            found.deleted += parser.ranges
+    return found
+
+
+def _is_anothers(folder: Folder, client: int, devices: Collection[DeviceID]) -> bool:
+    claim = folder.catalogue.claims.get(client)
+    return claim is not None and claim.device not in devices
+
+
+async def _take_back_text(folder: Folder, entry: Entry, change: _Operations, gone: Collection[int]) -> bool:
+    """Take operations of a text back, which came with the rows `gone`; tells whether anything of them was left."""
+    path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
+    wanted: tuple[int, str] | None = None  # the last row, and what the text is to be
+    while True:
+        every = await _stored(folder, entry.document)
+        # no await from here on where it is written: the log is what the document says
+        live = folder.texts.open(entry.document)
+        since = [row.data for row in every if row.seq > min(gone) and row.seq not in gone]
+        updates = [row.data for row in every]
+        try:
+            if since and (wanted is None or wanted[0] != live.last_seq):
+                ours = _operations_of(folder, since)
+                base, without = _text_without(updates, ours), _text_without(updates, ours + change)
+                last, now = live.last_seq, live.text.text()
+                merged = await folder.edits.meetings.merger.merge(path, base, now, without)
+                wanted = last, merged.text
+                continue
+            update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
+            return update is not None and await _write(folder, entry, update, wanted[1] if wanted else None)
+        except CrdtPanic as panic:
+            log.error("not_taken_back", path=path, reason=str(panic))
+            return False
+
+
+async def _stored(folder: Folder, document: DocumentID) -> list[Single]:
+    while not folder.database.pending().is_done:
+        await folder.database.pending().wait()
+    rows = stored_rows(folder.database.rows, folder.id, document, ALL)
+    return [single for stored in rows for single in stored.singles()]
+
+
+def _text_without(updates: Sequence[bytes], what: _Operations) -> str:
+    update = taken_back(updates, what.inserted, what.deleted, fresh_client_id())
+    return TextReplica.from_updates(1, [*updates, *([update] if update is not None else [])]).text()
+
+
+async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None) -> bool:
+    """Apply the update that takes back, and what makes the text the merged one, as one step that can be undone."""
+    live = folder.texts.open(entry.document)
+    folder.edits.end_undo_group(entry.document)
+    news: list[bytes] = []
+    with folder.texts.reloading(live):
+        news += filter(None, [live.replica.apply(update)])
+        if text is not None and live.text.text() != text:
+            for _ in range(len(text) // MAX_HUNKS + 1):
+                news += filter(None, [live.text.edit(hunks(live.text.text(), text, limit=MAX_HUNKS))])
+                if live.text.text() == text:
+                    break
+    with folder.edits.as_one(live):
+        for one in news:
+            folder.edits.record(live, one, None, undo_gap_s=_ONE_STEP_S)
+    folder.edits.end_undo_group(entry.document)
+    folder.render_queue.want(entry.id)
+    if news:
+        _tell(folder, entry, "what it changed here after that was taken back; `yp2p undo` brings it in again")
+        await folder.database.pending().wait()
+    return bool(news)
+
+
+def _tell(folder: Folder, entry: Entry, what: str) -> None:
+    path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
+    folder.notices.add(NoticeKind.TAKEN_BACK, path, f"a device was removed from the folder, and {what}", entry.id)
+
+
+# --- entries ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewritten:
+    """An entry before and after the first and last of the changes to be taken back."""
+
+    before: Entry | None
+    after: Entry
+
+
+async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewritten]) -> int:
+    """Write registers as they were; gives how many entries that changed."""
+    changes: list[Change] = []
+    for entry, change in rewritten.items():
+        now = folder.catalogue.entries.get(entry)
+        if now is None:
+            continue
+        if change.before is not None:
+            changes += _as_before(entry, change.before, change.after, now)
+        elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now):
+            changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
+    if changes:
+        await folder.catalogue.write(changes).wait()
+    for change_back in changes:
+        what = (
+            "made here after that is in the trash" if change_back.deletion else "did to this file after that was undone"
+        )
+        _tell(folder, folder.catalogue.entries[change_back.entry], f"what it {what} after that was taken back")
+    return len(changes)
+
+
+async def _rewritten(
+    folder: Folder, document: DocumentID, seqs: Collection[int], counted: Counted
+) -> dict[EntryID, _Rewritten]:
+    """What some rows of a manifest document did to its entries that does not count.
+
+    They are applied to what counts: so the entries change by nothing else, and are as they should be before.
+    """
+    index, replica = MANIFEST_INDEX[document], ManifestReplica(1)
+    for state in counted.states:
+        replica.take(state)
+        await turn()
+    entries = {entry.id: entry for entry in Manifest.read(replica, index)}
+    found: dict[EntryID, _Rewritten] = {}
+    for number, (seq, _, _, data) in enumerate(tables.log.rows(folder.database.rows, folder.id, document)):
+        replica.apply(data)
+        for entry in Manifest.read(replica, index):
+            if seq in seqs:
+                first = found.get(entry.id)
+                found[entry.id] = _Rewritten(first.before if first else entries.get(entry.id), entry)
+            entries[entry.id] = entry
+        if number % _SLICE == 0:
+            await trio.lowlevel.checkpoint()
+    return found
+
+
+def _as_before(entry: EntryID, before: Entry, after: Entry, now: Entry) -> list[Change]:
+    """What was rewritten, where nobody has rewritten it since."""
+    is_moved = now.path == after.path != before.path
+    is_replaced = now.content == after.content != before.content
+    is_deleted = now.deletion == after.deletion != before.deletion
+    if not (is_moved or is_replaced or is_deleted):
+        return []
+    content = before.content if before.kind is Kind.TEXT else before.content.after(now.content.hash, now.content.before)
+    return [
+        Change(
+            entry,
+            path=before.path if is_moved else None,
+            content=content if is_replaced else None,
+            mode=before.mode if is_replaced and before.mode != now.mode else None,
+            deletion=before.deletion if is_deleted else None,
+            revive=is_deleted and before.deletion is None,
+        )
+    ]
+
+
+def _is_used_by_others(folder: Folder, entry: Entry) -> bool:
+    """Whether somebody else than the doubted devices wrote into a text."""
+    if entry.kind is not Kind.TEXT:
+        return False
+    uncounted = folder.observers.uncounted
+    rows = stored_rows(folder.database.rows, folder.id, entry.document, ALL)
+    return any(DeviceID(row.origin) not in uncounted.doubted for stored in rows for row in stored.singles())
+
+
+def _clocks(folder: Folder, entry: Entry) -> bytes:
+    return encode_state_vector(folder.texts.clocks(entry.document)) if entry.kind is Kind.TEXT else _NO_CLOCKS

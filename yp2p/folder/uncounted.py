@@ -1,0 +1,117 @@
+"""What a device did that was removed from the folder meanwhile, and that does not count.
+
+Theory of operation
+    A device that was away can meet one that was removed while it was, before it hears of that. It takes what that one
+    did afterwards, and somebody may go on from there. When it hears of the removal it *doubts* that device: it hands
+    on nothing of the folder until it knows which of its changes count. Every row of the log has the device that it
+    came from, so those in question are known. They count where
+
+    * another member had everything, as of that row or a later one, before the removal was heard of (`agreed`); or
+    * a member that has heard of the removal has them (`peers/judging.py` asks for its documents). Whoever removed the
+      device, or heard of it first, takes nothing from it since.
+
+    All others are taken back (`taking_back.py`), by edits of today; then the folder goes on.
+
+    Rows say who brought a change, not who wrote it. What others wrote and a removed device passed on counts, as far as
+    the client IDs of others are in it. What a removed device did and a member handed on before it had heard of the
+    removal is that member's by then, until the member hears of it and takes it back (docs/threat-model.md).
+
+Invariants
+    * While a device is doubted no document of the folder is sent or received.
+    * What this device's own people removed is not doubted: what is here is what they knew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from yp2p.folder.members import Removal
+from yp2p.folder.packs import Single, stored_rows
+from yp2p.identity import DeviceID, DocumentID
+from yp2p.store import tables
+from yp2p.store.sql import Statement
+
+if TYPE_CHECKING:
+    from yp2p.folder.folder import Folder
+
+log = structlog.get_logger()
+
+
+class Uncounted:
+    """Which changes of one folder may not count. `judging` is held by who finds that out.
+
+    Attributes:
+        doubted: the removed devices that are doubted, and behind which row of the log.
+        names: what those were called.
+        when_doubted: is called when the first one is, and when the last one is not any more.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._agreed: dict[DeviceID, int] = {}
+        self._stored: dict[DeviceID, int] = {}
+        self.doubted: dict[DeviceID, int] = {}
+        self.names: dict[DeviceID, str] = {}
+        self.judging = trio.Lock()
+        self.when_doubted: Callable[[], None] = lambda: None
+
+    def load(self) -> None:
+        """Read what is stored; call once, before use."""
+        for device, seq, is_doubted in tables.agreement.read_all(self._folder.database.rows, self._folder.id):
+            if is_doubted:
+                self.doubted[DeviceID(device)] = seq
+            else:
+                self._agreed[DeviceID(device)] = self._stored[DeviceID(device)] = seq
+
+    def agreed(self, device: DeviceID, seq: int) -> None:
+        """Another member has everything that the log had up to that row, on its disk as well."""
+        if not self.doubted:
+            self._agreed[device] = max(seq, self._agreed.get(device, 0))
+
+    def store_agreed(self, device: DeviceID) -> None:
+        """Remember it beyond a restart."""
+        seq = self._agreed.get(device, 0)
+        if seq > self._stored.get(device, 0) and device not in self.doubted:
+            self._stored[device] = seq
+            self._folder.database.submit([self._row(device, seq, is_doubted=False)])
+
+    def _row(self, device: DeviceID, seq: int, *, is_doubted: bool) -> Statement:
+        return tables.agreement.save(self._folder.id, device, seq, is_doubted=is_doubted)
+
+    def removed(self, removal: Removal) -> None:
+        """A member was removed: doubt what came from it, unless people here removed it, or this device itself."""
+        own = self._folder.clients.device
+        if own in (removal.device, removal.by):
+            return
+        others = (seq for device, seq in self._agreed.items() if device not in {removal.device, *self.doubted})
+        seq = max(others, default=0)
+        self.doubted[removal.device] = seq
+        self.names[removal.device] = removal.name
+        self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
+        if len(self.doubted) == 1:
+            self.when_doubted()
+
+    def rows(self) -> dict[DocumentID, list[Single]]:
+        """The changes in question, by their document. Call when all that was submitted is stored."""
+        folder, found = self._folder, dict[DocumentID, list[Single]]()
+        read, first = folder.database.rows, min(self.doubted.values(), default=0)
+        for document in tables.log.documents_from(read, folder.id, list(self.doubted), first + 1):
+            for stored in stored_rows(read, folder.id, document, tables.log.behind(first + 1)):
+                found.setdefault(document, []).extend(filter(self._is_doubted, stored.singles()))
+        return {document: singles for document, singles in found.items() if singles}
+
+    def _is_doubted(self, row: Single) -> bool:
+        return row.origin in self.doubted and row.seq > self.doubted[DeviceID(row.origin)]
+
+    def judged(self, devices: Mapping[DeviceID, int]) -> None:
+        """What of these devices counts is known, and all else was taken back."""
+        for device, seq in devices.items():
+            if self.doubted.get(device) == seq:
+                del self.doubted[device]
+                self._folder.database.submit([self._row(device, seq, is_doubted=False)])
+        if not self.doubted:
+            self.when_doubted()
