@@ -152,6 +152,88 @@ def test_so_does_an_editor_of_one_of_two_files_that_changed_places(is_restarted:
     _run(test)
 
 
+def test_so_does_one_that_saves_after_a_restart_though_the_file_that_came_there_was_read_where_it_was_before() -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        other.read_text()
+        async with open_bridge(base) as bridge:
+            await _swapped(bridge)
+        async with open_bridge(base) as bridge:
+            out.write_text(OLD + "typed in an old editor\n")
+            await bridge.look()
+            await _settle(bridge)
+        assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
+
+    _run(test)
+
+
+def test_whoever_has_read_the_file_that_came_there_before_a_restart_means_that_one() -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            await _swapped(bridge)
+        out.read_text()
+        async with open_bridge(base) as bridge:
+            out.write_text(OLD + "typed\n")
+            await bridge.look()
+            await _settle(bridge)
+        assert (out.read_text(), other.read_text()) == (OLD + "typed\n", OLD)
+
+    _run(test)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("after_h", [1, 3, 5])
+def test_an_editor_of_a_file_that_went_elsewhere_counts_for_as_long_as_one_of_an_older_version(
+    after_h: int, is_restarted: bool
+) -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            await bridge.ingest.readers.last_opened.take_pending()  # of the first scan
+            clock().jump(8 * 3600)
+            out.read_text()  # by the editor
+            await _swapped(bridge)
+            if not is_restarted:
+                await _save_later(bridge, out, after_h)
+        if is_restarted:
+            async with open_bridge(base) as bridge:
+                await _save_later(bridge, out, after_h)
+        saved = OLD + "typed in an old editor\n"
+        is_of_former = after_h < 4
+        assert (out.read_text(), other.read_text()) == ((OTHER, saved) if is_of_former else (saved, OLD))
+
+    _run(test)
+
+
+async def _save_later(bridge: Bridge, out: Path, after_h: int) -> None:
+    clock().jump(after_h * 3600)
+    await trio.to_thread.run_sync(out.write_text, OLD + "typed in an old editor\n")
+    await bridge.look()
+    await _settle(bridge)
+
+
+def test_where_nobody_opened_the_file_that_went_elsewhere_a_save_an_hour_later_means_the_one_that_is_there() -> None:
+    async def test(base: Path) -> None:
+        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
+        out.write_text(OLD)
+        other.write_text(OTHER)
+        async with open_bridge(base) as bridge:
+            await bridge.ingest.readers.last_opened.take_pending()  # of the first scan
+            clock().jump(8 * 3600)
+            await _swapped(bridge)
+            await _save_later(bridge, out, 1)
+        assert (out.read_text(), other.read_text()) == (OLD + "typed in an old editor\n", OLD)
+
+    _run(test)
+
+
 def test_such_an_editor_may_have_an_older_version_open_as_well() -> None:
     async def test(base: Path) -> None:
         out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"

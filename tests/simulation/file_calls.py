@@ -8,6 +8,7 @@ attributes come to it in the order of the calls. `test_file_calls.py` finds a ca
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
@@ -48,6 +49,25 @@ def _comes_in_order(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
             host.disk.changed()
 
     return _on_host(call, simulated)
+
+
+def _then_reads_are_told(call: Callable[..., None]) -> Callable[..., None]:
+    """Whether a file was read since it came to a name is told by its access time; the kernel's is later than all of
+    ours, so that it is set to the time of the renaming."""
+
+    def rename(*args: Any) -> None:
+        call(*args)
+        host = current_host.get()
+        for directory, name in (args[:2], args[2:4]) if host is not None else ():
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_atime_ns > host.now_ns():
+                times = (host.now_ns(), status.st_mtime_ns)
+                REAL.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
+
+    return rename
 
 
 def _opens(call: Callable[..., int], flags_at: int) -> Callable[..., Any]:
@@ -159,7 +179,7 @@ OF_OS: dict[str, Callable[..., Any]] = {
     **{name: _comes_in_order(name, getattr(REAL, name)) for name in _IN_ORDER},
 }
 _open_beneath = _opens(syscalls.open_beneath, 2)
-_rename = _comes_in_order("rename", syscalls.rename)
+_rename = _comes_in_order("rename", _then_reads_are_told(syscalls.rename))
 _other_names = _on_host(root.has_other_names, _has_other_names)
 _syncfs = _on_host(syscalls.sync_file_system, _sync_file_system)
 # What Python lacks, in each module that calls it.

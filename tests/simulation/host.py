@@ -161,10 +161,14 @@ class Host:
         """Let the device end after so many steps, of one kind or of any."""
         self._points_left, self._crash_kind = points, kind
 
+    def now_ns(self) -> int:
+        """The time by this device's clock."""
+        return int((EPOCH_S + clock_s() + self.skew_s) * 1e9)
+
     def stamp(self, descriptor: int) -> None:
         """Somebody wrote to a file: give it a modification time, never the same twice."""
         self._stamps += 1
-        modified_ns = int((EPOCH_S + clock_s() + self.skew_s) * 1e9) + self._stamps
+        modified_ns = self.now_ns() + self._stamps
         status = os.fstat(descriptor)
         # The kernel's own times are later than all of ours: of a new file it must not look as if somebody had read it.
         read_ns = status.st_atime_ns if status.st_ino in self._stamped else modified_ns

@@ -54,6 +54,23 @@ async def crashes_after_writes(world: World) -> None:
         if own:
             stage.expect_only_in(name, own)
             stage.expect(not any(stage.homes(token)), f"{token}, which was taken out, is in {stage.homes(token)}")
+    await _a_blob_is_cut_in_two(stage)
+
+
+async def _a_blob_is_cut_in_two(stage: Stage) -> None:
+    """The same with another blob in the place of one: it is there, or comes again."""
+    path = await stage.blob()
+    host = stage.one.host
+    for step in (1, 2):
+        host.interrupt("rename", step, lambda: host.crash_after(1, "before a commit"))
+        token = stage.put_blob(stage.other, path)
+        with trio.move_on_after(3.0):
+            await host.ends()
+        await host.kill()
+        host.interrupt("", 0, lambda: None)
+        await host.start()
+        await stage.rest()
+        stage.expect(stage.has(stage.one, path, token), f"the blob with {token} is not {path}")
 
 
 async def _write_while_it_ends(stage: Stage, path: str) -> list[str]:
@@ -273,6 +290,7 @@ async def a_file_that_is_held_open(world: World) -> None:
         await _expect_behind(stage, path, token, 4.0)
     await stage.rest()
     stage.expect(stage.has(stage.other, path, token), f"{token} is not in {path}")
+    await _what_waits_is_written_there(stage, path)
     marker, kept = host.disk.path / ".yp2p" / "marker", host.base / "marker"
     host.is_away = True
     REAL.rename(marker, kept)
@@ -288,6 +306,20 @@ async def a_file_that_is_held_open(world: World) -> None:
     await host.looks_again()
     host.is_away = False
     await stage.rest()
+
+
+async def _what_waits_is_written_there(stage: Stage, path: str) -> None:
+    """The program that holds a file open writes the very version that waits for it, as a pull does: it comes once."""
+    host = stage.other.host
+    with (host.disk.path / path).open("r+b") as file:  # noqa: ASYNC230
+        token = stage.add(stage.one, path)
+        await trio.sleep(3.0)
+        file.write(peek(stage.one.host.disk.path / path))
+        file.flush()
+        host.stamp(file.fileno())
+        stage.world.note(f"{host.name} writes the same into {path}")
+    await stage.rest()
+    stage.expect_once(path, token)
 
 
 async def _expect_behind(stage: Stage, path: str, token: str, duration_s: float) -> None:

@@ -37,6 +37,21 @@ async def stale_editors(world: World) -> None:
         stage.save(stage.one, path, "".join(line for line in lines if theirs not in line))
         await stage.rest()
         stage.expect(not stage.has(stage.other, path, theirs), f"{theirs}, which was read and taken out, is back")
+    await _one_value_by_two(stage)
+
+
+async def _one_value_by_two(stage: Stage) -> None:
+    """A program that has not read the value that another device wrote writes its own: that stands, and it is told."""
+    path = await stage.file()
+    lines = (await stage.opened(stage.one, path)).splitlines(keepends=True)
+    stage.world.oracle.taken_out(stage.other.host, tokens_in(lines[2].encode()), path)
+    for people in (stage.other, stage.one):
+        token = stage.world.oracle.fresh()
+        lines[2] = f"{token} is the value\n"
+        people._write(path, "".join(lines).encode(), in_place=True)
+        stage.world.note(f"{people.host.name} writes the value {token} into {path}")
+        await stage.rest()
+    stage.expect(stage.has(stage.other, path, token), f"{token}, which was written last, is not in {path}")
 
 
 async def editors_of_moved_files(world: World) -> None:

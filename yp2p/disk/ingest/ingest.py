@@ -110,7 +110,7 @@ class Ingest:
         self.put_back = PutBack(folder)
         self._known_files = KnownFiles(folder, self.readers, self.edits, self.opaque, self.damage, self.put_back)
         self._imports = FirstImports(
-            folder, root, self.pending, self._known_files, self.readers.former.moved_away, self.opaque
+            folder, root, self.pending, self._known_files, self.readers.stepped_aside, self.opaque
         )
         self._departures = Departures(folder, root, self.pending, self.damage, self.put_back, self._known_files)
         self._open_files = OpenFiles(folder, self.pending)

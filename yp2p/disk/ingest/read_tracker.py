@@ -19,7 +19,6 @@ Invariants
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
@@ -35,7 +34,7 @@ from yp2p.files.recent_writes import RecentWrites
 from yp2p.files.root import Root
 from yp2p.files.watch import Batch
 from yp2p.folder.folder import Folder
-from yp2p.folder.former_files import FORMER_S, FormerFiles
+from yp2p.folder.former_files import FormerFiles
 from yp2p.folder.records import Candidate, FileRecord
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.protocol.entries import Kind
@@ -69,9 +68,9 @@ class ReadTracker:
         self._candidates: dict[EntryID, list[Candidate]] = {}
         self._were_read: set[EntryID] = set()  # those of them whose file of now was read or saved over since
         self._rendering: dict[EntryID, Candidate | None] = {}  # what becomes a candidate once it is replaced
-        self._foreign: dict[EntryID, FileRecord] = {}  # base of another entry, whose file had the path before
+        # Base of another entry, whose file had the path before, and until when it counts.
+        self._foreign: dict[EntryID, tuple[FileRecord, float]] = {}
         self._not_rendered: set[EntryID] = set()  # whose file is somebody else's text now
-        self._foreign_until: dict[EntryID, float] = {}  # until when a base of another entry counts
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
         self._next_key = 0
         self._released: dict[EntryID, str] = {}  # an editor's lock that went after a save that is not looked at yet
@@ -102,7 +101,7 @@ class ReadTracker:
         return [
             *(one.base for found in self._candidates.values() for one in found),
             *(one.base for one in self._rendering.values() if one is not None),
-            *self._foreign.values(),
+            *(base for base, _ in self._foreign.values()),
             *self.former.all(),
         ]
 
@@ -127,7 +126,6 @@ class ReadTracker:
     def was_read(self, entry: EntryID) -> None:
         """Whoever saves the file of this entry from now on may have read what was rendered."""
         if self._foreign.pop(entry, None) is not None:
-            self._foreign_until.pop(entry, None)
             self._folder.database.submit([tables.unread.forget(self._folder.id, entry)])
         if entry in self._candidates and entry not in self._were_read:
             self._were_read.add(entry)
@@ -178,7 +176,8 @@ class ReadTracker:
         now = trio.current_time()
         for (entry, base), lock in zip(items, locks, strict=True):
             if base.entry != entry:
-                self._foreign.setdefault(entry, base)
+                former = self.former.at(base.path)
+                self._foreign.setdefault(entry, (base, former.until if former is not None else now))
                 continue
             is_there = entry in self._folder.files  # else it was deleted a moment ago
             opened_at = self.last_opened.at(entry) if is_there else now
@@ -215,7 +214,7 @@ class ReadTracker:
         foreign = self._foreign.get(entry)
         rows = self._save(entry, self._candidates.get(entry, []))
         if foreign is not None:
-            rows.append(Candidate(foreign, 0.0).save(self._folder.id, entry, is_read=False))
+            rows.append(Candidate(foreign[0], 0.0).save(self._folder.id, entry, is_read=False))
         return [tables.unread.forget(self._folder.id, entry), *rows] if rows else []
 
     def watch_rendered(self, entry: EntryID, path: str) -> None:
@@ -225,7 +224,6 @@ class ReadTracker:
 
     def watch_reading(self, entry: EntryID, path: str) -> None:
         """From now on reading the file at `path` counts for the entry. Where nobody can tell, it stays unread."""
-        self._foreign_until.setdefault(entry, trio.current_time() + FORMER_S)
         key = entry + self._next_key.to_bytes(8, "big")
         self._next_key += 1
         self._reading[entry] = key
@@ -236,7 +234,7 @@ class ReadTracker:
     def recovered(self, entry: EntryID, candidate: Candidate, *, is_read: bool) -> None:
         """A candidate that the store has, or that a crash left; when it was opened nobody knows any more."""
         if candidate.base.entry != entry:
-            self._foreign[entry] = candidate.base
+            self._foreign[entry] = candidate.base, self.last_opened.blind_at + OPEN_S
             return
         self._was_rendered(entry, replace(candidate, opened_at=self.last_opened.blind_at))
         if is_read:
@@ -244,28 +242,47 @@ class ReadTracker:
 
     # --- files that went elsewhere --------------------------------------------------------------------------------
 
+    def moved_away(self, records: Sequence[FileRecord]) -> None:
+        """Others' changes are taking these files from their paths. Who has read one there has it open."""
+        self.last_opened.take_now()
+        for record in records:
+            self.former.moved_away(record, self.last_opened.at(record.entry))
+
+    def stepped_aside(self, record: FileRecord) -> None:
+        """A file that somebody put here makes way for another entry's: whoever wrote it has it open."""
+        self.former.moved_away(record, trio.current_time())
+
     def was_moved(self, record: FileRecord) -> list[Statement]:
-        """Others' changes brought a file to the path that its record says. Where another text left that a moment ago, a
-        save there may be that one's, as when the file had been written there; gives what is to be stored of that."""
-        before = self.former.at(record.path)
-        if before is None or before.entry == record.entry or not (before.kind is record.kind is Kind.TEXT):
+        """Others' changes brought a file to the path that its record says. Where another text left that before, a save
+        there may be that one's, as when the file had been written there; gives what is to be stored of that."""
+        former = self.former.at(record.path)
+        if former is None or former.record.entry == record.entry:
             return []
-        self._foreign[record.entry] = before
-        self._foreign_until.pop(record.entry, None)
+        if not former.record.kind is record.kind is Kind.TEXT:
+            return []
+        self._foreign[record.entry] = former.record, former.until
         self.watch_rendered(record.entry, record.path)
         return self.statements(record.entry)
 
     def foreign_base(self, record: FileRecord) -> FileRecord | None:
-        """The base of another entry, where its file had this path until a moment ago and nobody has read this one."""
-        base = self._foreign.get(record.entry)
-        if base is not None and trio.current_time() > self._foreign_until.get(record.entry, math.inf):
+        """The base of another entry, where its file had this path before and nobody has read this one."""
+        base, until = self._foreign.get(record.entry, (None, 0.0))
+        if base is not None and trio.current_time() > until:
             self.was_read(record.entry)
             return None
         return base
 
+    def came_at(self, record: FileRecord) -> float | None:
+        """When a file came to its path, in seconds since 1970, where another one was there before; None: it was
+        rendered there."""
+        if record.entry not in self._foreign:
+            return None
+        former = self.former.at(record.path)
+        return former.moved_at if former is not None else 0.0
+
     def keep_foreign(self, entry: EntryID, base: FileRecord) -> None:
         """Whoever saves the file of `entry` next goes on from `base`, whoever reads it before it is rendered again."""
-        self._foreign[entry] = base
+        self._foreign[entry] = base, trio.current_time() + OPEN_S
         self._reading.pop(entry, None)
         self._not_rendered.add(entry)
 

@@ -142,7 +142,11 @@ class CrashRecovery:
         return status is None or (self._ingest.damage.is_expected and status.st_ino != intent.temporary.inode)
 
     def _recover_unread(self, entry: EntryID) -> None:
-        """Whether a file was read while nobody watched: its access time tells, as long as it is the same file."""
+        """Whether a file was read while nobody watched: its access time tells, as long as it is the same file.
+
+        One that was rendered has been read if it was after it was written; one that others' changes brought to its
+        path, if it was since then: it may have been read where it was before.
+        """
         folder = self._folder
         record = folder.files[entry]
         try:
@@ -153,7 +157,9 @@ class CrashRecovery:
         is_rendered = status is not None and (status.st_ino, status.st_size, status.st_mtime_ns) == (
             known.inode, known.size, known.mtime_ns,
         )  # fmt: skip
-        was_read = status is None or (is_rendered and status.st_atime_ns > known.mtime_ns)
+        came_at = self._ingest.readers.came_at(record)
+        since_ns = known.mtime_ns if came_at is None else max(known.mtime_ns, int(came_at * 1e9))
+        was_read = status is None or (is_rendered and status.st_atime_ns > since_ns)
         log.debug("unread_recovered", path=record.path, unread=not was_read)
         if was_read:
             self._ingest.readers.was_read(entry)

@@ -149,8 +149,8 @@ class DirectoryMoves:
         folder = self._folder
         statements: list[Statement] = []
         for source, target, records in moved:
+            self._readers.moved_away(records)
             for record in records:
-                self._readers.former.moved_away(record)
                 there = replace(record, path=target + record.path[len(source) :])
                 folder.files.set(there)
                 statements += [there.save(folder.id), *self._readers.was_moved(there)]

@@ -74,7 +74,7 @@ class Moves:
         )
         if result.outcome is Outcome.DONE or self._is_gone(record.path):
             await self._force()
-            self._readers.former.moved_away(record)
+            self._readers.moved_away([record])
             self._readers.forget(record.entry)
             folder.files.drop(record.entry)
             folder.state.guard.count(record.entry, trio.current_time(), record.stamp.size)
@@ -106,7 +106,7 @@ class Moves:
             return None
         moved = replace(record, path=path, stamp=result.stamp or record.stamp)
         if not record.path.startswith(TMP):
-            self._readers.former.moved_away(record)
+            self._readers.moved_away([record])
         await self._force()
         folder.files.set(moved)
         folder.database.submit([moved.save(folder.id), *self._readers.was_moved(moved)])

@@ -197,7 +197,8 @@ class StagedWrites:
         readers = self._ingest.readers
         replaced: list[tuple[EntryID, FileRecord]] = []
         for write, intent in installing:
-            base = write.record if write.is_next_version else readers.former.at(write.path)
+            former = readers.former.at(write.path)
+            base = write.record if write.is_next_version else former.record if former is not None else None
             if write.kind is Kind.TEXT and base is not None and base.kind is Kind.TEXT:
                 replaced.append((write.entry, base))
                 readers.watch_rendered(write.entry, intent.temporary.name)
