@@ -14,6 +14,8 @@ from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind, Mode
 
 _BEFORE, _SINCE = Stamp(1, 3, 100, 100), Stamp(1, 3, 200, 200)
+# As `_BEFORE`, with the time of its author, whose clock is ahead.
+_BEFORE_BY_ANOTHER_CLOCK = Stamp(1, 3, 5000, 100)
 
 
 def _record(kind: Kind = Kind.TEXT) -> FileRecord:
@@ -68,6 +70,7 @@ _CUT = Circumstances(after_power_cut=True, is_first=True)
         (Kind.BLOB, _TEXT, _USUAL, FileState.OPAQUE),
         (Kind.BLOB, _BLOB, _CUT, FileState.OPAQUE),
         (Kind.BLOB, replace(_BLOB, stamp=_BEFORE), _CUT, FileState.DAMAGED),
+        (Kind.BLOB, replace(_BLOB, stamp=_BEFORE_BY_ANOTHER_CLOCK), _CUT, FileState.DAMAGED),
         (Kind.TEXT, _TEXT, replace(_USUAL, is_replaced=True), FileState.OPAQUE),
         (Kind.TEXT, _TEXT, _USUAL, FileState.NEED_DOCUMENT),
         (Kind.TEXT, _TEXT, replace(_USUAL, is_current=True), FileState.CURRENT),
@@ -95,12 +98,13 @@ def test_what_a_known_file_holds(kind: Kind, finding: Finding, what: Circumstanc
     assert state_of(_record(kind), finding, what) is expected
 
 
-def test_after_a_power_cut_what_is_no_younger_than_its_record_is_no_edit_but_for_more_behind() -> None:
+@pytest.mark.parametrize("stamp", [_BEFORE, _BEFORE_BY_ANOTHER_CLOCK])
+def test_after_a_power_cut_what_is_no_younger_than_its_record_is_no_edit_but_for_more_behind(stamp: Stamp) -> None:
     flags, answers = (False, True), (None, False, True)
     for kind, found, content, is_replaced, is_first, is_current, is_version in product(
         Kind, (Found.TEXT, Found.BLOB, Found.SYMLINK, Found.DIRECTORY), (b"old", b"new"), flags, flags, answers, answers
     ):
-        finding = Finding("a", found, _BEFORE, content=content)
+        finding = Finding("a", found, stamp, content=content)
         what = Circumstances(is_replaced, is_first, True, is_current, is_version, extends_base=False)
         state = state_of(_record(kind), finding, what)
         assert state not in (FileState.EDITED, FileState.OPAQUE), (kind, finding, what)

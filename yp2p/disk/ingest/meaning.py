@@ -134,6 +134,8 @@ def state_of(record: FileRecord, finding: Finding, what: Circumstances) -> FileS
 def _is_no_younger(record: FileRecord, finding: Finding) -> bool:
     """Whether a file was written before its record, by this device's clock.
 
-    When a file that was rendered came here is when its inode was changed last: its time of change came with it.
+    When a file that was rendered came here is when its inode was changed last: its time of modification may have come
+    with it, by another device's clock. Of a file that was written here both say the same, or the time of modification
+    is the older one, where its name or mode was changed since.
     """
-    return finding.stamp.mtime_ns <= record.stamp.ctime_ns
+    return min(finding.stamp.mtime_ns, finding.stamp.ctime_ns) <= record.stamp.ctime_ns
