@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,8 @@ def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp
     return cls(status.st_ino, status.st_size, status.st_mtime_ns, at - at % 100_000 + 100_000 + status.st_mode)
 
 
+# What each step that a member is charged for takes (`folder/budget.py`).
+_STEP_S = 0.0001
 clock_s = trio.current_time  # of the simulation, also for what stands in for a worker thread
 
 
@@ -108,12 +111,14 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
         host = current_host.get()
         return host.boot_id if host is not None else ""
 
+    steps = count()
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
             (trio, "current_time", time_of_the_loop),
             (time, "time", now_s),
             (time, "time_ns", lambda: int(now_s() * 1e9)),
+            (time, "thread_time", lambda: next(steps) * _STEP_S),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),
