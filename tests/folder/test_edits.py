@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,22 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, clock, open_bridge, replica_like
+from bridge import OWN, PEER, clock, open_bridge, replica_like
 from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import deleted_at
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.meeting import Decision
 from yp2p.documents.provider import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
-from yp2p.identity import DocumentID
+from yp2p.folder.authors import Maker
+from yp2p.folder.meetings import Settled
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check, deleted_ranges
+from yp2p.threeway.merge import merge
 
 
 def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log() -> None:
@@ -190,6 +196,29 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
         (Path(base) / "dir").mkdir()
         (Path(base) / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
         trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def test_what_met_in_a_document_that_is_no_entrys_any_more_is_told_to_nobody() -> None:
+    """Its file is a blob by now. A message about no entry is none: the session with whoever got it ended on it."""
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            folder, live = bridge.folder, bridge.document("a.txt")
+            entry = folder.catalogue.entry_of[live.id]
+            met = merge("a.txt", "one\ntwo\n", "one\n2\n", "one\nII\n")
+            assert met.told
+            decision, makers = Decision(met.text, met.told), (Maker((OWN,), time.time()), Maker((PEER,), time.time()))
+            repair = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
+            await folder.catalogue.write([Change(entry, content=Content.blob(bytes(32), 9, Mode.PLAIN, 1))]).wait()
+            del folder.catalogue.entry_of[live.id]  # as after a start: the manifest does not name it
+            before = len(list(folder.notices))
+            assert folder.edits.settle_meeting(live, Settled(repair, decision, makers)) is not None
+            assert live.text.text().startswith("zero\n")
+            assert len(list(folder.notices)) == before
+            assert folder.notices.of_maker(PEER) == []
+            assert EntryID(b"") not in folder.render_queue
+
+    _run(test)
 
 
 def test_what_somebody_forged_with_our_client_id_is_taken_and_we_write_with_another_one() -> None:

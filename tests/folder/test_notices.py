@@ -53,6 +53,13 @@ async def test_each_place_is_told_once_also_where_two_are_alike(tmp_path: Path) 
         assert len(found.tell_meeting("a.txt", ENTRY, _decision(), makers)) == 2, "it came again"
 
 
+async def test_a_stored_notice_of_no_entry_is_no_message(tmp_path: Path) -> None:
+    makers = Maker((OWN,), time.time()), Maker((OTHER,), time.time())
+    async with _notices(tmp_path) as found:
+        assert found.tell_meeting("", EntryID(b""), _decision(), makers) == []
+        assert found.of_maker(OTHER) == []
+
+
 async def test_what_comes_back_from_the_other_device_is_known(tmp_path: Path) -> None:
     makers = Maker((OWN,), time.time()), Maker((OTHER,), time.time())
     async with _notices(tmp_path / "one") as one, _notices(tmp_path / "two", OTHER) as two:

@@ -177,17 +177,21 @@ class Edits:
         folder.state.touch()
 
     def settle_meeting(self, live: LiveDocument, settled: Settled) -> Commit | None:
-        """Apply what repairs a meeting of two histories, and tell where a person would have been asked."""
+        """Apply what repairs a meeting of two histories, and tell where a person would have been asked.
+
+        Nothing is told of a document that is no entry's any more (its file is a blob by now): it is in no file.
+        """
         folder = self._folder
-        entry = folder.catalogue.entry_of.get(live.id, EntryID(b""))
-        if settled.decision is not None:
+        entry = folder.catalogue.entry_of.get(live.id)
+        if settled.decision is not None and entry is not None:
             path = folder.catalogue.layout().path_of.get(entry, "")
             for message in folder.notices.tell_meeting(path, entry, settled.decision, settled.makers):
                 folder.observers.both_changed(message)
         news = live.replica.apply(settled.repair) if settled.repair is not None else None
         if news is None:
             return None
-        folder.render_queue.want(entry)
+        if entry is not None:
+            folder.render_queue.want(entry)
         return self.record(live, news, None)
 
     # --- undo steps ---------------------------------------------------------------------------------------------

@@ -256,8 +256,8 @@ class Notices:
         return versions is None or any(self._own in maker.devices for maker in versions.makers)
 
     def _message(self, notice: Notice) -> Iterator[BothChanged]:
-        """What the makers of its versions are told; nothing where that is too long."""
-        versions = notice.versions
+        """What the makers of its versions are told; nothing where that is too long, or about no entry."""
+        versions = notice.versions if len(notice.entry) == ID_BYTES else None
         texts = (versions.stands, versions.before, versions.behind, versions.ours, versions.theirs) if versions else ()
         if versions is None or max(len(text.encode()) for text in texts) > MAX_PLACE_BYTES:
             return
