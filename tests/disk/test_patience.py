@@ -31,7 +31,7 @@ class _Session:
     """A session whose peer has the blob, which is here already."""
 
     def __init__(self, bridge: Bridge) -> None:
-        self._fetcher = BlobFetcher(bridge.folder, None, PEER)  # type: ignore[arg-type]
+        self._fetcher = BlobFetcher(bridge.folder, None, PEER, None)  # type: ignore[arg-type]
 
     def fetch(self) -> None:
         assert self._fetcher._next() == [], "what is here is not fetched again"

@@ -72,6 +72,22 @@ def test_a_file_that_is_never_closed_arrives_and_is_in_sync(pair: list[Device]) 
     two.wait()
 
 
+def test_a_binary_file_that_is_being_written_is_waited_for(pair: list[Device]) -> None:
+    """What the other device told of is not in its file any more, and what is there by now it has not told of yet."""
+    one, two = pair
+    (two.dir / "b.bin").write_bytes(bytes(4) + b"version 1")
+    two.wait()
+    one.stop()
+    (two.dir / "b.bin").write_bytes(bytes(4) + b"version 2")
+    eventually(lambda: two.status()["folders"][0]["state"] == "idle")
+    with (two.dir / "b.bin").open("r+b") as file:
+        file.write(bytes(4) + b"version 3")
+        file.flush()
+        one.start()
+        one.wait()
+    assert (one.dir / "b.bin").read_bytes() == bytes(4) + b"version 3"
+
+
 def test_a_folder_that_a_person_paused_stays_so_over_restarts(tmp_path: Path) -> None:
     one = Device(tmp_path, "one")
     (one.dir / "a.txt").write_text("a\n")

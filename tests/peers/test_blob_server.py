@@ -18,6 +18,34 @@ from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 
 
+def test_of_a_blob_in_several_files_any_is_sent_that_holds_it(tmp_path: Path) -> None:
+    """The one that is known first was changed a moment ago, and not looked at since."""
+
+    async def test() -> None:
+        directory = tmp_path / "dir"
+        directory.mkdir()
+        data = b"\0" * 5 + b"the same in both"
+        for name in ("a.bin", "b.bin"):
+            (directory / name).write_bytes(data)
+        async with open_bridge(tmp_path) as bridge:
+            index = bridge.folder.files
+            records = [index.by_path(name) for name in ("a.bin", "b.bin")]
+            blob = blob_hash(len(data), [chunk_hash(data)])
+            assert all(record is not None and record.content == blob for record in records)
+            first = index.blobs.file_with(blob)
+            assert first is not None
+            (directory / index[first].path).write_bytes(b"\0" * 5 + b"another by now")
+            link: Any = _Link()
+            give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](1)
+            await give.send(Fetch(bridge.folder.id, ((blob, 0, 1),)))
+            give.close()
+            await BlobServer(bridge.folder, link).serve(take)
+            (chunks,) = link.sent
+            assert chunks.chunks == ((blob, 0, data),)
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))
+
+
 class _Link:
     def __init__(self) -> None:
         self.sent: list[Any] = []
@@ -78,7 +106,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             blob = blob_hash(len(data), [chunk_hash(data)])
             folder.files.blobs.want(wanted, Content.blob(blob, len(data), Mode.PLAIN, 1))
             asked: Any = _Link()
-            fetcher = BlobFetcher(folder, asked, PEER)
+            fetcher = BlobFetcher(folder, asked, PEER, trio.sleep_forever)
             nursery.start_soon(fetcher.run)
             fetcher.wake()
             await trio.testing.wait_all_tasks_blocked(0.01)

@@ -38,6 +38,10 @@ class _Link:
         await self.deliver(message)
 
 
+async def at_rest() -> bool:
+    return True
+
+
 async def _transfer(one: Bridge, two: Bridge, name: str) -> list[int]:
     """Bring a file of one folder to the other; gives which of its chunks were asked for."""
     record = one.folder.files.by_path(name)
@@ -46,7 +50,7 @@ async def _transfer(one: Bridge, two: Bridge, name: str) -> list[int]:
     await two.folder.catalogue.write([Change(_ENTRY, name, content)]).wait()
     asking: Any = _Link()
     answering: Any = _Link()
-    fetcher = BlobFetcher(two.folder, asking, PEER)
+    fetcher = BlobFetcher(two.folder, asking, PEER, at_rest)
     give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](8)
     asking.deliver, answering.deliver = give.send, fetcher.deliver
     async with trio.open_nursery() as nursery:

@@ -39,11 +39,16 @@ class _Session:
         self._random = random.Random(1)
         self._folder = bridge.folder.id
         link: Any = self
-        self.fetcher = BlobFetcher(bridge.folder, link, peer)
+        self.fetcher = BlobFetcher(bridge.folder, link, peer, self._says_whether_it_rests)
+        self.is_at_rest = True
         bridge.folder.observers.sessions[peer] = self  # type: ignore[assignment]
 
     def fetch(self) -> None:
         self.fetcher.wake()
+
+    async def _says_whether_it_rests(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self.is_at_rest
 
     async def send(self, message: Any, limit: int = 0) -> None:
         self.asked.append(message)
@@ -192,6 +197,85 @@ def test_what_no_connected_device_has_is_said_until_somebody_has_it(tmp_path: Pa
             sessions[1]._blobs = blobs
             await _until(lambda: blobs.keys() <= index.downloaded.keys())
             assert index.lacking == {}
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=10))
+
+
+def _asked(session: _Session) -> int:
+    return sum(isinstance(message, Fetch) for message in session.asked)
+
+
+def test_what_a_peer_has_not_while_it_is_at_work_may_still_come_from_it(tmp_path: Path) -> None:
+    """It reads, renames or puts in place the file that has it, or fetches it itself."""
+
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(1, 1)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            waiting, index = bridge.folder.files.waiting.entries, bridge.folder.files.blobs
+            session = _Session(bridge, HONEST, {blob: [b""] for blob in blobs})
+            session.is_at_rest = False
+            nursery.start_soon(session.fetcher.run)
+            session.fetch()
+            await _until(lambda: _asked(session) >= 3)
+            assert index.given_by_none({HONEST}) == set()
+            assert waiting == {}
+            session.is_at_rest = True
+            await _until(lambda: bool(waiting))
+            assert index.given_by_none({HONEST}) == blobs.keys()
+            session.fetcher.wake(anew=True)  # it tells of something that we do not know yet
+            assert index.given_by_none({HONEST}) == set()
+            await _until(lambda: bool(index.lacking))
+            session.fetcher.note_held(blobs.keys())
+            assert index.given_by_none({HONEST}) == set()
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=10))
+
+
+def test_what_a_peer_has_not_for_a_moment_is_not_taken_to_be_nowhere(tmp_path: Path) -> None:
+    """Its file was touched: looked at again it is the same, of which nothing is told."""
+
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(1, 1)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            index = bridge.folder.files.blobs
+            session = _Session(bridge, HONEST, {blob: [b""] for blob in blobs})
+            nursery.start_soon(session.fetcher.run)
+            session.fetch()
+            await _until(lambda: _asked(session) == 1)
+            session._blobs = blobs
+            await _until(lambda: blobs.keys() <= index.downloaded.keys() or bool(index.lacking))
+            assert index.lacking == {}
+            assert bridge.folder.files.waiting.entries == {}
+            nursery.cancel_scope.cancel()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=10))
+
+
+def test_who_connects_is_asked_before_a_blob_is_on_no_device(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "dir").mkdir()
+        blobs = _blobs(1, 1)
+        async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+            _want(bridge, blobs)
+            waiting, index = bridge.folder.files.waiting.entries, bridge.folder.files.blobs
+            nothing = {blob: [b""] for blob in blobs}
+            before = _Session(bridge, HONEST, nothing)
+            nursery.start_soon(before.fetcher.run)
+            before.fetch()
+            await _until(lambda: bool(waiting))
+            again = _Session(bridge, HONEST, nothing)  # over a newer link: what it said before says nothing
+            nursery.start_soon(again.fetcher.run)
+            again.fetch()
+            await _until(lambda: bool(again.asked))
+            assert index.given_by_none({HONEST}) == set()
+            assert waiting == {}
+            await _until(lambda: bool(waiting))
             nursery.cancel_scope.cancel()
 
     trio.run(test, clock=trio.testing.MockClock(rate=10))

@@ -61,7 +61,8 @@ class InSync:
         """Whether all that is still to come are files that no connected device has, in some folder."""
         return any(
             (index := folder.files.blobs).wanted
-            and index.wanted.keys() == index.who_wants(index.given_by_none(folder.observers.sessions.keys()))
+            and index.wanted.keys() == index.who_wants(_on_no_device(folder) & index.searched)
+            and folder.state.settled
             and not folder.catalogue.missing_documents()
             for folder in self._folders.by_id.values()
             if not self._is_alone(folder)
@@ -120,9 +121,14 @@ def _missing_here(folder: Folder, *, is_alone: bool) -> str:
     return "" if state.settled else "files are being read or written"
 
 
+def _on_no_device(folder: Folder) -> set[bytes]:
+    """The blobs that no connected device has."""
+    return folder.files.blobs.given_by_none(folder.observers.sessions.keys())
+
+
 def _still_to_come(folder: Folder) -> str:
     index, path_of = folder.files.blobs, folder.catalogue.layout().path_of
-    nobody_has = index.who_wants(index.given_by_none(folder.observers.sessions.keys()))
+    nobody_has = index.who_wants(_on_no_device(folder))
     if nobody_has:
         one = path_of.get(min(nobody_has), "")
         return f"{len(nobody_has)} files are on no device that is connected: {one!r} is one (`yp2p status`)"

@@ -52,7 +52,7 @@ class Housekeeping:
         self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
         self._wanted: frozenset[bytes] = frozenset()  # the blobs that were wanted the last time
-        self._searched: tuple[frozenset[bytes], int] = frozenset(), 0  # for which, and when the trash was filled then
+        self._searched_at = 0  # when something had come into the trash last, when it was searched
 
     async def run(self, at: OpenRoot, scans: Scans) -> None:
         """Do everything each `EVERY_S`. Raises RootGone: the root is another directory now."""
@@ -89,13 +89,16 @@ class Housekeeping:
         folder, blobs = self._folder, self._folder.files.blobs
         wanted = {content.hash: content.size for content in blobs.wanted.values()}
         before, self._wanted = self._wanted, frozenset(wanted)
-        stuck = (before & wanted.keys()) - blobs.downloaded.keys() - blobs.installing - blobs.fetching
-        search = frozenset(stuck), _filled_at(root)
-        if not stuck or folder.state.pause_reason or search == self._searched:
+        given_by_none = blobs.given_by_none(folder.observers.sessions.keys())
+        stuck = (before & wanted.keys()) - blobs.downloaded.keys() - blobs.installing - blobs.fetching | given_by_none
+        filled_at = _filled_at(root)
+        if not stuck or folder.state.pause_reason or (stuck <= blobs.searched and filled_at == self._searched_at):
             return
-        self._searched = search
+        self._searched_at = filled_at
         sizes = {blob: wanted[blob] for blob in stuck}
         found = await trio.to_thread.run_sync(trash.copies_of, root, sizes, name_of)
+        blobs.searched |= {blob for blob in stuck - found.keys() if blobs.who_wants([blob])}
+        folder.render_queue.wake()
         if found:
             blobs.downloaded.update(found)
             folder.render_queue.want_all(blobs.who_wants(found))

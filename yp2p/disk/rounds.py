@@ -70,10 +70,11 @@ class Rounds:
         if self._scans.phase.writes and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.state.settled = False
             await render.run()
+        in_trash = folder.files.blobs.given_by_none(folder.observers.sessions.keys()) - folder.files.blobs.searched
         busy = any(
             (
                 self._changed.is_waiting, folder.render_queue, ingest.pending.requeued, ingest.pending,
-                not render.is_idle, folder.render_queue.is_woken,
+                not render.is_idle, folder.render_queue.is_woken, in_trash,
             )
         )  # fmt: skip
         folder.state.settled = not busy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Content
@@ -25,7 +26,8 @@ class BlobIndex:
     _fetching: Counter[bytes] = field(default_factory=Counter)
     installing: set[bytes] = field(default_factory=set)
     wanted_bytes: int = 0
-    lacking: dict[bytes, set[DeviceID]] = field(default_factory=dict)  # who was asked for a blob and has it not
+    lacking: dict[bytes, set[DeviceID]] = field(default_factory=dict)  # who has not a blob, nor will (`BlobExchange`)
+    searched: set[bytes] = field(default_factory=set)  # what is wanted, and not in the trash of this device either
     garbage: set[bytes] = field(default_factory=set)  # what may be left of them in `.yp2p/tmp` can go
     _wanting: dict[bytes, set[EntryID]] = field(default_factory=dict)
     _at: dict[bytes, set[EntryID]] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class BlobIndex:
             _discard(self._wanting, old.hash, entry)
             if old.hash not in self._wanting:
                 self.lacking.pop(old.hash, None)
+                self.searched.discard(old.hash)
                 if old.hash not in self.installing:
                     self.garbage.add(old.hash)
         if content is not None:
@@ -69,8 +72,17 @@ class BlobIndex:
         return {entry for blob in blobs for entry in self._wanting.get(blob, ())}
 
     def given_by_none(self, devices: Set[DeviceID]) -> set[bytes]:
-        """The wanted blobs that each of these devices was asked for and has not."""
+        """The wanted blobs that each of these devices was asked for and has not, nor will have by itself."""
         return {blob for blob, lacking in self.lacking.items() if blob in self._wanting and devices <= lacking}
+
+    def expect_all_of(self, device: DeviceID) -> None:
+        """What a device said that it has not it may have by now."""
+        for blob in list(self.lacking):
+            self.expect(device, blob)
+
+    def expect(self, device: DeviceID, blob: bytes) -> None:
+        """Likewise of one blob."""
+        _discard(self.lacking, blob, device)
 
     def add_file(self, blob: bytes, entry: EntryID) -> None:
         """The file of the entry holds this blob."""
@@ -83,9 +95,16 @@ class BlobIndex:
         """An entry whose file holds this blob."""
         return next(iter(self._at.get(blob, ())), None)
 
+    def files_with(self, blob: bytes) -> list[EntryID]:
+        """All entries whose files hold this blob."""
+        return list(self._at.get(blob, ()))
 
-def _discard(index: dict[bytes, set[EntryID]], blob: bytes, entry: EntryID) -> None:
-    entries = index.get(blob, set())
-    entries.discard(entry)
-    if not entries:
+
+_Member = TypeVar("_Member", EntryID, DeviceID)
+
+
+def _discard(index: dict[bytes, set[_Member]], blob: bytes, member: _Member) -> None:
+    members = index.get(blob, set())
+    members.discard(member)
+    if not members:
         index.pop(blob, None)

@@ -1,11 +1,23 @@
-"""The questions to one peer about the blobs of one folder, its answers, and what is done with every blob that came."""
+"""The questions to one peer about the blobs of one folder, its answers, and what is done with every blob that came.
+
+Theory of operation
+    A peer that has not a blob may get it at the next moment: its file is being read, renamed or put in place, or comes
+    from somebody else; or the entry that wants it is about to be another one, and the peer knows why. So an answer
+    counts only when the peer has come to rest: asked after it, it says that its disk is what it announces, and its
+    manifest is ours. What looked like another version of a file for a moment does so only once: a blob is lacking at
+    a peer that said so twice. Whatever the peer tells of later takes that back.
+
+    What every peer lacks, and the trash of none has (each device looks in its own before it is at rest again), is said
+    to people, and not waited for.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 
+import structlog
 import trio
 
 from yp2p.files.blobs import name_of
@@ -16,9 +28,13 @@ from yp2p.peers.blob_retries import BlobRetries
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.transport.link import Link
 
+log = structlog.get_logger()
+
 _REPLY_LIMIT_S = 60.0
 # Messages that are written to the disk together.
 _REPLIES_AT_ONCE = 4
+# Until a peer that has not a blob is asked for it once more.
+_AGAIN_S = 1.0
 NOBODY_HAS = (
     "no device that is connected has its content; one that is away may, or the trash: "
     "else put a copy in its place, or delete it"
@@ -30,15 +46,22 @@ class FolderPaused(Exception):
 
 
 class BlobExchange:
-    """What fetching blobs of one chunk and longer ones have in common."""
+    """What fetching blobs of one chunk and longer ones have in common.
 
-    def __init__(self, folder: Folder, link: Link, peer: DeviceID) -> None:
+    Args:
+        is_at_rest: asks the peer whether it knows what we know, and its disk holds all that it will.
+    """
+
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID, is_at_rest: Callable[[], Awaitable[bool]]) -> None:
         self.folder = folder
         self.peer = peer
         self.claims = folder.observers.blob_claims
         self.retries = BlobRetries()
         self.is_asking = False
         self._link = link
+        self._is_at_rest = is_at_rest
+        self._denied: set[bytes] = set()  # what it answered that it has not, since it was asked whether it is at rest
+        self._denied_at_rest: set[bytes] = set()  # once
         self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
 
     async def ask(self, question: ChunkHashesQuery | Fetch) -> None:
@@ -75,14 +98,52 @@ class BlobExchange:
         if shortage:
             raise OSError(errno.ENOSPC, shortage)
 
-    def note_missing(self, blobs: Collection[bytes]) -> None:
-        """The peer does not have these blobs now: it is asked again later, and people hear of what nobody has."""
-        self.retries.retry_later(blobs, trio.current_time())
-        index, devices = self.folder.files.blobs, self.folder.observers.sessions.keys()
+    def start(self) -> None:
+        """The peer was not asked for anything yet."""
+        self.expect_missing()
+        waiting = self.folder.files.waiting
+        for entry in [entry for entry, reason in waiting.entries.items() if reason == NOBODY_HAS]:
+            waiting.done(entry)
+
+    def expect_missing(self) -> None:
+        """The peer may have what it did not have before."""
+        self.retries.expect_missing()
+        self._denied.clear()
+        self._denied_at_rest.clear()
+        self.folder.files.blobs.expect_all_of(self.peer)
+
+    def note_held(self, blobs: Collection[bytes]) -> None:
+        """The peer says that these are on its disk."""
+        self.retries.expect(blobs)
+        self._denied.difference_update(blobs)
+        self._denied_at_rest.difference_update(blobs)
         for blob in blobs:
+            self.folder.files.blobs.expect(self.peer, blob)
+
+    def note_missing(self, blobs: Collection[bytes]) -> None:
+        """The peer does not have these blobs now: it is asked again later."""
+        self.retries.retry_later(blobs, trio.current_time())
+        self._denied.update(blobs)
+
+    async def confirm(self) -> None:
+        """Find out whether what the peer has not is to be had from it later; people hear of what nobody has."""
+        if not self._denied or not await self._is_at_rest():
+            self._denied.clear()
+            return
+        index, denied = self.folder.files.blobs, self._denied  # without what it has told of meanwhile
+        once, twice = denied - self._denied_at_rest, denied & self._denied_at_rest
+        self._denied = set()
+        self._denied_at_rest |= once
+        self.retries.retry_later(once, trio.current_time(), _AGAIN_S)
+        lacking = {blob for blob in twice if index.who_wants([blob])}
+        for blob in lacking:
             index.lacking.setdefault(blob, set()).add(self.peer)
-        for entry in index.who_wants(index.given_by_none(devices).intersection(blobs)):
+        nobody_has = index.given_by_none(self.folder.observers.sessions.keys()) & lacking
+        for entry in index.who_wants(nobody_has):
             self.folder.note_waiting(entry, NOBODY_HAS)
+        if nobody_has:
+            log.debug("blobs_on_no_device", folder=self.folder.label, count=len(nobody_has))
+            self.folder.render_queue.wake()  # until the trash was searched for them the folder is not settled
 
     def note_downloaded(self, blobs: Iterable[bytes]) -> None:
         """These blobs are complete in their temporary files: the disk is to put them in place."""

@@ -34,9 +34,15 @@ class BlobRetries:
         """The peer may have what it did not have before."""
         self._not_before = {blob: at for blob, at in self._not_before.items() if blob in self._unwritable}
 
-    def retry_later(self, blobs: Iterable[bytes], now: float) -> None:
+    def expect(self, blobs: Iterable[bytes]) -> None:
+        """The peer has these now."""
+        for blob in blobs:
+            if blob not in self._unwritable:
+                self._not_before.pop(blob, None)
+
+    def retry_later(self, blobs: Iterable[bytes], now: float, pause_s: float = RETRY_S) -> None:
         """They did not come."""
-        self._not_before.update(dict.fromkeys(blobs, now + RETRY_S))
+        self._not_before.update(dict.fromkeys(blobs, now + pause_s))
 
     def not_before(self, blob: bytes, at: float) -> None:
         """Others were asked for what is left of it, until then."""

@@ -9,6 +9,7 @@ Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYT
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import trio
 
@@ -26,6 +27,8 @@ from yp2p.transport.link import Link
 _MESSAGE_BYTES = 1 << 20
 _CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
 _QUEUED_BYTES = 2 << 20
+# Of a blob that stands in many files so many are tried: what a peer can have us open for a chunk.
+_FILES_TRIED = 4
 # A peer asks for some at a time; when more wait the link is not read.
 MAX_REQUESTS_WAITING = 6
 
@@ -73,41 +76,50 @@ class BlobServer:
 
     async def _serve_chunks(self, request: Fetch) -> None:
         for group in self._groups(request):
-            found = await trio.to_thread.run_sync(self._read, [piece for _, piece in group])
+            found = await trio.to_thread.run_sync(self._read, [pieces for _, pieces in group])
             chunks = [
-                (blob, piece.first + number, data)
-                for (blob, piece), read in zip(group, found, strict=True)
+                (blob, pieces[0].first + number, data)
+                for (blob, pieces), read in zip(group, found, strict=True)
                 for number, data in enumerate(read)
             ]
             await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
 
-    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, ChunkRange]]]:
-        """What is asked for, in pieces of a message each."""
-        group: list[tuple[bytes, ChunkRange]] = []
+    def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, list[ChunkRange]]]]:
+        """What is asked for, in pieces of a message each; of each the files that it may be read from."""
+        group: list[tuple[bytes, list[ChunkRange]]] = []
         size = 0
         for blob, first, count in request.wanted:
-            entry = self._folder.files.blobs.file_with(blob)
-            record = self._folder.files[entry] if entry is not None else None
-            path, stamp = (record.path, record.stamp) if record is not None else ("", NO_STAMP)
+            entries = islice(self._folder.files.blobs.files_with(blob), _FILES_TRIED)
+            files = [(self._folder.files[entry].path, self._folder.files[entry].stamp) for entry in entries]
             for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
-                piece = ChunkRange(path, stamp, start, min(_CHUNKS_IN_MESSAGE, first + count - start))
-                group.append((blob, piece))
-                size += min(piece.count * CHUNK_BYTES, stamp.size)
+                count_here = min(_CHUNKS_IN_MESSAGE, first + count - start)
+                pieces = [ChunkRange(path, stamp, start, count_here) for path, stamp in files or [("", NO_STAMP)]]
+                group.append((blob, pieces))
+                size += min(count_here * CHUNK_BYTES, pieces[0].stamp.size)
                 if size >= _MESSAGE_BYTES:
                     yield group
                     group, size = [], 0
         if group:
             yield group
 
-    def _read(self, pieces: list[ChunkRange]) -> list[list[bytes]]:
-        """Blocks: in a worker thread."""
+    def _read(self, wanted: list[list[ChunkRange]]) -> list[list[bytes]]:
+        """Read each from the first of its files that holds it. Blocks: in a worker thread."""
         if self._folder.state.pause_reason:
-            return [[b""] * piece.count for piece in pieces]
+            return [[b""] * pieces[0].count for pieces in wanted]
         try:
             root = Root(self._folder.path)
         except OSError:
-            return [[b""] * piece.count for piece in pieces]
+            return [[b""] * pieces[0].count for pieces in wanted]
         try:
-            return [read_chunks(root, piece) for piece in pieces]
+            return [_read_first(root, pieces) for pieces in wanted]
         finally:
             root.close()
+
+
+def _read_first(root: Root, pieces: list[ChunkRange]) -> list[bytes]:
+    chunks = [b""] * pieces[0].count
+    for piece in pieces:
+        chunks = read_chunks(root, piece)
+        if all(chunks):
+            break
+    return chunks

@@ -8,7 +8,8 @@ Theory of operation
     Every chunk is checked against its hash before it is written.
 
     The peer says with an empty chunk that it does not have one (any more); others are asked then, and it again after a
-    while. A blob that cannot be written waits likewise, and holds up no other one.
+    while. `blob_exchange.py` says when a blob is on no device. A blob that cannot be written waits likewise, and holds
+    up no other one.
 
     What another peer was asked for is left to it as long as it answers (`folder/claims.py`). A long blob comes from all
     who have it, each asked for other chunks (`folder/long_blobs.py`).
@@ -23,6 +24,7 @@ Invariants
 from __future__ import annotations
 
 import errno
+from collections.abc import Awaitable, Callable, Collection
 
 import trio
 
@@ -48,12 +50,12 @@ _BATCH_BYTES = 4 << 20
 class BlobFetcher:
     """Fetches the blobs that one folder lacks from one peer. `run` does the work, `deliver` takes the answers."""
 
-    def __init__(self, folder: Folder, link: Link, peer: DeviceID) -> None:
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID, is_at_rest: Callable[[], Awaitable[bool]]) -> None:
         self._folder = folder
         self._peer = peer
         self._claims = folder.observers.blob_claims
         self._blobs = folder.files.blobs
-        self._exchange = BlobExchange(folder, link, peer)
+        self._exchange = BlobExchange(folder, link, peer, is_at_rest)
         self._retries = self._exchange.retries
         self._small = SmallBlobs(self._exchange)
         self._long = LongBlobs(self._exchange)
@@ -62,13 +64,19 @@ class BlobFetcher:
     def wake(self, *, anew: bool = False) -> None:
         """There may be something to fetch; `anew`: the peer may have what it did not have before."""
         if anew:
-            self._retries.expect_missing()
+            self._exchange.expect_missing()
+        self._work.set()
+
+    def note_held(self, blobs: Collection[bytes]) -> None:
+        """The peer says that these are on its disk."""
+        self._exchange.note_held(blobs)
         self._work.set()
 
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
         await self._exchange.deliver(message)
 
     async def run(self) -> None:
+        self._exchange.start()
         while True:
             lapse_at = self._claims.next_lapse(self._peer, trio.current_time())
             with trio.move_on_at(min(lapse_at, self._retries.next_at)):
@@ -97,6 +105,7 @@ class BlobFetcher:
                         self._folder.state.progress.arrived.pop(blob, None)
                     for session in self._folder.observers.sessions.values():
                         session.fetch()  # they left these blobs to this one
+                await self._exchange.confirm()
 
     async def _next_in_turn(self) -> list[tuple[Content, EntryID]]:
         """What to ask for next; who let requests run out is asked after the others had time to be."""

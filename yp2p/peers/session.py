@@ -63,6 +63,10 @@ from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
 
+# A peer that does not say whether it is at rest within this time is not.
+_REST_LIMIT_S = 5.0
+
+
 class FolderSession:
     """See above. `run` does the work, `deliver` takes the peer's messages.
 
@@ -94,7 +98,7 @@ class FolderSession:
         self._announcements = Announcements(folder, link, self._acks.caught_up)
         self._conditions = Conditions(folder, link, self._acks.are_behind, was_apart=was_apart)
         self._answers = Answers(folder, link)
-        self._fetcher = BlobFetcher(folder, link, peer)
+        self._fetcher = BlobFetcher(folder, link, peer, self._is_at_rest)
         self._reconciliation = Reconciliation(
             folder,
             link,
@@ -225,6 +229,14 @@ class FolderSession:
         state = await self._announcements.probe()
         return state is not None and state.settled and self.in_sync
 
+    async def _is_at_rest(self) -> bool:
+        """Ask the peer whether it knows which files there are as we do, and its disk is what it says."""
+        with trio.move_on_after(_REST_LIMIT_S):
+            state = await self._announcements.probe()
+            is_same = state is not None and state.manifest == self._folder.catalogue.digest()
+            return self.compared and is_same and self._announcements.is_settled_there
+        return False
+
     # --- the peer's messages ------------------------------------------------------------------------------------
 
     async def _take(self, message: FolderMessage) -> None:
@@ -245,7 +257,7 @@ class FolderSession:
                     await self._say_again()
             case Ack(leaves=leaves):
                 self._acks.take(leaves)
-                self._fetcher.wake(anew=True)
+                self._fetcher.note_held({leaf.content for _, leaf in leaves})
             case ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | ChunkHashesQuery() | Fetch():
                 await self._answers.take(message)
             case ChunkHashes() | Chunks():
