@@ -136,8 +136,12 @@ class Device:
         started = max(device.started_at for device in (self, *self.others))
         while time.monotonic() < started + MEET_LIMIT_S and not self._has_met():
             time.sleep(0.03)
+        began = time.monotonic()
         answer = self.call("POST", "/v1/wait", {"timeout_s": timeout_s}, timeout_s + 10)
-        assert answer["in_sync"], f"{self.name} is not in sync\n{json.dumps(self.status(), indent=1)[:4000]}"
+        if not answer["in_sync"]:
+            took_s = time.monotonic() - began
+            status = json.dumps(self.status()["folders"], indent=1)[:4000]
+            raise AssertionError(f"{self.name} is not in sync after {took_s:.1f} s: {answer['missing']}\n{status}")
 
     def traffic(self) -> int:
         """Bytes that this device received over its links."""

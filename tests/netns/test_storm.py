@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import random
 import time
-from pathlib import Path
+from functools import partial
 
 import pytest
 from integration.test_entries import full_tree
 from lab import Device, eventually, unexpected_lines
 from netns.lan import connected, plug, pull
+from netns.report import explained
 from storm import Storm
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(900)]
@@ -23,28 +24,39 @@ _EXPECTED = ("conflict_copy_created", "watch_overflow", "files_deleted")
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-def test_a_storm_of_operations(lan: list[Device], tmp_path: Path, seed: int) -> None:
+def test_a_storm_of_operations(lan: list[Device], seed: int) -> None:
     rng = random.Random(seed)
     (lan[0].dir / "first.txt").write_text("the first file\n")
     lan[1].join(lan[0])
     lan[2].join(lan[1])
     for host in lan:
         host.wait(60)
-    with (tmp_path / "diary").open("w") as diary:
-        storm = Storm(lan, rng, lambda line: print(f"{time.time():.3f}", line, file=diary, flush=True))
+    with explained(lan) as at_issue:
+        storm = Storm(lan, rng, partial(_say, lan))
         pulled = _storm_with_faults(storm, lan, rng)
-    for number in pulled:
-        plug(number + 1)
-    eventually(lambda: all(connected(host) == 2 for host in lan), 60, "meeting again")
+        for number in pulled:
+            plug(number + 1)
+        _say(lan, "all cables are in")
+        eventually(lambda: all(connected(host) == 2 for host in lan), 60, "meeting again")
+        _say(lan, "all are connected")
+        for host in lan:
+            host.wait(120)
+        trees = [full_tree(host.dir) for host in lan]
+        for name in sorted(set().union(*trees)):
+            entries = [tree.get(name) for tree in trees]
+            if entries.count(entries[0]) != len(lan):
+                at_issue.add(name)
+        assert at_issue == set()
+        assert storm.lost() == set()
+        for host in lan:
+            assert unexpected_lines(host, *_EXPECTED) == []
+
+
+def _say(lan: list[Device], line: str) -> None:
+    """Write what is done into the log of every host: it is read together with what they say themselves."""
     for host in lan:
-        host.wait(120)
-    trees = [full_tree(host.dir) for host in lan]
-    for name in sorted(set().union(*trees)):
-        entries = [tree.get(name) for tree in trees]
-        assert entries.count(entries[0]) == len(lan), (name, [str(entry)[:100] for entry in entries])
-    assert storm.lost() == set()
-    for host in lan:
-        assert unexpected_lines(host, *_EXPECTED) == []
+        with host.log.open("a") as log:
+            print(f"diary {time.time():.3f} {line}", file=log)
 
 
 def _storm_with_faults(storm: Storm, lan: list[Device], rng: random.Random) -> set[int]:
