@@ -20,6 +20,9 @@ An edit beats a delete (invariant 7): a delete names the state vector that its a
 the document is contained in it. Removing text does not move a state vector and so does not revive. What is no text has
 no document: its delete names the version, and counts while that is the content.
 
+Of deletes that were made at a time one stands in the register, and it may be of who had seen less. No delete undoes
+another one: who knew one that counted, and sees another in its place, writes both as one (`folder/catalogue.py`).
+
 A peer can write any bytes into a register. A value that does not decode hides its entry and changes nothing else.
 
 Nobody needs the 64 documents while nothing changes: they rest then. What one amounts to (state vector, version) is
@@ -46,7 +49,16 @@ from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
-from yp2p.protocol.ysync import MAX_CLIENT, Checked, Shape, StateVector, check, contains, read_state_vector
+from yp2p.protocol.ysync import (
+    MAX_CLIENT,
+    Checked,
+    Shape,
+    StateVector,
+    check,
+    contains,
+    encode_state_vector,
+    read_state_vector,
+)
 
 _UNCOMMON = ("m", "d")  # what the registers of modes and deletes end with
 _FORMAT = 1
@@ -72,6 +84,15 @@ class Deletion:
     def counts(self, document: DocumentID, clocks: StateVector) -> bool:
         """Whether the document, as it is now, holds nothing the author of the delete had not seen."""
         return self.document == document and contains(read_state_vector(self.seen), clocks)
+
+    def joined(self, other: Deletion) -> Deletion:
+        """This delete, together with what the author of another one had seen of the same document."""
+        if other.document != self.document:
+            return self
+        seen = read_state_vector(self.seen)
+        for client, clock in read_state_vector(other.seen).items():
+            seen[client] = max(clock, seen.get(client, 0))
+        return Deletion(self.document, encode_state_vector(seen))
 
 
 @dataclass(frozen=True, slots=True)

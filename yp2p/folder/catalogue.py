@@ -6,6 +6,9 @@ nothing changes underneath.
 Invariants
     * Every change is applied, submitted to the store, and only told to others when durable (invariant 1).
     * `layout` has a place for exactly the live entries.
+    * A delete that counted is undone by an edit or a person's word, and not by another delete of who had seen less: of
+      a blob that was never anywhere else only the register would come back. What takes its place is stored together
+      with the two as one.
 """
 
 from __future__ import annotations
@@ -176,13 +179,33 @@ class Catalogue:
             return None
         live.last_seq = self._database.next_seq()
         origin = DeviceID(source) if isinstance(source, bytes) else None
-        commit = self._database.submit([log_row(self._folder, live.id, live.last_seq, origin, news)])
+        statements = [log_row(self._folder, live.id, live.last_seq, origin, news)]
+        again = self._delete_again(index, touched)
+        if again is not None:
+            live.last_seq = self._database.next_seq()
+            statements.append(log_row(self._folder, live.id, live.last_seq, None, again))
+        commit = self._database.submit(statements)
         live.applied(news, source, commit)
+        if again is not None:
+            live.applied(again, None, commit)
         if origin is not None:
             self._were_changed(touched, update.parsed, origin)
         self._changed(touched)
         self._observers.document_changed(live.id, source)
+        if again is not None:
+            self._observers.document_changed(live.id, None)
         return commit
+
+    def _delete_again(self, index: int, touched: Iterable[EntryID]) -> bytes | None:
+        """Write again the deletes that counted, and that others took the place of whose authors had seen less."""
+        changes: list[Change] = []
+        for entry in touched:
+            was, found = self._places.dead.get(entry), self.entries.get(entry)
+            if was is None or found is None or was.deletion is None or found.deletion is None:
+                continue
+            if found.document == was.document and self.is_alive(found):
+                changes.append(Change(entry, deletion=was.deletion.joined(found.deletion)))
+        return self.manifest.write(changes).get(index) if changes else None
 
     def _were_changed(self, touched: Iterable[EntryID], update: Parsed, origin: DeviceID) -> None:
         """Remember who changed entries: whoever wrote all of the update, where that is known, else who brought it."""
@@ -225,14 +248,14 @@ class _Places:
     def __init__(self) -> None:
         self.index = LayoutIndex()
         self.dead_at: dict[str, EntryID] = {}  # deleted entries by their path
-        self._dead_path: dict[EntryID, str] = {}
+        self.dead: dict[EntryID, Entry] = {}
 
     def put(self, entry: EntryID, found: Entry | None, *, is_alive: bool) -> None:
-        old = self._dead_path.pop(entry, None)
-        if old is not None and self.dead_at.get(old) == entry:
-            del self.dead_at[old]
+        old = self.dead.pop(entry, None)
+        if old is not None and self.dead_at.get(old.path) == entry:
+            del self.dead_at[old.path]
         is_placed = found is not None and is_alive
         self.index.want(entry, (found.path, found.kind is Kind.DIRECTORY) if found is not None and is_placed else None)
         if found is not None and not is_alive:
             self.dead_at[found.path] = entry
-            self._dead_path[entry] = found.path
+            self.dead[entry] = found

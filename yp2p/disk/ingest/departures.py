@@ -216,16 +216,29 @@ class Departures:
         changes: list[Change] = []
         statements: list[Statement] = []
         for record in records:
-            is_text = record.kind is Kind.TEXT
-            seen = folder.texts.fork_at_base(record).state_vector() if is_text else _NO_CLOCKS
+            deletion = self._deletion(record)
             folder.files.drop(record.entry)
             if record.kind is not Kind.DIRECTORY:
                 folder.state.guard.count(record.entry, now)
             statements.append(record.delete(folder.id))
-            changes.append(Change(record.entry, deletion=Deletion(record.document, seen)))
-        if changes:
+            if deletion is not None:
+                changes.append(Change(record.entry, deletion=deletion))
+        if records:
             await folder.catalogue.write(changes, statements).wait()
-            log.info("files_deleted_here", folder=folder.label, count=len(changes))
+            log.info("files_deleted_here", folder=folder.label, count=len(records))
+
+    def _deletion(self, record: FileRecord) -> Deletion | None:
+        """What the deletion of a file says of its entry; nothing of one that is deleted already: that one may have been
+        made of more than this file."""
+        folder = self._folder
+        found = folder.catalogue.entries.get(record.entry)
+        if found is not None and not folder.catalogue.is_alive(found):
+            return None
+        if record.kind is Kind.TEXT:
+            return Deletion(record.document, folder.texts.fork_at_base(record).state_vector())
+        # What the register says was deleted, whichever version it is called there.
+        is_same = found is not None and found.kind is record.kind and found.content.hash == record.content
+        return Deletion(found.document if found is not None and is_same else record.document, _NO_CLOCKS)
 
     def inspect_parent(self, path: str) -> None:
         """Where nothing is left in a directory it needs an entry of its own."""
