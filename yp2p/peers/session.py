@@ -62,7 +62,6 @@ from yp2p.protocol.messages import (
 from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
-
 # A peer that does not say whether it is at rest within this time is not.
 _REST_LIMIT_S = 5.0
 
