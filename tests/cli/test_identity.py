@@ -12,6 +12,7 @@ import pytest
 
 from yp2p.cli.main import main
 from yp2p.identity import format_device_id
+from yp2p.protocol import sealed
 from yp2p.trust.keyfile import load_identity
 
 Run = Callable[..., tuple[int, str, str]]
@@ -19,6 +20,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setattr(sealed, "_LOG_N", 10)  # what scrypt costs is tested beside it
+
     def run_command(home: Path, *arguments: str, typed: str = "") -> tuple[int, str, str]:
         monkeypatch.setenv("YP2P_HOME", str(home))
         monkeypatch.setattr(sys, "argv", ["yp2p", "identity", *arguments])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def _remove_as_they_come(root: Path, names: list[str], over: threading.Event) ->
             except FileNotFoundError:
                 continue
             left.discard(name)
+        time.sleep(0.0002)  # the moment after it came; else the daemon has no processor to bring it
 
 
 def test_a_file_that_is_deleted_the_moment_its_new_directory_came_is_deleted_everywhere(tmp_path: Path) -> None:

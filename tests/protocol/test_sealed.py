@@ -7,15 +7,22 @@ import base64
 import pytest
 
 from yp2p.errors import UsageError
+from yp2p.protocol import sealed
 from yp2p.protocol.sealed import seal, unseal
 
 SALT = bytes(range(16))
-TEXT = seal(b"a secret", "pass phrase", SALT, "identity")
+# Of `seal(b"a secret", "pass phrase", SALT, "identity")`: a file of today opens with every later version.
+TEXT = "yp2p-sealed-v1 identity AAECAwQFBgcICQoLDA0OD/MI11nc//oMD/PCLeEp3jlsc+u8eFN8hA==\n"
 
 
 def test_what_was_sealed_is_opened() -> None:
+    assert seal(b"a secret", "pass phrase", SALT, "identity") == TEXT
     assert unseal(TEXT, "pass phrase", "identity") == b"a secret"
     assert b"a secret" not in base64.b64decode(TEXT.split()[2])
+
+
+def test_a_guess_costs_a_tenth_of_a_gigabyte() -> None:
+    assert 128 * sealed._R << sealed._LOG_N == 128 << 20
 
 
 @pytest.mark.parametrize(

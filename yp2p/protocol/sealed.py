@@ -1,8 +1,8 @@
 """A secret in a file that only a passphrase opens.
 
 scrypt (RFC 7914) makes a key of the passphrase and a fresh salt, slowly and with 128 MiB; ChaCha20-Poly1305 (RFC 8439)
-seals the secret with it. The key is used once, so the nonce is zero. The parameters are in the file, and bounded when
-it is read: a file that somebody made cannot take more memory than that.
+seals the secret with it. The key is used once, so the nonce is zero. The first word of the file stands for the
+parameters, so a file that somebody made takes no more memory than one of ours.
 """
 
 from __future__ import annotations
