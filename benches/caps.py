@@ -195,6 +195,7 @@ def link_cases(room: _Room) -> Iterator[Case]:
     yield "leaves", [messages.Leaves(folder, _leaves(4096), True)] * 10
     yield "acks", [messages.Ack(folder, _leaves(4096))] * 10
     yield "pull", [messages.Pull(folder, (room.text,) * messages.MAX_PULL)] * 4
+    yield "counted query", [messages.CountedQuery(folder, DeviceID(bytes(32)), (room.text,) * messages.MAX_PULL)] * 4
     yield "documents", [messages.Documents(folder, _documents(1024, 1000))] * 10
     yield "documents, one of 60 MiB", [messages.Documents(folder, _documents(1, 60 * _MIB))]
     yield "documents, too many", [messages.Documents(folder, _documents(500_000, 0))]
@@ -285,6 +286,7 @@ class _Answering:
             messages.TreeQuery: (messages.TreeBuckets(folder, _hashes(256)),),
             messages.LeavesQuery: leaves,
             messages.Pull: (messages.Documents(folder, _documents(1024, 1000)),),
+            messages.CountedQuery: (messages.Documents(folder, _documents(1024, 1000)),),
             messages.ChunkHashesQuery: (messages.ChunkHashes(folder, bytes(32), hashes),),
             messages.Fetch: (messages.Chunks(folder, ((bytes(32), 0, bytes(CHUNK_BYTES)),) * 7),),
         }

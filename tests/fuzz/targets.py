@@ -195,6 +195,7 @@ def _message_seeds() -> list[bytes]:
         messages.ManifestQuery(_FOLDER),
         messages.Leaves(_FOLDER, ((_ENTRY, leaf),), True),
         messages.Pull(_FOLDER, (_DOCUMENT,)),
+        messages.CountedQuery(_FOLDER, DeviceID(bytes(32)), (_DOCUMENT,)),
         messages.Documents(_FOLDER, ((_DOCUMENT, b"state"),)),
         messages.Ack(_FOLDER, ((_ENTRY, leaf),)),
         messages.ChannelData(_FOLDER, _DOCUMENT, b"payload"),

@@ -112,7 +112,6 @@ class _Room:
 def _play(test: Callable[[_Room], object], *away: Identity) -> None:
     async def run(one: Node, two: Node, *others: Node) -> None:
         room = _Room(one, two, others)
-        one.folders[NOTES].membership._identity = ONE
         for folder in room.folders:
             folder.state._settled = True  # nothing looks after its files
         await test(room)  # type: ignore[misc]
@@ -216,6 +215,29 @@ def test_what_another_member_had_before_counts_though_the_one_who_tells_lacks_it
         await _Room(room.one, room.two, room.away[:1]).meet()
         assert text_of(three, "a.txt") == text_of(one, "a.txt")
         assert text_of(one, "a.txt") == TEXT.replace("line 3", "line 3 that four has as well")
+
+    _play(test, THREE, FOUR)
+
+
+def test_what_came_to_the_one_who_removed_it_through_somebody_who_had_not_heard_does_not_count() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 3", "line 3 before it was lost"))
+        await hand_over(two, one)
+        one.membership.add([REMOVAL])
+        edit(two, "a.txt", replaced("line 5", "line 5 of a thief"))
+        make(two, "of a thief")
+        await hand_over(two, three)
+        await hand_over(three, four)
+        room.away[1].knows(room.one)
+        await until(lambda: TWO.device_id not in four.membership.members and not four.observers.uncounted.doubted)
+        await until(lambda: "thief" in (text_of(one, "a.txt") or ""))  # it is four's for all that one knows
+        await room.meet()
+        for folder in (one, three, four):
+            assert text_of(folder, "a.txt") == TEXT.replace("line 3", "line 3 before it was lost")
+            assert set(folder.catalogue.layout().entry_at) == {"a.txt"}
 
     _play(test, THREE, FOUR)
 

@@ -45,6 +45,7 @@ ALL: st.SearchStrategy[Any] = st.one_of(
         st.lists(st.tuples(st.integers(0, 255), st.integers(0, 2**64 - 1)), max_size=3).map(tuple),
     ),
     st.builds(messages.Pull, ids, st.lists(ids, max_size=3).map(tuple)),
+    st.builds(messages.CountedQuery, ids, hashes, st.lists(ids, max_size=3).map(tuple)),
     st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.Ack, ids, leaves),
     st.builds(messages.ChunkHashesQuery, ids, hashes),

@@ -158,6 +158,10 @@ class Grammar:
     def pull(self) -> Message:
         return messages.Pull(self.folder.id, tuple(self._document() for _ in range(self.rng.choice((1, 5, 1024)))))
 
+    def counted_query(self) -> Message:
+        device = self.rng.choice(sorted(self.folder.membership.members))
+        return messages.CountedQuery(self.folder.id, device, tuple(self._document() for _ in range(5)))
+
     def documents(self) -> Message:
         wanted = [self._document() for _ in range(self.rng.randrange(4))]
         return messages.Documents(self.folder.id, tuple((document, self._update(document)) for document in wanted))
@@ -280,6 +284,7 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.LeavesQuery: Grammar.leaves_query,
     messages.Leaves: Grammar.leaves,
     messages.Pull: Grammar.pull,
+    messages.CountedQuery: Grammar.counted_query,
     messages.Documents: Grammar.documents,
     messages.Ack: Grammar.ack,
     messages.ChunkHashesQuery: Grammar.chunk_hashes_query,

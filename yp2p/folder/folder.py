@@ -264,8 +264,6 @@ class Folder:
         """The full state of a document for a peer that has nothing of it; empty when it is not here, or is doubted."""
         if self.observers.uncounted.doubted:
             return b""
-        if document in MANIFEST_INDEX:
-            return self.catalogue.documents[MANIFEST_INDEX[document]].replica.state()
         if document not in self.catalogue.entry_of or document not in self.texts.digests:
             return b""
         return self.texts.state(document)

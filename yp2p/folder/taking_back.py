@@ -91,9 +91,9 @@ async def take_back(
     folder: Folder,
     rows: Mapping[DocumentID, Sequence[Single]],
     counted: Mapping[DocumentID, Counted],
-    devices: Collection[DeviceID],
+    device: DeviceID,
 ) -> int:
-    """Take back what rows of the log did that came from removed devices, and does not count.
+    """Take back what rows of the log did that came from a removed device, and does not count.
 
     Call when all that was submitted is stored.
 
@@ -107,7 +107,7 @@ async def take_back(
     for document in rows.keys() - MANIFEST_INDEX.keys():
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         if entry is not None and entry.document == document and folder.catalogue.is_alive(entry):
-            change = counted[document].beyond(_operations_of(folder, [row.data for row in rows[document]], devices))
+            change = counted[document].beyond(_operations_of(folder, [row.data for row in rows[document]], device))
             done += bool(change) and await _take_back_text(folder, entry, change, {row.seq for row in rows[document]})
         await trio.lowlevel.checkpoint()
     if done:
@@ -118,22 +118,22 @@ async def take_back(
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-def _operations_of(folder: Folder, rows: Iterable[bytes], devices: Collection[DeviceID] = ()) -> _Operations:
-    """Args: `devices` those that were removed: what they only passed on, by the claims of others, is left out."""
+def _operations_of(folder: Folder, rows: Iterable[bytes], device: DeviceID | None = None) -> _Operations:
+    """Args: `device` that was removed: what it only passed on, by the claims of others, is left out."""
     found = _Operations()
     for data in rows:
         parser = UpdateParser(data, Shape.TEXT)
         sections = parser.parse().sections
-        of_others = {client for client in sections if _is_anothers(folder, client, devices)} if devices else set()
+        of_others = {client for client in sections if _is_anothers(folder, client, device)} if device else set()
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
         if not sections or len(of_others) < len(sections):
             found.deleted += parser.ranges
     return found
 
 
-def _is_anothers(folder: Folder, client: int, devices: Collection[DeviceID]) -> bool:
+def _is_anothers(folder: Folder, client: int, device: DeviceID) -> bool:
     claim = folder.catalogue.claims.get(client)
-    return claim is not None and claim.device not in devices
+    return claim is not None and claim.device != device
 
 
 async def _take_back_text(folder: Folder, entry: Entry, change: _Operations, gone: Collection[int]) -> bool:

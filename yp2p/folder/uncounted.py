@@ -7,8 +7,9 @@ Theory of operation
     came from, so those in question are known. They count where
 
     * another member had everything, as of that row or a later one, before the removal was heard of (`agreed`); or
-    * a member that has heard of the removal has them (`peers/judging.py` asks for its documents). Whoever removed the
-      device, or heard of it first, takes nothing from it since.
+    * a member that has heard of the removal has them (`peers/judging.py` asks for its documents): it takes nothing from
+      the device since. Whoever removed it says what there was when that was done; what others have brought since, who
+      had not heard, does not count by that.
 
     All others are taken back (`taking_back.py`), by edits of today; then the folder goes on.
 
@@ -72,6 +73,12 @@ class Uncounted:
         if not self.doubted:
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
 
+    def last_counted(self, device: DeviceID) -> int | None:
+        """Up to which row of the log what there was counted when people here removed a device; None: others did."""
+        removals = self._folder.membership.evaluation.removals.get(device, ())
+        is_own = any(removal.issuer_id == self._folder.clients.device for removal in removals)
+        return self._agreed.get(device) if is_own else None
+
     def store_agreed(self, device: DeviceID) -> None:
         """Remember it beyond a restart."""
         seq = self._agreed.get(device, 0)
@@ -85,27 +92,30 @@ class Uncounted:
     def removed(self, removal: Removal) -> None:
         """A member was removed: doubt what came from it, unless people here removed it, or this device itself."""
         own = self._folder.clients.device
-        if own in (removal.device, removal.by):
+        if removal.device == own:
             return
-        others = (seq for device, seq in self._agreed.items() if device not in {removal.device, *self.doubted})
-        seq = max(others, default=0)
+        if removal.by == own:
+            self._agreed[removal.device] = self._folder.database.last_seq
+            self._stored.pop(removal.device, None)
+            self.store_agreed(removal.device)
+            return
+        members = self._folder.membership.members
+        seq = max((seq for device, seq in self._agreed.items() if device in members), default=0)
         self.doubted[removal.device] = seq
         self.names[removal.device] = removal.name
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
         if len(self.doubted) == 1:
             self.when_doubted()
 
-    def rows(self) -> dict[DocumentID, list[Single]]:
-        """The changes in question, by their document. Call when all that was submitted is stored."""
+    def rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
+        """The changes of a doubted device, by their document. Call when all that was submitted is stored."""
         folder, found = self._folder, dict[DocumentID, list[Single]]()
-        read, first = folder.database.rows, min(self.doubted.values(), default=0)
-        for document in tables.log.documents_from(read, folder.id, list(self.doubted), first + 1):
-            for stored in stored_rows(read, folder.id, document, tables.log.behind(first + 1)):
-                found.setdefault(document, []).extend(filter(self._is_doubted, stored.singles()))
+        read, first = folder.database.rows, self.doubted[device] + 1
+        for document in tables.log.documents_from(read, folder.id, device, first):
+            rows = stored_rows(read, folder.id, document, tables.log.behind(first))
+            singles = [single for stored in rows for single in stored.singles()]
+            found[document] = [one for one in singles if one.origin == device and one.seq >= first]
         return {document: singles for document, singles in found.items() if singles}
-
-    def _is_doubted(self, row: Single) -> bool:
-        return row.origin in self.doubted and row.seq > self.doubted[DeviceID(row.origin)]
 
     def judged(self, devices: Mapping[DeviceID, int]) -> None:
         """What of these devices counts is known, and all else was taken back."""

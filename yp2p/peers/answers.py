@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import trio
 
 from yp2p.folder.catalogue import MANIFEST_INDEX
+from yp2p.folder.counted_states import counted_state
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
 from yp2p.folder.turns import turn
@@ -21,6 +22,7 @@ from yp2p.protocol.messages import (
     MAX_LEAVES,
     MAX_PULL,
     ChunkHashesQuery,
+    CountedQuery,
     Documents,
     Fetch,
     Leaves,
@@ -42,7 +44,7 @@ _SLICE_BYTES, _STATE_BYTES = 64 << 10, 2 << 10
 # In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
 _BUCKET_SLICE = 4
 
-Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | ChunkHashesQuery | Fetch
+Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | CountedQuery | ChunkHashesQuery | Fetch
 
 
 class Answers:
@@ -51,7 +53,7 @@ class Answers:
     def __init__(self, folder: Folder, link: Link) -> None:
         self._folder = folder
         self._link = link
-        self._pulls_in, self._pulls = trio.open_memory_channel[Pull](MAX_PULLS_WAITING)
+        self._pulls_in, self._pulls = trio.open_memory_channel[Pull | CountedQuery](MAX_PULLS_WAITING)
         self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
         self._blob_server = BlobServer(folder, link)
 
@@ -75,7 +77,7 @@ class Answers:
                 await self._link.send(TreeBuckets(folder.id, buckets))
             case LeavesQuery(buckets=buckets_of_peer):
                 await self._send_leaves(dict(buckets_of_peer))
-            case Pull():
+            case Pull() | CountedQuery():
                 await self._pulls_in.send(question)
             case ChunkHashesQuery() | Fetch():
                 await self._blobs_in.send(question)
@@ -98,12 +100,11 @@ class Answers:
             await self._link.send(Leaves(folder.id, part, last, tuple(branches) if last else ()))
 
     async def _serve_pulls(self) -> None:
-        folder = self._folder
         async for pull in self._pulls:
             states: list[tuple[DocumentID, bytes]] = []
             size = unyielded = 0
             for document in dict.fromkeys(pull.documents):  # each once, however often it is asked for
-                state = folder.document_state(document)
+                state = self._state(pull, document)
                 shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
                 parts = await parts_to_send([state], shape) if state else (b"",)
                 if size >= _DOCUMENTS_BYTES or len(states) + len(parts) > MAX_PULL:
@@ -117,6 +118,13 @@ class Answers:
                     await turn()
             if states:
                 await self._send_documents(states)
+
+    def _state(self, question: Pull | CountedQuery, document: DocumentID) -> bytes:
+        match question:
+            case Pull():
+                return self._folder.document_state(document)
+            case CountedQuery(device=device):
+                return counted_state(self._folder, device, document)
 
     async def _send_documents(self, states: list[tuple[DocumentID, bytes]]) -> None:
         await self._folder.database.pending().wait()

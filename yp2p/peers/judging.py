@@ -19,7 +19,7 @@ from yp2p.folder.live_document import check_in_slices
 from yp2p.folder.taking_back import Counted, take_back
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
-from yp2p.protocol.messages import MAX_PULL, Documents, Pull
+from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents
 from yp2p.protocol.ysync import Shape
 
 # A peer that does not answer keeps the folder waiting for another one.
@@ -48,23 +48,24 @@ class Judging:
                 doubted = dict(uncounted.doubted)
                 while not folder.database.pending().is_done:
                     await folder.database.pending().wait()
-                rows = uncounted.rows()
-                counted = await self._counted(list(rows))
-                taken_back = await take_back(folder, rows, counted, doubted)
-                log.info("changes_judged", folder=folder.label, documents=len(rows), taken_back=taken_back)
-                uncounted.judged(doubted)
+                for device, seq in doubted.items():
+                    await self._judge(device)
+                    uncounted.judged({device: seq})
 
-    async def _counted(self, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted]:
-        """What the peer has of these documents."""
-        found: dict[DocumentID, Counted] = {}
+    async def _judge(self, device: DeviceID) -> None:
+        rows = self._folder.observers.uncounted.rows(device)
+        documents = list(rows)
+        counted: dict[DocumentID, Counted] = {}
         for start in range(0, len(documents), MAX_PULL):
-            found |= await self._ask(documents[start : start + MAX_PULL])
-        return found
+            counted |= await self._ask(device, documents[start : start + MAX_PULL])
+        done = await take_back(self._folder, rows, counted, device)
+        log.info("changes_judged", folder=self._folder.label, documents=len(rows), taken_back=done)
 
-    async def _ask(self, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted]:
+    async def _ask(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted]:
+        """What the peer has of these documents, as far as it counts."""
         known = {document: Counted() for document in documents}
         waiting = set(documents)
-        await self._questions.tell(Pull(self._folder.id, tuple(documents)))
+        await self._questions.tell(CountedQuery(self._folder.id, device, tuple(documents)))
         try:
             with trio.fail_after(_LIMIT_S):
                 while waiting:

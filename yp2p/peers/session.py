@@ -44,6 +44,7 @@ from yp2p.protocol.messages import (
     ChunkHashesQuery,
     Chunks,
     Condition,
+    CountedQuery,
     Documents,
     Fetch,
     FolderCondition,
@@ -257,7 +258,7 @@ class FolderSession:
             case Ack(leaves=leaves):
                 self._acks.take(leaves)
                 self._fetcher.note_held({leaf.content for _, leaf in leaves})
-            case ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | ChunkHashesQuery() | Fetch():
+            case ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | CountedQuery() | ChunkHashesQuery() | Fetch():
                 await self._answers.take(message)
             case ChunkHashes() | Chunks():
                 await self._fetcher.deliver(message)

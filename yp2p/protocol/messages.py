@@ -353,6 +353,25 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedQuery:
+    """Ask for the state of documents, also of the manifest, as far as it counts for who knows of a device's removal."""
+
+    TYPE: ClassVar[int] = 0x23
+    folder: FolderID
+    device: DeviceID
+    documents: tuple[DocumentID, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.device).u32(len(self.documents)).raw(b"".join(self.documents))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, device = FolderID(data.raw(ID_BYTES)), DeviceID(data.raw(DEVICE_ID_BYTES))
+        wanted = data.counted(_ID, MAX_PULL, "documents")
+        return cls(folder, device, tuple(DocumentID(document) for (document,) in wanted))
+
+
+@dataclass(frozen=True, slots=True)
 class Documents:
     """States of documents that were pulled; empty bytes for one that I do not have either."""
 
@@ -573,7 +592,8 @@ class Unknown:
 
 FolderMessage = (
     FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
-    | TreeBuckets | LeavesQuery | Leaves | Pull | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
+    | TreeBuckets | LeavesQuery | Leaves | Pull | CountedQuery
+    | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 AnyMessage = Hello | Goodbye | Unknown | FolderMessage
@@ -582,7 +602,8 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     kind.TYPE: kind.read
     for kind in (
         Hello, Goodbye, FolderState, FolderCondition, FolderLinks, Membership, ManifestQuery, ManifestVersions,
-        TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
+        TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
+        Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
     )
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 from yp2p.identity import DeviceID, DocumentID, FolderID
@@ -93,13 +92,13 @@ def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
     return [(FolderID(folder), DocumentID(document)) for folder, document in read(query, ())]
 
 
-def documents_from(read: Read, folder: FolderID, origins: Sequence[DeviceID], first: int) -> list[DocumentID]:
-    """The documents with rows from these devices among those from `first` on, or with packs of several devices."""
+def documents_from(read: Read, folder: FolderID, device: DeviceID, first: int) -> list[DocumentID]:
+    """The documents with rows from this device among those from `first` on, or with packs of several devices."""
     query = (
         "SELECT DISTINCT l.document FROM log l LEFT JOIN pack p ON p.seq = l.seq WHERE l.folder = ? AND l.seq >= ?"
-        f" AND (p.alike = 0 OR l.origin IN ({', '.join('?' for _ in origins)}))"
+        " AND (l.origin = ? OR p.alike = 0)"
     )
-    return [DocumentID(document) for (document,) in read(query, (folder, first, *origins))]
+    return [DocumentID(document) for (document,) in read(query, (folder, first, device))]
 
 
 def last_named(read: Read, folder: FolderID, document: DocumentID) -> int:
