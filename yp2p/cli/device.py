@@ -1,4 +1,4 @@
-"""`yp2p device list|show|remove|role`."""
+"""`yp2p device list|show|remove|readmit|role`."""
 
 from __future__ import annotations
 

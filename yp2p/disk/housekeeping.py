@@ -1,6 +1,9 @@
-"""What is done now and then: seeing whether the root is there still, and whether it is time for a scan; memory that a
-first sync needed is given back, the trash is pruned, and a blob that nobody gives is looked for in it. The register of
-an entry may go back to a blob that was replaced before others had it."""
+"""Periodic work on an open root: checks that the root is still there and whether a scan is due, gives back memory, and
+prunes the trash.
+
+A blob that no device gives is looked for in the trash of this one: an entry may have gone back to a content that was
+replaced before any other device had fetched it.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A mass deletion or replacement that the folder was paused for (`folder/guard.py`): what a person decided, or that it
-was none.
+"""Ends the pause of a folder after a mass deletion (`folder/guard.py`): a person confirms or reverts it, or the files
+come back.
 
-While the folder waits, its files are looked for again, now and then. Should they be back, as after a checkout or a
-build that removes everything and makes it anew, it goes on by itself. After a restart nobody knows how many deletions
-there were before those that wait, so all that is missing has to be back then.
+While the folder is paused, its missing files are looked for now and then. When so many are back that nobody would have
+been asked, as after a checkout or a build that removes everything and makes it again, the folder goes on by itself.
+After a restart nobody knows how many files were deleted before the pause, so all of them have to be back then.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""When everything is looked at, and what waits for that.
+"""When the whole folder is scanned, and what has to wait for the first scan.
 
-After a start what changed meanwhile waits for the peers in reach, or two seconds: it may be what they have; and longer
-for the folder's rules on what is ignored. Before that first scan is through nothing is written: what it has not looked
-at may be older than the store, and is not to be taken for an edit. Later there is a scan when the kernel lost reports,
-when the rules or the mounts changed, now and then anyway, and all the time where the kernel allows too few watches.
-Times are trio's.
+The first scan after a start waits until the peers in reach have been compared with, two seconds at most: what changed
+here meanwhile may be what they have. It waits longer for the folder's rules on what is ignored, when these are not here
+yet. Until it is through nothing is written to the files: one that it has not looked at may be older than the store.
+
+Later the folder is scanned when the kernel lost reports, when the rules or the mounts changed, and at intervals;
+continually where the kernel allows too few watches. Times are trio's.
 """
 
 from __future__ import annotations

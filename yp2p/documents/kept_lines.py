@@ -1,13 +1,15 @@
-"""Which lines of a union a repair of repairs keeps: the same ones wherever it is made.
+"""Which of several equal lines stay when repairs of two devices meet: the same ones wherever that is decided.
 
 Theory of operation
-    Where histories meet, the union may have a line several times that stands once in the text that is right: devices
-    put the same in, or took another copy out. Which copy goes the texts do not tell, and a diff takes any. If two
-    devices took different ones, the union of their repairs would have none left; both would put the line in again, as
-    two copies, and go on so. So lines are told apart by the operation that they begin with: those of edits come
-    before those of repairs, then the lowest client ID and clock. In this order each line is kept that still lets all
-    kept ones stand in the order of the text. So the first of all lines that the text has is taken out by nobody; once
-    all know it, the first of the others is taken out by nobody either, and so on.
+    Where histories meet, the union may have a line several times that stands once in the text that is right, because
+    several devices put it in, or each took out another copy. The texts do not tell which copy has to go, and a diff
+    takes any. If two devices took out different copies, the union of their repairs would have none left; both would
+    put the line in again, as two copies, and so on for ever.
+
+    So equal lines are told apart by the operation that they begin with, in an order that all devices agree on: those
+    of edits come before those of repairs, then the lowest client ID and clock. In this order each line is kept that
+    still lets all kept ones stand in the order of the text. The first of all lines that the text has is then taken out
+    by no device; once all know it, the same holds for the next one.
 
     A kept line has two bounds in the text: how far the kept lines before it reach if each is placed as early as can
     be, and where the kept ones after it begin if each is placed as late as can be. Another line can be kept where the

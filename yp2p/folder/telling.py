@@ -4,9 +4,10 @@ Peers and the disk hear of an update when it is durable, in the order in which u
 device (`early` listeners) hear at once of what came from elsewhere, unless something before it is still on its way:
 that may be what it builds on.
 
-What is one step is durable with one commit, and told as one, at once or then: of its updates only the last says what
-the document has after it, and the others that one `FOLLOWS`. A repair is part of such a step and nobody's own change:
-every device makes the same one, so programs hear of it together with what it repairs.
+Several updates can be one step: they become durable with one commit, and listeners are told of them together. Of the
+updates of a step only the last one carries the state vector that the document has after it; the others say that one
+`FOLLOWS`. A repair is always part of the step that it repairs: every device makes the same repair, so programs hear of
+both together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Turns: long work is done in slices, and of all tasks that are at some one goes on at a time.
+"""Turns: long work is done in slices, and in each round of the loop one task does one slice.
 
-The loop runs a step of each task that can go on before it looks at what came in. With a slice of many peers' long work
-in each round everybody else would wait for all of them; so in a round there is one such slice, whoever it is for. And
-whoever works for a member that had its share rests before the next one (`budget.py`).
+The loop runs a step of every task that is ready before it looks at what came in. If many tasks did a slice in the same
+round, everybody else would wait for all of those slices. Whoever works for a member that had its share rests before
+the next slice (`budget.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person can take back: files from the trash, held deletions, what a save removed."""
+"""What a person can take back: files from the trash, and text that a save removed."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """Conditions: what stands between what a device announces and its disk, told to the peer of a folder session.
 
-The digests of a `FolderState` say what a device knows: of a text that its document is here, whatever its file holds. So
-`FolderState.settled` is false while the disk is not what was announced, and a `FolderCondition` says what stands
-between: work that takes a while, a directory that is missing, a question that waits for a person, a disk that is full;
-and of which entries
-the files wait. A peer that does not know the message ignores it, and has `settled`.
+The digests of a `FolderState` say what a device knows: of a text, that its document is there, whatever its file holds.
+While the disk is not what was announced, `FolderState.settled` is false, and a `FolderCondition` says why: work that
+takes a while, a directory that is missing, a question that waits for a person, a disk that is full. It also names the
+entries whose files wait. A peer that does not know this message ignores it, and still has `settled`.
 
 A folder with a condition is in sync with nobody, for anybody (invariant 10b).
 """

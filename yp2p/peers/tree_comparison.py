@@ -1,7 +1,7 @@
 """Comparing the Merkle trees of two devices, from the root down to the leaves that differ.
 
-What changes here while the peer answers was not compared: whether a leaf differs is told by the branches as they were
-when we asked, by those of now, and by the mask in which the peer says which branches differed for it.
+Our tree can change while the peer answers, and that was not compared. So an entry may differ where the peer's mask says
+that its branch differed, and also where its branch here is another than it was when we asked.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Files that left their path: renamed, or deleted.
+"""Files that are no longer at their path: renamed, or deleted.
 
-A new file is a vanished one that was renamed when it has its content; else, when it has its inode. An inode is used
-again at once, so it counts only for a file that was made before the vanished one was seen last (or, where nobody can
-say when it was made, for one that has most of its text). What is left is deleted: all of it at once, as the guard
-counts.
+A new file and a vanished one are one renamed file when they have the same content; where no content decides, when they
+have the same inode. Kernels use inodes again at once, so an inode counts only where the new file was made before the
+vanished one was seen last (or, where the file system does not tell when it was made, where it has most of its text).
+Vanished files that are left over were deleted. They are deleted together, so that the guard can count them.
 """
 
 from __future__ import annotations

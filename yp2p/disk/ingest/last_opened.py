@@ -1,7 +1,7 @@
-"""When the version of each file that is on the disk was opened here last: read by another program, or saved.
+"""For each file: when a program last opened the version that is on the disk, by reading or by saving it.
 
-After a start, and after an overflow of the kernel's queue of reads, every version that is on the disk counts as opened
-at that moment: that loses nothing. Time is trio's clock, which stands still while the device sleeps (CLOCK_MONOTONIC).
+After a start, and after an overflow of the kernel's queue of reads, every file counts as opened at that moment, which
+loses nothing. Times are trio's: its clock (CLOCK_MONOTONIC) stands still while the device sleeps.
 """
 
 from __future__ import annotations

@@ -2,18 +2,23 @@
 
 Theory of operation
     Such an entry has no document to merge changes in. Its register in the manifest names its content and the contents
-    before it (`protocol/entries.py`). A change that was made of what the register says replaces it. Whoever saved what
-    is neither the content nor one before it has a change that nobody had seen: the file steps aside, under a name
-    computed from the entry and the content, and is imported there like any new file. Every device that saved the same
-    does the same, and equal imports are one entry; so there is one copy beside, however many devices had it. Where the
-    entry was deleted meanwhile it lives again, with that change: an edit beats a delete. A file that was only rendered
-    here is replaced by any later register: the device that saved it keeps the copy. A register that goes back to
-    what a save here replaced (several devices made one change, and only some of them the next) is written again.
+    that this one replaced (`protocol/entries.py`).
+
+    * A save of a file whose content the register names replaces that content in the register.
+    * When the register has moved on to a content that does not replace what was saved here, the two are in conflict:
+      the file here becomes a conflict copy, under a name computed from the entry and the content, and is imported as a
+      new file. Several devices that saved the same content compute the same name and the same entry, so there is one
+      copy.
+    * When the entry was deleted meanwhile, the save revives it: an edit beats a delete.
+    * A file that was only rendered here, and not saved, is replaced by any later register: if a copy has to be kept,
+      the device that saved it keeps it.
+    * When the register goes back to a content that a save here has replaced (several devices made one change, and
+      only some of them the next), the save is written into the register again.
 
 Invariants
-    * No content that was ever in place is overwritten: it is one that the new one replaces, and goes to the trash, or
-      it stands beside.
-    * A change of a file whose register has moved on is never written over that.
+    * No content that was ever in place is lost: the one that replaces it sends it to the trash, or it becomes a
+      conflict copy.
+    * A save is never written over a register that has moved on since.
 """
 
 from __future__ import annotations

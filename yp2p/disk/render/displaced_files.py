@@ -1,9 +1,9 @@
-"""What came out when a file was replaced: kept for a while, because somebody may write into it still.
+"""Files that were replaced are kept for a while, because a program may still write into them.
 
-A program that had the file open, or was opening it, when it was exchanged (`files/replace.py`) writes into the one that
-is no longer there. That is looked at when the program closes it, and once more at the end; what was written is merged
-as a save made on the base of that time. What cannot be merged goes to the trash. So does what got another name (a hard
-link) meanwhile: under which one it was written is not known.
+A program that had a file open, or was opening it, when it was exchanged for a new version (`files/replace.py`) writes
+into the old one. The old file is inspected when the program closes it, and once more before it is removed. What was
+written is merged as a save that was made on the version which the file held. What cannot be merged goes to the trash,
+and so does a file that got a second name (a hard link) meanwhile: nobody can tell under which name it was written.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Two entries that want one path and hold the same are one file: the one that would stand beside it goes.
+"""Two entries with one path and one content become one: the entry that would be a conflict copy is deleted.
 
-The same change on two devices can come as two entries: one of them saw a rename, the other a deletion and a new file
-(a checkout that moves files, on both at once). Shown as everything contested, there would be a conflict copy that is
-equal to the file. So the entry that does not get the path is deleted, as the text that was seen: what anybody
-writes into it meanwhile revives it. Every device deletes the same one, and never the one with the smallest ID.
+The same change on two devices can come as two entries, where one device saw a rename and the other a deletion and a
+new file (a checkout that moves files, on both at once). The layout would show one of them as a conflict copy that is
+equal to the file. So the entry that does not get the path is deleted. Every device deletes the same one, never the one
+with the smallest ID, and the delete names the text that was seen: whoever writes into it meanwhile revives it.
 
 Invariant
     * An entry goes only while another one that has its path holds the very same content, and nothing else was saved

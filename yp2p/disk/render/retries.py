@@ -28,7 +28,7 @@ _MOST_DOUBLINGS = 8
 
 
 class Retries:
-    """Entries of one folder that are rendered again at a time.
+    """Entries of one folder that are rendered again later, each at its time.
 
     Args:
         look: asks for a path to be looked at before it is rendered.

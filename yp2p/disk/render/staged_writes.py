@@ -6,8 +6,8 @@ Theory of operation
 
     The order for one file (invariants 1 and 3): the text is taken -> its updates, the intent and the temporary file are
     durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old file with the old
-    base, or the new file with evidence that `crash_recovery.py` turns into the new base. What came out of an exchange
-    is kept for a while (`displaced_files.py`).
+    base, or the new file with evidence that `crash_recovery.py` turns into the new base. The file that was
+    exchanged for the new one is kept for a while (`displaced_files.py`).
 
     What is no text is put in place likewise: a blob once it was fetched or copied, whole, and a symlink. What it
     replaces goes to the trash.

@@ -1,4 +1,4 @@
-"""A table that is made and dropped again: what it takes in the write-ahead log is there from then on."""
+"""Keeps room in the write-ahead log: a table is made and dropped again, and the log keeps the size that this took."""
 
 from __future__ import annotations
 
