@@ -21,7 +21,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
-from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, Code, Intent, PairingRun
+from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, WELCOME, Code, Intent, PairingRun
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.joiner import Candidate, Joined, Joiner
 from yp2p.transport.handshake import initiate_pairing, respond
@@ -208,5 +208,84 @@ def test_three_devices_at_most_learn_whether_they_guessed_right() -> None:
         with pytest.raises(PairingError, match="3 devices answered to the digits"):
             await _join(_other(window.code), many)
         assert window.failed_attempts == MAX_FAILED_ATTEMPTS
+
+    _run(test)
+
+
+@asynccontextmanager
+async def _somebody(answer: Callable[[SecureMessages], Awaitable[None]]) -> AsyncIterator[Candidate]:
+    """Announces the digits, and answers a joiner's first message like this."""
+
+    async def connection(stream: trio.SocketStream) -> None:
+        _, secured = await respond(stream, GUESSER, is_known=lambda key: False, pairing_open=lambda: True)
+        async with SecureMessages(secured) as messages:
+            await messages.receive()
+            await answer(messages)
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, connection, [listener])
+        yield Candidate("somebody", (Address("127.0.0.1", listener.socket.getsockname()[1]),), announced=True)
+        nursery.cancel_scope.cancel()
+
+
+def _half_without_effect() -> bytes:
+    """With a share of small order the key would not depend on the code."""
+    return GUESSER.public.signing_key + bytes(32)
+
+
+async def _answer_without_effect(messages: SecureMessages) -> None:
+    await messages.send(WELCOME + _half_without_effect() + bytes(64))
+    await trio.sleep_forever()
+
+
+def test_a_half_that_is_none_is_a_guess_and_both_sides_are_told() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        secured = await initiate_pairing(await trio.open_tcp_stream("127.0.0.1", room.port), GUESSER)
+        async with SecureMessages(secured) as messages:
+            await messages.send(window.code.digits.encode() + _half_without_effect())
+            await until(lambda: window.failed_attempts == 1)
+        assert room.folder.notices.count(NoticeKind.WRONG_CODE) == 1
+        async with _somebody(_answer_without_effect) as somebody:
+            with pytest.raises(PairingError, match="wrong code"):
+                await _join(window.code, [somebody])
+
+    _run(test)
+
+
+def test_who_proves_nothing_is_told_as_that() -> None:
+    async def say_nothing(messages: SecureMessages) -> None:
+        await trio.sleep_forever()
+
+    async def break_off(messages: SecureMessages) -> None:
+        pass
+
+    async def test(room: Room) -> None:
+        for answer in (say_nothing, break_off):
+            async with _somebody(answer) as somebody:
+                with pytest.raises(PairingError, match=rf"at {somebody.addresses[0].host}.* did not prove"):
+                    await _join(Code("47", "K7MX2Q"), [somebody], limit_s=0.5)
+
+    _run(test)
+
+
+def test_who_joins_hears_of_those_that_answered_and_did_not_know_the_code() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        async with _somebody(_answer_without_effect) as somebody:
+            there, more = [somebody], trio.Event()
+            joiner = Joiner(JOINER, "joiner", lambda digits: there, more.wait)
+            found: list[Joined] = []
+
+            async def accept(joined: Joined) -> None:
+                found.append(joined)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(joiner.join, window.code, accept, 10.0)
+                await trio.testing.wait_all_tasks_blocked(0.1)
+                there.append(room.candidate)
+                more.set()
+            assert [joined.impostors for joined in found] == [somebody.addresses]
 
     _run(test)

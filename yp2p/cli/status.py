@@ -86,7 +86,7 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
         lines.append(f"             notices: {counts} (`yp2p notices` shows them)")
     if folder["notices"].get("wrong-code"):
         lines.append(
-            "             somebody tried to join with a wrong code, and got nothing (`yp2p notices` says from where)"
+            "             somebody tried to pair with a wrong code, and got nothing (`yp2p notices` says from where)"
         )
     for state in folder["presence"]:
         if state.get("open"):

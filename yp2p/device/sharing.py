@@ -108,6 +108,10 @@ class Sharing:
         else:
             code, joiner = self._joiner(text, _places(at))
             joined = await joiner.join(code, accept, limit_s)
+        folder = self._folders.at(path)
+        if folder is not None:
+            for impostor in joined.impostors:
+                folder.notices.tell_impostor(impostor.host)
         self._joined()
         self._peers.devices.seen(joined.sharer.device_id, (joined.address,))
         log.info("folder_joined", folder=joined.grant.label)

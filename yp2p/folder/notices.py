@@ -183,6 +183,11 @@ class Notices:
         text = f"a device {where}tried to join with a wrong code (try {attempt}); it got nothing. Was it one of yours?"
         self.add(NoticeKind.WRONG_CODE, "", text, _NO_ENTRY)
 
+    def tell_impostor(self, host: str) -> None:
+        """Tell that somebody answered to the code that this device joined with, and did not know it."""
+        text = f"a device at {host} answered as if it showed the code that was typed here; it got nothing"
+        self.add(NoticeKind.WRONG_CODE, "", text, _NO_ENTRY)
+
     def tell_removal(self, removal: Removal) -> None:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
         if self.count(NoticeKind.DEVICE_REMOVED) >= _MAX_TOLD_DEVICES:

@@ -134,11 +134,10 @@ class PairingHost:
             window.code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
             scalar=secrets.token_bytes(32),
         )  # fmt: skip
-        answer = run.answer(first)
         knew_code = False
         window.begin()
         try:
-            await messages.send(WELCOME + answer)
+            await messages.send(WELCOME + run.answer(first))
             with trio.fail_after(_CONFIRM_LIMIT_S):
                 name, intent = run.check_confirmation(await messages.receive())
             knew_code = True

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PeerFault
+from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PairingFault, PeerFault
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     MAX_LABEL_BYTES,
@@ -60,11 +60,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What joining gave: the folder, who let us in, and where that device is."""
+    """What joining gave: the folder, who let us in, and where that device is.
+
+    Attributes:
+        impostors: where others answered to the code's digits, and did not know the code.
+    """
 
     grant: Grant
     sharer: PublicIdentity
     address: Address
+    impostors: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,14 @@ class _Search:
         self.intent = intent
         self.scope = trio.CancelScope()
         self.proven: _Proven | None = None
-        self.running = self.wrong = self.closed = 0
+        self.running = self.closed = 0
+        self.wrong: list[Address] = []  # who answered, and did not know the code
+        self.unproven: list[Address] = []  # who announces the digits, and has not answered our half
         self._tried: set[str] = set()
 
     @property
     def is_over(self) -> bool:
-        return self.proven is not None or self.wrong >= MAX_RUNS
+        return self.proven is not None or len(self.wrong) >= MAX_RUNS
 
     def fresh(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Those that are to be tried now."""
@@ -153,12 +160,14 @@ class Joiner:
         """
 
         async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Joined:
-            joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), sharer, address)
+            grant = Grant.decode(await messages.receive(MAX_GRANT_BYTES))
+            joined = Joined(grant, sharer, address, tuple(search.wrong))
             await accept(joined)
             await messages.send(_DONE)
             return joined
 
-        return await self._search(code, Intent.JOIN, take, limit_s)
+        search = _Search(code, Intent.JOIN)
+        return await self._search(search, take, limit_s)
 
     async def look(self, code: Code, limit_s: float) -> Shown:
         """What the folder of the device that shows `code` has; the code is good for joining afterwards.
@@ -178,19 +187,18 @@ class Joiner:
                     raise MessageFault(f"a folder of more than {MAX_LISTED} entries")
             return Shown(label, name, entries)
 
-        return await self._search(code, Intent.LOOK, take, limit_s)
+        return await self._search(_Search(code, Intent.LOOK), take, limit_s)
 
-    async def _search(self, code: Code, intent: Intent, take: _Take[T], limit_s: float) -> T:
-        """Find the device that shows `code`, prove that we know it, and let `take` do the rest."""
-        search = _Search(code, intent)
+    async def _search(self, search: _Search, take: _Take[T], limit_s: float) -> T:
+        """Find the device that shows the code, prove that we know it, and let `take` do the rest."""
         with trio.move_on_after(limit_s) as search.scope:
             async with trio.open_nursery() as nursery:
                 while True:
-                    for candidate in search.fresh(self._candidates(code.digits)):
+                    for candidate in search.fresh(self._candidates(search.code.digits)):
                         nursery.start_soon(self._try, candidate, search)
                     await self._wait_for_more()
         if search.proven is None:
-            raise PairingError(_why(code, search.wrong, search.closed))
+            raise PairingError(_why(search))
         proven = search.proven
         try:
             async with proven.messages:
@@ -204,12 +212,15 @@ class Joiner:
     async def _try(self, candidate: Candidate, search: _Search) -> None:
         """One run with one device."""
         search.running += 1
+        reached: tuple[Secured, Address] | None = None
         try:
             reached = await self._reach(candidate)
             if reached is not None:
                 await self._prove(*reached, candidate, search)
-        except PairingError:
-            search.wrong += 1
+        except (PairingError, PairingFault) as error:
+            assert reached is not None
+            search.wrong.append(reached[1])
+            log.warning("pairing_answered_wrong", address=str(reached[1]), reason=str(error))
         except (PeerFault, trio.BrokenResourceError) as error:
             log.info("pairing_failed", device=candidate.instance, reason=str(error))
         finally:
@@ -258,8 +269,12 @@ class Joiner:
                 search.code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
                 scalar=secrets.token_bytes(32),
             )  # fmt: skip
+            if candidate.announced:
+                search.unproven.append(address)
             await messages.send(run.open())
             answer = await messages.receive()
+            if candidate.announced:
+                search.unproven.remove(address)
             # no await: whoever answers learns whether a guess of the code was right, and only `MAX_RUNS` may
             if search.is_over:
                 return
@@ -279,23 +294,29 @@ def _close(reached: Iterable[tuple[Secured, Address]]) -> None:
         secured.stream.socket.close()
 
 
-def _why(code: Code, wrong: int, closed: int) -> str:
-    if wrong > 1:
+def _why(search: _Search) -> str:
+    digits = search.code.digits
+    if len(search.wrong) > 1:
         return (
-            f"{wrong} devices answered to the digits {code.digits}, and this code is none of theirs; "
-            "check it, and ask for a new one with `yp2p share DIR` on the other device"
+            f"wrong code: {len(search.wrong)} devices answered to the digits {digits}, and this code is none of "
+            "theirs; check it, and ask for a new one with `yp2p share DIR` on the other device"
         )
-    if wrong:
+    if search.wrong:
         return (
-            f"wrong code: a device shows a code that begins with {code.digits}, but not this one; "
-            "check it on the other device"
+            f"wrong code: the device at {search.wrong[0].host} answers to the digits {digits}, but does not show this "
+            "code; check it on the other device. If it was typed right, somebody else on this network may have answered"
         )
-    if closed:
+    if search.closed:
         return (
-            f"the window for the code {code.digits}-... is closed: it was used, ran out, or was guessed at too "
+            f"the window for the code {digits}-... is closed: it was used, ran out, or was guessed at too "
             "often; run `yp2p share DIR` on the other device for a new code"
         )
+    if search.unproven:
+        return (
+            f"the device at {search.unproven[0].host} announces the digits {digits}, but did not prove that it shows "
+            "this code; try again, or name the other device with --at"
+        )
     return (
-        f"no device on this network shows a code that begins with {code.digits}; check that yp2p is running on "
+        f"no device on this network shows a code that begins with {digits}; check that yp2p is running on "
         "the other device, that both are on the same network, and that the code is still shown there"
     )
