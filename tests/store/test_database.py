@@ -269,7 +269,9 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
     if version < 2:
         for table in ("base", "notice", "last_run", "day"):
             connection.execute(f"DROP TABLE {table}")
-        connection.execute("ALTER TABLE folder DROP COLUMN held")
+        connection.execute("ALTER TABLE folder DROP COLUMN confirmation")
+    elif version < 16:
+        connection.execute("ALTER TABLE folder RENAME COLUMN confirmation TO held")
     if version < 12:
         connection.execute("ALTER TABLE log DROP COLUMN crc")
         connection.execute("DROP TABLE aside")
@@ -282,7 +284,7 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:
-        assert database.rows("SELECT label, held FROM folder") == [("label", "")]
+        assert database.rows("SELECT label, confirmation FROM folder") == [("label", "")]
         assert database.rows("SELECT * FROM unread") == [(bytes(16), bytes(16), b"\x04", 7, None, None, b"", 0, 0)]
     shapes = []
     for path in (new, old):

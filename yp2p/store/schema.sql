@@ -14,7 +14,7 @@ CREATE TABLE folder (
     founder BLOB NOT NULL,             -- device ID: the root of trust for the statements
     adopted INTEGER NOT NULL,
     added   REAL NOT NULL,
-    held    TEXT NOT NULL DEFAULT '',  -- why it waits for a person's word; empty: it does not
+    confirmation TEXT NOT NULL DEFAULT '', -- why it waits for a person to confirm a mass deletion; empty: it does not
     paused  INTEGER NOT NULL DEFAULT 0 -- whether a person wants its directory left alone
 ) STRICT, WITHOUT ROWID;
 

@@ -10,7 +10,7 @@ from yp2p.store.sql import Read, Statement
 # What every row is that this version wrote (`store/soundness.py`).
 SOUND = (
     "length(id) = 16 AND length(founder) = 32 AND is_text(CAST(label AS BLOB)) "
-    "AND is_text(CAST(root AS BLOB)) AND is_text(CAST(held AS BLOB)) AND root LIKE '/%' "
+    "AND is_text(CAST(root AS BLOB)) AND is_text(CAST(confirmation AS BLOB)) AND root LIKE '/%' "
     "AND adopted IN (0, 1) AND paused IN (0, 1)"
 )
 
@@ -22,7 +22,7 @@ def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: fl
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
     """ID, label, root, founder, whether it is adopted, why it waits for a person, whether one paused it; by age."""
-    return read("SELECT id, label, root, founder, adopted, held, paused FROM folder ORDER BY added", ())
+    return read("SELECT id, label, root, founder, adopted, confirmation, paused FROM folder ORDER BY added", ())
 
 
 def set_adopted(folder: FolderID) -> Statement:
@@ -30,7 +30,7 @@ def set_adopted(folder: FolderID) -> Statement:
 
 
 def set_confirmation_reason(folder: FolderID, reason: str) -> Statement:
-    return ("UPDATE folder SET held = ? WHERE id = ?", (reason, folder))
+    return ("UPDATE folder SET confirmation = ? WHERE id = ?", (reason, folder))
 
 
 def set_paused(folder: FolderID, *, paused: bool) -> Statement:
