@@ -388,6 +388,12 @@ ABLATIONS: dict[str, Ablation] = {
         theme="a-hostile-member",
     ),
     "no-echo": Ablation("16", "what came from a peer goes back to it", _with_echo),
+    "removal-takes-back": Ablation(
+        "11g",
+        "what a device did after it was removed stays where it came to",
+        _gives("yp2p.folder.uncounted:Uncounted.removed", None),
+        theme="a-lost-device",
+    ),
     "links-are-told": Ablation(
         "16", "everybody relays to everybody", _gives("yp2p.peers.relaying:Relaying.tell", None)
     ),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import trio
 from simulation import faults
-from simulation.disk import peek
-from simulation.people import tokens_in
+from simulation.disk import REAL, peek
+from simulation.hooks import current_host
+from simulation.people import State, tokens_in
 from simulation.stage import Stage
 
 if TYPE_CHECKING:
@@ -189,3 +190,51 @@ async def the_same_name_twice(world: World) -> None:
 async def a_hostile_member(world: World) -> None:
     """The world of this theme has one (`World._begin`)."""
     await trio.sleep(5.0)
+
+
+async def a_lost_device(world: World) -> None:
+    """A device is lost and removed. One that was away meets it first, and works on: only that lasts."""
+    stage = Stage(world)
+    keeper, lost, away = (world.people[host.name] for host in world.hosts)
+    path, deleted, renamed = [await stage.file() for _ in range(3)]
+    blob = await stage.blob()
+    before = {name: peek(keeper.host.disk.path / name) for name in (path, deleted, renamed, blob)}
+    stage.cut_off(keeper.host, 600.0)
+    token = current_host.set(keeper.host)
+    keeper.host.folder.membership.remove(lost.host.identity.device_id)
+    current_host.reset(token)
+    world.note(f"{keeper.host.name} removes {lost.host.name}")
+    written = [stage.add(lost, path, at=0), stage.put_blob(lost, blob)]
+    world.oracle.brought_back(tokens_in(before[blob]))
+    await trio.sleep(world.rng.uniform(0.0, 3.0))
+    lines = lost._read(path).splitlines(keepends=True)
+    lost._write(path, "".join(lines[:-1]).encode(), in_place=True)
+    lost._write("of-a-thief.txt", (line := lost._line()).encode(), in_place=True)
+    REAL.unlink(lost.host.disk.path / deleted)
+    REAL.rename(lost.host.disk.path / renamed, lost.host.disk.path / "renamed.txt")
+    lost.host.disk.changed()
+    with trio.move_on_after(60):
+        while not {"of-a-thief.txt", "renamed.txt"} <= away.host.disk.contents().keys():
+            await trio.sleep(0.1)
+    own = [stage.add(away, path, at=3)]
+    own += tokens_in((new := away._line()).encode())
+    away._write("of-the-one-away.txt", new.encode(), in_place=True)
+    await trio.sleep(world.rng.uniform(1.0, 6.0))
+    await lost.host.stop()
+    world.hosts.remove(lost.host)
+    del world.people[lost.host.name]
+    for one in (*written, *tokens_in(line.encode())):
+        world.oracle.tokens[one] = State.NEVER
+    if world.rng.random() < 0.5:
+        await stage.restart([away.host])
+    stage.heal()
+    await stage.rest()
+    for people in (keeper, away):
+        files = people.host.disk.contents()
+        for name in (deleted, renamed, blob):
+            stage.expect(files.get(name) == before[name], f"{name} is {files.get(name)!r} on {people.host.name}")
+        for one in own:
+            stage.expect(any(one.encode() in data for data in files.values()), f"{one} is not on {people.host.name}")
+        kept = [line for line in files[path].splitlines(keepends=True) if own[0].encode() not in line]
+        stage.expect(b"".join(kept) == before[path], f"{path} is {files[path]!r} on {people.host.name}")
+    stage.expect(world.reached["changes_taken_back"] > 0, "nothing was taken back")

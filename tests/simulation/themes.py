@@ -66,6 +66,7 @@ THEMES = (
     Theme(devices.deleted_while_others_replace),
     Theme(devices.the_same_name_twice),
     Theme(devices.a_hostile_member, is_hostile=True),
+    Theme(devices.a_lost_device, devices=3, topology="mesh"),
 )
 NAMES = tuple(theme.name for theme in THEMES)
 # So many seeds until each theme has come once.
