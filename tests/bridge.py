@@ -6,8 +6,10 @@ arrives, and when everything stops (with or without a last look) and starts agai
 
 from __future__ import annotations
 
+import os
 import select
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
+from yp2p.documents.diff import hunks
+from yp2p.documents.provider import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root
@@ -127,6 +131,33 @@ async def open_bridge(
                     await render.displaced.finish()
         finally:
             root.close()
+
+
+# Where files cost no disk.
+FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def run_with_directory(test: Callable[[Path], Awaitable[None]], *, in_memory: bool = False) -> None:
+    """Run a test of a bridge over a new directory that has an empty `dir`, on a clock that stands still."""
+    with tempfile.TemporaryDirectory(dir=FAST if in_memory else None) as base:
+        (Path(base) / "dir").mkdir()
+        trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+async def arrive(bridge: Bridge, path: str, text: str) -> None:
+    """Another device has changed a text to this, and that is rendered."""
+    peer = replica_like(bridge, path, 77)
+    update = peer.edit(hunks(peer.text(), text))
+    assert update is not None
+    await bridge.document(path).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+    await bridge.render()
+
+
+async def settle(bridge: Bridge) -> None:
+    """Look and render until nothing is left to be done."""
+    for _ in range(3):
+        await bridge.look()
+        await bridge.render()
 
 
 def replica_like(bridge: Bridge, path: str, client: int, writer: Writer = Writer.SAVED) -> TextReplica:

@@ -6,15 +6,14 @@ import errno
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from bridge import Bridge, clock, open_bridge
+from bridge import Bridge, clock, open_bridge, run_with_directory
 
 from yp2p.disk.mass_deletion import Confirmation, end_pause
 from yp2p.documents.diff import Hunk
@@ -25,12 +24,6 @@ from yp2p.folder.records import Sight
 
 TEXT = "a text\n"
 BLOB = b"\x00a blob"
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 def _fill(directory: Path) -> None:
@@ -76,7 +69,7 @@ def test_what_was_left_out_and_is_gone_is_fetched_again(is_off: bool) -> None:
             assert _alive(bridge) == {"big/text", "big/blob"}
             assert _is_here(bridge, base, "big")
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_is_seen_again_can_be_deleted() -> None:
@@ -90,7 +83,7 @@ def test_what_is_seen_again_can_be_deleted() -> None:
         async with open_bridge(base) as bridge:
             assert _alive(bridge) == set()
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_is_changed_while_it_is_left_out_is_a_change() -> None:
@@ -104,7 +97,7 @@ def test_what_is_changed_while_it_is_left_out_is_a_change() -> None:
             assert bridge.document("big/text").text.text() == "changed\n"
             assert (base / "dir/big/text").read_text() == "changed\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 # --- other file systems -------------------------------------------------------------------------------------------
@@ -144,7 +137,7 @@ def test_what_a_mount_hides_is_not_deleted(kind: str) -> None:
             assert bridge.folder.files.waiting.entries == {}
             assert bridge.document("m/text").text.text() == TEXT
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_went_to_another_disk_is_fetched_again_when_that_is_gone() -> None:
@@ -166,7 +159,7 @@ def test_what_went_to_another_disk_is_fetched_again_when_that_is_gone() -> None:
             assert _alive(bridge) - {"m"} == {"m/text", "m/blob"}
             assert _is_here(bridge, base, "m")
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_nothing_is_reached_through_a_mount(tmp_path: Path) -> None:
@@ -214,7 +207,7 @@ def test_a_place_that_gives_errors_says_nothing(monkeypatch: pytest.MonkeyPatch,
             assert _alive(bridge) == {"d/text", "d/blob"}
             assert _is_here(bridge, base, "d")
 
-    _run(test)
+    run_with_directory(test)
 
 
 # --- a marker that went -------------------------------------------------------------------------------------------
@@ -235,7 +228,7 @@ def test_what_is_missing_since_the_marker_was_lost_waits_for_a_person() -> None:
             clock().jump(2)
             assert await confirmation.is_over(bridge.root, bridge.ingest.put_back)
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_our_own_directories_are_made_again() -> None:
@@ -250,7 +243,7 @@ def test_our_own_directories_are_made_again() -> None:
             assert (base / "dir/a").read_text() == "newer\n" + TEXT
             assert (base / "dir/.yp2p/tmp").stat().st_mode & 0o777 == 0o700
 
-    _run(test)
+    run_with_directory(test)
 
 
 # --- held, and back -----------------------------------------------------------------------------------------------
@@ -283,7 +276,7 @@ def test_a_folder_is_let_go_when_so_much_is_back_that_nobody_would_be_asked(back
             clock().jump(60)
             assert await confirmation.is_over(bridge.root, bridge.ingest.put_back) == is_over
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_was_deleted_before_counts_however_long_the_folder_waits() -> None:
@@ -305,7 +298,7 @@ def test_what_was_deleted_before_counts_however_long_the_folder_waits() -> None:
             clock().jump(60)
             assert await confirmation.is_over(bridge.root, bridge.ingest.put_back)
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("back", [99, 100])
@@ -321,4 +314,4 @@ def test_after_a_restart_everything_has_to_be_back(back: int) -> None:
             end_pause(bridge.folder)
             assert not bridge.folder.state.confirmation_reason
 
-    _run(test)
+    run_with_directory(test)

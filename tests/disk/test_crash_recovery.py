@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, open_bridge, replica_like
+from bridge import arrive, open_bridge, settle
 
-from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
 from yp2p.files import replace
 
 NAME = "notes.txt"
@@ -24,20 +22,6 @@ ARRIVED = TEXT + "from elsewhere\n"
 
 class _Crash(BaseException):
     """The daemon is no more."""
-
-
-async def _arrive(bridge: Bridge, text: str) -> None:
-    peer = replica_like(bridge, NAME, 77)
-    update = peer.edit(hunks(peer.text(), text))
-    assert update is not None
-    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-    await bridge.render()
-
-
-async def _settle(bridge: Bridge) -> None:
-    for _ in range(3):
-        await bridge.look()
-        await bridge.render()
 
 
 def _with_other_inodes(directory: Path) -> None:
@@ -73,7 +57,7 @@ def test_what_is_not_ours_in_our_directory_is_set_aside_and_stops_nothing() -> N
         os.mkfifo(ours / "park-fifo")
         os.symlink("/etc/passwd", ours / "park-link")
         async with open_bridge(base) as bridge:
-            await _settle(bridge)
+            await settle(bridge)
             assert (directory / NAME).read_text() == TEXT
             told = {notice.path.rpartition("/")[2] for notice in bridge.folder.notices}
             assert told >= {*FOREIGN, "a directory", "park-link"}
@@ -118,13 +102,13 @@ def test_what_was_arriving_is_nobody_s_edit(
         with pytest.RaisesGroup(_Crash, flatten_subgroups=True), monkeypatch.context() as patched:
             async with open_bridge(base, clean_end=False) as bridge:
                 patched.setattr(replace, "exchange", exchange)
-                await _arrive(bridge, ARRIVED)
+                await arrive(bridge, NAME, ARRIVED)
         assert path.read_text() == (ARRIVED if is_exchanged else TEXT)
         assert len(list((base / "dir" / ".yp2p" / "tmp").iterdir())) == 1
         if is_copied:
             _with_other_inodes(base / "dir")
         async with open_bridge(base) as bridge:
-            await _settle(bridge)
+            await settle(bridge)
             assert bridge.document(NAME).text.text() == ARRIVED
             assert path.read_text() == ARRIVED
             assert list(bridge.folder.notices) == []

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
-import trio.testing
-from bridge import FOLDER, PEER, Bridge, clock, open_bridge
+from bridge import FOLDER, PEER, Bridge, clock, open_bridge, run_with_directory
 
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.documents.layout import is_conflict_name
@@ -24,12 +20,6 @@ from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.ysync import Shape, check
 
 ONE, OTHER = "".join(f"line {n}\n" for n in range(20)), "".join(f"other {n}\n" for n in range(20))
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 def _entries(bridge: Bridge) -> dict[str, EntryID]:
@@ -66,7 +56,7 @@ def test_equal_content_comes_before_the_inode() -> None:
             await _events(bridge)
             assert _entries(bridge) == {"a": before["one"], "b": before["two"]}
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_an_inode_that_is_used_again_makes_no_rename() -> None:
@@ -86,7 +76,7 @@ def test_an_inode_that_is_used_again_makes_no_rename() -> None:
             assert _entries(bridge).keys() == {"new"}
             assert _entries(bridge)["new"] != record.entry
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_a_file_that_is_renamed_and_rewritten_is_the_same_file() -> None:
@@ -102,7 +92,7 @@ def test_a_file_that_is_renamed_and_rewritten_is_the_same_file() -> None:
             await _events(bridge)
             assert _entries(bridge) == {"two": before}
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_files_of_one_content_keep_their_names() -> None:
@@ -122,7 +112,7 @@ def test_files_of_one_content_keep_their_names() -> None:
             await _events(bridge)
             assert _entries(bridge) == {f"new/{name}": before[f"old/{name}"] for name in "ab"}
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_comes_again_has_the_same_entry_on_every_device() -> None:
@@ -140,7 +130,7 @@ def test_what_comes_again_has_the_same_entry_on_every_device() -> None:
             assert _entries(bridge) == {"b": first, "a": again}
             assert bridge.folder.files[again].document == document_id_for(again)
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_a_file_that_both_renamed_is_no_conflict() -> None:
@@ -161,7 +151,7 @@ def test_a_file_that_both_renamed_is_no_conflict() -> None:
             assert bridge.folder.files[entry].path == "b"
             assert (files / "b").read_text() == ONE
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_two_entries_with_one_path_and_one_content_become_one() -> None:
@@ -177,7 +167,7 @@ def test_two_entries_with_one_path_and_one_content_become_one() -> None:
                 assert (base / "dir/a").read_text() == ONE
             assert _entries(bridge) == {"a": min(own, EntryID(bytes(16)))}
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_awaits_comes_before_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +191,7 @@ def test_what_awaits_comes_before_what_is_new(monkeypatch: pytest.MonkeyPatch) -
             assert seen == [[]]
             assert {"a", "b"} <= _entries(bridge).keys()
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_an_entry_that_comes_between_is_met_in_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,4 +214,4 @@ def test_an_entry_that_comes_between_is_met_in_the_next_round(monkeypatch: pytes
             assert sum(1 for path in files.iterdir() if is_conflict_name(path.name)) == 1  # b's, and not a's
             assert os.listdir(files).count("a") == 1
 
-    _run(test)
+    run_with_directory(test)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge, replica_like
+from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory
 
 from yp2p.disk.ingest.local_edits import is_made_of
 from yp2p.documents.diff import Hunk
@@ -22,12 +21,6 @@ from yp2p.protocol.ysync import Shape, check
 OLD = "alpha line one\nalpha line two\nalpha line three\n"
 OTHER = "the other file, quite different\n"
 _ENTRY, _DOCUMENT = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 async def _replaced(bridge: Bridge) -> None:
@@ -94,7 +87,7 @@ def test_an_editor_that_had_the_former_file_open_saves_that_one() -> None:
             assert out.read_text() == OTHER
             assert old.read_text() == OLD + "typed in an old editor\nand saved once more\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("clean_end", [True, False])
@@ -113,7 +106,7 @@ def test_it_does_so_when_the_other_file_comes_after_a_restart(clean_end: bool) -
             assert out.read_text() == OTHER
             assert old.read_text() == OLD + "typed in an old editor\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_it_does_so_across_a_restart() -> None:
@@ -128,7 +121,7 @@ def test_it_does_so_across_a_restart() -> None:
             assert out.read_text() == OTHER
             assert old.read_text() == OLD + "typed in an old editor\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
@@ -149,7 +142,7 @@ def test_so_does_an_editor_of_one_of_two_files_that_changed_places(is_restarted:
                 await _settle(bridge)
         assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_so_does_one_that_saves_after_a_restart_though_the_file_that_came_there_was_read_where_it_was_before() -> None:
@@ -166,7 +159,7 @@ def test_so_does_one_that_saves_after_a_restart_though_the_file_that_came_there_
             await _settle(bridge)
         assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_whoever_has_read_the_file_that_came_there_before_a_restart_means_that_one() -> None:
@@ -183,7 +176,7 @@ def test_whoever_has_read_the_file_that_came_there_before_a_restart_means_that_o
             await _settle(bridge)
         assert (out.read_text(), other.read_text()) == (OLD + "typed\n", OLD)
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
@@ -209,7 +202,7 @@ def test_an_editor_of_a_file_that_went_elsewhere_counts_for_as_long_as_one_of_an
         is_of_former = after_h < 4
         assert (out.read_text(), other.read_text()) == ((OTHER, saved) if is_of_former else (saved, OLD))
 
-    _run(test)
+    run_with_directory(test)
 
 
 async def _save_later(bridge: Bridge, out: Path, after_h: int) -> None:
@@ -231,7 +224,7 @@ def test_where_nobody_opened_the_file_that_went_elsewhere_a_save_an_hour_later_m
             await _save_later(bridge, out, 1)
         assert (out.read_text(), other.read_text()) == (OLD + "typed in an old editor\n", OLD)
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_such_an_editor_may_have_an_older_version_open_as_well() -> None:
@@ -253,7 +246,7 @@ def test_such_an_editor_may_have_an_older_version_open_as_well() -> None:
             assert out.read_text() == OTHER
             assert other.read_text() == "of another device\n" + OLD + "typed in an old editor\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_so_does_an_editor_of_a_file_whose_directory_another_one_replaced() -> None:
@@ -271,7 +264,7 @@ def test_so_does_an_editor_of_a_file_whose_directory_another_one_replaced() -> N
             await _settle(bridge)
             assert (one.read_text(), three.read_text()) == (OTHER, OLD + "typed in an old editor\n")
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_whoever_has_read_the_file_that_came_there_means_that_one() -> None:
@@ -288,7 +281,7 @@ def test_whoever_has_read_the_file_that_came_there_means_that_one() -> None:
             await _settle(bridge)
             assert (out.read_text(), other.read_text()) == (OLD, OLD)
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_an_appender_means_the_file_that_is_there() -> None:
@@ -304,7 +297,7 @@ def test_an_appender_means_the_file_that_is_there() -> None:
             assert out.read_text() == OTHER + "appended\n"
             assert old.read_text() == OLD
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_whole_lines_tell_first_of_which_file_a_save_is() -> None:
@@ -329,4 +322,4 @@ def test_so_does_a_program_that_writes_it_anew_much_later(former: str) -> None:
             assert out.read_text() == former + "a report\n"
             assert old.read_text() == former
 
-    _run(test)
+    run_with_directory(test)

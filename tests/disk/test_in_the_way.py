@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
-import trio
-import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge
+from bridge import PEER, Bridge, clock, open_bridge, run_with_directory
 
 from yp2p.documents.manifest import Change
 from yp2p.documents.text import imported
@@ -56,9 +53,7 @@ def test_it_steps_aside_once_it_is_known(at: str, is_link: bool, is_directory: b
             assert aside.is_symlink() if is_link else aside.read_text() == "a file\n"
             assert not folder.files.waiting.entries
 
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(test)
 
 
 def test_a_file_where_a_blob_is_about_to_be_moved_takes_nothing_from_that() -> None:
@@ -81,6 +76,4 @@ def test_a_file_where_a_blob_is_about_to_be_moved_takes_nothing_from_that() -> N
             assert aside.read_bytes() == b"\xff\x00 another one"
             assert set(folder.files.at) == {"new.bin", aside.name}
 
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(test)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import trio
-import trio.testing
-from bridge import PEER, open_bridge, replica_like
+from bridge import PEER, open_bridge, replica_like, run_with_directory
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
@@ -49,6 +46,4 @@ def test_what_is_saved_into_a_replaced_file_is_merged_as_soon_as_it_is_closed(mo
             await bridge.render()
             assert path.read_text() == "saved here\none\ntwo\nfrom elsewhere\n"
 
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(test)

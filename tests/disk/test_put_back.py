@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from bridge import Bridge, open_bridge
+from bridge import Bridge, open_bridge, run_with_directory
 
 from yp2p.disk.mass_deletion import Confirmation, decide
 from yp2p.folder.notices import NoticeKind
 
 COUNT = 60
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 def _content(number: int, version: str) -> bytes:
@@ -66,7 +58,7 @@ def test_a_file_that_was_put_back_while_the_daemon_was_off_is_an_edit(how: str) 
             assert _held(base, 2) == [_content(number, "one") for number in range(2)]
             assert list(bridge.folder.notices) == []
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("accept", [True, False])
@@ -95,7 +87,7 @@ def test_of_a_mass_return_a_person_is_asked(accept: bool) -> None:
                 assert {entry.id for entry in blobs} == set(folder.files.blobs.wanted)
                 assert folder.notices.count(NoticeKind.OLDER_VERSION) == COUNT
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_it_is_over_when_the_newest_versions_are_back() -> None:
@@ -108,7 +100,7 @@ def test_it_is_over_when_the_newest_versions_are_back() -> None:
             _write(base, COUNT, "two")
             assert await Confirmation(folder).is_over(bridge.root, put_back)
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_new_content_in_many_files_is_nobodys_question() -> None:
@@ -120,7 +112,7 @@ def test_new_content_in_many_files_is_nobodys_question() -> None:
             await bridge.scan()
             assert bridge.document("0").text.text() == _content(0, "three").decode()
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_what_a_backup_cannot_have_is_made_again() -> None:
@@ -141,7 +133,7 @@ def test_what_a_backup_cannot_have_is_made_again() -> None:
             await bridge.look()
             assert set(bridge.folder.catalogue.layout().entry_at) == {"0"}
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("put_back", [False, True])
@@ -162,4 +154,4 @@ def test_what_is_removed_while_the_daemon_is_off_is_deleted(put_back: bool) -> N
             assert set(bridge.folder.catalogue.layout().entry_at) == {"0"}
             assert list(bridge.folder.notices) == []
 
-    _run(test)
+    run_with_directory(test)

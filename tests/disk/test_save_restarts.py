@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import pytest
-import trio
-import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge, replica_like
+from bridge import Bridge, arrive, clock, open_bridge, run_with_directory, settle
 
-from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
 from yp2p.folder.notices import NoticeKind
 from yp2p.history.undo import undo
 
@@ -21,22 +15,11 @@ TEXT = "".join(f"line {number} of the file\n" for number in range(12))
 ARRIVED = TEXT.replace("line 9 of the file\n", "line 9 of the file\nfrom elsewhere\n")
 SAVED = TEXT.replace("line 3 of the file", "line 3 typed here")
 BOTH = ARRIVED.replace("line 3 of the file", "line 3 typed here")
-FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 async def _arrive(bridge: Bridge, text: str = ARRIVED) -> None:
     await bridge.look()
-    peer = replica_like(bridge, NAME, 77)
-    update = peer.edit(hunks(peer.text(), text))
-    assert update is not None
-    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-    await bridge.render()
-
-
-async def _settle(bridge: Bridge) -> None:
-    for _ in range(3):
-        await bridge.look()
-        await bridge.render()
+    await arrive(bridge, NAME, text)
 
 
 def _kinds(bridge: Bridge) -> list[NoticeKind]:
@@ -65,17 +48,15 @@ def test_an_editor_that_was_open_all_the_time(clean_end: bool, saved_while_off: 
         async with open_bridge(base) as bridge:
             if not saved_while_off:
                 path.write_text(SAVED)
-            await _settle(bridge)
+            await settle(bridge)
             assert bridge.document(NAME).text.text() == BOTH  # not read from the file: that would be evidence
             assert _kinds(bridge) == [NoticeKind.OLDER_SAVE_MERGED]
             second = SAVED.replace("line 5 of the file", "line 5 typed later")  # the editor has loaded nothing yet
             path.write_text(second)
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == BOTH.replace("line 5 of the file", "line 5 typed later")
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)
 
 
 def test_what_was_read_before_a_restart_is_read_after_it() -> None:
@@ -89,13 +70,11 @@ def test_what_was_read_before_a_restart_is_read_after_it() -> None:
             await bridge.take_events()
         async with open_bridge(base) as bridge:
             path.write_text(SAVED)  # by an editor that has loaded what arrived, and a person who took it out
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == SAVED
             assert _kinds(bridge) == [NoticeKind.REMOVED_OTHERS_TEXT]
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)
 
 
 def test_a_lock_that_went_while_the_daemon_was_off_is_no_evidence() -> None:
@@ -111,12 +90,10 @@ def test_a_lock_that_went_while_the_daemon_was_off_is_no_evidence() -> None:
         swap.unlink()
         async with open_bridge(base) as bridge:
             path.write_text(SAVED)
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == SAVED
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)
 
 
 def test_a_copy_put_back_while_the_daemon_was_off_stays() -> None:
@@ -128,13 +105,11 @@ def test_a_copy_put_back_while_the_daemon_was_off_stays() -> None:
             await _arrive(bridge)
         path.write_text(TEXT)
         async with open_bridge(base) as bridge:
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == TEXT
             assert bridge.document(NAME).text.text() == TEXT
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)
 
 
 def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_memory() -> None:
@@ -146,12 +121,12 @@ def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_me
             clock().jump(5 * 3600)
             await _arrive(bridge)
             path.write_text(SAVED)  # a copy with changes: nobody had the older version open
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == SAVED
             bridge.folder.state.settled = True
             entry = bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
             assert (await undo(bridge.folder, entry, NAME, 1)).steps == 1
-            await _settle(bridge)
+            await settle(bridge)
             assert path.read_text() == ARRIVED
             assert bridge.ingest.readers.bases()
             clock().jump(4.1 * 3600)
@@ -161,6 +136,4 @@ def test_what_a_save_replaced_is_one_undo_away_and_what_is_forgotten_needs_no_me
             await bridge.folder.database.pending().wait()
             assert bridge.folder.database.rows("SELECT * FROM unread") == []
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import unittest.mock
 from collections.abc import Awaitable, Callable
@@ -21,9 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 import pytest
-import trio
-import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge, replica_like
+from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
@@ -39,7 +36,6 @@ SAVED = TEXT.replace("line 3 of the file", "line 3 typed here")
 BOTH = ARRIVED.replace("line 3 of the file", "line 3 typed here")
 HOUR_S = 3600.0
 _DEAD_PID = 2**22 + 1  # above the kernel's limit: no process has it
-FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class Becomes(Enum):
@@ -115,6 +111,12 @@ class Scene:
         swap = self.path.with_name(f".{NAME}.swp")
         swap.write_bytes(head.ljust(4096, b"\x00"))
         return swap
+
+    def begin_repository(self) -> None:
+        """The folder is a repository from now on, and the file as it is its first commit."""
+        self.git("init", "-q")
+        self.git("add", NAME)
+        self.git("commit", "-qm", "one")
 
     def git(self, *words: str) -> str:
         return self.run(
@@ -337,9 +339,7 @@ async def restore_of_a_version_before_the_last(scene: Scene) -> None:
 
 @situation(Becomes.OLDER)
 async def git_checkout_of_the_file(scene: Scene) -> None:
-    scene.git("init", "-q")
-    scene.git("add", NAME)
-    scene.git("commit", "-qm", "one")
+    scene.begin_repository()
     await scene.arrive()
     scene.git("checkout", "-q", "--", NAME)
     scene.removed_is_told = True
@@ -347,9 +347,7 @@ async def git_checkout_of_the_file(scene: Scene) -> None:
 
 @situation(Becomes.SAVE)
 async def git_checkout_of_a_branch(scene: Scene) -> None:
-    scene.git("init", "-q")
-    scene.git("add", NAME)
-    scene.git("commit", "-qm", "one")
+    scene.begin_repository()
     scene.git("checkout", "-qb", "other")
     scene.write(SAVED)
     scene.git("commit", "-qam", "two")
@@ -364,9 +362,7 @@ async def git_checkout_of_a_branch(scene: Scene) -> None:
 
 @situation(Becomes.SAVE)
 async def git_reset_while_vim_has_the_file_open(scene: Scene) -> None:
-    scene.git("init", "-q")
-    scene.git("add", NAME)
-    scene.git("commit", "-qm", "one")
+    scene.begin_repository()
     scene.write(SAVED)
     scene.git("commit", "-qam", "two")
     scene.write(TEXT)
@@ -380,9 +376,7 @@ async def git_reset_while_vim_has_the_file_open(scene: Scene) -> None:
 
 @situation(Becomes.SAVE)
 async def git_stash_pop(scene: Scene) -> None:
-    scene.git("init", "-q")
-    scene.git("add", NAME)
-    scene.git("commit", "-qm", "one")
+    scene.begin_repository()
     scene.write(SAVED)
     scene.git("stash", "-q")
     await scene.bridge.look()
@@ -656,9 +650,7 @@ def test_situation(becomes: Becomes, act: Situation) -> None:
             wanted += [NoticeKind.BOTH_CHANGED] if scene.both_are_told else []
             assert told == wanted
 
-    with tempfile.TemporaryDirectory(dir=FAST) as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(run, Path(base), clock=trio.testing.MockClock())
+    run_with_directory(run, in_memory=True)
 
 
 def test_there_are_at_least_forty_situations() -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import trio
-import trio.testing
-from bridge import PEER, Bridge, open_bridge, replica_like
+from bridge import PEER, Bridge, open_bridge, replica_like, run_with_directory
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
@@ -20,12 +16,6 @@ from yp2p.history.trash import bring_back_removed
 from yp2p.identity import DocumentID
 
 NAME = "a.txt"
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 async def _remote(bridge: Bridge, before: str, after: str) -> None:
@@ -60,7 +50,7 @@ def test_removing_what_another_device_wrote_a_moment_ago_is_told_and_can_be_undo
             assert path.read_text() == "zero\none\nfrom elsewhere é\ntwo\nthree\n"
             assert [left.undo for left in bridge.folder.notices] == [None]
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("after_power_cut", [False, True])
@@ -79,7 +69,7 @@ def test_a_former_version_found_at_a_start_is_an_edit_unless_the_power_was_cut(a
             assert bridge.document(NAME).text.text() == path.read_text()
             assert _kinds(bridge) == [NoticeKind.OLDER_VERSION] * after_power_cut
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_a_version_that_a_rolled_back_store_learns_of_again_is_no_edit() -> None:
@@ -95,7 +85,7 @@ def test_a_version_that_a_rolled_back_store_learns_of_again_is_no_edit() -> None
             assert path.read_text() == "one\n2\nthree\n"
             assert _kinds(bridge) == []
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_damage_after_a_power_cut() -> None:
@@ -119,7 +109,7 @@ def test_damage_after_a_power_cut() -> None:
         kept = {path.name: path.read_bytes() for path in (directory / ".yp2p/trash").rglob("*") if path.is_file()}
         assert kept == {"empty": b"", "nul": bytes(11)}
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_without_a_power_cut_an_empty_file_is_an_edit() -> None:
@@ -133,7 +123,7 @@ def test_without_a_power_cut_an_empty_file_is_an_edit() -> None:
             assert bridge.document(NAME).text.text() == ""
             assert _kinds(bridge) == []
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_after_a_power_cut_a_save_can_be_of_what_was_saved_before_others_changes_were_put_in_place() -> None:
@@ -152,12 +142,12 @@ def test_after_a_power_cut_a_save_can_be_of_what_was_saved_before_others_changes
             assert path.read_text() == "one\nfar\ntwo\nsaved here\nand this, by who had not read\n"
             assert _kinds(bridge) == []
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_a_row_that_nobody_submitted_yet_is_not_forgotten() -> None:
     """Else whoever opens its document meanwhile finds it empty, and a save of the file would write it all again."""
-    _run(_keep_a_row)
+    run_with_directory(_keep_a_row)
 
 
 async def _keep_a_row(base: Path) -> None:

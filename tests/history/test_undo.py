@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, open_bridge, replica_like
+from bridge import PEER, Bridge, open_bridge, replica_like, run_with_directory
 from effort import many
 
 from yp2p.documents.diff import Hunk
@@ -21,12 +19,6 @@ from yp2p.history.undo import redo, undo
 from yp2p.history.versions import When, restore
 
 NAME = "a.txt"
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
 def _entry(bridge: Bridge) -> Entry:
@@ -92,7 +84,7 @@ def test_texts_that_were_replaced_come_back_one_by_one(texts: list[str]) -> None
             with pytest.raises(UsageError, match="there is nothing to undo"):
                 await _undo(bridge)
 
-    _run(test)
+    run_with_directory(test)
 
 
 @pytest.mark.parametrize("seed", range(many(12)))
@@ -137,7 +129,7 @@ def test_going_back_and_forth_is_exact_and_leaves_what_others_wrote(seed: int) -
                 assert own == [line for line in texts[at].splitlines() if not line.startswith("theirs")]
             assert sum(line.startswith("theirs") for line in path.read_text().splitlines()) == added
 
-    _run(test)
+    run_with_directory(test)
 
 
 def test_several_at_a_time_undo_each_step_once() -> None:
@@ -154,7 +146,7 @@ def test_several_at_a_time_undo_each_step_once() -> None:
             await bridge.render()
             assert path.read_text() == "2\n"
 
-    _run(test)
+    run_with_directory(test)
 
 
 async def _meet(bridges: list[Bridge]) -> None:
@@ -204,4 +196,4 @@ def test_two_devices_that_bring_back_the_same_apart_have_it_once(how: str) -> No
                     await _meet([one, other])
                     assert [_read(path) for path in paths] == ["".join([lines[0], *lines[4:]])] * 2
 
-    _run(test)
+    run_with_directory(test)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, open_bridge, replica_like
+from bridge import PEER, open_bridge, replica_like, settle
 from effort import EFFORT
 
 from yp2p.documents.diff import Hunk, hunks
@@ -40,12 +40,6 @@ def _run(test: object, *arguments: object) -> None:
     trio.run(test, *arguments, clock=trio.testing.MockClock(autojump_threshold=0.01))  # type: ignore[arg-type]
 
 
-async def _settle(bridge: Bridge) -> None:
-    for _ in range(3):
-        await bridge.look()
-        await bridge.render()
-
-
 async def _fill(base: Path) -> None:
     """A store with a row or more in each table."""
     directory = base / "dir"
@@ -56,12 +50,12 @@ async def _fill(base: Path) -> None:
     (directory / "link").symlink_to("a.txt")
     (directory / "empty").mkdir()
     async with open_bridge(base) as bridge:
-        await _settle(bridge)
+        await settle(bridge)
         peer = replica_like(bridge, "a.txt", 77)
         update = peer.edit(hunks(peer.text(), "one\nTWO\nthree\n"))
         assert update is not None
         await bridge.document("a.txt").receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-        await _settle(bridge)
+        await settle(bridge)
         folder, database = bridge.folder, bridge.folder.database
         entry = next(iter(folder.catalogue.entries))
         undo = Undo.of(DocumentID(bytes(16)), 1, [Hunk(0, 1, "x")])
@@ -116,11 +110,11 @@ def test_one_damaged_row_stops_nothing(filled: Path, table: str, column: str, ga
             largest = f"SELECT max({column}) FROM {table}"
             store.execute(f"UPDATE OR IGNORE {table} SET {column} = {garbage} WHERE {column} = ({largest})")
         async with open_bridge(base) as bridge:
-            await _settle(bridge)
+            await settle(bridge)
             (base / "dir" / "c.md").write_text("# title\nand more\n")
             (base / "dir" / "new.txt").write_text("new\n")
             await bridge.look()
-            await _settle(bridge)
+            await settle(bridge)
             for name, text in {**FILES, "a.txt": "one\nTWO\nthree\n", "c.md": "# title\nand more\n"}.items():
                 assert (base / "dir" / name).read_text() == text, name
             assert (base / "dir" / "blob").read_bytes() == _BLOB

@@ -5,7 +5,6 @@ Whatever they, saves on the disk and restarts of the daemon do, in the end all h
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -21,6 +20,7 @@ import trio
 from lab import Device, devices, eventually
 from pycrdt import Doc, Provider, Text
 from wsproto import ConnectionType
+from yjs.node import NodeProcess
 
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
 
@@ -33,18 +33,8 @@ _WORDS = ["a", "é", "漢字 ", "😀", "word ", "\n", "a line\n", "👍🏽"]
 _REST_LIMIT_S = 30.0
 
 
-class Node:
+class Node(NodeProcess):
     """Stock clients in one process of Node.js."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def ask(self, what: str, **arguments: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
     def open(self, device: Device, file: str, *names: str, **settings: str) -> None:
         for name in names:

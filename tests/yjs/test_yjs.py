@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from yjs.node import NodeProcess
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.positions import Assoc, Position, PositionIndex
@@ -22,18 +21,8 @@ POSITIONS = 10_000
 _LETTERS = "ab \ne\u0301é漢字😀👩‍👩‍👧🇩🇪\r\n"
 
 
-class Yjs:
+class Yjs(NodeProcess):
     """A Yjs document in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def ask(self, what: str, **arguments: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
 
 @pytest.fixture
