@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 import trio
 import trio.testing
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
+from yp2p.folder import live_document, turns
 from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
-from yp2p.protocol.ysync import Checked
+from yp2p.protocol.ysync import Checked, Insertion
 from yp2p.store.writer import Commit
 
 _PEER = b"peer"
@@ -71,7 +75,7 @@ async def test_what_the_store_refused_is_told_to_nobody() -> None:
     assert live.untold_updates() == [b"1"]
 
 
-_NOTHING = b"\0\0"  # an update without operations
+_SMALL = Insertion.of(7, "x").update
 
 
 async def test_a_peer_that_is_faster_than_the_disk_has_to_wait() -> None:
@@ -83,14 +87,14 @@ async def test_a_peer_that_is_faster_than_the_disk_has_to_wait() -> None:
         return commits[-1]
 
     live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
-    await live.receive_all([_NOTHING] * 500, _PEER)
+    await live.receive_all([_SMALL] * 500, _PEER)
     with trio.move_on_after(0.1) as waiting:
-        await live.receive_all([_NOTHING] * 100, _PEER)
+        await live.receive_all([_SMALL] * 100, _PEER)
     assert waiting.cancelled_caught
     for commit in commits:
         commit.finish()
-    await live.receive_all([_NOTHING], _PEER)
-    assert live.untold_updates() == [_NOTHING]
+    await live.receive_all([_SMALL], _PEER)
+    assert live.untold_updates() == [_SMALL]
 
 
 @pytest.mark.parametrize("is_done", [True, False])
@@ -142,12 +146,50 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
     assert live.text.text() == "text"
 
 
+async def test_between_updates_that_each_take_long_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes do not tell what an update costs: a transaction of a document of half a million pieces takes 10 ms."""
+    worked, between = 0.0, [0.0]
+
+    def accept(live: LiveDocument, update: Checked, source: object) -> Commit | None:
+        nonlocal worked
+        worked += 0.01
+        between[-1] += 0.01
+        return None
+
+    async def watches() -> None:
+        while True:
+            between.append(0.0)
+            await trio.lowlevel.checkpoint()
+
+    now = SimpleNamespace(thread_time=lambda: worked, time=time.time)
+    monkeypatch.setattr(turns, "time", now)
+    monkeypatch.setattr(live_document, "time", now)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    updates = [Insertion.of(client, "x").update for client in range(1, 41)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watches)
+        await live.receive_all(updates, _PEER)
+        nursery.cancel_scope.cancel()
+    assert worked == pytest.approx(0.4)
+    assert max(between) <= 0.02
+    assert not live.receive_nowait(updates[:1], _PEER), "64 of them would go on in one step"
+
+
+async def test_updates_that_say_nothing_cost_nothing() -> None:
+    def accept(live: LiveDocument, update: Checked, source: object) -> Commit | None:
+        raise AssertionError("the library is not asked")
+
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    await live.receive_all([b"\x00\x00"] * 100, _PEER)
+    assert live.receive_nowait([b"\x00\x00"], _PEER)
+
+
 async def test_between_many_tiny_updates_others_get_their_turn() -> None:
     live, _, _ = _live()
-    turns = 0
+    rounds = 0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live.receive_all, [b"\x00\x00"] * 1024, _PEER, None)
         while nursery.child_tasks:
-            turns += 1
+            rounds += 1
             await trio.lowlevel.checkpoint()
-    assert turns > 10
+    assert rounds > 10

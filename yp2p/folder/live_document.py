@@ -11,6 +11,7 @@ durable, as everybody does: after a crash that is found again, as other operatio
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -23,7 +24,7 @@ from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.telling import Telling
-from yp2p.folder.turns import turn
+from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
@@ -49,6 +50,9 @@ _SLICED_BYTES = 16 << 10
 # What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond. And
 # what each client of it does: 256 are a part of a large update (`protocol/update_parts.py`).
 _PART_BYTES, _CLIENT_BYTES = 256, 64
+# Of a large document each update takes long, however small it is. Of messages that are taken without waiting 64 go on
+# between two looks at what came in: those of a document whose last update took longer than this wait for their turn.
+_NOWAIT_S = 0.002
 # Updates that go to a peer one by one when it lacks a repair.
 _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 
@@ -171,6 +175,7 @@ class LiveDocument:
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._telling = Telling()
         self._changing = 0
+        self._cost_s = 0.0  # of the last update, by the time of the processor: of large documents each takes long
         self.recent = Recent()
 
     @property
@@ -224,14 +229,22 @@ class LiveDocument:
             Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
         ):
             return (update,), durable
+        parts = self._parts_as_made(known)
+        return (*parts, update), durable
+
+    def _parts_as_made(self, known: StateVector) -> list[bytes]:
+        """The updates that a holder of `known` lacks, as they were made; none where that is too much."""
+        assert self._rows is not None
         parts: list[bytes] = []
+        size = 0
         for row in self._rows(self, known):
             sections = parse_update(row).sections
             if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
                 parts.append(row)
-        if len(parts) > _MAX_PARTS or sum(map(len, parts)) > _MAX_PARTS_BYTES:
-            return (update,), durable
-        return (*parts, update), durable
+                size += len(row)
+                if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
+                    return []
+        return parts
 
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
         """What `cut_in_parts` gave, as a peer takes it."""
@@ -270,9 +283,11 @@ class LiveDocument:
         """
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
+        if self._cost_s * len(updates) >= _NOWAIT_S:
+            return False
         try:
             for update in [check(update, self.replica.shape) for update in updates]:
-                self._accept(self, update, source)
+                self._accept_one(update, source)
         except (MissingDependency, InvalidUpdate, CrdtPanic):
             return False
         return True
@@ -281,22 +296,29 @@ class LiveDocument:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
         fault: Exception | None = None
         parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
-        price = 0
+        price, slice_ = 0, Slice()
         for part in parts:
             try:
                 if part is not None:
-                    self._accept(self, part, source)
+                    self._accept_one(part, source)
             except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
                 fault = error
                 break
             price += _price(part) if part is not None else _SLICED_BYTES
-            if price >= _SLICED_BYTES:
+            if price >= _SLICED_BYTES or slice_.is_long:
                 price = 0
-                await turn()
+                await slice_.end()
         if self._telling.is_behind:
             await self._telling.wait()
         if fault is not None:
             raise fault
+
+    def _accept_one(self, update: Checked, source: object) -> None:
+        if update.says_nothing:
+            return
+        began = time.thread_time()
+        self._accept(self, update, source)
+        self._cost_s = time.thread_time() - began
 
     def subscribe(self, listener: Listener, *, early: bool = False) -> Callable[[], None]:
         """Be told of every update; gives the way to unsubscribe.

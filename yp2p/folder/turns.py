@@ -7,9 +7,14 @@ the next slice (`budget.py`).
 
 from __future__ import annotations
 
+import time
+
 import trio
 
 from yp2p.folder.budget import rest
+
+# What goes on between two turns where bytes do not tell how long it takes, by the time of the processor.
+SLICE_S = 0.008
 
 _LOCK: trio.lowlevel.RunVar[trio.Lock] = trio.lowlevel.RunVar("turns")
 
@@ -24,3 +29,20 @@ async def turn() -> None:
         _LOCK.set(lock)
     async with lock:
         await trio.lowlevel.checkpoint()
+
+
+class Slice:
+    """What goes on between two turns."""
+
+    def __init__(self) -> None:
+        self._began = time.thread_time()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time for the next turn."""
+        return time.thread_time() - self._began >= SLICE_S
+
+    async def end(self) -> None:
+        """Let others go on, and begin the next one."""
+        await turn()
+        self._began = time.thread_time()

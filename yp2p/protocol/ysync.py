@@ -484,6 +484,10 @@ class Checked:
     deletes_at: int = 0  # where the delete set begins in `data`
     blocks: list[Block] = field(default_factory=list)  # of a manifest document, or where there may be many
 
+    @property
+    def says_nothing(self) -> bool:
+        return not self.parsed.sections and not self.deleted
+
     def in_parts(self) -> Iterator[Checked]:
         """The same as several updates, one to be applied after the other, where it removes so much that applying it
         would take long: first what it inserts, then what it deletes, in order."""
