@@ -60,7 +60,7 @@ class Node:
             self.log.append(update)
 
     def answer(self, other: Node) -> Message:
-        """As `LiveDocument.cut_in_parts`: where the other one lacks a repair, the updates one by one."""
+        """As `LiveDocument.updates_as_made`: where the other one lacks a repair, the updates one by one."""
         known = other.replica.clocks()
         update = self.replica.update_since(other.replica.state_vector())
         lacks = any(Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
 from yp2p.protocol import update_parts, ysync
 from yp2p.protocol.channel import Answer, Step2, decode
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Insertion
+from yp2p.protocol.ysync import Insertion, encode_state_vector
 
 COUNT = 1200
 
@@ -35,13 +37,13 @@ class _Durable:
         pass
 
 
-def _live(applied: list[int] | None = None) -> LiveDocument:
+def _live(applied: list[int] | None = None, rows: Any = None) -> LiveDocument:
     def accept(live: LiveDocument, update: ysync.Checked, source: object) -> None:
         live.replica.take(update)
         if applied is not None:
             applied.append(len(update.parsed.sections) + len(update.deleted))
 
-    return LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, _Durable)  # type: ignore[arg-type]
+    return LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, _Durable, rows=rows)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("deletes", [False, True])
@@ -105,3 +107,28 @@ def test_a_vector_goes_to_the_library_without_what_is_not_here() -> None:
     assert asked == [b"\x01\x4d\x02"] * 2
     with pytest.raises(InvalidUpdate):
         replica.update_since(b"\x02\x4d\x02\x4d\x02")
+
+
+async def test_a_long_log_is_read_in_slices_for_who_lacks_a_repair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question of a member had the whole log read at a stretch, where there was one repair in it."""
+    rows = [Insertion.of(Writer.SAVED.client_id(number), "x" * 1000).update for number in range(1, 300)]
+    rows.append(Insertion.of(Writer.REPAIR.client_id(1), "y").update)
+    live = _live(rows=lambda *_: rows)
+    for row in rows:
+        live.replica.receive(row)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 5:
+            live.changes += 1  # it is read once more
+
+    monkeypatch.setattr(live_document.Slice, "is_long", True)
+    monkeypatch.setattr(live_document.Slice, "end", lambda _: turn())
+    assert await live.updates_as_made(b"\x00") == rows
+    assert turns >= 2 * len(rows)
+    known = encode_state_vector({Writer.SAVED.client_id(number): 1000 for number in range(1, 299)})
+    assert await live.updates_as_made(known) == rows[-2:]
+    monkeypatch.setattr(live_document, "_MAX_PARTS_BYTES", 100_000)
+    assert await live.updates_as_made(b"\x00") == [], "all in one"

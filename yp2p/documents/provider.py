@@ -31,7 +31,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import trio
 
@@ -117,6 +117,17 @@ class SyncedDocument(Protocol):
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of every update once it is durable; gives the way to unsubscribe."""
+
+
+@runtime_checkable
+class CutInParts(Protocol):
+    """A document that says what a peer lacks in several updates."""
+
+    async def updates_as_made(self, state_vector: bytes) -> Sequence[bytes]:
+        """Updates that go before what `cut` gives; all of them are in that as well."""
+
+    async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Updates as a peer takes them."""
 
 
 class _Queue:
@@ -398,20 +409,16 @@ class Provider:
     ) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         async with self._sending:
+            in_parts = self._document if self._tells_state and isinstance(self._document, CutInParts) else None
+            as_made = await in_parts.updates_as_made(state_vector) if in_parts is not None else []
             # no await between cut and clear: what comes later is a live update, and goes after this
-            cut_in_parts = getattr(self._document, "cut_in_parts", None) if self._tells_state else None
-            if cut_in_parts is not None:
-                updates, durable = cut_in_parts(state_vector)
-            else:
-                update, durable = self._document.cut(state_vector)
-                updates = (update,)
+            update, durable = self._document.cut(state_vector)
             have = self._document.state_vector()
             self._waiting.take()
             self._held.take()
             self._overrun = False
             await durable.wait()
-            if cut_in_parts is not None:
-                updates = await self._document.to_send(updates)  # type: ignore[attr-defined]
+            updates = (update,) if in_parts is None else await in_parts.to_send((*as_made, update))
             if self._tells_state:
                 await self._channel.send(encode(Have(have)))
             await self._channel.send(encode((message or _step2)(updates)))

@@ -34,11 +34,11 @@ from yp2p.protocol.ysync import (
     Checked,
     Shape,
     StateVector,
+    UpdateParser,
     check,
     checking,
     contains,
     ordering,
-    parse_update,
     read_state_vector,
 )  # fmt: skip
 from yp2p.store.writer import Commit
@@ -55,6 +55,8 @@ _PART_BYTES, _CLIENT_BYTES = 256, 64
 _NOWAIT_S = 0.002
 # Updates that go to a peer one by one when it lacks a repair.
 _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
+# How often the log is read for them, where the document changes meanwhile.
+_TRIES = 3
 
 
 log = structlog.get_logger()
@@ -217,37 +219,43 @@ class LiveDocument:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
         return self.replica.update_since(state_vector), self._pending()
 
-    def cut_in_parts(self, state_vector: bytes) -> tuple[tuple[bytes, ...], Commit]:
-        """What a holder of `state_vector` lacks, and the commit that makes it durable.
+    async def updates_as_made(self, state_vector: bytes) -> list[bytes]:
+        """The updates that a holder of `state_vector` lacks, as they were made, where there are repairs among them.
 
-        Where there are repairs among it, the updates as they were made come first: who merges has to know what a repair
-        took out, and what an edit. Where that is too much, all in one.
+        Who merges has to know what a repair took out, and what an edit. None where that is too much. Reading a long log
+        takes long, so it is read in slices; what comes meanwhile is said by `cut` alone, unless it can be read in time.
         """
-        update, durable = self.cut(state_vector)
         known = read_state_vector(state_vector)
-        if self._rows is None or not any(
-            Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
-        ):
-            return (update,), durable
-        parts = self._parts_as_made(known)
-        return (*parts, update), durable
-
-    def _parts_as_made(self, known: StateVector) -> list[bytes]:
-        """The updates that a holder of `known` lacks, as they were made; none where that is too much."""
-        assert self._rows is not None
         parts: list[bytes] = []
-        size = 0
-        for row in self._rows(self, known):
-            sections = parse_update(row).sections
+        for _ in range(_TRIES):
+            changes = self.changes
+            if self._rows is None or not any(
+                Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
+            ):
+                return []
+            parts = await self._lacking(self._rows(self, known), known)
+            if self.changes == changes:
+                break
+        return parts
+
+    async def _lacking(self, rows: Iterable[bytes], known: StateVector) -> list[bytes]:
+        parts: list[bytes] = []
+        size, slice_ = 0, Slice()
+        for row in rows:
+            parser = UpdateParser(row, self.replica.shape)
+            for _ in parser.steps():
+                if slice_.is_long:
+                    await slice_.end()
+            sections = parser.parsed.sections
             if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
                 parts.append(row)
                 size += len(row)
-                if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
-                    return []
+            if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
+                return []
         return parts
 
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
-        """What `cut_in_parts` gave, as a peer takes it."""
+        """Updates of this document as a peer takes them."""
         return await parts_to_send(updates, self.replica.shape)
 
     async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
