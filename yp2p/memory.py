@@ -24,6 +24,21 @@ _KEPT_BYTES = 32 << 20
 _libc = ctypes.CDLL(None)
 
 
+class _Use(ctypes.Structure):
+    """What the C library says of its memory (mallinfo2(3))."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    )  # fmt: skip
+
+
+if hasattr(_libc, "mallinfo2"):
+    _libc.mallinfo2.restype = _Use
+
+
 @contextmanager
 def without_rich() -> Iterator[None]:
     """What is imported in here finds no rich, unless that is there already."""
@@ -52,6 +67,11 @@ def keep_imports_from_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def free_bytes() -> int:
+    """What was given back and is kept by the C library, all over its memory; 0 where it does not say."""
+    return int(_libc.mallinfo2().fordblks) if hasattr(_libc, "mallinfo2") else 0
 
 
 def trim() -> None:

@@ -7,6 +7,7 @@ replaced before any other device had fetched it.
 
 from __future__ import annotations
 
+import math
 import time
 
 import structlog
@@ -26,11 +27,13 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import day_begins, forget_old_bases
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.machine import reason
-from yp2p.memory import trim
+from yp2p.memory import free_bytes, trim
 from yp2p.store import tables
 
 EVERY_S = 5.0
 _PRUNE_S = 3600.0
+# Where others never let a folder rest, what they had us use and give back goes to the kernel once a minute.
+_TRIM_S, _MUCH_FREE_BYTES = 60.0, 16 << 20
 
 log = structlog.get_logger()
 
@@ -51,6 +54,7 @@ class Housekeeping:
         self._folder = folder
         self._settings = settings
         self._was_settled = False
+        self._trimmed_at = -math.inf
         self._pruned_at = 0.0
         self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
@@ -83,9 +87,13 @@ class Housekeeping:
             render.drop_caches()
             has_dropped = True
         self._was_settled = folder.state.settled
+        now = trio.current_time()
         if self._was_settled and has_dropped:
             folder.database.trim()
-            await trio.to_thread.run_sync(trim)
+        elif now - self._trimmed_at < _TRIM_S or free_bytes() < _MUCH_FREE_BYTES:
+            return
+        self._trimmed_at = now
+        await trio.to_thread.run_sync(trim)
 
     async def fetch_from_trash(self, root: Root) -> None:
         """Take from the trash what has been wanted since the last time, and nobody gives."""

@@ -1,0 +1,55 @@
+"""Memory that was used and given back goes to the kernel, also where a folder never rests."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from bridge import open_bridge
+
+from yp2p.config import Trash
+from yp2p.disk import housekeeping
+from yp2p.disk.housekeeping import EVERY_S, Housekeeping
+from yp2p.memory import free_bytes
+
+_MIB = 1 << 20
+
+
+@pytest.mark.parametrize(("free_mib", "trims"), [(40, 10), (2, 0)])
+async def test_a_folder_that_never_rests_gives_back_what_is_free_once_a_minute(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+    free_mib: int,
+    trims: int,
+) -> None:
+    """A member that sends without end kept it busy, and what its messages took was kept for ever."""
+    trimmed: list[float] = []
+    monkeypatch.setattr(housekeeping, "free_bytes", lambda: free_mib * _MIB)
+    monkeypatch.setattr(housekeeping, "trim", lambda: trimmed.append(1.0))
+    (tmp_path / "dir").mkdir()
+    render: Any = SimpleNamespace(drop_caches=lambda: None)
+    async with open_bridge(tmp_path) as bridge:
+        monkeypatch.setattr(type(bridge.folder.state), "settled", False)
+        keeping = Housekeeping(bridge.folder, Trash())
+        for _ in range(int(600 / EVERY_S)):
+            await trio.sleep(EVERY_S)
+            await keeping._give_back_memory(render)
+    assert len(trimmed) == trims
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="of the GNU C library")
+def test_the_c_library_says_what_it_keeps() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    before = free_bytes()
+    blocks = [libc.malloc(64 << 10) for _ in range(200)]
+    for block in blocks[:-1]:  # the last one keeps the top of the heap where it is
+        libc.free(block)
+    assert free_bytes() - before > 8 * _MIB
+    libc.free(blocks[-1])
