@@ -31,6 +31,9 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[device]"""
 
     name: Annotated[str, Meta(max_length=64, description="up to 64 characters; empty means the host name")] = ""
+    key_file: Annotated[
+        str, Meta(description="a file with the device's key, as an absolute path; empty means device.key, made at need")
+    ] = ""
 
 
 class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

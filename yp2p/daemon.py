@@ -46,6 +46,7 @@ from yp2p.memory import keep_imports_from_the_collector, share_one_arena
 from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
 from yp2p.transport.listener import Listener, Listening, open_listeners
+from yp2p.trust.given_key import GivenKey, take_given_key
 from yp2p.trust.keyfile import load_identity, temporary_of
 
 STOP_LIMIT_S = 0.9
@@ -125,10 +126,17 @@ async def _floor() -> AsyncIterator[trio.Nursery]:
         nursery.cancel_scope.cancel()
 
 
-async def run(config: Config, paths: Paths, share: str | None, shared: Callable[[dict[str, Any]], None]) -> None:
+async def run(
+    config: Config,
+    paths: Paths,
+    share: str | None,
+    shared: Callable[[dict[str, Any]], None],
+    given: GivenKey | None = None,
+) -> None:
     """Run one device until it is told to stop.
 
     Args:
+        given: the device's key, where it comes from outside.
         share: a directory to share once everything runs, or None.
         shared: is told what `share` gave.
 
@@ -139,7 +147,7 @@ async def run(config: Config, paths: Paths, share: str | None, shared: Callable[
         async with trio.open_nursery() as nursery:
             stop = _Stop(nursery.cancel_scope)
             nursery.start_soon(stop.on_signals, signals)
-            await _run(config, paths, stop, share, shared)
+            await _run(config, paths, stop, share, shared, given)
             nursery.cancel_scope.cancel()
 
 
@@ -186,7 +194,12 @@ def _in_a_sentence(place: Path) -> Iterator[None]:
 
 
 async def _run(
-    config: Config, paths: Paths, stop: _Stop, share: str | None, shared: Callable[[dict[str, Any]], None]
+    config: Config,
+    paths: Paths,
+    stop: _Stop,
+    share: str | None,
+    shared: Callable[[dict[str, Any]], None],
+    given: GivenKey | None,
 ) -> None:
     share_one_arena()
     keep_imports_from_the_collector()
@@ -209,21 +222,28 @@ async def _run(
         lock = _Lock(paths.lock, paths.socket)
     try:
         is_first_start = not paths.key.exists()  # noqa: ASYNC240
-        with _in_a_sentence(paths.key):
-            identity = load_identity(paths.key, paths.store)
+        identity, place = _identity(paths, given)
         if not is_first_start and not paths.store.exists():  # noqa: ASYNC240
             log.warning("store_missing", advice="an empty one is made; share or join the folders again")
         async with AsyncExitStack() as stack:
             sockets = stack.enter_context(_open_sockets(config, paths))
             database = await stack.enter_async_context(open_database(paths.store))
             merger = await stack.enter_async_context(open_merger())
-            database.check_owner(identity.device_id, paths.key)
+            database.check_owner(identity.device_id, place)
             device = Device(config, identity, database, _own_places(paths), merger)
             device.peers.listen_port = sockets.peers.port
             device.missing_addresses = sockets.peers.missing
             await _serve(config, device, identity, sockets, stop, share, shared)
     finally:
         lock.release()
+
+
+def _identity(paths: Paths, given: GivenKey | None) -> tuple[Identity, str]:
+    """Who this device is, and where its key is. Raises YpError."""
+    if given is not None:
+        return given.identity, given.place
+    with _in_a_sentence(paths.key):
+        return load_identity(paths.key, paths.store), str(paths.key)
 
 
 async def _serve(
@@ -276,8 +296,9 @@ def run_daemon(
     config: Config, paths: Paths, share: str | None = None, shared: Callable[[dict[str, Any]], None] = lambda _: None
 ) -> None:
     """`run` under trio, with a single error where a person needs no more. Raises YpError, KeyboardInterrupt."""
+    given = take_given_key(config.device, os.environ)
     try:
-        trio.run(run, config, paths, share, shared)
+        trio.run(run, config, paths, share, shared, given)
     except BaseExceptionGroup as group:
         if group.split(KeyboardInterrupt)[0] is not None:
             raise KeyboardInterrupt from None

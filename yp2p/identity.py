@@ -62,6 +62,10 @@ _SMALL_ORDER = frozenset(
 _PROBE = bytes(31) + b"\x40"
 # Keys that were checked; a folder has some dozens, and a statement names two of them.
 _CHECKED_KEYS = 1024
+# The text of both public keys: a letter of no other text that people copy, and five bytes against slips.
+PUBLIC_KEY_PREFIX = "yp2pk-"
+_PUBLIC_FORMAT, _PUBLIC_CHECK_BYTES = b"\x01", 5
+_PUBLIC_LETTERS = 112
 _LOOK_ALIKES = str.maketrans({"0": "O", "1": "I", "8": "B"})
 
 
@@ -168,6 +172,34 @@ class Identity:
 
 def device_id_of(signing_key: bytes, noise_key: bytes) -> DeviceID:
     return DeviceID(hashlib.sha256(b"yp2p device id v1" + signing_key + noise_key).digest())
+
+
+def format_public(keys: PublicIdentity) -> str:
+    """Both public keys as text, for the settings of other devices: `yp2pk-` and 112 letters and digits."""
+    body = _PUBLIC_FORMAT + keys.signing_key + keys.noise_key
+    body += hashlib.sha256(body).digest()[:_PUBLIC_CHECK_BYTES]
+    return PUBLIC_KEY_PREFIX + base64.b32encode(body).decode().lower()
+
+
+def parse_public(text: str) -> PublicIdentity:
+    """Read what `format_public` wrote. Raises UsageError: it is no such text, or no keys that somebody can have."""
+    bare = text.strip().lower()
+    letters = bare.removeprefix(PUBLIC_KEY_PREFIX).upper()
+    if bare == letters.lower() or len(letters) != _PUBLIC_LETTERS or any(one not in _ALPHABET for one in letters):
+        raise UsageError(
+            f"this is no public key of a device: it begins with {PUBLIC_KEY_PREFIX} and has {_PUBLIC_LETTERS} letters"
+            " and digits behind that, as `yp2p identity show` prints it there"
+        )
+    data = base64.b32decode(letters)
+    body, check = data[:-_PUBLIC_CHECK_BYTES], data[-_PUBLIC_CHECK_BYTES:]
+    if hashlib.sha256(body).digest()[:_PUBLIC_CHECK_BYTES] != check:
+        raise UsageError("this public key of a device is mistyped: its check characters do not match")
+    if body[:1] != _PUBLIC_FORMAT:
+        raise UsageError("this public key of a device was made by a newer yp2p; install that version here")
+    try:
+        return PublicIdentity.received(body[1 : 1 + KEY_BYTES], body[1 + KEY_BYTES :])
+    except MessageFault as error:
+        raise UsageError(f"this is no public key of a device: {error}") from error
 
 
 def _check_character(group: str) -> str:

@@ -1,4 +1,4 @@
-"""A device's key in a file that a passphrase opens: out of this machine, and into another one.
+"""A device's key in files: new ones, and those that a passphrase opens, out of this machine and into another one.
 
 It works whether the daemon runs or not: the key never changes while there is one.
 """
@@ -9,11 +9,12 @@ import os
 import secrets
 from pathlib import Path
 
-from yp2p.config import Paths
+from yp2p.config import Paths, load_config
 from yp2p.errors import UsageError
-from yp2p.identity import DeviceID, Identity
+from yp2p.identity import SEED_BYTES, DeviceID, Identity, PublicIdentity
 from yp2p.machine import read_regular
 from yp2p.protocol.sealed import SALT_BYTES, seal, unseal
+from yp2p.trust.given_key import place_of_given_key, take_given_key
 from yp2p.trust.keyfile import read_identity, text_of, write_new
 
 _PURPOSE = "identity"
@@ -22,23 +23,20 @@ _MAX_FILE_BYTES = 4096
 SHORTEST_PASSPHRASE = 8
 
 
-def own_id(paths: Paths) -> DeviceID:
-    """The ID of this device. Raises UsageError where it has none yet, DamagedError."""
-    return read_identity(paths.key).device_id
+def own_identity(paths: Paths) -> Identity:
+    """Who this device is, as far as can be told from here. Raises UsageError where it has no key yet, YpError."""
+    given = take_given_key(load_config(paths.config).device, dict(os.environ))
+    return given.identity if given is not None else read_identity(paths.key)
 
 
-def export_identity(paths: Paths, file: str, passphrase: str) -> None:
-    """Write this device's key into a new file, sealed.
+def new_key() -> tuple[str, PublicIdentity]:
+    """The text of a new key file, and the public keys of that device."""
+    identity = Identity(secrets.token_bytes(SEED_BYTES))
+    return text_of(identity), identity.public
 
-    Raises:
-        UsageError: the file is there or cannot be written, or the passphrase is too short.
-    """
-    identity = read_identity(paths.key)
-    if len(passphrase) < SHORTEST_PASSPHRASE:
-        raise UsageError(
-            f"{len(passphrase)} characters are guessed in no time; take a passphrase of {SHORTEST_PASSPHRASE} or more"
-        )
-    text = seal(identity.seed, passphrase, secrets.token_bytes(SALT_BYTES), _PURPOSE)
+
+def write_key(file: str, text: str) -> None:
+    """Write what is secret into a new file. Raises UsageError: it is there, or cannot be written."""
     try:
         write_new(Path(file), text)
     except FileExistsError:
@@ -47,8 +45,24 @@ def export_identity(paths: Paths, file: str, passphrase: str) -> None:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
 
 
+def export_identity(identity: Identity, file: str, passphrase: str) -> None:
+    """Write a device's key into a new file, sealed.
+
+    Raises:
+        UsageError: the file is there or cannot be written, or the passphrase is too short.
+    """
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        raise UsageError(
+            f"{len(passphrase)} characters are guessed in no time; take a passphrase of {SHORTEST_PASSPHRASE} or more"
+        )
+    write_key(file, seal(identity.seed, passphrase, secrets.token_bytes(SALT_BYTES), _PURPOSE))
+
+
 def check_can_import(paths: Paths) -> None:
     """Raises UsageError where this machine is a device already."""
+    place = place_of_given_key(load_config(paths.config).device, os.environ)
+    if place:
+        raise UsageError(f"this machine has its key from {place}, and would not look at another one")
     if os.path.lexists(paths.key) or os.path.lexists(paths.store):
         raise UsageError(
             f"this machine is a device already, with its key in {paths.key}; move that directory away first, or set"

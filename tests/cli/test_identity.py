@@ -51,7 +51,7 @@ def test_a_key_is_taken_along_and_opens_with_its_passphrase_only(device: Any, ru
     code, _, err = run(new, "import", str(file), typed="other words\n")
     assert (code, "passphrase is another one" in err, new.exists()) == (2, True, False)
     assert run(new, "import", str(file), typed="pass phrase\n")[0] == 0
-    assert run(new, "show")[1].strip() == shown
+    assert run(new, "show")[1].split()[0] == shown
     assert (new / "device.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_written_over(device: Any, run: Run, tmp_path: Path) -> None:
     assert (code, "is there already" in err, file.read_text()) == (2, True, before)
     code, _, err = run(old, "import", str(file), typed="pass phrase\n")
     assert (code, "is a device already" in err) == (2, True)
-    assert run(old, "show")[1].strip() == shown
+    assert run(old, "show")[1].split()[0] == shown
 
 
 def test_what_cannot_be_done_is_a_sentence(device: Any, run: Run, tmp_path: Path) -> None:
@@ -75,3 +75,29 @@ def test_what_cannot_be_done_is_a_sentence(device: Any, run: Run, tmp_path: Path
     (tmp_path / "text").write_text("something else\n")
     assert "no file of the kind" in run(tmp_path / "new", "import", str(tmp_path / "text"), typed="x\n")[2]
     assert "no identity yet" in run(tmp_path / "new", "show")[2]
+
+
+def test_a_new_key_is_for_another_machine(
+    device: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, shown = device
+    file = tmp_path / "new.key"
+    code, out, err = run(old, "new", str(file))
+    made, public = out.split()
+    assert (code, err, file.stat().st_mode & 0o777) == (0, "", 0o600)
+    assert made != shown
+    assert run(old, "show")[1].split()[0] == shown, "this machine stays who it is"
+    assert "is there already" in run(old, "new", str(file))[2]
+    key, printed = run(old, "new", "-")[1:]
+    assert key.startswith("yp2p-device-seed-v1 ")
+    assert key.split()[1] not in printed
+    monkeypatch.setenv("YP2P_DEVICE__KEY_FILE", str(file))
+    assert run(old, "show")[1].split() == [made, public]
+    assert "would not look at another" in run(tmp_path / "third", "import", str(file), typed="x\n")[2]
+    monkeypatch.setenv("YP2P_DEVICE_KEY", key)
+    assert run(old, "show")[1].split() == printed.split()
+    assert run(old, "export", str(tmp_path / "sealed"), typed="pass phrase\n")[0] == 0
+    monkeypatch.delenv("YP2P_DEVICE_KEY")
+    monkeypatch.delenv("YP2P_DEVICE__KEY_FILE")
+    assert run(tmp_path / "third", "import", str(tmp_path / "sealed"), typed="pass phrase\n")[0] == 0
+    assert run(tmp_path / "third", "show")[1].split() == printed.split()

@@ -246,3 +246,27 @@ def test_the_user_unit(machines: list[Machine]) -> None:
     assert status["folders"][0]["entries"]["total"] == 1, "the same store as the system unit's"
     one.run(*manager, "stop", "yp2p")
     assert one.run(*manager, "show", "yp2p", "--property=Result", "--value") == "success"
+
+
+def test_the_key_comes_from_a_credential(machines: list[Machine]) -> None:
+    two = machines[1]
+    two.run("systemctl", "stop", "yp2p@owner")
+    home = "/home/owner/.local/state/yp2p"
+    two._inside("mv", home, f"{home}.before")
+    made, key = two.run("/opt/yp2p/bin/yp2p", "identity", "new", "/etc/owner.key").split()
+    drop_in = two.root / "etc/systemd/system/yp2p@owner.service.d"
+    two.run("mkdir", "-p", "/etc/systemd/system/yp2p@owner.service.d")
+    (drop_in / "key.conf").write_text("[Service]\nLoadCredential=yp2p.key:/etc/%i.key\n")
+    two.run("systemctl", "daemon-reload")
+    two.run("systemctl", "start", "yp2p@owner")
+    assert json.loads(two.yp2p("identity", "show", "--json")) == {"id": made, "key": key}
+    assert not (two.home / ".local/state/yp2p/device.key").exists()
+    two.run("systemctl", "stop", "yp2p@owner")
+    (two.root / "etc/owner.key").write_text("yp2p-device-seed-v1 12\n")
+    two._inside("systemctl", "start", "yp2p@owner")
+    eventually(lambda: two.property("ActiveState") == "failed")
+    assert two.property("ExecMainStatus") == "6"
+    (drop_in / "key.conf").unlink()
+    two.run("systemctl", "daemon-reload")
+    two._inside("rm", "-r", home)
+    two._inside("mv", f"{home}.before", home)

@@ -1,11 +1,17 @@
-"""`yp2p identity show|export|import`."""
+"""`yp2p identity show|new|export|import`."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from yp2p.cli.options import json_option
+from yp2p.cli.options import call, json_option
 from yp2p.cli.output import ask_secret, print_json, say
+from yp2p.errors import NotRunning, UsageError
+
+if TYPE_CHECKING:
+    from yp2p.identity import Identity
 
 
 @click.group()
@@ -16,16 +22,45 @@ def command() -> None:
 @command.command()
 @json_option
 def show(as_json: bool) -> None:
-    """Print the ID of this device."""
-    from yp2p.config import find_paths
-    from yp2p.identity import format_device_id
-    from yp2p.identity_files import own_id
+    """Print the ID of this device, and its public key, which other devices may have in their settings."""
+    shown = _of_daemon()
+    if shown is None:
+        from yp2p.config import find_paths
+        from yp2p.identity import format_device_id, format_public
+        from yp2p.identity_files import own_identity
 
-    shown = format_device_id(own_id(find_paths()))
+        public = own_identity(find_paths()).public
+        shown = {"id": format_device_id(public.device_id), "key": format_public(public)}
     if as_json:
-        print_json({"id": shown})
+        print_json(shown)
     else:
-        say(shown)
+        say(shown["id"], shown["key"])
+
+
+@command.command()
+@click.argument("file")
+@json_option
+def new(file: str, as_json: bool) -> None:
+    """Write the key of a new device into FILE, readable for its owner only; `-` is standard output.
+
+    It is for a machine whose key comes from outside: `[device] key_file` in its settings names such a file, a systemd
+    credential yp2p.key or YP2P_DEVICE_KEY hold what is in it. Printed, on standard error where the key is on
+    the other one, are the ID and the public key. This machine stays who it is.
+    """
+    from yp2p.identity import format_device_id, format_public
+    from yp2p.identity_files import new_key, write_key
+
+    text, public = new_key()
+    shown = {"id": format_device_id(public.device_id), "key": format_public(public)}
+    is_printed = file == "-"
+    if is_printed:
+        say(text.rstrip("\n"))
+    else:
+        write_key(file, text)
+    if as_json and not is_printed:
+        print_json(shown)
+    else:
+        say(shown["id"], shown["key"], err=is_printed)
 
 
 @command.command()
@@ -37,9 +72,11 @@ def export(file: str) -> None:
     is this device: keep it like the key of your house. Only one machine at a time may use it.
     """
     from yp2p.config import find_paths
-    from yp2p.identity_files import export_identity
+    from yp2p.identity_files import export_identity, own_identity
 
-    export_identity(find_paths(), file, ask_secret("A passphrase for the file", twice=True))
+    identity = own_identity(find_paths())
+    _check_is_of_daemon(identity)
+    export_identity(identity, file, ask_secret("A passphrase for the file", twice=True))
 
 
 @command.command("import")
@@ -59,3 +96,23 @@ def import_(file: str) -> None:
     check_can_import(paths)
     shown = format_device_id(import_identity(paths, file, ask_secret("The passphrase of the file")))
     say(f"This machine is {shown} from now on. Let the old one not run yp2p again.", err=True)
+
+
+def _of_daemon() -> dict[str, str] | None:
+    """Who the daemon says that it is: its key may have come from where this command sees nothing. None: none runs."""
+    try:
+        device = call("GET", "/v1/status")["device"]
+    except NotRunning:
+        return None
+    return {"id": device["id"], "key": device["key"]}
+
+
+def _check_is_of_daemon(identity: Identity) -> None:
+    from yp2p.identity import format_public
+
+    running = _of_daemon()
+    if running is not None and running["key"] != format_public(identity.public):
+        raise UsageError(
+            f"the daemon is another device, {running['id']}: its key comes from outside (a systemd credential, or"
+            " YP2P_DEVICE_KEY), and is kept there"
+        )

@@ -30,7 +30,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.history import trash
-from yp2p.identity import Identity, format_device_id
+from yp2p.identity import Identity, format_device_id, format_public
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
 from yp2p.peers.peers import Peers
@@ -255,6 +255,7 @@ class Device:
             },
             "device": {
                 "id": self.shown_id,
+                "key": format_public(self._identity.public),
                 "name": self._name,
                 "port": self.peers.listen_port,
                 "missing_addresses": list(self.missing_addresses),

@@ -76,8 +76,8 @@ class Database:
         self.writer = writer(path, self._write, self.writability)
         self.writer.start()
 
-    def check_owner(self, device: bytes, key: Path) -> None:
-        """Raise DamagedError when the store was written with another device key."""
+    def check_owner(self, device: bytes, key: str) -> None:
+        """Raise DamagedError when the store was written with another device key; `key` says where this one is."""
         owner = tables.owner.read_owner(self.rows)
         if owner is None:
             self._write.execute(*tables.owner.insert(device))

@@ -52,9 +52,7 @@ def _read(path: Path) -> Identity:
             raise  # the key may be as it should be
         raise DamagedError(f"the device key {path} cannot be read: {error}") from error
     try:
-        if not text.startswith(_HEADER):
-            raise ValueError("it does not begin as one")
-        identity = Identity(bytes.fromhex(text.removeprefix(_HEADER).strip()))
+        identity = identity_of(text)
     except ValueError as error:
         raise DamagedError(
             f"the device key {path} is damaged ({error}). It was left as it is. Put a copy back, or move it away "
@@ -68,6 +66,23 @@ def _read(path: Path) -> Identity:
 def temporary_of(path: Path) -> Path:
     """The name that a key has until it is complete."""
     return path.with_suffix(".new")
+
+
+def identity_of(text: str) -> Identity:
+    """The identity whose `text_of` this is. Raises ValueError: it is none; the reason does not quote it."""
+    if not is_key_text(text):
+        raise ValueError("it does not begin as one")
+    digits = text.strip().removeprefix(_HEADER.strip()).strip()
+    try:
+        seed = bytes.fromhex(digits)
+    except ValueError:
+        raise ValueError("it is not written in hexadecimal digits") from None
+    return Identity(seed)
+
+
+def is_key_text(text: str) -> bool:
+    """Whether something begins as the content of a key file does."""
+    return text.strip().startswith(_HEADER.strip())
 
 
 def text_of(identity: Identity) -> str:
