@@ -141,12 +141,8 @@ async def blobs_apart(world: World) -> None:
         stage.expect_only_in(path, token)
     beside = [name for name in stage.one.host.disk.contents() if name.startswith("scene") and ".conflict-" in name]
     stage.expect(not beside, f"{beside} stand beside a blob that nobody changed apart")
-    stage.cut_off(stage.one.host, 30.0)
-    await trio.sleep(1.0)
-    tokens = [stage.put_blob(people, path) for people in (stage.one, stage.other)]
-    await trio.sleep(7.0)
-    stage.heal()
-    await stage.rest()
+    async with stage.apart():
+        tokens = [stage.put_blob(people, path) for people in (stage.one, stage.other)]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"the blob with {token} is lost")
 
@@ -155,17 +151,13 @@ async def deleted_while_others_replace(world: World) -> None:
     """Blobs are deleted while others, who are apart, replace them: what was saved comes back."""
     stage = Stage(world)
     paths = [await stage.blob() for _ in range(4)]
-    stage.cut_off(stage.one.host, 30.0)
-    await trio.sleep(1.0)
-    tokens = []
-    for path in paths:
-        tokens.append(stage.put_blob(stage.one, path))
-        stage.put_blob(stage.other, path)
-        await trio.sleep(1.0)
-        stage.other._unlink(path)
-    await trio.sleep(7.0)
-    stage.heal()
-    await stage.rest()
+    async with stage.apart():
+        tokens = []
+        for path in paths:
+            tokens.append(stage.put_blob(stage.one, path))
+            stage.put_blob(stage.other, path)
+            await trio.sleep(1.0)
+            stage.other._unlink(path)
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"the blob with {token}, saved while others deleted, is lost")
 
@@ -173,16 +165,12 @@ async def deleted_while_others_replace(world: World) -> None:
 async def the_same_name_twice(world: World) -> None:
     """Two make different texts and blobs of one name while apart: both stay, under the same names everywhere."""
     stage = Stage(world)
-    stage.cut_off(stage.one.host, 30.0)
-    await trio.sleep(1.0)
-    tokens: list[str] = []
-    for people in (stage.one, stage.other):
-        text = "".join(people._line() for _ in range(4))
-        people._write("twice.txt", text.encode(), in_place=True)
-        tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
-    await trio.sleep(7.0)
-    stage.heal()
-    await stage.rest()
+    async with stage.apart():
+        tokens: list[str] = []
+        for people in (stage.one, stage.other):
+            text = "".join(people._line() for _ in range(4))
+            people._write("twice.txt", text.encode(), in_place=True)
+            tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"{token} is lost")
 

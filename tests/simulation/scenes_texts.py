@@ -144,16 +144,12 @@ async def renames_while_others_edit(world: World) -> None:
     for by_copy in (False, True):
         path = await stage.file()
         other_name = f"renamed-{path}"
-        stage.cut_off(stage.one.host, 30.0)
-        await trio.sleep(1.0)
-        token = stage.add(stage.other, path)
-        if by_copy:
-            _copy_and_remove(stage.one, path, other_name)
-        else:
-            stage.one._rename_to(path, other_name)
-        await trio.sleep(6.0)
-        stage.heal()
-        await stage.rest()
+        async with stage.apart(settle_s=6.0):
+            token = stage.add(stage.other, path)
+            if by_copy:
+                _copy_and_remove(stage.one, path, other_name)
+            else:
+                stage.one._rename_to(path, other_name)
         stage.expect_only_in(other_name, token)
         names.swap_while_others_edit(world)
         await stage.rest()
@@ -210,16 +206,12 @@ async def two_with_one_client_id(world: World) -> None:
         clients = people.host.device.home.clients
         clients.own, clients.fork, clients.ids = own, fork, clients.ids | {own, fork}
     path = await stage.file()
-    stage.cut_off(stage.one.host, 30.0)
-    await trio.sleep(1.0)
-    tokens = []
-    for people in (stage.one, stage.other):
-        tokens.append(world.oracle.fresh())
-        people._write(path, f"{people._read(path)}{tokens[-1]} alike\n".encode(), in_place=True)
-        world.note(f"{people.host.name} writes {tokens[-1]} into {path}")
-    await trio.sleep(6.0)
-    stage.heal()
-    await stage.rest()
+    async with stage.apart(settle_s=6.0):
+        tokens = []
+        for people in (stage.one, stage.other):
+            tokens.append(world.oracle.fresh())
+            people._write(path, f"{people._read(path)}{tokens[-1]} alike\n".encode(), in_place=True)
+            world.note(f"{people.host.name} writes {tokens[-1]} into {path}")
     for people in (stage.one, stage.other):
         await stage.restart([people.host])
     await stage.rest()

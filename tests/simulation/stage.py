@@ -1,8 +1,13 @@
-"""What the scenes of themes have in common (`themes.py`): who plays, how they are parted, and what is expected."""
+"""What the scenes of themes have in common (`themes.py`): who plays, how they are parted, and what is expected.
+
+Times are virtual, and how long somebody waits is part of a scene: what happens is to happen before or after the daemon
+has seen what was done before. What has to come to an end is waited for (`rest`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
 _REST_S = 90.0
 _SEEN_S = 1.0  # so long it takes at most until the daemon has taken what was read
+_PARTED_S = 1.0  # for so long what was on its way when a device was cut off may still come
+_SETTLED_S = 7.0  # so long it takes at most until what was saved and deleted has been looked at
 
 
 class Stage:
@@ -120,6 +127,16 @@ class Stage:
         for other in self.world.hosts:
             if other is not host:
                 self.world.network.block(host.name, other.name, duration_s, both_ways=True, nursery=self.world.nursery)
+
+    @asynccontextmanager
+    async def apart(self, *, settle_s: float = _SETTLED_S) -> AsyncIterator[None]:
+        """What is done in here is done while `one` hears of nobody; then all come together."""
+        self.cut_off(self.one.host, 30.0)
+        await trio.sleep(_PARTED_S)
+        yield
+        await trio.sleep(settle_s)
+        self.heal()
+        await self.rest()
 
     def heal(self) -> None:
         self.world.network.heal()
