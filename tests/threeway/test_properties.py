@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -89,6 +90,23 @@ def test_no_line_is_made_up_lost_or_doubled(rows: list[int], here: list[int], th
             assert lines[line] == side.count(line)
     for line in set(base):
         assert lines[line] <= max(ours.count(line) + theirs.count(line), base.count(line))
+
+
+GONE_ON = st.lists(st.sampled_from((" {}", "\n{}", " {} alpha", "\n")), min_size=1, max_size=4).map("".join)
+
+
+@given(st.lists(st.integers(0, 12), max_size=3), st.integers(1, 3), GONE_ON, GONE_ON, st.tuples(*[st.booleans()] * 2))
+@settings(max_examples=many(250), deadline=None)
+def test_what_two_append_to_a_last_line_without_an_end_comes_once(
+    rows: list[int], words: int, here: str, there: str, is_ended: tuple[bool, bool]
+) -> None:
+    base = "".join(UNLIKE[row] for row in rows) + " ".join(f"last{number}" for number in range(words))
+    ours, theirs = (
+        base + put.format(*(f"{side}{number}" for number in range(4))) + "\n" * end
+        for side, put, end in zip(("here", "there"), (here, there), is_ended, strict=True)
+    )
+    found = Counter(re.findall(r"\w+", merge("a.txt", base, ours, theirs).text)) - Counter({"alpha": 8})
+    assert found == (Counter(re.findall(r"\w+", ours)) | Counter(re.findall(r"\w+", theirs))) - Counter({"alpha": 8})
 
 
 VALUES = st.integers(0, 3) | st.sampled_from(["red", "green"]) | st.lists(st.integers(0, 3), max_size=3)

@@ -89,11 +89,21 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     return found
 
 
+def _gone_on(pairs: dict[int, int], base: Sequence[str], side: Sequence[str]) -> dict[int, int]:
+    """The pairs, with the last line where that has no end: whoever appends goes on in it, however much that is."""
+    last = len(base) - 1
+    if last < 0 or base[last].endswith("\n") or last in pairs:
+        return pairs
+    first = max(pairs.values(), default=-1) + 1
+    found = next((row for row in range(first, len(side)) if side[row].startswith(base[last])), None)
+    return pairs if found is None else pairs | {last: found}
+
+
 def cut_lines(
     base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
 ) -> Iterator[tuple[Sequence[str], Sequence[str], Sequence[str]]]:
     """Lines that are one line in all three, and what is between them."""
-    to_ours, to_theirs = _pairs(base, ours), _pairs(base, theirs)
+    to_ours, to_theirs = _gone_on(_pairs(base, ours), base, ours), _gone_on(_pairs(base, theirs), base, theirs)
     i = j = k = 0
     for row in [row for row in range(len(base)) if row in to_ours and row in to_theirs]:
         at, there = to_ours[row], to_theirs[row]

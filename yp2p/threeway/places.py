@@ -105,6 +105,8 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if len(cut) == 1:
         cut = list(cut_changes(*rows))
     if len(cut) == 1:
+        if _has_open_line(*rows) and any(text.endswith("\n") for text in (ours, theirs)):
+            return [_open_line(base, ours, theirs, around)]
         in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
         stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line
         return [_piece(base, ours, theirs, stands)]
@@ -113,7 +115,9 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     for number, lines in enumerate(cut):
         texts = "".join(lines[0]), "".join(lines[1]), "".join(lines[2])
         known = _whole(*texts, around.budget)
-        if known is not None:
+        if _has_open_line(*lines):
+            found = [_open_line(*texts, around)]
+        elif known is not None:
             found = [_piece(*texts, known)]
         else:
             later = islice(cut, number + 1, number + 1 + NEAR_LINES)
@@ -123,6 +127,18 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
         written = [line for piece in found for line in split_lines(piece.stands)]
         before = [*written[: -NEAR_LINES - 1 : -1], *before][:NEAR_LINES]
     return pieces
+
+
+def _has_open_line(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether this is one line that has no end in the base: the last one."""
+    return len(base) == len(ours) == len(theirs) == 1 and not base[0].endswith("\n")
+
+
+def _open_line(base: str, ours: str, theirs: str, around: Around) -> Piece:
+    """What both went on with in a line that had no end stands before the end that either of them gave it."""
+    bare = [text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text for text in (ours, theirs)]
+    end = max(text[len(line) :] for text, line in zip((ours, theirs), bare, strict=True))
+    return Piece(base, ours, theirs, "".join(piece.stands for piece in resolve(base, *bare, around)) + end)
 
 
 def _piece(base: str, ours: str, theirs: str, stands: str) -> Piece:
