@@ -106,6 +106,14 @@ def test_every_module_has_its_place_in_the_architecture_and_no_other() -> None:
     assert commands - COMMANDS.keys() <= {*re.findall(r"`([a-z_]+)`", text), "main"}
 
 
+def test_the_floors_are_those_that_are_held() -> None:
+    drawn = _read("docs/architecture.md").split("## Parts", 1)[1].split("```")[1].splitlines()[1:]
+    floors = [set(re.findall(r"\w+", re.split(" {2,}", line)[1])) for line in drawn]
+    contracts = tomllib.loads(_read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["name"] == "Imports go down only")
+    assert floors == [{name.strip().removeprefix("yp2p.") for name in layer.split("|")} for layer in layers]
+
+
 def test_every_task_is_in_the_tree() -> None:
     """Tasks that wait for one event and end are none."""
     tree = _read("docs/architecture.md").split("## Task tree", 1)[1].split("\n## ", 1)[0]
