@@ -136,9 +136,12 @@ def _has_open_line(base: Sequence[str], ours: Sequence[str], theirs: Sequence[st
 
 def _open_line(base: str, ours: str, theirs: str, around: Around) -> Piece:
     """What both went on with in a line that had no end stands before the end that either of them gave it."""
-    bare = [text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text for text in (ours, theirs)]
-    end = max(text[len(line) :] for text, line in zip((ours, theirs), bare, strict=True))
-    return Piece(base, ours, theirs, "".join(piece.stands for piece in resolve(base, *bare, around)) + end)
+    bare_ours, bare_theirs = (
+        text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text for text in (ours, theirs)
+    )
+    end = max(ours[len(bare_ours) :], theirs[len(bare_theirs) :])
+    stands = "".join(piece.stands for piece in resolve(base, bare_ours, bare_theirs, around))
+    return Piece(base, ours, theirs, stands + end)
 
 
 def _piece(base: str, ours: str, theirs: str, stands: str) -> Piece:
