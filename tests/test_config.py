@@ -50,6 +50,14 @@ def test_environment_beats_file(tmp_path: Path) -> None:
         ("", {"YP2P_LISTEN__PROT": "1"}, ["YP2P_LISTEN__PROT", "address, port"]),
         ("", {"YP2P_NOWHERE__X": "1"}, ["YP2P_NOWHERE__X", "[listen]"]),
         ("[files]\nmax_text_bytes = true\n", {}, ["max_text_bytes", "1024 to 33554432"]),
+        ("[[folders]]\npath = '/a'\npaht = '/b'\n", {}, ["number 1", "'paht'", "path, label"]),
+        ("[[folders]]\nlabel = 'notes'\n", {}, ["number 1", "path", "absolute path"]),
+        ("[[folders]]\npath = 'notes'\n", {}, ["'notes'", "absolute path"]),
+        ("[[folders]]\npath = '/a'\n[[folders]]\npath = '/a/'\n", {}, ["number 2", "'/a/'", "one folder"]),
+        ("[[folders]]\npath = '/a'\ninvite = 'x'\ninvite_file = '/b'\n", {}, ["invite_file", "say one"]),
+        ("[[folders]]\npath = '/a'\ninvite = 'x'\nlabel = 'b'\n", {}, ["leave label out"]),
+        ("[folders]\npath = '/a'\n", {}, ["[[folders]]", "once for each"]),
+        ("", {"YP2P_FOLDERS__PATH": "/a"}, ["YP2P_FOLDERS__PATH", "[[folders]]", "only"]),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, environment: dict[str, str], words: list[str]) -> None:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from yp2p.cli import join, status, up
 from yp2p.cli.main import COMMANDS
-from yp2p.config import sections
+from yp2p.config import TABLES, sections
 from yp2p.protocol import messages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +53,7 @@ def test_the_readme_shows_what_status_prints() -> None:
     lines = status._lines(
         {
             "device": {"name": "laptop", "id": own, "missing_addresses": []},
-            "store": {"problem": "", "damaged": []}, "devices": [device], "folders": [folder],
+            "store": {"problem": "", "damaged": []}, "settings": [], "devices": [device], "folders": [folder],
         }
     )  # fmt: skip
     assert shown == [line.rstrip() for line in lines]
@@ -194,7 +194,7 @@ def test_every_route_is_in_the_protocol() -> None:
 
 def test_every_setting_is_in_the_example() -> None:
     example = _read("config/yp2p.example.toml")
-    for section, kind in sections().items():
+    for section, kind in {**sections(), **TABLES}.items():
         assert f"[{section}]" in example, section
         for setting in kind.__struct_fields__:
             assert re.search(rf"^#? ?{setting} = ", example, re.MULTILINE), f"{section}.{setting}"

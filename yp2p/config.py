@@ -1,8 +1,8 @@
 """Settings: flags, then environment, then TOML, then defaults; decoded once, frozen, unknown keys refused.
 
 Every setting is `[section] key` in the TOML file and `YP2P_SECTION__KEY` in the environment. Lists are written
-with commas in the environment. The descriptions below are what an error message gives as the allowed values, and
-what config/yp2p.example.toml repeats.
+with commas in the environment. What there may be several of (`[[folders]]`) stands in the file only. The descriptions
+below are what an error message gives as the allowed values, and what config/yp2p.example.toml repeats.
 """
 
 from __future__ import annotations
@@ -111,6 +111,19 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "auto"
 
 
+class SharedFolder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[[folders]]"""
+
+    path: Annotated[str, Meta(min_length=1, description="the absolute path of a directory")]
+    label: Annotated[
+        str, Meta(max_length=100, description="up to 100 characters; empty means the directory's name")
+    ] = ""
+    invite: Annotated[str, Meta(description="a token of `yp2p invite`, to join with; empty means none")] = ""
+    invite_file: Annotated[
+        str, Meta(description="the absolute path of a file that holds a token of `yp2p invite`; empty means none")
+    ] = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one daemon."""
 
@@ -122,6 +135,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
     pairing: Pairing = Pairing()
     log: Log = Log()
+    folders: tuple[SharedFolder, ...] = ()
 
     @property
     def device_name(self) -> str:
@@ -174,9 +188,13 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
     return Paths(Path(dirs.user_config_dir) / "config.toml", state, Path(runtime) / "yp2p" if runtime else state)
 
 
+# What stands in the file as often as there are such things.
+TABLES: dict[str, type[msgspec.Struct]] = {"folders": SharedFolder}
+
+
 def sections() -> dict[str, type[msgspec.Struct]]:
     """The sections by name."""
-    return {field.name: field.type for field in msgspec.structs.fields(Config)}
+    return {field.name: field.type for field in msgspec.structs.fields(Config) if field.name not in TABLES}
 
 
 def describe(section: type[msgspec.Struct], key: str) -> str:
@@ -191,14 +209,23 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     Raises:
         ConfigError: names the setting, what was found and what is allowed.
     """
-    values = _read_toml(path)
+    values, tables = _read_toml(path)
     for name, text in environment.items():
         if not name.startswith(PREFIX) or "__" not in name or name == HOME_VARIABLE:
             continue
         section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        if section in TABLES:
+            raise ConfigError(f"{name}: [[{section}]] can stand in {path} only")
         values.setdefault(section, {})[key] = (name, _Text(text))
     decoded: dict[str, Any] = {name: _decode_section(name, keys) for name, keys in values.items()}
-    return Config(**decoded)
+    for name, rows in tables.items():
+        decoded[name] = tuple(_decode(TABLES[name], f"[[{name}]]", keys) for keys in rows)
+    config = Config(**decoded)
+    _check_folders(config, path)
+    return config
+
+
+_Found = dict[str, tuple[str, Any]]  # by the key of a setting, where it was found, and what
 
 
 class _Text(str):
@@ -207,40 +234,54 @@ class _Text(str):
     __slots__ = ()
 
 
-def _read_toml(path: Path) -> dict[str, dict[str, tuple[str, Any]]]:
+def _read_toml(path: Path) -> tuple[dict[str, _Found], dict[str, list[_Found]]]:
+    """What stands in the sections, and in the tables of which there are several."""
     try:
         data = tomllib.loads(read_regular(path))
     except FileNotFoundError as error:
         if path.is_symlink():  # without its settings, what is left out here would not be
             raise YpError(f"{path} is a link to what is not there; bring it back and start again") from error
-        return {}
+        return {}, {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         if isinstance(error, OSError) and is_passing(error):
             raise YpError(f"{path} cannot be read: {reason(error)}; then start again") from error
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    tables = {name: _rows(path, name, data.pop(name)) for name in TABLES if name in data}
     for section, keys in data.items():
         if not isinstance(keys, dict):
             raise ConfigError(f"{path}: {section!r} stands outside a section; {_known_sections()}")
-    return {
-        section: {key: (f"{path}: [{section}] {key}", value) for key, value in keys.items()}
-        for section, keys in data.items()
-    }
+    found = {section: _places(f"{path}: [{section}]", keys) for section, keys in data.items()}
+    return found, tables
+
+
+def _places(where: str, keys: Mapping[str, Any]) -> _Found:
+    return {key: (f"{where} {key}", value) for key, value in keys.items()}
+
+
+def _rows(path: Path, name: str, rows: Any) -> list[_Found]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError(f"{path}: {name!r} is written [[{name}]], once for each of them")
+    return [_places(f"{path}: [[{name}]] number {number}:", row) for number, row in enumerate(rows, 1)]
 
 
 def _known_sections() -> str:
     return "the sections are: " + ", ".join(f"[{name}]" for name in sections())
 
 
-def _decode_section(name: str, keys: Mapping[str, tuple[str, Any]]) -> msgspec.Struct:
+def _decode_section(name: str, keys: _Found) -> msgspec.Struct:
     section = sections().get(name)
     if section is None:
         where = next(iter(keys.values()))[0] if keys else f"[{name}]"
         raise ConfigError(f"{where}: there is no section [{name}]; {_known_sections()}")
+    return _decode(section, f"[{name}]", keys)
+
+
+def _decode(section: type[msgspec.Struct], title: str, keys: _Found) -> msgspec.Struct:
     hints = get_type_hints(section, include_extras=True)
     values: dict[str, Any] = {}
     for key, (where, value) in keys.items():
         if key not in hints:
-            raise ConfigError(f"{where}: [{name}] has no setting {key!r}; its settings are: {', '.join(hints)}")
+            raise ConfigError(f"{where}: {title} has no setting {key!r}; its settings are: {', '.join(hints)}")
         from_text = isinstance(value, _Text)
         if isinstance(value, str) and hints[key].__origin__ == list[str]:
             value = [part.strip() for part in value.split(",") if part.strip()]
@@ -248,4 +289,31 @@ def _decode_section(name: str, keys: Mapping[str, tuple[str, Any]]) -> msgspec.S
             values[key] = msgspec.convert(value, hints[key], strict=not from_text)
         except msgspec.ValidationError:
             raise ConfigError(f"{where} is {value!r}, but must be {describe(section, key)}") from None
+    for field in msgspec.structs.fields(section):
+        if field.required and field.name not in values:
+            beside = next((where for where, _ in keys.values()), title)
+            raise ConfigError(f"beside {beside} has to stand {field.name}: {describe(section, field.name)}")
     return section(**values)
+
+
+def _check_folders(config: Config, path: Path) -> None:
+    """Raises ConfigError: what several settings of a folder say does not go together."""
+    paths: set[Path] = set()
+    for number, folder in enumerate(config.folders, 1):
+        where = f"{path}: [[folders]] number {number}"
+        for key in ("path", "invite_file"):
+            value = getattr(folder, key)
+            if value and not expanded(value).is_absolute():
+                raise ConfigError(f"{where}: {key} is {value!r}, but must be {describe(SharedFolder, key)}")
+        if expanded(folder.path) in paths:
+            raise ConfigError(f"{where}: path is {folder.path!r}, as in another one; a directory is one folder")
+        paths.add(expanded(folder.path))
+        if folder.invite and folder.invite_file:
+            raise ConfigError(f"{where}: there are invite and invite_file; say one of them")
+        if folder.label and (folder.invite or folder.invite_file):
+            raise ConfigError(f"{where}: a folder that is joined has its label; leave label out")
+
+
+def expanded(path: str) -> Path:
+    """A path of the settings, which may begin with ~."""
+    return Path(path).expanduser()

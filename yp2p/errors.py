@@ -12,6 +12,7 @@
     ├── FolderError              8  a directory cannot be shared or joined
     │   └── RootGone             8  the root of a folder is away, or lost its marker: it is waited for
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
+    │   └── InviteRefused        9  whoever was asked honours no such invite (any more)
     ├── WaitTimeout              1  `yp2p wait` ran out of time
     ├── NobodyConnected          1  `yp2p wait` found a folder that is on no other device now
     ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
@@ -95,6 +96,10 @@ class PairingError(YpError):
     """Pairing did not succeed."""
 
     exit_code = 9
+
+
+class InviteRefused(PairingError):
+    """Whoever was asked lets nobody in with this, and said why."""
 
 
 class WaitTimeout(YpError):

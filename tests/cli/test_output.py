@@ -63,7 +63,10 @@ def _status() -> dict[str, Any]:
     }  # fmt: skip
     device = {"name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1}
     own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
-    return {"device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]}}
+    return {
+        "device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
+        "settings": [{"setting": HOSTILE, "problem": HOSTILE}],
+    }  # fmt: skip
 
 
 _VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 1, "text": HOSTILE}

@@ -39,6 +39,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
             "Store        it was damaged, and what could be read of it is used. When nothing is missing, remove"
         )
         lines += [f"             {kept}", ""]
+    for one in status["settings"]:
+        lines += [f"Settings     {one['setting']}: {one['problem']}", ""]
     if not status["devices"]:
         lines.append("No other devices yet: `yp2p share DIR` shows a code for the first one.")
     for device in status["devices"]:

@@ -20,6 +20,7 @@ from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync
 from yp2p.device.members import Members, role_of
 from yp2p.device.presence import DevicePresence
+from yp2p.device.provisioning import Provisioning
 from yp2p.device.sharing import Sharing
 from yp2p.device.status import Status
 from yp2p.discovery.addresses import parse_address
@@ -82,6 +83,7 @@ class Device:
             self.pairing_host,
             self._in_sync.expect,
         )
+        self._provisioning = Provisioning(config.folders, self.home, self._sharing)
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
@@ -100,6 +102,7 @@ class Device:
             nursery.start_soon(self.peers.run)
             nursery.start_soon(self.pairing_host.run)
             nursery.start_soon(self._presence.run)
+            nursery.start_soon(self._provisioning.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""
@@ -260,6 +263,7 @@ class Device:
                 "port": self.peers.listen_port,
                 "missing_addresses": list(self.missing_addresses),
             },
+            "settings": [{"setting": one, "problem": why} for one, why in self._provisioning.problems.items()],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],
         }

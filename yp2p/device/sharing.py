@@ -14,6 +14,7 @@ from yp2p.device.discovery import Discoverer
 from yp2p.device.folders import Folders
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
+from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, format_device_id
 from yp2p.pairing.exchange import Code, parse_code
 from yp2p.pairing.host import PairingHost
@@ -54,6 +55,7 @@ class Sharing:
         self._discoverer = discoverer
         self._host = pairing_host
         self._joined = joined
+        self._making = trio.Lock()  # two who ask for one directory get one folder
 
     async def share(
         self, directory: str, label: str | None, role: Role, *, is_code_needed: bool = True
@@ -63,19 +65,7 @@ class Sharing:
         Raises:
             FolderError: the directory cannot be shared. PairingError: a new code has to wait.
         """
-        path = self._folders.check(directory)
-        if label is not None and not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
-            raise UsageError(
-                f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed"
-            )
-        folder = self._folders.at(path)
-        if folder is None:
-            name = label or "".join(c if c.isprintable() else "?" for c in path.name)
-            folder = await self._folders.create(path, name, self._name)
-        elif label is not None and label != folder.label:
-            raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
-        else:
-            await self._folders.take_up(folder)
+        folder = await self.make(directory, label)
         window = None
         if is_code_needed or folder.membership.may(Role.ADMINISTRATOR):
             window = self._host.open_window(folder, role)
@@ -87,6 +77,24 @@ class Sharing:
             "path": str(folder.path),
             "devices": len(folder.membership.devices) - 1,
         }
+
+    async def make(self, directory: str, label: str | None) -> Folder:
+        """The folder of a directory, a new one where there is none. Raises FolderError, UsageError."""
+        path = self._folders.check(directory)
+        if label is not None and not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
+            raise UsageError(
+                f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed"
+            )
+        async with self._making:
+            folder = self._folders.at(path)
+            if folder is None:
+                name = label or "".join(c if c.isprintable() else "?" for c in path.name)
+                folder = await self._folders.create(path, name, self._name)
+            elif label is not None and label != folder.label:
+                raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
+            else:
+                await self._folders.take_up(folder)
+        return folder
 
     async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """Pair with the device that shows the code, or made the invite, and take part in its folder.

@@ -31,7 +31,7 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import FolderError, HandshakeFailed, MessageFault, PairingError, PeerFault, UsageError
+from yp2p.errors import FolderError, HandshakeFailed, InviteRefused, MessageFault, PairingError, PeerFault, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
@@ -351,7 +351,7 @@ class Invited:
         await messages.send(Writer().raw(own.signing_key).raw(secured.proof).text(self._name).finish())
         reader = Reader(await messages.receive())
         if reader.u8() != _WELCOME:
-            raise PairingError(f"this invite lets nobody in: {reader.text(MAX_LABEL_BYTES)}")
+            raise InviteRefused(f"this invite lets nobody in: {reader.text(MAX_LABEL_BYTES)}")
         inviter = PublicIdentity.received(reader.raw(KEY_BYTES), secured.remote_noise_key)
         proof = reader.raw(SIGNATURE_BYTES)
         reader.end()

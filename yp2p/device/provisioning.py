@@ -1,0 +1,111 @@
+"""What the settings say of folders is made so at a start, for machines where nobody types a command.
+
+`[[folders]]` names directories. One that is a folder of this device already is left as it is, whatever became of it:
+the settings begin things, and what people do afterwards counts. So a restart changes nothing, and a folder that is
+taken out of the settings stays. Else the directory is shared, or joined with an invite, and tried again with patience until
+that has worked: nobody answers yet, a disk is not mounted, a file is not there. Where an invite is refused the next try
+is an hour away: it was used or ran out, and only a person can mend that.
+
+What has not worked yet is in `problems`, for `status`, and in the log when it changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+import trio
+
+from yp2p.config import SharedFolder, expanded
+from yp2p.device.folders import Folders
+from yp2p.device.sharing import Sharing
+from yp2p.errors import ConfigError, FolderError, InviteRefused, PairingError, UsageError, YpError
+from yp2p.machine import Patience, read_regular, reason
+from yp2p.pairing.invites import parse_token
+
+# An invite is looked for as long as this, and every device that is seen meanwhile is tried at once.
+_LOOK_S = 30.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 5.0, 60.0
+_REFUSED_RETRY_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Provisioning:
+    """Carries out the settings. `run` does the work.
+
+    Attributes:
+        problems: by setting, why it could not be carried out yet.
+    """
+
+    def __init__(self, settings: Sequence[SharedFolder], folders: Folders, sharing: Sharing) -> None:
+        for setting in settings:
+            _check(setting)
+        self._settings = settings
+        self._folders = folders
+        self._sharing = sharing
+        self.problems: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Work until every setting is carried out."""
+        async with trio.open_nursery() as nursery:
+            for setting in self._settings:
+                nursery.start_soon(self._provide, setting)
+
+    async def _provide(self, setting: SharedFolder) -> None:
+        """Have a folder where the setting wants one."""
+        what, patience = f"[[folders]] {setting.path}", Patience(_FIRST_RETRY_S, _LONGEST_RETRY_S)
+        while self._folders.at(path := _resolved(setting)) is None:
+            try:
+                await self._begin(setting, str(path))
+            except (FolderError, PairingError, UsageError) as error:
+                self._tell(what, error)
+                await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())
+        self.problems.pop(what, None)
+
+    async def _begin(self, setting: SharedFolder, path: str) -> None:
+        """Raises FolderError, PairingError, UsageError."""
+        if setting.invite or setting.invite_file:
+            await self._sharing.join(setting.invite or _read_token(setting.invite_file), path, _LOOK_S)
+        else:
+            await self._sharing.make(path, setting.label or None)
+
+    def _tell(self, what: str, error: YpError) -> None:
+        problem, before = str(error), self.problems.get(what)
+        self.problems[what] = problem
+        if problem == before:
+            return
+        if type(error) is PairingError:  # the other device may start later
+            log.info("setting_waits", setting=what, reason=problem)
+        else:
+            log.warning("setting_waits", setting=what, reason=problem)
+
+
+def _resolved(setting: SharedFolder) -> Path:
+    """Where the directory is now: a link on the way may lead elsewhere later."""
+    return Path(os.path.realpath(expanded(setting.path)))
+
+
+def _check(setting: SharedFolder) -> None:
+    """Raises ConfigError: its invite is none."""
+    try:
+        if setting.invite:
+            parse_token(setting.invite)
+    except UsageError as error:
+        raise ConfigError(f"[[folders]] {setting.path}: invite: {error}") from None
+
+
+def _read_token(file: str) -> str:
+    """Raises UsageError: it cannot be read, or holds no invite."""
+    try:
+        text = read_regular(expanded(file)).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"invite_file {file} cannot be read: {why}") from error
+    try:
+        parse_token(text)
+    except UsageError as error:
+        raise UsageError(f"invite_file {file}: {error}") from None
+    return text
