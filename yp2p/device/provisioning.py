@@ -2,9 +2,9 @@
 
 `[[folders]]` names directories. One that is a folder of this device already is left as it is, whatever became of it:
 the settings begin things, and what people do afterwards counts. So a restart changes nothing, and a folder that is
-taken out of the settings stays. Else the directory is shared, or joined with an invite, and tried again with patience until
-that has worked: nobody answers yet, a disk is not mounted, a file is not there. Where an invite is refused the next try
-is an hour away: it was used or ran out, and only a person can mend that.
+taken out of the settings stays. Else the directory is shared, or joined with an invite, and tried again with patience
+until that has worked: nobody answers yet, a disk is not mounted, a file is not there. Where an invite is refused the
+next try is an hour away: it was used or ran out, and only a person can mend that.
 
 What has not worked yet is in `problems`, for `status`, and in the log when it changes.
 """
