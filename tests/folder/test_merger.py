@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +16,7 @@ from pairs import all_pairs
 from yp2p.folder import merger
 from yp2p.folder.merger import InlineMerger, WorkerMerger, open_merger
 from yp2p.threeway.merge import Merged
+from yp2p.threeway.worker import Request, framed
 
 # Both added a member to a list: only with a comma between them does it parse.
 PARSED = (
@@ -91,3 +94,19 @@ async def test_merges_that_are_wanted_at_a_time_each_get_their_own_answer() -> N
                 assert await worker.merge(*texts) == await InlineMerger().merge(*texts)
 
             nursery.start_soon(one)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_one_whose_daemon_was_killed_ends_without_a_word(share: float) -> None:
+    """It has the whole of a request then, or a part; and nobody takes the answer."""
+    request = framed(Request(*PARSED))
+    command = [sys.executable, "-m", "yp2p.threeway.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdout.close()
+        worker.stdin.write(request[: round(len(request) * share) or 2])
+        worker.stdin.close()
+        assert worker.stderr is not None
+        said = worker.stderr.read()
+    assert (worker.returncode, said) == (0, b"")

@@ -7,6 +7,7 @@ bytes, big-endian) in front, and is msgpack.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 
@@ -52,14 +53,21 @@ def answer(request: Request) -> Answer:
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer until the input ends, or nobody takes the answers: whoever asked was killed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    while head := requests.read(_LENGTH_BYTES):
-        request = msgspec.msgpack.decode(requests.read(int.from_bytes(head, "big")), type=Request)
-        answers.write(framed(answer(request)))
-        answers.flush()
+    while len(head := requests.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
+        size = int.from_bytes(head, "big")
+        data = requests.read(size)
+        if len(data) < size:
+            break
+        try:
+            answers.write(framed(answer(msgspec.msgpack.decode(data, type=Request))))
+            answers.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())  # what is left is flushed at the exit
+            break
 
 
 if __name__ == "__main__":
