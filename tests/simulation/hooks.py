@@ -126,6 +126,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
             (dialer, "connect", connect),
             (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
+            (link, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
             (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             *((os, name, call) for name, call in OF_OS.items()),

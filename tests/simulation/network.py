@@ -139,15 +139,26 @@ class SimulatedStream(trio.abc.Stream):
                 raise trio.ClosedResourceError
             if self._connection.broken:
                 raise trio.BrokenResourceError("the connection is broken")
-            now = trio.current_time()
-            while way.waiting and way.waiting[0][0] <= now:
-                way.buffer += way.waiting.popleft()[1]
+            self._arrived(way)
             if way.buffer:
                 return self._cut(way, max_bytes or len(way.buffer))
             if way.ended and not way.waiting:
                 return b""
             with trio.move_on_at(way.waiting[0][0] if way.waiting else math.inf):
                 await way.more.wait()
+
+    def give_nowait(self, limit: int) -> bytes:
+        """As `transport/nowait.py`: what has arrived."""
+        way = self._in
+        if self._closed or self._connection.broken:
+            return b""
+        self._arrived(way)
+        return self._cut(way, limit) if way.buffer else b""
+
+    def _arrived(self, way: _Direction) -> None:
+        now = trio.current_time()
+        while way.waiting and way.waiting[0][0] <= now:
+            way.buffer += way.waiting.popleft()[1]
 
     def _cut(self, way: _Direction, size: int) -> bytes:
         if way.trickle > 0:

@@ -21,7 +21,7 @@ from simulation.network import Network, SimulatedListener, SimulatedStream
 
 from yp2p.errors import YpError
 from yp2p.store.database import Database, open_database
-from yp2p.transport.nowait import write_nowait
+from yp2p.transport.nowait import read_nowait, write_nowait
 
 Pair = tuple[Any, Any]
 _KINDS = ["real", "simulated"]
@@ -55,6 +55,10 @@ def pair(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextMan
 
 def _write_nowait(stream: Any, data: bytes) -> int:
     return stream.take_nowait(data) if isinstance(stream, SimulatedStream) else write_nowait(stream, data)
+
+
+def _read_nowait(stream: Any, limit: int) -> bytes:
+    return stream.give_nowait(limit) if isinstance(stream, SimulatedStream) else read_nowait(stream, limit)
 
 
 async def _all_from(stream: Any) -> bytes:
@@ -96,6 +100,21 @@ async def test_what_is_written_without_waiting_comes_before_the_rest(
         await one.aclose()
         assert await _all_from(other) == b"x" * 1000 + b"y"
         assert _write_nowait(one, b"more") == 0
+
+
+async def test_what_is_read_without_waiting_comes_before_the_rest(
+    pair: Callable[[], AbstractAsyncContextManager[Pair]],
+) -> None:
+    async with pair() as (one, other):
+        assert _read_nowait(other, 4096) == b""
+        await one.send_all(b"x" * 1000)
+        with trio.fail_after(60):
+            while not (found := _read_nowait(other, 600)):
+                await trio.sleep(0.01)  # noqa: ASYNC110 (it is on its way)
+        assert len(found) <= 600
+        await one.aclose()
+        assert found + await _all_from(other) == b"x" * 1000
+        assert _read_nowait(other, 4096) == b""
 
 
 async def test_who_sends_on_a_stream_that_is_closed_is_told(

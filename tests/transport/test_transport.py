@@ -11,10 +11,11 @@ import trio
 import trio.testing
 
 from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
-from yp2p.identity import Identity
-from yp2p.protocol.messages import Goodbye, Hello, ManifestQuery
+from yp2p.identity import DocumentID, FolderID, Identity
+from yp2p.protocol.messages import Documents, Goodbye, Hello, ManifestQuery
 from yp2p.protocol.noise import IK, HandshakeState
 from yp2p.transport import half_open
+from yp2p.transport import link as link_module
 from yp2p.transport import listener as listener_module
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import HandshakeType, Secured, initiate_pairing
@@ -32,6 +33,7 @@ class Server:
     def __init__(self, *, window: bool = False) -> None:
         self.accepted: list[HandshakeType] = []
         self.window = window
+        self.busy_s = 0.0  # how long it does not read
         self.seen: list[str] = []
         listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
         self.listeners = listeners
@@ -51,6 +53,7 @@ class Server:
         self.accepted.append(HandshakeType.KNOWN)
         try:
             async with open_link(secured, HELLO, confirmed) as link:
+                await trio.sleep(self.busy_s)
                 while True:
                     self.seen.append(type(await link.receive()).__name__)
         except* (LinkClosed, PeerFault) as group:
@@ -336,3 +339,24 @@ async def test_a_listener_under_a_flood_says_so_once() -> None:
                     await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
     assert [line["event"] for line in logs] == ["connections_refused"]
+
+
+async def test_a_device_that_is_busy_for_long_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel ends a connection whose window stays shut as if its cable were pulled."""
+    monkeypatch.setattr(link_module, "_GONE_MS", 1000)
+    monkeypatch.setattr(link_module, "_TAKE_EVERY_S", 0.3)
+    # 40 MB: more than the kernels on either side keep
+    sent = [Documents(FolderID(bytes(16)), ((DocumentID(bytes(16)), bytes(100_000)),))] * 400
+    server = Server()
+    server.busy_s = 3.5  # the kernel looks after 0.2, 0.6, 1.4 and 3 s
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            with trio.fail_after(60):
+                for message in sent:
+                    await link.send(message, limit=1 << 20)
+                while len(server.seen) < len(sent):
+                    await trio.sleep(0.05)  # noqa: ASYNC110 (the other end tells nobody)
+        nursery.cancel_scope.cancel()
+    assert server.seen[: len(sent)] == ["Documents"] * len(sent)

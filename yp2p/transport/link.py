@@ -9,7 +9,12 @@ Theory of operation
     TCP_USER_TIMEOUT for data that is not acknowledged notice a pulled cable within 5 s, or within 10 s where something
     is sent in the last of them; a killed peer is EOF at once.
 
+    A device that is busy is not gone. While `receive` is not called, because what was received is worked on, or rests
+    (`folder/budget.py`), a little is taken from the kernel now and then: to the peer's kernel a window that stays shut
+    for 5 s is a pulled cable.
+
 Invariants
+    * What is taken while nobody reads is bounded by `MAX_TAKEN_BYTES`.
     * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `send_nowait` refuses.
     * A stream that ends without the authenticated end was cut off, and is reported as such.
 """
@@ -29,10 +34,14 @@ from yp2p.protocol import messages
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
-from yp2p.transport.nowait import write_nowait
+from yp2p.transport.nowait import read_nowait, write_nowait
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
+# A peer that sends more than we take costs us this much besides, in a minute; then its link ends after 5 s.
+MAX_TAKEN_BYTES = 8 << 20
+_TAKE_EVERY_S = 2.0
+_GONE_MS = 5000
 _READ_BYTES = 256 << 10
 _WRITE_BYTES = 192 << 10
 # What the kernel takes before it is sent: more of it would hold up a keystroke behind a gigabyte (tcp(7)).
@@ -57,7 +66,7 @@ def keep_alive(stream: trio.SocketStream) -> None:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
     stream.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES)
 
 
@@ -73,6 +82,7 @@ class Link:
         self._encoder = FrameEncoder(secured.transport.sending)
         self._decoder = FrameDecoder(secured.transport.receiving)
         self._leftover = secured.leftover
+        self._is_reading = False
         self._more = trio.Event()
         self._is_waiting = False  # whether the writer waits for more
         self._unsent = b""  # of frames that were sent in part
@@ -166,13 +176,23 @@ class Link:
             if self._decoder.ended:
                 raise LinkClosed("the peer closed the link")
             try:
+                self._is_reading = True
                 data = await self._stream.receive_some(_READ_BYTES)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
+            finally:
+                self._is_reading = False
             if not data:
                 raise LinkClosed("the connection was cut off")
         self.received_bytes += len(data)
         self._received += self._decoder.receive_data(data)
+
+    async def take_a_little(self) -> None:
+        """While nobody reads, keep the peer's kernel from believing that we are gone; until cancelled."""
+        while True:
+            await trio.sleep(_TAKE_EVERY_S)
+            if not self._is_reading and len(self._leftover) < MAX_TAKEN_BYTES:
+                self._leftover += read_nowait(self._stream, _READ_BYTES)
 
     async def run_writer(self) -> None:
         """Send what is queued until the link is closed; a cancelled link still says goodbye."""
@@ -261,6 +281,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
     keep_alive(secured.stream)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run_writer)
+        nursery.start_soon(link.take_a_little)
         try:
             link.send_nowait(replace(hello, proof=secured.proof))
             if link.peer is None:
@@ -272,3 +293,4 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
             raise
         finally:
             await link.finish("the device is closing the link")  # noqa: ASYNC102 (it shields and limits itself)
+            nursery.cancel_scope.cancel()

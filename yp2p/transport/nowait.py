@@ -1,4 +1,4 @@
-"""Sending without waiting for a task to wake."""
+"""Sending and receiving without waiting for a task to wake."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def write_nowait(stream: trio.SocketStream, data: bytes) -> int:
         return os.write(stream.socket.fileno(), data)
     except OSError:
         return 0
+
+
+def read_nowait(stream: trio.SocketStream, limit: int) -> bytes:
+    """What has arrived, at most so many bytes; nothing also of a broken or ended stream: whoever reads on is told.
+
+    Nobody may be in `stream.receive_some` meanwhile.
+    """
+    try:
+        return os.read(stream.socket.fileno(), limit)
+    except OSError:
+        return b""
