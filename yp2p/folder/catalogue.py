@@ -22,6 +22,7 @@ from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.members import Membership
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
 from yp2p.folder.texts import Texts
@@ -53,6 +54,7 @@ class Catalogue:
 
     Args:
         changed: is told of entries whose registers changed.
+        membership: who may write.
 
     Attributes:
         entries: all that can be read, deleted ones as well.
@@ -69,6 +71,7 @@ class Catalogue:
         texts: Texts,
         observers: Observers,
         changed: Callable[[set[EntryID]], None],
+        membership: Membership,
     ) -> None:
         self._folder = folder
         self._database = database
@@ -76,10 +79,13 @@ class Catalogue:
         self._texts = texts
         self._observers = observers
         self._changed = changed
+        self._membership = membership
         self.manifest = Manifest(clients.own, self._stored)
         self.entries = self.manifest.entries
         self.documents = [
-            LiveDocument(manifest_document_id(index), replica, self._receive, database.pending)
+            LiveDocument(
+                manifest_document_id(index), replica, self._receive, database.pending, takes_from=membership.takes_from
+            )
             for index, replica in enumerate(self.manifest.replicas)
         ]
         self.entry_of: dict[DocumentID, EntryID] = {}
@@ -152,7 +158,8 @@ class Catalogue:
     # --- writing ------------------------------------------------------------------------------------------------
 
     def write(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
-        """Write registers; `extra` statements become durable with them."""
+        """Write registers; `extra` statements become durable with them. Raises FolderError: this device only reads."""
+        self._membership.check_may_write()
         updates = self.manifest.write(changes)
         statements = list(extra)
         rows: list[tuple[LiveDocument, bytes]] = []

@@ -137,8 +137,13 @@ class Edits:
             extra: statements that become durable with it.
             undo_gap_s: for a change that this device's people or programs made, which can be undone: together with the
                 change before, when that was no longer ago. A save is a step of its own, with a gap of 0.
+
+        Raises:
+            FolderError: this device only reads, and nobody sent it that.
         """
         folder, database = self._folder, self._folder.database
+        if not isinstance(source, bytes):
+            folder.membership.check_may_write()
         live.last_seq = database.next_seq()
         live.used_at = trio.current_time()
         if undo_gap_s is not None:
@@ -223,6 +228,8 @@ class Edits:
         """Take the full state of a document that was missing here. Raises InvalidUpdate, MissingDependency."""
         folder = self._folder
         if document not in folder.catalogue.entry_of or document in folder.texts.digests:
+            return None
+        if not folder.membership.takes_from(source):
             return None
         first = read_first_import(state.data) if folder.texts.in_memory(document) is None else None
         if first is not None:

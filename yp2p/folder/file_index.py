@@ -18,6 +18,7 @@ from yp2p.documents.manifest import Entry
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.blob_index import BlobIndex
 from yp2p.folder.digests import Digests
+from yp2p.folder.local_changes import LocalChanges
 from yp2p.folder.records import FileRecord, Sight, Values, load_files
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.waiting import Waiting
@@ -56,6 +57,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.writing = trio.Lock()
         self.blobs = BlobIndex()
         self.waiting = Waiting()
+        self.local = LocalChanges()
         self.rules = IgnoreRules()
         self.ignored: set[EntryID] = set()
         self.rules_waiting = ""  # what others loosened of the rules; people here have to agree
@@ -108,6 +110,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self._unlist(old)
         self._records[record.entry] = record
         self.at[record.path] = record.entry
+        self.local.done(record.path)
         if record.kind is Kind.BLOB:
             self.blobs.add_file(record.content, record.entry)
         self._changed(record.entry, old, record)
@@ -117,6 +120,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         record = self._records.pop(entry, None)
         if record is not None and self.at.get(record.path) == entry:
             del self.at[record.path]
+            self.local.done(record.path)
         self._unlist(record)
         self.waiting.done(entry)
         self._changed(entry, record, None)

@@ -81,10 +81,14 @@ class Folder:
         self.observers = Observers(Uncounted(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
-        self.texts = Texts(folder, database, clients, self.edits.accept, self.edits.meetings.receive)
+        self.texts = Texts(
+            folder, database, clients, self.edits.accept, self.edits.meetings.receive, self.membership.takes_from
+        )
         self.files = FileIndex(folder, database, self.render_queue, self._opaque_changed)
-        self.files.waiting.changed = self.state.touch
-        self.catalogue = Catalogue(folder, database, clients, self.texts, self.observers, self._entries_changed)
+        self.files.waiting.changed = self.files.local.told = self.state.touch
+        self.catalogue = Catalogue(
+            folder, database, clients, self.texts, self.observers, self._entries_changed, self.membership
+        )
         self.leaves = Leaves(self.leaf)
 
     def load(self) -> None:

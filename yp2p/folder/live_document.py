@@ -153,6 +153,7 @@ class LiveDocument:
         pending: gives the commit of what was submitted last.
         meet: takes what comes from peers whose history may have gone apart from ours.
         rows: gives all updates of the document in their order, as they were made where a state vector lacks them.
+        takes_from: whether what comes from a source counts; what does not is dropped unread.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class LiveDocument:
         last_seq: int = 0,
         meet: Meet | None = None,
         rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None,
+        takes_from: Callable[[object], bool] = lambda source: True,
     ) -> None:
         self.id = document
         self.replica = replica
@@ -173,6 +175,7 @@ class LiveDocument:
         self._pending = pending
         self._meet = meet
         self._rows = rows
+        self._takes_from = takes_from
         self.changes = 0  # how often it was changed since it is in memory
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._telling = Telling()
@@ -271,6 +274,8 @@ class LiveDocument:
         Args:
             theirs: what the peer has with them, where it says so.
         """
+        if not self._takes_from(source):
+            return
         known, shape = self.replica.clocks(), self.replica.shape
         checked: list[Checked] = []
         for update in updates:
@@ -289,6 +294,8 @@ class LiveDocument:
 
         Those before one that is at fault are taken, as by `receive_all`, for which they are no news then.
         """
+        if not self._takes_from(source):
+            return True
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
         if self._cost_s * len(updates) >= _NOWAIT_S:

@@ -72,6 +72,8 @@ class Meetings:
             meeting = meeting_of(ours, theirs.vector, apart=theirs.has_diverged)
             if meeting is None or not are_whole(ours, theirs.vector, self._union(live, parsed)):
                 return False
+            if self._folder.membership.is_reader:
+                return False  # those who may write make the repair
             if not self._merges_alike(source):
                 self._tell_other_rules(live)
                 return False

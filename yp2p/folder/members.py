@@ -129,6 +129,32 @@ class Membership:
         member = self.members.get(self._own) if self._own is not None else None
         return member is not None and member.role >= role
 
+    @property
+    def is_reader(self) -> bool:
+        """Whether this device only reads: what people and programs change here stays here.
+
+        Who is no member any more goes on by itself, as far as its own disk is concerned.
+        """
+        member = self.members.get(self._own) if self._own is not None else None
+        return member is not None and member.role < Role.MEMBER
+
+    def takes_from(self, source: object) -> bool:
+        """Whether content counts that came from there: not from a device that only reads, or was removed."""
+        if not isinstance(source, bytes):
+            return True
+        member = self.members.get(DeviceID(source))
+        if member is None:
+            return DeviceID(source) not in self.evaluation.removals
+        return member.role >= Role.MEMBER
+
+    def check_may_write(self) -> None:
+        """Raises FolderError where this device only reads."""
+        if self.is_reader:
+            raise FolderError(
+                "this device may only read this folder, so nothing here changes it for others;"
+                " an administrator can change that, with `yp2p device role`"
+            )
+
     # --- what others said ---------------------------------------------------------------------------------------
 
     def add(self, bodies: Iterable[bytes]) -> Commit | None:

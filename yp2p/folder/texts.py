@@ -38,15 +38,24 @@ class Texts:
     """The text documents of one folder.
 
     Args:
-        accept, meet: take what comes from others for a document in memory (`LiveDocument`).
+        accept, meet, takes_from: take what comes from others for a document in memory (`LiveDocument`).
     """
 
-    def __init__(self, folder: FolderID, database: Database, clients: ClientIDs, accept: Accept, meet: Meet) -> None:
+    def __init__(
+        self,
+        folder: FolderID,
+        database: Database,
+        clients: ClientIDs,
+        accept: Accept,
+        meet: Meet,
+        takes_from: Callable[[object], bool],
+    ) -> None:
         self._folder = folder
         self._database = database
         self._clients = clients
         self._accept = accept
         self._meet = meet
+        self._takes_from = takes_from
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
         # Documents of one row that may be on its way to the store, until everything is there.
@@ -69,8 +78,9 @@ class Texts:
             rows = self.rows(document)
             replica = TextReplica.from_updates(self._clients.own_of(document), [data for _, data in rows])
             live = LiveDocument(
-                document, replica, self._accept, self._database.pending, meet=self._meet, rows=self.updates_as_made
-            )
+                document, replica, self._accept, self._database.pending,
+                meet=self._meet, rows=self.updates_as_made, takes_from=self._takes_from,
+            )  # fmt: skip
             live.last_seq = rows[-1][0] if rows else 0
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
                 live.recent.add(at, parse_update(data).sections)

@@ -2,7 +2,8 @@
 
 From the three digests of `FolderState` it goes down to single entries: statements, manifest documents, buckets and
 leaves of the Merkle tree. It asks and the peer answers; each side does so for itself, so that nobody has to lead.
-Documents that are not here at all are pulled.
+Documents that are not here at all are pulled. Of a peer that only reads nothing is taken: it is only found out what it
+has.
 """
 
 from __future__ import annotations
@@ -135,9 +136,15 @@ class Reconciliation:
             self._is_wanted = True
             self._work.set()
 
+    def _takes(self) -> bool:
+        """Whether what the peer has counts."""
+        return self._folder.membership.takes_from(self._peer)
+
     async def _pull(self) -> None:
         self._is_pull_wanted = False
         theirs, self._theirs = self._theirs, {}
+        if not self._takes():
+            return
         adopted = await adopt(self._folder, theirs, self._peer)
         if adopted:
             log.info("local_files_reused", folder=self._folder.label, count=adopted)
@@ -211,7 +218,9 @@ class Reconciliation:
             if number % _SLICE == 0:
                 await turn()
         await _synced(syncing, _SYNC_LIMIT_S)
-        await self._repair(suspects)
+        # Whoever only reads has no say in what there is, nor makes it anew.
+        may_repair = self._takes() and not self._folder.membership.is_reader
+        await self._repair(suspects if may_repair else {})
 
     def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
@@ -226,7 +235,8 @@ class Reconciliation:
             return None
         if theirs.document in self._folder.texts.digests:
             return self._channels.sync_again(theirs.document)
-        self._folder.catalogue.wanted.add(theirs.document)
+        if self._takes():
+            self._folder.catalogue.wanted.add(theirs.document)
         return None
 
     def _is_on_disk_there(self) -> bool:

@@ -93,7 +93,7 @@ class FolderSession:
         self._inbox = Inbox(folder, self._take)
         self.compared = False  # whether a first comparison with the peer came to its end
         self._relaying = Relaying(folder, link, peer)
-        self._channels = Channels(folder, link, peer, self._relaying.must_relay, lambda: self.compared, budget)
+        self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared, budget)
         self._acks = Acks(folder, link, self._channels.agreed)
         self._announcements = Announcements(folder, link, self._acks.caught_up)
         self._conditions = Conditions(folder, link, self._acks.are_behind, was_apart=was_apart)
@@ -173,13 +173,17 @@ class FolderSession:
             return
         await self._inbox.put(message, size)
 
+    def _must_relay(self, source: object) -> bool:
+        """Whether what came from this source has to be sent on to the peer; nobody takes it from who only reads."""
+        return not self._folder.membership.is_reader and self._relaying.must_relay(source)
+
     # --- what the folder tells ----------------------------------------------------------------------------------
 
     def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None:
         """The peer has to acknowledge the text again; open a channel for a change that it has to get from us."""
         if entry is not None:
             self._acks.entry_changed(entry)
-        if source != self.peer and (source is None or self._relaying.must_relay(source)):
+        if source != self.peer and (source is None or self._must_relay(source)):
             self._channels.open(document)
 
     def entry_changed(self, entry: EntryID) -> None:
@@ -277,7 +281,7 @@ class FolderSession:
                 news = await self._reconciliation.take_statements(statements)
                 for part in Membership.parts(folder.id, news):
                     await self._link.send(part)
-            case BothChanged():
+            case BothChanged() if folder.membership.takes_from(self.peer):
                 path = folder.catalogue.layout().path_of.get(message.entry)
                 if path is not None:
                     folder.notices.take(path, message, self.peer)
@@ -317,6 +321,7 @@ class FolderSession:
         state = self._folder.state
         if not self.compared or not state.adopted:
             self.compared = True
-            state.adopt()
+            if self._folder.membership.takes_from(self.peer):  # else what there is may be elsewhere
+                state.adopt()
             self._folder.render_queue.wake()
         state.touch()

@@ -1,0 +1,49 @@
+"""What a device that only reads has otherwise on its disk than all others: it stays there, and is shown.
+
+Nothing of this is stored. A file's record goes on to say what was put in place, so whatever the file is instead is
+found again by every scan, and becomes an edit made of that by the first one after the device may write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class LocalChange(Enum):
+    """What is otherwise; the value is what `status` says."""
+
+    CHANGED = "changed"
+    REMOVED = "removed"
+    ADDED = "added"
+    MODE = "mode"  # executable or not, private or not; the content is what all have
+
+
+@dataclass(slots=True)
+class LocalChanges:
+    """The paths where something is otherwise; `told` is called when that changes."""
+
+    told: Callable[[], None] = lambda: None
+    paths: dict[str, LocalChange] = field(default_factory=dict)
+
+    def note(self, path: str, change: LocalChange) -> None:
+        """Something is otherwise at a path."""
+        if self.paths.get(path) is not change:
+            self.paths[path] = change
+            self.told()
+
+    def done(self, path: str) -> None:
+        """What all have is at a path, or nothing."""
+        if self.paths.pop(path, None) is not None:
+            self.told()
+
+    def keeps(self, path: str) -> bool:
+        """Whether the file at a path is to stay as it is, or away."""
+        return self.paths.get(path) in (LocalChange.CHANGED, LocalChange.REMOVED)
+
+    def clear(self) -> None:
+        """This device may write from now on, or reads from now on: everything is looked at anew."""
+        if self.paths:
+            self.paths.clear()
+            self.told()
