@@ -48,6 +48,7 @@ def test_the_readme_shows_what_status_prints() -> None:
         "devices": [{"name": "desktop", "connected": True, "in_sync": True}],
         "not_synced": [{"path": "pipe", "reason": "not a regular file"}],
         "waiting": [], "conflicts": [], "quarantined": [], "notices": {}, "presence": [],
+        "is_reader": False, "local_changes": [],
     }  # fmt: skip
     device = {"name": "desktop", "id": other, "connected": True, "address": "192.168.1.7:9727", "last_error": ""}
     lines = status._lines(

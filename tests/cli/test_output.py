@@ -56,6 +56,7 @@ def _status() -> dict[str, Any]:
         "progress": {"files_to_go": 1, "bytes_to_go": 1, "bytes_per_s": 1, "seconds_left": 1},
         "devices": [{"name": HOSTILE, "connected": True, "in_sync": True, "behind": 0}],
         "not_synced": [{"path": HOSTILE, "reason": HOSTILE}], "waiting": [{"path": HOSTILE, "reason": HOSTILE}],
+        "is_reader": True, "local_changes": [{"path": HOSTILE, "change": HOSTILE}],
         "conflicts": [HOSTILE], "notices": {HOSTILE: 1},
         "quarantined": [{"path": HOSTILE, "document": "", "device": HOSTILE, "retry_in_s": 1}],
         "presence": [{"device": HOSTILE, "open": [HOSTILE],
@@ -90,6 +91,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/history/diff": _DIFF, "/v1/history/restore": _DIFF, "/v1/undo": _DIFF, "/v1/redo": _DIFF,
     "/v1/history/restore-directory": {"done": [{"action": "restored", "path": HOSTILE, "reason": HOSTILE}]},
     "/v1/bookmarks": [{"line": 1, "column": 1, "name": HOSTILE}],
+    "/v1/revert": {"reverted": [{"path": HOSTILE, "kept": HOSTILE}], "skipped": [{"path": HOSTILE, "reason": HOSTILE}]},
     "/v1/trash": [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": HOSTILE}],
     "/v1/trash/restore": {"skipped": [{"path": HOSTILE, "reason": HOSTILE}], "restored": []},
     "/v1/notices": [{"number": 1, "at": 0, "path": HOSTILE, "kind": HOSTILE, "text": HOSTILE,
@@ -107,6 +109,7 @@ SHOWN = [
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
     ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"), ("invite", "."),
     ("recovery", "make"),
+    ("folder", "revert", HOSTILE),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 

@@ -35,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/pause": {"folder": "f"},
     "/v1/agree": {"folder": "f"},
     "/v1/resume": {"accept": True, "folder": "f"},
+    "/v1/revert": {"folder": "f", "names": ["n"]},
     "/v1/trash": {"folder": "f"},
     "/v1/trash/restore": {"folder": "f", "names": ["n"], "all": False},
     "/v1/trash/empty": {"folder": "f"},

@@ -54,8 +54,9 @@ class Attacker:
 
     def __init__(self, stolen: Device, victim: Device) -> None:
         self.identity: Identity = load_identity(stolen.home / "device.key")
+        self._store = stolen.home / "store.db"
         self._port = int(victim.status()["device"]["port"])
-        with sqlite3.connect(stolen.home / "store.db") as store:
+        with sqlite3.connect(self._store) as store:
             (folder, founder) = store.execute("SELECT id, founder FROM folder").fetchone()
             bodies = [body for (body,) in store.execute("SELECT body FROM statement WHERE folder = ?", (folder,))]
             (document,) = store.execute("SELECT document FROM file ORDER BY path").fetchone()
@@ -66,6 +67,13 @@ class Attacker:
         self.heads = Ancestry(statements).heads()
         members = evaluate(founder, statements).members
         self._victim_key = members[founder].identity.noise_key
+
+    def updates(self, document: DocumentID) -> list[bytes]:
+        """What the stolen store has of a document."""
+        with sqlite3.connect(self._store) as store:
+            found = store.execute("SELECT data FROM log WHERE document = ? ORDER BY seq", (document,)).fetchall()
+        store.close()
+        return [data for (data,) in found]
 
     @asynccontextmanager
     async def link(self, identity: Identity | None = None) -> AsyncIterator[Link]:

@@ -17,6 +17,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.provider import PeerState
 from yp2p.documents.text import imported
+from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, DocumentID, EntryID
@@ -144,7 +145,7 @@ async def test_a_reader_tells_no_conflicts_and_is_not_whom_a_joiner_waits_for(
         record = folder.files.by_path("a.txt")
         assert record is not None
         folder.state.adopted = False
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         now_ms = int(time.time() * 1000)
@@ -167,7 +168,7 @@ async def test_a_reader_is_asked_for_no_document(
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
         folder, link = bridge.folder, cast(Any, Wire())
         _is(bridge, PEER, role)
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN))
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         await trio.sleep(0.1)
@@ -191,7 +192,7 @@ async def test_a_reader_opens_no_channel_to_hand_on_what_came(
         monkeypatch.setattr(bridge.folder.membership, "_own", OWN)
         _is(bridge, OWN, own)
         link = cast(Any, Wire())
-        session = FolderSession(bridge.folder, link, DeviceID(b"q" * 32), FolderPresence(1, OWN))
+        session = FolderSession(bridge.folder, link, DeviceID(b"q" * 32), FolderPresence(1, OWN), Budget(PEER))
         session.register()
         nursery.start_soon(session.run)
         await trio.sleep(0.1)

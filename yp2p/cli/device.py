@@ -86,13 +86,14 @@ def remove(devices: tuple[str, ...], yes: bool, folder: str | None, as_json: boo
 
 @command.command()
 @click.argument("device")
-@click.argument("role", type=click.Choice(["admin", "member"]))
+@click.argument("role", type=click.Choice(["admin", "member", "reader"]))
 @folder_option
 @json_option
 def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
     """Say what DEVICE may do in a folder.
 
-    A member reads and writes; an administrator also lets devices in, removes them, and changes roles.
+    A member reads and writes; an administrator also lets devices in, removes them, and changes roles. What a reader
+    changes stays on its own disk: nobody takes it, whatever program runs there.
     """
     answer = call("POST", "/v1/device/role", {"device": device, "folder": folder, "role": role})
     if as_json:

@@ -1,11 +1,12 @@
-"""`yp2p folder pause`, `yp2p folder resume` and `yp2p folder agree`."""
+"""`yp2p folder pause|resume|agree|revert`."""
 
 from __future__ import annotations
 
 import click
 
-from yp2p.cli.options import call, folder_name
-from yp2p.errors import UsageError
+from yp2p.cli.options import call, folder_name, folder_option, json_option
+from yp2p.cli.output import print_json, say
+from yp2p.errors import FolderError, UsageError
 
 
 @click.group()
@@ -47,3 +48,26 @@ def agree(folder: str | None) -> None:
     Until then what it ignored before is still ignored on this device: `yp2p status` shows which patterns that are.
     """
     call("POST", "/v1/agree", {"folder": folder_name(folder)})
+
+
+@command.command()
+@click.argument("names", metavar="PATH...", nargs=-1)
+@folder_option
+@json_option
+def revert(names: tuple[str, ...], folder: str | None, as_json: bool) -> None:
+    """Bring back what all have, on a device that only reads the folder.
+
+    PATH is a path in the folder as `yp2p status` lists it, or a directory of such paths; without one it is all that was
+    changed or removed here. What was here goes to the trash, and the command says where. Files that were only added
+    stay, unless they are named. What cannot be reverted now is told, and the exit code is 8.
+    """
+    answer = call("POST", "/v1/revert", {"folder": folder, "names": list(names)})
+    if as_json:
+        print_json(answer)
+    else:
+        for item in answer["reverted"]:
+            kept = f": what was here is in {item['kept']}" if item["kept"] else ""
+            say(f"{item['path']}{kept}")
+    if answer["skipped"]:
+        first = answer["skipped"][0]
+        raise FolderError(f"{len(answer['skipped'])} could not be reverted; {first['path']}: {first['reason']}")

@@ -17,7 +17,7 @@ _LIFETIME = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 @click.command()
 @click.argument("folder", required=False)
-@click.option("--role", type=click.Choice(["admin", "member"]), default="member", show_default=True,
+@click.option("--role", type=click.Choice(["admin", "member", "reader"]), default="member", show_default=True,
               help="What the machine may do.")  # fmt: skip
 @click.option("--uses", type=int, default=1, show_default=True, help="How many machines it lets in.")
 @click.option("--expires", default="1h", show_default=True, metavar="TIME", help="How long it is good: 30m, 1h, 7d.")

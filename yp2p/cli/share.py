@@ -12,8 +12,8 @@ from yp2p.cli.output import is_terminal, print_json, say
 @click.argument("directory", metavar="DIR")
 @click.option("--label", help="What to call the folder; by default the name of the directory.")
 @click.option(
-    "--role", type=click.Choice(["admin", "member"]), default="admin", show_default=True,
-    help="What the device that joins may do: an admin also lets devices in and removes them.",
+    "--role", type=click.Choice(["admin", "member", "reader"]), default="admin", show_default=True,
+    help="What the device that joins may do: an admin also lets devices in and removes them, a reader changes nothing.",
 )  # fmt: skip
 @json_option
 def command(directory: str, label: str | None, role: str, as_json: bool) -> None:

@@ -59,6 +59,8 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
     lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
     if folder["problem"]:
         lines.append(f"             {folder['problem']}")
+    if folder["is_reader"]:
+        lines.append("             this device only reads it: what is changed here stays here")
     lines += _questions(folder)
     lines.append(f"             {entries['total']} entries, {entries['here']} of them here")
     if entries["ignored"]:
@@ -77,6 +79,8 @@ def _folder_lines(folder: dict[str, Any]) -> list[str]:
         lines.append(f"             {device['name']}: {how}")
     lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
+    changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]
+    lines += _listed("changed here only (`yp2p folder revert` brings back what all have)", changes)
     lines += _listed("kept beside another file", folder["conflicts"])
     lines += _listed(
         "closed for a device that sent bytes which the CRDT library cannot take",

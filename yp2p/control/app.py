@@ -17,6 +17,7 @@ POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
 POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/pause             {folder?}                -> {label}
 POST    /v1/resume            {folder?, accept?}       -> {label}
+POST    /v1/revert            {folder?, names}         -> {reverted, skipped}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
 POST    /v1/trash/empty       {folder?}                -> {removed}
@@ -86,6 +87,8 @@ class Device(Protocol):
     def resume(self, folder: str | None, *, accept: bool | None) -> str: ...
 
     def agree(self, folder: str | None) -> str: ...
+
+    async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]: ...
 
     def members(self) -> list[dict[str, Any]]: ...
 
@@ -160,6 +163,11 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AgreeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+
+
+class RevertRequest(msgspec.Struct, forbid_unknown_fields=True):
+    names: list[FileName] = []
     folder: FileName | None = None
 
 
@@ -248,6 +256,9 @@ class _Control:
     async def agree(self, wanted: AgreeRequest) -> Any:
         return {"label": self._device.agree(wanted.folder)}
 
+    async def revert(self, wanted: RevertRequest) -> Any:
+        return await self._device.revert(wanted.folder, wanted.names)
+
     async def trash(self, wanted: TrashRequest) -> Any:
         return await self._device.trash(wanted.folder)
 
@@ -293,6 +304,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),
             post_route("/v1/agree", AgreeRequest, answers.agree),
+            post_route("/v1/revert", RevertRequest, answers.revert),
             post_route("/v1/trash", TrashRequest, answers.trash),
             post_route("/v1/trash/restore", RestoreRequest, answers.restore),
             post_route("/v1/trash/empty", TrashRequest, answers.empty_trash),

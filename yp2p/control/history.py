@@ -103,6 +103,12 @@ class _History:
             raise UsageError(f"{path} is the folder itself; name a file in it")
         return folder, inside
 
+    def _find_to_write(self, path: str) -> tuple[Folder, str]:
+        """Raises FolderError as well: this device only reads there."""
+        folder, inside = self._find(path)
+        folder.membership.check_may_write()
+        return folder, inside
+
     def _chosen(self, name: str | None) -> list[Folder]:
         """The folder of that name, or all."""
         return [lookup.choose(self._folders(), name)] if name is not None else list(self._folders())
@@ -110,7 +116,7 @@ class _History:
     async def _turn(self, wanted: UndoRequest, *, back: bool) -> Any:
         if not 1 <= wanted.steps <= _MAX_STEPS:
             raise UsageError(f"{wanted.steps} is no number of steps; it is from 1 to {_MAX_STEPS}")
-        folder, path = self._find(wanted.path)
+        folder, path = self._find_to_write(wanted.path)
         entry = lookup.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
         await undo.on_disk(folder, entry.id)
@@ -141,13 +147,15 @@ class _History:
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
     async def restore(self, wanted: FileRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = self._find_to_write(wanted.path)
         done = await versions.restore(folder, path, wanted.when.value())
         await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return _undone(path, done)
 
     async def restore_directory(self, wanted: MomentRequest) -> Any:
         folder, path = lookup.find(self._folders(), wanted.path)
+        if not wanted.dry_run:
+            folder.membership.check_may_write()
         done = await point_in_time.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
         return {"path": path, "done": done}
 
@@ -156,7 +164,7 @@ class _History:
         return bookmarks.bookmarks(folder, lookup.entry_at(folder, path))
 
     async def set_bookmark(self, wanted: BookmarkRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = self._find_to_write(wanted.path)
         entry = lookup.entry_at(folder, path)
         position = Position.from_json(wanted.position) if wanted.position is not None else None
         if wanted.place is not None:
@@ -168,7 +176,7 @@ class _History:
         return conflicts.list_conflicts(self._chosen(wanted.folder))
 
     async def resolve(self, wanted: ResolveRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = self._find_to_write(wanted.path)
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
             await undo.on_disk(folder, lookup.entry_at(folder, path).id)

@@ -225,6 +225,16 @@ class Device:
         self.home.disks[chosen.id].resume(accept=accept)
         return chosen.label
 
+    async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]:
+        """Bring back what all have, where this device only reads; what was here is in the trash.
+
+        Raises:
+            FolderError: it may write there, or the folder cannot be used now.
+            UsageError: nothing is otherwise at one of these paths.
+        """
+        chosen = choose(self.folders, folder)
+        return await self.home.disks[chosen.id].revert(names)
+
     def agree(self, folder: str | None) -> str:
         """A person agrees that less is ignored, as others say; gives the label. Raises FolderError: nothing waits."""
         chosen = choose(self.folders, folder)

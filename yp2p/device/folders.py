@@ -151,6 +151,8 @@ class Folders:
         return folder
 
     def _members_changed(self) -> None:
+        for folder in self.by_id.values():
+            folder.render_queue.wake()  # this device may write by now, or not any more
         if self.peers is not None:
             self.peers.membership_changed()
 

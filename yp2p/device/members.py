@@ -18,7 +18,7 @@ from yp2p.peers.peers import Peers
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
-ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER}
+ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER, "reader": Role.READER}
 # As many characters of an ID are never taken for a name alone: the first group.
 _GROUP = 7
 _SHOWN = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}

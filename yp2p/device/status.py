@@ -78,6 +78,8 @@ class Status:
             "path": str(folder.path),
             "state": folder.state.activity.value,
             "problem": self._problem(folder),
+            "is_reader": folder.membership.is_reader,
+            "local_changes": [{"path": p, "change": c.value} for p, c in sorted(folder.files.local.paths.items())],
             "rules_waiting": folder.files.rules_waiting,
             "awaiting_confirmation": bool(folder.state.confirmation_reason),
             "file_system": folder.state.file_system.as_dict(),

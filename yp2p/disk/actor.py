@@ -8,7 +8,9 @@ below `.yp2p/` is in docs/concurrency.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 import trio
@@ -24,6 +26,7 @@ from yp2p.disk.pause import Pause
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.disk.reports import Reports
+from yp2p.disk.revert import revert
 from yp2p.disk.rounds import Rounds
 from yp2p.disk.rules_in_use import RulesInUse
 from yp2p.disk.scans import Phase, Scans
@@ -102,6 +105,12 @@ class Disk:
     def resume(self, *, accept: bool) -> None:
         """Do the deletions that wait for a person, or bring back what was deleted. Raises FolderError: that is done."""
         self._rounds.confirmation.answer(accept=accept)
+
+    async def revert(self, names: Sequence[str]) -> dict[str, Any]:
+        """Bring back what all have, where this device only reads. Raises FolderError, UsageError."""
+        if self._folder.state.problem or self._open is None:
+            raise FolderError(self._folder.state.problem or "the folder is not open yet; try again in a moment")
+        return await revert(self._folder, self._open, names)
 
     # --- the root, for as long as it can be used ----------------------------------------------------------------
 

@@ -49,8 +49,11 @@ class Confirmation:
     def answer(self, *, accept: bool) -> None:
         """A person says how to go on.
 
-        Raises FolderError while an answer is being carried out: another one would be that to the next question.
+        Raises FolderError while an answer is being carried out: another one would be that to the next question; and
+        where this device only reads, and so can bring back nothing for others.
         """
+        if not accept:
+            self._folder.membership.check_may_write()
         if self.accepts is not None:
             answer = "the deletions are carried out" if self.accepts else "what was deleted is brought back"
             raise FolderError(f"the folder {self._folder.label!r} does not wait for a decision any more: {answer}")

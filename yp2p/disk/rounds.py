@@ -31,6 +31,7 @@ class Rounds:
         self._rules = rules
         self._scans = scans
         self._pause = pause
+        self._was_reader = folder.membership.is_reader
         self.confirmation = mass_deletion.Confirmation(folder)
 
     async def run(self, at: OpenRoot, scope: trio.CancelScope) -> None:
@@ -57,6 +58,7 @@ class Rounds:
             return False
         if folder.state.confirmation_reason and not await self._is_answered(at):
             return True
+        self._follow_role()
         if self._changed.scan_wanted and self._scans.may_begin():
             await self._scans.run(at)
         await self._look_at_changed(at)
@@ -65,7 +67,7 @@ class Rounds:
         self._scans.note_first(ingest)
         if folder.state.confirmation_reason:
             return True
-        if folder.edits.own_claims.to_publish:
+        if folder.edits.own_claims.to_publish and not folder.membership.is_reader:
             await folder.edits.own_claims.publish()
         if self._scans.phase.writes and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.state.settled = False
@@ -79,6 +81,14 @@ class Rounds:
         )  # fmt: skip
         folder.state.settled = not busy
         return True
+
+    def _follow_role(self) -> None:
+        """What a reader has changed is an edit as soon as it is a member; from when it is one no more, none is."""
+        is_reader = self._folder.membership.is_reader
+        if is_reader != self._was_reader:
+            self._was_reader = is_reader
+            self._folder.files.local.clear()
+            self._changed.scan_wanted = True
 
     async def _is_answered(self, at: OpenRoot) -> bool:
         """Whether a folder that waits for a person may go on: they said how, or what was missing is back."""

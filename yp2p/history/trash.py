@@ -121,6 +121,7 @@ async def bring_back_removed(folders: Iterable[Folder], number: int) -> dict[str
             continue
         if notice.undo is None or notice.versions is not None:
             raise UsageError(f"notice {number} says {notice.kind.value!r}; there is nothing to bring back")
+        folder.membership.check_may_write()
         commit = _bring_back(folder, notice.undo)
         if commit is None:
             raise UsageError(f"there is nothing left to bring back of notice {number}; the file may be gone")

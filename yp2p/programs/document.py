@@ -6,12 +6,14 @@ client writes into a text ends its connection.
 
 Invariants
     * A text that a program makes can be a file: no NUL, no more bytes than a text may have here.
+    * Where this device only reads nothing of it is taken; the program is told so, and sees what others write.
     * Between the check and the last of the updates that put an edit right nothing is awaited.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from secrets import randbits
 
 import structlog
@@ -20,7 +22,7 @@ from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.positions import Assoc, Position, PositionIndex
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import MAX_HUNKS
-from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, OtherFile, PositionUnknown
+from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, PositionUnknown
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices
 from yp2p.programs.foreign_clients import check_clients, is_alike
@@ -89,7 +91,8 @@ class ProgramDocument:
         if not self._program.is_this_file:
             vector, earlier = read_state_vector(state_vector), self._program.earlier
             check_clients(self._folder, self._live.id, vector, is_all=True, earlier=earlier)
-            if any(is_alike(self._folder, self._live.id, other) for other in earlier):
+            is_reader = self._folder.membership.is_reader
+            if not is_reader and any(is_alike(self._folder, self._live.id, other) for other in earlier):
                 self._make_unlike()
         self._is_known = True
         return self._live.cut(state_vector)
@@ -131,6 +134,9 @@ class ProgramDocument:
             return None
 
     def _take(self, update: bytes, checked: Checked | None, source: object) -> Commit | None:
+        if self._folder.membership.is_reader:
+            self._refuse(checked)
+            return None
         if checked is None:
             return self._put_right(update, lambda text: _NUL in text)
         self._check_clients(checked.parsed)
@@ -150,6 +156,14 @@ class ProgramDocument:
             return self._accept(source, checked)
         except HistoriesDiffer:
             return self._put_right(update, lambda text: False)
+
+    def _refuse(self, update: Checked | None) -> None:
+        """Nothing is taken where this device only reads; who says what is known already hears nothing of it."""
+        if update is not None:
+            with suppress(HistoriesDiffer, MissingDependency):
+                if self._live.text.fork(1).take(update) is None:
+                    return
+        self._tell("this device may only read this folder, so what is typed here is in no file and goes to nobody")
 
     def _check_own_id(self, clocks: StateVector) -> None:
         """Raise where somebody else wrote with the program's client ID: what it writes would be taken for known."""

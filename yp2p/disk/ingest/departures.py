@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.damage import Damage
+from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.pending_paths import PendingPaths
@@ -109,6 +110,7 @@ class Departures:
         damage: Damage,
         put_back: PutBack,
         known_files: KnownFiles,
+        kept: KeptLocal,
     ) -> None:
         self._folder = folder
         self._root = root
@@ -116,6 +118,7 @@ class Departures:
         self._damage = damage
         self._put_back = put_back
         self._known_files = known_files
+        self._kept = kept
 
     def renamed(self) -> dict[str, str]:
         """New path to vanished path, where the new file is the vanished one: equal content first, then the inode."""
@@ -171,6 +174,9 @@ class Departures:
                 f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost"
             )
             return
+        if self._kept.is_on:
+            self._kept.are_gone(records)
+            return
         now = trio.current_time()
         sizes = {record.entry: record.stamp.size for record in records if record.kind is not Kind.DIRECTORY}
         reason = folder.state.guard.refuses(sizes, len(folder.catalogue.layout().path_of), now)
@@ -210,8 +216,12 @@ class Departures:
         return [record for record in records if record.entry not in too_young]
 
     async def delete_all(self, records: Sequence[FileRecord]) -> None:
-        """A person removed these files."""
+        """A person removed these files; where this device only reads they are made again."""
         folder = self._folder
+        if self._kept.is_on:
+            for record in records:
+                self._damage.recreate(record)
+            return
         now = trio.current_time()
         changes: list[Change] = []
         statements: list[Statement] = []

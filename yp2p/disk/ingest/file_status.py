@@ -8,6 +8,7 @@ from yp2p.documents.manifest import Change
 from yp2p.files.inspect import Finding
 from yp2p.files.new_files import CREATION_MASK
 from yp2p.folder.folder import Folder
+from yp2p.folder.local_changes import LocalChange
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind, Mode
 
@@ -22,7 +23,11 @@ def observable_mode(record: FileRecord, mode: Mode) -> Mode:
 async def take_status(folder: Folder, record: FileRecord, finding: Finding) -> None:
     """The content is the base: remember the new stamp, and whether it became executable."""
     mode = observable_mode(record, finding.mode) if record.kind in (Kind.TEXT, Kind.BLOB) else record.mode
+    if folder.membership.is_reader and mode != record.mode:
+        folder.files.local.note(record.path, LocalChange.MODE)  # and found again
+        return
     updated = replace(record, stamp=finding.stamp, mode=mode)
+    folder.files.local.done(record.path)
     if updated == record:
         return
     folder.files.set(updated)

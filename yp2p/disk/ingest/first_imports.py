@@ -23,6 +23,7 @@ from dataclasses import replace
 import structlog
 import trio
 
+from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
@@ -64,6 +65,7 @@ class FirstImports:
         known_files: KnownFiles,
         moved_away: Callable[[FileRecord], None],
         opaque: OpaqueEntries,
+        kept: KeptLocal,
     ) -> None:
         self._folder = folder
         self._root = root
@@ -71,6 +73,7 @@ class FirstImports:
         self._known_files = known_files
         self._moved_away = moved_away
         self._opaque = opaque
+        self._kept = kept
         self._on_their_way: deque[Commit] = deque()  # batches
 
     async def take(self, findings: list[Finding], context: ScanContext) -> None:
@@ -89,6 +92,11 @@ class FirstImports:
                 continue
             await self._take_occupied_path(finding, context)
             self._is_imported(finding)
+        if self._kept.is_on:
+            for finding in plain:
+                self._pending.fresh.pop(finding.path, None)
+                self._kept.is_new(finding)
+            return
         # no await from here to `_import`: what is not submitted yet nobody may see
         imports: list[tuple[EntryID, Finding]] = []
         chosen: set[EntryID] = set()
@@ -117,6 +125,8 @@ class FirstImports:
         """Whether no entry has, or had, the path of a file that is about to be imported."""
         if self._occupant(finding.path) is not None:
             return False
+        if self._kept.is_on:
+            return True  # no file that was made here brings anything back
         return finding.kind is not Kind.TEXT or self._folder.catalogue.dead_entry_at(finding.path) is None
 
     async def _take_occupied_path(self, finding: Finding, context: ScanContext) -> None:
@@ -301,11 +311,15 @@ class FirstImports:
         if result.outcome is not Outcome.DONE or result.stamp is None:
             return
         folder.render_queue.want(occupant.id)
-        if entry in folder.catalogue.entries:
+        folder.files.local.done(finding.path)
+        if self._kept.is_on:
+            self._pending.requeue(beside)
+        elif entry in folder.catalogue.entries:
             self._pending.requeue(beside)  # another device did the same meanwhile
             return
-        self._import([(entry, replace(finding, path=beside, stamp=result.stamp))])
-        self._moved_away(replace(folder.files[entry], path=finding.path))
+        else:
+            self._import([(entry, replace(finding, path=beside, stamp=result.stamp))])
+            self._moved_away(replace(folder.files[entry], path=finding.path))
         text = f"another device has a different file of this name; this one is {beside.rpartition('/')[2]} now"
         folder.notices.add(NoticeKind.CONFLICT_COPY, finding.path, text, entry)
         log.warning("conflict_copy_created", folder=folder.label, name=beside.rpartition("/")[2])

@@ -31,6 +31,7 @@ Invariants
       otherwise take out what others wrote.
     * Deletions are decided together and pass the guard (`departures.py`, `folder/guard.py`).
     * What becomes or ceases to be text, and what never was, is taken by `opaque_entries.py`.
+    * Where this device only reads nothing is taken at all (`kept_local.py`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from yp2p.disk.ingest.departures import Departures
 from yp2p.disk.ingest.exchanged_names import ExchangedNames
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.disk.ingest.inspector import Inspector
+from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.disk.ingest.long_files import LongFiles
@@ -108,11 +110,16 @@ class Ingest:
         self.opaque = OpaqueEntries(folder, root, self.pending)
         self.damage = Damage(folder, root, self.pending, self.readers)
         self.put_back = PutBack(folder)
-        self._known_files = KnownFiles(folder, self.readers, self.edits, self.opaque, self.damage, self.put_back)
+        self._kept = KeptLocal(folder, self.opaque, self.damage, self.pending)
+        self._known_files = KnownFiles(
+            folder, self.readers, self.edits, self.opaque, self.damage, self.put_back, self._kept
+        )  # fmt: skip
         self._imports = FirstImports(
-            folder, root, self.pending, self._known_files, self.readers.stepped_aside, self.opaque
+            folder, root, self.pending, self._known_files, self.readers.stepped_aside, self.opaque, self._kept
         )
-        self._departures = Departures(folder, root, self.pending, self.damage, self.put_back, self._known_files)
+        self._departures = Departures(
+            folder, root, self.pending, self.damage, self.put_back, self._known_files, self._kept
+        )  # fmt: skip
         self._open_files = OpenFiles(folder, self.pending)
         self.long_files = LongFiles(folder, root, max_text_bytes, self.pending, self._open_files, start_reading)
         self._inspector = Inspector(
@@ -140,7 +147,8 @@ class Ingest:
         ]
         self.readers.were_saved(changed)
         try:
-            left = findings if context.after_power_cut else await self._exchanged.take(findings, context)
+            is_by_path = context.after_power_cut or self._kept.is_on
+            left = findings if is_by_path else await self._exchanged.take(findings, context)
             for finding in left:
                 await self._sort(finding, context)
         finally:
@@ -155,7 +163,7 @@ class Ingest:
         """
         records = [record for path in paths if (record := self._folder.files.by_path(path)) is not None]
         changed = await trio.to_thread.run_sync(_changed, self._root, records)
-        if self.damage.is_expected or self.put_back.is_within_limit(len(changed)):
+        if self.damage.is_expected or self._kept.is_on or self.put_back.is_within_limit(len(changed)):
             return ""
         for start in range(0, len(changed), _IMPORT_BATCH):
             batch = changed[start : start + _IMPORT_BATCH]
@@ -212,11 +220,13 @@ class Ingest:
 
     def _is_found(self, finding: Finding, meaning: Meaning) -> None:
         """Forget what was waiting to be decided about this path."""
-        path, pending = finding.path, self.pending
+        path, pending, files = finding.path, self.pending, self._folder.files
         if meaning not in (Meaning.MISSING, Meaning.DISPLACED):
             pending.missing.pop(path, None)
         pending.busy.pop(path, None)
-        self._folder.files.waiting.skipped.pop(path, None)
+        files.waiting.skipped.pop(path, None)
+        if meaning is Meaning.UNCHANGED or (finding.kind is None and path not in files.at):
+            files.local.done(path)
         if path in pending.fresh and finding.kind is None:
             del pending.fresh[path]
         if meaning is not Meaning.LONG:
@@ -256,7 +266,7 @@ class Ingest:
         now, pending = trio.current_time(), self.pending
         context = ScanContext(after_power_cut=self.damage.is_expected)
         await self._inspect_requeued(now, context)
-        moved = self._departures.renamed()
+        moved = self._departures.renamed() if not self._kept.is_on else {}
         due = {path: source for path, source in moved.items() if pending.missing[source] + GRACE_S <= now}
         if due:
             renamed = [(source, pending.fresh.pop(path).finding) for path, source in due.items()]

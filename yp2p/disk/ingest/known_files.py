@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from yp2p.disk.ingest.damage import Damage
 from yp2p.disk.ingest.file_status import take_status
+from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.disk.ingest.meaning import Circumstances, FileState, ScanContext, state_of
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries
@@ -33,6 +34,7 @@ class KnownFiles:
         opaque: OpaqueEntries,
         damage: Damage,
         put_back: PutBack,
+        kept: KeptLocal,
     ) -> None:
         self._folder = folder
         self._readers = readers
@@ -40,10 +42,14 @@ class KnownFiles:
         self._opaque = opaque
         self._damage = damage
         self._put_back = put_back
+        self._kept = kept
 
     async def take(self, record: FileRecord, finding: Finding, context: ScanContext) -> None:
         """Take what the file of a record holds."""
         state, old = self._state(record, finding, context)
+        if self._kept.is_on and self._is_change(state, record, finding):
+            await self._kept.changed(record, finding)
+            return
         if state is FileState.BASE:
             await take_status(self._folder, record, finding)
             return
@@ -71,6 +77,12 @@ class KnownFiles:
                     return
                 made_of = await self._edits.take(record, finding, context)
         self._readers.was_saved(record.entry, made_of)
+
+    def _is_change(self, state: FileState, record: FileRecord, finding: Finding) -> bool:
+        """Whether a file holds what was made here, and others have not."""
+        found = self._folder.catalogue.entries.get(record.entry)
+        is_the_same = found is not None and (found.kind, found.content.hash) == (finding.kind, finding.content)
+        return state is FileState.EDITED or (state is FileState.OPAQUE and not is_the_same)
 
     def _state(self, record: FileRecord, finding: Finding, context: ScanContext) -> tuple[FileState, FileRecord | None]:
         """What a known file holds now, and of which version it is, where it is another one of its document."""

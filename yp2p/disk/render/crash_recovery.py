@@ -208,6 +208,7 @@ class CrashRecovery:
             folder.files.set(record)
             await folder.database.submit([record.save(folder.id), *statements]).wait()
             is_save = displaced.found is Found.TEXT and document == base.document and not displaced.is_linked
+            is_save = is_save and not folder.membership.is_reader
             if is_save and not self._ingest.damage.is_expected:
                 await self._ingest.edits.merge_late_save(base, displaced)
                 displaced = replace(displaced, found=Found.UNCHANGED)

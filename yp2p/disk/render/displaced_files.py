@@ -19,6 +19,7 @@ from yp2p.files.inspect import NO_STAMP, Found, Stamp
 from yp2p.files.root import Root
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 
@@ -82,6 +83,8 @@ class DisplacedFiles:
             self._displaced.append(replace(out, until=trio.current_time() + KEEP_S))
         elif late is not None and (late.found is not Found.TEXT or late.is_linked):
             await keep_in_trash(self._folder, self._root, out.name)
+        elif late is not None and self._folder.membership.is_reader:
+            await keep_late_save(self._folder, self._root, out.name, out.base)
         else:
             if late is not None:
                 await self._saves.merge_late_save(out.base, late)
@@ -92,6 +95,13 @@ class DisplacedFiles:
         """Before stopping: look once more at everything that is kept."""
         for _ in range(len(self._displaced)):
             await self._merge_displaced(self._displaced.pop(0))  # what is busy stays in `.yp2p/tmp`, for the next start
+
+
+async def keep_late_save(folder: Folder, root: Root, name: str, base: FileRecord) -> None:
+    """Into the trash with what was saved here while others' version was put in place, where this device only reads."""
+    await keep_in_trash(folder, root, name)
+    text = "others' version came while it was saved here; what was saved is in the trash, as this device only reads"
+    folder.notices.add(NoticeKind.CONFLICT_COPY, base.path, text, base.entry)
 
 
 async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:

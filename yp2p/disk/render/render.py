@@ -22,6 +22,7 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.ingest.kept_local import has_news
 from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
 from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.disk.render.displaced_files import DisplacedFiles
@@ -113,7 +114,7 @@ class Render:
         folder = self._folder
         now = trio.current_time()
         self.retries.take_due(now)
-        if folder.catalogue.layout().conflicts:
+        if folder.catalogue.layout().conflicts and not folder.membership.is_reader:
             await join_equal_entries(folder)
         reason = self._too_many_deletions(self._defer_flood(self._files_to_remove(), now), now)
         if reason:
@@ -197,6 +198,8 @@ class Render:
 
     async def _carry_out(self, entry: EntryID) -> StagedWrite | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""
+        if self._is_kept(entry):
+            return None
         facts = self._facts(entry)
         while True:
             match plan(facts):
@@ -214,6 +217,18 @@ class Render:
                     facts = self._facts(entry)  # its mode may have to be another one
                 case step:
                     return await self._do(step, entry, facts)
+
+    def _is_kept(self, entry: EntryID) -> bool:
+        """Whether the file of an entry was changed here, where this device only reads, and has not stepped aside."""
+        record = self._folder.files.get(entry)
+        if record is None or not self._folder.files.local.keeps(record.path):
+            return False
+        if has_news(self._folder, record):
+            self._look(record.path)
+            self.retries.retry_soon(entry)
+        else:
+            self.retries.done(entry)
+        return True
 
     def _facts(self, entry: EntryID) -> Facts:
         folder = self._folder
@@ -286,6 +301,7 @@ class Render:
     async def _keep_saved(self, record: FileRecord, found: Entry, *, is_later: bool) -> None:
         """Keep what was saved here: as what the entry is, where that came later, else beside it."""
         opaque = self._ingest.opaque
+        is_later = is_later and not self._folder.membership.is_reader
         if not await (opaque.reinstate(record, found) if is_later else opaque.keep_conflict_copy(record)):
             self.retries.retry_soon(found.id)
 

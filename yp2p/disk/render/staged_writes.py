@@ -30,7 +30,7 @@ import trio
 
 from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.ingest import Ingest
-from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash
+from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash, keep_late_save
 from yp2p.disk.render.retries import Retries
 from yp2p.documents.manifest import Change
 from yp2p.files import replace as disk
@@ -276,7 +276,9 @@ class StagedWrites:
         folder.database.submit([*statements, *self._ingest.readers.statements(write.entry)])
         if result.displaced is not None:
             is_text = result.unexpected is None or result.unexpected.found in (Found.TEXT, Found.BUSY)
-            if write.is_next_version and is_text:
+            if folder.membership.is_reader and result.unexpected is not None and is_text:
+                await keep_late_save(folder, self._root, intent.temporary.name, before)
+            elif write.is_next_version and is_text:
                 if result.is_linked:  # what is written to it from now on is written under its other names
                     disk.discard(self._root, intent.temporary.name)
                 else:
@@ -296,7 +298,8 @@ class StagedWrites:
         if result.mode is None or before.kind not in (Kind.TEXT, Kind.BLOB):
             return
         mode = observable_mode(before, result.mode)
-        if mode != before.mode and record.kind in (Kind.TEXT, Kind.BLOB):
+        is_change = mode != before.mode and not self._folder.membership.is_reader
+        if is_change and record.kind in (Kind.TEXT, Kind.BLOB):
             await self._folder.catalogue.write([Change(write.entry, mode=mode)]).wait()
 
     def _inspect_obstacle(self, write: StagedWrite) -> None:
