@@ -24,11 +24,17 @@ from yp2p.protocol.ysync import Shape, check
 from yp2p.store.sql import Statement
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import open_link
+from yp2p.trust.statements import Role, Signer, read_statement
 
 NOTES = FolderID(b"n" * 16)
 THREE, FOUR = (Identity(bytes([number]) * 32) for number in (4, 5))
 ROOM = statements(NOTES, TWO.public, THREE.public, FOUR.public)
 REMOVAL = _removal(NOTES, ROOM)
+DEMOTION = (
+    Signer(ONE, NOTES)
+    .remove([read_statement(body, NOTES).hash for body in ROOM[-1:]], TWO.public, Role.READER)
+    .encode()
+)  # fmt: skip
 TEXT = "".join(f"line {number}\n" for number in range(20))
 
 
@@ -97,13 +103,13 @@ class _Room:
                     if source is not target:
                         await hand_over(source, target)
 
-    async def meet(self) -> None:
+    async def meet(self, said: bytes = REMOVAL) -> None:
         """ONE removed TWO; the others meet ONE, until they have the same, and nothing is doubted."""
         folders = [node.folders[NOTES] for node in (self.one, *self.away)]
-        self.one.folders[NOTES].membership.add([REMOVAL])
+        self.one.folders[NOTES].membership.add([said])
         for node in self.away:
             node.knows(self.one)
-        await until(lambda: all(TWO.device_id not in folder.membership.members for folder in folders))
+        await until(lambda: not any(folder.membership.takes_from(TWO.device_id) for folder in folders))
         await until(lambda: not any(folder.observers.uncounted.doubted for folder in folders))
         await until(lambda: len({folder.catalogue.digest() for folder in folders}) == 1)
         await until(lambda: len({folder.leaves.tree().root() for folder in folders}) == 1)
@@ -290,5 +296,23 @@ def test_what_is_doubted_is_sent_to_nobody_also_after_a_restart() -> None:
             assert three.observers.uncounted.doubted
         await room.meet()
         assert text_of(three, "a.txt") == TEXT
+
+    _play(test, THREE)
+
+
+def test_what_it_wrote_after_it_was_made_a_reader_is_as_before_as_well() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 3", "line 3 of a member"))
+        await room.agree()
+        edit(two, "a.txt", replaced("line 5", "line 5 of a reader"))
+        await hand_over(two, three)
+        edit(three, "a.txt", replaced("line 12", "line 12 of three"))
+        await room.meet(DEMOTION)
+        wanted = TEXT.replace("line 3", "line 3 of a member").replace("line 12", "line 12 of three")
+        assert text_of(one, "a.txt") == text_of(three, "a.txt") == wanted
+        assert _told(three) == ["a.txt"]
 
     _play(test, THREE)

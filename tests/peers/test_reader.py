@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import OWN, PEER, Bridge, open_bridge, replica_like
+from conditions import until
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
@@ -19,6 +20,8 @@ from yp2p.documents.provider import PeerState
 from yp2p.documents.text import imported
 from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.members import Membership, Removal
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.presence import FolderPresence
@@ -28,6 +31,7 @@ from yp2p.protocol.messages import BothChanged, Documents, FolderState, Side
 from yp2p.protocol.ysync import Shape, check, read_state_vector
 from yp2p.trust.statements import Role
 
+REMOVED = DeviceID(b"r" * 32)
 _ENTRY, _DOCUMENT = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
 
 
@@ -50,6 +54,12 @@ class Wire:
 
 def _is(bridge: Bridge, device: DeviceID, role: Role) -> None:
     bridge.folder.membership.members[device] = cast(Any, SimpleNamespace(role=role, name="peer"))
+
+
+def _edit(bridge: Bridge, device: DeviceID) -> tuple[LiveDocument, bytes]:
+    update = replica_like(bridge, "a.txt", device[0]).edit([Hunk(0, 0, "of a peer\n")])
+    assert update is not None
+    return bridge.document("a.txt"), update
 
 
 async def _text(bridge: Bridge, *, at_once: bool) -> bool:
@@ -201,3 +211,52 @@ async def test_a_reader_opens_no_channel_to_hand_on_what_came(
         await trio.sleep(0.1)
         assert any(type(message).__name__ == "ChannelData" for message in link.sent) is relays
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("role", "is_asked"), [(Role.READER, False), (Role.MEMBER, True)])
+async def test_a_reader_does_not_say_what_counts_of_a_removed_device(
+    tmp_path: Path, role: Role, is_asked: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("a line\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder, link = bridge.folder, cast(Any, Wire())
+        live, update = _edit(bridge, REMOVED)
+        await live.receive(update, REMOVED)
+        _is(bridge, PEER, role)
+        folder.observers.uncounted.agreed(PEER, folder.database.last_seq + 1)
+        folder.observers.uncounted.removed(Removal(REMOVED, "lost", PEER))
+        (seq,) = folder.observers.uncounted.doubted.values()
+        assert bool(seq) is is_asked, "nor is it a witness of what there was before"
+        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
+        session.register()
+        nursery.start_soon(session.run)
+        await folder.database.pending().wait()
+        if is_asked:
+            await until(lambda: not folder.observers.uncounted.doubted)
+        await trio.testing.wait_all_tasks_blocked()
+        assert bool(folder.observers.uncounted.doubted) is not is_asked
+        assert not any(type(message).__name__ == "Pull" for message in link.sent)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reader_doubts_when_it_is_a_member(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dir").mkdir()
+    is_reader = True
+    monkeypatch.setattr(Membership, "is_reader", property(lambda _: is_reader))
+    async with open_bridge(tmp_path) as bridge:
+        uncounted = bridge.folder.observers.uncounted
+        uncounted.removed(Removal(REMOVED, "lost", PEER))
+        assert not uncounted.doubted
+    async with open_bridge(tmp_path) as bridge:
+        uncounted = bridge.folder.observers.uncounted
+        told: list[bool] = []
+        uncounted.when_doubted = lambda: told.append(True)
+        uncounted.role_changed()
+        assert (uncounted.doubted, told) == ({}, [])
+        is_reader = False
+        uncounted.role_changed()
+        assert uncounted.doubted.keys() == {REMOVED}
+        assert told

@@ -26,7 +26,7 @@ from yp2p.folder.digests import Leaves
 from yp2p.folder.edits import Edits
 from yp2p.folder.file_index import FileIndex
 from yp2p.folder.live_document import LiveDocument
-from yp2p.folder.members import Membership, Removal
+from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.folder.notices import NoticeKind, Notices
 from yp2p.folder.observers import Observers
@@ -76,7 +76,8 @@ class Folder:
         self.state = FolderState(folder, label, database, adopted=adopted, confirmation_reason=confirmation_reason)
         self.membership = Membership(folder, founder, database, identity)
         self.notices = Notices(database, folder, clients.device, self.name_of)
-        self.membership.on_removed = self._device_removed
+        self.membership.on_removed = self.notices.tell_removal
+        self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
         self.membership.on_admitted = self.notices.tell_admission
         self.observers = Observers(Uncounted(self))
         self.render_queue = RenderQueue()
@@ -107,10 +108,6 @@ class Folder:
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.render_queue.want_all(self.catalogue.entries)
-
-    def _device_removed(self, removal: Removal) -> None:
-        self.notices.tell_removal(removal)
-        self.observers.uncounted.removed(removal)
 
     def _set_aside(self) -> None:
         """Tell what the store had of this folder that cannot be read."""

@@ -85,6 +85,7 @@ class Membership:
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
+        self.on_silenced: Callable[[Removal], None] = lambda removal: None  # it may not write any more
         self.on_admitted: Callable[[Member], None] = lambda member: None
 
     def load(self) -> None:
@@ -211,6 +212,10 @@ class Membership:
         )
         for device in sorted(members.keys() - self.members.keys()):
             self.on_removed(Removal(device, members[device].name, self._removed_by(device)))
+        for device in sorted(device for device, before in members.items() if before.role >= Role.MEMBER):
+            after = self.members.get(device)
+            if after is None or after.role < Role.MEMBER:
+                self.on_silenced(Removal(device, members[device].name, self._removed_by(device)))
         if members:
             for device in sorted(self.members.keys() - members.keys()):
                 self.on_admitted(self.members[device])

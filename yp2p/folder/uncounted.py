@@ -17,6 +17,9 @@ Theory of operation
     the client IDs of others are in it. What a removed device did and a member handed on before it had heard of the
     removal is that member's by then, until the member hears of it and takes it back (docs/threat-model.md).
 
+    A device that was made a reader is doubted like one that was removed. A device that only reads itself can take
+    nothing back, and hands nothing on either: it doubts as soon as it is a member.
+
 Invariants
     * While a device is doubted no document of the folder is sent or received.
     * What this device's own people removed is not doubted: what is here is what they knew.
@@ -46,8 +49,7 @@ class Uncounted:
     """Which changes of one folder may not count. `judging` is held by who finds that out.
 
     Attributes:
-        doubted: the removed devices that are doubted, and behind which row of the log.
-        names: what those were called.
+        names: what those were called that are doubted.
         when_doubted: is called when the first one is, and when the last one is not any more.
     """
 
@@ -55,22 +57,27 @@ class Uncounted:
         self._folder = folder
         self._agreed: dict[DeviceID, int] = {}
         self._stored: dict[DeviceID, int] = {}
-        self.doubted: dict[DeviceID, int] = {}
+        self._doubted: dict[DeviceID, int] = {}
         self.names: dict[DeviceID, str] = {}
         self.judging = trio.Lock()
         self.when_doubted: Callable[[], None] = lambda: None
+
+    @property
+    def doubted(self) -> Mapping[DeviceID, int]:
+        """The removed devices that are doubted, and behind which row of the log."""
+        return self._doubted if not self._folder.membership.is_reader else {}
 
     def load(self) -> None:
         """Read what is stored; call once, before use."""
         for device, seq, is_doubted in tables.agreement.read_all(self._folder.database.rows, self._folder.id):
             if is_doubted:
-                self.doubted[DeviceID(device)] = seq
+                self._doubted[DeviceID(device)] = seq
             else:
                 self._agreed[DeviceID(device)] = self._stored[DeviceID(device)] = seq
 
     def agreed(self, device: DeviceID, seq: int) -> None:
-        """Another member has everything that the log had up to that row, on its disk as well."""
-        if not self.doubted:
+        """Another device has everything that the log had up to that row, on its disk as well."""
+        if not self._doubted and self._folder.membership.takes_from(device):
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
 
     def last_counted(self, device: DeviceID) -> int | None:
@@ -82,7 +89,7 @@ class Uncounted:
     def store_agreed(self, device: DeviceID) -> None:
         """Remember it beyond a restart."""
         seq = self._agreed.get(device, 0)
-        if seq > self._stored.get(device, 0) and device not in self.doubted:
+        if seq > self._stored.get(device, 0) and device not in self._doubted:
             self._stored[device] = seq
             self._folder.database.submit([self._row(device, seq, is_doubted=False)])
 
@@ -90,7 +97,7 @@ class Uncounted:
         return tables.agreement.save(self._folder.id, device, seq, is_doubted=is_doubted)
 
     def removed(self, removal: Removal) -> None:
-        """A member was removed: doubt what came from it, unless people here removed it, or this device itself."""
+        """A member may not write any more: doubt what came from it, unless people here said so, or it is this one."""
         own = self._folder.clients.device
         if removal.device == own:
             return
@@ -99,18 +106,24 @@ class Uncounted:
             self._stored.pop(removal.device, None)
             self.store_agreed(removal.device)
             return
-        members = self._folder.membership.members
-        seq = max((seq for device, seq in self._agreed.items() if device in members), default=0)
-        self.doubted[removal.device] = seq
+        membership = self._folder.membership
+        witnesses = {device for device in membership.members if membership.takes_from(device)}
+        seq = max((seq for device, seq in self._agreed.items() if device in witnesses), default=0)
+        self._doubted[removal.device] = seq
         self.names[removal.device] = removal.name
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
         if len(self.doubted) == 1:
             self.when_doubted()
 
+    def role_changed(self) -> None:
+        """This device may be a member by now, and doubt what it took meanwhile."""
+        if self.doubted:
+            self.when_doubted()
+
     def rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
         """The changes of a doubted device, by their document. Call when all that was submitted is stored."""
         folder, found = self._folder, dict[DocumentID, list[Single]]()
-        read, first = folder.database.rows, self.doubted[device] + 1
+        read, first = folder.database.rows, self._doubted[device] + 1
         for document in tables.log.documents_from(read, folder.id, device, first):
             rows = stored_rows(read, folder.id, document, tables.log.behind(first))
             singles = [single for stored in rows for single in stored.singles()]
@@ -120,8 +133,8 @@ class Uncounted:
     def judged(self, devices: Mapping[DeviceID, int]) -> None:
         """What of these devices counts is known, and all else was taken back."""
         for device, seq in devices.items():
-            if self.doubted.get(device) == seq:
-                del self.doubted[device]
+            if self._doubted.get(device) == seq:
+                del self._doubted[device]
                 self._folder.database.submit([self._row(device, seq, is_doubted=False)])
-        if not self.doubted:
+        if not self._doubted:
             self.when_doubted()

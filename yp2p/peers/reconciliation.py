@@ -115,7 +115,7 @@ class Reconciliation:
                 await self._work.wait()
             self._is_pull_wanted |= lapsed.cancelled_caught
             self._work = trio.Event()
-            if self._folder.observers.uncounted.doubted:
+            if self._folder.observers.uncounted.doubted and self._takes():
                 await Judging(self._folder, self._peer, self._questions).run()
             if self._is_wanted:
                 await self._compare_and_pull()
