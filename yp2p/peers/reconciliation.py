@@ -9,11 +9,13 @@ has.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 import trio
 
 from yp2p.documents.provider import Provider
+from yp2p.errors import FolderError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import turn
@@ -115,13 +117,17 @@ class Reconciliation:
                 await self._work.wait()
             self._is_pull_wanted |= lapsed.cancelled_caught
             self._work = trio.Event()
-            if self._folder.observers.uncounted.doubted and self._takes():
-                await Judging(self._folder, self._peer, self._questions).run()
-            if self._is_wanted:
-                await self._compare_and_pull()
-            elif self._is_pull_wanted:
-                await self._pull()
+            with suppress(FolderError):  # who was made a reader meanwhile writes nothing more, and does not have to
+                await self._work_once()
             self._questions.close()
+
+    async def _work_once(self) -> None:
+        if self._folder.observers.uncounted.doubted and self._takes():
+            await Judging(self._folder, self._peer, self._questions).run()
+        if self._is_wanted:
+            await self._compare_and_pull()
+        elif self._is_pull_wanted:
+            await self._pull()
 
     async def _compare_and_pull(self) -> None:
         self._is_wanted = False
