@@ -1,8 +1,8 @@
 """Settings: flags, then environment, then TOML, then defaults; decoded once, frozen, unknown keys refused.
 
 Every setting is `[section] key` in the TOML file and `YP2P_SECTION__KEY` in the environment. Lists are written
-with commas in the environment. What there may be several of (`[[folders]]`) stands in the file only. The descriptions
-below are what an error message gives as the allowed values, and what config/yp2p.example.toml repeats.
+with commas in the environment. What there may be several of (`[[folders]]`, `[[devices]]`) stands in the file only.
+The descriptions below are what an error message gives as the allowed values, and what config/yp2p.example.toml repeats.
 """
 
 from __future__ import annotations
@@ -122,6 +122,22 @@ class SharedFolder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     invite_file: Annotated[
         str, Meta(description="the absolute path of a file that holds a token of `yp2p invite`; empty means none")
     ] = ""
+    device: Annotated[
+        str, Meta(description="the name of one of [[devices]] whose settings let this device in; empty means none")
+    ] = ""
+
+
+class KnownDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[[devices]]"""
+
+    name: Annotated[
+        str, Meta(min_length=1, max_length=64, description="what the device is called, up to 64 characters")
+    ]
+    key: Annotated[str, Meta(description="the public key of the device, as `yp2p identity show` prints it there")]
+    role: Annotated[str, Meta(description="what it may do: admin, member or reader")] = "member"
+    folders: Annotated[
+        list[str], Meta(description="a list of folders of this device, by label or path, that it is let into")
+    ] = []
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +152,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairing: Pairing = Pairing()
     log: Log = Log()
     folders: tuple[SharedFolder, ...] = ()
+    devices: tuple[KnownDevice, ...] = ()
 
     @property
     def device_name(self) -> str:
@@ -189,7 +206,7 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
 
 
 # What stands in the file as often as there are such things.
-TABLES: dict[str, type[msgspec.Struct]] = {"folders": SharedFolder}
+TABLES: dict[str, type[msgspec.Struct]] = {"folders": SharedFolder, "devices": KnownDevice}
 
 
 def sections() -> dict[str, type[msgspec.Struct]]:
@@ -299,6 +316,9 @@ def _decode(section: type[msgspec.Struct], title: str, keys: _Found) -> msgspec.
 def _check_folders(config: Config, path: Path) -> None:
     """Raises ConfigError: what several settings of a folder say does not go together."""
     paths: set[Path] = set()
+    names = [device.name for device in config.devices]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{path}: several [[devices]] have one name; each needs its own")
     for number, folder in enumerate(config.folders, 1):
         where = f"{path}: [[folders]] number {number}"
         for key in ("path", "invite_file"):
@@ -308,8 +328,11 @@ def _check_folders(config: Config, path: Path) -> None:
         if expanded(folder.path) in paths:
             raise ConfigError(f"{where}: path is {folder.path!r}, as in another one; a directory is one folder")
         paths.add(expanded(folder.path))
-        if folder.invite and folder.invite_file:
-            raise ConfigError(f"{where}: there are invite and invite_file; say one of them")
+        ways = [key for key in ("invite", "invite_file", "device") if getattr(folder, key)]
+        if len(ways) > 1:
+            raise ConfigError(f"{where}: there are {' and '.join(ways)}; say one of them")
+        if folder.device and folder.device not in names:
+            raise ConfigError(f"{where}: device is {folder.device!r}, but must be the name of one of [[devices]]")
         if folder.label and (folder.invite or folder.invite_file):
             raise ConfigError(f"{where}: a folder that is joined has its label; leave label out")
 

@@ -162,12 +162,12 @@ class Identity:
     def sign(self, message: bytes) -> bytes:
         return self._signer.sign(message)
 
-    def pairwise_secret(self, noise_key: bytes) -> bytes:
-        """32 bytes that only this device and the owner of `noise_key`, a checked one, can compute."""
+    def pairwise_secret(self, noise_key: bytes, purpose: bytes = b"discovery") -> bytes:
+        """32 bytes that only this device and the owner of `noise_key`, a checked one, can compute, for one use."""
         shared = X25519PrivateKey.from_private_bytes(self.noise_private).exchange(
             X25519PublicKey.from_public_bytes(noise_key)
         )
-        return HKDF(SHA256(), 32, salt=b"yp2p pairwise v1", info=b"discovery").derive(shared)
+        return HKDF(SHA256(), 32, salt=b"yp2p pairwise v1", info=purpose).derive(shared)
 
 
 def device_id_of(signing_key: bytes, noise_key: bytes) -> DeviceID:

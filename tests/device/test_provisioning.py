@@ -24,6 +24,10 @@ class Fake:
         self.asked: list[tuple[float, str, str]] = []
         self.here: set[Path] = set()
         self._seconds = seconds
+        self.problems: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Nobody is introduced."""
 
     def at(self, path: Path) -> object | None:
         return path if path in self.here else None
@@ -44,7 +48,7 @@ class Fake:
 
 def _provisioning(fake: Fake, *settings: SharedFolder) -> Provisioning:
     device: Any = fake
-    return Provisioning(settings, device, device)
+    return Provisioning(settings, device, device, device)
 
 
 async def test_a_directory_is_shared_once(autojump_clock: trio.abc.Clock, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 from lab import Device, eventually, unexpected_lines
@@ -11,6 +12,10 @@ from lab import Device, eventually, unexpected_lines
 def _settings(device: Device, text: str) -> None:
     device.home.mkdir(exist_ok=True)
     (device.home / "config.toml").write_text(text)
+
+
+def _is_told(device: Device, words: str) -> bool:
+    return any(words in one["problem"] for one in device.status()["settings"])
 
 
 def _folders(device: Device) -> list[str]:
@@ -29,7 +34,7 @@ def test_one_shares_and_another_joins_by_their_settings_whichever_is_first(tmp_p
         token_file = tmp_path / "token"
         _settings(two, f'[[folders]]\npath = "{two.dir}"\ninvite_file = "{token_file}"\n')
         two.start()
-        eventually(lambda: any("cannot be read" in one["problem"] for one in two.status()["settings"]))
+        eventually(lambda: _is_told(two, "cannot be read"))
         token_file.write_text(token + "\n")
         one.start()
         eventually(lambda: (two.dir / "a.txt").exists(), 90)
@@ -57,7 +62,7 @@ def test_one_shares_and_another_joins_by_their_settings_whichever_is_first(tmp_p
         try:
             _settings(three, f'[[folders]]\npath = "{three.dir}"\ninvite = "{token}"\n')
             three.start()
-            eventually(lambda: any("used already" in one["problem"] for one in three.status()["settings"]))
+            eventually(lambda: _is_told(three, "used already"))
             assert "used already" in three.cli("status")
             assert [line.split()[0] for line in unexpected_lines(three)] == ["level='warning'"]
             assert json.loads(one.cli("device", "list", "--json"))[1]["name"] == "two"
@@ -65,4 +70,65 @@ def test_one_shares_and_another_joins_by_their_settings_whichever_is_first(tmp_p
             three.kill()
     finally:
         for device in (one, two):
+            device.kill()
+
+
+def _key(device: Device) -> str:
+    """Give a device its key from outside; the public one."""
+    device.home.mkdir(exist_ok=True)
+    public = device.cli("identity", "new", str(device.home / "my.key")).split()[1]
+    device.environment["YP2P_DEVICE__KEY_FILE"] = str(device.home / "my.key")
+    return public
+
+
+def _role(device: Device, name: str) -> str:
+    shown = json.loads(device.cli("device", "list", "--json"))
+    return next((one["folders"][0]["role"] for one in shown if one["name"] == name and one["folders"]), "")
+
+
+def test_two_machines_that_name_each_other_need_no_person(tmp_path: Path) -> None:
+    desk, machine = (Device(tmp_path, name) for name in ("desk", "machine"))
+    keys = {device.name: _key(device) for device in (desk, machine)}
+    known = (
+        f'[[devices]]\nname = "desk"\nkey = "{keys["desk"]}"\n'
+        f'[[devices]]\nname = "machine"\nkey = "{keys["machine"]}"\nfolders = ["notes"]\n'
+    )
+    for device in (desk, machine):  # but for its path the same settings on both
+        _settings(device, f'[[folders]]\npath = "{device.dir}"\nlabel = "notes"\ndevice = "desk"\n{known}')
+    try:
+        (desk.dir / "a.txt").write_text("a line\n")
+        machine.start()
+        eventually(lambda: _is_told(machine, "was not found"), 60)
+        desk.start()
+        eventually(lambda: (machine.dir / "a.txt").exists(), 90)
+        assert desk.status()["settings"] == machine.status()["settings"] == []
+        assert _role(desk, "machine") == "member"
+        (machine.dir / "b.txt").write_text("of the machine\n")
+        eventually(lambda: (desk.dir / "b.txt").exists())
+
+        # A machine whose disk was lost comes back; a role that a person gave stays.
+        desk.cli("device", "role", "machine", "admin")
+        machine.stop()
+        for path in (*machine.home.glob("store.db*"), *machine.dir.glob(".yp2p/marker"), machine.dir / "a.txt"):
+            path.unlink()
+        desk.stop()
+        for device in (desk, machine):
+            device.start()
+        eventually(lambda: (machine.dir / "a.txt").exists(), 90)
+        assert _role(desk, "machine") == "admin"
+
+        # Whom a person removed stays out, and both sides say why.
+        desk.cli("device", "remove", "machine", "--yes")
+        desk.stop()
+        machine.stop()
+        for path in (*machine.home.glob("store.db*"), *machine.dir.glob(".yp2p/marker")):
+            path.unlink()
+        for device in (desk, machine):
+            device.start()
+        for device in (desk, machine):
+            eventually(partial(_is_told, device, "was removed from 'notes'"))
+        assert _role(desk, "machine") == "removed"
+        assert machine.status()["folders"] == []
+    finally:
+        for device in (desk, machine):
             device.kill()

@@ -8,21 +8,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from bridge import open_bridge
 from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, PairingError, UsageError
+from yp2p.errors import HandshakeFailed, InviteRefused, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing import invites
-from yp2p.pairing.invites import Invited, InviteHost, Token, is_token, parse_token
+from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token, parse_token
 from yp2p.pairing.joiner import Joined
+from yp2p.pairing.standing import token_for, token_of
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners
@@ -38,11 +41,12 @@ class Room:
     host: InviteHost
     address: Address
 
-    async def join(self, token: str, by: Identity = MACHINE) -> Joined:
+    async def join(self, token: str | Token, by: Identity = MACHINE) -> Joined:
         async def accept(joined: Joined) -> None:
             pass
 
-        invited = Invited(by, "machine", parse_token(token), lambda: [self.address], trio.sleep_forever)
+        held = parse_token(token) if isinstance(token, str) else token
+        invited = Invited(by, "machine", held, lambda: [self.address], trio.sleep_forever)
         return await invited.join(accept, 5.0)
 
     def role(self, of: Identity) -> Role | None:
@@ -209,3 +213,91 @@ def test_what_is_no_token_is_said_to_be_none(text: str) -> None:
     with pytest.raises(UsageError, match="no invite"):
         parse_token(text)
     assert is_token(text) is text.startswith("yp2p-")
+
+
+def test_both_sides_of_the_settings_come_to_one_secret_and_nobody_else_does() -> None:
+    token = token_for(OWN, MACHINE.public, "notes")
+    assert token_of(MACHINE, OWN.public, "notes") == token
+    others = [
+        token_for(OWN, MACHINE.public, "other"), token_for(OWN, MACHINE.public, ""),
+        token_for(MACHINE, OWN.public, "notes"), token_for(OWN, OTHER.public, "notes"),
+        token_of(OTHER, OWN.public, "notes"),
+    ]  # fmt: skip
+    assert token.secret not in {other.secret for other in others}
+    assert len({other.secret for other in others}) == 4, "the last two are one pair"
+
+
+def _stand(room: Room) -> Token:
+    """The settings let the machine in."""
+    token = token_for(OWN, MACHINE.public, "")
+    room.host.stand([Standing(token, MACHINE.public, room.folder.id)])
+    return token
+
+
+def test_whom_the_settings_name_fetches_the_folder_as_often_as_it_likes() -> None:
+    async def test(room: Room) -> None:
+        token = _stand(room)
+        with pytest.raises(InviteRefused, match="may not"):  # it is no member yet: the settings did not let it in
+            await room.join(token)
+        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        before = room.folder.membership.statements()
+        for _ in range(2):
+            joined = await room.join(token_of(MACHINE, OWN.public, ""))
+            assert joined.grant.statements == before
+        assert room.host.hint_keys() == [token.hint_key]
+        room.host.stand([])
+        with pytest.raises(PairingError, match="no device in reach honours"):
+            await room.join(token)
+
+    _run(test)
+
+
+def test_the_secret_is_of_no_use_to_another_device() -> None:
+    async def test(room: Room) -> None:
+        token = _stand(room)
+        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        room.folder.membership.grant(OTHER.public, Role.MEMBER, "other")
+        with pytest.raises(InviteRefused, match="for another device"):
+            await room.join(token, OTHER)
+
+    _run(test)
+
+
+def test_whom_a_person_removed_is_told_and_stays_out() -> None:
+    async def test(room: Room) -> None:
+        token, membership = _stand(room), room.folder.membership
+        membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        membership.remove(MACHINE.device_id)
+        before = membership.statements()
+        with pytest.raises(InviteRefused, match="was removed from"):
+            await room.join(token)
+        assert membership.statements() == before
+
+    _run(test)
+
+
+def test_a_replayed_beginning_gets_one_message_and_changes_nothing() -> None:
+    async def test(room: Room) -> None:
+        token = _stand(room)
+        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        ours, theirs = trio.testing.memory_stream_pair()
+        async with theirs, trio.open_nursery() as nursery:
+            nursery.start_soon(_fails_to_finish, ours, token)
+            said = bytes(await theirs.receive_some())
+            await theirs.aclose()
+        before = room.folder.membership.statements()
+        for _ in range(3):
+            async with await connect(room.address.host, room.address.port) as stream:
+                await stream.send_all(said)
+                answer = await stream.receive_some()
+                assert 0 < len(answer) < 200
+                await stream.send_eof()
+                assert await stream.receive_some() == b""
+        assert room.folder.membership.statements() == before
+
+    _run(test)
+
+
+async def _fails_to_finish(stream: Any, token: Token) -> None:
+    with pytest.raises(HandshakeFailed, match="closed"):
+        await initiate_invited(stream, MACHINE, OWN.public.noise_key, token.id, token.psk)

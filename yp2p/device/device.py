@@ -18,6 +18,7 @@ from yp2p.config import Config
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync
+from yp2p.device.introductions import Introductions
 from yp2p.device.members import Members, role_of
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
@@ -83,7 +84,8 @@ class Device:
             self.pairing_host,
             self._in_sync.expect,
         )
-        self._provisioning = Provisioning(config.folders, self.home, self._sharing)
+        introductions = Introductions(config.devices, identity, self.home, self.invites)
+        self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 

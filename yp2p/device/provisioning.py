@@ -2,9 +2,10 @@
 
 `[[folders]]` names directories. One that is a folder of this device already is left as it is, whatever became of it:
 the settings begin things, and what people do afterwards counts. So a restart changes nothing, and a folder that is
-taken out of the settings stays. Else the directory is shared, or joined with an invite, and tried again with patience
-until that has worked: nobody answers yet, a disk is not mounted, a file is not there. Where an invite is refused the
-next try is an hour away: it was used or ran out, and only a person can mend that.
+taken out of the settings stays. Else the directory is shared, or joined with an invite or through a device that names
+this one in its own settings (`introductions.py`), and tried again with patience until that has worked: nobody answers
+yet, a disk is not mounted, a file is not there. Where an invite is refused the next try is an hour away: it was used or
+ran out, and only a person can mend that.
 
 What has not worked yet is in `problems`, for `status`, and in the log when it changes.
 """
@@ -20,6 +21,7 @@ import trio
 
 from yp2p.config import SharedFolder, expanded
 from yp2p.device.folders import Folders
+from yp2p.device.introductions import Introductions
 from yp2p.device.sharing import Sharing
 from yp2p.errors import ConfigError, FolderError, InviteRefused, PairingError, UsageError, YpError
 from yp2p.machine import Patience, read_regular, reason
@@ -38,19 +40,30 @@ class Provisioning:
 
     Attributes:
         problems: by setting, why it could not be carried out yet.
+
+    Raises:
+        ConfigError: an invite is none.
     """
 
-    def __init__(self, settings: Sequence[SharedFolder], folders: Folders, sharing: Sharing) -> None:
+    def __init__(
+        self, settings: Sequence[SharedFolder], folders: Folders, sharing: Sharing, introductions: Introductions
+    ) -> None:
         for setting in settings:
             _check(setting)
         self._settings = settings
         self._folders = folders
         self._sharing = sharing
-        self.problems: dict[str, str] = {}
+        self._introductions = introductions
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        return {**self._problems, **self._introductions.problems}
 
     async def run(self) -> None:
-        """Work until every setting is carried out."""
+        """Carry out the settings, and let in whom they name, until cancelled."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._introductions.run)
             for setting in self._settings:
                 nursery.start_soon(self._provide, setting)
 
@@ -63,18 +76,32 @@ class Provisioning:
             except (FolderError, PairingError, UsageError) as error:
                 self._tell(what, error)
                 await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())
-        self.problems.pop(what, None)
+        self._problems.pop(what, None)
 
     async def _begin(self, setting: SharedFolder, path: str) -> None:
         """Raises FolderError, PairingError, UsageError."""
         if setting.invite or setting.invite_file:
             await self._sharing.join(setting.invite or _read_token(setting.invite_file), path, _LOOK_S)
-        else:
+            return
+        device = self._introductions.keys_of(setting.device) if setting.device else None
+        if device is None:
             await self._sharing.make(path, setting.label or None)
+            return
+        try:
+            await self._sharing.join_through(device, setting.label, path, _LOOK_S)
+        except InviteRefused:
+            raise
+        except PairingError as error:
+            log.info("introduction_failed", device=setting.device, reason=str(error))
+            raise PairingError(
+                f"{setting.device} was not found, or does not let this device in: is its daemon running in this"
+                " network, and do its settings name this device's key under [[devices]], with this folder"
+                f"{'' if setting.label else ' alone (else say its label here)'}?"
+            ) from error
 
     def _tell(self, what: str, error: YpError) -> None:
-        problem, before = str(error), self.problems.get(what)
-        self.problems[what] = problem
+        problem, before = str(error), self._problems.get(what)
+        self._problems[what] = problem
         if problem == before:
             return
         if type(error) is PairingError:  # the other device may start later

@@ -15,12 +15,13 @@ from yp2p.device.folders import Folders
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
 from yp2p.folder.folder import Folder
-from yp2p.identity import Identity, format_device_id
+from yp2p.identity import Identity, PublicIdentity, format_device_id
 from yp2p.pairing.exchange import Code, parse_code
 from yp2p.pairing.host import PairingHost
-from yp2p.pairing.invites import Invited, is_token, parse_token
+from yp2p.pairing.invites import Invited, Token, is_token, parse_token
 from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
 from yp2p.pairing.preview import compare, summary
+from yp2p.pairing.standing import token_of
 from yp2p.peers.peers import Peers
 from yp2p.trust.statements import Role
 
@@ -112,7 +113,7 @@ class Sharing:
             await self._folders.accept(joined, path)
 
         if is_token(text):
-            joined = await self._invited(text, _places(at)).join(accept, limit_s)
+            joined = await self._invited(parse_token(text), _places(at)).join(accept, limit_s)
         else:
             code, joiner = self._joiner(text, _places(at))
             joined = await joiner.join(code, accept, limit_s)
@@ -120,6 +121,26 @@ class Sharing:
         if folder is not None:
             for impostor in joined.impostors:
                 folder.notices.tell_impostor(impostor.host)
+        return self._has_joined(joined, path)
+
+    async def join_through(self, device: PublicIdentity, label: str, directory: str, limit_s: float) -> None:
+        """Take part in a folder of a device whose settings let this one in.
+
+        Args:
+            label: of the folder there; empty means the only one.
+
+        Raises:
+            FolderError, PairingError: it did not work; the text says why.
+        """
+        path = self._directory(directory)
+
+        async def accept(joined: Joined) -> None:
+            await self._folders.accept(joined, path)
+
+        invited = self._invited(token_of(self._identity, device, label), ())
+        self._has_joined(await invited.join(accept, limit_s), path)
+
+    def _has_joined(self, joined: Joined, path: Path) -> dict[str, Any]:
         self._joined()
         self._peers.devices.seen(joined.sharer.device_id, (joined.address,))
         log.info("folder_joined", folder=joined.grant.label)
@@ -152,8 +173,8 @@ class Sharing:
             raise FolderError(f"{path} is shared already; join into another directory")
         return path
 
-    def _invited(self, text: str, places: tuple[Address, ...]) -> Invited:
-        token, discoverer = parse_token(text), self._discoverer
+    def _invited(self, token: Token, places: tuple[Address, ...]) -> Invited:
+        discoverer = self._discoverer
         if token.inviter == self._identity.public.noise_key:
             raise PairingError("this device made that invite itself; use it on another one")
         return Invited(

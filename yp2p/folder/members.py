@@ -125,6 +125,10 @@ class Membership:
         member = self.members.get(device)
         return member.name if member is not None else max(names, default="")
 
+    def was_removed(self, device: DeviceID) -> bool:
+        """Whether somebody, who may or may not, ever took a role of a device away, or it left."""
+        return any(one.kind is Kind.REMOVAL and one.subject_id == device for one in self._statements.values())
+
     def may(self, role: Role) -> bool:
         """Whether this device has a role, or a higher one."""
         member = self.members.get(self._own) if self._own is not None else None

@@ -140,6 +140,15 @@ class Invite:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An invite that the settings stand for (`standing.py`), for one device, which is a member by now."""
+
+    token: Token
+    joiner: PublicIdentity
+    folder: FolderID
+
+
 class InviteHost:
     """The invites of this device: makes them, and lets in who holds one.
 
@@ -160,6 +169,7 @@ class InviteHost:
         self._folders = folders
         self.changed = trio.Event()
         self._invites: dict[bytes, Invite] = {}
+        self._standing: dict[bytes, Standing] = {}
 
     def load(self) -> None:
         """Read what is stored; call once, before use."""
@@ -171,7 +181,8 @@ class InviteHost:
         """What the newest invites are announced with: those that are good, then others, to tell their holders."""
         now = time.time()
         newest = sorted(self._invites.values(), key=lambda invite: (bool(invite.problem(now)), -invite.expires_at))
-        return [invite.token.hint_key for invite in newest[:_MAX_ANNOUNCED]]
+        tokens = [*(invite.token for invite in newest), *(one.token for one in self._standing.values())]
+        return [token.hint_key for token in tokens[:_MAX_ANNOUNCED]]
 
     def _touch(self) -> None:
         event, self.changed = self.changed, trio.Event()
@@ -179,8 +190,14 @@ class InviteHost:
 
     def psk_of(self, invite_id: bytes) -> bytes | None:
         """The pre-shared key of an invite; None where there is none."""
-        invite = self._invites.get(invite_id)
+        invite = self._invites.get(invite_id) or self._standing.get(invite_id)
         return invite.token.psk if invite is not None else None
+
+    def stand(self, invites: Iterable[Standing]) -> None:
+        """Honour these from now on, of those that the settings stand for."""
+        before, self._standing = self._standing, {invite.token.id: invite for invite in invites}
+        if self._standing != before:
+            self._touch()
 
     async def make(self, folder: Folder, role: Role, uses: int, lifetime_s: float) -> Invite:
         """Make an invite. Raises FolderError, UsageError: it cannot be made."""
@@ -240,20 +257,11 @@ class InviteHost:
         reader.end()
         if not secured.is_proved_by(peer, proof):
             raise MessageFault("a device did not prove its keys")
-        invite = self._invites.get(secured.invite)
-        folder = self._folders.get(invite.folder) if invite is not None else None
-        problem = invite.problem(time.time()) if invite is not None else "it was forgotten meanwhile"
-        if folder is None:
-            problem = problem or "the folder is not here any more"
-        elif not folder.membership.may(Role.ADMINISTRATOR):
-            problem = "the device that made it may let nobody in any more"
-        if problem or folder is None or invite is None:
-            await messages.send(Writer().u8(_REFUSED).text(problem).finish())
+        try:
+            folder = await self._admit(secured.invite, peer, name)
+        except InviteRefused as error:
+            await messages.send(Writer().u8(_REFUSED).text(str(error)).finish())
             return None
-        await self._save(replace(invite, uses_left=invite.uses_left - 1))
-        await folder.membership.grant(peer, invite.role, name).wait()
-        folder.state.touch()
-        self._touch()
         own = self._identity.public
         await messages.send(Writer().u8(_WELCOME).raw(own.signing_key).raw(secured.proof).finish())
         grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
@@ -261,6 +269,40 @@ class InviteHost:
         log.info("device_invited", name=name, folder=folder.label)
         await messages.receive()
         return peer
+
+    async def _admit(self, invite_id: bytes, peer: PublicIdentity, name: str) -> Folder:
+        """Make who came with an invite a member. Raises InviteRefused: the text says why not."""
+        if invite_id in self._standing:
+            return self._standing_folder(self._standing[invite_id], peer)
+        invite = self._invites.get(invite_id)
+        folder = self._folders.get(invite.folder) if invite is not None else None
+        problem = invite.problem(time.time()) if invite is not None else "it was forgotten meanwhile"
+        if folder is None:
+            problem = problem or "the folder is not here any more"
+        elif not folder.membership.may(Role.ADMINISTRATOR):
+            problem = "the device that made it may let nobody in any more"
+        if problem or folder is None or invite is None:
+            raise InviteRefused(problem)
+        await self._save(replace(invite, uses_left=invite.uses_left - 1))
+        await folder.membership.grant(peer, invite.role, name).wait()
+        folder.state.touch()
+        self._touch()
+        return folder
+
+    def _standing_folder(self, standing: Standing, peer: PublicIdentity) -> Folder:
+        """The folder that a member fetches. Raises InviteRefused: it is none."""
+        folder = self._folders.get(standing.folder)
+        if folder is None or peer != standing.joiner:
+            raise InviteRefused("it is for another device, or the folder is not here any more")
+        membership = folder.membership
+        if peer.device_id in membership.members:
+            return folder
+        if membership.was_removed(peer.device_id):
+            raise InviteRefused(
+                f"this device was removed from {folder.label!r}, and settings do not take that back; a person can, with"
+                " `yp2p share` there and `yp2p join` here"
+            )
+        raise InviteRefused(f"nobody let this device into {folder.label!r}: the device that was asked may not")
 
 
 class Invited:
