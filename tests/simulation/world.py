@@ -43,7 +43,7 @@ _MOST_WITH_HOSTILE = 3
 _REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 # What no honest devices may ever say of each other, whatever the weather.
-_NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic")
+_NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic", "history_refused")
 
 
 _jump_to_deadline = trio.testing.MockClock._autojump
@@ -128,7 +128,7 @@ class World:
         beacons.note_event(self.reached, event)
         line = f"{host.name if host else '?'} {method} {event}"
         is_of_hostile = self.hostile is not None and event.get("peer") == self.hostile.shown
-        is_allowed = is_of_hostile and event.get("event") in ("peer_fault", "crdt_panic")
+        is_allowed = is_of_hostile and event.get("event") in ("peer_fault", "crdt_panic", "history_refused")
         if (event.get("event") in _NEVER_LOGGED or "exc_info" in event) and not is_allowed:
             self._logged.append(line)
         if self._say is not None and (method != "debug" or event.get("event") in ("file_ingested", "gap")):

@@ -24,7 +24,7 @@ import structlog
 import trio
 
 from yp2p.documents.provider import Provider
-from yp2p.errors import CrdtPanic
+from yp2p.errors import CrdtPanic, HistoriesDiffer, first_of
 from yp2p.folder.budget import Budget, charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID
@@ -125,7 +125,7 @@ class Channels:
         try:
             await opened.provider.start()
         except* CrdtPanic as group:
-            self.panicked(document, str(group.exceptions[0]))
+            self.kept_off(document, first_of(group))
         finally:
             opened.channel.ended()
             if self._open.get(document) is opened:
@@ -156,10 +156,14 @@ class Channels:
         for opened in self._open.values() if document is None else filter(None, [self._open.get(document)]):
             opened.provider.agreed()
 
-    def panicked(self, document: DocumentID, reason: str) -> None:
-        """The library panicked on what the peer sent for a document: keep the peer off it for a while."""
+    def kept_off(self, document: DocumentID, fault: BaseException) -> None:
+        """What the peer sent for a document cannot be taken, and it is no fault of its: keep it off for a while."""
         held = self._folder.observers.quarantine.add(self._peer, document, trio.current_time())
-        log.error("crdt_panic", document=document.hex()[:8], reason=reason[:200], failures=held.failures)
+        words = {"document": document.hex()[:8], "reason": str(fault)[:200], "failures": held.failures}
+        if isinstance(fault, HistoriesDiffer):
+            log.warning("history_refused", **words)
+        else:
+            log.error("crdt_panic", **words)
         self._folder.state.touch()
 
     # --- the peer's messages ------------------------------------------------------------------------------------

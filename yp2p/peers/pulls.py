@@ -96,7 +96,7 @@ class Pulls:
         except MissingDependency:
             self._lacking.add(document)  # a state with a gap is none: others are asked for it
         except CrdtPanic as panic:
-            self._channels.panicked(document, str(panic))
+            self._channels.kept_off(document, panic)
 
     async def text_of_peer(self, document: DocumentID) -> str | None:
         """The text that the peer has of a document; None when it has none any more."""
@@ -111,7 +111,7 @@ class Pulls:
         except MissingDependency:
             return None
         except CrdtPanic as panic:
-            self._channels.panicked(document, str(panic))
+            self._channels.kept_off(document, panic)
             return None
         return replica.text()
 
