@@ -281,6 +281,8 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         connection.execute("DROP TABLE invite")
     if version < 15:
         connection.execute("DROP TABLE agreement")
+    if version < 17:
+        connection.execute("DROP TABLE judgement")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:

@@ -9,11 +9,19 @@ from yp2p.identity import DeviceID, DocumentID
 from yp2p.store import tables
 
 
+def can_tell(folder: Folder, device: DeviceID) -> bool:
+    """Whether this device knows what counts of a removed one: it has heard of the removal, and doubts nothing."""
+    membership = folder.membership
+    has_heard = not membership.takes_from(device) and not membership.is_reader
+    return has_heard and folder.state.adopted and not folder.observers.uncounted.doubted
+
+
 def counted_state(folder: Folder, device: DeviceID, document: DocumentID) -> bytes:
-    """The state of a document as far as it counts for who asks because of a removal; empty where nothing does."""
+    """The state of a document as far as it counts for who asks because of a removal; empty where nothing does.
+
+    Call when this device `can_tell`.
+    """
     uncounted, index = folder.observers.uncounted, MANIFEST_INDEX.get(document)
-    if uncounted.doubted:
-        return b""
     if index is None and (document not in folder.catalogue.entry_of or document not in folder.texts.digests):
         return b""
     seq = uncounted.last_counted(device)

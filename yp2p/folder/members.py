@@ -14,7 +14,7 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -82,6 +82,7 @@ class Membership:
         self._statements: dict[StatementHash, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
         self.devices: dict[DeviceID, Member] = {}
+        self._put_out: set[DeviceID] = set()  # who may not write, as another one said
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
@@ -96,6 +97,11 @@ class Membership:
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
+        self._put_out = {
+            device
+            for device, removals in evaluation.removals.items()
+            if not self.takes_from(device) and any(removal.issuer_id != device for removal in removals)
+        }
         # Whoever was let in as a device stays one, whatever another administrator calls it.
         named = {
             one.subject_id for one in self._statements.values() if one.kind is Kind.GRANT and one.name != recovery.NAME
@@ -206,29 +212,44 @@ class Membership:
         """Store what became of the statements, and tell of it."""
         members, before = self.members, self._statements
         self._statements = outcome.statements
+        was_put_out = self._put_out
         self._follow(outcome.evaluation)
-        news, gone = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
+        news, obsolete = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
         commit = self._database.submit(
             [
                 *(tables.statement.insert(self._folder, self._statements[one].encode()) for one in sorted(news)),
-                *(tables.statement.delete(self._folder, before[one].encode()) for one in sorted(gone)),
+                *(tables.statement.delete(self._folder, before[one].encode()) for one in sorted(obsolete)),
             ]
         )
-        for device in sorted(members.keys() - self.members.keys()):
-            self.on_removed(Removal(device, members[device].name, self._removed_by(device)))
-        for device in sorted(device for device, before in members.items() if before.role >= Role.MEMBER):
-            after = self.members.get(device)
-            if after is None or after.role < Role.MEMBER:
-                self.on_silenced(Removal(device, members[device].name, self._removed_by(device)))
+        self._tell_gone(members, was_put_out)
         if members:
             for device in sorted(self.members.keys() - members.keys()):
                 self.on_admitted(self.members[device])
         self.on_change()
         return commit
 
+    def _tell_gone(self, members: Mapping[DeviceID, Member], was_put_out: Set[DeviceID]) -> None:
+        """Args: those that there were before.
+
+        Who left by itself may have been removed as well, which is heard later.
+        """
+        put_out = self._put_out - was_put_out if members else set()
+        for device in sorted((members.keys() | put_out) - self.members.keys()):
+            self.on_removed(self._removal(members, device))
+        wrote = {device for device, before in members.items() if before.role >= Role.MEMBER}
+        write = {device for device, member in self.members.items() if member.role >= Role.MEMBER}
+        for device in sorted(put_out | (wrote - write)):
+            self.on_silenced(self._removal(members, device))
+
+    def _removal(self, members: Mapping[DeviceID, Member], device: DeviceID) -> Removal:
+        name = members[device].name if device in members else self.name_of(device)
+        return Removal(device, name, self._removed_by(device))
+
     def _removed_by(self, device: DeviceID) -> DeviceID | None:
+        """Somebody else, where it also left by itself."""
         removals = self.evaluation.removals.get(device, ())
-        return removals[-1].issuer_id if removals else None
+        others = [removal for removal in removals if removal.issuer_id != device]
+        return (others or removals)[-1].issuer_id if removals else None
 
     # --- what we say --------------------------------------------------------------------------------------------
 

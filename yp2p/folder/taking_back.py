@@ -15,6 +15,7 @@ Invariants
     * What others have changed since stands.
     * What is not among the operations of a member that had heard of the removal, and only that, is taken back.
     * Between what is looked at and what is written to a document nothing is awaited.
+    * A text is changed once, also where that is cut short and begun again.
 """
 
 from __future__ import annotations
@@ -37,11 +38,14 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.update_parts import single_registers
 from yp2p.protocol.ysync import Checked, Shape, UpdateParser, encode_state_vector
 from yp2p.store import tables
+from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
 
 _SLICE = 64
@@ -53,16 +57,24 @@ log = structlog.get_logger()
 
 
 class Counted:
-    """What counts of a document: what a member has of it."""
+    """What counts of a document: what a member has of it.
+
+    Attributes:
+        states: of a manifest document, what it has.
+        is_there: whether it has anything.
+    """
 
     def __init__(self) -> None:
         self.states: list[Checked] = []
+        self.is_there = False
         self._clocks: dict[int, int] = {}
         self._deleted: list[DeletedRange] = []
 
-    def add(self, state: Checked) -> None:
+    def add(self, state: Checked, shape: Shape) -> None:
         """The member has this."""
-        self.states.append(state)
+        self.is_there = True
+        if shape is Shape.MANIFEST:
+            self.states.append(state)
         for client, (_, stop) in state.parsed.sections.items():
             self._clocks[client] = max(stop, self._clocks.get(client, 0))
         self._deleted += state.deleted
@@ -102,13 +114,19 @@ async def take_back(
     """
     entries: dict[EntryID, _Rewritten] = {}
     for document in rows.keys() & MANIFEST_INDEX.keys():
-        entries |= await _rewritten(folder, document, {row.seq for row in rows[document]}, counted[document])
+        entries |= await _rewritten(folder, document, {row.seq for row in rows[document]}, counted[document], device)
     done = await _take_back_entries(folder, entries)
-    for document in rows.keys() - MANIFEST_INDEX.keys():
+    before_a_crash = {DocumentID(one) for (one,) in tables.judgement.documents(folder.database.rows, folder.id, device)}
+    for document in rows.keys() - MANIFEST_INDEX.keys() - before_a_crash:
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         if entry is not None and entry.document == document and folder.catalogue.is_alive(entry):
-            change = counted[document].beyond(_operations_of(folder, [row.data for row in rows[document]], device))
-            done += bool(change) and await _take_back_text(folder, entry, change, {row.seq for row in rows[document]})
+            made = entries.get(entry.id)
+            # Imports have computed client IDs: what was made under these is theirs who made the entry.
+            is_of_others = not counted[document].is_there and (made is None or made.before is not None)
+            found = _operations_of(folder, [row.data for row in rows[document]], device, is_of_others=is_of_others)
+            change = counted[document].beyond(found)
+            gone = {row.seq for row in rows[document]}
+            done += bool(change) and await _take_back_text(folder, entry, change, gone, device)
         await trio.lowlevel.checkpoint()
     if done:
         log.warning("changes_taken_back", folder=folder.label, count=done)
@@ -118,25 +136,38 @@ async def take_back(
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-def _operations_of(folder: Folder, rows: Iterable[bytes], device: DeviceID | None = None) -> _Operations:
-    """Args: `device` that was removed: what it only passed on, by the claims of others, is left out."""
+def _operations_of(
+    folder: Folder, rows: Iterable[bytes], device: DeviceID | None = None, *, is_of_others: bool = False
+) -> _Operations:
+    """What rows inserted and deleted.
+
+    Args:
+        device: that was removed: what it only passed on, by the claims of others, is left out.
+        is_of_others: whether nobody's operations are theirs as well.
+    """
     found = _Operations()
     for data in rows:
         parser = UpdateParser(data, Shape.TEXT)
         sections = parser.parse().sections
-        of_others = {client for client in sections if _is_anothers(folder, client, device)} if device else set()
+        of_others = set[int]()
+        if device is not None:
+            of_others = {client for client in sections if _is_anothers(folder, client, device, is_of_others)}
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
         if not sections or len(of_others) < len(sections):
             found.deleted += parser.ranges
     return found
 
 
-def _is_anothers(folder: Folder, client: int, device: DeviceID) -> bool:
+def _is_anothers(folder: Folder, client: int, device: DeviceID, is_of_others: bool = False) -> bool:
     claim = folder.catalogue.claims.get(client)
-    return claim is not None and claim.device != device
+    if claim is None:
+        return is_of_others and Writer.of(client) is Writer.SAVED
+    return claim.device != device
 
 
-async def _take_back_text(folder: Folder, entry: Entry, change: _Operations, gone: Collection[int]) -> bool:
+async def _take_back_text(
+    folder: Folder, entry: Entry, change: _Operations, gone: Collection[int], device: DeviceID
+) -> bool:
     """Take operations of a text back, which came with the rows `gone`; tells whether anything of them was left."""
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
     wanted: tuple[int, str] | None = None  # the last row, and what the text is to be
@@ -155,7 +186,8 @@ async def _take_back_text(folder: Folder, entry: Entry, change: _Operations, gon
                 wanted = last, merged.text
                 continue
             update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
-            return update is not None and await _write(folder, entry, update, wanted[1] if wanted else None)
+            is_done = tables.judgement.insert(folder.id, device, entry.document)
+            return update is not None and await _write(folder, entry, update, wanted[1] if wanted else None, is_done)
         except CrdtPanic as panic:
             log.error("not_taken_back", path=path, reason=str(panic))
             return False
@@ -173,8 +205,12 @@ def _text_without(updates: Sequence[bytes], what: _Operations) -> str:
     return TextReplica.from_updates(1, [*updates, *([update] if update is not None else [])]).text()
 
 
-async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None) -> bool:
-    """Apply the update that takes back, and what makes the text the merged one, as one step that can be undone."""
+async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None, is_done: Statement) -> bool:
+    """Apply the update that takes back, and what makes the text the merged one, as one step that can be undone.
+
+    Args:
+        is_done: is stored with it. What was taken back once is written text: it could not be taken back again.
+    """
     live = folder.texts.open(entry.document)
     folder.edits.end_undo_group(entry.document)
     news: list[bytes] = []
@@ -187,7 +223,7 @@ async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None) 
                     break
     with folder.edits.as_one(live):
         for one in news:
-            folder.edits.record(live, one, None, undo_gap_s=_ONE_STEP_S)
+            folder.edits.record(live, one, None, [is_done], undo_gap_s=_ONE_STEP_S)
     folder.edits.end_undo_group(entry.document)
     folder.render_queue.want(entry.id)
     if news:
@@ -221,7 +257,7 @@ async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewrit
             continue
         if change.before is not None:
             changes += _as_before(entry, change.before, change.after, now)
-        elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now):
+        elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
             changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
     if changes:
         await folder.catalogue.write(changes).wait()
@@ -234,7 +270,7 @@ async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewrit
 
 
 async def _rewritten(
-    folder: Folder, document: DocumentID, seqs: Collection[int], counted: Counted
+    folder: Folder, document: DocumentID, seqs: Collection[int], counted: Counted, device: DeviceID
 ) -> dict[EntryID, _Rewritten]:
     """What some rows of a manifest document did to its entries that does not count.
 
@@ -246,15 +282,18 @@ async def _rewritten(
         await turn()
     entries = {entry.id: entry for entry in Manifest.read(replica, index)}
     found: dict[EntryID, _Rewritten] = {}
-    for number, (seq, _, _, data) in enumerate(tables.log.rows(folder.database.rows, folder.id, document)):
-        replica.apply(data)
-        for entry in Manifest.read(replica, index):
-            if seq in seqs:
-                first = found.get(entry.id)
-                found[entry.id] = _Rewritten(first.before if first else entries.get(entry.id), entry)
-            entries[entry.id] = entry
-        if number % _SLICE == 0:
-            await trio.lowlevel.checkpoint()
+    number = 0
+    for seq, _, _, data in tables.log.rows(folder.database.rows, folder.id, document):
+        for client, part in single_registers(data) if seq in seqs else [(None, data)]:
+            replica.apply(part)
+            for entry in Manifest.read(replica, index):
+                if client is not None and not _is_anothers(folder, client, device):
+                    first = found.get(entry.id)
+                    found[entry.id] = _Rewritten(first.before if first else entries.get(entry.id), entry)
+                entries[entry.id] = entry
+            number += 1
+            if number % _SLICE == 0:
+                await turn()
     return found
 
 
@@ -263,7 +302,8 @@ def _as_before(entry: EntryID, before: Entry, after: Entry, now: Entry) -> list[
     is_moved = now.path == after.path != before.path
     is_replaced = now.content == after.content != before.content
     is_deleted = now.deletion == after.deletion != before.deletion
-    if not (is_moved or is_replaced or is_deleted):
+    has_mode = now.mode == after.mode != before.mode
+    if not (is_moved or is_replaced or is_deleted or has_mode):
         return []
     content = before.content if before.kind is Kind.TEXT else before.content.after(now.content.hash, now.content.before)
     return [
@@ -271,15 +311,17 @@ def _as_before(entry: EntryID, before: Entry, after: Entry, now: Entry) -> list[
             entry,
             path=before.path if is_moved else None,
             content=content if is_replaced else None,
-            mode=before.mode if is_replaced and before.mode != now.mode else None,
+            mode=before.mode if has_mode else None,
             deletion=before.deletion if is_deleted else None,
             revive=is_deleted and before.deletion is None,
         )
     ]
 
 
-def _is_used_by_others(folder: Folder, entry: Entry) -> bool:
-    """Whether somebody else than the doubted devices wrote into a text."""
+def _is_used_by_others(folder: Folder, entry: Entry, made: Entry) -> bool:
+    """Whether somebody else than the doubted devices wrote into what they made."""
+    if entry.content != made.content:
+        return True
     if entry.kind is not Kind.TEXT:
         return False
     uncounted = folder.observers.uncounted

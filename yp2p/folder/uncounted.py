@@ -7,9 +7,9 @@ Theory of operation
     came from, so those in question are known. They count where
 
     * another member had everything, as of that row or a later one, before the removal was heard of (`agreed`); or
-    * a member that has heard of the removal has them (`peers/judging.py` asks for its documents): it takes nothing from
-      the device since. Whoever removed it says what there was when that was done; what others have brought since, who
-      had not heard, does not count by that.
+    * a member that has heard of the removal, and doubts nothing, has them (`peers/judging.py` asks for its documents):
+      it takes nothing from the device since. Whoever removed it says what there was when that was done; what others
+      have brought since, who had not heard, does not count by that.
 
     All others are taken back (`taking_back.py`), by edits of today; then the folder goes on.
 
@@ -50,6 +50,7 @@ class Uncounted:
 
     Attributes:
         names: what those were called that are doubted.
+        without_answer: the members that cannot tell what counts either.
         when_doubted: is called when the first one is, and when the last one is not any more.
     """
 
@@ -59,6 +60,7 @@ class Uncounted:
         self._stored: dict[DeviceID, int] = {}
         self._doubted: dict[DeviceID, int] = {}
         self.names: dict[DeviceID, str] = {}
+        self.without_answer: set[DeviceID] = set()
         self.judging = trio.Lock()
         self.when_doubted: Callable[[], None] = lambda: None
 
@@ -97,9 +99,12 @@ class Uncounted:
         return tables.agreement.save(self._folder.id, device, seq, is_doubted=is_doubted)
 
     def removed(self, removal: Removal) -> None:
-        """A member may not write any more: doubt what came from it, unless people here said so, or it is this one."""
+        """A member may not write any more: doubt what came from it.
+
+        Not where people here said so, or of this device itself, nor where it said so itself: what it did stands.
+        """
         own = self._folder.clients.device
-        if removal.device == own:
+        if removal.device in (own, removal.by):
             return
         if removal.by == own:
             self._agreed[removal.device] = self._folder.database.last_seq
@@ -120,6 +125,16 @@ class Uncounted:
         if self.doubted:
             self.when_doubted()
 
+    def knows_who(self, device: DeviceID) -> set[DeviceID]:
+        """The members that removed a device."""
+        removals = self._folder.membership.evaluation.removals.get(device, ())
+        return {removal.issuer_id for removal in removals} & self._folder.membership.devices.keys()
+
+    def can_nobody_tell(self) -> bool:
+        """Whether every other member has said that it cannot tell what counts."""
+        membership, own = self._folder.membership, self._folder.clients.device
+        return self.without_answer >= {one for one in membership.devices if one != own and membership.takes_from(one)}
+
     def rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
         """The changes of a doubted device, by their document. Call when all that was submitted is stored."""
         folder, found = self._folder, dict[DocumentID, list[Single]]()
@@ -135,6 +150,8 @@ class Uncounted:
         for device, seq in devices.items():
             if self._doubted.get(device) == seq:
                 del self._doubted[device]
-                self._folder.database.submit([self._row(device, seq, is_doubted=False)])
+                forget = tables.judgement.forget(self._folder.id, device)
+                self._folder.database.submit([self._row(device, seq, is_doubted=False), forget])
         if not self._doubted:
+            self.without_answer.clear()
             self.when_doubted()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import trio
 
 from yp2p.folder.catalogue import MANIFEST_INDEX
-from yp2p.folder.counted_states import counted_state
+from yp2p.folder.counted_states import can_tell, counted_state
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
 from yp2p.folder.turns import turn
@@ -101,6 +101,9 @@ class Answers:
 
     async def _serve_pulls(self) -> None:
         async for pull in self._pulls:
+            if isinstance(pull, CountedQuery) and not can_tell(self._folder, pull.device):
+                await self._send_documents([])
+                continue
             states: list[tuple[DocumentID, bytes]] = []
             size = unyielded = 0
             for document in dict.fromkeys(pull.documents):  # each once, however often it is asked for

@@ -3,7 +3,10 @@
 A member that has heard of the removal takes nothing from the removed device any more. So what it has counts. It is
 asked for its state of each document that is in question, and what those states lack is taken back here.
 
-A member that doubts the same device itself answers that it has nothing: it does not vouch for what it took.
+It is told of the removal first, so it has heard of it when it answers. Who doubts a device itself, or has no documents
+yet, answers that it cannot tell; it is asked again until it can. All that are linked are asked side by side, and the
+first answer decides, but that of whoever removed the device comes first. Where every member has said that it cannot
+tell, nobody vouches for anything.
 """
 
 from __future__ import annotations
@@ -16,14 +19,19 @@ import trio
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import check_in_slices
+from yp2p.folder.packs import Single
 from yp2p.folder.taking_back import Counted, take_back
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
-from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents
+from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents, Membership
 from yp2p.protocol.ysync import Shape
 
-# A peer that does not answer keeps the folder waiting for another one.
+# A peer that does not answer; the others are asked meanwhile.
 _LIMIT_S = 60.0
+# One that cannot tell is asked again after this long.
+_AGAIN_S = 1.0
+# For so long is waited for who removed the device, where it is linked.
+_WHO_KNOWS_S = 10.0
 
 log = structlog.get_logger()
 
@@ -39,30 +47,61 @@ class Judging:
         self._folder = folder
         self._peer = peer
         self._questions = questions
+        self._told: tuple[bytes, ...] = ()
 
     async def run(self) -> None:
         """Return when nothing is doubted any more. Raises trio.TooSlowError, LinkClosed, PeerFault."""
-        folder, uncounted = self._folder, self._folder.observers.uncounted
-        async with uncounted.judging:
-            while uncounted.doubted:
-                doubted = dict(uncounted.doubted)
-                while not folder.database.pending().is_done:
-                    await folder.database.pending().wait()
-                for device, seq in doubted.items():
-                    await self._judge(device)
-                    uncounted.judged({device: seq})
+        uncounted = self._folder.observers.uncounted
+        started = trio.current_time()
+        while uncounted.doubted:
+            for device, seq in list(uncounted.doubted.items()):
+                is_late = trio.current_time() > started + _WHO_KNOWS_S
+                if not is_late and self._is_for_another(device):
+                    continue
+                rows = await self._rows(device)
+                counted = await self._counted(device, list(rows))
+                async with uncounted.judging:
+                    if uncounted.doubted.get(device) == seq and (counted is not None or uncounted.can_nobody_tell()):
+                        await self._judge(device, seq, counted)
+            if uncounted.doubted:
+                await trio.sleep(_AGAIN_S)
 
-    async def _judge(self, device: DeviceID) -> None:
-        rows = self._folder.observers.uncounted.rows(device)
-        documents = list(rows)
-        counted: dict[DocumentID, Counted] = {}
-        for start in range(0, len(documents), MAX_PULL):
-            counted |= await self._ask(device, documents[start : start + MAX_PULL])
-        done = await take_back(self._folder, rows, counted, device)
+    def _is_for_another(self, device: DeviceID) -> bool:
+        """Whether somebody is linked who removed the device, and the peer is none of those."""
+        observers = self._folder.observers
+        knows = observers.uncounted.knows_who(device)
+        return self._peer not in knows and bool(knows & observers.sessions.keys())
+
+    async def _rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
+        while not self._folder.database.pending().is_done:
+            await self._folder.database.pending().wait()
+        return self._folder.observers.uncounted.rows(device)
+
+    async def _judge(self, device: DeviceID, seq: int, counted: dict[DocumentID, Counted] | None) -> None:
+        rows = await self._rows(device)
+        known = counted if counted is not None else {document: Counted() for document in rows}
+        done = await take_back(self._folder, rows, known, device)
         log.info("changes_judged", folder=self._folder.label, documents=len(rows), taken_back=done)
+        self._folder.observers.uncounted.judged({device: seq})
 
-    async def _ask(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted]:
-        """What the peer has of these documents, as far as it counts."""
+    async def _counted(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted] | None:
+        """What the peer has of these documents, as far as it counts; None where it cannot tell."""
+        without_answer = self._folder.observers.uncounted.without_answer
+        counted: dict[DocumentID, Counted] = {}
+        if self._told != (statements := self._folder.membership.statements()):
+            self._told = statements
+            for part in Membership.parts(self._folder.id, statements):
+                await self._questions.tell(part)
+        for start in range(0, len(documents), MAX_PULL):
+            found = await self._ask(device, documents[start : start + MAX_PULL])
+            if found is None:
+                without_answer.add(self._peer)
+                return None
+            counted |= found
+        without_answer.discard(self._peer)
+        return counted
+
+    async def _ask(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted] | None:
         known = {document: Counted() for document in documents}
         waiting = set(documents)
         await self._questions.tell(CountedQuery(self._folder.id, device, tuple(documents)))
@@ -71,6 +110,8 @@ class Judging:
                 while waiting:
                     reply = await self._questions.reply()
                     if isinstance(reply, Documents):  # all parts of a document are in one answer
+                        if not reply.states:
+                            return None
                         waiting.difference_update(document for document, _ in reply.states)
                         await self._add(reply, known)
         finally:
@@ -81,5 +122,5 @@ class Judging:
         for document, state in reply.states:
             if state and document in known:
                 shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
-                known[document].add(await check_in_slices(state, shape))
+                known[document].add(await check_in_slices(state, shape), shape)
         await trio.lowlevel.checkpoint()

@@ -48,6 +48,7 @@ _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 # Of clients that the library can hardly tell from one another (`ysync.MAX_CLIENTS`) 256 take it a tenth of a second,
 # of others some milliseconds. As many blocks as cost the same take fifteen, most of them to be read once more.
 _OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
+_OF_ONE = _Size(1, 0, 1)
 # What goes to a peer: well below the caps of what it takes.
 _TO_SEND = _Size(1 << 16, 1 << 6, 4 << 20)
 _RANGES_TO_SEND = 1 << 14
@@ -189,6 +190,22 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
             yield check(operations + b"\x00", shape)
     if update.deleted:
         yield from check(b"\x00" + update.data[update.deletes_at :], shape).in_parts()
+
+
+def single_registers(update: bytes) -> Iterator[tuple[int, bytes]]:
+    """The operations of an update of the manifest one by one, to be applied in this order, each with whose it is.
+
+    What it deletes comes last, as nobody's: client 0.
+    """
+    parser = UpdateParser(update, Shape.MANIFEST, keeps_blocks=True)
+    parser.parse()
+    for operation in _Cutter(update, {}, _OF_ONE).parts(parser.blocks, parser.parsed.crossings):
+        if operation is not None and operation != b"\x00":
+            cursor = Cursor(operation)
+            cursor.varints(2)
+            yield cursor.client(), operation + b"\x00"
+    if parser.ranges:
+        yield 0, b"\x00" + update[parser.deletes_at :]
 
 
 def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:

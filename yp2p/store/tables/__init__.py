@@ -19,6 +19,7 @@ from yp2p.store.tables import (
     former,
     intent,
     invite,
+    judgement,
     last_run,
     log,
     notice,
@@ -34,7 +35,8 @@ from yp2p.store.tables import (
 
 __all__ = [
     "agreement", "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "invite",
-    "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "judgement", "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step",
+    "unread",
 ]  # fmt: skip
 
 
