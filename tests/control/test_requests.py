@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/invite/revoke": {},
     "/v1/device/remove": {"device": "d", "folder": "f"},
     "/v1/device/readmit": {"device": "d", "folder": "f"},
+    "/v1/device/replace": {"device": "d", "by": "n", "folder": "f"},
     "/v1/device/role": {"device": "d", "folder": "f", "role": "admin"},
     "/v1/wait": {"timeout_s": 1.0},
     "/v1/pause": {"folder": "f"},

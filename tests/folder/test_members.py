@@ -334,3 +334,53 @@ def test_what_this_device_says_while_much_is_worked_out_counts(monkeypatch: pyte
         assert names == {"founder", "member", "meanwhile"}
 
     _run(test)
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.MEMBER, Role.ADMINISTRATOR])
+@pytest.mark.parametrize("before", [None, Role.READER, Role.ADMINISTRATOR])
+def test_a_device_takes_the_place_of_another_one_at_once(role: Role, before: Role | None) -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        old, new, founder_copy = identity("old"), identity("new"), opened("founder")
+        founder_copy.grant(old.public, role, "old")
+        if before is not None:
+            founder_copy.grant(new.public, before, "new")
+        told = len(founder_copy.statements())
+        founder_copy.replace(old.device_id, new.public, "its name")
+        member = founder_copy.members[new.device_id]
+        assert member.role is max(role, before or Role.REMOVED)
+        assert member.name == ("new" if before is not None else "its name")
+        assert old.device_id not in founder_copy.members
+        assert len(founder_copy.statements()) - told == (1 if before is not None and before >= role else 2)
+        copy = opened("old")
+        copy.add(founder_copy.statements())
+        with pytest.raises(FolderError, match="only an administrator"):
+            copy.replace(new.device_id, old.public, "old")
+
+    _run(test)
+
+
+def test_the_only_administrator_may_be_replaced_and_replace_itself() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        copy, new = opened("founder"), identity("new")
+        copy.grant(identity("member").public, Role.MEMBER, "member")
+        copy.replace(founder.identity.device_id, new.public, "founder")
+        assert copy.members[new.device_id].role is Role.ADMINISTRATOR
+        assert founder.identity.device_id not in copy.members
+        with pytest.raises(FolderError):
+            copy.replace(new.device_id, founder.identity.public, "founder")
+
+    _run(test)
+
+
+def test_nothing_is_said_where_not_both_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        copy, old = opened("founder"), identity("old")
+        copy.grant(old.public, Role.MEMBER, "old")
+        before = copy.statements()
+        monkeypatch.setattr(members, "kept", lambda founder, all_: {one.hash: one for one in list(all_)[: len(before)]})
+        with pytest.raises(FolderError, match="as many statements"):
+            copy.replace(old.device_id, identity("new").public, "new")
+        assert copy.statements() == before
+        assert old.device_id in copy.members
+
+    _run(test)

@@ -90,3 +90,30 @@ def test_a_machine_joins_with_a_token_once(tmp_path: Path) -> None:
         assert "no length of time" in one.fails("invite", str(one.dir), "--expires", "soon")
         typo = answer["token"][:-1] + ("a" if answer["token"][-1] != "a" else "b")
         assert "mistyped" in three.fails("join", typo, str(three.dir))
+
+
+def test_a_new_laptop_takes_over_the_place_of_the_old_one_by_one_command(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop", "new") as (desktop, laptop, new):
+        _room(desktop, laptop)
+        desktop.cli("device", "role", "laptop", "member")
+        other = tmp_path / "other"
+        other.mkdir()
+        desktop.cli("share", str(other))  # the laptop has no part in it
+        key = new.cli("identity", "show").split()[1]
+        assert "name one DEVICE" in desktop.fails("device", "remove", "laptop", "new", "--replaced-by", key, "--yes")
+        answer = desktop.cli("device", "remove", "laptop", "--replaced-by", key, "--yes")
+        assert "laptop is out of dir, and laptop has its place" in answer
+        assert "`yp2p share DIR --role member` here" in answer
+        eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"], _SOON_S)
+        code = desktop.cli("share", str(desktop.dir), "--role", "member")
+        new.cli("join", code, str(new.dir))
+        new.wait()
+        assert (new.dir / "a.txt").read_text() == "a line\n"
+        shown = {one["id"]: one for one in json.loads(desktop.cli("device", "list", "--json"))}
+        assert shown[new.cli("identity", "show").split()[0]]["folders"][0]["role"] == "member"
+        assert shown[laptop.cli("identity", "show").split()[0]]["folders"][0]["role"] == "removed"
+        assert [one["folder"] for one in shown[new.cli("identity", "show").split()[0]]["folders"]] == ["dir"]
+        said = new.fails("device", "remove", "desktop", "--replaced-by", key, "--yes")
+        assert "replaced nowhere" in said
+        assert "only an administrator" in said
+        assert "one device" in desktop.fails("device", "remove", "desktop", "--replaced-by", "desktop", "--yes")

@@ -9,7 +9,7 @@ import click
 
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, print_json, say
-from yp2p.errors import UsageError
+from yp2p.errors import FolderError, UsageError
 
 
 @click.group()
@@ -53,22 +53,33 @@ def show(device: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("devices", metavar="DEVICE...", nargs=-1, required=True)
+@click.option("--replaced-by", metavar="NEW", help="The device, or its public key, that takes the place of DEVICE.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @folder_option
 @json_option
-def remove(devices: tuple[str, ...], yes: bool, folder: str | None, as_json: bool) -> None:
+def remove(devices: tuple[str, ...], replaced_by: str | None, yes: bool, folder: str | None, as_json: bool) -> None:
     """Take devices out of a folder, or of all their folders: for one that was lost, sold or stolen.
 
     Every other device that hears of it stops talking to it at once, and takes nothing that it says afterwards. What it
     has on its disk it keeps: no program can take that back.
+
+    With --replaced-by NEW may do from then on what DEVICE may in each of these folders. That is for another machine
+    with a key of its own. Where the new machine is to be the old one, as that is gone for good and its key is in a
+    file, take `yp2p identity import` there instead: nothing changes for the others then.
     """
+    if replaced_by is not None and len(devices) != 1:
+        raise UsageError("one device takes the place of one: name one DEVICE with --replaced-by")
     if not yes:
         names = ", ".join(devices)
         where = f" from {folder}" if folder else " from all folders"
+        instead = f" {replaced_by} may do there what it may." if replaced_by is not None else ""
         confirm(
-            f"Remove {names}{where}? It gets and changes nothing any more, keeps the files that it has,"
+            f"Remove {names}{where}?{instead} It gets and changes nothing any more, keeps the files that it has,"
             " and comes back only if an administrator lets it in again."
         )
+    if replaced_by is not None:
+        _replace(devices[0], replaced_by, folder, as_json=as_json)
+        return
     answers: list[dict[str, Any]] = []
     try:
         for device in dict.fromkeys(devices):
@@ -109,6 +120,26 @@ def readmit(device: str, folder: str | None, as_json: bool) -> None:
     answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
     if as_json:
         print_json(answer)
+
+
+def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None:
+    """Raises FolderError: it could not be done in all folders."""
+    answer = call("POST", "/v1/device/replace", {"device": device, "by": by, "folder": folder})
+    if as_json:
+        print_json(answer)
+    else:
+        say(
+            f"{answer['name']} is out of {', '.join(answer['folders'])}, and {answer['by']} has its place."
+            f" It keeps what it has of these folders, as of {_time(answer['last_seen'])}."
+        )
+        for one in answer["let_in"]:
+            say(
+                f"{answer['by']} may take part in {one['folder']} now. What brings the files: `yp2p share DIR --role"
+                f" {one['role']}` here, and `yp2p join DIR` there."
+            )
+    if answer["failed"]:
+        reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
+        raise FolderError(f"{answer['name']} stays in what this device could not change: {reasons}")
 
 
 def _role(folder: dict[str, Any]) -> str:

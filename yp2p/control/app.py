@@ -94,6 +94,8 @@ class Device(Protocol):
 
     async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]: ...
 
+    async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
+
     async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
 
     async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
@@ -140,6 +142,12 @@ class UseRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
     device: str
+    folder: FileName | None = None
+
+
+class ReplaceDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    by: str
     folder: FileName | None = None
 
 
@@ -241,6 +249,9 @@ class _Control:
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
         return await self._device.remove_member(wanted.device, wanted.folder)
 
+    async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
+        return await self._device.replace_member(wanted.device, wanted.by, wanted.folder)
+
     async def readmit(self, wanted: RemoveDeviceRequest) -> Any:
         return await self._device.readmit(wanted.device, wanted.folder)
 
@@ -299,6 +310,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/wait", WaitRequest, answers.wait),
             Route("/v1/devices", endpoint(answers.devices)),
             post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
+            post_route("/v1/device/replace", ReplaceDeviceRequest, answers.replace_device),
             post_route("/v1/device/readmit", RemoveDeviceRequest, answers.readmit),
             post_route("/v1/device/role", RoleRequest, answers.set_role),
             post_route("/v1/pause", PauseRequest, answers.pause),

@@ -182,6 +182,10 @@ class Device:
         """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
         return await self._members.remove(device, folder)
 
+    async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]:
+        """Let a device take the place of another one. Raises UsageError, FolderError."""
+        return await self._members.replace(device, by, folder)
+
     async def readmit(self, device: str, folder: str | None) -> dict[str, Any]:
         """Let a device in that a removed one had let in. Raises UsageError, FolderError."""
         return await self._members.readmit(device, folder)

@@ -13,7 +13,16 @@ import structlog
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
-from yp2p.identity import SEED_BYTES, DeviceID, FolderID, Identity, format_device_id
+from yp2p.identity import (
+    PUBLIC_KEY_PREFIX,
+    SEED_BYTES,
+    DeviceID,
+    FolderID,
+    Identity,
+    PublicIdentity,
+    format_device_id,
+    parse_public,
+)
 from yp2p.peers.peers import Peers
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
@@ -136,6 +145,49 @@ class Members:
             "last_seen": self._shown(device)["last_seen"],
         }
 
+    async def replace(self, wanted: str, by: str, folder: str | None) -> dict[str, Any]:
+        """Let one device take the place of another: the role in each folder that this has, and then this is removed.
+
+        Args:
+            by: a member of any folder, or the public key of a device.
+
+        Raises:
+            UsageError: the devices are not known, or one. FolderError: it could be done in no folder.
+        """
+        device, keys = self.find(wanted), self._keys_of(by)
+        if keys.device_id == device:
+            raise UsageError(f"{by!r} and {wanted!r} are one device")
+        name = self._name_of(device)
+        answer: dict[str, Any] = {
+            "device": format_device_id(device), "name": name, "by": self._name_of(keys.device_id) or name,
+            "folders": [], "let_in": [], "failed": [], "last_seen": self._shown(device)["last_seen"],
+        }  # fmt: skip
+        for one in self._having(device, folder):
+            is_new = keys.device_id not in one.membership.members
+            try:
+                await one.membership.replace(device, keys, answer["by"]).wait()
+            except FolderError as error:
+                answer["failed"].append({"folder": one.label, "reason": str(error)})
+                continue
+            one.state.touch()
+            log.info("device_replaced", folder=one.label, name=name, by=answer["by"])
+            answer["folders"].append(one.label)
+            if is_new:
+                role = one.membership.members[keys.device_id].role
+                answer["let_in"].append({"folder": one.label, "role": _SHOWN[role]})
+        if not answer["folders"]:
+            reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
+            raise FolderError(f"{name!r} was replaced nowhere, and stays what it is ({reasons or 'it has no folder'})")
+        return answer
+
+    def _keys_of(self, wanted: str) -> PublicIdentity:
+        """Raises UsageError: it is neither a device of any folder nor a public key."""
+        if wanted.strip().lower().startswith(PUBLIC_KEY_PREFIX):
+            return parse_public(wanted)
+        device = self.find(wanted)
+        members = (folder.membership.members.get(device) for folder in self.folders.values())
+        return next(member.identity for member in members if member is not None)
+
     async def set_role(self, wanted: str, folder: str | None, role: str) -> dict[str, Any]:
         """Say what a device may do in a folder. Raises UsageError, FolderError."""
         device, given = self.find(wanted), role_of(role)
@@ -187,12 +239,9 @@ class Members:
 
     def _folders_of(self, device: DeviceID, folder: str | None) -> list[Folder]:
         """Those that a device is to be removed from. Raises FolderError: not all of them can be."""
+        found = self._having(device, folder)
         if folder is not None:
-            chosen = choose(self.folders.values(), folder)
-            if device not in chosen.membership.members:
-                raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
-            return [chosen]
-        found = [one for one in self.folders.values() if device in one.membership.members]
+            return found
         for one in found:
             try:
                 one.membership.check_can_remove(device)
@@ -204,3 +253,12 @@ class Members:
                     " `--folder` removes it from one of the others"
                 ) from error
         return found
+
+    def _having(self, device: DeviceID, folder: str | None) -> list[Folder]:
+        """The folders, or the one that is named, in which a device has a part. Raises FolderError: not in that one."""
+        if folder is None:
+            return [one for one in self.folders.values() if device in one.membership.members]
+        chosen = choose(self.folders.values(), folder)
+        if device not in chosen.membership.members:
+            raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
+        return [chosen]

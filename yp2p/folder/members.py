@@ -277,6 +277,24 @@ class Membership:
         made, heads = signer.gather(self._heads(signer))
         return self._say([*made, signer.remove(heads, member.identity, role)])
 
+    def replace(self, device: DeviceID, by: PublicIdentity, name: str) -> Commit:
+        """Give another device the role of a member, and remove that one: both or nothing.
+
+        Args:
+            name: what the other one is called, where it is no member yet.
+
+        Raises:
+            FolderError: this device may not.
+        """
+        signer, member, newer = self._as_administrator(), self.members.get(device), self.members.get(by.device_id)
+        if member is None:
+            raise FolderError(f"{short_id(device)} is no member of this folder")
+        made, heads = signer.gather(self._heads(signer))
+        if newer is None or newer.role < member.role:
+            made.append(signer.grant(heads, by, member.role, newer.name if newer is not None else name))
+            heads = [made[-1].hash]
+        return self._say([*made, signer.remove(heads, member.identity, Role.REMOVED)])
+
     def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
         """The member, and who may say so. Raises FolderError: this device may not remove it."""
         member = self.members.get(device)
