@@ -278,6 +278,7 @@ class World:
         for name, tree in trees.items():
             if tree != first:
                 raise Failed(f"{name} has another tree than {self.hosts[0].name}: {tree} and {first}")
+        self._check_blobs()
         for host in self.hosts:
             for versions in _changed_apart(host):
                 self.oracle.told |= tokens_in(versions.stands.encode())
@@ -285,6 +286,16 @@ class World:
         wrong = self.wrong + self.oracle.check(first) + names.check_outside(self)
         if wrong:
             raise Failed(f"{'; '.join(wrong)}: {first}")
+
+    def _check_blobs(self) -> None:
+        """What is said to be in a file is in a file: a disk that lost it, or a store of before, is the only excuse."""
+        if self.oracle.had_power_cut:
+            return
+        for host in self.hosts:
+            folder = host.folder
+            for entry in folder.files.blobs.wanted:
+                path = folder.catalogue.layout().path_of.get(entry)
+                raise Failed(f"no device has what {host.name} is to have at {path!r}: {folder.files.waiting.entries}")
 
     async def _survive(self, member: HostileMember) -> None:
         """The hostile member goes; everybody starts again, works, and has lost nothing. Raises Failed."""
