@@ -152,7 +152,7 @@ def _measured(budget: Budget, work: Coroutine[Any, Any, _T]) -> Generator[Any, A
             budget.pay()
         try:
             answer = yield waits_for
-        except BaseException as error:  # what ends the wait belongs to whoever waits
+        except BaseException as error:  # noqa: ASYNC103 (what ends the wait is raised by whoever waits)
             go_on = partial(work.throw, error)
         else:
             go_on = partial(work.send, answer)

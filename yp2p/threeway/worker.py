@@ -7,9 +7,9 @@ bytes, big-endian) in front, and is msgpack.
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
+from io import RawIOBase
 
 import msgspec
 
@@ -52,21 +52,25 @@ def answer(request: Request) -> Answer:
     return Answer(merged.text, [(told.line, told.stands, told.ours, told.theirs) for told in merged.told])
 
 
+def _write_all(target: RawIOBase, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[target.write(rest) or 0 :]
+
+
 def main() -> None:
     """Answer until the input ends, or nobody takes the answers: whoever asked was killed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer.raw  # which keeps nothing that is flushed at the exit
     while len(head := requests.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
         size = int.from_bytes(head, "big")
         data = requests.read(size)
         if len(data) < size:
             break
         try:
-            answers.write(framed(answer(msgspec.msgpack.decode(data, type=Request))))
-            answers.flush()
+            _write_all(answers, framed(answer(msgspec.msgpack.decode(data, type=Request))))
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())  # what is left is flushed at the exit
             break
 
 
