@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from io import RawIOBase
+from io import FileIO
 
 import msgspec
 
@@ -52,7 +52,7 @@ def answer(request: Request) -> Answer:
     return Answer(merged.text, [(told.line, told.stands, told.ours, told.theirs) for told in merged.told])
 
 
-def _write_all(target: RawIOBase, data: bytes) -> None:
+def _write_all(target: FileIO, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[target.write(rest) or 0 :]
@@ -62,7 +62,8 @@ def main() -> None:
     """Answer until the input ends, or nobody takes the answers: whoever asked was killed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer.raw  # which keeps nothing that is flushed at the exit
+    requests = sys.stdin.buffer
+    answers = FileIO(sys.stdout.fileno(), "wb", closefd=False)  # which keeps nothing that is flushed at the exit
     while len(head := requests.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
         size = int.from_bytes(head, "big")
         data = requests.read(size)
