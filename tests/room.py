@@ -56,7 +56,9 @@ class Peer:
 
     def acknowledge_within(self) -> Statement:
         """Name what a device names: not more than are kept."""
-        more, heads = self._signer.gather(heads_within(Ancestry(self.known), self.identity.device_id))
+        more, heads = self._signer.gather(
+            heads_within(ancestry := Ancestry(self.known), self.identity.device_id, ancestry.everything)
+        )
         made = self._signer.acknowledge(heads)
         self.known |= {*more, made}
         return made

@@ -8,7 +8,7 @@ import pytest
 from membership_histories import History
 from room import Peer, evaluated, meet, roles
 
-from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.membership import _Rules
 from yp2p.trust.statements import Role
 
@@ -240,11 +240,43 @@ def test_what_one_removal_more_changes_is_what_all_say_anew(seed: int) -> None:
         rng.choice((one, other)).acknowledge()
         meet(*rng.sample(peers, 2))
     rules = _Rules(peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers))))
-    in_force: frozenset[int] = frozenset()
-    for removal in rng.sample(sorted(rules.removals), len(rules.removals)):
-        whole = rules.counting(in_force | {removal})
+    in_force, removals = 0, list(bits(rules.removals))
+    for removal in rng.sample(removals, len(removals)):
+        whole = rules.counting(in_force | 1 << removal)
         assert rules.counting_with(rules.counting(in_force), removal) == whole.counted
-        in_force |= {removal}
+        in_force |= 1 << removal
+
+
+def test_what_a_thief_says_in_a_thousand_forks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, thief, *others = _room("a", "thief", "b", "c")
+    before, rng = set(thief.known), random.Random(1)
+    for number in range(1000):
+        fork = thief.fork(before)
+        fork.grant(Peer(f"friend {number}"))
+        fork.remove(rng.choice([a, *others]), rng.choice((Role.REMOVED, Role.MEMBER)))
+        thief.known |= fork.known
+    looked_at = 0
+    counting_with = _Rules.counting_with
+
+    def counted(rules: _Rules, before: object, removal: int) -> int:
+        nonlocal looked_at
+        looked_at += 1
+        return counting_with(rules, before, removal)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Rules, "counting_with", counted)
+    a.remove(thief)
+    meet(a, *others)
+    assert set(roles(a, a.known | thief.known)) == {"a", "b", "c"}
+    assert 0 < looked_at < 100
+
+
+def test_in_each_of_several_circles_one_stands() -> None:
+    a, b, c, d, e, f = _room("a", "b", "c", "d", "e", "f")
+    for circle in ((a, b, c), (d, e, f)):
+        for number, peer in enumerate(circle):
+            peer.remove(circle[(number + 1) % 3])
+    known = set().union(*(peer.known for peer in (a, b, c, d, e, f)))
+    assert set(roles(a, known)) == {"a", "c", "d", "f"}
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -260,7 +260,8 @@ class Membership:
         return self._say([*made, signer.grant(heads, subject, role, name)])
 
     def _heads(self, signer: Signer) -> list[StatementHash]:
-        return heads_within(Ancestry(self._statements.values()), signer.device_id)
+        ancestry = Ancestry(self._statements.values())
+        return heads_within(ancestry, signer.device_id, ancestry.everything)
 
     def restore_right(self, key: Identity, name: str) -> Commit:
         """Make this device an administrator in the name of a recovery key. Raises FolderError: that key may not."""
@@ -339,24 +340,39 @@ class Membership:
         if self._signer is None or own is None or not before:
             return {}
         news = [statement for one, statement in now.items() if one not in before]
-        made: dict[StatementHash, Statement] = {}
         ancestry = Ancestry(now.values())
         in_force = {removal.hash for removals in evaluation.removals.values() for removal in removals}
-        removals = [one for one in news if one.kind is Kind.REMOVAL and one.issuer_id != self._own]
-        known = dict(before)
-        for removal in sorted(removals, key=lambda one: (one.hash not in in_force, one.hash)):
-            known |= {one.hash: one for one in ancestry.up_to(removal)}
-            self._acknowledge(known, made)
+        removals = [one.hash for one in news if one.kind is Kind.REMOVAL and one.issuer_id != self._own]
+        said = _Acknowledgements(self._signer, ancestry, ancestry.mask(before))
+        for removal in sorted(removals, key=lambda one: (one not in in_force, one)):
+            said.follow(ancestry.up_to(removal))
         if (
             any(one.kind is Kind.GRANT and one.issuer_id != self._own for one in news)
             and own.role is Role.ADMINISTRATOR
         ):
-            self._acknowledge({**now, **made}, made)
-        return made
+            said.follow(ancestry.everything)
+        return said.made
 
-    def _acknowledge(self, known: dict[StatementHash, Statement], made: dict[StatementHash, Statement]) -> None:
-        """Say that we have these statements, and add that to them."""
-        assert self._signer is not None
-        more, heads = self._signer.gather(heads_within(Ancestry(known.values()), self._signer.device_id))
+
+class _Acknowledgements:
+    """What we say of news, one statement behind the other, each with all that the one before it follows.
+
+    Args:
+        known: what we had before.
+    """
+
+    def __init__(self, signer: Signer, ancestry: Ancestry, known: int) -> None:
+        self._signer = signer
+        self._ancestry = ancestry
+        self._new, self._named = known, 0
+        self._last: list[StatementHash] = []
+        self.made: dict[StatementHash, Statement] = {}
+
+    def follow(self, news: int) -> None:
+        """Say that we have these statements."""
+        new, own = (self._new | news) & ~self._named, self._signer.device_id
+        more, heads = self._signer.gather([*self._last, *heads_within(self._ancestry, own, new, self._named)])
+        self._named, self._new = self._named | new, 0
         for statement in (*more, self._signer.acknowledge(heads)):
-            known[statement.hash] = made[statement.hash] = statement
+            self.made[statement.hash] = statement
+            self._last = [statement.hash]

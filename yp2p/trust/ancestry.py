@@ -47,18 +47,39 @@ class Ancestry:
 
     def heads(self) -> tuple[StatementHash, ...]:
         """The statements that are in the past of no other one."""
-        return tuple(self.statements[number].hash for number in self.head_numbers())
+        return tuple(self.statements[number].hash for number in bits(self.heads_of(self.everything)))
 
-    def head_numbers(self) -> Iterator[int]:
-        inner = 0
-        for past in self.past:
-            inner |= past
-        return bits((1 << len(self.statements)) - 1 & ~inner)
+    @property
+    def everything(self) -> int:
+        """All statements, as bits."""
+        return (1 << len(self.statements)) - 1
 
-    def up_to(self, statement: Statement) -> list[Statement]:
-        """A statement and all that is in its past."""
-        number = self._numbers[statement.hash]
-        return [*(self.statements[one] for one in self.past_of(number)), statement]
+    def heads_of(self, some: int) -> int:
+        """Those of some statements that are in the past of no other one of them."""
+        heads = 0
+        while some:
+            number = some.bit_length() - 1
+            heads |= 1 << number
+            some &= ~(self.past[number] | 1 << number)
+        return heads
+
+    def mask(self, some: Iterable[StatementHash]) -> int:
+        """Those of some statements that are here, as bits."""
+        return sum(1 << self._numbers[one] for one in some if one in self._numbers)
+
+    def behind(self) -> list[int]:
+        """Of each statement those that have it in their past."""
+        found = [0] * len(self.statements)
+        for number in range(len(self.statements) - 1, -1, -1):
+            follows = found[number] | 1 << number
+            for one in self.statements[number].previous:
+                found[self._numbers[one]] |= follows
+        return found
+
+    def up_to(self, statement: StatementHash) -> int:
+        """A statement and all that is in its past, as bits."""
+        number = self._numbers[statement]
+        return self.past[number] | 1 << number
 
     def past_of(self, number: int) -> Iterator[int]:
         """The numbers in the past of a statement."""

@@ -54,10 +54,14 @@ def kept(founder: DeviceID, statements: Iterable[Statement]) -> dict[StatementHa
     return {ancestry.statements[number].hash: ancestry.statements[number] for number in bits(taken)}
 
 
-def heads_within(ancestry: Ancestry, own: DeviceID) -> list[StatementHash]:
-    """The heads that a statement of ours names: all, unless that is more than are kept; our own ones first."""
-    numbers = sorted(ancestry.head_numbers(), key=lambda one: (ancestry.statements[one].issuer_id != own, one))
-    named, found = 0, []
+def heads_within(ancestry: Ancestry, own: DeviceID, some: int, named: int = 0) -> list[StatementHash]:
+    """The heads of some statements that one of ours names: all, unless that is too much; our own ones first.
+
+    Args:
+        named: what it names besides.
+    """
+    numbers = sorted(bits(ancestry.heads_of(some)), key=lambda one: (ancestry.statements[one].issuer_id != own, one))
+    found = []
     for number in numbers:
         more = named | ancestry.past[number] | 1 << number
         if more.bit_count() < MAX_STATEMENTS or ancestry.statements[number].issuer_id == own:

@@ -39,17 +39,14 @@ What this cannot do
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
 
 from yp2p.identity import DeviceID, PublicIdentity
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.statements import Kind, Role, Statement
 
 __all__ = ["Evaluation", "Member", "evaluate"]
-
-_Removals = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,134 +86,170 @@ class _Counted:
     """What counts, as bits.
 
     Attributes:
+        in_force: the removals.
         strict: without what others had taken before a removal came.
         counted: with it.
-        taken: by removal in force, what most had before they heard of it.
+        taken: by removal in force, what most had before they heard of it, where that is anything.
     """
 
+    in_force: int
     strict: int
     counted: int
     taken: Mapping[int, int]
 
 
 class _Rules:
-    """Which statements count, given the removals that are in force. Statements are numbers in `Ancestry`."""
+    """Which statements count, given the removals that are in force. Statements are numbers in `Ancestry`.
+
+    Sets of statements are numbers with a bit for each, so that what one removal more changes is mostly a few operations
+    on a few hundred bytes, whatever a member said a thousand times.
+
+    Attributes:
+        behind: of each statement those that have it in their past.
+        own: by issuer, its statements.
+        last: those that nothing follows.
+    """
 
     def __init__(self, founder: DeviceID, ancestry: Ancestry) -> None:
         self.statements, self.past = ancestry.statements, ancestry.past
+        self.behind = ancestry.behind()
         self._founder = founder
-        self._grants: dict[DeviceID, list[int]] = defaultdict(list)
-        self._removals: dict[DeviceID, list[int]] = defaultdict(list)
-        self.own: dict[DeviceID, list[int]] = defaultdict(list)
+        self._grants: dict[DeviceID, int] = defaultdict(int)
+        self._at_least = dict.fromkeys(Role, 0)
+        self._removals: dict[DeviceID, int] = defaultdict(int)
+        self.own: dict[DeviceID, int] = defaultdict(int)
+        self._about_itself = self._all_grants = self.removals = 0
         for number, statement in enumerate(self.statements):
-            self.own[statement.issuer_id].append(number)
+            bit = 1 << number
+            self.own[statement.issuer_id] |= bit
+            if statement.issuer_id == statement.subject_id:
+                self._about_itself |= bit
+            if statement.kind is Kind.ACKNOWLEDGEMENT:
+                continue
+            for role in Role:
+                if role <= statement.role:
+                    self._at_least[role] |= bit
             if statement.kind is Kind.GRANT:
-                self._grants[statement.subject_id].append(number)
-            elif statement.kind is Kind.REMOVAL:
-                self._removals[statement.subject_id].append(number)
-        self.removals = frozenset(number for numbers in self._removals.values() for number in numbers)
-        self._firsts: dict[int, list[int]] = {}
+                self._grants[statement.subject_id] |= bit
+                self._all_grants |= bit
+            else:
+                self._removals[statement.subject_id] |= bit
+                self.removals |= bit
+        self.last = sum(1 << number for number, behind in enumerate(self.behind) if not behind)
+        self._firsts: dict[int, tuple[int, ...]] = {}
         self._forks: dict[int, int] = {}
 
-    def counting(self, in_force: _Removals, forks_of: int | None = None) -> _Counted:
+    def counting(self, in_force: int, forks_of: int | None = None) -> _Counted:
         """What counts with these removals in force.
 
         Args:
             forks_of: a removal; what forks from the statements that it names does not count either.
         """
-        forks = self._forked(forks_of) if forks_of is not None else 0
-        for removal in in_force:
-            forks |= self._forked(removal)
-        strict = self._pass(forks, dict.fromkeys(in_force, 0))
-        taken = {removal: self._taken_before(removal, strict) for removal in in_force}
-        return _Counted(strict, self._pass(forks, taken) if any(taken.values()) else strict, taken)
+        forks = self.forked(forks_of) if forks_of is not None else 0
+        for removal in bits(in_force):
+            forks |= self.forked(removal)
+        strict = self._pass(forks, in_force, {})
+        taken = {removal: mask for removal in bits(in_force) if (mask := self._taken_before(removal, strict))}
+        return _Counted(in_force, strict, self._pass(forks, in_force, taken) if taken else strict, taken)
 
     def counting_with(self, before: _Counted, removal: int) -> int:
         """What counts if one more removal is in force than `before`; looked at is only what that can change."""
-        forks = self._forked(removal)
-        none = dict.fromkeys((*before.taken, removal), 0)
-        strict = self._less(before.strict, forks, none, removal)
+        forks, in_force = self.forked(removal), before.in_force | 1 << removal
+        strict = self._less(before.strict, forks, in_force, {}, removal)
         lost = before.strict & ~strict
         taken = {
-            one: self._taken_before(one, strict) if lost & self._mask_behind(one) else mask
+            one: self._taken_before(one, strict) if lost & self._voting(one) else mask
             for one, mask in before.taken.items()
         }
-        changed = taken != before.taken
-        taken[removal] = self._taken_before(removal, strict)
+        changed = taken != before.taken or any(
+            lost & self._voting(one) and self._taken_before(one, strict)
+            for one in bits(before.in_force)
+            if one not in taken and self.behind[one] & lost
+        )
         if changed:
-            for one in before.taken:
-                forks |= self._forked(one)
-            return self._pass(forks, taken)
-        return self._less(before.counted, forks, taken, removal)
+            return self.counting(in_force).counted
+        if mask := self._taken_before(removal, strict):
+            taken[removal] = mask
+        return self._less(before.counted, forks, in_force, taken, removal)
 
-    def _pass(self, forks: int, taken: Mapping[int, int]) -> int:
+    def _pass(self, forks: int, in_force: int, taken: Mapping[int, int]) -> int:
         counted = 0
         for number in range(len(self.statements)):
-            if not forks >> number & 1 and self._counts(number, counted, taken):
+            if not forks >> number & 1 and self._counts(number, counted, in_force, taken):
                 counted |= 1 << number
         return counted
 
-    def _less(self, counted: int, forks: int, taken: Mapping[int, int], removal: int) -> int:
+    def _less(self, counted: int, forks: int, in_force: int, taken: Mapping[int, int], removal: int) -> int:
         """What is left of what counted, with a removal more."""
-        todo = [number for number in self.own.get(self.statements[removal].subject_id, ()) if counted >> number & 1]
+        todo = self._concerned(counted, removal)
         while todo:
-            number = heappop(todo)
-            if not counted >> number & 1 or (not forks >> number & 1 and self._counts(number, counted, taken)):
+            lowest = todo & -todo
+            todo ^= lowest
+            number = lowest.bit_length() - 1
+            if not forks & lowest and self._counts(number, counted, in_force, taken):
                 continue
-            counted ^= 1 << number
-            if self.statements[number].kind is Kind.GRANT:  # what its subject said has to be looked at again
-                for one in self.own.get(self.statements[number].subject_id, ()):
-                    if one > number and counted >> one & 1:
-                        heappush(todo, one)
+            counted ^= lowest
+            if self._all_grants & lowest:  # what its subject said has to be looked at again
+                todo |= self.own.get(self.statements[number].subject_id, 0) & self.behind[number] & counted
         return counted
 
-    def _counts(self, number: int, counted: int, taken: Mapping[int, int]) -> bool:
-        """Args: `taken` are the removals in force, each with what most had before they heard of it."""
-        statement = self.statements[number]
-        issuer, is_about_itself = statement.issuer_id, statement.issuer_id == statement.subject_id
-        if statement.kind is Kind.GRANT and is_about_itself:
+    def _concerned(self, counted: int, removal: int) -> int:
+        """What counted of the removed device, and may not do so beside the removal."""
+        mine = self.own.get(self.statements[removal].subject_id, 0) & counted & ~self.past[removal] & ~(1 << removal)
+        if self.statements[removal].role >= Role.READER:  # which is enough to say something of oneself
+            mine &= ~self._about_itself | self.forked(removal)
+        return mine
+
+    def _counts(self, number: int, counted: int, in_force: int, taken: Mapping[int, int]) -> bool:
+        """Args: `taken` are removals in force with what most had before they heard of it, where that is anything."""
+        statement, bit = self.statements[number], 1 << number
+        issuer, is_about_itself = statement.issuer_id, bool(self._about_itself & bit)
+        if is_about_itself and statement.kind is Kind.GRANT:
             return issuer == self._founder and not statement.previous
         past = self.past[number]
-        against = [
-            removal
-            for removal in self._removals.get(issuer, ())
-            if removal in taken
-            and removal != number
-            and not self.past[removal] >> number & 1
-            and (past >> removal & 1 or not taken[removal] >> number & 1)
-        ]
-        needed = Role.READER if is_about_itself else Role.ADMINISTRATOR
-        return self._role(issuer, past & counted, against)[0] >= needed
+        against = self._removals.get(issuer, 0) & in_force & ~bit & ~self.behind[number]
+        for removal, mask in taken.items():
+            if mask & bit and not past >> removal & 1:
+                against &= ~(1 << removal)
+        return self._has(issuer, Role.READER if is_about_itself else Role.ADMINISTRATOR, past & counted, against)
 
-    def _role(self, device: DeviceID, view: int, against: Collection[int]) -> tuple[Role, int]:
+    def _has(self, device: DeviceID, needed: Role, view: int, against: int) -> bool:
+        """Whether a grant in view gives so high a role, lowered by the removals that it does not follow."""
+        grants = self._grants.get(device, 0) & view & self._at_least[needed]
+        against &= ~self._at_least[needed]
+        if not against:
+            return bool(grants)
+        return any(not against & ~self.past[grant] for grant in bits(grants))
+
+    def _role(self, device: DeviceID, view: int, against: int) -> tuple[Role, int]:
         """The highest role of the grants in view, each lowered by the removals that it does not follow; and which."""
         best, of = Role.REMOVED, -1
-        for grant in self._grants.get(device, ()):
-            if view >> grant & 1:
-                left = (self.statements[removal].role for removal in against if not self.past[grant] >> removal & 1)
-                role = min(self.statements[grant].role, *left, Role.ADMINISTRATOR)
-                if role > best:
-                    best, of = role, grant
+        for grant in bits(self._grants.get(device, 0) & view):
+            left = (self.statements[removal].role for removal in bits(against & ~self.past[grant]))
+            role = min(self.statements[grant].role, *left, Role.ADMINISTRATOR)
+            if role > best:
+                best, of = role, grant
         return best, of
 
-    def first_behind(self, removal: int) -> list[int]:
+    def removals_of(self, device: DeviceID) -> int:
+        return self._removals.get(device, 0)
+
+    def first_behind(self, removal: int) -> tuple[int, ...]:
         """The statements of third members that have a removal in their past, and no other one of theirs that has."""
         if removal not in self._firsts:
-            statement = self.statements[removal]
+            statement, behind = self.statements[removal], self.behind[removal]
+            parties = self.own.get(statement.issuer_id, 0) | self.own.get(statement.subject_id, 0)
             found: list[int] = []
-            for device, numbers in self.own.items():
-                if device in (statement.issuer_id, statement.subject_id):
-                    continue
-                seen = 0
-                for number in numbers:  # in an order in which each comes behind its past
-                    if self.past[number] >> removal & 1:
-                        if not self.past[number] & seen:
-                            found.append(number)
-                        seen |= 1 << number
-            self._firsts[removal] = found
+            third = behind & ~parties
+            while third:  # in an order in which each comes behind its past
+                number = (third & -third).bit_length() - 1
+                found.append(number)
+                own = self.own[self.statements[number].issuer_id]
+                third &= ~(1 << number | self.behind[number] & own)
+            self._firsts[removal] = tuple(found)
         return self._firsts[removal]
 
-    def _mask_behind(self, removal: int) -> int:
+    def _voting(self, removal: int) -> int:
         return sum(1 << number for number in self.first_behind(removal))
 
     def _taken_before(self, removal: int, counted: int) -> int:
@@ -229,106 +262,150 @@ class _Rules:
             if counted >> number & 1:
                 voter = self.statements[number].issuer_id
                 had[voter] = had.get(voter, self.past[number]) & self.past[number]
-        taken = 0
-        for number in self.own.get(self.statements[removal].subject_id, ()):
+        taken = anything = 0
+        for past in had.values():
+            anything |= past
+        for number in bits(self.own.get(self.statements[removal].subject_id, 0) & anything):
             subject = self.statements[number].subject_id
             votes = [past >> number & 1 for voter, past in had.items() if voter != subject]
             if 2 * sum(votes) > len(votes):
                 taken |= 1 << number
         return taken
 
-    def _forked(self, removal: int) -> int:
+    def forked(self, removal: int) -> int:
         """What the removed device said on from an older statement of its own than the last ones that are named."""
         if removal not in self._forks:
-            own = self.own.get(self.statements[removal].subject_id, ())
-            past = self.past[removal]
-            named = sum(1 << number for number in own if past >> number & 1)
-            self._forks[removal] = sum(
-                1 << number for number in own if not past >> number & 1 and named & ~self.past[number]
-            )
+            own = self.own.get(self.statements[removal].subject_id, 0)
+            named = own & self.past[removal]
+            follows = own if named else 0
+            for number in self._last(named):
+                follows &= self.behind[number]
+            self._forks[removal] = own & ~named & ~follows if named else 0
         return self._forks[removal]
 
-    def has_forks(self, removal: int) -> bool:
-        return bool(self._forked(removal))
+    def _last(self, named: int) -> Iterator[int]:
+        """Those of some statements of an issuer that no other one of them follows."""
+        while named:
+            number = named.bit_length() - 1
+            yield number
+            named &= ~(self.past[number] | 1 << number)
 
     def seniority(self, device: DeviceID, counted: int) -> int:
         """A number that is lower for who was let in earlier."""
-        return next((grant for grant in self._grants.get(device, ()) if counted >> grant & 1), len(self.statements))
+        return next(bits(self._grants.get(device, 0) & counted), len(self.statements))
 
-    def evaluation(self, in_force: _Removals) -> Evaluation:
+    def evaluation(self, in_force: int) -> Evaluation:
         counted = self.counting(in_force).counted
         members: dict[DeviceID, Member] = {}
         for device in sorted(self._grants, key=lambda one: self.seniority(one, counted)):
-            against = [removal for removal in self._removals.get(device, ()) if removal in in_force]
-            role, grant = self._role(device, counted, against)
+            role, grant = self._role(device, counted, self._removals.get(device, 0) & in_force)
             if role > Role.REMOVED:
                 statement = self.statements[grant]
                 members[device] = Member(statement.subject, role, statement.name, statement)
-        free = self.counting(frozenset()).counted
-        lost = bits(free & ~counted)
+        free = self.counting(0).counted
         return Evaluation(
             members,
             {
-                device: found
+                device: tuple(self.statements[number] for number in bits(numbers & in_force))
                 for device, numbers in self._removals.items()
-                if (found := tuple(self.statements[number] for number in numbers if number in in_force))
+                if numbers & in_force
             },
-            tuple(self.statements[number] for number in lost if self.statements[number].kind is Kind.GRANT),
+            tuple(self.statements[number] for number in bits(free & ~counted & self._all_grants)),
         )
 
 
 class _Conflict:
-    """Decides which removals are in force."""
+    """Decides which removals are in force. What an attack is, and which one counts, is said at the head of the module.
+
+    Removals that change the same are looked at once: a thief says the same in a thousand forks.
+    """
 
     def __init__(self, rules: _Rules) -> None:
         self._rules = rules
-        self._in_force: _Removals = frozenset()
+        self._in_force = 0
         self._with: dict[int, int] = {}  # by removal: what counts if it is in force as well
+        self._lost: dict[int, int] = {}  # by removal: the open ones that do not
+        self._groups: dict[int, int] = {}  # by what is lost, the removals that do that
+        self._forking: dict[int, tuple[int, int]] = {}  # by what forks: removals before which it does, what else counts
 
-    def decided(self) -> _Removals:
-        out: _Removals = frozenset()
+    def decided(self) -> int:
+        out = 0
         while True:
             now = self._rules.counting(self._in_force)
-            open_ones = [
-                removal for removal in sorted(self._rules.removals - self._in_force - out) if now.counted >> removal & 1
-            ]
+            open_ones = self._rules.removals & now.counted & ~self._in_force & ~out
             if not open_ones:
                 return self._in_force
-            self._with = {removal: self._rules.counting_with(now, removal) for removal in open_ones}
-            attackers = self._attackers(open_ones, now)
-            free = frozenset(removal for removal in open_ones if not attackers[removal])
+            self._look(open_ones, now)
+            attackers = self._attackers(open_ones)
+            free = _unattacked(attackers)
             if not free:
-                self._vote(attackers, now.counted)
-                free = frozenset(removal for removal in open_ones if not attackers[removal])
+                attackers = self._vote(attackers, now.counted)
+                free = _unattacked(attackers)
             if not free:
-                best = self._of_circle(attackers, now.counted)
-                free, out = frozenset({best}), out | attackers[best]
+                for best in self._of_circles(attackers, now.counted):
+                    free, out = free | 1 << best, out | attackers[best]
             self._in_force |= free
 
-    def _attackers(self, open_ones: Collection[int], now: _Counted) -> dict[int, set[int]]:
+    def _look(self, open_ones: int, now: _Counted) -> None:
+        rules = self._rules
+        found: dict[tuple[object, ...], int] = {}
+        self._with, self._lost, self._groups = {}, {}, defaultdict(int)
+        for removal in bits(open_ones):
+            statement, behind = rules.statements[removal], rules.behind[removal]
+            named = rules.past[removal] & rules.own.get(statement.subject_id, 0)
+            is_alone = behind or statement.issuer_id == statement.subject_id
+            kind = statement.subject_id, statement.role, named, removal if is_alone else None
+            if kind not in found:
+                found[kind] = rules.counting_with(now, removal)
+            self._with[removal] = found[kind]
+            self._lost[removal] = open_ones & ~found[kind] & ~(1 << removal)
+            self._groups[self._lost[removal]] |= 1 << removal
+
+    def _attackers(self, open_ones: int) -> dict[int, int]:
         """By removal, those that exclude it. What forks from what a removal names is no attack on it."""
-        found: dict[int, set[int]] = {removal: set() for removal in open_ones}
-        for one in open_ones:
-            for removal in bits(now.counted & ~self._with[one] & ~(1 << one)):
-                if removal in found:
-                    found[removal].add(one)
+        found = dict.fromkeys(bits(open_ones), 0)
+        for lost, group in self._groups.items():
+            for removal in bits(lost):
+                found[removal] |= group & ~(1 << removal)
+        self._forking = {}
         for removal, others in found.items():
-            if others and self._rules.has_forks(removal):
-                unforked = self._rules.counting(self._in_force, forks_of=removal).counted
-                found[removal] = {one for one in others if unforked >> one & 1}
+            forks = self._rules.forked(removal) if others else 0
+            if forks:
+                known = self._forking.get(forks)
+                before, rest = known or (0, self._rules.counting(self._in_force, forks_of=removal).counted)
+                self._forking[forks] = before | 1 << removal, rest
+                found[removal] = others & rest
         return found
 
-    def _vote(self, attackers: dict[int, set[int]], counted: int) -> None:
-        """Take out the attack of the weaker one of two that exclude each other."""
-        pairs = [
-            (one, other) for one, others in attackers.items() for other in others
-            if one < other and one in attackers[other]
-        ]  # fmt: skip
-        for one, other in pairs:
-            if self._is_stronger(one, other, counted):
-                attackers[one].discard(other)
-            else:
-                attackers[other].discard(one)
+    def _attacked_by(self, removal: int) -> int:
+        out = self._lost[removal]
+        for before, rest in self._forking.values():
+            if not rest >> removal & 1:
+                out &= ~before
+        return out
+
+    def _vote(self, attackers: Mapping[int, int], counted: int) -> dict[int, int]:
+        """Without the attack of the weaker one of two that exclude each other."""
+        left: dict[int, int] = {}
+        for removal, others in attackers.items():
+            left[removal], rest = others, others & self._attacked_by(removal)
+            while rest:
+                other = (rest & -rest).bit_length() - 1
+                alike = self._alike(removal, other) & rest
+                if self._is_stronger(removal, other, counted):
+                    left[removal] &= ~alike
+                rest &= ~alike
+        return left
+
+    def _alike(self, removal: int, other: int) -> int:
+        """Removals that are as strong as another one beside this one: nobody says that he heard of them."""
+        rules, statement = self._rules, self._rules.statements[other]
+        if rules.behind[other] or statement.issuer_id == rules.statements[removal].issuer_id:
+            return 1 << other
+        found = rules.own[statement.issuer_id] & rules.last
+        if rules.behind[removal]:
+            found &= self._groups[self._lost[other]] & rules.removals_of(statement.subject_id)
+        return found
 
     def _is_stronger(self, one: int, other: int, counted: int) -> bool:
         for_one, for_other = self._voters(one, other), self._voters(other, one)
@@ -350,19 +427,29 @@ class _Conflict:
     def _seniority(self, removal: int, counted: int) -> tuple[int, int]:
         return self._rules.seniority(self._rules.statements[removal].issuer_id, counted), removal
 
-    def _of_circle(self, attackers: Mapping[int, set[int]], counted: int) -> int:
-        """The removal that stands where each is attacked: of those that nobody from outside their circle attacks."""
-        reach = {removal: _closure(removal, attackers) for removal in attackers}
-        inner = [removal for removal, found in reach.items() if all(removal in reach[one] for one in found)]
-        return min(inner, key=lambda removal: self._seniority(removal, counted))
+    def _of_circles(self, attackers: Mapping[int, int], counted: int) -> list[int]:
+        """The removals that stand where each is attacked: one of each circle that nobody from outside attacks."""
+        reach: dict[int, int] = {}  # by attackers
+        for others in attackers.values():
+            if others not in reach:
+                reach[others] = _closure(others, attackers)
+        circles = [
+            found for found in sorted(set(reach.values())) if all(reach[attackers[one]] == found for one in bits(found))
+        ]
+        return [min(bits(found), key=lambda removal: self._seniority(removal, counted)) for found in circles]
 
 
-def _closure(removal: int, attackers: Mapping[int, set[int]]) -> set[int]:
+def _unattacked(attackers: Mapping[int, int]) -> int:
+    return sum(1 << removal for removal, others in attackers.items() if not others)
+
+
+def _closure(others: int, attackers: Mapping[int, int]) -> int:
     """Those that attack a removal, and those that attack these."""
-    found: set[int] = set()
-    todo = [removal]
+    found, todo = 0, others
     while todo:
-        new = attackers[todo.pop()] - found
-        found |= new
-        todo += new
+        found |= todo
+        more = 0
+        for one in bits(todo):
+            more |= attackers[one]
+        todo = more & ~found
     return found
