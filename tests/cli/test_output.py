@@ -80,7 +80,10 @@ ANSWERS: dict[str, Any] = {
     "/v1/devices": [{"name": HOSTILE, "id": "ID", "is_this_device": False, "connected": False, "last_seen": 0,
                      "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
                                  {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE}]}],
-    "/v1/device/remove": {"name": HOSTILE, "folders": [HOSTILE], "last_seen": None},
+    "/v1/device/remove": {
+        "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
+        "let_in_removed": False, "invites_revoked": 2,
+    },
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],
                            "let_in": [{"folder": HOSTILE, "role": "member"}]},
     "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},

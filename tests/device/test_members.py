@@ -12,7 +12,7 @@ import trio
 from bridge import open_bridge
 
 from yp2p.device.members import Members
-from yp2p.errors import UsageError
+from yp2p.errors import FolderError, UsageError
 from yp2p.folder.members import Membership
 from yp2p.identity import Identity
 from yp2p.trust.ancestry import Ancestry
@@ -20,6 +20,10 @@ from yp2p.trust.statements import Role, Signer, read_statement
 
 OWN, THIEF, FRIEND = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
 PEERS = cast(Any, SimpleNamespace(devices=SimpleNamespace(contacts={}), is_linked=lambda device: False))
+
+
+async def _revoke(folders: object) -> int:
+    return 3
 
 
 def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> None:
@@ -35,7 +39,7 @@ def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> N
                 membership.remove(THIEF.device_id)
                 late = Signer(THIEF, folder.id).grant(heads, FRIEND.public, Role.MEMBER, "friend")
                 membership.add([late.encode()])
-                members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS)
+                members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
                 shown = {one["name"]: one["folders"][0] for one in members.shown()}
                 assert shown["own"]["role"] == "admin"
                 assert (shown["thief"]["role"], shown["thief"]["removed_by"]) == ("removed", ["own"])
@@ -44,5 +48,35 @@ def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> N
                     await members.readmit("nobody", None)
                 await members.readmit("friend", None)
                 assert membership.members[FRIEND.device_id].role is Role.MEMBER
+
+    trio.run(run)
+
+
+def test_who_was_let_in_by_the_removed_device_alone_is_listed_and_removed_on_demand() -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folder = bridge.folder
+                membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+                own, thief, friend = (Signer(one, folder.id) for one in (OWN, THIEF, FRIEND))
+                of_friend, shared = (Identity(bytes([number]) * 32) for number in (4, 5))
+                said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                for signer, subject, name in (
+                    (own, THIEF, "thief"), (thief, FRIEND, "friend"), (friend, of_friend, "of friend"),
+                    (thief, shared, "shared"), (own, shared, "shared"),
+                ):  # fmt: skip
+                    said.append(signer.grant([said[-1].hash], subject.public, Role.ADMINISTRATOR, name))
+                membership.add([one.encode() for one in said])
+                members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
+                answer = await members.remove("thief", None)
+                assert [one["name"] for one in answer["let_in"]] == ["friend", "of friend"]
+                assert (answer["let_in_removed"], answer["invites_revoked"]) == (False, 3)
+                assert len(membership.members) == 4
+                with pytest.raises(FolderError, match=r"'thief' was removed already"):
+                    await members.remove("thief", None)
+                membership.grant(THIEF.public, Role.ADMINISTRATOR, "thief")
+                answer = await members.remove("thief", None, with_let_in=True)
+                assert answer["let_in_removed"]
+                assert {one.name for one in membership.members.values()} == {"own", "shared"}
 
     trio.run(run)

@@ -25,11 +25,16 @@ def _members(*names: str, refused: str = "") -> Members:
                 raise FolderError("only an administrator can")
 
         members = evaluated(founder, founder.known).members
-        membership = SimpleNamespace(members=members, check_can_remove=check, name_of=lambda device: "")
+        none = SimpleNamespace(removals={})
+        membership = SimpleNamespace(
+            members=members, check_can_remove=check, name_of=lambda device: "", evaluation=none
+        )
         return SimpleNamespace(label=label, path=label, id=FolderID(label.encode().ljust(16)), membership=membership)
 
     folders = {one.id: one for one in (folder("notes"), folder("work"))}
-    return Members(device_id("founder"), "founder", folders, SimpleNamespace(devices=SimpleNamespace(contacts={})))  # type: ignore[arg-type]
+    return Members(
+        device_id("founder"), "founder", folders, SimpleNamespace(devices=SimpleNamespace(contacts={})), _revoke
+    )  # type: ignore[arg-type]
 
 
 def test_a_name_or_the_beginning_of_an_id_names_a_device() -> None:
@@ -47,6 +52,10 @@ def test_a_device_that_is_called_what_is_the_id_of_another_one_is_not_taken_for_
     with pytest.raises(UsageError, match=f"2 devices are called '{first_group}'.*whole ID: .*{whole}"):
         members.find(first_group)
     assert members.find(whole) == device_id("laptop")
+
+
+async def _revoke(folders: object) -> int:
+    return 0
 
 
 async def _remove(members: Members, *arguments: str | None) -> None:

@@ -65,6 +65,7 @@ def test_roles_are_given_and_taken_and_a_member_lets_nobody_in(tmp_path: Path) -
         assert "'one'" in said
         assert "only an administrator" in two.fails("device", "remove", "one", "--yes")
         assert "only administrator" in one.fails("device", "role", "one", "member")
+        assert "which device?" in one.fails("device", "show", "")
         assert "no device is called 'nobody'" in one.fails("device", "remove", "nobody", "--yes")
         one.cli("device", "role", "two", "admin")
         eventually(lambda: _role(two, two) == "admin", _SOON_S)

@@ -21,7 +21,7 @@ from yp2p.discovery.addresses import Address
 from yp2p.errors import HandshakeFailed, InviteRefused, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
-from yp2p.identity import Identity, PublicIdentity
+from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.pairing import invites
 from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token, parse_token
 from yp2p.pairing.joiner import Joined
@@ -144,6 +144,7 @@ def test_what_was_taken_back_lets_nobody_in_and_says_so() -> None:
     async def test(room: Room) -> None:
         invite = await room.host.make(room.folder, Role.MEMBER, 3, 60.0)
         assert room.host.hint_keys() == [invite.token.hint_key]
+        assert await room.host.revoke({FolderID(b"x" * 16)}) == 0, "of another folder"
         assert await room.host.revoke_all() == 1
         assert await room.host.revoke_all() == 0
         with pytest.raises(PairingError, match="used already"):

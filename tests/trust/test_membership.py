@@ -181,6 +181,53 @@ def test_of_two_who_remove_each_other_the_older_one_stays_where_nobody_else_is()
     assert set(roles(a, a.known | b.known)) == {"a"}
 
 
+def test_a_lost_founder_that_was_off_when_others_were_let_in_loses_to_who_was_heard_first_by_one_that_it_knew() -> None:
+    laptop, desktop, pi = _room("laptop", "desktop", "pi")
+    phone, tablet = Peer("phone"), Peer("tablet")
+    desktop.grant(phone)
+    desktop.grant(tablet)
+    desktop.remove(laptop)
+    for peer in (phone, tablet, pi):
+        peer.acknowledge(*desktop.known)
+    laptop.remove(desktop)
+    laptop.remove(pi)
+    laptop.grant(Peer("friend"))
+    meet(laptop, desktop, pi, phone, tablet)
+    assert set(roles(laptop, desktop.known)) == {"desktop", "pi", "phone", "tablet"}
+
+
+def test_a_lost_founder_that_knew_nobody_but_its_remover_is_the_elder_unless_it_has_met_one_of_the_others_since() -> (
+    None
+):
+    """What the rule cannot do; a single link with the others, or the remover, after they were let in is enough."""
+    for has_met in (False, True):
+        laptop, desktop = _room("laptop", "desktop")
+        phone = Peer("phone")
+        before = set(laptop.known)
+        desktop.grant(phone)
+        if has_met:
+            laptop.acknowledge(*desktop.known)
+            meet(laptop, desktop)
+        desktop.remove(laptop)
+        phone.acknowledge(*desktop.known)
+        counter = laptop.fork(before)
+        counter.remove(desktop)
+        assert ("desktop" in roles(laptop, desktop.known | phone.known | counter.known)) is has_met
+
+
+def test_who_was_demoted_makes_nobody_a_member_whatever_it_dates_back() -> None:
+    a, b, c = _room("a", "b", "c")
+    early = {one for one in a.known if not one.previous}
+    a.remove(b, Role.MEMBER)
+    for known in (early, set(b.known)):
+        forged = b.fork(known)
+        forged.grant(Peer("friend"))
+        forged.grant(b)
+        forged.remove(a)
+        found = roles(a, a.known | c.known | forged.known)
+        assert found == {"a": Role.ADMINISTRATOR, "b": Role.MEMBER, "c": Role.ADMINISTRATOR}
+
+
 def test_of_two_who_remove_each_other_the_one_stays_that_more_heard_first() -> None:
     a, b, c, d, e = _room("a", "b", "c", "d", "e")
     by_a, by_b = a.remove(b), b.remove(a)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from yp2p.errors import UsageError
+from yp2p.errors import ConfigError, UsageError
 from yp2p.identity import Identity
+from yp2p.trust import recovery
 from yp2p.trust.recovery import identity_of, words_of
 
 SEED = bytes(range(32))
@@ -31,3 +32,10 @@ def test_words_are_a_seed_in_the_standard_way() -> None:
 def test_what_was_mistyped_is_said(words: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         identity_of(words)
+
+
+@pytest.mark.parametrize("name", ["recovery key", " Recovery  Key"])
+def test_no_device_is_called_like_a_recovery_key(name: str) -> None:
+    with pytest.raises(ConfigError, match="another name"):
+        recovery.checked_name(name)
+    assert recovery.checked_name("recovery keys") == "recovery keys"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from yp2p.cli.options import call, folder_option, json_option
-from yp2p.cli.output import confirm, print_json, say
+from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.errors import FolderError, UsageError
 
 
@@ -39,6 +39,8 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(device: str, as_json: bool) -> None:
     """Show one device: its ID, who let it in, and why it is out where it was removed."""
+    if not device.strip():
+        raise UsageError("which device? Name it, or give its ID; `yp2p device list` lists them")
     found = [one for one in call("GET", "/v1/devices") if one["name"] == device or one["id"].startswith(device.upper())]
     if not found:
         raise UsageError(f"no device is called {device!r}; `yp2p device list` lists them")
@@ -55,13 +57,17 @@ def show(device: str, as_json: bool) -> None:
 @click.argument("devices", metavar="DEVICE...", nargs=-1, required=True)
 @click.option("--replaced-by", metavar="NEW", help="The device, or its public key, that takes the place of DEVICE.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--with-those-it-let-in", "with_let_in", is_flag=True, help="Also those that nobody else had let in.")
 @folder_option
 @json_option
-def remove(devices: tuple[str, ...], replaced_by: str | None, yes: bool, folder: str | None, as_json: bool) -> None:
+def remove(
+    devices: tuple[str, ...], replaced_by: str | None, yes: bool, with_let_in: bool, folder: str | None, as_json: bool
+) -> None:
     """Take devices out of a folder, or of all their folders: for one that was lost, sold or stolen.
 
     Every other device that hears of it stops talking to it at once, and takes nothing that it says afterwards. What it
-    has on its disk it keeps: no program can take that back.
+    has on its disk it keeps: no program can take that back. Whom it had let in stays, and is listed. The invites that
+    this device made to these folders are taken back, for it may have one; those of other devices are taken back there.
 
     With --replaced-by NEW may do from then on what DEVICE may in each of these folders. That is for another machine
     with a key of its own. Where the new machine is to be the old one, as that is gone for good and its key is in a
@@ -83,13 +89,15 @@ def remove(devices: tuple[str, ...], replaced_by: str | None, yes: bool, folder:
     answers: list[dict[str, Any]] = []
     try:
         for device in dict.fromkeys(devices):
-            answer = call("POST", "/v1/device/remove", {"device": device, "folder": folder})
+            answer = _remove(device, folder, with_let_in=with_let_in)
             answers.append(answer)
-            if not as_json:
-                say(
-                    f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
-                    f" as of {_time(answer['last_seen'])}."
-                )
+            if as_json:
+                continue
+            _say_removed(answer)
+            if answer["let_in"] and not answer["let_in_removed"] and not yes and is_terminal(err=True):
+                confirm("Remove those as well?")
+                for one in answer["let_in"]:
+                    _say_removed(_remove(one["device"], folder, with_let_in=False))
     finally:  # where one cannot be removed, those before it are out all the same
         if as_json and answers:
             print_json(answers)
@@ -140,6 +148,24 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
     if answer["failed"]:
         reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
         raise FolderError(f"{answer['name']} stays in what this device could not change: {reasons}")
+
+
+def _remove(device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
+    body = {"device": device, "folder": folder, "with_let_in": with_let_in}
+    return dict(call("POST", "/v1/device/remove", body))
+
+
+def _say_removed(answer: dict[str, Any]) -> None:
+    say(
+        f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
+        f" as of {_time(answer['last_seen'])}."
+    )
+    if answer["invites_revoked"]:
+        say(f"Invites to them that this device had made, and that are worth nothing now: {answer['invites_revoked']}.")
+    if answer["let_in"]:
+        names = ", ".join(one["name"] for one in answer["let_in"])
+        what = "These are out as well" if answer["let_in_removed"] else "Still in"
+        say(f"{what}, as nobody but {answer['name']} had let them in: {names}.")
 
 
 def _role(folder: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ POST    /v1/recovery/make     {folder?}                -> {words, folder}
 POST    /v1/recovery/use      {words, folder?}         -> {folder}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
 GET     /v1/devices           what `yp2p device list --json` prints
-POST    /v1/device/remove     {device, folder?}        -> {name, folders...}
+POST    /v1/device/remove     {device, folder?, with_let_in?} -> {name, folders...}
 POST    /v1/device/readmit    {device, folder?}        -> {name, folder}
 POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
 POST    /v1/agree             {folder?}                -> {label}
@@ -92,7 +92,7 @@ class Device(Protocol):
 
     def members(self) -> list[dict[str, Any]]: ...
 
-    async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]: ...
+    async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]: ...
 
     async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
 
@@ -141,6 +141,12 @@ class UseRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    folder: FileName | None = None
+    with_let_in: bool = False
+
+
+class ReadmitRequest(msgspec.Struct, forbid_unknown_fields=True):
     device: str
     folder: FileName | None = None
 
@@ -247,12 +253,12 @@ class _Control:
         return self._device.members()
 
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
-        return await self._device.remove_member(wanted.device, wanted.folder)
+        return await self._device.remove_member(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
     async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
         return await self._device.replace_member(wanted.device, wanted.by, wanted.folder)
 
-    async def readmit(self, wanted: RemoveDeviceRequest) -> Any:
+    async def readmit(self, wanted: ReadmitRequest) -> Any:
         return await self._device.readmit(wanted.device, wanted.folder)
 
     async def set_role(self, wanted: RoleRequest) -> Any:
@@ -311,7 +317,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             Route("/v1/devices", endpoint(answers.devices)),
             post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
             post_route("/v1/device/replace", ReplaceDeviceRequest, answers.replace_device),
-            post_route("/v1/device/readmit", RemoveDeviceRequest, answers.readmit),
+            post_route("/v1/device/readmit", ReadmitRequest, answers.readmit),
             post_route("/v1/device/role", RoleRequest, answers.set_role),
             post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),

@@ -40,6 +40,7 @@ from yp2p.programs.programs import Programs
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
 from yp2p.transport.handshake import Secured
+from yp2p.trust import recovery
 
 
 class Device:
@@ -63,7 +64,7 @@ class Device:
             raise ConfigError(f"[files] ignore: {error}") from None
         self._identity = identity
         self._database = database
-        self._name = name = config.device_name
+        self._name = name = recovery.checked_name(config.device_name)
         self.missing_addresses: list[str] = []  # of those it should listen on
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
@@ -86,7 +87,7 @@ class Device:
         )
         introductions = Introductions(config.devices, identity, self.home, self.invites)
         self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
-        self._members = Members(identity.device_id, name, self.home.by_id, self.peers)
+        self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -178,9 +179,9 @@ class Device:
         """The devices that take part in the folders, and those that were removed."""
         return self._members.shown()
 
-    async def remove_member(self, device: str, folder: str | None) -> dict[str, Any]:
+    async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
         """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
-        return await self._members.remove(device, folder)
+        return await self._members.remove(device, folder, with_let_in=with_let_in)
 
     async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]:
         """Let a device take the place of another one. Raises UsageError, FolderError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,7 @@ class Members:
     own_name: str
     folders: Mapping[FolderID, Folder]
     peers: Peers
+    revoke_invites: Callable[[Collection[FolderID]], Awaitable[int]]
 
     def shown(self) -> list[dict[str, Any]]:
         """All devices that have a folder with this one, or had one, by their names; this device first."""
@@ -123,27 +124,65 @@ class Members:
         found = list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
         if len(found) == 1:
             return found[0]
+        if not found and (gone := self._removed(wanted, bare)):
+            raise FolderError(f"{wanted!r} was removed already, from {', '.join(gone)}; there is nothing left to do")
         if not found:
             names = ", ".join(sorted(repr(self._name_of(device)) for device in devices))
             raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
         ids = ", ".join(sorted(map(format_device_id, found)))
         raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
 
-    async def remove(self, wanted: str, folder: str | None) -> dict[str, Any]:
-        """Take a device out of a folder, or of all that it is in. Raises UsageError, FolderError."""
+    def _removed(self, wanted: str, bare: str) -> list[str]:
+        """The folders that a device of this name or ID was removed from."""
+        return [
+            folder.label
+            for folder in self.folders.values()
+            if any(
+                device not in folder.membership.members
+                and (
+                    folder.membership.name_of(device) == wanted
+                    or (len(bare) >= _GROUP and format_device_id(device).startswith(bare))
+                )
+                for device in folder.membership.evaluation.removals
+            )
+        ]
+
+    async def remove(self, wanted: str, folder: str | None, *, with_let_in: bool = False) -> dict[str, Any]:
+        """Take a device out of a folder, or of all that it is in, and take back our invites to these.
+
+        Args:
+            with_let_in: those as well that only it had let in.
+
+        Raises:
+            UsageError, FolderError: it is out of no folder; or the text says which ones it is out of.
+        """
         device = self.find(wanted)
         name = self._name_of(device)
         chosen = self._folders_of(device, folder)
+        let_in = {one.id: one.membership.let_in_only_by(device) for one in chosen}
+        done: list[str] = []
         for one in chosen:
-            await one.membership.remove(device).wait()
-            one.state.touch()
-            log.info("device_removed", folder=one.label, name=name)
+            try:
+                for gone in (device, *(let_in[one.id] if with_let_in else ())):
+                    await one.membership.remove(gone).wait()
+                    log.info("device_removed", folder=one.label, name=self._name_of(gone))
+            except FolderError as error:
+                where = f"{name!r} is out of {', '.join(done)} now, but not wholly out of" if done else "not out of"
+                raise FolderError(f"{where} {one.label!r}: {error}") from error
+            finally:
+                one.state.touch()
+            done.append(one.label)
+        others = {other for found in let_in.values() for other in found}
         return {
             "device": format_device_id(device),
             "name": name,
-            "folders": [one.label for one in chosen],
+            "folders": done,
             "last_seen": self._shown(device)["last_seen"],
-        }
+            "let_in": sorted(({"device": format_device_id(one), "name": self._name_of(one)} for one in others),
+                             key=lambda one: (one["name"].casefold(), one["device"])),
+            "let_in_removed": with_let_in and bool(others),
+            "invites_revoked": await self.revoke_invites({one.id for one in chosen}),
+        }  # fmt: skip
 
     async def replace(self, wanted: str, by: str, folder: str | None) -> dict[str, Any]:
         """Let one device take the place of another: the role in each folder that this has, and then this is removed.
@@ -259,6 +298,8 @@ class Members:
         if folder is None:
             return [one for one in self.folders.values() if device in one.membership.members]
         chosen = choose(self.folders.values(), folder)
-        if device not in chosen.membership.members:
-            raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
-        return [chosen]
+        if device in chosen.membership.members:
+            return [chosen]
+        if device in chosen.membership.evaluation.removals:
+            raise FolderError(f"{self._name_of(device)!r} was removed from {chosen.label!r} already")
+        raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")

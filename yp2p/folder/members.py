@@ -14,6 +14,7 @@ Invariants
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -134,6 +135,19 @@ class Membership:
     def was_removed(self, device: DeviceID) -> bool:
         """Whether somebody, who may or may not, ever took a role of a device away, or it left."""
         return any(one.kind is Kind.REMOVAL and one.subject_id == device for one in self._statements.values())
+
+    def let_in_only_by(self, device: DeviceID) -> list[DeviceID]:
+        """The members that nobody let in but a device, or who was let in by it alone; this device is none of them."""
+        void = {statement.hash for statement in self.evaluation.lost}
+        let_in: dict[DeviceID, set[DeviceID]] = defaultdict(set)
+        for one, statement in self._statements.items():
+            if statement.kind is Kind.GRANT and one not in void:
+                let_in[statement.issuer_id].add(statement.subject_id)
+        by_others = todo = {self.founder, *([self._own] if self._own is not None else [])} - {device}
+        while todo:
+            todo = set[DeviceID]().union(*(let_in[one] for one in todo)) - by_others - {device}
+            by_others = by_others | todo
+        return [one for one in self.members if one != device and one not in by_others]
 
     def may(self, role: Role) -> bool:
         """Whether this device has a role, or a higher one."""

@@ -24,7 +24,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -217,8 +217,12 @@ class InviteHost:
 
     async def revoke_all(self) -> int:
         """Take back all invites that are still good; gives how many there were."""
+        return await self.revoke({invite.folder for invite in self._invites.values()})
+
+    async def revoke(self, folders: Collection[FolderID]) -> int:
+        """Take back the invites to some folders: whoever was removed may have one."""
         now = time.time()
-        good = [invite for invite in self._invites.values() if not invite.problem(now)]
+        good = [one for one in self._invites.values() if one.folder in folders and not one.problem(now)]
         for invite in good:
             await self._save(replace(invite, uses_left=0))
         self._touch()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from yp2p.errors import UsageError
+from yp2p.errors import ConfigError, UsageError
 from yp2p.identity import SEED_BYTES, Identity
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 # What it is called in the statements; no device is dialled that is called so.
 NAME = "recovery key"
 WORDS = 24
+
+
+def checked_name(name: str) -> str:
+    """The name of a device. Raises ConfigError: nobody could tell the device from a recovery key."""
+    if " ".join(name.split()).casefold() == NAME:
+        raise ConfigError(f"no device can be called {name!r}, for recovery keys are: set another name in [device]")
+    return name
 
 
 def words_of(seed: bytes) -> str:
