@@ -81,6 +81,8 @@ def swap_while_others_edit(world: World) -> None:
     pair = two_texts(one)
     if pair is None or not (one.host.is_watching and other.host.is_watching) or set(pair) & other.editors.keys():
         return
+    if any(people.host.leaves_out(path) for people in (one, other) for path in pair):
+        return  # what is ignored is not looked at: nobody can tell where it went
     both = [{path: people.host.disk.contents().get(path) for path in pair} for people in (one, other)]
     if both[0] != both[1]:
         return
