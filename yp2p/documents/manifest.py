@@ -443,9 +443,14 @@ class Manifest:
     @classmethod
     def read(cls, replica: ManifestReplica, index: int) -> list[Entry]:
         """The entries that changed in a document, another one than ours, since this was asked last."""
+        return [entry for entry in cls.read_changed(replica, index).values() if entry is not None]
+
+    @classmethod
+    def read_changed(cls, replica: ManifestReplica, index: int) -> dict[EntryID, Entry | None]:
+        """The same, and None for those that cannot be read."""
         entries = {_entry_of(key) for key in replica.take_changed_keys()}
         mine = {entry for entry in entries if entry is not None and cls.index_of(entry) == index}
-        return list(cls._parse(replica, mine).values())
+        return {**dict.fromkeys(mine), **cls._parse(replica, mine)}
 
     @classmethod
     def _parse(cls, replica: ManifestReplica, entries: Iterable[EntryID]) -> dict[EntryID, Entry]:

@@ -2,12 +2,14 @@
 
 Theory of operation
     Of a text, what those changes inserted is deleted, and what they deleted is brought back where it was: by operations
-    that every device makes that takes back the same (`documents/undo.py`). Where something was written here since, the
-    text is the three-way merge of what it is now and what it would be without those changes, over what it would be
-    without what was written since. So no piece of a line stays behind where somebody typed into theirs.
+    that every device makes that takes back the same (`documents/undo.py`). Where that leaves a line with pieces of what
+    was written here since, the text is the three-way merge of what it is now and what it would be without those
+    changes, over what it would be without what was written since. So no piece of a line stays behind where somebody
+    typed into theirs. A text that was deleted without them is deleted again.
 
-    Of the manifest, registers that still say what those changes wrote are written as they were before. What they made
-    goes, unless somebody else wrote into it; what they deleted is live again, and the disk, or another device, has it.
+    Of the manifest, registers that still say what those changes wrote, or that nobody can read since, are written as
+    they were before. What they made goes, unless somebody else wrote into it; what they deleted is live again, and the
+    disk, or another device, has it.
 
     It is an edit of this device: it is in the log, can be undone, and is told.
 
@@ -43,10 +45,11 @@ from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.update_parts import single_registers
-from yp2p.protocol.ysync import Checked, Shape, UpdateParser, encode_state_vector
+from yp2p.protocol.ysync import Checked, Shape, StateVector, UpdateParser, encode_state_vector
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
+from yp2p.threeway.lines import split_lines
 
 _SLICE = 64
 # The two edits that a text takes are undone as one.
@@ -119,10 +122,13 @@ async def take_back(
     before_a_crash = {DocumentID(one) for (one,) in tables.judgement.documents(folder.database.rows, folder.id, device)}
     for document in rows.keys() - MANIFEST_INDEX.keys() - before_a_crash:
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
-        if entry is not None and entry.document == document and folder.catalogue.is_alive(entry):
+        if entry is not None and entry.document == document:
             made = entries.get(entry.id)
+            is_made = made is not None and made.before is None
+            if is_made and not folder.catalogue.is_alive(entry):
+                continue
             # Imports have computed client IDs: what was made under these is theirs who made the entry.
-            is_of_others = not counted[document].is_there and (made is None or made.before is not None)
+            is_of_others = not is_made and not counted[document].is_there
             found = _operations_of(folder, [row.data for row in rows[document]], device, is_of_others=is_of_others)
             change = counted[document].beyond(found)
             gone = {row.seq for row in rows[document]}
@@ -162,7 +168,8 @@ def _is_anothers(folder: Folder, client: int, device: DeviceID, is_of_others: bo
     claim = folder.catalogue.claims.get(client)
     if claim is None:
         return is_of_others and Writer.of(client) is Writer.SAVED
-    return claim.device != device
+    # What we wrote ourselves we have: nobody brings it.
+    return claim.device not in (device, folder.clients.device)
 
 
 async def _take_back_text(
@@ -178,16 +185,20 @@ async def _take_back_text(
         since = [row.data for row in every if row.seq > min(gone) and row.seq not in gone]
         updates = [row.data for row in every]
         try:
+            update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
+            if update is None:
+                return False
             if since and (wanted is None or wanted[0] != live.last_seq):
                 ours = _operations_of(folder, since)
-                base, without = _text_without(updates, ours), _text_without(updates, ours + change)
-                last, now = live.last_seq, live.text.text()
-                merged = await folder.edits.meetings.merger.merge(path, base, now, without)
-                wanted = last, merged.text
-                continue
-            update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
+                without, now = _text_without(updates, ours + change), live.text.text()
+                undone = _text_of([*updates, update])
+                if not _is_of_whole_lines(undone, now, without):
+                    base, last = _text_without(updates, ours), live.last_seq
+                    merged = await folder.edits.meetings.merger.merge(path, base, now, without)
+                    wanted = last, merged.text
+                    continue
             is_done = tables.judgement.insert(folder.id, device, entry.document)
-            return update is not None and await _write(folder, entry, update, wanted[1] if wanted else None, is_done)
+            return await _write(folder, entry, update, wanted[1] if wanted else None, is_done, change)
         except CrdtPanic as panic:
             log.error("not_taken_back", path=path, reason=str(panic))
             return False
@@ -202,16 +213,28 @@ async def _stored(folder: Folder, document: DocumentID) -> list[Single]:
 
 def _text_without(updates: Sequence[bytes], what: _Operations) -> str:
     update = taken_back(updates, what.inserted, what.deleted, fresh_client_id())
-    return TextReplica.from_updates(1, [*updates, *([update] if update is not None else [])]).text()
+    return _text_of([*updates, *([update] if update is not None else [])])
 
 
-async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None, is_done: Statement) -> bool:
+def _text_of(updates: Sequence[bytes]) -> str:
+    return TextReplica.from_updates(1, updates).text()
+
+
+def _is_of_whole_lines(undone: str, now: str, without: str) -> bool:
+    """Whether no line has pieces of both: then nobody wrote in a line in which they did."""
+    return set(split_lines(undone)) <= {*split_lines(now), *split_lines(without)}
+
+
+async def _write(
+    folder: Folder, entry: Entry, update: bytes, text: str | None, is_done: Statement, change: _Operations
+) -> bool:
     """Apply the update that takes back, and what makes the text the merged one, as one step that can be undone.
 
     Args:
         is_done: is stored with it. What was taken back once is written text: it could not be taken back again.
     """
     live = folder.texts.open(entry.document)
+    was_deleted = _was_deleted(entry, live.replica.clocks(), change)
     folder.edits.end_undo_group(entry.document)
     news: list[bytes] = []
     with folder.texts.reloading(live):
@@ -224,12 +247,24 @@ async def _write(folder: Folder, entry: Entry, update: bytes, text: str | None, 
     with folder.edits.as_one(live):
         for one in news:
             folder.edits.record(live, one, None, [is_done], undo_gap_s=_ONE_STEP_S)
+        if was_deleted:
+            folder.catalogue.write([Change(entry.id, deletion=Deletion(entry.document, live.replica.state_vector()))])
     folder.edits.end_undo_group(entry.document)
     folder.render_queue.want(entry.id)
     if news:
         _tell(folder, entry, "what it changed here after that was taken back; `yp2p undo` brings it in again")
         await folder.database.pending().wait()
     return bool(news)
+
+
+def _was_deleted(entry: Entry, clocks: StateVector, change: _Operations) -> bool:
+    """Whether a text would be deleted without a change: neither that nor taking it back brings it to life."""
+    before = dict(clocks)
+    for client, start, _ in change.inserted:
+        before[client] = min(start, before.get(client, 0))
+    return entry.deletion is not None and entry.deletion.counts(
+        entry.document, {client: clock for client, clock in before.items() if clock}
+    )
 
 
 def _tell(folder: Folder, entry: Entry, what: str) -> None:
@@ -242,10 +277,10 @@ def _tell(folder: Folder, entry: Entry, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Rewritten:
-    """An entry before and after the first and last of the changes to be taken back."""
+    """An entry before and after the first and last of the changes to be taken back; None where it cannot be read."""
 
     before: Entry | None
-    after: Entry
+    after: Entry | None
 
 
 async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewritten]) -> int:
@@ -253,9 +288,10 @@ async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewrit
     changes: list[Change] = []
     for entry, change in rewritten.items():
         now = folder.catalogue.entries.get(entry)
-        if now is None:
-            continue
-        if change.before is not None:
+        if now is None or change.after is None:
+            if now is None and change.before is not None:
+                changes.append(_all_of(change.before))
+        elif change.before is not None:
             changes += _as_before(entry, change.before, change.after, now)
         elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
             changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
@@ -265,7 +301,9 @@ async def _take_back_entries(folder: Folder, rewritten: Mapping[EntryID, _Rewrit
         what = (
             "made here after that is in the trash" if change_back.deletion else "did to this file after that was undone"
         )
-        _tell(folder, folder.catalogue.entries[change_back.entry], f"what it {what} after that was taken back")
+        changed = folder.catalogue.entries.get(change_back.entry)
+        if changed is not None:
+            _tell(folder, changed, f"what it {what} after that was taken back")
     return len(changes)
 
 
@@ -280,21 +318,29 @@ async def _rewritten(
     for state in counted.states:
         replica.take(state)
         await turn()
-    entries = {entry.id: entry for entry in Manifest.read(replica, index)}
+    entries = Manifest.read_changed(replica, index)
     found: dict[EntryID, _Rewritten] = {}
     number = 0
     for seq, _, _, data in tables.log.rows(folder.database.rows, folder.id, document):
         for client, part in single_registers(data) if seq in seqs else [(None, data)]:
             replica.apply(part)
-            for entry in Manifest.read(replica, index):
+            for one, entry in Manifest.read_changed(replica, index).items():
                 if client is not None and not _is_anothers(folder, client, device):
-                    first = found.get(entry.id)
-                    found[entry.id] = _Rewritten(first.before if first else entries.get(entry.id), entry)
-                entries[entry.id] = entry
+                    first = found.get(one)
+                    found[one] = _Rewritten(first.before if first else entries.get(one), entry)
+                entries[one] = entry
             number += 1
             if number % _SLICE == 0:
                 await turn()
     return found
+
+
+def _all_of(entry: Entry) -> Change:
+    """Writes an entry anew, in the place of what cannot be read."""
+    return Change(
+        entry.id, path=entry.path, content=entry.content, mode=entry.mode, deletion=entry.deletion,
+        revive=entry.deletion is None,
+    )  # fmt: skip
 
 
 def _as_before(entry: EntryID, before: Entry, after: Entry, now: Entry) -> list[Change]:
