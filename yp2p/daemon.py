@@ -35,6 +35,7 @@ from yp2p.config import DEFAULT_PORT, Config, Paths
 from yp2p.control.app import make_app, serve_control
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
+from yp2p.device.rotation import Rotation
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
 from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
@@ -47,7 +48,7 @@ from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
 from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.given_key import GivenKey, take_given_key
-from yp2p.trust.keyfile import load_identity, temporary_of
+from yp2p.trust.keyfile import load_identity, read_next, temporary_of
 
 STOP_LIMIT_S = 0.9
 
@@ -132,8 +133,8 @@ async def run(
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
     given: GivenKey | None = None,
-) -> None:
-    """Run one device until it is told to stop.
+) -> bool:
+    """Run one device until it is told to stop; tells whether it is to start anew, with another key.
 
     Args:
         given: the device's key, where it comes from outside.
@@ -143,12 +144,14 @@ async def run(
     Raises:
         YpError: it cannot start; the text says why and what to do.
     """
+    starts_anew = False  # also where a signal ends the start
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             stop = _Stop(nursery.cancel_scope)
             nursery.start_soon(stop.on_signals, signals)
-            await _run(config, paths, stop, share, shared, given)
+            starts_anew = await _run(config, paths, stop, share, shared, given)
             nursery.cancel_scope.cancel()
+    return starts_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ async def _run(
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
     given: GivenKey | None,
-) -> None:
+) -> bool:
     share_one_arena()
     keep_imports_from_the_collector()
     raise_file_limit()
@@ -229,11 +232,20 @@ async def _run(
             sockets = stack.enter_context(_open_sockets(config, paths))
             database = await stack.enter_async_context(open_database(paths.store))
             merger = await stack.enter_async_context(open_merger())
+            former = None
+            successor = read_next(paths.key) if given is None else None
+            if successor is not None and database.owner() == successor.device_id:
+                former, identity = identity, successor
             database.check_owner(identity.device_id, place)
             device = Device(config, identity, database, _own_places(paths), merger)
             device.peers.listen_port = sockets.peers.port
             device.missing_addresses = sockets.peers.missing
-            await _serve(config, device, identity, sockets, stop, share, shared)
+            rotation = Rotation(
+                identity, device.home.by_id, device.peers, database,
+                key=paths.key if given is None else None, place=place, former=former,
+            )  # fmt: skip
+            await _serve(config, device, identity, sockets, stop, rotation, share, shared)
+            return rotation.is_done
     finally:
         lock.release()
 
@@ -252,6 +264,7 @@ async def _serve(
     identity: Identity,
     sockets: _Sockets,
     stop: _Stop,
+    rotation: Rotation,
     share: str | None,
     shared: Callable[[dict[str, Any]], None],
 ) -> None:
@@ -266,7 +279,8 @@ async def _serve(
     )
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
-        api.start_soon(serve_control, make_app(device, stop.event), sockets.control)
+        await rotation.finish()
+        api.start_soon(serve_control, make_app(device, stop.event, rotation), sockets.control)
         api.start_soon(Documents(device).serve, sockets.documents)
         peers.start_soon(device.run_peers)
         intake.start_soon(listener.serve, sockets.peers.listeners)
@@ -281,7 +295,8 @@ async def _serve(
             shared(await device.run_share(share))
         stop.started()
         await stop.event.wait()
-        notify("STOPPING=1")
+        if not rotation.is_done:
+            notify("STOPPING=1")
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
         folders.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
@@ -298,7 +313,8 @@ def run_daemon(
     """`run` under trio, with a single error where a person needs no more. Raises YpError, KeyboardInterrupt."""
     given = take_given_key(config.device, os.environ)
     try:
-        trio.run(run, config, paths, share, shared, given)
+        while trio.run(run, config, paths, share, shared, given):
+            share = None
     except BaseExceptionGroup as group:
         if group.split(KeyboardInterrupt)[0] is not None:
             raise KeyboardInterrupt from None

@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/invite/revoke": {},
     "/v1/device/remove": {"device": "d", "folder": "f", "with_let_in": True},
     "/v1/device/readmit": {"device": "d", "folder": "f"},
+    "/v1/device/rotate": {},
     "/v1/device/replace": {"device": "d", "by": "n", "folder": "f"},
     "/v1/device/role": {"device": "d", "folder": "f", "role": "admin"},
     "/v1/wait": {"timeout_s": 1.0},
@@ -106,9 +107,19 @@ def _wrong(field: str, value: Any) -> list[Any]:
     return ["\ud83d", "x\ude00", "a\0b" if field in FILE_NAMES else "\udcff"]
 
 
+class _NoRotation:
+    """The key of no device."""
+
+    async def run(self) -> dict[str, Any]:
+        return {}
+
+
+_ROTATION = _NoRotation()
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_strings_and_numbers_that_are_none_are_refused_with_a_sentence(path: str) -> None:
-    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
     with structlog.testing.capture_logs() as logs:
         for number, (field, right, key) in enumerate(_leaves(BODIES[path])):
             for wrong in _wrong(field, right[key]):
@@ -127,14 +138,14 @@ async def test_strings_and_numbers_that_are_none_are_refused_with_a_sentence(pat
     ids=["bytes", "half", "list", "number", "surrogate", "nested", "key", "long", "many digits"],
 )
 async def test_what_is_no_request_is_refused_with_a_sentence(body: bytes) -> None:
-    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
     for path in BODIES:
         status, answer = await _ask(app, path, body)
         assert (status, answer["exit_code"]) == (400, 2), answer
 
 
 def test_the_table_has_every_request() -> None:
-    app = make_app(_NoDevice(), trio.Event())  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
     posts = {route.path for route in app.routes if "POST" in route.methods}  # type: ignore[attr-defined]
     assert posts == BODIES.keys()
 
@@ -159,7 +170,7 @@ async def test_a_fault_of_ours_is_answered_and_logged_with_its_reason(path: str,
     fault: Exception = OverflowError("a fault")
     if is_in_a_group:
         fault = ExceptionGroup("a group", [ExceptionGroup("another", [fault])])
-    app = make_app(_Failing(fault), trio.Event())
+    app = make_app(_Failing(fault), trio.Event(), _ROTATION)
     with structlog.testing.capture_logs() as logs:
         status, answer = await _ask(app, path, json.dumps(BODIES[path]).encode())
     assert status == 500
@@ -171,7 +182,7 @@ async def test_a_fault_of_ours_is_answered_and_logged_with_its_reason(path: str,
 
 
 async def test_an_error_that_a_nursery_put_in_a_group_is_told_as_what_it_is() -> None:
-    app = make_app(_Failing(ExceptionGroup("a group", [PairingError("no such code")])), trio.Event())
+    app = make_app(_Failing(ExceptionGroup("a group", [PairingError("no such code")])), trio.Event(), _ROTATION)
     with structlog.testing.capture_logs() as logs:
         status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
     assert (status, answer) == (422, {"error": "no such code", "exit_code": 9})
@@ -183,7 +194,7 @@ def test_a_bookmark_is_found_by_a_name_of_text_only(tmp_path: Path) -> None:
 
     async def test() -> None:
         async with open_bridge(tmp_path) as bridge:
-            app = make_app(_With(bridge), trio.Event())  # type: ignore[arg-type]
+            app = make_app(_With(bridge), trio.Event(), _ROTATION)  # type: ignore[arg-type]
             file = {"path": str(bridge.folder.path / "caf\udce9.txt")}
             for name, wanted in (("\udcff", 400), ("\ud83d", 400), ("é😀", 200)):
                 body = {**file, "name": name, "place": {"line": 1}}

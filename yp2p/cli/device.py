@@ -75,6 +75,8 @@ def remove(
     """
     if replaced_by is not None and len(devices) != 1:
         raise UsageError("one device takes the place of one: name one DEVICE with --replaced-by")
+    if replaced_by is not None and with_let_in:
+        raise UsageError("those that DEVICE let in stay where another takes its place: remove them by name")
     if not yes:
         names = ", ".join(devices)
         where = f" from {folder}" if folder else " from all folders"
@@ -101,6 +103,30 @@ def remove(
     finally:  # where one cannot be removed, those before it are out all the same
         if as_json and answers:
             print_json(answers)
+
+
+@command.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def rotate(yes: bool, as_json: bool) -> None:
+    """Give this device another key: somebody may have a copy of the one it has, or its disk was cloned.
+
+    It has another ID from then on, and keeps its name, its folders and what it may do there. Whoever has the old key, a
+    clone among them, is a removed device. On a clone, which is one by now, this gives it a key of its own: it can join
+    again with a code. In each folder another device has to be connected meanwhile.
+    """
+    if not yes:
+        confirm(
+            "Give this device another key? It gets another ID; copies of its key, also in files of `yp2p identity"
+            " export`, are worth nothing any more; invites that it made and nobody used let nobody in;"
+            " settings of other devices that name its key have to name the new one."
+        )
+    answer = call("POST", "/v1/device/rotate", {})
+    if as_json:
+        print_json(answer)
+    else:
+        where = ", ".join(answer["folders"]) or "no folder any more: `yp2p join DIR` with a code lets it in again"
+        say(f"This device is {answer['device']} from now on, in {where}.", answer["key"])
 
 
 @command.command()

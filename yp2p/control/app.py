@@ -203,12 +203,19 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
+class Rotation(Protocol):
+    """What changes the key of this device."""
+
+    async def run(self) -> dict[str, Any]: ...
+
+
 class _Control:
     """The requests that are about the device as a whole."""
 
-    def __init__(self, device: Device, stop: trio.Event) -> None:
+    def __init__(self, device: Device, stop: trio.Event, rotation: Rotation) -> None:
         self._device = device
         self._stop = stop
+        self._rotation = rotation
 
     async def status(self, request: Request) -> Any:
         return self._device.status()
@@ -291,18 +298,25 @@ class _Control:
     async def bring_back(self, wanted: NoticeRequest) -> Any:
         return await self._device.bring_back(wanted.number)
 
+    async def rotate(self, wanted: Nothing) -> Any:
+        self._check_running()
+        return self._last_answer(await self._rotation.run())
+
     async def stop(self, wanted: Nothing) -> Any:
+        return self._last_answer({"stopping": True})
+
+    def _last_answer(self, value: Any) -> Any:
         async def end() -> None:
             self._stop.set()
 
-        answer = json_response({"stopping": True})
+        answer = json_response(value)
         answer.background = BackgroundTask(end)  # once the answer is out
         return answer
 
 
-def make_app(device: Device, stop: trio.Event) -> Starlette:
-    """The application for one device; `stop` is set by a stop request."""
-    answers = _Control(device, stop)
+def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
+    """The application for one device; `stop` is set by a stop request, and when `rotation` is done."""
+    answers = _Control(device, stop, rotation)
     return Starlette(
         routes=[
             Route("/v1/status", endpoint(answers.status)),
@@ -330,6 +344,7 @@ def make_app(device: Device, stop: trio.Event) -> Starlette:
             post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
+            post_route("/v1/device/rotate", Nothing, answers.rotate),
             post_route("/v1/stop", Nothing, answers.stop),
         ]
     )

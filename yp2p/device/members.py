@@ -214,6 +214,7 @@ class Members:
             if is_new:
                 role = one.membership.members[keys.device_id].role
                 answer["let_in"].append({"folder": one.label, "role": _SHOWN[role]})
+        await self.revoke_invites({one.id for one in self.folders.values() if one.label in answer["folders"]})
         if not answer["folders"]:
             reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
             raise FolderError(f"{name!r} was replaced nowhere, and stays what it is ({reasons or 'it has no folder'})")

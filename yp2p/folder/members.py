@@ -310,6 +310,16 @@ class Membership:
             heads = [made[-1].hash]
         return self._say([*made, signer.remove(heads, member.identity, Role.REMOVED)])
 
+    def confirm_removal(self, former: PublicIdentity) -> Commit:
+        """Say as well that a device is out, which may have said so itself: what it does since is doubted then.
+
+        Raises:
+            FolderError: this device may not.
+        """
+        signer = self._as_administrator()
+        made, heads = signer.gather(self._heads(signer))
+        return self._say([*made, signer.remove(heads, former, Role.REMOVED)])
+
     def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
         """The member, and who may say so. Raises FolderError: this device may not remove it."""
         member = self.members.get(device)

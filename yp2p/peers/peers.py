@@ -254,7 +254,9 @@ class Peers:
             old = self._links.get(device)
             boot_id = link.peer.boot_id if link.peer is not None else b""
             if self.devices.contact(device).saw(boot_id, trio.current_time()):
-                log.warning("device_cloned", advice="two machines have its key: remove ~/.local/state/yp2p on the copy")
+                log.warning(
+                    "device_cloned", advice="two machines have its key: `yp2p device rotate` on the one to keep"
+                )
             if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
                 link.close("another link was made at the same time")
                 return

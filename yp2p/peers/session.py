@@ -233,6 +233,11 @@ class FolderSession:
         state = await self._announcements.probe()
         return state is not None and state.settled and self.in_sync
 
+    async def knows_members(self) -> bool:
+        """Ask the peer whether it has the statements that we have, all of them."""
+        state = await self._announcements.probe()
+        return state is not None and state.membership == self._folder.membership.digest()
+
     async def _is_at_rest(self) -> bool:
         """Ask the peer whether it knows which files there are as we do, and its disk is what it says."""
         with trio.move_on_after(_REST_LIMIT_S):

@@ -76,6 +76,10 @@ class Database:
         self.writer = writer(path, self._write, self.writability)
         self.writer.start()
 
+    def owner(self) -> bytes | None:
+        """The device that the store is of; None before its first start."""
+        return tables.owner.read_owner(self.rows)
+
     def check_owner(self, device: bytes, key: str) -> None:
         """Raise DamagedError when the store was written with another device key; `key` says where this one is."""
         owner = tables.owner.read_owner(self.rows)

@@ -1,4 +1,4 @@
-"""The device's secret seed on disk: made once, never replaced."""
+"""The device's secret seed on disk: made once, and replaced only when a person wants another one."""
 
 from __future__ import annotations
 
@@ -83,6 +83,31 @@ def identity_of(text: str) -> Identity:
 def is_key_text(text: str) -> bool:
     """Whether something begins as the content of a key file does."""
     return text.strip().startswith(_HEADER.strip())
+
+
+def _next_to(path: Path) -> Path:
+    return path.with_suffix(".next")
+
+
+def read_next(path: Path) -> Identity | None:
+    """The key that is to take the place of this one, if there is one. Raises as `load_identity`."""
+    try:
+        return _read(_next_to(path))
+    except FileNotFoundError:
+        return None
+
+
+def make_next(path: Path) -> Identity:
+    """The key that is to take the place of this one: the one that there is, else a new one. Raises as `read_next`."""
+    return read_next(path) or _create(_next_to(path))
+
+
+def take_next(path: Path) -> None:
+    """Put the key that is to take the place of this one there; this one is gone. Raises OSError."""
+    os.replace(_next_to(path), path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
 
 
 def text_of(identity: Identity) -> str:

@@ -15,3 +15,7 @@ def read_owner(read: Read) -> bytes | None:
 
 def insert(device: bytes) -> Statement:
     return ("INSERT INTO owner VALUES (?)", (device,))
+
+
+def replace(device: bytes) -> Statement:
+    return ("UPDATE owner SET device = ?", (device,))

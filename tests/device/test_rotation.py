@@ -1,0 +1,86 @@
+"""Another key for a device: a copy of the old one has no say, and no crash on the way leaves two devices or none."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+from room import Peer, meet, roles
+
+from yp2p import daemon
+from yp2p.config import Config, Listen, find_paths
+from yp2p.device.rotation import Rotation
+from yp2p.errors import UsageError
+from yp2p.identity import Identity
+from yp2p.trust.keyfile import load_identity, make_next, read_next
+from yp2p.trust.statements import Role
+
+
+@pytest.mark.parametrize("leaves_itself", [True, False])
+@pytest.mark.parametrize("knows_successor", [True, False])
+def test_a_copy_of_the_key_that_removes_the_new_one_meanwhile_does_not_count(
+    *, leaves_itself: bool, knows_successor: bool
+) -> None:
+    """The old key was there first, so that of two removals its own would stand: it must have left by itself."""
+    old, new, member = Peer.founder("old"), Peer("new"), Peer("member")
+    old.grant(member, Role.MEMBER)
+    thief = old.fork(set(old.known))
+    old.grant(new)
+    if knows_successor:
+        thief.known |= old.known
+    if leaves_itself:
+        old.remove(old)
+    new.known |= old.known
+    thief.remove(new)
+    new.remove(old)
+    meet(old, new, member, thief)
+    found = roles(old, member.known)
+    assert (found.get("new"), found.get("old")) == (
+        (Role.ADMINISTRATOR, None) if leaves_itself or not knows_successor else (None, Role.ADMINISTRATOR)
+    )
+
+
+def _run(paths: object, monkeypatch: pytest.MonkeyPatch, *, finishes: bool = True) -> Identity:
+    """Start a daemon that stops at once; gives who it is."""
+    found: list[Identity] = []
+
+    async def serve(*parts: object) -> None:
+        identity, rotation = parts[2], parts[5]
+        assert isinstance(identity, Identity)
+        assert isinstance(rotation, Rotation)
+        found.append(identity)
+        if finishes:
+            await rotation.finish()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(daemon, "_serve", serve)
+        patched.setattr(daemon, "DEFAULT_PORT", 0)
+        daemon.run_daemon(Config(listen=Listen(address=["127.0.0.1"])), paths)  # type: ignore[arg-type]
+    return found[0]
+
+
+def test_a_start_goes_on_where_a_crash_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = find_paths({"YP2P_HOME": str(tmp_path)})
+    old = _run(paths, monkeypatch)
+    successor = make_next(paths.key)
+    assert make_next(paths.key) == successor, "what was begun is gone on with"
+    assert _run(paths, monkeypatch) == old, "the store is still of the old one"
+    assert read_next(paths.key) == successor
+    with closing(sqlite3.connect(paths.store)) as store, store:
+        store.execute("UPDATE owner SET device = ?", (successor.device_id,))
+    assert _run(paths, monkeypatch, finishes=False) == successor
+    assert load_identity(paths.key) == old, "whoever is not done keeps both"
+    assert _run(paths, monkeypatch) == successor
+    assert (load_identity(paths.key), read_next(paths.key)) == (successor, None)
+    assert _run(paths, monkeypatch) == successor
+
+
+async def test_a_key_from_outside_is_not_changed_from_here() -> None:
+    nobody: object = None
+    rotation = Rotation(Identity(bytes(32)), {}, nobody, nobody, key=None, place="YP2P_DEVICE_KEY")  # type: ignore[arg-type]
+    with trio.fail_after(5), pytest.raises(UsageError, match="comes from YP2P_DEVICE_KEY"):
+        await rotation.run()
+    assert not rotation.is_done
