@@ -84,7 +84,10 @@ def test_what_was_removed_is_said_where_the_next_one_cannot_be(run: Any, monkeyp
     def call(_socket: Path, _method: str, _path: str, body: Any, _timeout_s: float | None) -> Any:
         if body["device"] != "laptop":
             raise UsageError(f"no device is called {body['device']!r}")
-        return {"name": "laptop", "folders": ["notes"], "last_seen": None}
+        return {
+            "name": "laptop", "folders": ["notes"], "last_seen": None, "let_in": [], "let_in_removed": False,
+            "invites_revoked": 0,
+        }  # fmt: skip
 
     monkeypatch.setattr("yp2p.control.call.call", call)
     code, out, err = run("device", "remove", "laptop", "laptop", "phone", "--yes")
