@@ -245,7 +245,7 @@ async def _run(
                 key=paths.key if given is None else None, place=place, former=former,
             )  # fmt: skip
             await _serve(config, device, identity, sockets, stop, rotation, share, shared)
-            return rotation.is_done
+            return rotation.done.is_set()
     finally:
         lock.release()
 
@@ -286,6 +286,7 @@ async def _serve(
         intake.start_soon(listener.serve, sockets.peers.listeners)
         intake.start_soon(listener.serve_missing, sockets.peers)
         intake.start_soon(_feed_watchdog)
+        intake.start_soon(_end_after, rotation.done, stop.event)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)
         port = device.peers.listen_port
@@ -295,11 +296,19 @@ async def _serve(
             shared(await device.run_share(share))
         stop.started()
         await stop.event.wait()
-        if not rotation.is_done:
+        if not rotation.done.is_set():
             notify("STOPPING=1")
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
         folders.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
+
+
+async def _end_after(done: trio.Event, stop: trio.Event) -> None:
+    """End the daemon once its key is another one. The answer to whoever asked does, if that is still there."""
+    await done.wait()
+    with trio.move_on_after(STOP_LIMIT_S):
+        await stop.wait()
+    stop.set()
 
 
 async def _discover(config: Config, device: Device) -> None:

@@ -83,4 +83,21 @@ async def test_a_key_from_outside_is_not_changed_from_here() -> None:
     rotation = Rotation(Identity(bytes(32)), {}, nobody, nobody, key=None, place="YP2P_DEVICE_KEY")  # type: ignore[arg-type]
     with trio.fail_after(5), pytest.raises(UsageError, match="comes from YP2P_DEVICE_KEY"):
         await rotation.run()
-    assert not rotation.is_done
+    assert not rotation.done.is_set()
+
+
+@pytest.mark.parametrize("asker_is_gone", [True, False])
+async def test_the_daemon_ends_for_a_new_key_also_where_nobody_waits_for_the_answer(
+    autojump_clock: trio.abc.Clock, *, asker_is_gone: bool
+) -> None:
+    done, stop, before = trio.Event(), trio.Event(), trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(daemon._end_after, done, stop)
+        await trio.sleep(100)
+        assert not stop.is_set()
+        done.set()
+        await trio.sleep(0.01)
+        if not asker_is_gone:
+            stop.set()
+    assert stop.is_set()
+    assert trio.current_time() - before < 102

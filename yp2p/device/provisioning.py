@@ -38,9 +38,6 @@ log = structlog.get_logger()
 class Provisioning:
     """Carries out the settings. `run` does the work.
 
-    Attributes:
-        problems: by setting, why it could not be carried out yet.
-
     Raises:
         ConfigError: an invite is none.
     """
@@ -54,11 +51,15 @@ class Provisioning:
         self._folders = folders
         self._sharing = sharing
         self._introductions = introductions
-        self._problems: dict[str, str] = {}
+        self._problems: dict[SharedFolder, str] = {}
 
     @property
     def problems(self) -> dict[str, str]:
-        return {**self._problems, **self._introductions.problems}
+        """Those that there are now: a person may have done by hand what the settings wait for."""
+        waiting = {
+            setting: why for setting, why in self._problems.items() if self._folders.at(_resolved(setting)) is None
+        }
+        return {**{_title(setting): why for setting, why in waiting.items()}, **self._introductions.problems}
 
     async def run(self) -> None:
         """Carry out the settings, and let in whom they name, until cancelled."""
@@ -69,14 +70,14 @@ class Provisioning:
 
     async def _provide(self, setting: SharedFolder) -> None:
         """Have a folder where the setting wants one."""
-        what, patience = f"[[folders]] {setting.path}", Patience(_FIRST_RETRY_S, _LONGEST_RETRY_S)
+        patience = Patience(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         while self._folders.at(path := _resolved(setting)) is None:
             try:
                 await self._begin(setting, str(path))
             except (FolderError, PairingError, UsageError) as error:
-                self._tell(what, error)
+                self._tell(setting, error)
                 await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())
-        self._problems.pop(what, None)
+        self._problems.pop(setting, None)
 
     async def _begin(self, setting: SharedFolder, path: str) -> None:
         """Raises FolderError, PairingError, UsageError."""
@@ -99,15 +100,19 @@ class Provisioning:
                 f"{'' if setting.label else ' alone (else say its label here)'}?"
             ) from error
 
-    def _tell(self, what: str, error: YpError) -> None:
-        problem, before = str(error), self._problems.get(what)
-        self._problems[what] = problem
+    def _tell(self, setting: SharedFolder, error: YpError) -> None:
+        what, problem, before = _title(setting), str(error), self._problems.get(setting)
+        self._problems[setting] = problem
         if problem == before:
             return
         if type(error) is PairingError:  # the other device may start later
             log.info("setting_waits", setting=what, reason=problem)
         else:
             log.warning("setting_waits", setting=what, reason=problem)
+
+
+def _title(setting: SharedFolder) -> str:
+    return f"[[folders]] {setting.path}"
 
 
 def _resolved(setting: SharedFolder) -> Path:

@@ -56,7 +56,7 @@ class Rotation:
         former: the key that this device had when it was stopped in between.
 
     Attributes:
-        is_done: whether the daemon has to start anew, with the new key.
+        done: is set when the daemon has to start anew, with the new key.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Rotation:
         self._key = key
         self._place = place
         self._former = former
-        self.is_done = False
+        self.done = trio.Event()
 
     async def run(self) -> dict[str, Any]:
         """Change the key. Raises UsageError, FolderError: this device goes on with the one that it has."""
@@ -92,7 +92,6 @@ class Rotation:
         await self._let_in(successor)
         await self._be_heard(successor)
         await self._leave(successor)
-        self.is_done = True
         log.info("device_key_changed", former=format_device_id(self._identity.device_id)[:7])
         return {
             "device": format_device_id(successor.device_id),
@@ -171,7 +170,9 @@ class Rotation:
                 except FolderError as error:  # the new key removes it afterwards
                     log.info("device_stays_member", folder=folder.label, reason=str(error))
             self._database.submit([tables.owner.replace(successor.device_id)])
-        await self._database.pending().wait()
+        with trio.CancelScope(shield=True):  # whoever asked may be gone, but the store is another device's by now
+            await self._database.pending().wait()
+        self.done.set()
 
 
 def _told_by_who_did_it(removal: Removal) -> None:
