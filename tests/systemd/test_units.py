@@ -248,6 +248,27 @@ def test_the_user_unit(machines: list[Machine]) -> None:
     assert one.run(*manager, "show", "yp2p", "--property=Result", "--value") == "success"
 
 
+def test_a_key_is_changed_by_one_process(machines: list[Machine]) -> None:
+    one = machines[0]
+    for machine in machines:
+        machine.run("systemctl", "start", "yp2p@owner")
+    before, process = one.yp2p("identity", "show").split()[0], one.property("MainPID")
+    for device in json.loads(one.yp2p("status", "--json"))["devices"]:
+        eventually(
+            lambda: bool(json.loads(one.yp2p("status", "--json"))["devices"][0]["connected"]), what=device["name"]
+        )
+    after = json.loads(one.yp2p("device", "rotate", "--yes", "--json"))["device"]
+    assert after != before
+    next_key = one.home / ".local/state/yp2p/device.next"
+    eventually(lambda: not next_key.exists() and one.property("StatusText").startswith("listening on port"))
+    eventually(lambda: one._inside("test", "-S", "/run/yp2p/owner/yp2p/control.sock").returncode == 0)
+    assert one.yp2p("identity", "show").split()[0] == after
+    assert (one.property("MainPID"), one.property("ActiveState")) == (process, "active")
+    assert one.property("NRestarts") == "0"
+    one.run("systemctl", "stop", "yp2p@owner")
+    assert one.property("Result") == "success"
+
+
 def test_the_key_comes_from_a_credential(machines: list[Machine]) -> None:
     two = machines[1]
     two.run("systemctl", "stop", "yp2p@owner")
