@@ -26,6 +26,9 @@ from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Membership
 from yp2p.transport.link import Link, LinkClosed
 
+# So long a device that was removed may take to read why.
+_LISTENS_S = 2.0
+
 log = structlog.get_logger()
 
 
@@ -98,13 +101,11 @@ class FolderSessions:
         """Begin and end sessions as folders and members come and go. Raises LinkClosed when nothing is shared."""
         while True:
             changed = self._changed
-            for folder_id, scope in list(self._scopes.items()):
-                if not self._is_shared(folder := self._folders.get(folder_id)):
-                    if folder is not None:  # whoever was removed is told so, by those who removed it
-                        for part in Membership.parts(folder_id, folder.membership.statements()):
-                            self._link.send_nowait(part)
-                    scope.cancel()
+            is_told = self._end_sessions()
             if not any(map(self._is_shared, self._folders.values())):
+                if is_told:  # it ends the link when it has read that; what it had not read would go with the link
+                    await trio.sleep(_LISTENS_S)
+                    continue
                 self._link.close("no folder is shared with this device any more")
                 raise LinkClosed("no folder is shared with it any more")
             self.open(nursery)
@@ -116,6 +117,19 @@ class FolderSessions:
                 raise LinkClosed("it has to wait in all folders that are shared")
             with trio.move_on_at(first):
                 await changed.wait()
+
+    def _end_sessions(self) -> bool:
+        """End those of folders that are not shared any more; tells whether the peer is told that it was removed."""
+        is_told = False
+        for folder_id, scope in list(self._scopes.items()):
+            folder = self._folders.get(folder_id)
+            if not self._is_shared(folder):
+                if folder is not None:  # whoever was removed is told so, by those who removed it
+                    is_told |= self._own in folder.membership.members
+                    for part in Membership.parts(folder_id, folder.membership.statements()):
+                        self._link.send_nowait(part)
+                scope.cancel()
+        return is_told
 
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""
