@@ -517,3 +517,36 @@ def test_what_it_wrote_after_it_was_made_a_reader_is_as_before_as_well() -> None
         assert _told(three) == ["a.txt"]
 
     _play(test, THREE)
+
+
+def test_who_types_meanwhile_holds_nothing_up_and_loses_nothing() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt", TEXT * 50)
+        await room.agree()
+        edit(two, "a.txt", lambda text: text.replace("line 8\n", "line 8\na whole line of a thief\n"))
+        await hand_over(two, three)
+        edit(three, "a.txt", replaced("a whole line of a thief", "a whole and longer line of a thief"))
+        typed = 0
+        async with trio.open_nursery() as nursery:
+
+            async def type_on() -> None:
+                nonlocal typed
+                while True:
+                    edit(three, "a.txt", lambda text: text + "x")
+                    typed += 1
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(type_on)
+            one.membership.add([REMOVAL])
+            room.away[0].knows(room.one)
+            await until(lambda: TWO.device_id not in three.membership.members)
+            await until(lambda: not three.observers.uncounted.doubted)
+            nursery.cancel_scope.cancel()
+        await room.meet()
+        text = text_of(three, "a.txt") or ""
+        assert text == text_of(one, "a.txt")
+        assert text.count("x") == typed
+        assert text.replace("line 8\na whole and longer line of a thief\n", "line 8\n").replace("x", "") == TEXT * 50
+
+    _play(test, THREE)

@@ -16,7 +16,7 @@ Theory of operation
 Invariants
     * What others have changed since stands.
     * What is not among the operations of a member that had heard of the removal, and only that, is taken back.
-    * Between what is looked at and what is written to a document nothing is awaited.
+    * What is written to a document is worked out of its log, and is right beside whatever comes to that meanwhile.
     * A text is changed once, also where that is cut short and begun again.
 """
 
@@ -142,25 +142,30 @@ async def take_back(
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-def _operations_of(
-    folder: Folder, rows: Iterable[bytes], device: DeviceID | None = None, *, is_of_others: bool = False
-) -> _Operations:
-    """What rows inserted and deleted.
+def _operations_of(folder: Folder, rows: Iterable[bytes], device: DeviceID, *, is_of_others: bool) -> _Operations:
+    """What rows inserted and deleted, but for what a removed device only passed on, by the claims of others.
 
     Args:
-        device: that was removed: what it only passed on, by the claims of others, is left out.
         is_of_others: whether nobody's operations are theirs as well.
     """
     found = _Operations()
     for data in rows:
         parser = UpdateParser(data, Shape.TEXT)
         sections = parser.parse().sections
-        of_others = set[int]()
-        if device is not None:
-            of_others = {client for client in sections if _is_anothers(folder, client, device, is_of_others)}
+        of_others = {client for client in sections if _is_anothers(folder, client, device, is_of_others)}
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
         if not sections or len(of_others) < len(sections):
             found.deleted += parser.ranges
+    return found
+
+
+def _every_operation(rows: Iterable[bytes]) -> _Operations:
+    """What rows inserted and deleted."""
+    found = _Operations()
+    for data in rows:
+        parser = UpdateParser(data, Shape.TEXT)
+        found.inserted += operations(parser.parse().sections)
+        found.deleted += parser.ranges
     return found
 
 
@@ -172,41 +177,64 @@ def _is_anothers(folder: Folder, client: int, device: DeviceID, is_of_others: bo
     return claim.device not in (device, folder.clients.device)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a text is taken back: `update` undoes the operations; `three` are to be merged where lines are mixed then."""
+
+    update: bytes
+    three: tuple[str, str, str] | None
+
+
 async def _take_back_text(
     folder: Folder, entry: Entry, change: _Operations, gone: Collection[int], device: DeviceID
 ) -> bool:
-    """Take operations of a text back, which came with the rows `gone`; tells whether anything of them was left."""
+    """Take operations of a text back, which came with the rows `gone`; tells whether anything of them was left.
+
+    It is worked out in a thread, of the text as it is now. Whatever people here write meanwhile is beside that.
+    """
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
-    wanted: tuple[int, str] | None = None  # the last row, and what the text is to be
-    while True:
-        every = await _stored(folder, entry.document)
-        # no await from here on where it is written: the log is what the document says
-        live = folder.texts.open(entry.document)
-        since = [row.data for row in every if row.seq > min(gone) and row.seq not in gone]
-        updates = [row.data for row in every]
-        try:
-            update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
-            if update is None:
-                return False
-            if since and (wanted is None or wanted[0] != live.last_seq):
-                ours = _operations_of(folder, since)
-                without, now = _text_without(updates, ours + change), live.text.text()
-                undone = _text_of([*updates, update])
-                if not _is_of_whole_lines(undone, now, without):
-                    base, last = _text_without(updates, ours), live.last_seq
-                    merged = await folder.edits.meetings.merger.merge(path, base, now, without)
-                    wanted = last, merged.text
-                    continue
-            is_done = tables.judgement.insert(folder.id, device, entry.document)
-            return await _write(folder, entry, update, wanted[1] if wanted else None, is_done, change)
-        except CrdtPanic as panic:
-            log.error("not_taken_back", path=path, reason=str(panic))
+    every = await _stored(folder, entry.document)
+    updates = [row.data for row in every]
+    since = [row.data for row in every if row.seq > min(gone) and row.seq not in gone]
+    try:
+        plan = await trio.to_thread.run_sync(_plan, updates, since, change)
+        if plan is None:
             return False
+        made = [plan.update]
+        if plan.three is not None:
+            merged = await folder.edits.meetings.merger.merge(path, *plan.three)
+            made += await trio.to_thread.run_sync(_made_to, [*updates, plan.update], merged.text)
+        return await _write(folder, entry, made, tables.judgement.insert(folder.id, device, entry.document), change)
+    except CrdtPanic as panic:
+        log.error("not_taken_back", path=path, reason=str(panic))
+        return False
+
+
+def _plan(updates: Sequence[bytes], since: Sequence[bytes], change: _Operations) -> _Plan | None:
+    """Args: `since` are those of the updates with which people here went on. None: there is nothing to take back."""
+    update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
+    if update is None or not since:
+        return _Plan(update, None) if update is not None else None
+    ours = _every_operation(since)
+    now, without = _text_of(updates), _text_without(updates, ours + change)
+    if _is_of_whole_lines(_text_of([*updates, update]), now, without):
+        return _Plan(update, None)
+    return _Plan(update, (_text_without(updates, ours), now, without))
+
+
+def _made_to(updates: Sequence[bytes], text: str) -> list[bytes]:
+    """The updates that make a document say something else."""
+    replica, made = TextReplica.from_updates(fresh_client_id(), updates), list[bytes]()
+    while (now := replica.text()) != text:
+        news = replica.edit(hunks(now, text, limit=MAX_HUNKS))
+        if news is None:
+            break
+        made.append(news)
+    return made
 
 
 async def _stored(folder: Folder, document: DocumentID) -> list[Single]:
-    while not folder.database.pending().is_done:
-        await folder.database.pending().wait()
+    await folder.database.pending().wait()
     rows = stored_rows(folder.database.rows, folder.id, document, ALL)
     return [single for stored in rows for single in stored.singles()]
 
@@ -226,24 +254,18 @@ def _is_of_whole_lines(undone: str, now: str, without: str) -> bool:
 
 
 async def _write(
-    folder: Folder, entry: Entry, update: bytes, text: str | None, is_done: Statement, change: _Operations
+    folder: Folder, entry: Entry, updates: Sequence[bytes], is_done: Statement, change: _Operations
 ) -> bool:
-    """Apply the update that takes back, and what makes the text the merged one, as one step that can be undone.
+    """Apply updates as one step that can be undone.
 
     Args:
-        is_done: is stored with it. What was taken back once is written text: it could not be taken back again.
+        is_done: is stored with them. What was taken back once is written text: it could not be taken back again.
     """
     live = folder.texts.open(entry.document)
-    was_deleted = _was_deleted(entry, live.replica.clocks(), change)
+    was_deleted = _was_deleted(folder.catalogue.entries.get(entry.id, entry), live.replica.clocks(), change)
     folder.edits.end_undo_group(entry.document)
-    news: list[bytes] = []
     with folder.texts.reloading(live):
-        news += filter(None, [live.replica.apply(update)])
-        if text is not None and live.text.text() != text:
-            for _ in range(len(text) // MAX_HUNKS + 1):
-                news += filter(None, [live.text.edit(hunks(live.text.text(), text, limit=MAX_HUNKS))])
-                if live.text.text() == text:
-                    break
+        news = list(filter(None, map(live.replica.apply, updates)))
     with folder.edits.as_one(live):
         for one in news:
             folder.edits.record(live, one, None, [is_done], undo_gap_s=_ONE_STEP_S)

@@ -73,8 +73,7 @@ class Judging:
         return self._peer not in knows and bool(knows & observers.sessions.keys())
 
     async def _rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
-        while not self._folder.database.pending().is_done:
-            await self._folder.database.pending().wait()
+        await self._folder.database.pending().wait()  # people here may write on and on
         return self._folder.observers.uncounted.rows(device)
 
     async def _judge(self, device: DeviceID, seq: int, counted: dict[DocumentID, Counted] | None) -> None:
