@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import shutil
+import time
 from pathlib import Path
 
-from lab import Device, devices, eventually
+from lab import Device, devices, eventually, tree
+
+from yp2p.client import connect
 
 _TEXT = "".join(f"line {number} of a text\n" for number in range(40))
 
@@ -70,3 +76,77 @@ def test_what_a_removed_device_did_afterwards_is_taken_back(tmp_path: Path) -> N
         assert "taken-back" in _kinds(pi)
         pi.cli("undo", str(pi.dir / "a.txt"))
         assert "thief" in (pi.dir / "a.txt").read_text()
+
+
+def test_trees_kinds_and_an_open_file_after_a_crash_while_it_is_doubted(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
+        for number in range(12):
+            (desktop.dir / f"tree/{number % 3}").mkdir(parents=True, exist_ok=True)
+            (desktop.dir / f"tree/{number % 3}/{number}.txt").write_text(f"{number}\n{_TEXT}")
+        (desktop.dir / "deleted/below").mkdir(parents=True)
+        (desktop.dir / "deleted/below/x.txt").write_text(_TEXT)
+        (desktop.dir / "deleted/y").write_bytes(b"\0 y")
+        (desktop.dir / "open.txt").write_text(_TEXT)
+        (desktop.dir / "text").write_text(_TEXT)
+        (desktop.dir / "blob").write_bytes(b"\0 a blob")
+        (desktop.dir / "link").symlink_to("text")
+        (desktop.dir / "script").write_text("#!/bin/sh\n")
+        for other in (laptop, pi):
+            other.join(desktop)
+        for device in (desktop, laptop, pi):
+            device.wait()
+        before = tree(desktop.dir)
+        for device in (laptop, pi):
+            device.stop()
+        desktop.cli("device", "remove", "laptop", "--yes")
+        desktop.stop()
+
+        laptop.start()
+        pi.start()
+        _met(laptop, pi)
+        (laptop.dir / "tree").rename(laptop.dir / "another tree")
+        shutil.rmtree(laptop.dir / "deleted")
+        (laptop.dir / "text").write_bytes(b"\0 of a thief")
+        (laptop.dir / "blob").write_text("of a thief\n")
+        (laptop.dir / "link").unlink()
+        (laptop.dir / "link").symlink_to("/etc/passwd")
+        (laptop.dir / "script").chmod(0o755)
+        (laptop.dir / "open.txt").write_text(_TEXT.replace("line 5 of", "line 5 of a thief and of"))
+        for number in range(5):
+            (laptop.dir / "mine").write_bytes(b"\0 of a thief %d" % number)
+            laptop.wait()
+        eventually(lambda: (pi.dir / "another tree/0/0.txt").exists() and not (pi.dir / "deleted").exists())
+        eventually(lambda: os.access(pi.dir / "script", os.X_OK) and "thief" in (pi.dir / "open.txt").read_text())
+        _met(laptop, pi)
+        (pi.dir / "another tree/of the pi.txt").write_text("of the pi\n")
+        pi.wait()
+        laptop.stop()
+
+        # It hears of the removal and dies, again and again.
+        desktop.start()
+        for _ in range(6):
+            time.sleep(0.4)  # it dies anywhere
+            pi.kill()
+            pi.start()
+        asyncio.run(_type_until_taken_back(pi))
+        _met(desktop, pi)
+        for device in (desktop, pi):
+            found = tree(device.dir)
+            assert found.pop("another tree/of the pi.txt") == b"of the pi\n"
+            assert found.pop("open.txt").replace(b"typed ", b"") == before["open.txt"]
+            assert found == {name: content for name, content in before.items() if name != "open.txt"}
+            assert os.readlink(device.dir / "link") == "text"
+            assert not os.access(device.dir / "script", os.X_OK)
+        assert (pi.dir / "open.txt").read_text().count("typed ") == _TYPED
+
+
+_TYPED = 30
+
+
+async def _type_until_taken_back(device: Device) -> None:
+    """A program has the file open, and types."""
+    async with connect(device.home / "control.sock") as here, here.open(device.dir / "open.txt") as file:
+        for _ in range(_TYPED):
+            file.insert(0, "typed ")
+            await asyncio.sleep(0.05)
+        await file.flush()
