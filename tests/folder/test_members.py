@@ -384,3 +384,19 @@ def test_nothing_is_said_where_not_both_can_be(monkeypatch: pytest.MonkeyPatch) 
         assert old.device_id in copy.members
 
     _run(test)
+
+
+def test_who_was_removed_is_told_by_what_and_nothing_of_later() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        lost, later = Peer("lost"), Peer("later")
+        founder.grant(lost)
+        copy = opened("founder")
+        copy.remove(lost.identity.device_id)
+        copy.grant(later.identity.public, Role.MEMBER, "later")
+        told = [read_statement(body, FOLDER) for body in copy.about_removal(lost.identity.device_id)]
+        assert Kind.REMOVAL in {statement.kind for statement in told}
+        assert later.identity.device_id not in {statement.subject_id for statement in told}
+        assert lost.identity.device_id not in evaluated(founder, told).members
+        assert copy.about_removal(later.identity.device_id) == ()
+
+    _run(test)

@@ -93,6 +93,19 @@ def test_a_machine_joins_with_a_token_once(tmp_path: Path) -> None:
         assert "mistyped" in three.fails("join", typo, str(three.dir))
 
 
+def test_a_device_that_was_off_when_it_was_removed_is_told_when_it_comes_back(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop") as (desktop, laptop):
+        _room(desktop, laptop)
+        laptop.stop()
+        desktop.cli("device", "remove", "laptop", "--yes")
+        (desktop.dir / "later.txt").write_text("of later\n")
+        desktop.wait()
+        laptop.start()
+        eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"])
+        assert not any(peer["connected"] for peer in laptop.status()["devices"])
+        assert not (laptop.dir / "later.txt").exists()
+
+
 def test_a_new_laptop_takes_over_the_place_of_the_old_one_by_one_command(tmp_path: Path) -> None:
     with devices(tmp_path, "desktop", "laptop", "new") as (desktop, laptop, new):
         _room(desktop, laptop)

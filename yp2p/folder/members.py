@@ -28,7 +28,7 @@ from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.trust import recovery
-from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.limits import heads_within, kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
 from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
@@ -122,6 +122,14 @@ class Membership:
     def statements(self) -> tuple[bytes, ...]:
         """All of them, as they are sent, each behind those that it names."""
         return tuple(statement.encode() for statement in self._statements.values())
+
+    def about_removal(self, device: DeviceID) -> tuple[bytes, ...]:
+        """The statements by which a device was removed, and all that these follow: what it is told of that."""
+        ancestry = Ancestry(self._statements.values())
+        told = 0
+        for removal in self.evaluation.removals.get(device, ()):
+            told |= ancestry.up_to(removal.hash)
+        return tuple(ancestry.statements[number].encode() for number in bits(told))
 
     def digest(self) -> bytes:
         return hashlib.sha256(b"".join(sorted(self._statements))).digest()

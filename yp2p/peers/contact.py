@@ -35,6 +35,7 @@ class Contact:
     last_error: str = ""
     faults: int = 0  # since the last link that held
     boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
+    told_at: float = -FORGIVEN_S  # when it was told that it was removed
     cloned_at: float = -FORGIVEN_S  # when two boot IDs were seen in turns
 
     def saw(self, boot_id: bytes, now: float) -> bool:

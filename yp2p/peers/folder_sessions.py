@@ -27,7 +27,7 @@ from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Me
 from yp2p.transport.link import Link, LinkClosed
 
 # So long a device that was removed may take to read why.
-_LISTENS_S = 2.0
+LISTENS_S = 2.0
 
 log = structlog.get_logger()
 
@@ -104,7 +104,7 @@ class FolderSessions:
             is_told = self._end_sessions()
             if not any(map(self._is_shared, self._folders.values())):
                 if is_told:  # it ends the link when it has read that; what it had not read would go with the link
-                    await trio.sleep(_LISTENS_S)
+                    await trio.sleep(LISTENS_S)
                     continue
                 self._link.close("no folder is shared with this device any more")
                 raise LinkClosed("no folder is shared with it any more")

@@ -22,6 +22,8 @@ from yp2p.transport.handshake import Secured
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
 _MAX_HOSTS = 256
+# A member can remove as many as it likes that never were anybody.
+_MAX_FORMER = 1024
 
 
 class KnownDevices:
@@ -59,8 +61,29 @@ class KnownDevices:
         found.pop(own, None)
         return found
 
+    def former(self) -> dict[DeviceID, PublicIdentity]:
+        """Devices that were removed from a folder of this device's, and share none with it any more."""
+        own, known = self._identity.device_id, self.known()
+        found: dict[DeviceID, PublicIdentity] = {}
+        for folder in self._folders.values():
+            if own in folder.membership.devices:
+                for device, removals in folder.membership.evaluation.removals.items():
+                    if device not in known and device != own and len(found) < _MAX_FORMER:
+                        found[device] = removals[-1].subject
+        return found
+
+    def folders_without(self, device: DeviceID) -> list[Folder]:
+        """Those that a device was removed from."""
+        return [one for one in self._folders.values() if device in one.membership.evaluation.removals]
+
     def is_known(self, noise_key: bytes) -> bool:
-        return any(keys.noise_key == noise_key for keys in self.known().values())
+        """Whether a device with this key gets a link, or is told why it gets none any more."""
+        return any(keys.noise_key == noise_key for keys in (*self.known().values(), *self.former().values()))
+
+    def former_proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
+        """The removed device that proved both its keys on a connection."""
+        proof = hello.proof if hello is not None else b""
+        return next((device for device, keys in self.former().items() if secured.is_proved_by(keys, proof)), None)
 
     def proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
         """The known device that proved both its keys on a connection; several may be said to have one Noise key."""

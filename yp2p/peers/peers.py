@@ -14,7 +14,8 @@ Invariants
     * A peer's fault in a folder ends its session there (`folder_sessions.py`), one of its link that link, and nothing
       else: `_serve` is the one place where it stops (invariant 15). The store's faults go on through.
     * A link is with the device that proved both its keys on it, whatever others say about who has them.
-    * A link carries only folders of which our statements say that the peer is a member.
+    * A link carries only folders of which our statements say that the peer is a member. One that was removed is told
+      by which statements, and nothing else.
     * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
 """
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -34,11 +36,11 @@ from yp2p.errors import PeerFault, YpError, first_reason
 from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
-from yp2p.peers.folder_sessions import FolderSessions
+from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
 from yp2p.peers.known_devices import KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Membership, Unknown
 from yp2p.store.database import Database
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import Secured
@@ -54,6 +56,8 @@ _STEADY_S = 5.0
 _LOOK_AGAIN_S = 30.0
 # Of two machines with one key, each is served for this long before the other one may take its place.
 _CLONE_TURN_S = 30.0
+# A device that was removed is told that so often at most: each time is a handshake, and some statements.
+_TOLD_EVERY_S = 60.0
 
 log = structlog.get_logger()
 
@@ -187,6 +191,9 @@ class Peers:
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self.devices.proved_by(secured, confirmed.peer)
+        if device is None and (former := self.devices.former_proved_by(secured, confirmed.peer)) is not None:
+            await self._tell_former(former, secured, confirmed)
+            return
         if device is None:
             self._refusals.note("a device that did not prove both its keys")
         if device is None or self._is_banned(device):
@@ -197,6 +204,23 @@ class Peers:
         except OSError:
             return
         await self._serve(device, secured, Address(host, port), confirmed)
+
+    async def _tell_former(self, device: DeviceID, secured: Secured, confirmed: Link) -> None:
+        """Tell a device that was removed by which statements it was, now and then; it gets nothing else."""
+        contact, now = self.devices.contact(device), trio.current_time()
+        if now - contact.told_at < _TOLD_EVERY_S:
+            await trio.aclose_forcefully(secured.stream)
+            return
+        contact.told_at = now
+        with suppress(LinkClosed, PeerFault, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            async with open_link(secured, self._hello(), confirmed) as link:
+                for folder in self.devices.folders_without(device):
+                    for part in Membership.parts(folder.id, folder.membership.about_removal(device)):
+                        await link.send(part)
+                with trio.move_on_after(LISTENS_S):
+                    while True:  # until it ends the link, having read that
+                        await link.receive()
+                link.close("no folder is shared with this device any more")
 
     def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
