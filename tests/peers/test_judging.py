@@ -550,3 +550,52 @@ def test_who_types_meanwhile_holds_nothing_up_and_loses_nothing() -> None:
         assert text.replace("line 8\na whole and longer line of a thief\n", "line 8\n").replace("x", "") == TEXT * 50
 
     _play(test, THREE)
+
+
+def test_a_device_that_was_let_in_again_is_doubted_no_more() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, _ = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 5", "line 5 while it was thought to be lost"))
+        await hand_over(two, three)
+        three.membership.add([REMOVAL])
+        assert three.observers.uncounted.doubted
+        found = read_statement(REMOVAL, NOTES)
+        again = Signer(ONE, NOTES).grant([found.hash], TWO.public, Role.MEMBER, "two").encode()
+        for folder in (one, two):
+            folder.membership.add([REMOVAL, again])
+        room.away[0].knows(room.one)
+        await until(lambda: TWO.device_id in three.membership.members)
+        await until(lambda: not three.observers.uncounted.doubted)
+        await until(lambda: "thought to be lost" in (text_of(one, "a.txt") or ""))
+        assert not _told(three)
+
+    _play(test, THREE, FOUR)
+
+
+def test_two_that_were_removed_at_once_and_had_written_into_the_same_lines() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        make(one, "b.txt")
+        await room.agree()
+        edit(two, "a.txt", replaced("line 5\n", "line 5\na line of a thief\n"))
+        await hand_over(two, three)
+        await hand_over(two, four)
+        edit(four, "a.txt", replaced("a line of a thief", "a line of two thieves"))
+        edit(four, "b.txt", lambda _: "")
+        make(four, "new")
+        await hand_over(four, three)
+        edit(three, "a.txt", replaced("line 15", "line 15 of three"))
+        edit(three, "b.txt", lambda text: text + "of three\n")
+        found = read_statement(REMOVAL, NOTES)
+        other = Signer(ONE, NOTES).remove([found.hash], FOUR.public, Role.REMOVED).encode()
+        one.membership.add([REMOVAL, other])
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        for folder in (one, three):
+            assert text_of(folder, "a.txt") == TEXT.replace("line 15", "line 15 of three")
+            assert text_of(folder, "b.txt") == TEXT + "of three\n"
+            assert set(folder.catalogue.layout().entry_at) == {"a.txt", "b.txt"}
+
+    _play(test, THREE, FOUR)

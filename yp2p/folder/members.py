@@ -83,11 +83,11 @@ class Membership:
         self._statements: dict[StatementHash, Statement] = {}
         self.members: dict[DeviceID, Member] = {}
         self.devices: dict[DeviceID, Member] = {}
-        self._put_out: set[DeviceID] = set()  # who may not write, as another one said
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
         self.on_silenced: Callable[[Removal], None] = lambda removal: None  # it may not write any more
+        self.on_heard: Callable[[DeviceID], None] = lambda device: None  # it may write, or may again
         self.on_admitted: Callable[[Member], None] = lambda member: None
 
     def load(self) -> None:
@@ -98,11 +98,6 @@ class Membership:
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
-        self._put_out = {
-            device
-            for device, removals in evaluation.removals.items()
-            if not self.takes_from(device) and any(removal.issuer_id != device for removal in removals)
-        }
         # Whoever was let in as a device stays one, whatever another administrator calls it.
         named = {
             one.subject_id for one in self._statements.values() if one.kind is Kind.GRANT and one.name != recovery.NAME
@@ -234,7 +229,7 @@ class Membership:
         """Store what became of the statements, and tell of it."""
         members, before = self.members, self._statements
         self._statements = outcome.statements
-        was_put_out = self._put_out
+        was_put_out = self._put_out()
         self._follow(outcome.evaluation)
         news, obsolete = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
         commit = self._database.submit(
@@ -250,18 +245,28 @@ class Membership:
         self.on_change()
         return commit
 
+    def _put_out(self) -> set[DeviceID]:
+        """Who may not write because another device said so."""
+        return {
+            device
+            for device, removals in self.evaluation.removals.items()
+            if not self.takes_from(device) and any(removal.issuer_id != device for removal in removals)
+        }
+
     def _tell_gone(self, members: Mapping[DeviceID, Member], was_put_out: Set[DeviceID]) -> None:
         """Args: those that there were before.
 
         Who left by itself may have been removed as well, which is heard later.
         """
-        put_out = self._put_out - was_put_out if members else set()
+        put_out = self._put_out() - was_put_out if members else set()
         for device in sorted((members.keys() | put_out) - self.members.keys()):
             self.on_removed(self._removal(members, device))
         wrote = {device for device, before in members.items() if before.role >= Role.MEMBER}
         write = {device for device, member in self.members.items() if member.role >= Role.MEMBER}
         for device in sorted(put_out | (wrote - write)):
             self.on_silenced(self._removal(members, device))
+        for device in sorted(write - wrote):
+            self.on_heard(device)
 
     def _removal(self, members: Mapping[DeviceID, Member], device: DeviceID) -> Removal:
         name = members[device].name if device in members else self.name_of(device)

@@ -120,6 +120,11 @@ class Uncounted:
         if len(self.doubted) == 1:
             self.when_doubted()
 
+    def let_in_again(self, device: DeviceID) -> None:
+        """What a device has counts again, and it would bring it all again: it is not doubted any more."""
+        if device in self._doubted:
+            self.judged({device: self._doubted[device]})
+
     def role_changed(self) -> None:
         """This device may be a member by now, and doubt what it took meanwhile."""
         if self.doubted:
@@ -138,6 +143,8 @@ class Uncounted:
     def rows(self, device: DeviceID) -> dict[DocumentID, list[Single]]:
         """The changes of a doubted device, by their document. Call when all that was submitted is stored."""
         folder, found = self._folder, dict[DocumentID, list[Single]]()
+        if device not in self._doubted:  # it was let in again
+            return found
         read, first = folder.database.rows, self._doubted[device] + 1
         for document in tables.log.documents_from(read, folder.id, device, first):
             rows = stored_rows(read, folder.id, document, tables.log.behind(first))
