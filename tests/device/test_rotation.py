@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import structlog.testing
 import trio
-from room import Peer, meet, roles
+from room import Peer, evaluated, meet, roles
 
 from yp2p import daemon
 from yp2p.config import Config, Listen, find_paths
 from yp2p.device.rotation import Rotation
-from yp2p.errors import UsageError
-from yp2p.identity import Identity
+from yp2p.errors import FolderError, UsageError
+from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.trust.keyfile import load_identity, make_next, read_next
 from yp2p.trust.statements import Role
 
@@ -76,6 +79,31 @@ def test_a_start_goes_on_where_a_crash_was(tmp_path: Path, monkeypatch: pytest.M
     assert _run(paths, monkeypatch) == successor
     assert (load_identity(paths.key), read_next(paths.key)) == (successor, None)
     assert _run(paths, monkeypatch) == successor
+
+
+async def test_a_start_is_not_kept_back_by_what_is_left_of_the_old_key(tmp_path: Path) -> None:
+    """Nothing more can be said in the folder, and the disk takes nothing: the old key has left all the same."""
+
+    class Membership:
+        def __init__(self) -> None:
+            self.members = {new.device_id: None}
+            self.evaluation = evaluated(Peer.founder("old"), [])
+
+        def may(self, role: Role) -> bool:
+            return True
+
+        def confirm_removal(self, former: PublicIdentity) -> None:
+            raise FolderError("as many statements as there may be")
+
+    old, new = Identity(b"o" * 32), Identity(b"n" * 32)
+    folder: Any = SimpleNamespace(label="notes", membership=Membership(), state=SimpleNamespace(touch=lambda: None))
+    nobody: Any = None
+    rotation = Rotation(
+        new, {FolderID(bytes(16)): folder}, nobody, nobody, key=tmp_path / "gone" / "device.key", former=old
+    )
+    with structlog.testing.capture_logs() as logs:
+        await rotation.finish()
+    assert [entry["event"] for entry in logs] == ["old_key_remains"] * 2
 
 
 async def test_a_key_from_outside_is_not_changed_from_here() -> None:

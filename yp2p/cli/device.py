@@ -1,4 +1,4 @@
-"""`yp2p device list|show|remove|readmit|role`."""
+"""`yp2p device list|show|remove|rotate|readmit|role`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import click
 
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, is_terminal, print_json, say
-from yp2p.errors import FolderError, UsageError
+from yp2p.errors import FolderError, NotRunning, UsageError
+
+# A daemon with large folders takes a while to stop and to start.
+_RESTART_LIMIT_S = 30.0
+_POLL_S = 0.1
 
 
 @click.group()
@@ -122,6 +126,7 @@ def rotate(yes: bool, as_json: bool) -> None:
             " settings of other devices that name its key have to name the new one."
         )
     answer = call("POST", "/v1/device/rotate", {})
+    _await_daemon(answer["device"])
     if as_json:
         print_json(answer)
     else:
@@ -154,6 +159,21 @@ def readmit(device: str, folder: str | None, as_json: bool) -> None:
     answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
     if as_json:
         print_json(answer)
+
+
+def _await_daemon(device: str) -> None:
+    """Wait until the daemon answers as the device that it is from now on. Raises NotRunning: it does not."""
+    deadline = time.monotonic() + _RESTART_LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            if call("GET", "/v1/status")["device"]["id"] == device:
+                return
+        except NotRunning:
+            pass
+        time.sleep(_POLL_S)
+    raise NotRunning(
+        f"this device is {device} from now on, but its daemon does not answer: `yp2p daemon` starts it again"
+    )
 
 
 def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None:

@@ -35,6 +35,7 @@ from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Removal
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id, format_public
+from yp2p.machine import reason
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database
@@ -87,7 +88,10 @@ class Rotation:
                 " makes another one, `yp2p device remove --replaced-by` gives that this one's place, and with another"
                 " store (YP2P_HOME) it starts"
             )
-        successor = await trio.to_thread.run_sync(make_next, self._key)
+        try:
+            successor = await trio.to_thread.run_sync(make_next, self._key)
+        except OSError as error:
+            raise FolderError(f"the new key cannot be written beside {self._key}: {reason(error)}") from error
         labels = [folder.label for folder in self._own_folders()]
         await self._let_in(successor)
         await self._be_heard(successor)
@@ -100,17 +104,26 @@ class Rotation:
         }
 
     async def finish(self) -> None:
-        """After the start with a new key: remove the old one, in the folders and from the disk."""
+        """After the start with a new key: remove the old one, in the folders and from the disk.
+
+        What does not work is no reason not to start: the old key has left, and the next start tries the rest again.
+        """
         if self._former is None or self._key is None:
             return
         former, own = self._former.public, self._identity.device_id
         for folder in self._own_folders():
             removals = folder.membership.evaluation.removals.get(former.device_id, ())
-            if folder.membership.may(Role.ADMINISTRATOR) and all(one.issuer_id != own for one in removals):
+            if not folder.membership.may(Role.ADMINISTRATOR) or any(one.issuer_id == own for one in removals):
+                continue
+            try:
                 await folder.membership.confirm_removal(former).wait()
-                folder.state.touch()
-        await trio.to_thread.run_sync(take_next, self._key)
-        self._former = None
+            except FolderError as error:
+                log.warning("old_key_remains", folder=folder.label, reason=str(error))
+            folder.state.touch()
+        try:
+            await trio.to_thread.run_sync(take_next, self._key)
+        except OSError as error:
+            log.warning("old_key_remains", reason=reason(error))
 
     def _own_folders(self) -> list[Folder]:
         return [folder for folder in self._folders.values() if self._identity.device_id in folder.membership.members]
