@@ -25,10 +25,6 @@ def _change_line(device: Device, name: str, number: int, line: str) -> None:
     (device.dir / name).write_text("".join(lines))
 
 
-def _is_refused(device: Device) -> bool:
-    return "a device that is not known" in device.log.read_text()
-
-
 def _roles(device: Device) -> dict[str, str]:
     shown = json.loads(device.cli("device", "list", "--json"))
     return {one["name"]: one["folders"][0]["role"] for one in shown if one["folders"]}
@@ -92,7 +88,7 @@ def test_who_was_away_and_met_the_lost_one_first_learns_and_keeps_nothing_of_it(
         "d.txt": b"of the pi as well\n", "deleted.txt": _TEXT.encode(), "picture": b"\0 a picture",
     }  # fmt: skip
     plug(2)
-    eventually(lambda: any(_is_refused(host) for host in honest), 60, "the laptop tries")
+    eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"], 60, "being told")
     eventually(lambda: connected(laptop) == 0, 20, "its last link ends")
     (laptop.dir / "late.txt").write_text("of a thief\n")
     (pi.dir / "e.txt").write_text("the last one\n")
