@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,19 @@ def test_the_daemon_is_the_device_whose_key_is_given(tmp_path: Path, monkeypatch
     load_identity(paths.key)
     with pytest.raises(DamagedError, match=f"the device key {paths.key} is not the one"):
         daemon.run_daemon(config, paths)
+
+
+def test_no_process_that_is_started_afterwards_has_the_key() -> None:
+    code = (
+        "import os, subprocess; from yp2p.config import Device; from yp2p.trust.given_key import take_given_key;"
+        "assert take_given_key(Device(), os.environ);"
+        "print(subprocess.run(['cat', '/proc/self/environ'], capture_output=True, text=True).stdout)"
+    )
+    environment = {**os.environ, KEY_VARIABLE: text_of(A), "BESIDE": "it"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "BESIDE=it" in done.stdout
+    assert KEY_VARIABLE not in done.stdout
+    assert A.seed.hex() not in done.stdout + done.stderr
 
 
 def test_a_public_key_is_read_back_and_slips_are_told() -> None:
