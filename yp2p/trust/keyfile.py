@@ -104,7 +104,7 @@ def make_next(path: Path) -> Identity:
 
 def take_next(path: Path) -> None:
     """Put the key that is to take the place of this one there; this one is gone. Raises OSError."""
-    os.replace(_next_to(path), path)
+    os.rename(_next_to(path), path)
     directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
