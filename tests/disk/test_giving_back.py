@@ -47,8 +47,8 @@ async def test_a_folder_that_never_rests_gives_back_what_is_free_once_a_minute(
 def test_the_c_library_says_what_it_keeps() -> None:
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    before = free_bytes()
     blocks = [libc.malloc(64 << 10) for _ in range(200)]
+    before = free_bytes()
     for block in blocks[:-1]:  # the last one keeps the top of the heap where it is
         libc.free(block)
     assert free_bytes() - before > 8 * _MIB

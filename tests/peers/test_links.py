@@ -232,7 +232,8 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
             assert notice.kind is NoticeKind.DEVICE_REMOVED
             assert one.peers.is_linked(two.id) or folder == OTHER
         await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
-        assert not one.peers.devices.is_known(TWO.public.noise_key)
+        assert TWO.device_id not in one.peers.devices.known()
+        assert TWO.device_id in one.peers.devices.former()
 
     _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes, OTHER: other}))
 
