@@ -144,6 +144,19 @@ def test_rows_of_which_only_their_senders_tell_are_not_joined_with_other_senders
     assert senders(rows, {4}, Shape.TEXT, {7}) == {1: b"laptop", 3: b"pi", 4: b"desktop"}
 
 
+def test_rows_that_may_come_to_be_doubted_are_not_joined_with_other_senders() -> None:
+    def row(seq: int, client: int, origin: bytes) -> Row:
+        update = TextReplica(client).edit([Hunk(0, 0, "x")])
+        assert update is not None
+        return Row(seq, 0.0, origin, update)
+
+    rows = [row(1, 5, b""), row(2, 6, b"pi"), row(3, 6, b"pi"), row(4, 5, b""), row(5, 5, b"")]
+    assert senders(rows, {5}, Shape.TEXT, {5, 6}, {2, 3, 4, 5}) == {1: b"", 3: b"pi", 5: b""}
+    assert senders(rows, {5}, Shape.TEXT, {5, 6}, {4, 5}) == {3: b"pi", 5: b""}
+    assert senders(rows, {5}, Shape.TEXT, {5, 6}, set()) == {5: b""}
+    assert senders(rows, {5}, Shape.TEXT, {5}, {2, 3, 4, 5}) == {1: b"", 3: b"pi", 5: b""}
+
+
 def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
     async def test(base: Path) -> None:
         path = base / "dir" / NAME

@@ -23,6 +23,7 @@ from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import CountedQuery, Documents, Hello, Pull
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store.sql import Statement
+from yp2p.store.writer import Commit
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import open_link
 from yp2p.trust.statements import Role, Signer, read_statement
@@ -599,3 +600,41 @@ def test_two_that_were_removed_at_once_and_had_written_into_the_same_lines() -> 
             assert set(folder.catalogue.layout().entry_at) == {"a.txt", "b.txt"}
 
     _play(test, THREE, FOUR)
+
+
+def test_a_removal_and_whom_it_makes_doubted_are_stored_together() -> None:
+    async def test(room: _Room) -> None:
+        three = room.folders[2]
+        commits: list[Commit] = []
+        put = three.database.writer.put
+
+        def note(commit: Commit) -> None:
+            commits.append(commit)
+            put(commit)
+
+        three.database.writer.put = note  # type: ignore[method-assign]
+        three.membership.add([REMOVAL])
+        assert three.observers.uncounted.doubted
+        (found,) = [one for one in commits if any("agreement" in sql for sql, _ in one.statements)]
+        assert any("INTO statement" in sql for sql, _ in found.statements)
+
+    _play(test, THREE)
+
+
+def test_what_two_others_have_is_certain_whoever_is_removed() -> None:
+    async def test(room: _Room) -> None:
+        three = room.folders[2]
+        uncounted = three.observers.uncounted
+        three.database.last_seq = 90
+        assert uncounted.certain() == 0
+        uncounted.agreed(TWO.device_id, 40)
+        assert uncounted.certain() == 0
+        uncounted.agreed(ONE.device_id, 30)
+        assert uncounted.certain() == 30
+        uncounted.agreed(FOUR.device_id, 50)
+        assert uncounted.certain() == 40
+        three.membership.add([REMOVAL])
+        assert uncounted.doubted == {TWO.device_id: 50}
+        assert uncounted.certain() == 30
+
+    _play(test, THREE)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import trio
+
 from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID
@@ -16,7 +21,7 @@ def can_tell(folder: Folder, device: DeviceID) -> bool:
     return has_heard and folder.state.adopted and not folder.observers.uncounted.doubted
 
 
-def counted_state(folder: Folder, device: DeviceID, document: DocumentID) -> bytes:
+async def counted_state(folder: Folder, device: DeviceID, document: DocumentID) -> bytes:
     """The state of a document as far as it counts for who asks because of a removal; empty where nothing does.
 
     Call when this device `can_tell`.
@@ -27,9 +32,19 @@ def counted_state(folder: Folder, device: DeviceID, document: DocumentID) -> byt
     seq = uncounted.last_counted(device)
     if seq is None:
         return folder.catalogue.documents[index].replica.state() if index is not None else folder.texts.state(document)
+    # Of a long text that takes seconds.
     if index is None:
-        return folder.texts.at(document, seq).state()
+        rows = [data for number, data in folder.texts.rows(document, seq) if number <= seq]
+        return await trio.to_thread.run_sync(_state_of_text, rows, abandon_on_cancel=True)
+    rows = [data for number, _, _, data in tables.log.rows(folder.database.rows, folder.id, document) if number <= seq]
+    return await trio.to_thread.run_sync(_state_of_manifest, rows, abandon_on_cancel=True)
+
+
+def _state_of_text(rows: Sequence[bytes]) -> bytes:
+    return TextReplica.from_updates(1, rows).state()
+
+
+def _state_of_manifest(rows: Sequence[bytes]) -> bytes:
     replica = ManifestReplica(1)
-    rows = tables.log.rows(folder.database.rows, folder.id, document)
-    replica.load(data for number, _, _, data in rows if number <= seq)
+    replica.load(rows)
     return replica.state()

@@ -232,16 +232,16 @@ class Membership:
         was_put_out = self._put_out()
         self._follow(outcome.evaluation)
         news, obsolete = self._statements.keys() - before.keys(), before.keys() - self._statements.keys()
-        commit = self._database.submit(
-            [
-                *(tables.statement.insert(self._folder, self._statements[one].encode()) for one in sorted(news)),
-                *(tables.statement.delete(self._folder, before[one].encode()) for one in sorted(obsolete)),
-            ]
-        )
-        self._tell_gone(members, was_put_out)
-        if members:
-            for device in sorted(self.members.keys() - members.keys()):
-                self.on_admitted(self.members[device])
+        statements = [
+            *(tables.statement.insert(self._folder, self._statements[one].encode()) for one in sorted(news)),
+            *(tables.statement.delete(self._folder, before[one].encode()) for one in sorted(obsolete)),
+        ]
+        with self._database.as_one():  # who is doubted is known as long as it is known why
+            commit = self._database.submit(statements)
+            self._tell_gone(members, was_put_out)
+            if members:
+                for device in sorted(self.members.keys() - members.keys()):
+                    self.on_admitted(self.members[device])
         self.on_change()
         return commit
 

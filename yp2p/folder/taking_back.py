@@ -22,6 +22,7 @@ Invariants
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.turns import turn
+from yp2p.folder.uncounted import KEPT_APART_S
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import without
@@ -55,6 +57,8 @@ _SLICE = 64
 # The two edits that a text takes are undone as one.
 _ONE_STEP_S = 1.0
 _NO_CLOCKS = b"\x00"
+# A day less: ages are counted in days on which the daemon ran.
+_FORGED_WITHIN_S = KEPT_APART_S - 86400.0
 
 log = structlog.get_logger()
 
@@ -129,7 +133,7 @@ async def take_back(
                 continue
             # Imports have computed client IDs: what was made under these is theirs who made the entry.
             is_of_others = not is_made and not counted[document].is_there
-            found = _operations_of(folder, [row.data for row in rows[document]], device, is_of_others=is_of_others)
+            found = _operations_of(folder, rows[document], device, is_of_others=is_of_others)
             change = counted[document].beyond(found)
             gone = {row.seq for row in rows[document]}
             done += bool(change) and await _take_back_text(folder, entry, change, gone, device)
@@ -142,17 +146,17 @@ async def take_back(
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-def _operations_of(folder: Folder, rows: Iterable[bytes], device: DeviceID, *, is_of_others: bool) -> _Operations:
+def _operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, is_of_others: bool) -> _Operations:
     """What rows inserted and deleted, but for what a removed device only passed on, by the claims of others.
 
     Args:
         is_of_others: whether nobody's operations are theirs as well.
     """
     found = _Operations()
-    for data in rows:
-        parser = UpdateParser(data, Shape.TEXT)
+    for row in rows:
+        parser = UpdateParser(row.data, Shape.TEXT)
         sections = parser.parse().sections
-        of_others = {client for client in sections if _is_anothers(folder, client, device, is_of_others)}
+        of_others = {client for client in sections if _is_anothers(folder, client, device, row.at, is_of_others)}
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
         if not sections or len(of_others) < len(sections):
             found.deleted += parser.ranges
@@ -169,12 +173,14 @@ def _every_operation(rows: Iterable[bytes]) -> _Operations:
     return found
 
 
-def _is_anothers(folder: Folder, client: int, device: DeviceID, is_of_others: bool = False) -> bool:
+def _is_anothers(folder: Folder, client: int, device: DeviceID, at: float, is_of_others: bool = False) -> bool:
+    """Whether operations of a client that came with a row of a removed device, at a time, are not that one's."""
     claim = folder.catalogue.claims.get(client)
     if claim is None:
         return is_of_others and Writer.of(client) is Writer.SAVED
-    # What we wrote ourselves we have: nobody brings it.
-    return claim.device not in (device, folder.clients.device)
+    # What we wrote ourselves we have: nobody brings it. A row of long ago may have come to hold it all the same.
+    is_forged = claim.device == folder.clients.device and time.time() - at < _FORGED_WITHIN_S
+    return claim.device != device and not is_forged
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,11 +349,11 @@ async def _rewritten(
     entries = Manifest.read_changed(replica, index)
     found: dict[EntryID, _Rewritten] = {}
     number = 0
-    for seq, _, _, data in tables.log.rows(folder.database.rows, folder.id, document):
+    for seq, at, _, data in tables.log.rows(folder.database.rows, folder.id, document):
         for client, part in single_registers(data) if seq in seqs else [(None, data)]:
             replica.apply(part)
             for one, entry in Manifest.read_changed(replica, index).items():
-                if client is not None and not _is_anothers(folder, client, device):
+                if client is not None and not _is_anothers(folder, client, device, at):
                     first = found.get(one)
                     found[one] = _Rewritten(first.before if first else entries.get(one), entry)
                 entries[one] = entry

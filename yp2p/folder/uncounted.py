@@ -42,6 +42,9 @@ from yp2p.store.sql import Statement
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
 
+# For so long it stays known of a change that may come to be doubted which device brought it (`history/retention.py`).
+KEPT_APART_S = 30 * 86400.0
+
 log = structlog.get_logger()
 
 
@@ -87,6 +90,18 @@ class Uncounted:
         removals = self._folder.membership.evaluation.removals.get(device, ())
         is_own = any(removal.issuer_id == self._folder.clients.device for removal in removals)
         return self._agreed.get(device) if is_own else None
+
+    def certain(self) -> int:
+        """Up to which row of the log nothing may come to be doubted, whoever is removed: two others have all that.
+
+        Where there is one other device, nobody could tell what counts of it, and all rows are such.
+        """
+        membership, last = self._folder.membership, self._folder.database.last_seq
+        others = [
+            one for one in membership.devices if one != self._folder.clients.device and membership.takes_from(one)
+        ]
+        agreed = sorted((self._agreed.get(one, 0) for one in others), reverse=True)
+        return min([agreed[1] if len(agreed) > 1 else last, *self._doubted.values()])
 
     def store_agreed(self, device: DeviceID) -> None:
         """Remember it beyond a restart."""

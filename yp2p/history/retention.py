@@ -30,6 +30,8 @@ Invariants
       and what came within the last twenty minutes of this process is young whatever its time says.
     * A fault in here is told, costs nothing but room, and ends nothing.
     * Who wrote what is known afterwards: rows whose author only their sender tells are joined with no other sender's.
+      Nor are, for a month, rows that two other devices are not known to have: what came from one of these may not
+      count, once that is removed (`folder/uncounted.py`).
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency, YpError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.folder.uncounted import KEPT_APART_S
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay, width_at
 from yp2p.history.packing import Packing, give_back_room
 from yp2p.identity import DocumentID, EntryID, FolderID
@@ -107,18 +110,23 @@ class Mark:
         return self.first <= seq < self.seq
 
 
-def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]) -> dict[int, bytes]:
+def senders(
+    rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int], apart: Set[int] = frozenset()
+) -> dict[int, bytes]:
     """The rows that stay, and the device each is said to come from.
 
     Where only the sender of a row tells who wrote it, it is joined with no row of which only another sender tells.
 
     Args:
         claimed: the client IDs whose devices are known otherwise.
+        apart: the rows that are joined with no row before of another sender.
     """
     found: dict[int, bytes] = {}
     teller: bytes | None = None
-    before = 0
+    before, sender = 0, b""
     for row in rows:
+        if row.seq in apart and before and sender != row.origin and before not in found:
+            found[before], teller = teller if teller is not None else sender, None
         sections = UpdateParser(row.data, shape).parse().sections
         needs_teller = any(client not in claimed for client in sections)
         if needs_teller and teller is not None and teller != row.origin:
@@ -127,7 +135,7 @@ def senders(rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int]
             teller = row.origin
         if row.seq in stay:
             found[row.seq], teller = teller if teller is not None else row.origin, None
-        before = row.seq
+        before, sender = row.seq, row.origin
     return found
 
 
@@ -192,6 +200,11 @@ class _Work:
     young: int
     in_use: Set[int]
     claimed: Set[int]
+    certain: int
+
+    def may_be_doubted(self, seq: int, at: float) -> bool:
+        """Whether it has to be known who brought a row."""
+        return seq > self.certain and self.ages(seq, at) < KEPT_APART_S
 
     @property
     def shape(self) -> Shape:
@@ -199,8 +212,9 @@ class _Work:
 
 
 def _is_held(mark: Mark, work: _Work) -> bool:
-    """Whether something refers to a row in the middle of a pack."""
-    return any(mark.holds(seq) for seq in work.in_use)
+    """Whether something refers to a row in the middle of a pack, or it has to be known who brought each."""
+    is_doubtful = mark.first != mark.seq and work.may_be_doubted(mark.seq, mark.at)
+    return is_doubtful or any(mark.holds(seq) for seq in work.in_use)
 
 
 def _cost(updates: Iterable[bytes]) -> int:
@@ -304,7 +318,8 @@ class Retention:
         record = folder.files.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         text = record.stamp.size if record is not None else 0
         limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)
-        return _Work(document, size, limit, ages, squeeze, young, self._in_use(document), claimed)
+        certain = folder.observers.uncounted.certain()
+        return _Work(document, size, limit, ages, squeeze, young, self._in_use(document), claimed, certain)
 
     async def _replace(self, plan: _Plan) -> bool:
         """Put a plan into effect, if nobody has come to need what goes."""
@@ -405,7 +420,8 @@ class Retention:
         return found
 
     def _joined(self, work: _Work, rows: list[Row], stay: Set[int]) -> list[Joined]:
-        origins = senders(rows, stay, work.shape, work.claimed)
+        apart = {row.seq for row in rows if work.may_be_doubted(row.seq, row.at)}
+        origins = senders(rows, stay, work.shape, work.claimed, apart)
         new = joined([(row.seq, row.data) for row in rows], origins.keys(), work.shape)
         return [(seq, data, origins[seq]) for seq, data in new]
 

@@ -101,13 +101,13 @@ class Answers:
 
     async def _serve_pulls(self) -> None:
         async for pull in self._pulls:
-            if isinstance(pull, CountedQuery) and not can_tell(self._folder, pull.device):
-                await self._send_documents([])
-                continue
             states: list[tuple[DocumentID, bytes]] = []
             size = unyielded = 0
             for document in dict.fromkeys(pull.documents):  # each once, however often it is asked for
-                state = self._state(pull, document)
+                state = await self._state(pull, document)
+                if state is None:
+                    states = []
+                    break
                 shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
                 parts = await parts_to_send([state], shape) if state else (b"",)
                 if size >= _DOCUMENTS_BYTES or len(states) + len(parts) > MAX_PULL:
@@ -119,15 +119,17 @@ class Answers:
                 if unyielded >= _SLICE_BYTES:
                     unyielded = 0
                     await turn()
-            if states:
+            if states or isinstance(pull, CountedQuery):
                 await self._send_documents(states)
 
-    def _state(self, question: Pull | CountedQuery, document: DocumentID) -> bytes:
+    async def _state(self, question: Pull | CountedQuery, document: DocumentID) -> bytes | None:
+        """None where this device cannot tell what counts, or cannot tell any more."""
         match question:
             case Pull():
                 return self._folder.document_state(document)
             case CountedQuery(device=device):
-                return counted_state(self._folder, device, document)
+                can = can_tell(self._folder, device)
+                return await counted_state(self._folder, device, document) if can else None
 
     async def _send_documents(self, states: list[tuple[DocumentID, bytes]]) -> None:
         await self._folder.database.pending().wait()

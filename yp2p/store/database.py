@@ -112,7 +112,13 @@ class Database:
 
     @contextmanager
     def as_one(self) -> Iterator[None]:
-        """What is submitted until this ends becomes durable together, or not at all. No await in here."""
+        """What is submitted until this ends becomes durable together, or not at all. No await in here.
+
+        Within another one it is a part of that.
+        """
+        if self._open is not None:
+            yield
+            return
         commit = self._open = self._last = Commit()
         try:
             yield
