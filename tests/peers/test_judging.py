@@ -75,13 +75,13 @@ async def hand_over(source: Folder, target: Folder) -> None:
     """The target takes all that the source has, as if it came over a link of theirs."""
     by: DeviceID = source.clients.device
     for theirs, ours in zip(source.catalogue.documents, target.catalogue.documents, strict=True):
-        await ours.take_all([check(theirs.replica.state(), Shape.MANIFEST)], by)
+        await ours.receive_all([theirs.replica.state()], by)
     for document in [found.document for found in source.catalogue.entries.values()]:
-        state = check(source.texts.state(document), Shape.TEXT)
+        state = source.texts.state(document)
         if document in target.texts.digests:
-            await target.texts.open(document).take_all([state], by)
+            await target.texts.open(document).receive_all([state], by)
         else:
-            target.edits.take_pulled(document, state, by)
+            target.edits.take_pulled(document, check(state, Shape.TEXT), by)
     await target.database.pending().wait()
 
 
@@ -117,14 +117,14 @@ class _Room:
         await until(lambda: len({folder.leaves.tree().root() for folder in folders}) == 1)
 
 
-def _play(test: Callable[[_Room], object], *away: Identity) -> None:
+def _play(test: Callable[[_Room], object], *away: Identity, statements: list[bytes] = ROOM) -> None:
     async def run(one: Node, two: Node, *others: Node) -> None:
         room = _Room(one, two, others)
         for folder in room.folders:
             folder.state._settled = True  # nothing looks after its files
         await test(room)  # type: ignore[misc]
 
-    _run(run, *((identity, {NOTES: ROOM}) for identity in (ONE, TWO, *away)))
+    _run(run, *((identity, {NOTES: statements}) for identity in (ONE, TWO, *away)))
 
 
 def _told(folder: Folder) -> list[str]:
@@ -638,3 +638,52 @@ def test_what_two_others_have_is_certain_whoever_is_removed() -> None:
         assert uncounted.certain() == 30
 
     _play(test, THREE)
+
+
+def test_nothing_of_it_is_taken_that_was_on_its_way_when_the_removal_was_heard() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt", TEXT * 2000)
+        await room.agree()
+        edit(two, "a.txt", lambda text: text.replace("line 5\n", "line 5 of a thief\n"))
+        document = two.catalogue.entries[entry("a.txt")].document
+        live, state = three.texts.open(document), two.texts.state(document)
+        for number in range(200):
+            make(two, f"n{number}")
+        manifest = [(ours, theirs.replica.state()) for theirs, ours in zip(
+            two.catalogue.documents, three.catalogue.documents, strict=True
+        )]  # fmt: skip
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live.receive_all, [state], TWO.device_id)
+            for ours, news in manifest:
+                nursery.start_soon(ours.receive_all, [news], TWO.device_id)
+            await trio.lowlevel.checkpoint()
+            three.membership.add([REMOVAL])
+            seq = three.database.last_seq
+        await three.database.pending().wait()
+        rows = three.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, TWO.device_id))
+        assert rows == [(0,)]
+        await room.meet()
+        assert text_of(one, "a.txt") == text_of(three, "a.txt") == TEXT * 2000
+        assert set(three.catalogue.layout().entry_at) == {"a.txt"}
+
+    _play(test, THREE)
+
+
+def test_files_that_came_to_the_one_who_removed_it_later_and_that_it_passed_on_stay() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        one.membership.add([REMOVAL])
+        make(four, "of four")
+        edit(four, "of four", lambda text: text + "more of four\n")
+        await hand_over(four, two)
+        await hand_over(four, one)
+        await hand_over(two, three)
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        for folder in (one, three):
+            assert text_of(folder, "of four") == TEXT + "more of four\n"
+        assert not _told(three)
+
+    _play(test, THREE, FOUR)

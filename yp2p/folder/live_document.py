@@ -329,7 +329,7 @@ class LiveDocument:
             raise fault
 
     def _accept_one(self, update: Checked, source: object) -> None:
-        if update.says_nothing:
+        if update.says_nothing or not self._takes_from(source):  # it was a member when this was begun
             return
         began = time.thread_time()
         self._accept(self, update, source)

@@ -86,6 +86,8 @@ class Meetings:
             settled = await self.settle(live, data, source, *sides, meeting, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
+        if not self._folder.membership.takes_from(source):  # it was a member when this was begun
+            return True
         with self._folder.edits.as_one(live):
             for update in updates:
                 self._folder.edits.accept(live, update, source)

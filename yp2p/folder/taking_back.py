@@ -47,13 +47,15 @@ from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.update_parts import single_registers
-from yp2p.protocol.ysync import Checked, Shape, StateVector, UpdateParser, encode_state_vector
+from yp2p.protocol.ysync import Checked, Shape, StateVector, UpdateParser, encode_state_vector, parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
 from yp2p.threeway.lines import split_lines
 
 _SLICE = 64
+# Of more client IDs it is told by who sent them which device wrote with them.
+_MAX_CLAIMS = 16
 # The two edits that a text takes are undone as one.
 _ONE_STEP_S = 1.0
 _NO_CLOCKS = b"\x00"
@@ -79,7 +81,7 @@ class Counted:
 
     def add(self, state: Checked, shape: Shape) -> None:
         """The member has this."""
-        self.is_there = True
+        self.is_there = self.is_there or bool(state.parsed.sections)
         if shape is Shape.MANIFEST:
             self.states.append(state)
         for client, (_, stop) in state.parsed.sections.items():
@@ -272,6 +274,9 @@ async def _write(
     folder.edits.end_undo_group(entry.document)
     with folder.texts.reloading(live):
         news = list(filter(None, map(live.replica.apply, updates)))
+    wrote = {client for one in news for client in parse_update(one).sections}
+    if len(wrote) <= _MAX_CLAIMS:
+        folder.edits.own_claims.to_publish |= wrote
     with folder.edits.as_one(live):
         for one in news:
             folder.edits.record(live, one, None, [is_done], undo_gap_s=_ONE_STEP_S)

@@ -1,7 +1,7 @@
-"""A removed device with a patched program: what it tries with a member that has not heard of the removal.
+"""A removed device, or a reader, with a patched program: what it tries, and that nothing of it lasts.
 
-TWO was removed by ONE; THREE had been away, and met TWO before it heard of that. ONE and THREE work meanwhile. When
-they have met, they have all that either of them did, and nothing of what TWO did.
+TWO was removed by ONE; THREE had been away, and met TWO before it heard of that. Or TWO only reads, and both meet it.
+ONE and THREE work meanwhile. When they have met, they have all that either of them did, and nothing of what TWO did.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
+from conditions import until
 from peers.test_judging import (
     NOTES,
     REMOVAL,
-    ROOM,
     TEXT,
     THREE,
     _play,
@@ -35,10 +35,23 @@ from yp2p.folder.new_texts import document_id_for
 from yp2p.identity import Identity
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check, encode_state_vector
-from yp2p.trust.statements import Role, Signer, Statement, read_statement
+from yp2p.trust.statements import Role, Signer, Statement, StatementHash, read_statement
 
 _TEXTS = ("a.txt", "b.txt", "c.txt", "script")
 _THIEF = "of a thief"
+_Way = Callable[[Folder, Folder], None]
+
+
+def _with_a_reader() -> list[bytes]:
+    """ONE founded the folder; TWO reads it, and THREE is a member."""
+    signer = Signer(ONE, NOTES)
+    made = [signer.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    for keys, role in ((TWO.public, Role.READER), (THREE.public, Role.MEMBER)):
+        made.append(signer.grant([made[-1].hash], keys, role, ""))
+    return [statement.encode() for statement in made]
+
+
+_WITH_A_READER = _with_a_reader()
 
 
 def _blob(of: bytes) -> Content:
@@ -150,6 +163,10 @@ def _write_as_the_other_one(two: Folder, three: Folder) -> None:
     two.edits.accept(two.texts.open(document), check(replica.state(), Shape.TEXT), None)
 
 
+def _heads(folder: Folder) -> list[StatementHash]:
+    return [read_statement(folder.membership.statements()[-1], NOTES).hash]
+
+
 def _say(folder: Folder, *statements: Statement) -> None:
     folder.membership.add([statement.encode() for statement in statements])
 
@@ -157,16 +174,16 @@ def _say(folder: Folder, *statements: Statement) -> None:
 def _back_date_a_removal(two: Folder, three: Folder) -> None:
     """It knows nothing of what is said against it, and throws out who removed it."""
     _write(two, three)
-    _say(three, Signer(TWO, NOTES).remove([read_statement(ROOM[-1], NOTES).hash], ONE.public, Role.REMOVED))
+    _say(three, Signer(TWO, NOTES).remove(_heads(three), ONE.public, Role.REMOVED))
 
 
 def _let_in_another(two: Folder, three: Folder) -> None:
-    _say(three, Signer(TWO, NOTES).grant([read_statement(ROOM[-1], NOTES).hash], HOSTILE.public, Role.MEMBER, "h"))
+    _say(three, Signer(TWO, NOTES).grant(_heads(three), HOSTILE.public, Role.MEMBER, "h"))
     _write(two, three)
 
 
 def _let_in_very_many(two: Folder, three: Folder) -> None:
-    heads, signer = [read_statement(ROOM[-1], NOTES).hash], Signer(TWO, NOTES)
+    heads, signer = _heads(three), Signer(TWO, NOTES)
     for number in range(300):
         made = signer.grant(heads, Identity(bytes([7, number % 256]) * 16).public, Role.MEMBER, "h")
         _say(three, made)
@@ -183,10 +200,10 @@ def _let_itself_in_again(two: Folder, three: Folder) -> None:
 
 def _leave_before_it_is_heard(two: Folder, three: Folder) -> None:
     _write(two, three)
-    _say(three, Signer(TWO, NOTES).remove([read_statement(ROOM[-1], NOTES).hash], TWO.public, Role.REMOVED))
+    _say(three, Signer(TWO, NOTES).remove(_heads(three), TWO.public, Role.REMOVED))
 
 
-WAYS: tuple[Callable[[Folder, Folder], None], ...] = (
+WAYS: tuple[_Way, ...] = (
     _write, _remove_lines, _write_all_anew, _empty_all, _delete, _delete_all_ever, _make_files,
     _make_a_file_where_one_is, _rename, _swap, _rename_again_and_again, _make_executable, _make_it_a_blob,
     _overwrite_a_blob_again_and_again, _make_a_blob_a_text, _point_a_link_elsewhere, _delete_a_blob_and_make_it_again,
@@ -216,34 +233,69 @@ async def _make_all(room: _Room) -> None:
     await room.agree()
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__.strip("_"))
-def test_nothing_of_it_lasts_and_all_that_honest_devices_did_does(way: Callable[[Folder, Folder], None]) -> None:
+_NAME = {"ids": lambda way: way.__name__.strip("_")}
+
+
+@pytest.mark.parametrize("way", WAYS, **_NAME)
+def test_nothing_of_a_removed_device_lasts_and_all_that_honest_ones_did_does(way: _Way) -> None:
     async def test(room: _Room) -> None:
         one, two, three = room.folders
         await _make_all(room)
         way(two, three)
         if TWO.device_id in three.membership.members or way is _leave_before_it_is_heard:
             await hand_over(two, three)
-        edit(one, "c.txt", replaced("line 2\n", "line 2 of one\n"))
-        make(one, "of one")
-        if text_of(three, "c.txt") is not None:
-            edit(three, "c.txt", lambda text: text + "the end of three\n")
-        make(three, "of three", "of three\n")
+        _work(one, three)
         await room.meet()
-        shown = _shown(one)
-        assert _shown(three) == shown
-        assert set(shown) == {*_TEXTS, "blob", "link", "of one", "of three"}
-        assert _THIEF not in str(shown)
-        is_written = "line 18 of three" in str(shown["a.txt"])
-        assert shown["a.txt"][3] in (TEXT, TEXT.replace("line 18", "line 18 of three")), shown["a.txt"]
-        assert is_written == (way is _write_as_the_other_one)
-        assert shown["b.txt"][3] == TEXT
-        assert str(shown["c.txt"][3]).replace("the end of three\n", "") == TEXT.replace("line 2\n", "line 2 of one\n")
-        assert ("the end of three" in str(shown["c.txt"])) == (way is not _delete_all_ever)
-        assert shown["of three"][3] == "of three\n"
-        before = one.catalogue.entries[entry("script")]
-        assert (before.mode, shown["script"][3]) == (Mode.PLAIN, TEXT)
-        assert shown["link"][2] == b"target"
-        assert shown["blob"][3] == _blob(b"of one").hash
+        _check(one, three, way)
 
     _play(test, THREE)
+
+
+_BY_REMOVAL = (_let_itself_in_again, _leave_before_it_is_heard)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in _BY_REMOVAL], **_NAME)
+def test_nothing_of_a_reader_is_taken_and_all_that_others_did_is(way: _Way) -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        await _make_all(room)
+        way(two, three)
+        for folder in (one, three):
+            await hand_over(two, folder)
+        _work(one, three)
+        room.away[0].knows(room.one)
+        await until(lambda: "of one" in _shown(three) and "of three" in _shown(one))
+        await until(lambda: one.catalogue.digest() == three.catalogue.digest())
+        await until(lambda: one.leaves.tree().root() == three.leaves.tree().root())
+        assert one.membership.members[TWO.device_id].role is Role.READER
+        _check(one, three, way)
+
+    _play(test, THREE, statements=_WITH_A_READER)
+
+
+def _work(one: Folder, three: Folder) -> None:
+    """What honest devices do meanwhile."""
+    edit(one, "c.txt", replaced("line 2\n", "line 2 of one\n"))
+    make(one, "of one")
+    if text_of(three, "c.txt") is not None:
+        edit(three, "c.txt", lambda text: text + "the end of three\n")
+    make(three, "of three", "of three\n")
+
+
+def _check(one: Folder, three: Folder, way: _Way) -> None:
+    shown = _shown(one)
+    assert _shown(three) == shown
+    assert set(shown) == {*_TEXTS, "blob", "link", "of one", "of three"}
+    assert _THIEF not in str(shown)
+    is_written = "line 18 of three" in str(shown["a.txt"])
+    assert shown["a.txt"][3] in (TEXT, TEXT.replace("line 18", "line 18 of three")), shown["a.txt"]
+    assert is_written == (way is _write_as_the_other_one)
+    assert shown["b.txt"][3] == TEXT
+    assert str(shown["c.txt"][3]).replace("the end of three\n", "") == TEXT.replace("line 2\n", "line 2 of one\n")
+    is_hidden = way is _delete_all_ever and one.membership.evaluation.removals
+    assert ("the end of three" in str(shown["c.txt"])) == (not is_hidden)
+    assert shown["of three"][3] == "of three\n"
+    before = one.catalogue.entries[entry("script")]
+    assert (before.mode, shown["script"][3]) == (Mode.PLAIN, TEXT)
+    assert shown["link"][2] == b"target"
+    assert shown["blob"][3] == _blob(b"of one").hash
