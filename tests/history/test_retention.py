@@ -153,6 +153,7 @@ def test_rows_that_may_come_to_be_doubted_are_not_joined_with_other_senders() ->
     rows = [row(1, 5, b""), row(2, 6, b"pi"), row(3, 6, b"pi"), row(4, 5, b""), row(5, 5, b"")]
     assert senders(rows, {5}, Shape.TEXT, {5, 6}, {2, 3, 4, 5}) == {1: b"", 3: b"pi", 5: b""}
     assert senders(rows, {5}, Shape.TEXT, {5, 6}, {4, 5}) == {3: b"pi", 5: b""}
+    assert senders(rows, {5}, Shape.TEXT, {5, 6}, {5}) == {4: b"", 5: b""}
     assert senders(rows, {5}, Shape.TEXT, {5, 6}, set()) == {5: b""}
     assert senders(rows, {5}, Shape.TEXT, {5}, {2, 3, 4, 5}) == {1: b"", 3: b"pi", 5: b""}
 
@@ -196,6 +197,28 @@ def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
             await _save(bridge, path, text + "more\n")
             await bridge.render()
             assert path.read_text() == text + "more\n"
+
+    _run(test)
+
+
+def test_what_there_was_when_a_device_was_removed_stays_what_it_was() -> None:
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text("title\n")
+        async with open_bridge(base) as bridge:
+            folder = bridge.folder
+            for number in range(40):
+                await _save(bridge, path, f"{path.read_text()}ours {number}\n")
+                if number == 17:
+                    boundary, text = folder.database.last_seq, path.read_text()
+            folder.observers.uncounted.boundaries = lambda: {boundary}  # type: ignore[method-assign]
+            newest = folder.database.last_seq
+            await _happened(bridge, lambda seq: 40 * DAY_S + newest - seq)
+            assert await _thin(bridge) > 20
+            record = folder.files.by_path(NAME)
+            assert record is not None
+            rows = [data for seq, data in folder.texts.rows(record.document, boundary) if seq <= boundary]
+            assert TextReplica.from_updates(1, rows).text() == text
 
     _run(test)
 

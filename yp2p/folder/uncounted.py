@@ -91,6 +91,11 @@ class Uncounted:
         is_own = any(removal.issuer_id == self._folder.clients.device for removal in removals)
         return self._agreed.get(device) if is_own else None
 
+    def boundaries(self) -> set[int]:
+        """The rows up to which there is what counts of devices that people here removed."""
+        devices = self._folder.membership.evaluation.removals
+        return {seq for device in devices if (seq := self.last_counted(device)) is not None}
+
     def certain(self) -> int:
         """Up to which row of the log nothing may come to be doubted, whoever is removed: two others have all that.
 

@@ -23,6 +23,7 @@ Invariants
       one before it, and the version that a notice can bring back. Where it is in a pack, that pack stays as it is.
     * The last row that is older than all that stay whole stays as well. So every row that was the newest of its
       document within the last twenty minutes is there: whoever is at work with one finds it.
+    * So does the last row of each document that was there when people here removed a device.
     * Only when all files have been looked at since the folder is open, and while the disk actor rests, are rows
       replaced, in one transaction, with the undo steps that need them. What a file held while no daemon ran is told by
       comparing it with the rows; of a folder that is held or paused nobody has looked.
@@ -119,13 +120,14 @@ def senders(
 
     Args:
         claimed: the client IDs whose devices are known otherwise.
-        apart: the rows that are joined with no row before of another sender.
+        apart: the rows that are joined with no row before of another sender, nor with one that is none of these.
     """
     found: dict[int, bytes] = {}
     teller: bytes | None = None
     before, sender = 0, b""
     for row in rows:
-        if row.seq in apart and before and sender != row.origin and before not in found:
+        is_other = sender != row.origin or before not in apart
+        if row.seq in apart and before and is_other and before not in found:
             found[before], teller = teller if teller is not None else sender, None
         sections = UpdateParser(row.data, shape).parse().sections
         needs_teller = any(client not in claimed for client in sections)
@@ -319,7 +321,7 @@ class Retention:
         text = record.stamp.size if record is not None else 0
         limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)
         certain = folder.observers.uncounted.certain()
-        return _Work(document, size, limit, ages, squeeze, young, self._in_use(document), claimed, certain)
+        return _Work(document, size, limit, ages, squeeze, young, self._to_stay(document), claimed, certain)
 
     async def _replace(self, plan: _Plan) -> bool:
         """Put a plan into effect, if nobody has come to need what goes."""
@@ -327,7 +329,7 @@ class Retention:
         if not await self._rests():
             return False
         # no await: nobody refers to another row until the rows are replaced
-        if plan.needs(self._in_use(plan.document)):
+        if plan.needs(self._to_stay(plan.document)):
             return False
         folder.database.submit(plan.statements)
         return True
@@ -344,6 +346,13 @@ class Retention:
                 with trio.move_on_after(_BUSY_RETRY_S):
                     await folder.state.changed.wait()
         return is_quiet()
+
+    def _to_stay(self, document: DocumentID) -> set[int]:
+        """The rows that something refers to, and what there was when people here removed a device, for who asks."""
+        read, found = self._folder.database.rows, self._in_use(document)
+        for seq in self._folder.observers.uncounted.boundaries():
+            found |= {seq, tables.log.last_until(read, self._folder.id, document, seq)} - {0}
+        return found
 
     def _in_use(self, document: DocumentID) -> set[int]:
         """The rows of a document that something refers to."""

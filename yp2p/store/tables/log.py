@@ -141,6 +141,12 @@ def received_at(read: Read, folder: FolderID, document: DocumentID, seq: int) ->
     return float(found[0][0]) if found else None
 
 
+def last_until(read: Read, folder: FolderID, document: DocumentID, seq: int) -> int:
+    """The last row of a document up to that one; 0 where there is none."""
+    query = "SELECT coalesce(max(seq), 0) FROM log WHERE folder = ? AND document = ? AND seq <= ?"
+    return int(read(query, (folder, document, seq))[0][0])
+
+
 def last_row(read: Read, folder: FolderID, document: DocumentID) -> tuple[int, float] | None:
     """Number and time."""
     query = "SELECT seq, received FROM log WHERE folder = ? AND document = ? ORDER BY seq DESC LIMIT 1"
