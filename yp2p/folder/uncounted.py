@@ -52,7 +52,6 @@ class Uncounted:
     """Which changes of one folder may not count. `judging` is held by who finds that out.
 
     Attributes:
-        names: what those were called that are doubted.
         without_answer: the members that cannot tell what counts either.
         when_doubted: is called when the first one is, and when the last one is not any more.
     """
@@ -62,7 +61,6 @@ class Uncounted:
         self._agreed: dict[DeviceID, int] = {}
         self._stored: dict[DeviceID, int] = {}
         self._doubted: dict[DeviceID, int] = {}
-        self.names: dict[DeviceID, str] = {}
         self.without_answer: set[DeviceID] = set()
         self.judging = trio.Lock()
         self.when_doubted: Callable[[], None] = lambda: None
@@ -71,6 +69,16 @@ class Uncounted:
     def doubted(self) -> Mapping[DeviceID, int]:
         """The removed devices that are doubted, and behind which row of the log."""
         return self._doubted if not self._folder.membership.is_reader else {}
+
+    def problem(self) -> str:
+        """What people should know as long as something is doubted; else empty."""
+        if not self.doubted:
+            return ""
+        names = ", ".join(sorted(repr(self._folder.membership.name_of(device)) for device in self.doubted))
+        return (
+            f"{names} may not write here any more, but did so to this device: nothing is synced until a device that knows"
+            " what counts is here"
+        )
 
     def load(self) -> None:
         """Read what is stored; call once, before use."""
@@ -135,8 +143,8 @@ class Uncounted:
         witnesses = {device for device in membership.members if membership.takes_from(device)}
         seq = max((seq for device, seq in self._agreed.items() if device in witnesses), default=0)
         self._doubted[removal.device] = seq
-        self.names[removal.device] = removal.name
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
+        self._folder.state.touch()
         if len(self.doubted) == 1:
             self.when_doubted()
 
@@ -181,4 +189,5 @@ class Uncounted:
                 self._folder.database.submit([self._row(device, seq, is_doubted=False), forget])
         if not self._doubted:
             self.without_answer.clear()
+            self._folder.state.touch()
             self.when_doubted()
