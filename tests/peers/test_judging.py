@@ -268,7 +268,7 @@ def test_two_that_took_it_do_not_vouch_for_each_other_and_wait_for_who_knows() -
         await until(lambda: FOUR.device_id in three.observers.uncounted.without_answer)
         await until(lambda: THREE.device_id in four.observers.uncounted.without_answer)
         for folder in (three, four):
-            assert "nothing is synced until a device that knows" in folder.observers.uncounted.problem()
+            assert "nothing is synced until a device that knows what counts" in folder.observers.uncounted.problem()
         await room.meet()
         wanted = TEXT.replace("line 1\n", "line 1, before it was lost\n")
         for folder in (one, three, four):

@@ -76,8 +76,8 @@ class Uncounted:
             return ""
         names = ", ".join(sorted(repr(self._folder.membership.name_of(device)) for device in self.doubted))
         return (
-            f"{names} may not write here any more, but did so to this device: nothing is synced until a device that knows"
-            " what counts is here"
+            f"{names} may not write here any more, and something of it came to this device: nothing is synced until"
+            " a device that knows what counts is here"
         )
 
     def load(self) -> None:
