@@ -688,3 +688,37 @@ def test_files_that_came_to_the_one_who_removed_it_later_and_that_it_passed_on_s
         assert not _told(three)
 
     _play(test, THREE, FOUR)
+
+
+def test_what_others_replaced_and_it_passed_on_with_its_own_stands() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(four, "a.txt", replaced("line 9\n", "something else\n"))
+        edit(four, "a.txt", lambda text: text.replace("line 12", "row 12").replace("line 16\n", "rows\n"))
+        await hand_over(four, two)
+        edit(two, "a.txt", lambda text: text.replace("line 5\n", "of a thief\n").replace("line 2\n", ""))
+        await hand_over(two, three)
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        wanted = TEXT.replace("line 9\n", "something else\n").replace("line 12", "row 12").replace("line 16", "rows")
+        for folder in (one, three):
+            assert text_of(folder, "a.txt") == wanted
+
+    _play(test, THREE, FOUR)
+
+
+def test_what_it_takes_out_in_one_message_with_what_others_wrote_comes_back() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        edit(four, "a.txt", replaced("line 9\n", "line 9\nof four\n"))
+        await hand_over(four, two)
+        edit(two, "a.txt", lambda text: text.replace("line 2\n", "").replace("line 16\n", ""))
+        await hand_over(two, three)
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        for folder in (one, three):
+            assert text_of(folder, "a.txt") == TEXT.replace("line 9\n", "line 9\nof four\n")
+
+    _play(test, THREE, FOUR)

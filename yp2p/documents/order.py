@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from enum import Enum
 
 from yp2p.documents.shadow import Span, spans_in_order
 from yp2p.protocol.delete_sets import in_order
@@ -17,6 +18,14 @@ __all__ = ["Order", "Ranges", "Span"]
 
 # A text with more blocks is a text of millions of keystrokes.
 MAX_BLOCKS = 60_000
+
+
+class _Beside(Enum):
+    """Who wrote what stands beside something."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    NEITHER = "neither"
 
 
 class Ranges:
@@ -86,6 +95,44 @@ class Order:
             return None
         spans = spans_in_order(blocks)
         return cls(merge, [span for _, span in spans]) if spans is not None else None
+
+    def replaced(
+        self, deleted: Iterable[DeletedRange], ours: Iterable[DeletedRange], theirs: Iterable[DeletedRange]
+    ) -> list[DeletedRange]:
+        """Of deleted characters those that stand next to something that was written: `ours`, and not `theirs`.
+
+        Who replaces a text writes beside what he deletes; nothing else tells who deleted it. What was deleted otherwise
+        is passed over.
+        """
+        found: list[Span] = []
+        run: list[Span] = []
+        left = _Beside.NEITHER
+        for part, beside in self._beside(Ranges(deleted), Ranges(ours), Ranges(theirs)):
+            if beside is None:
+                run.append(part)
+                continue
+            if _Beside.OURS in (left, beside) and _Beside.THEIRS not in (left, beside):
+                found += run
+            run, left = [], beside
+        if left is _Beside.OURS:
+            found += run
+        return in_order((span.client, span.clock, span.length) for span in found)
+
+    def _beside(self, deleted: Ranges, ours: Ranges, theirs: Ranges) -> Iterator[tuple[Span, _Beside | None]]:
+        """The characters in parts, with what they are to those beside them; None for those that are in question."""
+        for span in self.spans:
+            for part, is_asked in deleted.parts(span):
+                if is_asked:
+                    yield part, None
+                    continue
+                for one, is_ours in ours.parts(part):
+                    if is_ours:
+                        yield one, _Beside.OURS
+                        continue
+                    for two, is_theirs in theirs.parts(one):
+                        for three, is_gone in self.deleted.parts(two):
+                            if is_theirs or not is_gone:
+                                yield three, _Beside.THEIRS if is_theirs else _Beside.NEITHER
 
     def text(self, span: Span) -> str | None:
         """What a span says, which is in one block; None where that is not known."""

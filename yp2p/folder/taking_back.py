@@ -5,7 +5,8 @@ Theory of operation
     that every device makes that takes back the same (`documents/undo.py`). Where that leaves a line with pieces of what
     was written here since, the text is the three-way merge of what it is now and what it would be without those
     changes, over what it would be without what was written since. So no piece of a line stays behind where somebody
-    typed into theirs. A text that was deleted without them is deleted again.
+    typed into theirs. A text that was deleted without them is deleted again. A deletion has no author: of those that
+    came together with what others wrote, what these replaced stays replaced, and all else comes back.
 
     Of the manifest, registers that still say what those changes wrote, or that nobody can read since, are written as
     they were before. What they made goes, unless somebody else wrote into it; what they deleted is live again, and the
@@ -31,6 +32,7 @@ import trio
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.order import Order
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import operations, taken_back
 from yp2p.errors import CrdtPanic
@@ -91,21 +93,40 @@ class Counted:
     def beyond(self, operations: _Operations) -> _Operations:
         """What is not among it."""
         known = [(client, 0, clock) for client, clock in self._clocks.items()]
-        return _Operations(without(operations.inserted, known), without(operations.deleted, self._deleted))
+        return _Operations(
+            without(operations.inserted, known),
+            without(operations.deleted, self._deleted),
+            without(operations.by_either, self._deleted),
+            operations.of_others,
+        )
 
 
 @dataclass(slots=True)
 class _Operations:
-    """What some rows of a text inserted and deleted."""
+    """What some rows of a text inserted and deleted.
+
+    Attributes:
+        by_either: deleted by rows in which others have a part; `of_others` is what these inserted.
+    """
 
     inserted: list[DeletedRange] = field(default_factory=list)
     deleted: list[DeletedRange] = field(default_factory=list)
+    by_either: list[DeletedRange] = field(default_factory=list)
+    of_others: list[DeletedRange] = field(default_factory=list)
 
     def __add__(self, other: _Operations) -> _Operations:
         return _Operations(self.inserted + other.inserted, self.deleted + other.deleted)
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.deleted)
+        return bool(self.inserted or self.deleted or self.by_either)
+
+    def settled(self, updates: Sequence[bytes]) -> _Operations:
+        """With what was deleted by either, but for what others replaced. Args: `updates` are all of the text."""
+        if not self.by_either:
+            return self
+        order = Order.of(updates)
+        replaced = order.replaced(self.by_either, self.of_others, self.inserted) if order is not None else []
+        return _Operations(self.inserted, self.deleted + without(self.by_either, replaced))
 
 
 async def take_back(
@@ -160,8 +181,8 @@ def _operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, 
         sections = parser.parse().sections
         of_others = {client for client in sections if _is_anothers(folder, client, device, row.at, is_of_others)}
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
-        if not sections or len(of_others) < len(sections):
-            found.deleted += parser.ranges
+        found.of_others += operations({client: sections[client] for client in of_others})
+        (found.by_either if of_others else found.deleted).extend(parser.ranges)
     return found
 
 
@@ -220,6 +241,7 @@ async def _take_back_text(
 
 def _plan(updates: Sequence[bytes], since: Sequence[bytes], change: _Operations) -> _Plan | None:
     """Args: `since` are those of the updates with which people here went on. None: there is nothing to take back."""
+    change = change.settled(updates)
     update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
     if update is None or not since:
         return _Plan(update, None) if update is not None else None
