@@ -16,11 +16,12 @@ from collections.abc import Sequence
 import structlog
 import trio
 
+from yp2p.folder.brought import Counted
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import check_in_slices
 from yp2p.folder.packs import Single
-from yp2p.folder.taking_back import Counted, take_back
+from yp2p.folder.taking_back import take_back
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents, Membership

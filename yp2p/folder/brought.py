@@ -1,0 +1,125 @@
+"""What came from a device that was removed: the operations of its rows of the log, and which of these are not its own.
+
+A removed device also passed on what others wrote. Their operations are told by their client IDs, as far as devices
+have said which are theirs. A deletion has no author: what came as deleted together with operations of others may be
+either's, and only what stands beside these, which they replaced, is taken for theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from yp2p.documents.order import Order
+from yp2p.documents.undo import operations
+from yp2p.folder.folder import Folder
+from yp2p.folder.packs import Single
+from yp2p.folder.uncounted import KEPT_APART_S
+from yp2p.identity import DeviceID
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.delete_sets import without
+from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.ysync import Checked, Shape, UpdateParser
+
+# A day less: ages are counted in days on which the daemon ran.
+_FORGED_WITHIN_S = KEPT_APART_S - 86400.0
+
+
+class Counted:
+    """What counts of a document: what a member has of it.
+
+    Attributes:
+        states: of a manifest document, what it has.
+        is_there: whether it has anything.
+    """
+
+    def __init__(self) -> None:
+        self.states: list[Checked] = []
+        self.is_there = False
+        self._clocks: dict[int, int] = {}
+        self._deleted: list[DeletedRange] = []
+
+    def add(self, state: Checked, shape: Shape) -> None:
+        """The member has this."""
+        self.is_there = self.is_there or bool(state.parsed.sections)
+        if shape is Shape.MANIFEST:
+            self.states.append(state)
+        for client, (_, stop) in state.parsed.sections.items():
+            self._clocks[client] = max(stop, self._clocks.get(client, 0))
+        self._deleted += state.deleted
+
+    def beyond(self, operations: Operations) -> Operations:
+        """What is not among it."""
+        known = [(client, 0, clock) for client, clock in self._clocks.items()]
+        return Operations(
+            without(operations.inserted, known),
+            without(operations.deleted, self._deleted),
+            without(operations.by_either, self._deleted),
+            operations.of_others,
+        )
+
+
+@dataclass(slots=True)
+class Operations:
+    """What some rows of a text inserted and deleted.
+
+    Attributes:
+        by_either: deleted by rows in which others have a part; `of_others` is what these inserted.
+    """
+
+    inserted: list[DeletedRange] = field(default_factory=list)
+    deleted: list[DeletedRange] = field(default_factory=list)
+    by_either: list[DeletedRange] = field(default_factory=list)
+    of_others: list[DeletedRange] = field(default_factory=list)
+
+    def __add__(self, other: Operations) -> Operations:
+        return Operations(self.inserted + other.inserted, self.deleted + other.deleted)
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.deleted or self.by_either)
+
+    def settled(self, updates: Sequence[bytes]) -> Operations:
+        """With what was deleted by either, but for what others replaced. Args: `updates` are all of the text."""
+        if not self.by_either:
+            return self
+        order = Order.of(updates)
+        replaced = order.replaced(self.by_either, self.of_others, self.inserted) if order is not None else []
+        return Operations(self.inserted, self.deleted + without(self.by_either, replaced))
+
+
+def operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, is_of_others: bool) -> Operations:
+    """What rows inserted and deleted, but for what a removed device only passed on, by the claims of others.
+
+    Args:
+        is_of_others: whether nobody's operations are theirs as well.
+    """
+    found = Operations()
+    for row in rows:
+        parser = UpdateParser(row.data, Shape.TEXT)
+        sections = parser.parse().sections
+        of_others = {client for client in sections if is_anothers(folder, client, device, row.at, is_of_others)}
+        found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
+        found.of_others += operations({client: sections[client] for client in of_others})
+        (found.by_either if of_others else found.deleted).extend(parser.ranges)
+    return found
+
+
+def every_operation(rows: Iterable[bytes]) -> Operations:
+    """What rows inserted and deleted."""
+    found = Operations()
+    for data in rows:
+        parser = UpdateParser(data, Shape.TEXT)
+        found.inserted += operations(parser.parse().sections)
+        found.deleted += parser.ranges
+    return found
+
+
+def is_anothers(folder: Folder, client: int, device: DeviceID, at: float, is_of_others: bool = False) -> bool:
+    """Whether operations of a client that came with a row of a removed device, at a time, are not that one's."""
+    claim = folder.catalogue.claims.get(client)
+    if claim is None:
+        return is_of_others and Writer.of(client) is Writer.SAVED
+    # What we wrote ourselves we have: nobody brings it. A row of long ago may have come to hold it all the same.
+    is_forged = claim.device == folder.clients.device and time.time() - at < _FORGED_WITHIN_S
+    return claim.device != device and not is_forged

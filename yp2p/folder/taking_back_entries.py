@@ -1,0 +1,137 @@
+"""Taking back what does not count of the manifest: see `taking_back.py`.
+
+Registers that still say what a removed device wrote, or that nobody can read since, are written as they were before.
+What it made goes, unless somebody else wrote into it; what it deleted is live again, and the disk, or another device,
+has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.folder.brought import Counted, is_anothers
+from yp2p.folder.catalogue import MANIFEST_INDEX
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.packs import stored_rows
+from yp2p.folder.turns import turn
+from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.update_parts import single_registers
+from yp2p.protocol.ysync import encode_state_vector
+from yp2p.store import tables
+from yp2p.store.tables.log import ALL
+
+_SLICE = 64
+_NO_CLOCKS = b"\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """An entry before and after the first and last of the changes to be taken back; None where it cannot be read."""
+
+    before: Entry | None
+    after: Entry | None
+
+
+async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]) -> int:
+    """Write registers as they were; gives how many entries that changed."""
+    changes: list[Change] = []
+    for entry, change in entries.items():
+        now = folder.catalogue.entries.get(entry)
+        if now is None or change.after is None:
+            if now is None and change.before is not None:
+                changes.append(_all_of(change.before))
+        elif change.before is not None:
+            changes += _as_before(entry, change.before, change.after, now)
+        elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
+            changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
+    if changes:
+        await folder.catalogue.write(changes).wait()
+    for change_back in changes:
+        what = (
+            "made here after that is in the trash" if change_back.deletion else "did to this file after that was undone"
+        )
+        changed = folder.catalogue.entries.get(change_back.entry)
+        if changed is not None:
+            tell_taken_back(folder, changed, f"what it {what} after that was taken back")
+    return len(changes)
+
+
+async def rewritten(
+    folder: Folder, document: DocumentID, seqs: Collection[int], counted: Counted, device: DeviceID
+) -> dict[EntryID, Rewritten]:
+    """What some rows of a manifest document did to its entries that does not count.
+
+    They are applied to what counts: so the entries change by nothing else, and are as they should be before.
+    """
+    index, replica = MANIFEST_INDEX[document], ManifestReplica(1)
+    for state in counted.states:
+        replica.take(state)
+        await turn()
+    entries = Manifest.read_changed(replica, index)
+    found: dict[EntryID, Rewritten] = {}
+    number = 0
+    for seq, at, _, data in tables.log.rows(folder.database.rows, folder.id, document):
+        for client, part in single_registers(data) if seq in seqs else [(None, data)]:
+            replica.apply(part)
+            for one, entry in Manifest.read_changed(replica, index).items():
+                if client is not None and not is_anothers(folder, client, device, at):
+                    first = found.get(one)
+                    found[one] = Rewritten(first.before if first else entries.get(one), entry)
+                entries[one] = entry
+            number += 1
+            if number % _SLICE == 0:
+                await turn()
+    return found
+
+
+def _all_of(entry: Entry) -> Change:
+    """Writes an entry anew, in the place of what cannot be read."""
+    return Change(
+        entry.id, path=entry.path, content=entry.content, mode=entry.mode, deletion=entry.deletion,
+        revive=entry.deletion is None,
+    )  # fmt: skip
+
+
+def _as_before(entry: EntryID, before: Entry, after: Entry, now: Entry) -> list[Change]:
+    """What was rewritten, where nobody has rewritten it since."""
+    is_moved = now.path == after.path != before.path
+    is_replaced = now.content == after.content != before.content
+    is_deleted = now.deletion == after.deletion != before.deletion
+    has_mode = now.mode == after.mode != before.mode
+    if not (is_moved or is_replaced or is_deleted or has_mode):
+        return []
+    content = before.content if before.kind is Kind.TEXT else before.content.after(now.content.hash, now.content.before)
+    return [
+        Change(
+            entry,
+            path=before.path if is_moved else None,
+            content=content if is_replaced else None,
+            mode=before.mode if has_mode else None,
+            deletion=before.deletion if is_deleted else None,
+            revive=is_deleted and before.deletion is None,
+        )
+    ]
+
+
+def _is_used_by_others(folder: Folder, entry: Entry, made: Entry) -> bool:
+    """Whether somebody else than the doubted devices wrote into what they made."""
+    if entry.content != made.content:
+        return True
+    if entry.kind is not Kind.TEXT:
+        return False
+    uncounted = folder.observers.uncounted
+    rows = stored_rows(folder.database.rows, folder.id, entry.document, ALL)
+    return any(DeviceID(row.origin) not in uncounted.doubted for stored in rows for row in stored.singles())
+
+
+def _clocks(folder: Folder, entry: Entry) -> bytes:
+    return encode_state_vector(folder.texts.clocks(entry.document)) if entry.kind is Kind.TEXT else _NO_CLOCKS
+
+
+def tell_taken_back(folder: Folder, entry: Entry, what: str) -> None:
+    path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
+    folder.notices.add(NoticeKind.TAKEN_BACK, path, f"a device was removed from the folder, and {what}", entry.id)
