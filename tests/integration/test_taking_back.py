@@ -9,6 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree
 
 from yp2p.client import connect
@@ -78,6 +79,7 @@ def test_what_a_removed_device_did_afterwards_is_taken_back(tmp_path: Path) -> N
         assert "thief" in (pi.dir / "a.txt").read_text()
 
 
+@pytest.mark.long
 def test_trees_kinds_and_an_open_file_after_a_crash_while_it_is_doubted(tmp_path: Path) -> None:
     with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
         for number in range(12):

@@ -29,7 +29,7 @@ from yp2p.transport.link import open_link
 from yp2p.trust.statements import Role, Signer, read_statement
 
 NOTES = FolderID(b"n" * 16)
-THREE, FOUR = (Identity(bytes([number]) * 32) for number in (4, 5))
+THREE, FOUR, FIVE = (Identity(bytes([number]) * 32) for number in (4, 5, 6))
 ROOM = statements(NOTES, TWO.public, THREE.public, FOUR.public)
 REMOVAL = _removal(NOTES, ROOM)
 DEMOTION = (
@@ -703,6 +703,11 @@ def test_what_others_replaced_and_it_passed_on_with_its_own_stands() -> None:
         await _Room(room.one, room.two, room.away[:1]).meet()
         wanted = TEXT.replace("line 9\n", "something else\n").replace("line 12", "row 12").replace("line 16", "rows")
         for folder in (one, three):
+            print(
+                "TEXT",
+                [repr(text_of(f, "a.txt"))[80:160] for f in room.folders],
+                [f.leaves.tree().root().hex()[:6] for f in room.folders],
+            )
             assert text_of(folder, "a.txt") == wanted
 
     _play(test, THREE, FOUR)
@@ -722,3 +727,37 @@ def test_what_it_takes_out_in_one_message_with_what_others_wrote_comes_back() ->
             assert text_of(folder, "a.txt") == TEXT.replace("line 9\n", "line 9\nof four\n")
 
     _play(test, THREE, FOUR)
+
+
+def test_three_that_doubt_different_changes_wait_together_and_end_alike() -> None:
+    async def test(room: _Room) -> None:
+        one, two, *away = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        for number, folder in enumerate(away):
+            edit(two, "a.txt", replaced(f"line {number}\n", f"line {number} of a thief\n"))
+            make(two, f"new {number}")
+            await hand_over(two, folder)
+            edit(folder, "a.txt", replaced(f"line {10 + 3 * number}\n", f"line {10 + 3 * number} of an honest one\n"))
+            folder.membership.add([REMOVAL])
+        for node in room.away:
+            for other in room.away:
+                if node is not other:
+                    node.knows(other)
+        await until(lambda: all(len(folder.observers.uncounted.without_answer) == 2 for folder in away))
+        assert all(folder.observers.uncounted.doubted for folder in away)
+        await room.meet()
+        wanted = TEXT
+        for number in range(3):
+            wanted = wanted.replace(f"line {10 + 3 * number}\n", f"line {10 + 3 * number} of an honest one\n")
+        for folder in (one, *away):
+            print(
+                "TEXT",
+                [repr(text_of(f, "a.txt"))[80:160] for f in room.folders],
+                [f.leaves.tree().root().hex()[:6] for f in room.folders],
+            )
+            assert text_of(folder, "a.txt") == wanted
+            assert set(folder.catalogue.layout().entry_at) == {"a.txt"}
+
+    everybody = statements(NOTES, TWO.public, THREE.public, FOUR.public, FIVE.public)
+    _play(test, THREE, FOUR, FIVE, statements=everybody)
