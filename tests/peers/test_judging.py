@@ -761,3 +761,25 @@ def test_three_that_doubt_different_changes_wait_together_and_end_alike() -> Non
 
     everybody = statements(NOTES, TWO.public, THREE.public, FOUR.public, FIVE.public)
     _play(test, THREE, FOUR, FIVE, statements=everybody)
+
+
+def test_a_file_that_somebody_else_made_and_it_renamed_is_not_its_own() -> None:
+    async def test(room: _Room) -> None:
+        one, two, three, four = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        make(four, "of four")
+        edit(four, "of four", lambda text: text + "more of four\n")
+        await hand_over(four, two)
+        two.catalogue.write([Change(entry("of four"), "renamed")])
+        await hand_over(two, three)
+        await _Room(room.one, room.two, room.away[:1]).meet()
+        room.away[1].knows(room.one)
+        await until(lambda: TWO.device_id not in four.membership.members)
+        await until(lambda: len({folder.leaves.tree().root() for folder in (one, three, four)}) == 1)
+        await until(lambda: len({folder.catalogue.digest() for folder in (one, three, four)}) == 1)
+        for folder in (one, three, four):
+            (path,) = set(folder.catalogue.layout().entry_at) - {"a.txt"}
+            assert text_of(folder, path) == TEXT + "more of four\n"
+
+    _play(test, THREE, FOUR)

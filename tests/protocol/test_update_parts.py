@@ -7,14 +7,14 @@ import random
 import pytest
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import deleted_ranges, update_parts, ysync
 from yp2p.protocol.delete_sets import encode
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.update_parts import PART_BLOCKS, in_parts, to_send
+from yp2p.protocol.update_parts import PART_BLOCKS, in_parts, single_registers, to_send
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, ordering, read_state_vector
 
@@ -233,3 +233,22 @@ def test_clients_of_a_peers_update_and_vector_have_a_cap(monkeypatch: pytest.Mon
     assert len(read_state_vector(vector)) == 101, "our own has none"
     with pytest.raises(InvalidUpdate, match="more than 100 clients"):
         read_state_vector(vector, 100)
+
+
+def test_registers_come_one_by_one_with_whose_they_are() -> None:
+    one, two = ManifestReplica(5), ManifestReplica(6)
+    entry = EntryID(b"e" * 16)
+    both = [one.write({entry.hex() + "p": b"\x01a", entry.hex() + "c": b"c"})]
+    for update in filter(None, both):
+        two.apply(update)
+    both.append(two.write({entry.hex() + "p": b"\x01b", entry.hex() + "m": b"\x01\x01"}))
+    state = two.state()
+    parts = list(single_registers(state))
+    assert sorted(client for client, _ in parts if client) == [5, 5, 6, 6]
+    assert parts[-1][0] == 0, "what is deleted comes last"
+    again = ManifestReplica(1)
+    for _, part in parts:
+        again.apply(part)
+    assert again.version() == two.version()
+    assert again.registers([entry]) == two.registers([entry])
+    assert list(single_registers(b"\x00\x00")) == []

@@ -75,7 +75,7 @@ async def take_back(
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         if entry is not None and entry.document == document:
             made = entries.get(entry.id)
-            is_made = made is not None and made.before is None
+            is_made = made is not None and made.is_made
             if is_made and not folder.catalogue.is_alive(entry):
                 continue
             # Imports have computed client IDs: what was made under these is theirs who made the entry.

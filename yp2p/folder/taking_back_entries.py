@@ -8,7 +8,7 @@ has it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
 from yp2p.folder.brought import Counted, is_anothers
@@ -30,10 +30,20 @@ _NO_CLOCKS = b"\x00"
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """An entry before and after the first and last of the changes to be taken back; None where it cannot be read."""
+    """An entry before and after the first and last of the changes to be taken back; None where it cannot be read.
+
+    Attributes:
+        is_of_others: whether registers of somebody else came with the changes: what these said may not be left.
+    """
 
     before: Entry | None
     after: Entry | None
+    is_of_others: bool = False
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there was no such entry without the changes."""
+        return self.before is None and not self.is_of_others
 
 
 async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]) -> int:
@@ -46,7 +56,7 @@ async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]
                 changes.append(_all_of(change.before))
         elif change.before is not None:
             changes += _as_before(entry, change.before, change.after, now)
-        elif folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
+        elif change.is_made and folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
             changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
     if changes:
         await folder.catalogue.write(changes).wait()
@@ -73,6 +83,7 @@ async def rewritten(
         await turn()
     entries = Manifest.read_changed(replica, index)
     found: dict[EntryID, Rewritten] = {}
+    of_others: set[EntryID] = set()
     number = 0
     for seq, at, _, data in tables.log.rows(folder.database.rows, folder.id, document):
         for client, part in single_registers(data) if seq in seqs else [(None, data)]:
@@ -81,11 +92,13 @@ async def rewritten(
                 if client is not None and not is_anothers(folder, client, device, at):
                     first = found.get(one)
                     found[one] = Rewritten(first.before if first else entries.get(one), entry)
+                elif client is not None:
+                    of_others.add(one)
                 entries[one] = entry
             number += 1
             if number % _SLICE == 0:
                 await turn()
-    return found
+    return {one: replace(change, is_of_others=one in of_others) for one, change in found.items()}
 
 
 def _all_of(entry: Entry) -> Change:
