@@ -27,14 +27,16 @@ from peers.test_judging import (
 )
 from peers.test_links import HOSTILE, ONE, TWO
 
+from yp2p.disk.render.equal_entries import join_equal_entries
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Claim, Deletion
 from yp2p.documents.text import TextReplica
 from yp2p.folder.folder import Folder
-from yp2p.folder.new_texts import document_id_for
-from yp2p.identity import Identity
+from yp2p.folder.new_texts import document_id_for, store_first_import
+from yp2p.identity import EntryID, Identity
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check, encode_state_vector
+from yp2p.store import sql
 from yp2p.trust.statements import Role, Signer, Statement, StatementHash, read_statement
 
 _TEXTS = ("a.txt", "b.txt", "c.txt", "script")
@@ -104,6 +106,17 @@ def _make_files(two: Folder, three: Folder) -> None:
 def _make_a_file_where_one_is(two: Folder, three: Folder) -> None:
     make(two, "x", f"{_THIEF}\n")
     _change(two, Change(entry("x"), "a.txt"))
+
+
+def _take_the_place_of_equal_files(two: Folder, three: Folder) -> None:
+    """Of two entries with one path and one content the one with the smaller ID stays."""
+    for number, name in enumerate(_TEXTS):
+        statements: list[sql.Statement] = []
+        document = document_id_for(b"again" + name.encode())
+        store_first_import(two, document, TEXT, statements)
+        one = Change(EntryID(bytes(15) + bytes([number])), name, Content.text(document, Mode.PLAIN))
+        two.catalogue.write([one], statements)
+    _change(two, Change(EntryID(bytes(15) + b"b"), "blob", _blob(b"of one")))
 
 
 def _rename(two: Folder, three: Folder) -> None:
@@ -205,10 +218,10 @@ def _leave_before_it_is_heard(two: Folder, three: Folder) -> None:
 
 WAYS: tuple[_Way, ...] = (
     _write, _remove_lines, _write_all_anew, _empty_all, _delete, _delete_all_ever, _make_files,
-    _make_a_file_where_one_is, _rename, _swap, _rename_again_and_again, _make_executable, _make_it_a_blob,
-    _overwrite_a_blob_again_and_again, _make_a_blob_a_text, _point_a_link_elsewhere, _delete_a_blob_and_make_it_again,
-    _revive_what_was_deleted, _write_as_the_other_one, _back_date_a_removal, _let_in_another, _let_in_very_many,
-    _let_itself_in_again, _leave_before_it_is_heard,
+    _make_a_file_where_one_is, _take_the_place_of_equal_files, _rename, _swap, _rename_again_and_again,
+    _make_executable, _make_it_a_blob, _overwrite_a_blob_again_and_again, _make_a_blob_a_text,
+    _point_a_link_elsewhere, _delete_a_blob_and_make_it_again, _revive_what_was_deleted, _write_as_the_other_one,
+    _back_date_a_removal, _let_in_another, _let_in_very_many, _let_itself_in_again, _leave_before_it_is_heard,
 )  # fmt: skip
 
 
@@ -244,6 +257,7 @@ def test_nothing_of_a_removed_device_lasts_and_all_that_honest_ones_did_does(way
         way(two, three)
         if TWO.device_id in three.membership.members or way is _leave_before_it_is_heard:
             await hand_over(two, three)
+        await join_equal_entries(three)
         _work(one, three)
         await room.meet()
         _check(one, three, way)

@@ -69,7 +69,8 @@ async def take_back(
     entries: dict[EntryID, Rewritten] = {}
     for document in rows.keys() & MANIFEST_INDEX.keys():
         entries |= await rewritten(folder, document, {row.seq for row in rows[document]}, counted[document], device)
-    done = await take_back_entries(folder, entries)
+    first = min((row.seq for found in rows.values() for row in found), default=0)
+    done = await take_back_entries(folder, entries, first)
     before_a_crash = {DocumentID(one) for (one,) in tables.judgement.documents(folder.database.rows, folder.id, device)}
     for document in rows.keys() - MANIFEST_INDEX.keys() - before_a_crash:
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))

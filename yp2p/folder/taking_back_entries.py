@@ -7,12 +7,12 @@ has it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
 from yp2p.folder.brought import Counted, is_anothers
-from yp2p.folder.catalogue import MANIFEST_INDEX
+from yp2p.folder.catalogue import MANIFEST_INDEX, manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import stored_rows
@@ -46,9 +46,14 @@ class Rewritten:
         return self.before is None and not self.is_of_others
 
 
-async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]) -> int:
-    """Write registers as they were; gives how many entries that changed."""
+async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten], first: int) -> int:
+    """Write registers as they were; gives how many entries that changed.
+
+    Args:
+        first: the first row of the log that is taken back.
+    """
     changes: list[Change] = []
+    gone: list[Entry] = []
     for entry, change in entries.items():
         now = folder.catalogue.entries.get(entry)
         if now is None or change.after is None:
@@ -58,6 +63,8 @@ async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]
             changes += _as_before(entry, change.before, change.after, now)
         elif change.is_made and folder.catalogue.is_alive(now) and not _is_used_by_others(folder, now, change.after):
             changes.append(Change(entry, deletion=Deletion(now.document, _clocks(folder, now))))
+            gone.append(now)
+    changes += _joined_with(folder, gone, first)
     if changes:
         await folder.catalogue.write(changes).wait()
     for change_back in changes:
@@ -99,6 +106,39 @@ async def rewritten(
             if number % _SLICE == 0:
                 await turn()
     return {one: replace(change, is_of_others=one in of_others) for one, change in found.items()}
+
+
+def _joined_with(folder: Folder, gone: Sequence[Entry], first: int) -> list[Change]:
+    """Brings back the entries that stood at the paths of these, with the same content.
+
+    Of two such entries one is let go of (`disk/render/equal_entries.py`): whoever makes a second one has the first one
+    go, and would take the file along.
+    """
+    at = {entry.path: entry for entry in gone}
+    found: list[Change] = []
+    for entry in folder.catalogue.entries.values() if at else ():
+        made = at.get(entry.path)
+        if made is None or made.id == entry.id or folder.catalogue.is_alive(entry):
+            continue
+        if _content(folder, made) == _content(folder, entry) and _was_alive(folder, entry, first):
+            found.append(Change(entry.id, revive=True))
+    return found
+
+
+def _content(folder: Folder, entry: Entry) -> tuple[Kind, bytes]:
+    if entry.kind is not Kind.TEXT:
+        return entry.kind, entry.content.hash
+    digest = folder.texts.digests.get(entry.document)
+    return entry.kind, digest.content if digest is not None else b""
+
+
+def _was_alive(folder: Folder, entry: Entry, first: int) -> bool:
+    """Whether an entry was not deleted before a row of the log."""
+    index, replica = Manifest.index_of(entry.id), ManifestReplica(1)
+    rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
+    replica.load(data for seq, _, _, data in rows if seq < first)
+    before = Manifest.read_changed(replica, index).get(entry.id)
+    return before is not None and before.deletion != entry.deletion and folder.catalogue.is_alive(before)
 
 
 def _all_of(entry: Entry) -> Change:
