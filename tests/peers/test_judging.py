@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 import trio
 from conditions import until
 from peers.test_links import ONE, TWO, Node, _removal, _run, statements
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Claim, Deletion
+from yp2p.documents.provider import PeerState
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, store_first_import
 from yp2p.folder.notices import NoticeKind
@@ -783,3 +785,26 @@ def test_a_file_that_somebody_else_made_and_it_renamed_is_not_its_own() -> None:
             assert text_of(folder, path) == TEXT + "more of four\n"
 
     _play(test, THREE, FOUR)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_meeting_with_it_took_out_of_our_own_is_there_again(is_first: bool) -> None:
+    async def test(room: _Room) -> None:
+        one, two, three = room.folders
+        make(one, "a.txt")
+        await room.agree()
+        thieves, ours = ("aaa of a thief", "zzz of three") if is_first else ("zzz of a thief", "aaa of three")
+        edit(two, "a.txt", replaced("line 5\n", f"{thieves}\n"))
+        edit(three, "a.txt", replaced("line 5\n", f"{ours}\n"))
+        document = two.catalogue.entries[entry("a.txt")].document
+        theirs = PeerState(two.texts.clocks(document), is_answer=False)
+        await three.texts.open(document).receive_all([two.texts.state(document)], TWO.device_id, theirs)
+        await three.database.pending().wait()
+        await hand_over(two, three)
+        edit(three, "a.txt", replaced("line 15\n", "line 15 of three\n"))
+        await room.meet()
+        wanted = TEXT.replace("line 5\n", f"{ours}\n").replace("line 15\n", "line 15 of three\n")
+        for folder in (one, three):
+            assert text_of(folder, "a.txt") == wanted
+
+    _play(test, THREE)

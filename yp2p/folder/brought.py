@@ -20,7 +20,7 @@ from yp2p.identity import DeviceID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange
-from yp2p.protocol.ysync import Checked, Shape, UpdateParser
+from yp2p.protocol.ysync import Checked, Shape, UpdateParser, parse_update
 
 # A day less: ages are counted in days on which the daemon ran.
 _FORGED_WITHIN_S = KEPT_APART_S - 86400.0
@@ -49,6 +49,11 @@ class Counted:
             self._clocks[client] = max(stop, self._clocks.get(client, 0))
         self._deleted += state.deleted
 
+    def lacks(self, row: Single) -> bool:
+        """Whether anything may be news in a row. Of what only deletes something that is not known."""
+        sections = parse_update(row.data).sections
+        return not sections or any(stop > self._clocks.get(client, 0) for client, (_, stop) in sections.items())
+
     def beyond(self, operations: Operations) -> Operations:
         """What is not among it."""
         known = [(client, 0, clock) for client, clock in self._clocks.items()]
@@ -74,7 +79,19 @@ class Operations:
     of_others: list[DeletedRange] = field(default_factory=list)
 
     def __add__(self, other: Operations) -> Operations:
-        return Operations(self.inserted + other.inserted, self.deleted + other.deleted)
+        return Operations(
+            self.inserted + other.inserted,
+            self.deleted + other.deleted,
+            self.by_either + other.by_either,
+            self.of_others + other.of_others,
+        )
+
+    def extend(self, other: Operations) -> None:
+        """As `+=`, without a copy."""
+        self.inserted += other.inserted
+        self.deleted += other.deleted
+        self.by_either += other.by_either
+        self.of_others += other.of_others
 
     def __bool__(self) -> bool:
         return bool(self.inserted or self.deleted or self.by_either)
@@ -113,6 +130,13 @@ def every_operation(rows: Iterable[bytes]) -> Operations:
         found.inserted += operations(parser.parse().sections)
         found.deleted += parser.ranges
     return found
+
+
+def is_repair(row: Single, before: Single) -> bool:
+    """Whether a row repairs what came with the one before: it was stored with it, and nobody wrote it."""
+    is_next = row.seq == before.seq + 1 and before.origin and not row.origin and not row.group
+    sections = parse_update(row.data).sections if is_next else {}
+    return bool(sections) and all(Writer.of(client) is Writer.REPAIR for client in sections)
 
 
 def is_anothers(folder: Folder, client: int, device: DeviceID, at: float, is_of_others: bool = False) -> bool:

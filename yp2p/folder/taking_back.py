@@ -8,6 +8,8 @@ Theory of operation
     typed into theirs. A text that was deleted without them is deleted again. A deletion has no author: of those that
     came together with what others wrote, what these replaced stays replaced, and all else comes back.
 
+    What repaired a meeting with their changes (`meetings.py`) holds pieces of them, and is undone as well.
+
     What is taken back of the manifest is told in `taking_back_entries.py`, and whose an operation is in `brought.py`.
 
     It is an edit of this device: it is in the log, can be undone, and is told.
@@ -32,12 +34,13 @@ from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import taken_back
 from yp2p.errors import CrdtPanic
-from yp2p.folder.brought import Counted, Operations, every_operation, operations_of
+from yp2p.folder.brought import Counted, Operations, every_operation, is_repair, operations_of
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.taking_back_entries import Rewritten, rewritten, take_back_entries, tell_taken_back
+from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.ysync import StateVector, parse_update
 from yp2p.store import tables
@@ -45,6 +48,7 @@ from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
 from yp2p.threeway.lines import split_lines
 
+_SLICE = 256
 # Of more client IDs it is told by who sent them which device wrote with them.
 _MAX_CLAIMS = 16
 # The two edits that a text takes are undone as one.
@@ -81,14 +85,25 @@ async def take_back(
                 continue
             # Imports have computed client IDs: what was made under these is theirs who made the entry.
             is_of_others = not is_made and not counted[document].is_there
-            found = operations_of(folder, rows[document], device, is_of_others=is_of_others)
+            found = await _operations(folder, rows[document], device, is_of_others=is_of_others)
             change = counted[document].beyond(found)
-            gone = {row.seq for row in rows[document]}
-            done += bool(change) and await _take_back_text(folder, entry, change, gone, device)
+            if change:
+                lacking = [row for row in rows[document] if counted[document].lacks(row)]
+                gone = {row.seq for row in lacking or rows[document]}
+                done += await _take_back_text(folder, entry, change, gone, device)
         await trio.lowlevel.checkpoint()
     if done:
         log.warning("changes_taken_back", folder=folder.label, count=done)
     return done
+
+
+async def _operations(folder: Folder, rows: Sequence[Single], device: DeviceID, *, is_of_others: bool) -> Operations:
+    """`operations_of`, in slices."""
+    found = Operations()
+    for start in range(0, len(rows), _SLICE):
+        found.extend(operations_of(folder, rows[start : start + _SLICE], device, is_of_others=is_of_others))
+        await turn()
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,11 @@ async def _take_back_text(
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
     every = await _stored(folder, entry.document)
     updates = [row.data for row in every]
+    repairs = [
+        row for row, before in zip(every[1:], every, strict=False) if is_repair(row, before) and before.seq in gone
+    ]
+    change += every_operation(row.data for row in repairs)
+    gone = {*gone, *(row.seq for row in repairs)}
     since = [row.data for row in every if row.seq > min(gone) and row.seq not in gone]
     try:
         plan = await trio.to_thread.run_sync(_plan, updates, since, change)
