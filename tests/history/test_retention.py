@@ -33,6 +33,7 @@ from yp2p.history.retention import Retention, Row, before_others, senders
 from yp2p.history.undo import undo
 from yp2p.history.versions import When, blame_lines, log, show
 from yp2p.identity import DeviceID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store.database import open_database
 
@@ -156,6 +157,9 @@ def test_rows_that_may_come_to_be_doubted_are_not_joined_with_other_senders() ->
     assert senders(rows, {5}, Shape.TEXT, {5, 6}, {5}) == {4: b"", 5: b""}
     assert senders(rows, {5}, Shape.TEXT, {5, 6}, set()) == {5: b""}
     assert senders(rows, {5}, Shape.TEXT, {5}, {2, 3, 4, 5}) == {1: b"", 3: b"pi", 5: b""}
+    repair = Writer.REPAIR.client_id(4)
+    rows = [row(1, 6, b"pi"), row(2, repair, b""), row(3, 5, b""), row(4, 5, b"")]
+    assert senders(rows, {4}, Shape.TEXT, {5, 6, repair}, {1, 2, 3, 4}) == {1: b"pi", 2: b"", 4: b""}
 
 
 def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:

@@ -57,6 +57,7 @@ from yp2p.folder.uncounted import KEPT_APART_S
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay, width_at
 from yp2p.history.packing import Packing, give_back_room
 from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
@@ -120,13 +121,14 @@ def senders(
 
     Args:
         claimed: the client IDs whose devices are known otherwise.
-        apart: the rows that are joined with no row before of another sender, nor with one that is none of these.
+        apart: the rows that are joined with no row before of another sender, nor with one that is none of these or
+            repairs a meeting.
     """
     found: dict[int, bytes] = {}
     teller: bytes | None = None
-    before, sender = 0, b""
+    before, sender, was_repair = 0, b"", False
     for row in rows:
-        is_other = sender != row.origin or before not in apart
+        is_other = sender != row.origin or before not in apart or was_repair
         if row.seq in apart and before and is_other and before not in found:
             found[before], teller = teller if teller is not None else sender, None
         sections = UpdateParser(row.data, shape).parse().sections
@@ -138,6 +140,7 @@ def senders(
         if row.seq in stay:
             found[row.seq], teller = teller if teller is not None else row.origin, None
         before, sender = row.seq, row.origin
+        was_repair = bool(sections) and all(Writer.of(client) is Writer.REPAIR for client in sections)
     return found
 
 
