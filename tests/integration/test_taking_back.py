@@ -152,3 +152,34 @@ async def _type_until_taken_back(device: Device) -> None:
             file.insert(0, "typed ")
             await asyncio.sleep(0.05)
         await file.flush()
+
+
+@pytest.mark.long
+def test_a_mass_deletion_that_waits_for_a_word_is_taken_back_too(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
+        for number in range(80):
+            (desktop.dir / f"{number}.txt").write_text(f"{number}\n{_TEXT}")
+        for other in (laptop, pi):
+            other.join(desktop)
+        for device in (desktop, laptop, pi):
+            device.wait()
+        before = tree(desktop.dir)
+        for device in (laptop, pi):
+            device.stop()
+        desktop.cli("device", "remove", "laptop", "--yes")
+        desktop.stop()
+        laptop.start()
+        pi.start()
+        _met(laptop, pi)
+        for path in laptop.dir.glob("*.txt"):
+            path.unlink()
+        eventually(lambda: laptop.status()["folders"][0]["awaiting_confirmation"])
+        laptop.cli("folder", "resume", str(laptop.dir), "--accept-deletions")
+        eventually(lambda: pi.status()["folders"][0]["awaiting_confirmation"], 60)
+        (pi.dir / "of the pi").write_text("of the pi\n")
+        laptop.stop()
+        desktop.start()
+        eventually(lambda: not pi.status()["folders"][0]["awaiting_confirmation"], 60, "its going on")
+        _met(desktop, pi)
+        for device in (desktop, pi):
+            assert tree(device.dir) == {**before, "of the pi": b"of the pi\n"}
