@@ -238,6 +238,29 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
     _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes, OTHER: other}))
 
 
+def test_a_removed_device_that_connects_is_told_by_what_it_was_removed_once_a_minute_and_nothing_else() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(one: Node) -> None:
+        one.folders[NOTES].membership.add([_removal(NOTES, notes)])
+        secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            await link.send(FolderState(NOTES, bytes(32), bytes(32), bytes(32), True, 77))
+            assert await link.receive() == Membership(NOTES, (*notes, _removal(NOTES, notes)))
+        again: list[object] = []
+        try:
+            secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+            async with open_link(secured, HELLO) as link:
+                again.append(await link.receive())
+        except* LinkClosed:
+            pass
+        assert again == []
+
+    with capture_logs() as said:
+        _run(test, (ONE, {NOTES: notes}))
+    assert "connection_failed" not in [line["event"] for line in said]
+
+
 def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
     notes = statements(NOTES, TWO.public)
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -212,7 +211,7 @@ class Peers:
             await trio.aclose_forcefully(secured.stream)
             return
         contact.told_at = now
-        with suppress(LinkClosed, PeerFault, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        try:
             async with open_link(secured, self._hello(), confirmed) as link:
                 for folder in self.devices.folders_without(device):
                     for part in Membership.parts(folder.id, folder.membership.about_removal(device)):
@@ -221,6 +220,8 @@ class Peers:
                     while True:  # until it ends the link, having read that
                         await link.receive()
                 link.close("no folder is shared with this device any more")
+        except* (LinkClosed, PeerFault, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # whatever it does is nobody's concern any more
 
     def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
