@@ -76,8 +76,9 @@ async def test_what_does_not_work_is_tried_with_patience_and_told(
         await provisioning.run()
     assert in_a_day * 0.9 < len(fake.asked) <= in_a_day
     assert provisioning.problems == {f"[[folders]] {tmp_path}": str(error)}
+    assert provisioning.missing_folder() == f"[[folders]] {tmp_path}: {error}"
     fake.here.add(tmp_path)  # as a person joined it by hand
-    assert provisioning.problems == {}
+    assert (provisioning.problems, provisioning.missing_folder()) == ({}, "")
     fake.here.clear()
     fake.failures.clear()
     await provisioning.run()

@@ -99,8 +99,10 @@ def test_two_machines_that_name_each_other_need_no_person(tmp_path: Path) -> Non
         (desk.dir / "a.txt").write_text("a line\n")
         machine.start()
         eventually(lambda: _is_told(machine, "was not found"), 60)
+        assert f"[[folders]] {machine.dir}: desk was not found" in machine.fails("wait", "--timeout", "0.1")
         desk.start()
-        eventually(lambda: (machine.dir / "a.txt").exists(), 90)
+        machine.cli("wait", "--timeout", "90", timeout_s=100)
+        assert (machine.dir / "a.txt").exists()
         assert desk.status()["settings"] == machine.status()["settings"] == []
         assert _role(desk, "machine") == "member"
         (machine.dir / "b.txt").write_text("of the machine\n")

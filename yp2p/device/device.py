@@ -87,6 +87,7 @@ class Device:
         )
         introductions = Introductions(config.devices, identity, self.home, self.invites)
         self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
+        self._in_sync.missing_folder = self._provisioning.missing_folder
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 

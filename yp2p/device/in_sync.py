@@ -6,6 +6,8 @@ which no other device is connected is in sync with nobody: what was just saved m
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from yp2p.device.discovery import cancel_when
@@ -23,12 +25,17 @@ _LOOK_AGAIN_S = 0.5
 
 
 class InSync:
-    """Tells whether everything is in sync, and waits for that."""
+    """Tells whether everything is in sync, and waits for that.
+
+    Attributes:
+        missing_folder: says which folder is to be here and is not yet, and why; nothing where all are.
+    """
 
     def __init__(self, folders: Folders, peers: Peers) -> None:
         self._folders = folders
         self._peers = peers
         self._expecting_since = float("-inf")
+        self.missing_folder: Callable[[], str] = lambda: ""
 
     def expect(self) -> None:
         """The devices that are known are about to link."""
@@ -83,6 +90,8 @@ class InSync:
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
         if is_expecting and any(not peers.is_linked(device) for device in peers.devices.known()):
             return "other devices are expected to connect"
+        if reason := self.missing_folder():
+            return reason
         for folder in self._folders.by_id.values():
             if reason := _missing_here(folder, is_alone=self._is_alone(folder)):
                 return f"{folder.label!r}: {reason}"

@@ -61,6 +61,13 @@ class Provisioning:
         }
         return {**{_title(setting): why for setting, why in waiting.items()}, **self._introductions.problems}
 
+    def missing_folder(self) -> str:
+        """The first folder that the settings want here and that is not here yet, with the reason."""
+        for setting in self._settings:
+            if self._folders.at(_resolved(setting)) is None:
+                return f"{_title(setting)}: {self._problems.get(setting, 'it is about to begin')}"
+        return ""
+
     async def run(self) -> None:
         """Carry out the settings, and let in whom they name, until cancelled."""
         async with trio.open_nursery() as nursery:
