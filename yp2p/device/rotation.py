@@ -42,7 +42,9 @@ from yp2p.store.database import Database
 from yp2p.trust.keyfile import make_next, take_next
 from yp2p.trust.statements import Role
 
+# A device that is connected answers in milliseconds, and one that has just started links within seconds.
 _HEARD_LIMIT_S = 10.0
+# One that does not answer takes no more than half of that from the others.
 _ASK_LIMIT_S, _ASK_AGAIN_S = 5.0, 0.05
 
 log = structlog.get_logger()
