@@ -215,6 +215,43 @@ def test_a_lost_founder_that_knew_nobody_but_its_remover_is_the_elder_unless_it_
         assert ("desktop" in roles(laptop, desktop.known | phone.known | counter.known)) is has_met
 
 
+def test_a_removal_stands_against_a_friend_of_the_thief_from_a_branch_that_is_dated_back() -> None:
+    """Each of both removals names what the other one makes a fork: those decide who heard of one first."""
+    thief, a, member, late = Peer.founder("thief"), Peer("a"), Peer("member"), Peer("late")
+    thief.grant(a)
+    thief.grant(member, Role.MEMBER)
+    for peer in (a, member):
+        meet(thief, peer)
+        peer.acknowledge()
+    meet(thief, a, member)
+    before = set(thief.known)
+    thief.grant(late)
+    removal = late.remove(thief)
+    for peer in (a, member):
+        peer.known |= late.known
+        peer.acknowledge(removal)
+    forged, friend = thief.fork(before), Peer("friend")
+    forged.grant(friend)
+    counter = friend.remove(thief)
+    for peer in (a, member, late):
+        peer.known |= friend.known
+        peer.acknowledge(counter)
+    meet(a, member, late)
+    assert roles(thief, a.known) == {"a": Role.ADMINISTRATOR, "member": Role.MEMBER, "late": Role.ADMINISTRATOR}
+    assert evaluated(thief, a.known).removals[thief.identity.device_id] == (removal,)
+
+
+def test_of_two_branches_that_nobody_else_has_seen_neither_counts() -> None:
+    """A thief has signed both, and chooses which of his friends was let in first."""
+    thief, a, friend = Peer.founder("thief"), Peer("a"), Peer("friend")
+    forged = thief.fork(thief.known)
+    forged.grant(friend)
+    friend.remove(thief)
+    thief.grant(a)
+    a.remove(thief)
+    assert roles(thief, a.known | friend.known) == {}
+
+
 def test_who_was_demoted_makes_nobody_a_member_whatever_it_dates_back() -> None:
     a, b, c = _room("a", "b", "c")
     early = {one for one in a.known if not one.previous}

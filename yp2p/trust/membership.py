@@ -21,7 +21,9 @@ Theory of operation
 
     * one that forks from what the other names is no attack: a device that goes on from an older statement of its own
       than the one that others have seen has signed both, and dates back. (Administrators acknowledge grants as well,
-      so that the last statement of each is a recent one.)
+      so that the last statement of each is a recent one.) Where each forks from what the other names, that does not
+      tell which of the two is dated back, and the next rule decides; where that does not either, both are in force,
+      and neither branch counts;
     * else the one stands that more third members acknowledged first. A member has a say only if its own statement
       counts whichever of the two is in force, so nobody brings voters along;
     * equal: the one of the device that was let in earlier. So too in a circle.
@@ -327,6 +329,9 @@ class _Conflict:
         self._lost: dict[int, int] = {}  # by removal: the open ones that do not
         self._groups: dict[int, int] = {}  # by what is lost, the removals that do that
         self._forking: dict[int, tuple[int, int]] = {}  # by what forks: removals before which it does, what else counts
+        self._mutual: dict[
+            int, int
+        ] = {}  # by removal: those that fork from what it names, as it does from what they name
 
     def decided(self) -> int:
         out = 0
@@ -362,12 +367,16 @@ class _Conflict:
             self._groups[self._lost[removal]] |= 1 << removal
 
     def _attackers(self, open_ones: int) -> dict[int, int]:
-        """By removal, those that exclude it. What forks from what a removal names is no attack on it."""
+        """By removal, those that exclude it. What forks from what a removal names is no attack on it.
+
+        Unless that forks from what the other one names as well: then those decide who heard of one first.
+        """
         found = dict.fromkeys(bits(open_ones), 0)
         for lost, group in self._groups.items():
             for removal in bits(lost):
                 found[removal] |= group & ~(1 << removal)
-        self._forking = {}
+        self._forking, self._mutual = {}, {}
+        forking: dict[int, int] = {}
         for removal, others in found.items():
             forks = self._rules.forked(removal) if others else 0
             if forks:
@@ -375,9 +384,18 @@ class _Conflict:
                 before, rest = known or (0, self._rules.counting(self._in_force, forks_of=removal).counted)
                 self._forking[forks] = before | 1 << removal, rest
                 found[removal] = others & rest
+                forking[removal] = others & ~rest
+        mutual = {one: others & self._lost[one] & ~self._lost_of(one) for one, others in forking.items() if others}
+        self._mutual = {removal: others for removal, others in mutual.items() if others}
+        for removal, others in self._mutual.items():
+            found[removal] |= others
         return found
 
     def _attacked_by(self, removal: int) -> int:
+        return self._lost_of(removal) | self._mutual.get(removal, 0)
+
+    def _lost_of(self, removal: int) -> int:
+        """Those that it excludes, without those from whose named statements it forks."""
         out = self._lost[removal]
         for before, rest in self._forking.values():
             if not rest >> removal & 1:
@@ -389,10 +407,11 @@ class _Conflict:
         left: dict[int, int] = {}
         for removal, others in attackers.items():
             left[removal], rest = others, others & self._attacked_by(removal)
+            mutual = self._mutual.get(removal, 0)
             while rest:
                 other = (rest & -rest).bit_length() - 1
-                alike = self._alike(removal, other) & rest
-                if self._is_stronger(removal, other, counted):
+                alike = self._alike(removal, other) & (rest & mutual if mutual >> other & 1 else rest & ~mutual)
+                if self._stands(removal, other, counted):
                     left[removal] &= ~alike
                 rest &= ~alike
         return left
@@ -407,10 +426,13 @@ class _Conflict:
             found &= self._groups[self._lost[other]] & rules.removals_of(statement.subject_id)
         return found
 
-    def _is_stronger(self, one: int, other: int, counted: int) -> bool:
+    def _stands(self, one: int, other: int, counted: int) -> bool:
+        """Whether an attack fails, of two removals that exclude each other."""
         for_one, for_other = self._voters(one, other), self._voters(other, one)
         if len(for_one - for_other) != len(for_other - for_one):
             return len(for_one - for_other) > len(for_other - for_one)
+        if self._mutual.get(one, 0) >> other & 1:
+            return True  # and so does the other one: who forks chooses who of his friends is the oldest
         return self._seniority(one, counted) < self._seniority(other, counted)
 
     def _voters(self, removal: int, other: int) -> set[DeviceID]:
