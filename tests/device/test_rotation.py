@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,8 +19,9 @@ from yp2p.config import Config, Listen, find_paths
 from yp2p.device.rotation import Rotation
 from yp2p.errors import FolderError, UsageError
 from yp2p.identity import FolderID, Identity, PublicIdentity
+from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.keyfile import load_identity, make_next, read_next
-from yp2p.trust.statements import Role
+from yp2p.trust.statements import Kind, Role, Statement
 
 
 @pytest.mark.parametrize("leaves_itself", [True, False])
@@ -44,6 +46,62 @@ def test_a_copy_of_the_key_that_removes_the_new_one_meanwhile_does_not_count(
     assert (found.get("new"), found.get("old")) == (
         (Role.ADMINISTRATOR, None) if leaves_itself or not knows_successor else (None, Role.ADMINISTRATOR)
     )
+
+
+def _hear(peer: Peer, said: set[Statement], random: Random) -> None:
+    """As `folder/members.py` does it: each removal is acknowledged with what was known before it."""
+    ancestry = Ancestry(said | peer.known)
+    removals = [one for one in ancestry.statements if one.kind is Kind.REMOVAL and one not in peer.known]
+    for removal in random.sample(removals, len(removals)):
+        peer.known |= {ancestry.statements[number] for number in bits(ancestry.up_to(removal.hash))}
+        peer.acknowledge()
+    peer.known |= said
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_a_copy_says_behind_the_back_of_the_others_does_not_count(seed: int) -> None:
+    """It knows any past it likes, also of later, and has accomplices; the others hear of it after the change."""
+    random = Random(seed)
+    old, new, admin, member = Peer.founder("old"), Peer("new"), Peer("admin"), Peer("member")
+    old.grant(admin)
+    old.grant(member, Role.MEMBER)
+    pasts = [set(old.known)]
+    for peer in (admin, member):
+        if random.random() < 0.7:
+            peer.acknowledge()
+            meet(old, peer)
+        pasts.append(set(old.known))
+    old.grant(new)
+    pasts.append(set(old.known))
+    if random.random() < 0.5:
+        admin.known |= old.known
+        admin.acknowledge()
+        meet(old, admin)
+    old.remove(old)
+    new.known |= old.known
+    new.remove(old)
+    honest = [new, admin, member]
+    for peer in random.sample(honest, len(honest)):
+        _hear(peer, new.known, random)
+        peer.acknowledge()
+        meet(new, peer)
+    accomplices = [Peer("x"), Peer("y")]
+    said: set[Statement] = set()
+    for _ in range(random.randint(1, 8)):
+        thief = old.fork(set(random.choice(pasts)) | (said if random.random() < 0.7 else set()))
+        for accomplice in accomplices:
+            if random.random() < 0.4:
+                thief.grant(accomplice)
+                accomplice.remove(random.choice([*honest, old]))
+                thief.known |= accomplice.known
+        for victim in random.sample([*honest, old], random.randint(0, 2)):
+            thief.remove(victim)
+        thief.acknowledge()
+        said |= thief.known
+    for peer in honest:
+        _hear(peer, said, random)
+    found = roles(old, set().union(*(peer.known for peer in honest)))
+    assert found == {"new": Role.ADMINISTRATOR, "admin": Role.ADMINISTRATOR, "member": Role.MEMBER}
 
 
 def _run(paths: object, monkeypatch: pytest.MonkeyPatch, *, finishes: bool = True) -> Identity:

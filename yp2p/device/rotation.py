@@ -10,9 +10,11 @@ Theory of operation
     3. The old key leaves every folder, and the store becomes the new key's, in one commit. The daemon starts anew.
     4. The new key, where it is an administrator, removes the old one as well, and takes its place on the disk.
 
-    The old key leaves by its own statement because nothing that a copy of it signs can stand against that: it would be
-    a statement of a removed device (`trust/membership.py`). The removal by the new key comes on top, because what a
-    device did that left by itself is not doubted, and that of a copy has to be (`folder/uncounted.py`).
+    Both are needed. The old key was there before the new one, so that a removal of the new one that a copy signs at the
+    same time would stand against one by the new key, where nobody else has heard of either: but it does not stand
+    against the leaving. A leaving alone is beaten by another one that a copy signs on a longer branch; and what a
+    device did that left by itself is not doubted, as that of a copy has to be (`folder/uncounted.py`). What a copy
+    says to those who have heard of the removal by the new key counts for nobody.
 
     A crash before the commit leaves the old device, with a second key that is a member already; after it the store says
     whose it is, and the start goes on with step 4.
