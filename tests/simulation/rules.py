@@ -29,6 +29,7 @@ async def ignore(world: World) -> None:
     host = world.rng.choice(hosts)
     await host.stop()
     host.ignored = world.rng.choice(_PATTERNS)
+    world.left_out.add(host.ignored)
     world.note(f"{host.name} leaves out {host.ignored}")
     when = world.rng.choice(("before", "after", "never"))
     if when == "before":

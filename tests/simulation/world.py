@@ -27,6 +27,7 @@ from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_file, tokens_in
 from simulation.swarm import Swarm
 
+from yp2p.files.ignore import IgnoreRules
 from yp2p.folder import guard
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.notices import Versions
@@ -82,6 +83,7 @@ class World:
         self.is_idle = False  # whether nothing happens for long
         # Paths at which another file may stand than before, so that an old version of it is none of what is there now.
         self.moved: set[str] = set()
+        self.left_out: set[str] = set()  # what some device ever left out, as patterns
         self.shared_rule = ""  # what the folder's own file says, or said, that all leave out
         self.wrong: list[str] = []  # what was seen while it ran
         self.rescan: set[str] = set()  # hosts whose files were changed in a way that only a scan can find
@@ -288,13 +290,20 @@ class World:
             raise Failed(f"{'; '.join(wrong)}: {first}")
 
     def _check_blobs(self) -> None:
-        """What is said to be in a file is in a file: a disk that lost it, or a store of before, is the only excuse."""
+        """What is said to be in a file is in a file.
+
+        Excuses are a disk that lost it, and a device that left it out: a file that was removed right before that, or
+        meanwhile, was not seen to go.
+        """
         if self.oracle.had_power_cut:
             return
+        left_out = IgnoreRules(sorted(self.left_out))
         for host in self.hosts:
             folder = host.folder
             for entry in folder.files.blobs.wanted:
-                path = folder.catalogue.layout().path_of.get(entry)
+                path = folder.catalogue.layout().path_of.get(entry, "")
+                if left_out.ignores(path):
+                    continue
                 raise Failed(f"no device has what {host.name} is to have at {path!r}: {folder.files.waiting.entries}")
 
     async def _survive(self, member: HostileMember) -> None:
