@@ -207,8 +207,8 @@ def test_a_patched_reader_writes_nothing_while_others_do(tmp_path: Path) -> None
                 for _ in range(rounds):
                     for message in messages:
                         await link.send(message)
-                        await trio.sleep(0.02)
-                await trio.sleep(1)
+                        await trio.sleep(0.02)  # the pace of the attack
+                await trio.sleep(1)  # what it sent last is dealt with; what comes of it is looked for later as well
                 nursery.cancel_scope.cancel()
 
         (one.dir / "a.txt").write_text("text of a.txt\nfrom one\n")

@@ -34,7 +34,7 @@ def _stops_after(device: Device, what: str) -> float:
     started = last = time.monotonic()
     seen = _bytes(device, what)
     while time.monotonic() < last + _QUIET_S:
-        time.sleep(0.02)
+        time.sleep(0.02)  # how finely the time is told
         now = _bytes(device, what)
         if now > seen + 64 * 1024:
             last, seen = time.monotonic(), now

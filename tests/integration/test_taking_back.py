@@ -126,8 +126,8 @@ def test_trees_kinds_and_an_open_file_after_a_crash_while_it_is_doubted(tmp_path
 
         # It hears of the removal and dies, again and again.
         desktop.start()
-        for _ in range(6):
-            time.sleep(0.4)  # it dies anywhere
+        for number in range(6):
+            time.sleep(0.1 + 0.1 * number)  # it dies at six moments, from the first link to what follows
             pi.kill()
             pi.start()
         asyncio.run(_type_until_taken_back(pi))
