@@ -161,7 +161,7 @@ async def test_a_reader_tells_no_conflicts_and_is_not_whom_a_joiner_waits_for(
         now_ms = int(time.time() * 1000)
         sides = Side("ours\n", (OWN,), now_ms), Side("theirs\n", (PEER,), now_ms)
         told = BothChanged(folder.id, record.entry, False, 1, "a line\n", "", "", sides)
-        own = session._announcements.state()
+        own = session.agreement.announcements.state()
         state = FolderState(folder.id, own.membership, own.manifest, own.tree, True, 0, 0)
         await _deliver_all(session, told, state)
         assert bool(folder.notices.count(NoticeKind.BOTH_CHANGED)) is is_taken

@@ -59,7 +59,7 @@ async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
         nursery.start_soon(session.run)
         await until(lambda: link.sent.count(_TOLD) == 1)
         for nonce in (1, 2):
-            own = session._announcements.state()
+            own = session.agreement.announcements.state()
             await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, nonce, 0))
             # The answer comes after all that the state made us say.
             await until(lambda: nonce in [it.answers for it in link.sent if isinstance(it, FolderState)])  # noqa: B023
@@ -83,7 +83,7 @@ async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_pat
         told = messages.Membership(FOLDER, (first,))
         for _ in range(2):
             await session.deliver(told)
-        own = session._announcements.state()
+        own = session.agreement.announcements.state()
         await session.deliver(FolderState(FOLDER, own.membership, own.manifest, own.tree, True, 1, 0))
         await until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
         (answer,) = [it for it in link.sent if isinstance(it, messages.Membership)]
@@ -141,7 +141,7 @@ async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_f
 
 def _state(session: FolderSession, folder: Folder, *, settled: bool) -> FolderState:
     """What a peer says that has what we have."""
-    own = session._announcements.state()
+    own = session.agreement.announcements.state()
     return FolderState(folder.id, own.membership, own.manifest, own.tree, settled, 0, 0)
 
 
@@ -161,18 +161,18 @@ async def test_a_peer_is_in_sync_only_when_its_disk_is(tmp_path: Path, mock_cloc
 
         await hears(_state(session, folder, settled=False))
         assert session.compared
-        assert not session.in_sync, "it knows all, and has not written it: also of an earlier link"
+        assert not session.agreement.in_sync, "it knows all, and has not written it: also of an earlier link"
         record = folder.files.by_path("a.txt")
         assert record is not None
         await hears(FolderCondition(folder.id, Condition.WORKING, (record.entry,)))
-        assert list(session.behind) == [record.entry]
+        assert list(session.agreement.behind) == [record.entry]
         await hears(_state(session, folder, settled=True))
-        assert not session.in_sync
+        assert not session.agreement.in_sync
         await hears(FolderCondition(folder.id, Condition.NONE))
-        assert session.in_sync
+        assert session.agreement.in_sync
         for condition in (Condition.PAUSED, Condition.AWAITING_CONFIRMATION):
             await hears(FolderCondition(folder.id, condition))
-            assert not session.in_sync
+            assert not session.agreement.in_sync
         nursery.cancel_scope.cancel()
 
 
@@ -190,11 +190,11 @@ async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_i
         for message in (_state(session, folder, settled=True), FolderCondition(folder.id, Condition.APART)):
             await session.deliver(message)
         await trio.testing.wait_all_tasks_blocked()
-        assert not session.in_sync
+        assert not session.agreement.in_sync
         link.sent.clear()
         await session.deliver(FolderCondition(folder.id, Condition.NONE))
         await trio.testing.wait_all_tasks_blocked()
-        assert session.in_sync
+        assert session.agreement.in_sync
         assert _TOLD in link.sent
         again = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER), was_apart=True)
         folder.state.settled = True

@@ -329,7 +329,11 @@ async def _expect_behind(stage: Stage, path: str, token: str, duration_s: float)
     while trio.current_time() < until:
         session = _session(stage.one.host, stage.other.host)
         has_it = stage.has(stage.other, path, token)
-        if isinstance(session, FolderSession) and not has_it and (session.in_sync or entry not in session.behind):
+        if (
+            isinstance(session, FolderSession)
+            and not has_it
+            and (session.agreement.in_sync or entry not in session.agreement.behind)
+        ):
             stage.expect(False, f"{stage.other.host.name} is not behind without {token}")
             return
         await trio.sleep(0.2)

@@ -376,8 +376,8 @@ class World:
                 if other is host or not self.is_in_sight(host, other) or self.has_clone:
                     continue
                 session = folder.observers.sessions.get(other.identity.device_id)
-                if not isinstance(session, FolderSession) or not session.in_sync:
-                    how = "no session" if session is None else f"behind {len(session.behind)}"  # type: ignore[attr-defined]
+                if not isinstance(session, FolderSession) or not session.agreement.in_sync:
+                    how = "no session" if session is None else f"behind {len(session.agreement.behind)}"  # type: ignore[attr-defined]
                     return f"{host.name} is not in sync with {other.name} ({how})"
         trees = list(self._trees(up).values()) if self.has_clone else []
         return "the trees differ" if any(tree != trees[0] for tree in trees) else ""

@@ -104,7 +104,7 @@ class InSync:
 
         async def ask(device: DeviceID, folder: Folder) -> None:
             session = peers.session(device, folder.id)
-            if session is None or not await session.probe():
+            if session is None or not await session.agreement.probe():
                 behind.append(f"{folder.label!r}: {folder.name_of(device)} has not everything on its disk")
 
         with trio.move_on_after(_PROBE_LIMIT_S) as scope:

@@ -173,7 +173,7 @@ class Rotation:
             if session is None:
                 continue
             with trio.move_on_after(_ASK_LIMIT_S):
-                if await session.knows_members():
+                if await session.agreement.knows_members():
                     return True
         return False
 

@@ -143,9 +143,12 @@ class Status:
             "id": format_device_id(device),
             "name": self._name_of(device),
             "connected": session is not None,
-            "in_sync": session is not None and folder.state.settled and folder.is_complete() and session.in_sync,
-            "behind": len(session.behind) if session is not None else None,
-            "condition": _CONDITIONS[session.condition] if session is not None else "",
+            "in_sync": session is not None
+            and folder.state.settled
+            and folder.is_complete()
+            and session.agreement.in_sync,
+            "behind": len(session.agreement.behind) if session is not None else None,
+            "condition": _CONDITIONS[session.agreement.condition] if session is not None else "",
         }
 
 

@@ -16,7 +16,9 @@ class Session(Protocol):
     """What a folder tells the sessions with its peers."""
 
     peer: DeviceID
-    compared: bool
+
+    @property
+    def compared(self) -> bool: ...
 
     @property
     def merges_alike(self) -> bool: ...

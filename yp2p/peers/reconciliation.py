@@ -8,7 +8,7 @@ has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -21,6 +21,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.adoption import adopt
+from yp2p.peers.agreement import Agreement
 from yp2p.peers.channels import Channels
 from yp2p.peers.divergence import has_diverged, repair
 from yp2p.peers.judging import Judging
@@ -53,9 +54,7 @@ class Reconciliation:
     """Brings a folder together with what one peer announces.
 
     Args:
-        behind: entries that the peer is not known to have as we have them; kept up to date here.
-        of_peer: gives what the peer announced last.
-        compared: is told when everything was compared.
+        agreement: says what the peer announced last, and is kept up to date with what the comparison finds.
     """
 
     def __init__(
@@ -63,17 +62,13 @@ class Reconciliation:
         folder: Folder,
         link: Link,
         peer: DeviceID,
-        behind: dict[EntryID, Leaf | None],
         channels: Channels,
-        of_peer: Callable[[], FolderState | None],
-        compared: Callable[[], None],
+        agreement: Agreement,
     ) -> None:
         self._folder = folder
         self._peer = peer
-        self._behind = behind
         self._channels = channels
-        self._of_peer = of_peer
-        self._compared = compared
+        self._agreement = agreement
         self._questions = Questions(link)
         self._pulls = Pulls(folder, peer, self._questions, channels)
         self._work = trio.Event()
@@ -131,11 +126,11 @@ class Reconciliation:
 
     async def _compare_and_pull(self) -> None:
         self._is_wanted = False
-        state = self._of_peer()
+        state = self._agreement.of_peer
         if state is not None:
             await self._descend(state)
         await self._pull()
-        self._compared()
+        self._agreement.is_compared()
         if self._suspects:
             with trio.move_on_after(_SUSPICION_S):
                 await self._work.wait()
@@ -212,8 +207,8 @@ class Reconciliation:
             return
         self._theirs = {entry: leaf for leaves in difference.theirs.values() for entry, leaf in leaves.items()}
         if self._is_on_disk_there():
-            for entry in [entry for entry in self._behind if not difference.has(entry)]:
-                del self._behind[entry]
+            for entry in [entry for entry in self._agreement.behind if not difference.has(entry)]:
+                del self._agreement.behind[entry]
         syncing: list[Provider | None] = []
         suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
         for number, bucket in enumerate(difference.buckets):
@@ -232,9 +227,9 @@ class Reconciliation:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
         if ours == theirs:
             if self._is_on_disk_there():
-                self._behind.pop(entry, None)
+                self._agreement.behind.pop(entry, None)
             return None
-        self._behind[entry] = theirs
+        self._agreement.behind[entry] = theirs
         # What the peer has and we know of, alive here or not: its edits may revive what was deleted here.
         found = self._folder.catalogue.entries.get(entry)
         if theirs is None or found is None or found.kind is not Kind.TEXT or found.document != theirs.document:
@@ -247,7 +242,7 @@ class Reconciliation:
 
     def _is_on_disk_there(self) -> bool:
         """Whether the peer's leaves speak of its files: else they only say which documents it has."""
-        state = self._of_peer()
+        state = self._agreement.of_peer
         return state is not None and state.settled
 
     async def _repair(self, suspects: dict[EntryID, tuple[Leaf, Leaf]]) -> None:

@@ -7,8 +7,8 @@ Theory of operation
     that both sides have get a provider; documents that only the peer has are pulled, many in one message. Each side
     asks for itself, and answers the other (`answers.py`), so that nobody has to lead.
 
-    Live edits open a channel (`channels.py`). What is stored and on disk is acknowledged (`acks.py`);
-    why what was announced is not on the disk is told as well (`conditions.py`).
+    Live edits open a channel (`channels.py`). What both sides tell each other of their disks, and whether that is the
+    same, is in `agreement.py`.
 
 Invariants
     * Everything that is sent is durable first (invariant 1).
@@ -23,12 +23,11 @@ from yp2p.documents.meeting import MERGE_RULES
 from yp2p.folder.budget import Budget, charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.peers.acks import Acks
-from yp2p.peers.announcements import HEARTBEAT_S, Announcements
+from yp2p.peers.agreement import Agreement
+from yp2p.peers.announcements import HEARTBEAT_S
 from yp2p.peers.answers import Answers
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
-from yp2p.peers.conditions import Conditions
 from yp2p.peers.inbox import Inbox
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
@@ -60,11 +59,7 @@ from yp2p.protocol.messages import (
     TreeBuckets,
     TreeQuery,
 )
-from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
-
-# A peer that does not say whether it is at rest within this time is not.
-_REST_LIMIT_S = 5.0
 
 
 class FolderSession:
@@ -91,45 +86,23 @@ class FolderSession:
         self._presence = presence
         self._budget = budget
         self._inbox = Inbox(folder, self._take)
-        self.compared = False  # whether a first comparison with the peer came to its end
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared, budget)
-        self._acks = Acks(folder, link, self._channels.agreed)
-        self._announcements = Announcements(folder, link, self._acks.caught_up)
-        self._conditions = Conditions(folder, link, self._acks.are_behind, was_apart=was_apart)
+        self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)
         self._answers = Answers(folder, link)
-        self._fetcher = BlobFetcher(folder, link, peer, self._is_at_rest)
-        self._reconciliation = Reconciliation(
-            folder,
-            link,
-            peer,
-            self._acks.behind,
-            self._channels,
-            lambda: self._announcements.of_peer,
-            self._is_compared,
-        )
+        self._fetcher = BlobFetcher(folder, link, peer, self.agreement.is_at_rest)
+        self._reconciliation = Reconciliation(folder, link, peer, self._channels, self.agreement)
+
+    @property
+    def compared(self) -> bool:
+        """Whether a first comparison with the peer came to its end."""
+        return self.agreement.compared
 
     @property
     def merges_alike(self) -> bool:
         """Whether the peer has our rules of merging: else its repairs and ours would go on and on."""
         hello = self._link.peer
         return hello is not None and MERGE_RULES in hello.features.split()
-
-    @property
-    def behind(self) -> dict[EntryID, Leaf | None]:
-        """The entries that the peer is not known to have as we have them."""
-        return self._acks.behind
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether the peer acknowledged everything we have, and we have what it announced last, on both disks."""
-        is_there = self._announcements.is_settled_there and self.condition is Condition.NONE
-        return self.compared and not self.behind and is_there and self._announcements.is_equal
-
-    @property
-    def condition(self) -> Condition:
-        """What stands between what the peer announced and its disk."""
-        return self._conditions.of_peer
 
     def register(self) -> None:
         """Hear of changes from now on, in the place of an older session with this peer.
@@ -156,8 +129,8 @@ class FolderSession:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._channels.run)
                 for task in (
-                    self._inbox.run, self._announcements.run, self._reconciliation.run, self._acks.run,
-                    self._answers.run, self._fetcher.run, self._conditions.run, self._tell_both_changed,
+                    self._inbox.run, *self.agreement.tasks, self._reconciliation.run, self._answers.run,
+                    self._fetcher.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
@@ -182,13 +155,13 @@ class FolderSession:
     def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None:
         """The peer has to acknowledge the text again; open a channel for a change that it has to get from us."""
         if entry is not None:
-            self._acks.entry_changed(entry)
+            self.agreement.acks.entry_changed(entry)
         if source != self.peer and (source is None or self._must_relay(source)):
             self._channels.open(document)
 
     def entry_changed(self, entry: EntryID) -> None:
         folder = self._folder
-        self._acks.entry_changed(entry)
+        self.agreement.acks.entry_changed(entry)
         if entry in folder.files.blobs.wanted:
             self._fetcher.wake()
         found = folder.catalogue.entries.get(entry)
@@ -196,7 +169,7 @@ class FolderSession:
             self._reconciliation.want_pull()
 
     def on_disk(self, entry: EntryID) -> None:
-        self._acks.on_disk(entry)
+        self.agreement.acks.on_disk(entry)
 
     def pull(self) -> None:
         self._reconciliation.want_pull()
@@ -228,24 +201,6 @@ class FolderSession:
         for message in self._folder.notices.of_maker(self.peer):
             await self._link.send(message)
 
-    async def probe(self) -> bool:
-        """Ask the peer for its state now; tells whether it is settled and equal to ours."""
-        state = await self._announcements.probe()
-        return state is not None and state.settled and self.in_sync
-
-    async def knows_members(self) -> bool:
-        """Ask the peer whether it has the statements that we have, all of them."""
-        state = await self._announcements.probe()
-        return state is not None and state.membership == self._folder.membership.digest()
-
-    async def _is_at_rest(self) -> bool:
-        """Ask the peer whether it knows which files there are as we do, and its disk is what it says."""
-        with trio.move_on_after(_REST_LIMIT_S):
-            state = await self._announcements.probe()
-            is_same = state is not None and state.manifest == self._folder.catalogue.digest()
-            return self.compared and is_same and self._announcements.is_settled_there
-        return False
-
     # --- the peer's messages ------------------------------------------------------------------------------------
 
     async def _take(self, message: FolderMessage) -> None:
@@ -260,12 +215,12 @@ class FolderSession:
             case FolderState():
                 await self._take_state(message)
             case FolderCondition():
-                was_apart = self.condition is Condition.APART
-                self._conditions.take(message)
-                if was_apart and self.condition is not Condition.APART:
+                was_apart = self.agreement.condition is Condition.APART
+                self.agreement.conditions.take(message)
+                if was_apart and self.agreement.condition is not Condition.APART:
                     await self._say_again()
             case Ack(leaves=leaves):
-                self._acks.take(leaves)
+                self.agreement.acks.take(leaves)
                 self._fetcher.note_held({leaf.content for _, leaf in leaves})
             case ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | CountedQuery() | ChunkHashesQuery() | Fetch():
                 await self._answers.take(message)
@@ -292,25 +247,25 @@ class FolderSession:
                     folder.notices.take(path, message, self.peer)
 
     async def _take_state(self, state: FolderState) -> None:
-        before = self._announcements.of_peer
+        before = self.agreement.announcements.of_peer
         if before is None:
             await self._say_again()
         is_news = before is None or not state.same_as(before) or state.settled != before.settled
         if is_news:
             self._fetcher.wake(anew=True)
-        own, seq = self._announcements.state(), self._folder.database.last_seq
-        await self._announcements.answer(state)
+        own, seq = self.agreement.announcements.state(), self._folder.database.last_seq
+        await self.agreement.announcements.answer(state)
         if state.same_as(own):
-            self._is_compared()
+            self.agreement.is_compared()
             if state.settled:
                 self._folder.observers.uncounted.agreed(self.peer, seq)
-                self._acks.caught_up()
+                self.agreement.acks.caught_up()
             self._channels.agreed()
         elif (
             not self.compared or (state.settled and own.settled) or self._reconciliation.is_older_than(HEARTBEAT_S / 2)
         ):
             self._reconciliation.want(own, state)
-        self._announcements.answered(state.answers)
+        self.agreement.announcements.answered(state.answers)
         if is_news:
             self._folder.state.touch()
 
@@ -320,13 +275,3 @@ class FolderSession:
         self._presence.greet(self.peer)
         self._relaying.tell()
         await self._tell_both_changed()
-
-    def _is_compared(self) -> None:
-        """Everything was compared with this peer: the first scan, and what a join waits for, can go on."""
-        state = self._folder.state
-        if not self.compared or not state.adopted:
-            self.compared = True
-            if self._folder.membership.takes_from(self.peer):  # else what there is may be elsewhere
-                state.adopt()
-            self._folder.render_queue.wake()
-        state.touch()
