@@ -397,7 +397,7 @@ def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_pee
                 await show(folder, NAME, When())
             update = peer.edit([Hunk(0, 0, "edited ")])
             assert update is not None
-            folder.catalogue.wanted.add(entry.document)
+            folder.catalogue.named.wanted.add(entry.document)
             commit = folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
             assert commit is not None
             await commit.wait()
@@ -422,7 +422,7 @@ def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> 
             entry = folder.catalogue.entries[folder.files.at[NAME]]
             await _delete(bridge, entry)
             peer.edit([Hunk(0, 0, "edited ")])
-            folder.catalogue.wanted.add(entry.document)
+            folder.catalogue.named.wanted.add(entry.document)
             assert folder.texts.forget(entry.document)
             if how == "channel":
                 folder.live_document(entry.document)

@@ -169,7 +169,7 @@ def test_documents_are_asked_of_the_next_one_as_well(tmp_path: Path) -> None:
             assert pulls[1].next_lapse() - trio.current_time() <= 5
             await trio.sleep_until(pulls[1].next_lapse())
             await pulls[1].missing()
-            assert not folder.catalogue.missing_documents()
+            assert not folder.catalogue.named.missing()
             assert folder.observers.document_claims.is_late(HOSTILE)
             nursery.cancel_scope.cancel()
 

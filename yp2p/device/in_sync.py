@@ -70,7 +70,7 @@ class InSync:
             (index := folder.files.blobs).wanted
             and index.wanted.keys() == index.who_wants(_on_no_device(folder) & index.searched)
             and folder.state.settled
-            and not folder.catalogue.missing_documents()
+            and not folder.catalogue.named.missing()
             for folder in self._folders.by_id.values()
             if not self._is_alone(folder)
         )

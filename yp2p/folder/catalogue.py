@@ -23,6 +23,7 @@ from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership
+from yp2p.folder.named_documents import NamedDocuments
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
 from yp2p.folder.texts import Texts
@@ -58,8 +59,7 @@ class Catalogue:
 
     Attributes:
         entries: all that can be read, deleted ones as well.
-        entry_of: the entry of each text document that the manifest names.
-        wanted: documents that a peer has and that may revive an entry.
+        named: the documents of text entries.
         changed_by: which other device changed an entry last, since this process started.
     """
 
@@ -88,11 +88,9 @@ class Catalogue:
             )
             for index, replica in enumerate(self.manifest.replicas)
         ]
-        self.entry_of: dict[DocumentID, EntryID] = {}
-        self.wanted: set[DocumentID] = set()
+        self.named = NamedDocuments(texts)
         self.changed_by: dict[EntryID, DeviceID] = {}
         self._places = _Places()
-        self._lacking: dict[EntryID, DocumentID] = {}  # live texts whose document may not be here
         self._rests_at = 0.0
 
     def load(self) -> None:
@@ -110,6 +108,11 @@ class Catalogue:
     def claims(self) -> dict[int, Claim]:
         """Which device wrote with which client ID."""
         return self.manifest.claims
+
+    @property
+    def entry_of(self) -> dict[DocumentID, EntryID]:
+        """The entry of each text document that the manifest names."""
+        return self.named.entry_of
 
     def digest(self) -> bytes:
         """The hash of everything that the manifest documents say."""
@@ -137,22 +140,11 @@ class Catalogue:
             return None
         return entry
 
-    def missing_documents(self) -> list[DocumentID]:
-        """Documents that live text entries name and that are not here yet."""
-        digests = self._texts.digests
-        self._lacking = {entry: doc for entry, doc in self._lacking.items() if doc not in digests}
-        named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
-        return [document for document in dict.fromkeys(named) if document not in digests]
-
     def touched(self, entry: EntryID) -> None:
         """An entry may be another, or elsewhere, or dead or alive, by now."""
         found = self.entries.get(entry)
-        self._lacking.pop(entry, None)
         is_alive = found is not None and self.is_alive(found)
-        if found is not None and found.kind is Kind.TEXT:
-            self.entry_of[found.document] = entry
-            if found.document not in self._texts.digests and is_alive:
-                self._lacking[entry] = found.document
+        self.named.put(entry, found, is_alive=is_alive)
         self._places.put(entry, found, is_alive=is_alive)
 
     # --- writing ------------------------------------------------------------------------------------------------

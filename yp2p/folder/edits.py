@@ -240,7 +240,7 @@ class Edits:
             news = live.replica.take(state)
             if written_beyond(state.parsed, before, folder.clients.ids):
                 folder.texts.disown(live)
-        folder.catalogue.wanted.discard(document)
+        folder.catalogue.named.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record(live, news if news is not None else state.data, source)
 
@@ -254,7 +254,7 @@ class Edits:
         )
         folder.texts.digests.learn(document, digest)
         folder.texts.submitted(document, seq, made.update)
-        folder.catalogue.wanted.discard(document)
+        folder.catalogue.named.wanted.discard(document)
         entry = folder.catalogue.entry_of[document]
         self._text_changed(entry)
         folder.observers.entry_changed(entry)

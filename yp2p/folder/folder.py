@@ -245,7 +245,7 @@ class Folder:
 
     def is_complete(self) -> bool:
         """Whether everything that other devices have, as far as they told, is here."""
-        return not self.files.blobs.wanted and not self.catalogue.missing_documents()
+        return not self.files.blobs.wanted and not self.catalogue.named.missing()
 
     def rendered(self, entries: Iterable[EntryID]) -> None:
         """The files of these entries were brought in step: tell the peers."""

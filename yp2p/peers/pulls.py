@@ -60,7 +60,7 @@ class Pulls:
         observers, now = self._folder.observers, trio.current_time()
         return [
             document
-            for document in self._folder.catalogue.missing_documents()
+            for document in self._folder.catalogue.named.missing()
             if not observers.document_claims.is_held(document, self._peer, now)
             and document not in self._lacking
             and not observers.quarantine.is_quarantined(self._peer, document, now)

@@ -237,7 +237,7 @@ class Reconciliation:
         if theirs.document in self._folder.texts.digests:
             return self._channels.sync_again(theirs.document)
         if self._takes():
-            self._folder.catalogue.wanted.add(theirs.document)
+            self._folder.catalogue.named.wanted.add(theirs.document)
         return None
 
     def _is_on_disk_there(self) -> bool:
