@@ -6,14 +6,13 @@ Theory of operation
     be written are put in place in batches (`staged_writes.py`).
 
 Invariants
-    * At most `MAX_RENDERS_PER_S` a file, and the last state always comes.
+    * A file is replaced a few times a second at most (`pace.py`), and the last state always comes.
     * Nothing is rendered before the first scan after a start: the disk may be older than the store.
-    * Incoming deletions are done together, when no more come, and only past the guard (`folder/guard.py`).
+    * Incoming deletions are carried out together, and only past the guard (`incoming_deletions.py`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -23,13 +22,14 @@ import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.kept_local import has_news
-from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
 from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.disk.render.displaced_files import DisplacedFiles
 from yp2p.disk.render.equal_entries import join_equal_entries
+from yp2p.disk.render.incoming_deletions import IncomingDeletions
 from yp2p.disk.render.moves import Moves
+from yp2p.disk.render.pace import Pace
 from yp2p.disk.render.plan import Facts, Step, plan
-from yp2p.disk.render.replacements import Replacements, replaced_by_others
+from yp2p.disk.render.replacements import Replacements
 from yp2p.disk.render.retries import Retries
 from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
 from yp2p.documents.manifest import Entry
@@ -40,21 +40,13 @@ from yp2p.files.inspect import NO_STAMP
 from yp2p.files.replace import Purpose
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import Digest, FileRecord
+from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind, Mode
 from yp2p.protocol.ysync import read_state_vector
 
-MAX_RENDERS_PER_S = 10
-# To make the text of a document takes time with all that was ever typed into it. While programs have it open, their
-# keystrokes go from one to the other without the file, which gets this share of a core, and is no older than this. Of
-# the time in which a file is put in place most is waiting for the disk.
-_TYPED_SHARE, _PUTTING_SHARE = 0.01, 0.04
-_LONGEST_PAUSE_S = 1.0
 BATCH = 1024
 _BATCH_CHARS = 8 << 20
-# Fewer deletions than this are done at once.
-_FLOOD_FILES = 3
 
 log = structlog.get_logger()
 
@@ -90,17 +82,15 @@ class Render:
         self._moves = Moves(folder, root, ingest.readers, self.retries)
         self._replacements = Replacements(folder)
         self._directories = DirectoryMoves(folder, root, ingest.readers, self.retries)
+        self._deletions = IncomingDeletions(folder, self.retries)
+        self._pace = Pace(folder)
         self._staged = StagedWrites(
-            folder, root, ingest, self.displaced, self.retries, expecting, self._replacements.done
+            folder, root, ingest, self.displaced, self.retries, expecting, self._replacements.done, self._pace.placed
         )  # fmt: skip
-        self._took_s: dict[EntryID, float] = {}  # what it took to make each text and its digest
-        self._putting_s = 0.0  # and to put the last ones in place, each
-        self._flood: dict[EntryID, float] = {}  # deletions that are to be rendered: since when
 
     def drop_caches(self) -> None:
         """Forget what does not matter any more."""
-        self._staged.forget_before(trio.current_time() - _LONGEST_PAUSE_S)
-        self._took_s = {entry: took_s for entry, took_s in self._took_s.items() if entry in self._staged.last}
+        self._pace.forget()
 
     def next_deadline(self) -> float:
         return min(self.retries.next_deadline(), self.displaced.next_deadline(), self._replacements.next_deadline())
@@ -116,7 +106,7 @@ class Render:
         self.retries.take_due(now)
         if folder.catalogue.layout().conflicts and not folder.membership.is_reader:
             await join_equal_entries(folder)
-        reason = self._too_many_deletions(self._defer_flood(self._files_to_remove(), now), now)
+        reason = self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
             return
@@ -141,9 +131,8 @@ class Render:
                 puts.append(put)
                 chars += len(put.text)
         if puts:
-            began = time.perf_counter()
-            await self._staged.commit_batch(puts)
-            self._putting_s = (time.perf_counter() - began) / len(puts)
+            with self._pace.putting(len(puts)):
+                await self._staged.commit_batch(puts)
         self.retries.forget_failures(tried)
         await self.displaced.inspect()
         self._replacements.tell()
@@ -160,41 +149,6 @@ class Render:
             blobs.garbage.discard(blob)
             blobs.downloaded.pop(blob, None)
             disk.discard(self._root, name_of(blob))
-
-    def _files_to_remove(self) -> dict[EntryID, int]:
-        """Entries to be rendered whose file goes, with its size."""
-        folder = self._folder
-        return {
-            entry: folder.files[entry].stamp.size
-            for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
-            if ((found := folder.catalogue.entries.get(entry)) is None or not folder.catalogue.is_alive(found))
-            and not self._is_ignored(folder.files[entry])
-        }
-
-    def _is_ignored(self, record: FileRecord) -> bool:
-        return self._folder.files.rules.ignores(record.path, directory=record.kind is Kind.DIRECTORY)
-
-    def _defer_flood(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:
-        """Those that are deleted now. Deletions come in pieces: many wait until no more come, and go together."""
-        waiting = {entry: since for entry, since in self._flood.items() if entry in self.retries}
-        self._flood = waiting | {entry: self._flood.get(entry, now) for entry in doomed}
-        since = self._flood.values()
-        if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
-            self._folder.render_queue.put_off(doomed.keys())
-            for entry in self._flood:
-                self.retries.schedule(entry, max(since) + GRACE_S)
-            return {}
-        return doomed
-
-    def _too_many_deletions(self, doomed: dict[EntryID, int], now: float) -> str:
-        """Why the deletions and replacements that are to be rendered wait for a person's word; empty otherwise."""
-        folder = self._folder
-        replaced = replaced_by_others(folder, folder.render_queue & folder.files.keys())
-        if not (doomed or replaced):
-            return ""
-        verb = "deleted or replaced" if doomed and replaced else "replaced" if replaced else "deleted"
-        live = len(folder.catalogue.layout().path_of) + len(doomed)
-        return folder.state.guard.refuses(doomed | replaced, live, now, verb)
 
     async def _carry_out(self, entry: EntryID) -> StagedWrite | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""
@@ -241,10 +195,10 @@ class Render:
             record,
             path=folder.catalogue.layout().path_of[entry] if is_alive else "",
             is_ignored=entry in folder.files.ignored,
-            is_file_ignored=record is not None and self._is_ignored(record),
+            is_file_ignored=record is not None and folder.files.is_ignored(record.path, record.kind),
             is_alive=is_alive,
             is_here=found.kind is not Kind.TEXT or found.document in folder.texts.digests,
-            is_due=trio.current_time() >= self._due_at(entry, found),
+            is_due=trio.current_time() >= self._pace.due_at(found),
         )
 
     def _with_content(self, facts: Facts) -> Facts:
@@ -252,7 +206,9 @@ class Render:
         assert found is not None
         if found.kind is not Kind.TEXT:
             return replace(facts, content=found.content.hash)
-        digest = self._digest(found)
+        with self._pace.making(found.id):
+            digest = self._folder.texts.digests.get(found.document)
+        assert digest is not None
         is_rendered = (
             record is not None and record.document == found.document and self._folder.texts.is_rendered(record)
         )
@@ -266,7 +222,7 @@ class Render:
             return None
         match step:
             case Step.WAIT:
-                self.retries.schedule(entry, self._due_at(entry, found))
+                self.retries.schedule(entry, self._pace.due_at(found))
             case Step.MAKE_DIRECTORY:
                 await self._make_directory(found, facts.path, record)
             case Step.WRITE_OPAQUE:
@@ -320,22 +276,6 @@ class Render:
             found.id, found.document, path, Kind.TEXT, facts.content, found.mode, record, seq, text,
             mtime_ns=(found.content.mtime_ns or None) if is_first else None,
         )  # fmt: skip
-
-    def _due_at(self, entry: EntryID, found: Entry) -> float:
-        """When a file may be put in place again."""
-        pause_s = 1 / MAX_RENDERS_PER_S
-        live = self._folder.texts.in_memory(found.document) if found.kind is Kind.TEXT else None
-        if live is not None and live.is_in_programs:
-            typed_s = self._took_s.get(entry, 0.0) / _TYPED_SHARE + self._putting_s / _PUTTING_SHARE
-            pause_s = max(pause_s, min(_LONGEST_PAUSE_S, typed_s))
-        return self._staged.last.get(entry, -1.0) + pause_s
-
-    def _digest(self, found: Entry) -> Digest:
-        began = time.perf_counter()
-        digest = self._folder.texts.digests.get(found.document)
-        assert digest is not None
-        self._took_s[found.id] = time.perf_counter() - began
-        return digest
 
     def _staged_opaque(self, found: Entry, path: str, record: FileRecord | None) -> StagedWrite | None:
         """How a blob or symlink is to be put in place; None while its content is not here."""

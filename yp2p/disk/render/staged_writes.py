@@ -101,7 +101,12 @@ Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]
 
 
 class StagedWrites:
-    """Writes files of one folder, a batch at a time."""
+    """Writes files of one folder, a batch at a time.
+
+    Args:
+        replaced: is told of a file that went to the trash for another one.
+        placed: is told of each entry whose file was put in place.
+    """
 
     def __init__(
         self,
@@ -112,6 +117,7 @@ class StagedWrites:
         retries: Retries,
         expecting: Expecting,
         replaced: Callable[[FileRecord], None],
+        placed: Callable[[EntryID], None],
     ) -> None:
         self._folder = folder
         self._root = root
@@ -120,12 +126,8 @@ class StagedWrites:
         self._retries = retries
         self._expecting = expecting
         self._was_replaced = replaced
-        self.last: dict[EntryID, float] = {}  # when each was put in place
+        self._was_placed = placed
         self._obstructed: set[EntryID] = set()  # new files that found their place taken
-
-    def forget_before(self, due_before: float) -> None:
-        """Forget when files were put in place, where that is longer ago."""
-        self.last = {entry: at for entry, at in self.last.items() if at > due_before}
 
     async def commit_batch(self, writes: Sequence[StagedWrite]) -> None:
         """Put a batch of files in place; what cannot be is tried again later."""
@@ -242,9 +244,9 @@ class StagedWrites:
 
     def _record(self, write: StagedWrite, intent: Intent, result: Result) -> FileRecord:
         """Take a file that was put in place for what is there."""
-        folder, now = self._folder, trio.current_time()
-        self.last[write.entry] = now
-        folder.state.progress.files.add(1, now)
+        folder = self._folder
+        self._was_placed(write.entry)
+        folder.state.progress.files.add(1, trio.current_time())
         record = intent.record(result.stamp)
         self._retries.done(write.entry)
         folder.files.waiting.done(write.entry)

@@ -1,0 +1,62 @@
+"""Deletions by other devices: carried out together, and only past the guard (`folder/guard.py`).
+
+They come in pieces, and how many there are is known when no more come. So a few are carried out at once, and more of
+them wait for each other: until none came for `GRACE_S`, at the latest for `FLOOD_S`. What others replace is counted
+with them (`replacements.py`).
+"""
+
+from __future__ import annotations
+
+from yp2p.disk.ingest.pending_paths import FLOOD_S, GRACE_S
+from yp2p.disk.render.replacements import replaced_by_others
+from yp2p.disk.render.retries import Retries
+from yp2p.folder.folder import Folder
+from yp2p.identity import EntryID
+
+# Fewer deletions than this are done at once.
+_FLOOD_FILES = 3
+
+
+class IncomingDeletions:
+    """The deletions that are to be rendered in one folder, and since when."""
+
+    def __init__(self, folder: Folder, retries: Retries) -> None:
+        self._folder = folder
+        self._retries = retries
+        self._since: dict[EntryID, float] = {}
+
+    def refused(self, now: float) -> str:
+        """Why the deletions and replacements that are to be rendered wait for a person's word; empty: they do not.
+
+        Deletions that wait for each other are put off first, and are not counted.
+        """
+        folder = self._folder
+        doomed = self._due(self._files_to_remove(), now)
+        replaced = replaced_by_others(folder, folder.render_queue & folder.files.keys())
+        if not (doomed or replaced):
+            return ""
+        verb = "deleted or replaced" if doomed and replaced else "replaced" if replaced else "deleted"
+        live = len(folder.catalogue.layout().path_of) + len(doomed)
+        return folder.state.guard.refuses(doomed | replaced, live, now, verb)
+
+    def _files_to_remove(self) -> dict[EntryID, int]:
+        """Entries to be rendered whose file goes, with its size."""
+        folder = self._folder
+        return {
+            entry: record.stamp.size
+            for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
+            if ((found := folder.catalogue.entries.get(entry)) is None or not folder.catalogue.is_alive(found))
+            and not folder.files.is_ignored((record := folder.files[entry]).path, record.kind)
+        }
+
+    def _due(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:
+        """Those that are carried out now."""
+        waiting = {entry: since for entry, since in self._since.items() if entry in self._retries}
+        self._since = waiting | {entry: self._since.get(entry, now) for entry in doomed}
+        since = self._since.values()
+        if len(since) >= _FLOOD_FILES and max(since) + GRACE_S > now and min(since) + FLOOD_S > now:
+            self._folder.render_queue.put_off(doomed.keys())
+            for entry in self._since:
+                self._retries.schedule(entry, max(since) + GRACE_S)
+            return {}
+        return doomed
