@@ -1,8 +1,8 @@
 """The document of a file as a program of this device sees it.
 
-What a program writes passes the same wall as what a peer sends. Where it cannot be taken it is put right: the document
-stays what it was, the program gets an update that makes its text the same, a sentence, and goes on. Only what no Yjs
-client writes into a text ends its connection.
+What a program writes passes the same wall as what a peer sends. Where it cannot be taken it is put right
+(`corrections.py`): the document stays what it was, the program gets an update that makes its text the same, a sentence,
+and goes on. Only what no Yjs client writes into a text ends its connection.
 
 Invariants
     * A text that a program makes can be a file: no NUL, no more bytes than a text may have here.
@@ -16,33 +16,24 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from secrets import randbits
 
-import structlog
-
-from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.positions import Assoc, Position, PositionIndex
+from yp2p.documents.diff import Hunk
 from yp2p.documents.provider import Listener, PeerState
-from yp2p.documents.text import MAX_HUNKS
-from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, PositionUnknown
+from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices
+from yp2p.programs.corrections import CAPTURE_S, Corrections
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.mending import ID, Displaced, Mended, Moved, mend, shield
-from yp2p.protocol.ysync import Checked, Parsed, Shape, StateVector, check, read_state_vector
+from yp2p.protocol.mending import Moved
+from yp2p.protocol.ysync import Checked, Parsed, Shape, StateVector, read_state_vector
 from yp2p.store.writer import Commit
 
-# Changes of a program with no more time between them are undone together (the seed documents' `capture_timeout`).
-CAPTURE_S = 0.5
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a program that is faster than the disk fills the memory.
 _MAX_UNTOLD = 512
 _NUL = "\x00"
-# A client has heard of what was displaced long before that many others were.
-_MAX_MOVED = 256
-
-log = structlog.get_logger()
 
 
 class ProgramDocument:
@@ -50,8 +41,7 @@ class ProgramDocument:
 
     Args:
         max_text_bytes: how large a text may be, in bytes of UTF-8.
-        moved: what stands for the items that were displaced, of all programs that have the document open (tabs of one
-            browser tell each other what they wrote).
+        moved: see `Corrections`.
         is_synced: whether what comes now is what the program does now, and not what it brought.
         tell: takes a sentence for whoever uses the program.
     """
@@ -74,9 +64,8 @@ class ProgramDocument:
         self._is_synced = is_synced
         self._tell = tell
         self._is_known = program.is_this_file  # whether the program has said what it has
-        self._moved = moved
+        self._corrections = Corrections(folder, live, program, moved, tell)
         self._said = 0  # up to which clock the operations with the program's client ID are its own
-        self._shields = 1 << 52 | randbits(51), 0  # client ID, above those of all programs, and clock
 
     # --- what a provider needs ----------------------------------------------------------------------------------
 
@@ -138,24 +127,24 @@ class ProgramDocument:
             self._refuse(checked)
             return None
         if checked is None:
-            return self._put_right(update, lambda text: _NUL in text)
+            return self._corrections.put_right(update, lambda text: _NUL in text)
         self._check_clients(checked.parsed)
         if checked.has_nul:
             reason = "a file of text has no NUL character (U+0000)"
             if self._is_synced() and not self._is_resync(checked.parsed):
-                return self._undo(update, reason)
-            return self._put_right(update, lambda text: _NUL in text, reason)
+                return self._corrections.undo(update, reason)
+            return self._corrections.put_right(update, lambda text: _NUL in text, reason)
         if self._is_too_large(checked):
             reason = f"the text would have more than {self._max_text_bytes} bytes ([files] max_text_bytes)"
             if self._is_synced() and not self._is_resync(checked.parsed):
-                return self._undo(update, reason)
+                return self._corrections.undo(update, reason)
             raise InvalidUpdate(reason)  # what was written meanwhile stays where it is
-        if checked.has_replacement or self._is_beside_moved(checked.parsed):
-            return self._put_right(update, lambda text: False)
+        if checked.has_replacement or self._corrections.is_beside_moved(checked.parsed):
+            return self._corrections.put_right(update, lambda text: False)
         try:
             return self._accept(source, checked)
         except HistoriesDiffer:
-            return self._put_right(update, lambda text: False)
+            return self._corrections.put_right(update, lambda text: False)
 
     def _refuse(self, update: Checked | None) -> None:
         """Nothing is taken where this device only reads; who says what is known already hears nothing of it."""
@@ -206,65 +195,6 @@ class ProgramDocument:
     def _accept(self, source: object, update: Checked) -> Commit | None:
         return self._folder.edits.accept_from_program(self._live, update, source, CAPTURE_S, self._program.client)
 
-    # --- putting right ------------------------------------------------------------------------------------------
-
-    def _undo(self, update: bytes, reason: str) -> Commit | None:
-        """Take an edit back: its operations are taken, and the text is what it was."""
-        before, index = self._live.text.text(), PositionIndex(self._live.replica.state())
-        mended = self._mend(update, index, lambda text: True)
-        commit = self._accept(None, check(mended.update, Shape.TEXT))
-        index.apply(mended.update)
-        shields = self._put_shields(mended.displaced, index)
-        commit = self._edit(hunks(self._live.text.text(), before, limit=MAX_HUNKS), index) or commit
-        self._remember(mended.displaced, shields)
-        self._was_refused(f"an edit was taken back: {reason}")
-        return commit
-
-    def _put_right(self, update: bytes, refused: Callable[[str], bool], reason: str = "") -> Commit | None:
-        """Take what can be taken of an edit; characters that it divided stay. Raises InvalidUpdate: nothing can be."""
-        before, index = self._live.text.text(), PositionIndex(self._live.replica.state())
-        mended = self._mend(update, index, refused)
-        divided = {(client, clock + 1): _character(before, index, (client, clock)) for client, clock in mended.pairs}
-        commit = self._accept(None, check(mended.update, Shape.TEXT))
-        index.apply(mended.update)
-        shields = self._put_shields(mended.displaced, index)
-        now = self._live.text.text()
-        texts: dict[int, str] = {}
-        for place, text in [*divided.items(), *mended.kept]:
-            at = _place(now, index, place)
-            texts[at] = texts.get(at, "") + text
-        at_anchors = {anchor: _place(now, index, anchor) for anchor in shields}
-        commit = self._edit([Hunk(at, at, texts[at]) for at in sorted(texts) if texts[at]], index) or commit
-        now = self._live.text.text()
-        for anchor, at in at_anchors.items():
-            if texts.get(at):
-                end = sum(len(text) for other, text in texts.items() if other <= at) + at
-                shields[anchor] = _id_of(index.create(now, end, Assoc.BEFORE)) or shields[anchor]
-        self._remember(mended.displaced, shields)
-        self._was_refused("; ".join(filter(None, (reason, mended.reason))))
-        return commit
-
-    def _mend(self, update: bytes, index: PositionIndex, refused: Callable[[str], bool]) -> Mended:
-        replica = self._live.text
-        text = replica.text()
-
-        def next_to(place: ID) -> ID | None:
-            return _id_of(index.create(text, _place(text, index, place), Assoc.AFTER))
-
-        return mend(update, replica.clocks(), replica.halves, self._stands_for, next_to, refused)
-
-    def _stands_for(self, place: ID) -> ID | None:
-        return next(
-            (to for client, start, stop, to in self._moved if client == place[0] and start <= place[1] < stop), None
-        )
-
-    def _is_beside_moved(self, parsed: Parsed) -> bool:
-        """Whether something was written beside an item that is at another place here."""
-        if not self._moved:
-            return False
-        places = ((client, clock - behind) for client, clock in parsed.dividing() for behind in (0, 1))
-        return any(self._stands_for(place) is not None for place in places)
-
     def _make_unlike(self) -> None:
         """Mark this document with a client ID of its own: the state vector of a client that has read it shows it."""
         fork = self._live.text.fork(1 << 52 | randbits(51))
@@ -275,61 +205,3 @@ class ProgramDocument:
             news = self._live.replica.apply(fork.update_since(self._live.state_vector()))
         if news is not None:
             self._folder.edits.record(self._live, news, None)
-
-    def _put_shields(self, displaced: Sequence[Displaced], index: PositionIndex) -> dict[ID, ID]:
-        """Put a deleted item behind what was displaced; gives those items by what they are behind."""
-        places = {one.anchor: one.before for one in displaced}
-        if not places:
-            return {}
-        client, clock = self._shields
-        self._shields = client, clock + len(places)
-        self._folder.edits.own_claims.to_publish.add(client)
-        with self._folder.texts.reloading(self._live):
-            news = self._live.replica.apply(shield(client, clock, places.items()))
-        if news is not None:
-            index.apply(news)
-            self._folder.edits.record(self._live, news, None, undo_gap_s=CAPTURE_S)
-        return {anchor: (client, clock + number) for number, anchor in enumerate(places)}
-
-    def _edit(self, changes: Sequence[Hunk], index: PositionIndex) -> Commit | None:
-        if not changes:
-            return None
-        with self._folder.texts.reloading(self._live):
-            news = self._live.text.edit(changes)
-        if news is None:
-            return None
-        index.apply(news)
-        return self._folder.edits.record(self._live, news, None, undo_gap_s=CAPTURE_S)
-
-    def _remember(self, displaced: Sequence[Displaced], stands_for: dict[ID, ID]) -> None:
-        self._moved += (
-            (one.id[0], one.id[1], one.id[1] + one.length, stands_for[one.anchor]) for one in displaced
-        )  # fmt: skip
-
-        del self._moved[:-_MAX_MOVED]
-
-    def _was_refused(self, reason: str) -> None:
-        self._folder.render_queue.want(self._program.entry)
-        if reason:
-            log.info("edit_put_right", reason=reason)
-            self._tell(reason)
-
-
-def _place(text: str, index: PositionIndex, place: ID) -> int:
-    """Where the text goes on after a character of the document; where that was, if it is deleted."""
-    try:
-        return index.resolve(text, Position(Assoc.BEFORE, *place))
-    except PositionUnknown:
-        raise InvalidUpdate(f"what it builds on (operation {place[1]} of client {place[0]}) is not here") from None
-
-
-def _character(text: str, index: PositionIndex, pair: ID) -> str:
-    """The character whose first half this is; nothing where it is deleted."""
-    try:
-        return text[index.resolve(text, Position(Assoc.AFTER, *pair)) : _place(text, index, (pair[0], pair[1] + 1))]
-    except PositionUnknown:
-        raise InvalidUpdate("it divides a character that it brings") from None
-
-
-def _id_of(position: Position) -> ID | None:
-    return (position.client, position.clock) if position.client is not None else None

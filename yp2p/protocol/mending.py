@@ -4,7 +4,7 @@ Theory of operation
     A stock client has applied an edit before anybody can refuse it, and whatever it writes next builds on that. So the
     operations of a refused edit are taken all the same, as operations whose characters are deleted: the clocks of the
     client have no gap, and the deletions that come back to it take out what it wrote. `mend` makes that of an update;
-    putting the text back where the client removed some of it is an edit of its own (`programs/document.py`).
+    putting the text back where the client removed some of it is an edit of its own (`programs/corrections.py`).
 
     * Formats and embedded objects are in no file: they are deleted where they are.
     * Editors count UTF-16 units. Where one replaces one half of a surrogate pair (another emoji of the same block),
