@@ -2,18 +2,7 @@
 
 ======  ====================  =============================================
 GET     /v1/status            what `yp2p status --json` prints
-POST    /v1/share             {path, label?, role?}    -> {code, ...}
-POST    /v1/join              {code, path, timeout_s?, at?} -> {label, name...}
-POST    /v1/join/preview      the same                 -> {equal, different...}
-POST    /v1/invite            {folder?, role?, uses?, lifetime_s?} -> {token, ...}
-POST    /v1/invite/revoke     {}                       -> {revoked}
-POST    /v1/recovery/make     {folder?}                -> {words, folder}
-POST    /v1/recovery/use      {words, folder?}         -> {folder}
 POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
-GET     /v1/devices           what `yp2p device list --json` prints
-POST    /v1/device/remove     {device, folder?, with_let_in?} -> {name, folders...}
-POST    /v1/device/readmit    {device, folder?}        -> {name, folder}
-POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
 POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/pause             {folder?}                -> {label}
 POST    /v1/resume            {folder?, accept?}       -> {label}
@@ -23,11 +12,12 @@ POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
 POST    /v1/trash/empty       {folder?}                -> {removed}
 GET     /v1/notices           what `yp2p notices --json` prints
 POST    /v1/notices/restore   {number}                 -> {path}
-POST    /v1/stop
+POST    /v1/device/rotate     {}                       -> {device, key, folders}
+POST    /v1/stop              {}                       -> {stopping}
 ======  ====================  =============================================
 
-Undo and history are in `history.py`. An error is {error, exit_code} with status 422 (the request cannot be carried
-out), 400 (it is no request) or 500 (a fault of the daemon, which its log has).
+Sharing, joining and devices are in `members.py`, undo and history in `history.py`. An error is {error, exit_code} with
+status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
 """
 
 from __future__ import annotations
@@ -48,35 +38,19 @@ from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
 from yp2p.control.history import history_routes
-from yp2p.control.requests import FileName
+from yp2p.control.members import Members, check_running, member_routes
+from yp2p.control.requests import FileName, Nothing
 from yp2p.control.routes import post_route
-from yp2p.errors import NotRunning
 from yp2p.folder.folder import Folder
 
 
-class Device(Protocol):
+class Device(Members, Protocol):
     """What the API needs of the device."""
 
     @property
     def folders(self) -> Iterable[Folder]: ...
 
     def status(self) -> dict[str, Any]: ...
-
-    async def share(self, directory: str, label: str | None, role: str = "admin") -> dict[str, Any]: ...
-
-    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]: ...
-
-    async def preview(
-        self, text: str, directory: str, limit_s: float | None, at: str | None = None
-    ) -> dict[str, Any]: ...
-
-    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]: ...
-
-    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]: ...
-
-    async def revoke_invites(self) -> int: ...
 
     async def wait(self, limit_s: float) -> str: ...
 
@@ -90,16 +64,6 @@ class Device(Protocol):
 
     async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]: ...
 
-    def members(self) -> list[dict[str, Any]]: ...
-
-    async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]: ...
-
-    async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
-
     async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
 
     async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]: ...
@@ -109,58 +73,6 @@ class Device(Protocol):
     def notices(self) -> list[dict[str, Any]]: ...
 
     async def bring_back(self, number: int) -> dict[str, Any]: ...
-
-
-class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
-    path: FileName
-    label: str | None = None
-    role: str = "admin"
-
-
-class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
-    code: str
-    path: FileName
-    timeout_s: float | None = None
-    at: str | None = None
-
-
-class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
-    folder: FileName | None = None
-    role: str = "member"
-    uses: int = 1
-    lifetime_s: float = 3600.0
-
-
-class MakeRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    folder: FileName | None = None
-
-
-class UseRecoveryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    words: str
-    folder: FileName | None = None
-
-
-class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    device: str
-    folder: FileName | None = None
-    with_let_in: bool = False
-
-
-class ReadmitRequest(msgspec.Struct, forbid_unknown_fields=True):
-    device: str
-    folder: FileName | None = None
-
-
-class ReplaceDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    device: str
-    by: str
-    folder: FileName | None = None
-
-
-class RoleRequest(msgspec.Struct, forbid_unknown_fields=True):
-    device: str
-    role: str
-    folder: FileName | None = None
 
 
 class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -199,10 +111,6 @@ class NoticeRequest(msgspec.Struct, forbid_unknown_fields=True):
     number: int
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    pass
-
-
 class Rotation(Protocol):
     """What changes the key of this device."""
 
@@ -210,7 +118,7 @@ class Rotation(Protocol):
 
 
 class _Control:
-    """The requests that are about the device as a whole."""
+    """The requests that are about the device as a whole and what it does with its folders."""
 
     def __init__(self, device: Device, stop: trio.Event, rotation: Rotation) -> None:
         self._device = device
@@ -220,56 +128,11 @@ class _Control:
     async def status(self, request: Request) -> Any:
         return self._device.status()
 
-    def _check_running(self) -> None:
-        """Raises NotRunning: the daemon answers, but nobody would serve what is asked."""
-        if self._stop.is_set():
-            raise NotRunning("the daemon is stopping; start it again first")
-
-    async def share(self, wanted: ShareRequest) -> Any:
-        self._check_running()
-        return await self._device.share(wanted.path, wanted.label, wanted.role)
-
-    async def join(self, wanted: JoinRequest) -> Any:
-        self._check_running()
-        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
-
-    async def preview(self, wanted: JoinRequest) -> Any:
-        self._check_running()
-        return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
-
-    async def make_recovery_key(self, wanted: MakeRecoveryRequest) -> Any:
-        return await self._device.make_recovery_key(wanted.folder)
-
-    async def use_recovery_key(self, wanted: UseRecoveryRequest) -> Any:
-        return await self._device.use_recovery_key(wanted.words, wanted.folder)
-
-    async def invite(self, wanted: InviteRequest) -> Any:
-        self._check_running()
-        return await self._device.invite(wanted.folder, wanted.role, wanted.uses, wanted.lifetime_s)
-
-    async def revoke_invites(self, wanted: Nothing) -> Any:
-        return {"revoked": await self._device.revoke_invites()}
-
     async def wait(self, wanted: WaitRequest) -> Any:
         limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         missing = await self._device.wait(limit_s)
         answer = {"in_sync": not missing, "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
-
-    async def devices(self, request: Request) -> Any:
-        return self._device.members()
-
-    async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
-        return await self._device.remove_member(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
-
-    async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
-        return await self._device.replace_member(wanted.device, wanted.by, wanted.folder)
-
-    async def readmit(self, wanted: ReadmitRequest) -> Any:
-        return await self._device.readmit(wanted.device, wanted.folder)
-
-    async def set_role(self, wanted: RoleRequest) -> Any:
-        return await self._device.set_role(wanted.device, wanted.folder, wanted.role)
 
     async def pause(self, wanted: PauseRequest) -> Any:
         return {"label": await self._device.pause(wanted.folder)}
@@ -299,7 +162,7 @@ class _Control:
         return await self._device.bring_back(wanted.number)
 
     async def rotate(self, wanted: Nothing) -> Any:
-        self._check_running()
+        check_running(self._stop)
         return self._last_answer(await self._rotation.run())
 
     async def stop(self, wanted: Nothing) -> Any:
@@ -320,19 +183,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/status", endpoint(answers.status)),
-            post_route("/v1/share", ShareRequest, answers.share),
-            post_route("/v1/join", JoinRequest, answers.join),
-            post_route("/v1/join/preview", JoinRequest, answers.preview),
-            post_route("/v1/recovery/make", MakeRecoveryRequest, answers.make_recovery_key),
-            post_route("/v1/recovery/use", UseRecoveryRequest, answers.use_recovery_key),
-            post_route("/v1/invite", InviteRequest, answers.invite),
-            post_route("/v1/invite/revoke", Nothing, answers.revoke_invites),
             post_route("/v1/wait", WaitRequest, answers.wait),
-            Route("/v1/devices", endpoint(answers.devices)),
-            post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
-            post_route("/v1/device/replace", ReplaceDeviceRequest, answers.replace_device),
-            post_route("/v1/device/readmit", ReadmitRequest, answers.readmit),
-            post_route("/v1/device/role", RoleRequest, answers.set_role),
             post_route("/v1/pause", PauseRequest, answers.pause),
             post_route("/v1/resume", ResumeRequest, answers.resume),
             post_route("/v1/agree", AgreeRequest, answers.agree),
@@ -342,6 +193,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             post_route("/v1/trash/empty", TrashRequest, answers.empty_trash),
             Route("/v1/notices", endpoint(answers.notices)),
             post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
+            *member_routes(device, stop),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

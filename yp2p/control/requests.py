@@ -27,6 +27,10 @@ FileName = Annotated[str, msgspec.Meta(extra={"is_file_name": True})]
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """A request that says nothing more."""
+
+
 async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
     """The body of a request.
 
