@@ -145,9 +145,9 @@ async def test_a_long_file_that_stays_open_is_read_as_well(
             log.flush()
             await _look(bridge, "log")
             assert asked == ["log"]
-            await bridge.ingest.long_files.read("log")
+            await bridge.ingest.deferred.read("log")
             assert bridge.ingest.pending.busy
             clock().jump(5.1)
-            await bridge.ingest.long_files.read("log")
+            await bridge.ingest.deferred.read("log")
             await _look(bridge, "log")
             assert _text(bridge, "log") == "a long file\n"

@@ -208,7 +208,7 @@ class Disk:
             root,
             self._settings.max_text_bytes,
             watcher,
-            lambda path: nursery.start_soon(ingest.long_files.read, path),
+            lambda path: nursery.start_soon(ingest.deferred.read, path),
             partial(trio.sleep, WAVE_WAIT_S),
         )
         ingest.damage.is_expected = self._scans.after_power_cut

@@ -42,6 +42,7 @@ import structlog
 import trio
 
 from yp2p.disk.ingest.damage import Damage
+from yp2p.disk.ingest.deferred_reads import DeferredReads
 from yp2p.disk.ingest.departures import Departures
 from yp2p.disk.ingest.exchanged_names import ExchangedNames
 from yp2p.disk.ingest.first_imports import FirstImports
@@ -49,10 +50,8 @@ from yp2p.disk.ingest.inspector import Inspector
 from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.local_edits import LocalEdits
-from yp2p.disk.ingest.long_files import LongFiles
 from yp2p.disk.ingest.meaning import Meaning, ScanContext, meaning_of
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries
-from yp2p.disk.ingest.open_files import OpenFiles
 from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, due_at
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.ingest.read_tracker import ReadTracker
@@ -88,7 +87,7 @@ class Ingest:
 
     Args:
         watcher: tells who reads the files; None: nobody does.
-        start_reading: starts `long_files.read` for a path, beside everything else.
+        start_reading: starts `deferred.read` for a path, beside everything else.
         wait: lets `WAVE_WAIT_S` pass.
     """
 
@@ -120,11 +119,8 @@ class Ingest:
         self._departures = Departures(
             folder, root, self.pending, self.damage, self.put_back, self._known_files, self._kept
         )  # fmt: skip
-        self._open_files = OpenFiles(folder, self.pending)
-        self.long_files = LongFiles(folder, root, max_text_bytes, self.pending, self._open_files, start_reading)
-        self._inspector = Inspector(
-            folder, root, max_text_bytes, self.readers.last_opened, self._open_files, self.long_files
-        )
+        self.deferred = DeferredReads(folder, root, max_text_bytes, self.pending, start_reading)
+        self._inspector = Inspector(folder, root, max_text_bytes, self.readers.last_opened, self.deferred)
         self._exchanged = ExchangedNames(
             folder, root, self.pending, self._inspector, self._known_files, self._departures.delete_all
         )
@@ -188,18 +184,13 @@ class Ingest:
         if record is not None and context.after_power_cut and await self.damage.repairs(record, finding):
             return
         await self._act(meaning, record, finding, context)
-        if finding.is_open:
-            self._open_files.was_read(path, trio.current_time())
-        elif meaning not in (Meaning.LONG, Meaning.BUSY, Meaning.UNCHANGED):
-            self._open_files.closed(path)
+        self.deferred.taken(finding, meaning)
 
     async def _act(self, meaning: Meaning, record: FileRecord | None, finding: Finding, context: ScanContext) -> None:
         path = finding.path
         match meaning:
-            case Meaning.LONG:
-                self.long_files.want(path)
-            case Meaning.BUSY:
-                self._open_files.found(finding, record, trio.current_time())
+            case Meaning.LONG | Meaning.BUSY:
+                self.deferred.put_off(finding, record)
             case Meaning.MISSING | Meaning.DISPLACED:
                 if record is not None:
                     self.pending.missing.setdefault(path, trio.current_time())
@@ -229,8 +220,7 @@ class Ingest:
             files.local.done(path)
         if path in pending.fresh and finding.kind is None:
             del pending.fresh[path]
-        if meaning is not Meaning.LONG:
-            self.long_files.found.pop(path, None)
+        self.deferred.found(path, meaning)
 
     def _is_new(self, finding: Finding, *, settled: bool) -> None:
         old = self.pending.fresh.get(finding.path)

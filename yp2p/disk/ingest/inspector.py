@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 
 import trio
 
+from yp2p.disk.ingest.deferred_reads import DeferredReads
 from yp2p.disk.ingest.last_opened import LastOpened
-from yp2p.disk.ingest.long_files import LongFiles
 from yp2p.disk.ingest.meaning import ScanContext
-from yp2p.disk.ingest.open_files import OpenFiles
 from yp2p.files.inspect import Finding, Stamp, inspect_all
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
@@ -34,15 +33,13 @@ class Inspector:
         root: Root,
         max_text_bytes: int,
         opened: LastOpened,
-        open_files: OpenFiles,
-        long: LongFiles,
+        deferred: DeferredReads,
     ) -> None:
         self._folder = folder
         self._root = root
         self._max_text_bytes = max_text_bytes
         self._opened = opened
-        self._open_files = open_files
-        self._long = long
+        self._deferred = deferred
 
     async def inspect(self, paths: Collection[str], stamps: Mapping[str, Stamp] | None = None) -> list[Finding]:
         """What stands at these paths now, whatever is known of them; `UNCHANGED` where it has the stamp given."""
@@ -78,8 +75,7 @@ class Inspector:
         bases: dict[str, tuple[Kind, bytes]] = {
             record.path: (record.kind, record.content) for record in records if record is not None
         }
-        read_beside = dict(self._long.found)
-        quiet = self._open_files.quiet(trio.current_time())
+        read_beside, quiet = self._deferred.read_beside(), self._deferred.quiet()
         return lambda: inspect_all(self._root, known, self._max_text_bytes, bases, read_beside, quiet)
 
     def _are_small(self, paths: Iterable[str]) -> bool:
