@@ -14,7 +14,7 @@ from yp2p.errors import HandshakeFailed, ListenError, MessageFault, PeerFault
 from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.protocol.messages import Documents, Goodbye, Hello, ManifestQuery
 from yp2p.protocol.noise import IK, HandshakeState
-from yp2p.transport import half_open
+from yp2p.transport import half_open, incoming
 from yp2p.transport import link as link_module
 from yp2p.transport import listener as listener_module
 from yp2p.transport.dialer import Backoff, dial
@@ -344,7 +344,7 @@ async def test_a_listener_under_a_flood_says_so_once() -> None:
 async def test_a_device_that_is_busy_for_long_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel ends a connection whose window stays shut as if its cable were pulled."""
     monkeypatch.setattr(link_module, "_GONE_MS", 1000)
-    monkeypatch.setattr(link_module, "_TAKE_EVERY_S", 0.3)
+    monkeypatch.setattr(incoming, "_TAKE_EVERY_S", 0.3)
     # 40 MB: more than the kernels on either side keep
     sent = [Documents(FolderID(bytes(16)), ((DocumentID(bytes(16)), bytes(100_000)),))] * 400
     server = Server()

@@ -5,24 +5,19 @@ Theory of operation
     Hello has been decrypted, which for the accepting side is also what proves that the handshake was no replay.
 
     One task writes the stream: it drains the frame encoder and sleeps until there is more. One task, the caller's,
-    reads: `receive()` gives decoded messages. Keepalive is the kernel's: probes after 2 s of silence and
-    TCP_USER_TIMEOUT for data that is not acknowledged notice a pulled cable within 5 s, or within 10 s where something
-    is sent in the last of them; a killed peer is EOF at once.
+    reads (`incoming.py`): `receive()` gives decoded messages.
 
-    A device that is busy is not gone. While `receive` is not called, because what was received is worked on, or rests
-    (`folder/budget.py`), a little is taken from the kernel now and then: to the peer's kernel a window that stays shut
-    for 5 s is a pulled cable.
+    Keepalive is the kernel's: probes after 2 s of silence and TCP_USER_TIMEOUT for data that is not acknowledged notice
+    a pulled cable within 5 s, or within 10 s where something is sent in the last of them; a killed peer is EOF at once.
 
 Invariants
-    * What is taken while nobody reads is bounded by `MAX_TAKEN_BYTES`.
     * Queued bytes are bounded by `MAX_QUEUED_BYTES`: `send` waits in the bulk lane, `send_nowait` refuses.
-    * A stream that ends without the authenticated end was cut off, and is reported as such.
 """
 
 from __future__ import annotations
 
 import socket
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,26 +26,20 @@ import trio
 
 from yp2p.errors import MessageFault
 from yp2p.protocol import messages
-from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
+from yp2p.protocol.frames import FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
-from yp2p.transport.nowait import read_nowait, write_nowait
+from yp2p.transport.incoming import Incoming, StreamEnded
+from yp2p.transport.nowait import write_nowait
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
-# A peer that sends more than we take costs us this much besides, in a minute; then its link ends after 5 s.
-MAX_TAKEN_BYTES = 8 << 20
-_TAKE_EVERY_S = 2.0
 _GONE_MS = 5000
-_READ_BYTES = 256 << 10
 _WRITE_BYTES = 192 << 10
 # What the kernel takes before it is sent: more of it would hold up a keystroke behind a gigabyte (tcp(7)).
 _TCP_NOTSENT_LOWAT = 25
 _NOT_SENT_BYTES = 256 << 10
 _CLOSE_LIMIT_S = 0.5
-# Messages that are taken at a stretch, within a millisecond or two: a read may hold fifty thousand that cost us nothing
-# else, so that nobody would wait before all of them are read.
-_MESSAGES_AT_ONCE = 64
 # Small interactive messages stay in their lane; what is larger would hold up typing.
 _BULK_FROM_BYTES = 64 << 10
 
@@ -80,23 +69,23 @@ class Link:
     def __init__(self, secured: Secured) -> None:
         self._stream = secured.stream
         self._encoder = FrameEncoder(secured.transport.sending)
-        self._decoder = FrameDecoder(secured.transport.receiving)
-        self._leftover = secured.leftover
-        self._is_reading = False
+        self._incoming = Incoming(secured)
         self._more = trio.Event()
         self._is_waiting = False  # whether the writer waits for more
         self._unsent = b""  # of frames that were sent in part
         self._room = trio.Condition()
         self._closing: str | None = None
-        self._received: deque[bytes] = deque()
-        self._given = 0  # messages
         self.given_bytes = 0  # of the message that `receive` gave last
         self._written = trio.Event()
         self.sent_bytes = 0  # of ciphertext
-        self.received_bytes = 0
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
         self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
+
+    @property
+    def received_bytes(self) -> int:
+        """How many bytes of ciphertext came."""
+        return self._incoming.received_bytes
 
     @property
     def remote_host(self) -> str:
@@ -150,12 +139,12 @@ class Link:
         Raises:
             LinkClosed: the link is over. PeerFault: the peer broke the protocol.
         """
-        while not self._received:
-            await self._read()
-        self._given += 1
-        if self._given % _MESSAGES_AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
-        encoded = self._received.popleft()
+        try:
+            encoded = await self._incoming.next()
+        except StreamEnded as end:
+            raise LinkClosed(str(end)) from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
         self.given_bytes = len(encoded)
         message = messages.decode(encoded)
         self.exchanged[type(message).__name__] += len(encoded)
@@ -166,33 +155,11 @@ class Link:
     @property
     def has_received_more(self) -> bool:
         """Whether messages are here that `receive` has not given yet."""
-        return bool(self._received) or self._decoder.is_behind
-
-    async def _read(self) -> None:
-        data, self._leftover = self._leftover, b""
-        if self._decoder.is_behind:
-            await trio.lowlevel.checkpoint()
-        elif not data:
-            if self._decoder.ended:
-                raise LinkClosed("the peer closed the link")
-            try:
-                self._is_reading = True
-                data = await self._stream.receive_some(_READ_BYTES)
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
-            finally:
-                self._is_reading = False
-            if not data:
-                raise LinkClosed("the connection was cut off")
-        self.received_bytes += len(data)
-        self._received += self._decoder.receive_data(data)
+        return self._incoming.has_more
 
     async def take_a_little(self) -> None:
-        """While nobody reads, keep the peer's kernel from believing that we are gone; until cancelled."""
-        while True:
-            await trio.sleep(_TAKE_EVERY_S)
-            if not self._is_reading and len(self._leftover) < MAX_TAKEN_BYTES:
-                self._leftover += read_nowait(self._stream, _READ_BYTES)
+        """Keep the link up while `receive` is not called; until cancelled."""
+        await self._incoming.take_a_little()
 
     async def run_writer(self) -> None:
         """Send what is queued until the link is closed; a cancelled link still says goodbye."""

@@ -1,0 +1,95 @@
+"""The reading half of a link: from the stream to single messages, still encoded.
+
+Theory of operation
+    Whoever wants messages calls `next`, which reads the stream when no message is left of the last read.
+
+    A device that is busy is not gone. While `next` is not called, because what was received is worked on, or rests
+    (`folder/budget.py`), a little is taken from the kernel now and then: to the peer's kernel a window that stays shut
+    for 5 s is a pulled cable.
+
+Invariants
+    * What is taken while nobody reads is bounded by `MAX_TAKEN_BYTES`.
+    * A stream that ends without the authenticated end was cut off, and is reported as such.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+
+from yp2p.protocol.frames import FrameDecoder
+from yp2p.transport.handshake import Secured
+from yp2p.transport.nowait import read_nowait
+
+# A peer that sends more than we take costs us this much besides, in a minute; then its link ends after 5 s.
+MAX_TAKEN_BYTES = 8 << 20
+_TAKE_EVERY_S = 2.0
+_READ_BYTES = 256 << 10
+# Messages that are taken at a stretch, within a millisecond or two: a read may hold fifty thousand that cost us nothing
+# else, so that nobody would wait before all of them are read.
+_MESSAGES_AT_ONCE = 64
+
+
+class StreamEnded(Exception):
+    """Nothing more comes; the text says why."""
+
+
+class Incoming:
+    """What comes from the peer of one link.
+
+    Attributes:
+        received_bytes: of ciphertext.
+    """
+
+    def __init__(self, secured: Secured) -> None:
+        self._stream = secured.stream
+        self._decoder = FrameDecoder(secured.transport.receiving)
+        self._leftover = secured.leftover
+        self._is_reading = False
+        self._messages: deque[bytes] = deque()
+        self._given = 0  # messages
+        self.received_bytes = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether messages are here that `next` has not given yet."""
+        return bool(self._messages) or self._decoder.is_behind
+
+    async def next(self) -> bytes:
+        """The peer's next message.
+
+        Raises:
+            StreamEnded: there is none. PeerFault: the peer broke the protocol.
+            trio.BrokenResourceError, trio.ClosedResourceError: as `receive_some`.
+        """
+        while not self._messages:
+            await self._read()
+        self._given += 1
+        if self._given % _MESSAGES_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        return self._messages.popleft()
+
+    async def _read(self) -> None:
+        data, self._leftover = self._leftover, b""
+        if self._decoder.is_behind:
+            await trio.lowlevel.checkpoint()
+        elif not data:
+            if self._decoder.ended:
+                raise StreamEnded("the peer closed the link")
+            try:
+                self._is_reading = True
+                data = await self._stream.receive_some(_READ_BYTES)
+            finally:
+                self._is_reading = False
+            if not data:
+                raise StreamEnded("the connection was cut off")
+        self.received_bytes += len(data)
+        self._messages += self._decoder.receive_data(data)
+
+    async def take_a_little(self) -> None:
+        """While nobody reads, keep the peer's kernel from believing that we are gone; until cancelled."""
+        while True:
+            await trio.sleep(_TAKE_EVERY_S)
+            if not self._is_reading and len(self._leftover) < MAX_TAKEN_BYTES:
+                self._leftover += read_nowait(self._stream, _READ_BYTES)
