@@ -301,6 +301,24 @@ def test_what_was_deleted_before_counts_however_long_the_folder_waits() -> None:
     run_with_directory(test)
 
 
+def test_what_is_back_where_nothing_is_watched_is_found_as_well() -> None:
+    """A folder that is held when it is opened is not scanned, so nobody reports what is made again beneath it."""
+
+    async def test(base: Path) -> None:
+        _make(base / "dir/d", 100)
+        async with open_bridge(base) as bridge:
+            shutil.rmtree(base / "dir/d")
+            await _held(bridge)
+            confirmation = Confirmation(bridge.folder)
+            assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
+            _make(base / "dir/d", 100)
+            assert confirmation.next_check_at() < trio.current_time() + 60
+            clock().jump(60)
+            assert await confirmation.is_over(bridge.root, bridge.ingest.put_back)
+
+    run_with_directory(test)
+
+
 @pytest.mark.parametrize("back", [99, 100])
 def test_after_a_restart_everything_has_to_be_back(back: int) -> None:
     async def test(base: Path) -> None:

@@ -1,14 +1,15 @@
 """Ends the pause of a folder after a mass deletion (`folder/guard.py`): a person confirms or reverts it, or the files
 come back.
 
-While the folder is paused, its missing files are looked for now and then. When so many are back that nobody would have
-been asked, as after a checkout or a build that removes everything and makes it again, the folder goes on by itself.
-After a restart nobody knows how many files were deleted before the pause, so all of them have to be back then.
+While the folder is paused, its missing files are looked for: soon after something was reported, and now and then
+without that, since a folder that was paused when it was opened has not been scanned, so nothing beneath it is watched.
+When so many are back that nobody would have been asked, as after a checkout or a build that removes everything and
+makes it again, the folder goes on by itself. After a restart nobody knows how many files were deleted before the pause,
+so all of them have to be back then.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -29,6 +30,8 @@ from yp2p.protocol.entries import Kind
 
 # To look for the files of a large folder takes a while: ten times that passes in between, and no less than this.
 _LEAST_PAUSE_S, _PAUSE_FACTOR = 1.0, 10.0
+# The same where nothing was reported.
+_UNREPORTED_PAUSE_S, _UNREPORTED_FACTOR = 10.0, 100.0
 
 log = structlog.get_logger()
 
@@ -44,6 +47,7 @@ class Confirmation:
         self._folder = folder
         self.accepts: bool | None = None
         self._next_look_at = 0.0  # trio's clock
+        self._unreported_look_at = 0.0  # where nothing is reported until then
         self._is_woken = False
 
     def answer(self, *, accept: bool) -> None:
@@ -61,8 +65,8 @@ class Confirmation:
         self._folder.render_queue.wake()
 
     def next_check_at(self) -> float:
-        """When to look again at what has changed meanwhile; infinite where nothing has."""
-        return self._next_look_at if self._is_woken else math.inf
+        """When to look again: at what has changed meanwhile, or at what nobody would report."""
+        return self._next_look_at if self._is_woken else self._unreported_look_at
 
     async def is_over(self, root: Root, put_back: PutBack) -> bool:
         """Whether what was missing is back, so far that nobody would have to be asked."""
@@ -75,6 +79,7 @@ class Confirmation:
         absent, unchanged = await trio.to_thread.run_sync(_look, root, paths, asked)
         ended = trio.current_time()
         self._next_look_at = ended + max(_LEAST_PAUSE_S, _PAUSE_FACTOR * (ended - began))
+        self._unreported_look_at = ended + max(_UNREPORTED_PAUSE_S, _UNREPORTED_FACTOR * (ended - began))
         return not self._needs_answer(absent) and put_back.is_within_limit(unchanged)
 
     def _needs_answer(self, absent: Iterable[str]) -> bool:
