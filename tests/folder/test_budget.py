@@ -57,6 +57,18 @@ async def test_who_owes_time_rests_until_a_fifth_of_what_passes_has_paid_it(
     assert await _rests(budget) < 0.01
 
 
+async def test_who_owed_something_when_it_left_keeps_nobody_waiting_for_ever(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What it owed is paid as time passes, whether or not anybody looks."""
+    for number in range(9):
+        Budget(number).spend(OWED_S)
+    await trio.sleep(60.0)
+    budget = Budget(MEMBER)
+    budget.spend(0.3)
+    assert await _rests(budget) == pytest.approx(0.3 / SHARE, abs=0.05)
+
+
 async def test_nobody_rests_where_nobody_else_is_at_work(autojump_clock: trio.testing.MockClock) -> None:
     budget = Budget(MEMBER)
     for source in ((), (MEMBER,)):

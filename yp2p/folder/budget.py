@@ -14,6 +14,7 @@ Theory of operation
 Invariants
     * A budget is the device's and not the link's: whoever comes back owes what he owed.
     * Debts are bounded: who did much while nobody waited does not pay for it afterwards.
+    * A debt is paid as time passes, whether or not its device is still there: nobody else waits for it longer.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Loop:
     def __init__(self) -> None:
         self.worked_at: dict[object, float] = {}
         self.debtors: set[Budget] = set()
+        self._looked_at = 0.0
 
     def others_work(self, member: object) -> bool:
         """Whether anybody but this member has changed a text just now."""
@@ -58,6 +60,11 @@ class _Loop:
 
     def rate(self) -> float:
         """How much of the time that passes each of those gets who owe some."""
+        now = trio.current_time()
+        if now >= self._looked_at + _LOOK_S:
+            self._looked_at = now
+            share = SHARE / max(1, len(self.debtors))
+            self.debtors -= {budget for budget in self.debtors if budget.has_paid(now, share)}
         return SHARE / max(1, len(self.debtors))
 
 
@@ -96,6 +103,10 @@ class Budget:
         if self._left_s >= 0:
             loop.debtors.discard(self)
         return self._left_s
+
+    def has_paid(self, now: float, rate: float) -> bool:
+        """Whether it owes nothing any more at this rate, also where nobody has worked for it since."""
+        return self._at is None or self._left_s + (now - self._at) * rate >= 0
 
     def spend(self, seconds: float) -> None:
         """Its tasks have worked for so long."""
