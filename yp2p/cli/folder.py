@@ -27,13 +27,14 @@ def pause(folder: str | None) -> None:
 
 @command.command()
 @click.argument("folder", required=False)
-@click.option("--accept-deletions", "accept", is_flag=True, help="The files were meant to go: delete them everywhere.")
-@click.option("--restore", is_flag=True, help="They were not: bring the files back, here and everywhere.")
+@click.option("--accept-deletions", "accept", is_flag=True, help="It was meant, whatever it was: do it on all devices.")
+@click.option("--restore", is_flag=True, help="It was not: undo it, on all devices.")
 def resume(folder: str | None, accept: bool, restore: bool) -> None:
     """Go on with FOLDER after `yp2p folder pause`; or, with an option, decide what it waits for.
 
-    FOLDER is its label or directory. When many files go or are replaced at once, nothing of that happens here until
-    somebody says what is to be done: `yp2p status` shows it. --restore keeps what is here, on all devices.
+    FOLDER is its label or directory. When many files go, are replaced by others or are put back to former versions at
+    once, nothing of that happens here until somebody says what is to be done: `yp2p status` shows what it is. --restore
+    brings back what went, keeps what others replaced, and has the newest versions of what was put back.
     """
     if accept and restore:
         raise UsageError("give one of --accept-deletions and --restore")

@@ -105,8 +105,10 @@ def _questions(folder: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if folder["awaiting_confirmation"]:
         lines.append("             nothing is deleted or written here until you say what is right:")
-        lines.append(f"               yp2p folder resume {folder['path']} --restore            brings the files back")
-        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   deletes them everywhere")
+        lines.append(
+            f"               yp2p folder resume {folder['path']} --restore            undoes that, on all devices"
+        )
+        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   does it, on all devices")
     if folder["rules_waiting"]:
         lines.append(f"             {folder['rules_waiting']}: it is ignored here until you agree")
         lines.append(f"               yp2p folder agree {folder['path']}")
