@@ -387,6 +387,24 @@ ABLATIONS: dict[str, Ablation] = {
         _with("yp2p.peers.peers:Peers._serve", _serve_without_a_boundary),
         theme="a-hostile-member",
     ),
+    "a-delete-stands": Ablation(
+        "7",
+        "the delete of who had seen less takes the place of one that counted",
+        _gives("yp2p.folder.catalogue:Catalogue._delete_again", None),
+        theme="deleted-while-others-replace",
+    ),
+    "clients-are-counted": Ablation(
+        "12k",
+        "a document has any number of clients, however alike",
+        _gives("yp2p.protocol.ysync:check_crowd", None),
+        theme="a-hostile-member",
+    ),
+    "who-owes-rests": Ablation(
+        "12j",
+        "the work for a member takes what it takes",
+        _later("yp2p.folder.budget:Budget.rest"),
+        theme="a-hostile-member",
+    ),
     "no-echo": Ablation("16", "what came from a peer goes back to it", _with_echo),
     "removal-takes-back": Ablation(
         "11g",

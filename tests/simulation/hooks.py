@@ -14,13 +14,13 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import trio
+import trio.testing
 from simulation.file_calls import OF_MODULES, OF_OS, current_host
 
 from yp2p.device import folders as device_folders
@@ -40,6 +40,16 @@ EPOCH_S = 1_577_836_800.0
 
 class Crash(BaseException):
     """The device of this task is no more. No code of the daemon can catch it."""
+
+
+@contextmanager
+def as_host(host: Host) -> Iterator[None]:
+    """What is called in here sees the clock and the disk of that device."""
+    token = current_host.set(host)
+    try:
+        yield
+    finally:
+        current_host.reset(token)
 
 
 def point(kind: str) -> None:
@@ -67,6 +77,25 @@ _STEP_S = 0.0001
 clock_s = trio.current_time  # of the simulation, also for what stands in for a worker thread
 
 
+class Processor:
+    """The one that all loops share: nothing takes it any time but what is said to `work`."""
+
+    def __init__(self) -> None:
+        self.worked_s = 0.0
+        self._steps = 0
+
+    def thread_time(self) -> float:
+        self._steps += 1
+        return self._steps * _STEP_S + self.worked_s
+
+    def work(self, seconds: float) -> None:
+        """The running step takes so long, and everybody else waits for it."""
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+        self.worked_s += seconds
+
+
 def now_s() -> float:
     host = current_host.get()
     try:
@@ -77,8 +106,8 @@ def now_s() -> float:
 
 
 @contextmanager
-def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]]) -> Iterator[None]:
-    """The world is simulated until this ends."""
+def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]]) -> Iterator[Processor]:
+    """The world is simulated until this ends; gives its processor."""
 
     is_in_worker = False
 
@@ -111,14 +140,14 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
         host = current_host.get()
         return host.boot_id if host is not None else ""
 
-    steps = count()
+    processor = Processor()
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
             (trio, "current_time", time_of_the_loop),
             (time, "time", now_s),
             (time, "time_ns", lambda: int(now_s() * 1e9)),
-            (time, "thread_time", lambda: next(steps) * _STEP_S),
+            (time, "thread_time", processor.thread_time),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),
@@ -133,7 +162,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             *OF_MODULES,
         ):  # fmt: skip
             stack.enter_context(patch.object(target, name, new))
-        yield
+        yield processor
 
 
 class SimulatedWriter(Writer):

@@ -7,20 +7,20 @@ an honest folder or device, or take from a disk what is then nowhere. `check` sa
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import trio
 from simulation.disk import peek
 from simulation.grammar import Grammar
-from simulation.hooks import current_host
+from simulation.hooks import as_host, current_host
 from simulation.people import State, tokens_in
 
 from yp2p.errors import PeerFault
 from yp2p.identity import Identity, short_id
-from yp2p.protocol.messages import Hello
+from yp2p.protocol.messages import Hello, Message
 from yp2p.protocol.names import is_reserved
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -36,6 +36,11 @@ _CLIENT = 0x6D616C00
 _SELDOM = 300
 # How long a new file may take to every honest device once the hostile one is gone.
 _ARRIVES_S = 120.0
+# What it was asked to say is taken within this time, and it has so much of that on its way.
+_TAKEN_S = 1.0
+_QUEUED_BYTES = 4096
+# What a link of it may end with.
+_ENDS = (OSError, LinkClosed, PeerFault, trio.TooSlowError, trio.BrokenResourceError)
 
 
 class HostileMember:
@@ -46,6 +51,7 @@ class HostileMember:
         self.identity = Identity(world.rng.randbytes(32))
         self._rng = random.Random(world.rng.getrandbits(64))
         self._scope = trio.CancelScope()
+        self._is_saying = False  # what it was asked to, and nothing else
         self.sent = 0
 
     @property
@@ -56,15 +62,14 @@ class HostileMember:
     async def join(self, sharer: Host) -> None:
         """The founder lets it in."""
         folder = sharer.folder
-        with _as(sharer):
+        with as_host(sharer):
             commit = folder.membership.grant(self.identity.public, Role.MEMBER, _NAME)
         await commit.wait()
         self._world.note(f"{_NAME} is let in")
 
     async def run(self) -> None:
         """Talk to everybody, until `leave`."""
-        # For the network, which asks who connects; it has no disk that could fail.
-        current_host.set(SimpleNamespace(name=_NAME, point=lambda kind: None, is_dead=False, skew_s=0.0))  # type: ignore[arg-type]
+        _is_it()
         with self._scope:
             async with trio.open_nursery() as nursery:
                 for host in list(self._world.hosts):
@@ -76,15 +81,36 @@ class HostileMember:
     async def _harass(self, host: Host) -> None:
         while True:
             await trio.sleep(self._rng.uniform(0.1, 2.0) * (_SELDOM if self._world.is_idle else 1))
+            if self._is_saying:
+                continue
             try:
-                secured = await dial(host.name, 1, self.identity, host.identity.public.noise_key)
-                hello = Hello((1,), self._rng.randbytes(16), _NAME, 1, "")
-                async with open_link(secured, hello) as link, trio.open_nursery() as nursery:
-                    nursery.start_soon(self._drain, link)
+                async with self._linked(host) as link:
                     await self._talk(host, link)
-                    nursery.cancel_scope.cancel()
-            except* (OSError, LinkClosed, PeerFault, trio.TooSlowError, trio.BrokenResourceError):
+            except* _ENDS:
                 pass
+
+    async def say(self, host: Host, said: Iterable[Message]) -> None:
+        """Tell one device just this, as fast as it takes it, until all is told or this is cancelled."""
+        _is_it()
+        self._is_saying = True
+        try:
+            async with self._linked(host) as link:
+                for message in said:
+                    await link.send(message, limit=_QUEUED_BYTES)
+                await trio.sleep(_TAKEN_S)
+        except* _ENDS:
+            pass
+        finally:
+            self._is_saying = False
+
+    @asynccontextmanager
+    async def _linked(self, host: Host) -> AsyncIterator[Link]:
+        secured = await dial(host.name, 1, self.identity, host.identity.public.noise_key)
+        hello = Hello((1,), self._rng.randbytes(16), _NAME, 1, "")
+        async with open_link(secured, hello) as link, trio.open_nursery() as nursery:
+            nursery.start_soon(self._drain, link)
+            yield link
+            nursery.cancel_scope.cancel()
 
     async def _drain(self, link: Link) -> None:
         while True:
@@ -92,9 +118,9 @@ class HostileMember:
 
     async def _talk(self, host: Host, link: Link) -> None:
         for _ in range(self._rng.randint(1, 60)):
-            if not host.is_up or not host.has_joined or self._world.is_idle:
+            if not host.is_up or not host.has_joined or self._world.is_idle or self._is_saying:
                 return
-            with _as(host):  # whose view of the folder it knows
+            with as_host(host):  # whose view of the folder it knows
                 message = Grammar(self._rng, self.identity, host.folder, _CLIENT + self._rng.randrange(4)).message()
             self.sent += 1
             if not link.send_nowait(message):
@@ -102,13 +128,9 @@ class HostileMember:
             await trio.sleep(self._rng.choice((0.0, 0.0, 0.01, 0.3)))
 
 
-@contextmanager
-def _as(host: Host) -> Iterator[None]:
-    token = current_host.set(host)
-    try:
-        yield
-    finally:
-        current_host.reset(token)
+def _is_it() -> None:
+    """For the network, which asks who connects; it has no disk that could fail."""
+    current_host.set(SimpleNamespace(name=_NAME, point=lambda kind: None, is_dead=False, skew_s=0.0))  # type: ignore[arg-type]
 
 
 async def check(world: World) -> list[str]:

@@ -160,6 +160,22 @@ async def deleted_while_others_replace(world: World) -> None:
             stage.other._unlink(path)
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"the blob with {token}, saved while others deleted, is lost")
+    await _deleted_by_both(stage)
+
+
+async def _deleted_by_both(stage: Stage) -> None:
+    """One makes a blob of a text and deletes that, the other one deletes the text: it is gone, and nobody asks for what
+    was in it."""
+    paths = [await stage.file() for _ in range(2)]
+    async with stage.apart():
+        for path, one, other in zip(paths, (stage.one, stage.other), (stage.other, stage.one), strict=True):
+            stage.put_blob(one, path)
+            other._unlink(path)
+            await trio.sleep(4.0)  # the blob was looked at
+            one._unlink(path)
+    for path in paths:
+        left = [host.name for host in stage.world.hosts if path in host.disk.contents()]
+        stage.expect(not left, f"{path}, which both deleted, is on {left}")
 
 
 async def the_same_name_twice(world: World) -> None:
@@ -173,11 +189,6 @@ async def the_same_name_twice(world: World) -> None:
             tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"{token} is lost")
-
-
-async def a_hostile_member(world: World) -> None:
-    """The world of this theme has one (`World._begin`)."""
-    await trio.sleep(5.0)
 
 
 async def a_lost_device(world: World) -> None:

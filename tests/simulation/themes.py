@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from simulation import scenes_devices as devices
 from simulation import scenes_disks as disks
+from simulation import scenes_members as members
 from simulation import scenes_texts as texts
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ THEMES = (
     Theme(devices.blobs_apart),
     Theme(devices.deleted_while_others_replace),
     Theme(devices.the_same_name_twice),
-    Theme(devices.a_hostile_member, is_hostile=True),
+    Theme(members.a_hostile_member, is_hostile=True),
     Theme(devices.a_lost_device, devices=3, topology="mesh"),
 )
 NAMES = tuple(theme.name for theme in THEMES)

@@ -74,6 +74,7 @@ class World:
         self.network = Network(self.rng, self.swarm.conditions)
         self.people: dict[str, People] = {}
         self.nursery: trio.Nursery
+        self.processor: hooks.Processor
         self.crashed_at: Counter[str] = Counter()
         self.did: Counter[str] = Counter()
         self.reached: Counter[str] = Counter()
@@ -111,7 +112,7 @@ class World:
         with ExitStack() as stack:
             stack.callback(lambda: [places.unmount(host) for host in self.hosts])
             stack.enter_context(beacons.counting(self.reached))
-            stack.enter_context(installed(self.rng, self._connect))
+            self.processor = stack.enter_context(installed(self.rng, self._connect))
             stack.enter_context(hooks.patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
             stack.enter_context(hooks.patch.object(trio.testing.MockClock, "_autojump", _jump_past_deadline))
             stack.enter_context(hooks.patch.object(Link, "send_nowait", self._counting(Link.send_nowait)))
