@@ -29,7 +29,7 @@ from yp2p.peers import peers
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit, Writer
-from yp2p.transport import dialer, link
+from yp2p.transport import dialer, incoming, link
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -155,7 +155,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
             (dialer, "connect", connect),
             (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
-            (link, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
+            (incoming, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
             (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             *((os, name, call) for name, call in OF_OS.items()),
