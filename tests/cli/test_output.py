@@ -115,7 +115,7 @@ SHOWN = [
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
     ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
-    ("recovery", "make"),
+    ("recovery", "make"), ("help", "wait"),
     ("folder", "revert", HOSTILE),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
@@ -184,7 +184,10 @@ def test_a_full_standard_output_is_a_sentence(
         monkeypatch.setattr(sys, "stdout", full)
         code, _, err = run(*arguments)
     assert code == 1
-    assert err == "yp2p: standard output cannot be written: No space left on device; make room on its disk\n"
+    sentence = "standard output cannot be written: No space left on device; make room on its disk"
+    assert (json.loads(err)["error"] if "--json" in arguments else err) == (
+        sentence if "--json" in arguments else f"yp2p: {sentence}\n"
+    )
 
 
 def test_help_on_a_full_standard_output_is_a_sentence() -> None:

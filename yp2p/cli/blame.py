@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import paged, print_json, say
 from yp2p.cli.when import file_and_when, shown
 
 
@@ -21,6 +21,7 @@ def command(file: str, as_json: bool) -> None:
         return
     width = max((len(line["device"]) for line in answer["lines"]), default=0)
     digits = len(str(len(answer["lines"])))
-    for number, line in enumerate(answer["lines"], 1):
-        text = line["text"].removesuffix("\n").removesuffix("\r")
-        say(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")
+    with paged():
+        for number, line in enumerate(answer["lines"], 1):
+            text = line["text"].removesuffix("\n").removesuffix("\r")
+            say(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")

@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import paged, print_json, say
 from yp2p.errors import UsageError
 
 _SHOWN_LINES = 3
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @folder_option
 @json_option
 @click.pass_context
@@ -36,16 +37,17 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for conflict in found:
-        path = f"{conflict['root']}/{conflict['path']}"
-        if conflict["kind"] == "file":
-            say(path, f"    stands beside {conflict['beside'].rpartition('/')[2]}")
-            continue
-        where = f"line {conflict['line']}" if conflict["line"] is not None else "changed since"
-        reported_by = f", told by {conflict['reported_by']}" if conflict["reported_by"] else ""
-        say(f"{path}, {where} (number {conflict['number']}{reported_by})")
-        for name in ("this", "other"):
-            _print_version(name, conflict[name])
+    with paged():
+        for conflict in found:
+            path = f"{conflict['root']}/{conflict['path']}"
+            if conflict["kind"] == "file":
+                say(path, f"    stands beside {conflict['beside'].rpartition('/')[2]}")
+                continue
+            where = f"line {conflict['line']}" if conflict["line"] is not None else "changed since"
+            reported_by = f", told by {conflict['reported_by']}" if conflict["reported_by"] else ""
+            say(f"{path}, {where} (number {conflict['number']}{reported_by})")
+            for name in ("this", "other"):
+                _print_version(name, conflict[name])
 
 
 def _print_version(name: str, version: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.errors import FolderError, NotRunning, UsageError
@@ -16,7 +17,7 @@ _RESTART_LIMIT_S = 30.0
 _POLL_S = 0.1
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Which devices take part in your folders, what each may do, and how to remove one.
 

@@ -8,7 +8,7 @@ import click
 
 from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import print_json
+from yp2p.cli.output import paged, print_json
 from yp2p.cli.when import when
 
 
@@ -32,4 +32,5 @@ def command(file: str, one: str | None, two: str | None, as_json: bool) -> None:
         print_json(answer)
         return
     names = f"{answer['path']}@{one}", f"{answer['path']}@{two or 'now'}"
-    print_diff(answer["path"], answer["diff"], names=names)
+    with paged():
+        print_diff(answer["path"], answer["diff"], names=names)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_name, folder_option, json_option
 from yp2p.cli.output import print_json, say
 from yp2p.errors import FolderError, UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Pause a folder, or go on with one that waits for your word."""
 

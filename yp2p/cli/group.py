@@ -1,4 +1,4 @@
-"""The group of commands. Each command's module is imported only when it is used."""
+"""The groups of commands. Each command's module is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import importlib
 import click
 
 from yp2p import __version__
-from yp2p.cli.main import COMMANDS
+from yp2p.cli.main import COMMANDS, SECTIONS
+from yp2p.cli.usage import NoSuchCommand
 from yp2p.errors import EXIT_CODES
 
 _CODES = "".join(f"\n  {code}  {text}" for code, text in EXIT_CODES.items())
@@ -21,10 +22,24 @@ It shows a code. On the other device (it asks for the code):
 
 Devices find each other by themselves; edits of text files merge. YP2P_HOME=DIR keeps a whole device in one
 directory; settings are in config.toml, or YP2P_SECTION__KEY in the environment."""
-_EPILOG = "\b\nExit codes:" + _CODES
+_EPILOG = "'yp2p help COMMAND' explains a command.\n\n\b\nExit codes:" + _CODES
 
 
-class _Commands(click.Group):
+class Group(click.Group):
+    """A group that says what is close to a word which is no command of it. Groups in it are of this kind as well."""
+
+    group_class = type
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if self.get_command(ctx, word) is None and not word.startswith("-"):
+            raise NoSuchCommand(ctx, self, word)
+        return super().resolve_command(ctx, args)
+
+
+class _Commands(Group):
     """Commands by name, imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -38,8 +53,10 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
 
 
 @click.command(cls=_Commands, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import ask_secret, print_json, say
 from yp2p.errors import NotRunning, UsageError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from yp2p.identity import Identity
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show who this device is, keep a copy of that, or take one along to another machine."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from yp2p.cli.options import call, folder_option, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import paged, print_json, say
 from yp2p.cli.when import shown
 from yp2p.errors import UsageError
 
@@ -30,13 +31,18 @@ def command(file: str | None, deleted: bool, folder: str | None, as_json: bool) 
         if as_json:
             print_json(gone)
             return
-        for item in gone:
-            say(f"{shown(item['at'])}  {item['path']}")
+        with paged():
+            say(*(f"{shown(item['at'])}  {item['path']}" for item in gone))
         return
     answer = call("POST", "/v1/history/log", {"path": os.path.abspath(file or "")})
     if as_json:
         print_json(answer)
         return
+    with paged():
+        _print(answer)
+
+
+def _print(answer: dict[str, Any]) -> None:
     if answer["deleted"]:
         say(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@NUMBER` brings a version back")
     versions = answer["versions"]

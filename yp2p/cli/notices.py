@@ -7,7 +7,7 @@ import time
 import click
 
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import paged, print_json, say
 
 
 @click.command()
@@ -28,11 +28,12 @@ def command(number: int | None, as_json: bool) -> None:
     if as_json:
         print_json(notices)
         return
-    for notice in notices:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(notice["at"]))
-        say(f"{notice['number']:>5}  {when}  {notice['path']}")
-        say(f"       {notice['kind']}: {notice['text']}")
-        if notice["can_be_brought_back"]:
-            say(f"       yp2p notices --bring-back {notice['number']}")
-        if notice["can_be_settled"]:
-            say("       yp2p conflicts")
+    with paged():
+        for notice in notices:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(notice["at"]))
+            say(f"{notice['number']:>5}  {when}  {notice['path']}")
+            say(f"       {notice['kind']}: {notice['text']}")
+            if notice["can_be_brought_back"]:
+                say(f"       yp2p notices --bring-back {notice['number']}")
+            if notice["can_be_settled"]:
+                say("       yp2p conflicts")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,16 @@ from typing import Any, TextIO
 
 import click
 
+from yp2p.cli.pager import Page, pager_command
 from yp2p.errors import UsageError, YpError
 from yp2p.machine import reason
 from yp2p.printable import printable
 
 # A pairing code has nine characters.
 _LONGEST_ANSWER = 1000
+
+# Who takes the lines instead of standard output, within `paged`.
+_page: Page | None = None
 
 
 class CannotPrint(YpError):
@@ -47,6 +52,15 @@ def _stream(err: bool) -> tuple[TextIO | None, str]:
     return (sys.stderr, "standard error") if err else (sys.stdout, "standard output")
 
 
+def _encoding(stream: TextIO) -> str:
+    return stream.encoding or "utf-8"
+
+
+def _has_colour(stream: TextIO) -> bool:
+    """Whether colours are wanted there: on a terminal that has any (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def is_terminal(*, err: bool = False) -> bool:
     """Whether a person looks at what is printed."""
     stream, _ = _stream(err)
@@ -58,31 +72,60 @@ def say(*lines: str, err: bool = False, colour: str | None = None, bold: bool = 
     stream, name = _stream(err)
     if stream is None:  # it was closed before we began
         return
-    encoding = stream.encoding or "utf-8"
+    encoding = _encoding(stream)
+    coloured = _has_colour(stream)
+    page = None if err else _page
     with _writing(name):
         for line in lines:
             shown = printable(line).encode(encoding, "backslashreplace").decode(encoding)
-            click.secho(shown, file=stream, fg=colour, bold=bold or None)
+            if coloured and (colour or bold):
+                shown = click.style(shown, fg=colour, bold=bold or None)
+            if page is not None:
+                page.add(shown)
+            else:
+                click.echo(shown, file=stream, color=coloured)
 
 
 def say_anew(*lines: str) -> None:
-    """Print lines in the place of all that stands on the terminal."""
-    if is_terminal():
+    """Print lines in the place of all that stands on the terminal; below it where a terminal cannot do that."""
+    if is_terminal() and os.environ.get("TERM", "dumb") != "dumb":
         click.clear()
     say(*lines)
 
 
-def print_json(value: Any) -> None:
+@contextmanager
+def paged() -> Iterator[None]:
+    """What is printed meanwhile is shown by the person's pager, if there is a terminal and it is longer than that."""
+    global _page
+    command = pager_command() if is_terminal() and _page is None else None
+    if command is None:
+        yield
+        return
+    page = _page = Page(command, shutil.get_terminal_size().lines, _encoding(sys.stdout))
+    try:
+        yield
+    except BrokenPipeError:  # the person has seen enough
+        pass
+    finally:
+        _page = None
+        fitting = page.end()
+        with _writing("standard output"):
+            for line in fitting:
+                click.echo(line, color=_has_colour(sys.stdout))
+
+
+def print_json(value: Any, *, err: bool = False) -> None:
     """Print a value for programs, in ASCII."""
     # JSON writes out what is below the space and beyond ASCII; one character of the terminal's orders is left.
-    say(*json.dumps(value, indent=2).replace("\x7f", "\\u007f").split("\n"))
+    say(*json.dumps(value, indent=2).replace("\x7f", "\\u007f").split("\n"), err=err)
 
 
 def write_exactly(data: bytes) -> None:
     """Write the bytes of a file as they are; on a terminal line by line, made plain."""
     if is_terminal():
         text = data.decode("utf-8", "surrogateescape")
-        say(*text.removesuffix("\n").split("\n"))
+        with paged():
+            say(*text.removesuffix("\n").split("\n"))
         return
     if sys.stdout is not None:
         with _writing("standard output"):
@@ -120,15 +163,6 @@ def ask_secret(question: str, *, twice: bool = False) -> str:
         return ask(question)
     again = "The same once more" if twice else False
     return str(click.prompt(printable(question), hide_input=True, confirmation_prompt=again, err=True))
-
-
-def usage_lines(error: click.ClickException) -> list[str]:
-    """What click says of a command line that cannot be carried out: it may quote a file's name."""
-    lines = [f"Error: {error.format_message()}"]
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is not None:
-        lines = [*context.get_usage().split("\n"), f"Try '{context.command_path} --help' for help.", "", *lines]
-    return lines
 
 
 def flush() -> None:

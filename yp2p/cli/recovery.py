@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_name, json_option
 from yp2p.cli.output import ask_secret, print_json, say
 
 _IN_ROW = 6
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """An administrator of a folder that is 24 words on paper, for when every device that may is lost."""
 

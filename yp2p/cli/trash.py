@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
-from yp2p.cli.output import confirm, print_json, say
+from yp2p.cli.output import confirm, paged, print_json, say
 from yp2p.errors import FolderError, UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """What other devices deleted: it stays in .yp2p/trash of the folder, for [trash] max_age_days."""
 
@@ -23,9 +24,10 @@ def list_(folder: str | None, as_json: bool) -> None:
     if as_json:
         print_json(items)
         return
-    for item in items:
-        day, _, time = item["removed_at"].partition("T")
-        say(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
+    with paged():
+        for item in items:
+            day, _, time = item["removed_at"].partition("T")
+            say(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
 
 
 @command.command()

@@ -1,0 +1,87 @@
+"""Command lines that cannot be carried out: one sentence that says what is wrong, and one part of what to do.
+
+click says it in four lines, in words of its own parser. Here the command, the word that was typed and what is close to
+it make one line, as every other error of yp2p is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import click
+
+_TOO_MANY = re.compile(r"^Got unexpected extra arguments? \((?P<words>.*)\)$", re.DOTALL)
+_LONGEST_WORD = 80
+# What people type who come from elsewhere, and what it is called here.
+_ELSEWHERE = {
+    "add": "share", "init": "share", "start": "daemon", "run": "up", "serve": "daemon", "sync": "wait",
+    "list": "status", "info": "status", "peers": "device list", "devices": "device list", "pair": "join",
+    "connect": "join", "clone": "join", "history": "log", "versions": "log", "cat": "show", "revert": "restore",
+    "remove": "device remove", "rm": "device remove", "kick": "device remove", "pause": "folder pause",
+    "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
+    "id": "identity show", "version": "--version", "man": "help",
+}  # fmt: skip
+
+
+class NoSuchCommand(click.UsageError):
+    """A word is no command of a group; the message says what is close to it."""
+
+    def __init__(self, context: click.Context, group: click.Group, word: str) -> None:
+        super().__init__(_no_such_command(context, group, word), context)
+
+
+def _no_such_command(context: click.Context, group: click.Group, word: str) -> str:
+    path = context.command_path
+    near = difflib.get_close_matches(word, group.list_commands(context), n=2, cutoff=0.6)
+    if not near and context.parent is None and word in _ELSEWHERE:
+        near = [_ELSEWHERE[word]]
+    what = f"'{path} {_short(word)}' is no command"
+    if not near:
+        return f"{what}; '{path} --help' lists them"
+    return f"{what}; did you mean {_either([f'{path} {name}' for name in near])}?"
+
+
+def sentence(error: click.ClickException) -> str:
+    """What click found, as one sentence without `yp2p: ` in front."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, NoSuchCommand):
+        return error.message
+    if context is None:
+        return _plain(error.format_message())
+    path = context.command_path
+    see = f"'{path} --help' says how it is used"
+    if isinstance(error, click.NoSuchOption):
+        near = list(error.possibilities or ())
+        what = f"'{path}' has no option {_short(error.option_name)}"
+        return f"{what}; did you mean {_either(near)}?" if near else f"{what}; '{path} --help' lists those it has"
+    if isinstance(error, click.MissingParameter):
+        return f"'{path}' needs {_name(error.param, context)}; {see}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"{_name(error.param, context)}: {_plain(error.message)}; {see}"
+    found = _TOO_MANY.match(error.message)
+    if found is not None:
+        return f"'{path}' takes no {_short(found['words'])} here; quote a name that has spaces; {see}"
+    return f"{_plain(error.message)}; {see}"
+
+
+def _name(parameter: click.Parameter | None, context: click.Context) -> str:
+    """An option or an argument as the help writes it."""
+    if isinstance(parameter, click.Option):
+        return parameter.opts[0]
+    metavar = parameter.make_metavar(context) if parameter is not None else "a value"
+    return metavar if parameter is None or parameter.metavar is not None else metavar.strip("[]")
+
+
+def _plain(message: str) -> str:
+    """A sentence of click as the end of one of ours."""
+    message = message.rstrip(".")
+    return message[:1].lower() + message[1:] if message[:2].istitle() else message
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(f"'{word}'" for word in words)
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..."
