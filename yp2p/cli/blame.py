@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.complete import Version
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import paged, print_json, say
 from yp2p.cli.when import file_and_when, shown
 
 
 @click.command()
-@click.argument("file", metavar="FILE[@WHEN]", type=click.Path())
+@click.argument("file", metavar="FILE[@WHEN]", type=Version())
 @json_option
 def command(file: str, as_json: bool) -> None:
     """Show which device touched each line of FILE last, and when that came here."""

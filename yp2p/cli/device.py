@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from yp2p.cli.complete import Device
 from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, is_terminal, print_json, say
@@ -40,7 +41,7 @@ def list_(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("device")
+@click.argument("device", type=Device())
 @json_option
 def show(device: str, as_json: bool) -> None:
     """Show one device: its ID, who let it in, and why it is out where it was removed."""
@@ -59,8 +60,10 @@ def show(device: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("devices", metavar="DEVICE...", nargs=-1, required=True)
-@click.option("--replaced-by", metavar="NEW", help="The device, or its public key, that takes the place of DEVICE.")
+@click.argument("devices", metavar="DEVICE...", nargs=-1, required=True, type=Device())
+@click.option(
+    "--replaced-by", metavar="NEW", type=Device(), help="The device, or its public key, that takes the place of DEVICE."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--with-those-it-let-in", "with_let_in", is_flag=True, help="Also those that nobody else had let in.")
 @folder_option
@@ -136,7 +139,7 @@ def rotate(yes: bool, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("device")
+@click.argument("device", type=Device())
 @click.argument("role", type=click.Choice(["admin", "member", "reader"]))
 @folder_option
 @json_option
@@ -152,7 +155,7 @@ def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("device")
+@click.argument("device", type=Device())
 @folder_option
 @json_option
 def readmit(device: str, folder: str | None, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.complete import Folder
 from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_name, folder_option, json_option
 from yp2p.cli.output import print_json, say
@@ -16,7 +17,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 def pause(folder: str | None) -> None:
     """Leave the directory of FOLDER (its label or directory) alone, for instance to unmount it.
 
@@ -27,7 +28,7 @@ def pause(folder: str | None) -> None:
 
 
 @command.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 @click.option("--accept-deletions", "accept", is_flag=True, help="It was meant, whatever it was: do it on all devices.")
 @click.option("--restore", is_flag=True, help="It was not: undo it, on all devices.")
 def resume(folder: str | None, accept: bool, restore: bool) -> None:
@@ -43,7 +44,7 @@ def resume(folder: str | None, accept: bool, restore: bool) -> None:
 
 
 @command.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 def agree(folder: str | None) -> None:
     """Agree that less is ignored in FOLDER (its label or directory), as another device changed .yp2pignore.
 
@@ -53,7 +54,7 @@ def agree(folder: str | None) -> None:
 
 
 @command.command()
-@click.argument("names", metavar="PATH...", nargs=-1)
+@click.argument("names", metavar="PATH...", nargs=-1, type=click.Path())
 @folder_option
 @json_option
 def revert(names: tuple[str, ...], folder: str | None, as_json: bool) -> None:

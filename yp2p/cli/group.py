@@ -34,7 +34,7 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         word = args[0]
-        if self.get_command(ctx, word) is None and not word.startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, word) is None and not word.startswith("-"):
             raise NoSuchCommand(ctx, self, word)
         return super().resolve_command(ctx, args)
 

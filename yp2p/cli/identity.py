@@ -39,7 +39,7 @@ def show(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @json_option
 def new(file: str, as_json: bool) -> None:
     """Write the key of a new device into FILE, readable for its owner only; `-` is standard output.
@@ -65,7 +65,7 @@ def new(file: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("file")
+@click.argument("file", type=click.Path())
 def export(file: str) -> None:
     """Write this device's key into FILE, sealed with a passphrase.
 
@@ -81,7 +81,7 @@ def export(file: str) -> None:
 
 
 @command.command("import")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 def import_(file: str) -> None:
     """Make this machine the device whose key FILE holds, as `yp2p identity export` wrote it.
 

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from yp2p.cli.complete import Folder
 from yp2p.cli.options import call, folder_name, json_option
 from yp2p.cli.output import is_terminal, print_json, say
 from yp2p.errors import UsageError
@@ -16,7 +17,7 @@ _LIFETIME = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 
 @click.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 @click.option("--role", type=click.Choice(["admin", "member", "reader"]), default="member", show_default=True,
               help="What the machine may do.")  # fmt: skip
 @click.option("--uses", type=int, default=1, show_default=True, help="How many machines it lets in.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from yp2p.cli.complete import Directory
 from yp2p.cli.options import absolute, call, check_seconds, json_option, size_text
 from yp2p.cli.output import ask, is_terminal, print_json, say
 from yp2p.cli.progress import progress_bar
@@ -23,7 +24,7 @@ _TOKEN = re.compile(r"yp2p-[a-z2-7]{60,}", re.IGNORECASE)
 
 
 @click.command()
-@click.argument("words", metavar="[CODE | TOKEN] DIR", nargs=-1, required=True)
+@click.argument("words", metavar="[CODE | TOKEN] DIR", nargs=-1, required=True, type=Directory())
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
 @click.option("--at", metavar="HOST[:PORT]", help="Where the other device is, if mDNS does not find it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from yp2p.errors import UsageError
 
@@ -20,9 +21,16 @@ def folder_name(name: str | None) -> str | None:
     return os.path.abspath(name)
 
 
+def _offer_folders(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    from yp2p.cli.complete import Folder
+
+    return Folder().shell_complete(context, parameter, typed)
+
+
 folder_option: Callable[[Any], Any] = click.option(
     "--folder",
     metavar="FOLDER",
+    shell_complete=lambda context, parameter, typed: _offer_folders(context, parameter, typed),
     callback=lambda _context, _parameter, name: folder_name(name),
     help="Label or directory of the folder; needed where there are several.",
 )

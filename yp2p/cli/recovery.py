@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.complete import Folder
 from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_name, json_option
 from yp2p.cli.output import ask_secret, print_json, say
@@ -17,7 +18,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 @json_option
 def make(folder: str | None, as_json: bool) -> None:
     """Make a recovery key for FOLDER (its label or directory), and print its words, once.
@@ -36,7 +37,7 @@ def make(folder: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("folder", required=False)
+@click.argument("folder", required=False, type=Folder())
 @json_option
 def use(folder: str | None, as_json: bool) -> None:
     """Make this device an administrator of FOLDER, which it has, with the words of a recovery key.

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from yp2p.cli.complete import Version
 from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import confirm, print_json, say
@@ -17,7 +18,7 @@ _SHOWN_LINES = 20
 
 
 @click.command()
-@click.argument("path", metavar="FILE@WHEN | DIR", type=click.Path())
+@click.argument("path", metavar="FILE@WHEN | DIR", type=Version())
 @click.option("--at", metavar="MOMENT", help="Make what is beneath DIR what it was at a moment.")
 @click.option("--dry-run", is_flag=True, help="With --at: only say what would be done.")
 @click.option("--yes", is_flag=True, help="With --at: do not ask.")

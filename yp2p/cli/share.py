@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.complete import Directory
 from yp2p.cli.options import absolute, call, json_option
 from yp2p.cli.output import is_terminal, print_json, say
 
 
 @click.command()
-@click.argument("directory", metavar="DIR")
+@click.argument("directory", metavar="DIR", type=Directory())
 @click.option("--label", help="What to call the folder; by default the name of the directory.")
 @click.option(
     "--role", type=click.Choice(["admin", "member", "reader"]), default="admin", show_default=True,

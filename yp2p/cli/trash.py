@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from yp2p.cli.complete import Trashed
 from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, paged, print_json, say
@@ -31,7 +32,7 @@ def list_(folder: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("names", metavar="PATH...", nargs=-1)
+@click.argument("names", metavar="PATH...", nargs=-1, type=Trashed())
 @click.option("--all", "everything", is_flag=True, help="Restore everything; of several with one path the newest.")
 @folder_option
 @json_option

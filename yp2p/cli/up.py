@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from yp2p.cli.complete import Directory
 from yp2p.cli.options import absolute
 from yp2p.cli.output import say
 from yp2p.cli.progress import progress_bar
 
 
 @click.command()
-@click.argument("directory", metavar="DIR")
+@click.argument("directory", metavar="DIR", type=Directory())
 def command(directory: str) -> None:
     """Run the daemon in the foreground and share DIR.
 

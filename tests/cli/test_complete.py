@@ -1,0 +1,98 @@
+"""What the shell offers: directories, folders, devices, versions of a file, what is in the trash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from yp2p.cli.complete import Device, Directory, Folder, Trashed, Version
+from yp2p.cli.group import group
+from yp2p.cli.main import COMMANDS
+from yp2p.errors import NotRunning
+
+ANSWERS: dict[str, Any] = {
+    "/v1/status": {
+        "folders": [{"label": "notes", "path": "/home/me/notes"}, {"label": "a\x1b[1A", "path": "/x"}],
+        "devices": [{"name": "laptop", "id": "L"}, {"name": "desk", "id": "D"}],
+    },
+    "/v1/history/log": {"versions": [{"version": 7, "at": 0, "devices": ["desk"]}, {"version": 12, "at": 0, "devices": ["x"]}]},
+    "/v1/trash": [{"path": "gone.txt", "removed_at": "t"}, {"path": "gone.txt", "removed_at": "u"}, {"path": "x", "removed_at": "t"}],
+}  # fmt: skip
+
+
+def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> list[tuple[str, str]]:
+    """The words that are offered for the one being typed, and of which kind."""
+    monkeypatch.setattr("yp2p.control.call.call", lambda _socket, _method, path, *_: ANSWERS[path])
+    return [(item.value, item.type) for item in ShellComplete(group, {}, "yp2p", "_X").get_completions(words, typed)]
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "offered"),
+    [
+        (["sta"], "", []),
+        (["share"], "no", [("no", "dir")]),
+        (["up"], "", [("", "dir")]),
+        (["join"], "~/n", [("~/n", "dir")]),
+        (["folder", "pause"], "", [("notes", "plain")]),
+        (["folder", "pause"], "./", [("./", "dir")]),
+        (["folder", "pause"], "x", []),
+        (["log", "--folder"], "n", [("notes", "plain")]),
+        (["device", "remove"], "", [("laptop", "plain"), ("desk", "plain")]),
+        (["device", "remove", "laptop"], "d", [("desk", "plain")]),
+        (["device", "remove", "laptop", "--replaced-by"], "d", [("desk", "plain")]),
+        (["show"], "a", [("a", "file")]),
+        (["show"], "a.txt@", [("a.txt@12", "plain"), ("a.txt@7", "plain")]),
+        (["restore"], "a.txt@1", [("a.txt@12", "plain")]),
+        (["trash", "restore"], "g", [("gone.txt", "plain")]),
+        (["device", "role", "desk"], "m", [("member", "plain")]),
+    ],
+)
+def test_what_is_offered(
+    words: list[str], typed: str, offered: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _offered(monkeypatch, words, typed) == offered
+
+
+def test_without_a_daemon_nothing_is_offered_and_nothing_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("YP2P_HOME", str(tmp_path))
+    for words in (["folder", "pause"], ["device", "show"], ["trash", "restore"]):
+        assert ShellComplete(group, {}, "yp2p", "_X").get_completions(words, "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_daemon_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def call(_socket: Path, _method: str, _path: str, _body: Any, timeout_s: float | None) -> Any:
+        limits.append(timeout_s)
+        raise NotRunning("no")
+
+    monkeypatch.setattr("yp2p.control.call.call", call)
+    ShellComplete(group, {}, "yp2p", "_X").get_completions(["folder", "pause"], "")
+    assert limits == [1.0]
+
+
+# What an argument of this name is.
+_KINDS = {"folder": Folder, "device": Device, "devices": Device, "directory": Directory}
+_FILES = (click.Path, Version, Trashed)
+
+
+def test_every_argument_is_completed() -> None:
+    def leaves(command: click.Command, context: click.Context) -> list[tuple[str, click.Parameter]]:
+        found = [(str(command.name), parameter) for parameter in command.params]
+        for name in command.list_commands(context) if isinstance(command, click.Group) else []:
+            inner = command.get_command(context, name)  # type: ignore[attr-defined]
+            found += leaves(inner, click.Context(inner, context, name))
+        return found
+
+    assert COMMANDS
+    for name, parameter in leaves(group, click.Context(group)):
+        if isinstance(parameter, click.Argument):
+            kind = _KINDS.get(str(parameter.name), _FILES if parameter.name in ("file", "names", "path") else object)
+            assert isinstance(parameter.type, kind), f"{name} {parameter.name}"
