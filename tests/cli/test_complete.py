@@ -19,9 +19,9 @@ ANSWERS: dict[str, Any] = {
         "folders": [{"label": "notes", "path": "/home/me/notes"}, {"label": "a\x1b[1A", "path": "/x"}],
         "devices": [{"name": "laptop", "id": "L"}, {"name": "desk", "id": "D"}],
     },
-    "/v1/history/log": {"versions": [{"version": 7, "at": 0, "devices": ["desk"]}, {"version": 12, "at": 0, "devices": ["x"]}]},
-    "/v1/trash": [{"path": "gone.txt", "removed_at": "t"}, {"path": "gone.txt", "removed_at": "u"}, {"path": "x", "removed_at": "t"}],
-}  # fmt: skip
+    "/v1/history/log": {"versions": [{"version": number, "at": 0, "devices": ["desk"]} for number in (7, 12)]},
+    "/v1/trash": [{"path": path, "removed_at": "t"} for path in ("gone.txt", "gone.txt", "x")],
+}
 
 
 def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> list[tuple[str, str]]:
@@ -33,7 +33,8 @@ def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> l
 @pytest.mark.parametrize(
     ("words", "typed", "offered"),
     [
-        (["sta"], "", []),
+        ([], "sta", [("status", "plain")]),
+        ([], "xyz", []),
         (["share"], "no", [("no", "dir")]),
         (["up"], "", [("", "dir")]),
         (["join"], "~/n", [("~/n", "dir")]),
