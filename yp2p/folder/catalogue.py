@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
-from yp2p.documents.manifest import Bookmark, Change, Claim, Entry, Manifest
+from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership
@@ -140,6 +140,11 @@ class Catalogue:
             return None
         return entry
 
+    def came_back(self, entry: Entry) -> bool:
+        """Whether a text that was deleted lives again, and nobody has written into it since."""
+        deletion = self._places.undone.get(entry.id)
+        return deletion is not None and deletion.counts(entry.document, self._texts.clocks(entry.document))
+
     def touched(self, entry: EntryID) -> None:
         """An entry may be another, or elsewhere, or dead or alive, by now."""
         found = self.entries.get(entry)
@@ -242,12 +247,13 @@ class Catalogue:
 
 
 class _Places:
-    """Where live entries are, and where deleted ones were."""
+    """Where live entries are, and where deleted ones were; which deletions were undone."""
 
     def __init__(self) -> None:
         self.index = LayoutIndex()
         self.dead_at: dict[str, EntryID] = {}  # deleted entries by their path
         self.dead: dict[EntryID, Entry] = {}
+        self.undone: dict[EntryID, Deletion] = {}
 
     def put(self, entry: EntryID, found: Entry | None, *, is_alive: bool) -> None:
         old = self.dead.pop(entry, None)
@@ -255,6 +261,9 @@ class _Places:
             del self.dead_at[old.path]
         is_placed = found is not None and is_alive
         self.index.want(entry, (found.path, found.kind is Kind.DIRECTORY) if found is not None and is_placed else None)
+        if is_placed and old is not None and old.deletion is not None:
+            self.undone[entry] = old.deletion
         if found is not None and not is_alive:
+            self.undone.pop(entry, None)
             self.dead_at[found.path] = entry
             self.dead[entry] = found

@@ -10,7 +10,8 @@ Theory of operation (invariant 5)
     moves aside, under a name and with an ID computed from that entry and its content: however many devices
     bring the same file, there is one copy of it beside.
 
-    A file that comes back to where one was deleted makes the old entry live again, with the difference as an edit.
+    A file that comes back to where one was deleted makes the old entry live again, with the difference as an edit; also
+    where another device has said so already, and what it wrote into it is not here yet.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class FirstImports:
         if occupant is not None and not (is_text and occupant.kind is Kind.TEXT):
             await self._collides_with_opaque(occupant, finding)
         elif occupant is not None:
-            await self._collides_with_text(occupant, finding)
+            await self._collides_with_text(occupant, finding, context)
         elif dead is not None and dead.id in folder.files:
             # The deleted file still stands at another path here, and goes first.
             folder.render_queue.want(dead.id)
@@ -227,7 +228,7 @@ class FirstImports:
         )
         return again if again.kind is occupant.kind and again.content == content else finding
 
-    async def _collides_with_text(self, occupant: Entry, finding: Finding) -> None:
+    async def _collides_with_text(self, occupant: Entry, finding: Finding, context: ScanContext) -> None:
         """A file stands where another device's entry belongs: the same content is that entry, else it moves aside."""
         folder = self._folder
         digest = folder.texts.digests.get(occupant.document)
@@ -236,6 +237,9 @@ class FirstImports:
         if digest.content == finding.content:
             if await self._trash_file_at_former_path(occupant, finding):
                 await self._assign_to_entry(occupant, finding)
+            return
+        if folder.catalogue.came_back(occupant) and occupant.id not in folder.files and not self._kept.is_on:
+            await self._revive(occupant, finding, context)
             return
         entry = entry_id_for(b"conflict", occupant.id, finding.content)
         while (copy := folder.catalogue.entries.get(entry)) is not None:
