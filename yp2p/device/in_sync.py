@@ -125,6 +125,8 @@ def _missing_here(folder: Folder, *, is_alone: bool) -> str:
         return f"it is paused: {state.pause_reason}"
     if not state.adopted:
         return "it waits for the first device"
+    if reason := folder.observers.unsent.problem():
+        return reason
     if not (is_alone or folder.is_complete()):
         return _still_to_come(folder)
     return "" if state.settled else "files are being read or written"

@@ -120,7 +120,7 @@ class Status:
     def _problem(self, folder: Folder) -> str:
         """What hinders a folder most; empty when nothing does."""
         state = folder.state
-        doubt = folder.observers.uncounted.problem()
+        doubt = folder.observers.uncounted.problem() or folder.observers.unsent.problem()
         return state.pause_reason or self._removed(folder) or doubt or state.limitation or folder.files.ignore_problem
 
     def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:

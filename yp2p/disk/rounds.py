@@ -84,10 +84,10 @@ class Rounds:
 
     def _follow_role(self) -> None:
         """What a reader has changed is an edit as soon as it is a member; from when it is one no more, none is."""
-        is_reader = self._folder.membership.is_reader
-        if is_reader != self._was_reader:
-            self._was_reader = is_reader
-            self._folder.files.local.clear()
+        is_reader, local = self._folder.membership.is_reader, self._folder.files.local
+        if is_reader != self._was_reader or local.is_outdated:
+            self._was_reader, local.is_outdated = is_reader, False
+            local.clear()
             self._changed.scan_wanted = True
 
     async def _is_answered(self, at: OpenRoot) -> bool:

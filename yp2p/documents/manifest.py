@@ -356,10 +356,19 @@ class Manifest:
         self.replicas[index].load(updates)
         self._refresh(index)
 
-    def reload(self, index: int, updates: Iterable[bytes]) -> set[EntryID]:
-        """Make one document anew from its updates; gives all entries it may hold."""
-        self.replicas[index] = ManifestReplica(self.replicas[index].client_id, partial(self._stored, index))
+    def reload(self, index: int, updates: Iterable[bytes], client_id: int | None = None) -> set[EntryID]:
+        """Make one document anew from its updates; gives all entries it may hold.
+
+        Args:
+            client_id: what it is written with from now on, where that is another one.
+        """
+        client_id = self.replicas[index].client_id if client_id is None else client_id
+        self.replicas[index] = ManifestReplica(client_id, partial(self._stored, index))
         before = {entry for entry in self.entries if self.index_of(entry) == index}
+        for client in [client for client, claim in self.claims.items() if claim.index == index]:
+            del self.claims[client]
+        for entry in before & self.bookmarks.keys():
+            del self.bookmarks[entry]
         self.replicas[index].load(updates)
         touched = before | self._refresh(index)
         for entry in before:

@@ -123,13 +123,17 @@ def operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, i
 
 
 def every_operation(rows: Iterable[bytes]) -> Operations:
-    """What rows inserted and deleted."""
+    """What rows of a text inserted and deleted."""
     found = Operations()
     for data in rows:
-        parser = UpdateParser(data, Shape.TEXT)
-        found.inserted += operations(parser.parse().sections)
-        found.deleted += parser.ranges
+        found.extend(operations_in(data, Shape.TEXT))
     return found
+
+
+def operations_in(data: bytes, shape: Shape) -> Operations:
+    """What a row of a document inserted and deleted."""
+    parser = UpdateParser(data, shape)
+    return Operations(operations(parser.parse().sections), parser.ranges)
 
 
 def is_repair(row: Single, before: Single) -> bool:

@@ -203,7 +203,7 @@ class Catalogue:
     def _delete_again(self, index: int, touched: Iterable[EntryID]) -> bytes | None:
         """Write again the deletes that counted, and that others took the place of whose authors had seen less."""
         changes: list[Change] = []
-        for entry in touched:
+        for entry in touched if not self._membership.is_reader else ():
             was, found = self._places.dead.get(entry), self.entries.get(entry)
             if was is None or found is None or was.deletion is None or found.deletion is None:
                 continue
@@ -236,6 +236,23 @@ class Catalogue:
         touched = self.manifest.reload(index, rows)
         live.replica = self.manifest.replicas[index]
         self._changed(touched)
+
+    def set_back(self, index: int, updates: Sequence[bytes], statements: Iterable[Statement]) -> Commit:
+        """Make a manifest document of fewer updates, and write with other client IDs: those that are left out may be
+        somewhere. The statements replace its log."""
+        live = self.documents[index]
+        own, fork = self._clients.renew(live.id)
+        commit = self._database.submit([*statements, tables.start.insert(own, fork, time.time())])
+        live.last_seq = self._database.next_seq()  # of no row: it is another document now
+        texts = {entry.document: entry.id for entry in self.entries.values() if Manifest.index_of(entry.id) == index}
+        touched = self.manifest.reload(index, updates, own)
+        live.replica, live.changes = self.manifest.replicas[index], live.changes + 1
+        for document, entry in texts.items():
+            found = self.entries.get(entry)
+            if self.entry_of.get(document) == entry and (found is None or found.document != document):
+                del self.entry_of[document]
+        self._changed(touched)
+        return commit
 
     def rest(self) -> bool:
         """Let go of manifest documents that nobody used for a while; tells whether there were any."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from yp2p.documents.manifest import Change, Deletion, Entry
-from yp2p.documents.text import read_first_import
+from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.budget import is_at_work
 from yp2p.folder.live_document import LiveDocument
@@ -198,6 +198,16 @@ class Edits:
         if entry is not None:
             folder.render_queue.want(entry)
         return self.record(live, news, None)
+
+    def set_back(self, live: LiveDocument, replica: TextReplica, last_seq: int) -> Commit:
+        """A text has less from now on, as its log has: what a replica says. It is written with other client IDs, as
+        what was left out may be somewhere."""
+        folder = self._folder
+        folder.texts.set_back(live, replica, last_seq)
+        entry = folder.catalogue.entry_of.get(live.id)
+        if entry is not None:
+            self._entries_changed({entry})
+        return folder.database.pending()
 
     # --- undo steps ---------------------------------------------------------------------------------------------
 

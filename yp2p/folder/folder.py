@@ -35,6 +35,7 @@ from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
 from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
+from yp2p.folder.unsent import Unsent
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
@@ -80,7 +81,7 @@ class Folder:
         self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
         self.membership.on_heard = lambda device: self.observers.uncounted.let_in_again(device)
         self.membership.on_admitted = self.notices.tell_admission
-        self.observers = Observers(Uncounted(self))
+        self.observers = Observers(Uncounted(self), Unsent(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(
@@ -99,6 +100,7 @@ class Folder:
         self.notices.load()
         self.catalogue.load()
         self.observers.uncounted.load()
+        self.observers.unsent.load()
         values = Values()
         for entry in self.catalogue.entries.values():
             for value in (entry.id, entry.path, entry.document):

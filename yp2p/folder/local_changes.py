@@ -22,10 +22,15 @@ class LocalChange(Enum):
 
 @dataclass(slots=True)
 class LocalChanges:
-    """The paths where something is otherwise; `told` is called when that changes."""
+    """The paths where something is otherwise; `told` is called when that changes.
+
+    Attributes:
+        is_outdated: whether all files have to be looked at, as what all have is something else by now.
+    """
 
     told: Callable[[], None] = lambda: None
     paths: dict[str, LocalChange] = field(default_factory=dict)
+    is_outdated: bool = False
 
     def note(self, path: str, change: LocalChange) -> None:
         """Something is otherwise at a path."""
@@ -41,6 +46,11 @@ class LocalChanges:
     def keeps(self, path: str) -> bool:
         """Whether the file at a path is to stay as it is, or away."""
         return self.paths.get(path) in (LocalChange.CHANGED, LocalChange.REMOVED)
+
+    def begin_anew(self) -> None:
+        """What all have is something else by now: everything is looked at anew."""
+        self.is_outdated = True
+        self.clear()
 
     def clear(self) -> None:
         """This device may write from now on, or reads from now on: everything is looked at anew."""

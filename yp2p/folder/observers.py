@@ -8,6 +8,7 @@ from yp2p.folder.claims import Claims
 from yp2p.folder.long_blobs import LongBlob
 from yp2p.folder.quarantine import Quarantine
 from yp2p.folder.uncounted import Uncounted
+from yp2p.folder.unsent import Unsent
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import BothChanged
 
@@ -39,17 +40,19 @@ class Session(Protocol):
 
     def doubt(self) -> None: ...
 
+    def start_over(self) -> None: ...
+
 
 class Observers:
     """The sessions of one folder, by peer, and what they have to know of one another.
 
     `document_claims` and `blob_claims` say who was asked for what; `long_blobs` are being put together from chunks;
-    `uncounted` says whether what is here may be handed on.
+    `uncounted` says whether what is here may be handed on, `unsent` whether some of it may be nowhere else.
     """
 
-    def __init__(self, uncounted: Uncounted) -> None:
-        self.uncounted = uncounted
-        uncounted.when_doubted = self._doubt
+    def __init__(self, uncounted: Uncounted, unsent: Unsent) -> None:
+        self.uncounted, self.unsent = uncounted, unsent
+        uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.quarantine = Quarantine()
         self.document_claims = Claims()
@@ -97,9 +100,14 @@ class Observers:
             session.links_changed()
 
     def _doubt(self) -> None:
-        """What is here may not count; or all of it does from now on."""
+        """What is here may not count, or all of it does from now on; or this device was made a reader."""
         for session in list(self.sessions.values()):
             session.doubt()
+
+    def start_over(self) -> None:
+        """Some documents are less than they were: what others have of them is not here any more."""
+        for session in list(self.sessions.values()):
+            session.start_over()
 
     def both_changed(self, message: BothChanged) -> None:
         """Tell those who made one of the versions of a place that was changed apart."""

@@ -117,6 +117,20 @@ class Texts:
         self._database.submit([tables.start.insert(own, fork, time.time())])
         log.info("client_id_renewed", document=live.id.hex()[:8])
 
+    def set_back(self, live: LiveDocument, replica: TextReplica, last_seq: int) -> None:
+        """Have a document be less than it was, as its log is by what was submitted last: where `last_seq` is 0 it is
+        not here any more."""
+        live.replica, live.last_seq, live.changes = replica, last_seq, live.changes + 1
+        self.disown(live)
+        self._unstored.pop(live.id, None)
+        self.digests.forget(live.id)
+        if last_seq:
+            self.digests.document_changed(live.id)
+            return
+        self._open.pop(live.id, None)
+        self._going.add(live.id)
+        self._database.pending().then(lambda: self._going.discard(live.id))
+
     def clocks(self, document: DocumentID) -> StateVector:
         """The state vector of a document, as far as it is here."""
         live = self._open.get(document)

@@ -83,6 +83,8 @@ class Uncounted:
     def load(self) -> None:
         """Read what is stored; call once, before use."""
         for device, seq, is_doubted in tables.agreement.read_all(self._folder.database.rows, self._folder.id):
+            if device == self._folder.clients.device:
+                continue  # of `unsent.py`
             if is_doubted:
                 self._doubted[DeviceID(device)] = seq
             else:
@@ -92,6 +94,11 @@ class Uncounted:
         """Another device has everything that the log had up to that row, on its disk as well."""
         if not self._doubted and self._folder.membership.takes_from(device):
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
+
+    def agreed_last(self) -> int:
+        """Up to which row of the log some member has had everything."""
+        membership = self._folder.membership
+        return max((seq for device, seq in self._agreed.items() if membership.takes_from(device)), default=0)
 
     def last_counted(self, device: DeviceID) -> int | None:
         """Up to which row of the log what there was counted when people here removed a device; None: others did."""

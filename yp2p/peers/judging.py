@@ -17,18 +17,13 @@ import structlog
 import trio
 
 from yp2p.folder.brought import Counted
-from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import check_in_slices
 from yp2p.folder.packs import Single
 from yp2p.folder.taking_back import take_back
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
-from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents, Membership
-from yp2p.protocol.ysync import Shape
+from yp2p.peers.witness import Witness
 
-# A peer that does not answer; the others are asked meanwhile.
-_LIMIT_S = 60.0
 # One that cannot tell is asked again after this long.
 _AGAIN_S = 1.0
 # For so long is waited for who removed the device, where it is linked.
@@ -47,8 +42,7 @@ class Judging:
     def __init__(self, folder: Folder, peer: DeviceID, questions: Questions) -> None:
         self._folder = folder
         self._peer = peer
-        self._questions = questions
-        self._told: tuple[bytes, ...] = ()
+        self._witness = Witness(folder, questions)
 
     async def run(self) -> None:
         """Return when nothing is doubted any more. Raises trio.TooSlowError, LinkClosed, PeerFault."""
@@ -87,40 +81,9 @@ class Judging:
     async def _counted(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted] | None:
         """What the peer has of these documents, as far as it counts; None where it cannot tell."""
         without_answer = self._folder.observers.uncounted.without_answer
-        counted: dict[DocumentID, Counted] = {}
-        if self._told != (statements := self._folder.membership.statements()):
-            self._told = statements
-            for part in Membership.parts(self._folder.id, statements):
-                await self._questions.tell(part)
-        for start in range(0, len(documents), MAX_PULL):
-            found = await self._ask(device, documents[start : start + MAX_PULL])
-            if found is None:
-                without_answer.add(self._peer)
-                return None
-            counted |= found
-        without_answer.discard(self._peer)
+        counted = await self._witness.counted(device, documents)
+        if counted is None:
+            without_answer.add(self._peer)
+        else:
+            without_answer.discard(self._peer)
         return counted
-
-    async def _ask(self, device: DeviceID, documents: Sequence[DocumentID]) -> dict[DocumentID, Counted] | None:
-        known = {document: Counted() for document in documents}
-        waiting = set(documents)
-        await self._questions.tell(CountedQuery(self._folder.id, device, tuple(documents)))
-        try:
-            with trio.fail_after(_LIMIT_S):
-                while waiting:
-                    reply = await self._questions.reply()
-                    if isinstance(reply, Documents):  # all parts of a document are in one answer
-                        if not reply.states:
-                            return None
-                        waiting.difference_update(document for document, _ in reply.states)
-                        await self._add(reply, known)
-        finally:
-            self._questions.close()
-        return known
-
-    async def _add(self, reply: Documents, known: dict[DocumentID, Counted]) -> None:
-        for document, state in reply.states:
-            if state and document in known:
-                shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
-                known[document].add(await check_in_slices(state, shape), shape)
-        await trio.lowlevel.checkpoint()

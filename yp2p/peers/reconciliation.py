@@ -28,6 +28,7 @@ from yp2p.peers.judging import Judging
 from yp2p.peers.pulls import Pulls
 from yp2p.peers.questions import Questions
 from yp2p.peers.tree_comparison import compare_trees
+from yp2p.peers.withdrawal import Withdrawal
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import (
     FolderMessage,
@@ -95,7 +96,7 @@ class Reconciliation:
             self._work.set()
 
     def want_judging(self) -> None:
-        """What is here may not count: that is found out before anything else."""
+        """What is here may not count, or be nowhere else: that is found out before anything else."""
         self._work.set()
 
     def want_pull(self) -> None:
@@ -105,7 +106,7 @@ class Reconciliation:
 
     async def run(self) -> None:
         """Compare and pull when that is wanted, until cancelled."""
-        if self._folder.observers.uncounted.doubted:
+        if self._folder.observers.uncounted.doubted or self._folder.observers.unsent.is_pending:
             self._work.set()
         while True:
             with trio.move_on_at(self._pulls.next_lapse()) as lapsed:
@@ -119,6 +120,9 @@ class Reconciliation:
     async def _work_once(self) -> None:
         if self._folder.observers.uncounted.doubted and self._takes():
             await Judging(self._folder, self._peer, self._questions).run()
+        if self._folder.observers.unsent.is_pending and self._takes():
+            await Withdrawal(self._folder, self._questions).run()
+            self._is_wanted = True
         if self._is_wanted:
             await self._compare_and_pull()
         elif self._is_pull_wanted:

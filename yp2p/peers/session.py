@@ -185,12 +185,18 @@ class FolderSession:
         self._relaying.tell()
 
     def doubt(self) -> None:
-        """What is here may not count, or all of it does from now on."""
+        """What is here may not count, or all of it does from now on; or it may be nowhere else."""
         if self._folder.observers.uncounted.doubted:
             self._channels.close_all()
             self._reconciliation.want_judging()
         else:
             self._inbox.trusted()
+        if self._folder.observers.unsent.is_pending:
+            self._reconciliation.want_judging()
+
+    def start_over(self) -> None:
+        """What was synchronised is not any more: channels are opened anew."""
+        self._channels.close_all()
 
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))

@@ -82,6 +82,10 @@ def join(folder: FolderID, document: DocumentID, first: int, last: int, data: by
     ]
 
 
+def delete(seq: int) -> Statement:
+    return ("DELETE FROM log WHERE seq = ?", (seq,))
+
+
 def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM log WHERE folder = ? AND document = ?", (folder, document))
 

@@ -47,6 +47,16 @@ def delete_groups_until(folder: FolderID, document: DocumentID, seq: int) -> Sta
     )
 
 
+def delete_groups_from(folder: FolderID, document: DocumentID, seq: int) -> Statement:
+    """The groups of which a step is that row or a later one."""
+    where = (folder, document)
+    return (
+        "DELETE FROM step WHERE folder = ? AND document = ? AND grp IN (SELECT grp FROM step"
+        " WHERE folder = ? AND document = ? AND seq >= ?)",
+        (*where, *where, seq),
+    )
+
+
 def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM step WHERE folder = ? AND document = ?", (folder, document))
 
