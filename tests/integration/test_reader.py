@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +33,8 @@ from yp2p.protocol.messages import (
     FolderMessage,
     FolderState,
     Leaves,
+    ManifestQuery,
+    ManifestVersions,
     Side,
 )
 from yp2p.protocol.reconcile import Leaf
@@ -203,12 +206,13 @@ def test_a_patched_reader_writes_nothing_while_others_do(tmp_path: Path) -> None
 
         async def attack() -> None:
             async with attacker.link() as link, trio.open_nursery() as nursery:
-                nursery.start_soon(_read, link)
+                heard, ask = trio.open_memory_channel[object](math.inf)
+                nursery.start_soon(_read, link, heard)
                 for _ in range(rounds):
                     for message in messages:
                         await link.send(message)
                         await trio.sleep(0.02)  # the pace of the attack
-                await trio.sleep(1)  # what it sent last is dealt with; what comes of it is looked for later as well
+                await _is_dealt_with(link, attacker, messages, ask)
                 nursery.cancel_scope.cancel()
 
         (one.dir / "a.txt").write_text("text of a.txt\nfrom one\n")
@@ -233,10 +237,32 @@ def test_a_patched_reader_writes_nothing_while_others_do(tmp_path: Path) -> None
         eventually(lambda: tree(reader.dir) == expected)
 
 
-async def _read(link: Link) -> None:
+async def _is_dealt_with(
+    link: Link, attacker: Attacker, messages: list[FolderMessage], heard: trio.MemoryReceiveChannel[object]
+) -> None:
+    """Return when what was sent is dealt with: what follows it on each channel, and beside them, is answered."""
+    while heard.statistics().current_buffer_used:
+        heard.receive_nowait()
+    known = {attacker.document, *map(manifest_document_id, range(MANIFEST_DOCUMENTS))}
+    waiting = {message.document for message in messages if isinstance(message, ChannelData)} & known
+    step_1 = channel.encode(channel.Step1(b"\x00"))
+    for document in sorted(waiting):
+        await link.send(ChannelData(attacker.folder, document, step_1))
+    await link.send(ManifestQuery(attacker.folder))
+    is_answered = False
+    with trio.fail_after(30):
+        while waiting or not is_answered:
+            message = await heard.receive()
+            is_answered |= isinstance(message, ManifestVersions)
+            said = channel.decode(message.payload) if isinstance(message, ChannelData) else None
+            if isinstance(message, ChannelData) and isinstance(said, channel.Step2 | channel.Answer):
+                waiting.discard(message.document)
+
+
+async def _read(link: Link, heard: trio.MemorySendChannel[object]) -> None:
     try:
         while True:
-            await link.receive()
+            heard.send_nowait(await link.receive())
     except LinkClosed:
         raise AssertionError("a reader that sends what nobody takes is not thrown out") from None
 
