@@ -12,8 +12,9 @@ import pytest
 from packaging.requirements import Requirement  # comes with pytest
 from packaging.utils import canonicalize_name
 
-from yp2p.cli import join, status, up
+from yp2p.cli import join, status
 from yp2p.cli.main import COMMANDS
+from yp2p.cli.page import Shown, lines
 from yp2p.config import TABLES, sections
 from yp2p.protocol import messages
 
@@ -60,11 +61,16 @@ def test_the_readme_shows_what_status_prints() -> None:
     assert shown == [line.rstrip() for line in lines]
 
 
-def test_the_readme_shows_what_up_and_join_print(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(up, "say", lambda *lines: said.extend(lines))
-    up._explain({"path": "/home/me/notes", "label": "notes", "devices": 0, "code": "47-K7M-X2Q", "expires_in_s": 900})
-    assert _shown_by("yp2p up") == [said]
+def test_the_readme_shows_what_up_and_join_print() -> None:
+    shared = {"folder": "f", "path": "/home/me/notes", "code": "47-K7M-X2Q", "expires_in_s": 900, "locked": False}
+    folder = {
+        "id": "f", "label": "notes", "path": "/home/me/notes", "problem": "", "awaiting_confirmation": False,
+        "devices": [], "progress": {"files_to_go": 0, "bytes_to_go": 0},
+    }  # fmt: skip
+    page = lines(
+        Shown(shared, 0.0, (0, 0)), {"folders": [folder], "devices": []}, {}, [], 0.0, "Ctrl-C stops yp2p here."
+    )
+    assert _shown_by("yp2p up") == [page]
     (shown,) = _shown_by("yp2p join")
     code = inspect.getsource(join)
     assert f'ask("{shown[0].partition(": ")[0]}")' in code

@@ -127,19 +127,31 @@ async def _floor() -> AsyncIterator[trio.Nursery]:
         nursery.cancel_scope.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _AtStart:
+    """What is done once everything runs.
+
+    Attributes:
+        share: a directory to share, or None.
+        shared: is told what that gave.
+        started: is called at the end.
+    """
+
+    share: str | None
+    shared: Callable[[dict[str, Any]], None]
+    started: Callable[[], None]
+
+
 async def run(
     config: Config,
     paths: Paths,
-    share: str | None,
-    shared: Callable[[dict[str, Any]], None],
+    at_start: _AtStart,
     given: GivenKey | None = None,
 ) -> bool:
     """Run one device until it is told to stop; tells whether it is to start anew, with another key.
 
     Args:
         given: the device's key, where it comes from outside.
-        share: a directory to share once everything runs, or None.
-        shared: is told what `share` gave.
 
     Raises:
         YpError: it cannot start; the text says why and what to do.
@@ -149,7 +161,7 @@ async def run(
         async with trio.open_nursery() as nursery:
             stop = _Stop(nursery.cancel_scope)
             nursery.start_soon(stop.on_signals, signals)
-            starts_anew = await _run(config, paths, stop, share, shared, given)
+            starts_anew = await _run(config, paths, stop, at_start, given)
             nursery.cancel_scope.cancel()
     return starts_anew
 
@@ -200,16 +212,15 @@ async def _run(
     config: Config,
     paths: Paths,
     stop: _Stop,
-    share: str | None,
-    shared: Callable[[dict[str, Any]], None],
+    at_start: _AtStart,
     given: GivenKey | None,
 ) -> bool:
     share_one_arena()
     keep_imports_from_the_collector()
     raise_file_limit()
     self_test()
-    if share is not None:
-        check_directory(share, [], _own_places(paths))
+    if at_start.share is not None:
+        check_directory(at_start.share, [], _own_places(paths))
     # The kernel tells by SIGIO that somebody wants a file we hold a lease on; we hold none for longer than a moment.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     for directory in (paths.state, paths.runtime):
@@ -244,7 +255,7 @@ async def _run(
                 identity, device.home.by_id, device.peers, database,
                 key=paths.key if given is None else None, place=place, former=former,
             )  # fmt: skip
-            await _serve(config, device, identity, sockets, stop, rotation, share, shared)
+            await _serve(config, device, identity, sockets, stop, rotation, at_start)
             return rotation.done.is_set()
     finally:
         lock.release()
@@ -265,8 +276,7 @@ async def _serve(
     sockets: _Sockets,
     stop: _Stop,
     rotation: Rotation,
-    share: str | None,
-    shared: Callable[[dict[str, Any]], None],
+    at_start: _AtStart,
 ) -> None:
     listener = Listener(
         identity,
@@ -292,9 +302,10 @@ async def _serve(
         port = device.peers.listen_port
         log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
         notify(f"READY=1\nSTATUS=listening on port {port}")
-        if share is not None:
-            shared(await device.run_share(share))
+        if at_start.share is not None:
+            at_start.shared(await device.run_share(at_start.share))
         stop.started()
+        at_start.started()
         await stop.event.wait()
         if not rotation.done.is_set():
             notify("STOPPING=1")
@@ -317,13 +328,21 @@ async def _discover(config: Config, device: Device) -> None:
 
 
 def run_daemon(
-    config: Config, paths: Paths, share: str | None = None, shared: Callable[[dict[str, Any]], None] = lambda _: None
+    config: Config,
+    paths: Paths,
+    share: str | None = None,
+    shared: Callable[[dict[str, Any]], None] = lambda _: None,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
-    """`run` under trio, with a single error where a person needs no more. Raises YpError, KeyboardInterrupt."""
+    """`run` under trio, with a single error where a person needs no more. Raises YpError, KeyboardInterrupt.
+
+    Args:
+        started: is called once everything runs, at the first start only.
+    """
     given = take_given_key(config.device, os.environ)
     try:
-        while trio.run(run, config, paths, share, shared, given):
-            share = None
+        while trio.run(run, config, paths, _AtStart(share, shared, started), given):
+            share, started = None, lambda: None
     except BaseExceptionGroup as group:
         if group.split(KeyboardInterrupt)[0] is not None:
             raise KeyboardInterrupt from None

@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -15,8 +16,12 @@ from yp2p.printable import printable
 _PAUSE_S = 60.0
 
 
-def set_up_logs(settings: Log) -> None:
-    """Configure structlog and the standard library's logging alike."""
+def set_up_logs(settings: Log, faults: Callable[[str], None] | None = None) -> None:
+    """Configure structlog and the standard library's logging alike.
+
+    Args:
+        faults: takes the errors, one line each, and nothing is written: a page stands on the terminal.
+    """
     structured = settings.format == "json"
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     text = settings.format == "text" or (settings.format == "auto" and is_terminal)
@@ -35,7 +40,11 @@ def set_up_logs(settings: Log) -> None:
         renderer = structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=_as_it_is)
     else:
         renderer = structlog.processors.KeyValueRenderer(key_order=["level", "event"], drop_missing=True)
-    handler = logging.StreamHandler(sys.stderr) if sys.stderr is not None else logging.NullHandler()
+    handler: logging.Handler
+    if faults is not None:
+        handler = _Faults(faults)
+    else:
+        handler = logging.StreamHandler(sys.stderr) if sys.stderr is not None else logging.NullHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     handler.addFilter(_Seldom())
     root = logging.getLogger()
@@ -52,6 +61,17 @@ def set_up_logs(settings: Log) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _Faults(logging.Handler):
+    """Hands on the first line of each error."""
+
+    def __init__(self, faults: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._faults = faults
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._faults(self.format(record).partition("\n")[0])
 
 
 class _Seldom(logging.Filter):

@@ -107,7 +107,7 @@ def test_no_advice_puts_the_code_on_a_command_line(
     said = [run("share", str(tmp_path))[2], run("join", "--dry-run", CODE, str(tmp_path))[1], run("--help")[1]]
     shown: list[str] = []
     monkeypatch.setattr(up, "say", lambda *lines: shown.extend(lines))
-    up._explain({"path": "/d", "label": "d", "devices": 0, "expires_in_s": 900, "code": CODE})
+    up._explain({"path": "/d", "label": "d", "devices": 0, "expires_in_s": 900, "code": CODE, "locked": False}, "")
     readme = Path(__file__).resolve().parents[2].joinpath("README.md").read_text()
     for text in (*said, "\n".join(shown), readme):
         assert "yp2p join " in text

@@ -21,7 +21,7 @@ from yp2p.errors import PairingError
 WHEN = {"version": 1, "at": 2.5}
 # A body of every request, with everything that it can have.
 BODIES: dict[str, dict[str, Any]] = {
-    "/v1/share": {"path": "/d", "label": "l", "role": "admin"},
+    "/v1/share": {"path": "/d", "label": "l", "role": "admin", "page": True},
     "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
     "/v1/recovery/make": {"folder": "f"},

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import click
 
+from yp2p.cli.output import is_terminal, say
+
 
 @click.command()
-def command() -> None:
+@click.option("--detach", "in_background", is_flag=True, help="Return when it is ready; it goes on in the background.")
+def command(in_background: bool) -> None:
     """Run the daemon in the foreground.
 
     It finds the other devices, keeps the links, and synchronises the folders. Stop it with Ctrl-C, SIGTERM or
-    `yp2p stop`. Logs go to standard error ([log] level, format). Under systemd use the units in systemd/.
+    `yp2p stop`. Logs go to standard error ([log] level, format), with --detach to daemon.log beside the store. Under
+    systemd use the units in systemd/.
     """
     from yp2p.config import find_paths, load_config
     from yp2p.memory import without_rich
@@ -23,6 +28,18 @@ def command() -> None:
 
     paths = find_paths()
     config = load_config(paths.config)
-    set_up_logs(config.log)
-    os.chdir("/")  # the disk that it was started on can be unmounted
-    run_daemon(config, paths)
+
+    def run(ready: Callable[[], None]) -> None:
+        set_up_logs(config.log)
+        os.chdir("/")  # the disk that it was started on can be unmounted
+        run_daemon(config, paths, started=ready)
+
+    if not in_background:
+        run(lambda: None)
+        return
+    from yp2p.cli.detach import detach
+
+    log = paths.state / "daemon.log"
+    process = detach(log, run)
+    if is_terminal():
+        say(f"yp2p runs in the background (process {process}), and its log is {log}. `yp2p stop` stops it.")

@@ -17,7 +17,7 @@ _HELP = """Keep folders the same on every device of a LAN.
 \b
 On the first device:      yp2p up ~/notes
 It shows a code. On the other device (it asks for the code):
-                          yp2p daemon &
+                          yp2p daemon --detach
                           yp2p join ~/notes
 
 Devices find each other by themselves; edits of text files merge. YP2P_HOME=DIR keeps a whole device in one

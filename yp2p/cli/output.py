@@ -93,6 +93,38 @@ def say_anew(*lines: str) -> None:
     say(*lines)
 
 
+class Screen:
+    """Lines that stand on the terminal and change in their place; where it cannot do that, each new line is printed."""
+
+    def __init__(self) -> None:
+        self._can_move = is_terminal() and os.environ.get("TERM", "dumb") != "dumb"
+        self._lines: list[str] = []
+
+    def show(self, lines: list[str]) -> None:
+        """These lines, instead of those of the last time. Raises BrokenPipeError, CannotPrint."""
+        shown = [printable(line) for line in lines]
+        if not self._can_move:
+            say(*(line for line in shown if line and line not in self._lines))
+        elif shown != self._lines:
+            height = shutil.get_terminal_size().lines - 1  # what has left the screen cannot be changed
+            up = f"\x1b[{min(len(self._lines), height)}A\r" if self._lines else ""
+            body = "".join(f"{line}\x1b[K\n" for line in shown[-height:])
+            # Without wrapping, a line of ours is a line of the terminal.
+            self._write(f"\x1b[?7l{up}{body}\x1b[J\x1b[?7h")
+        self._lines = shown
+
+    def leave(self) -> None:
+        """Leave the lines as they are, and the cursor below them."""
+        if self._can_move and self._lines:
+            self._write("\x1b[?7h")
+
+    def _write(self, text: str) -> None:
+        encoding = _encoding(sys.stdout)
+        with _writing("standard output"):
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            sys.stdout.flush()
+
+
 @contextmanager
 def paged() -> Iterator[None]:
     """What is printed meanwhile is shown by the person's pager, if there is a terminal and it is longer than that."""

@@ -8,19 +8,37 @@ from typing import Any
 import click
 
 from yp2p.cli.complete import Directory
-from yp2p.cli.options import absolute
-from yp2p.cli.output import say
-from yp2p.cli.progress import progress_bar
+from yp2p.cli.options import absolute, call
+from yp2p.cli.output import is_terminal, say
+from yp2p.cli.page import Page
+from yp2p.errors import NotRunning
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=Directory())
-def command(directory: str) -> None:
-    """Run the daemon in the foreground and share DIR.
+@click.option("-v", "--verbose", is_flag=True, help="Print the log instead of a page.")
+def command(directory: str, verbose: bool) -> None:
+    """Share DIR, and run the daemon here unless it runs already.
 
-    As long as nobody has joined, it shows the code to type on the other device. Stop it with Ctrl-C; the next
-    `yp2p up` or `yp2p daemon` goes on where it was. On a terminal it shows how far it is when there is much to do.
+    On a terminal it shows a page: the code to type on the next device, the devices, and what is on its way. Ctrl-C
+    stops the daemon, if it was started by this command; the next `yp2p up` or `yp2p daemon` goes on where it was.
     """
+    path = absolute(directory)
+    has_page = is_terminal() and not verbose
+    try:
+        shared = call("POST", "/v1/share", {"path": path, "page": True})
+    except NotRunning:
+        _run(path, has_page=has_page)
+        return
+    if not has_page:
+        _explain(shared, "The daemon was running already, and goes on.")
+        return
+    with Page("Ctrl-C leaves this page; yp2p goes on.") as page:
+        page.show(shared)
+        page.wait()
+
+
+def _run(path: str, *, has_page: bool) -> None:
     from yp2p.config import find_paths, load_config
     from yp2p.memory import without_rich
 
@@ -30,18 +48,24 @@ def command(directory: str) -> None:
 
     paths = find_paths()
     config = load_config(paths.config)
-    set_up_logs(config.log)
-    path = absolute(directory)
     os.chdir("/")  # the disk that it was started on can be unmounted
-    with progress_bar():
-        run_daemon(config, paths, path, _explain)
+    if not has_page:
+        set_up_logs(config.log)
+        run_daemon(config, paths, path, lambda shared: _explain(shared, "Ctrl-C stops yp2p here."))
+        return
+    with Page("Ctrl-C stops yp2p here.") as page:
+        set_up_logs(config.log, faults=page.note)
+        run_daemon(config, paths, path, page.show)
 
 
-def _explain(shared: dict[str, Any]) -> None:
+def _explain(shared: dict[str, Any], ending: str) -> None:
     """What to do now."""
     say(f"Sharing {shared['path']} as {shared['label']!r}.")
     if shared["devices"]:
         say(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
+        return
+    if shared["locked"]:
+        say("There were too many wrong codes. `yp2p share DIR` shows a new one.")
         return
     if shared["code"] is None:
         say("Only an administrator of this folder can let other devices in. `yp2p device list` shows who is one.")
@@ -51,8 +75,8 @@ def _explain(shared: dict[str, Any]) -> None:
         "",
         f"The code is  {shared['code']}  (for {minutes} minutes). On the other device, on the same network, type:",
         "",
-        "    yp2p daemon &",
+        "    yp2p daemon --detach",
         "    yp2p join DIR",
         "",
-        "where DIR is the directory there; it asks for the code. Ctrl-C stops yp2p here.",
+        f"where DIR is the directory there; it asks for the code. {ending}",
     )

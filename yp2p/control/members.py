@@ -1,7 +1,7 @@
 """The local API of who has a folder: sharing, joining, invites, devices, recovery keys.
 
 ======  ====================  =============================================
-POST    /v1/share             {path, label?, role?}    -> {code, ...}
+POST    /v1/share             {path, label?, role?, page?} -> {code, ...}
 POST    /v1/join              {code, path, timeout_s?, at?} -> {label, name...}
 POST    /v1/join/preview      the same                 -> {equal, different...}
 POST    /v1/invite            {folder?, role?, uses?, lifetime_s?} -> {token, ...}
@@ -34,7 +34,9 @@ from yp2p.errors import NotRunning
 class Members(Protocol):
     """What these requests need of the device."""
 
-    async def share(self, directory: str, label: str | None, role: str = "admin") -> dict[str, Any]: ...
+    async def share(
+        self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
+    ) -> dict[str, Any]: ...
 
     async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]: ...
 
@@ -65,6 +67,7 @@ class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     label: str | None = None
     role: str = "admin"
+    page: bool = False
 
 
 class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -128,7 +131,7 @@ class _Members:
 
     async def share(self, wanted: ShareRequest) -> Any:
         check_running(self._stop)
-        return await self._device.share(wanted.path, wanted.label, wanted.role)
+        return await self._device.share(wanted.path, wanted.label, wanted.role, is_page=wanted.page)
 
     async def join(self, wanted: JoinRequest) -> Any:
         check_running(self._stop)

@@ -138,11 +138,13 @@ class Device:
 
     async def run_share(self, directory: str) -> dict[str, Any]:
         """`share` for who runs the daemon: without a code where this device may let nobody in."""
-        return await self._sharing.share(directory, None, role_of("admin"), is_code_needed=False)
+        return await self.share(directory, None, is_page=True)
 
-    async def share(self, directory: str, label: str | None, role: str = "admin") -> dict[str, Any]:
+    async def share(
+        self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
+    ) -> dict[str, Any]:
         """Share a directory, or show a code for one that is shared already. Raises FolderError, PairingError."""
-        return await self._sharing.share(directory, label, role_of(role))
+        return await self._sharing.share(directory, label, role_of(role), is_page=is_page)
 
     async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
         """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""

@@ -16,7 +16,7 @@ from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity, format_device_id
-from yp2p.pairing.exchange import Code, parse_code
+from yp2p.pairing.exchange import Code, PairingWindow, parse_code
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import Invited, Token, is_token, parse_token
 from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
@@ -58,18 +58,22 @@ class Sharing:
         self._joined = joined
         self._making = trio.Lock()  # two who ask for one directory get one folder
 
-    async def share(
-        self, directory: str, label: str | None, role: Role, *, is_code_needed: bool = True
-    ) -> dict[str, Any]:
+    async def share(self, directory: str, label: str | None, role: Role, *, is_page: bool = False) -> dict[str, Any]:
         """Share a directory (or show a code for one that is shared already); who joins gets a role.
+
+        Args:
+            is_page: a page asks that shows the code while it is good. There is none where this device may let nobody
+                in, nor after wrong guesses, until a person asks for one.
 
         Raises:
             FolderError: the directory cannot be shared. PairingError: a new code has to wait.
         """
         folder = await self.make(directory, label)
-        window = None
-        if is_code_needed or folder.membership.may(Role.ADMINISTRATOR):
-            window = self._host.open_window(folder, role)
+        may_let_in = folder.membership.may(Role.ADMINISTRATOR)
+        if not is_page:
+            window: PairingWindow | None = self._host.open_window(folder, role)
+        else:
+            window = self._host.renew_window(folder, role) if may_let_in else None
         return {
             "code": str(window.code) if window is not None else None,
             "expires_in_s": round(window.closes_at - trio.current_time()) if window is not None else 0,
@@ -77,6 +81,7 @@ class Sharing:
             "label": folder.label,
             "path": str(folder.path),
             "devices": len(folder.membership.devices) - 1,
+            "locked": may_let_in and window is None,
         }
 
     async def make(self, directory: str, label: str | None) -> Folder:

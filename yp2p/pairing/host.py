@@ -49,6 +49,7 @@ class PairingHost:
         self._windows: dict[str, tuple[PairingWindow, Folder]] = {}
         self._wait_s = FIRST_WAIT_S
         self._not_before = 0.0
+        self._is_locked = False  # until a person asks for a code
         self._run_ended = trio.Event()
         self._refusals = Refusals()
         self.changed = trio.Event()
@@ -74,6 +75,13 @@ class PairingHost:
                 return window
         return None
 
+    def renew_window(self, folder: Folder, role: Role = Role.ADMINISTRATOR) -> PairingWindow | None:
+        """`open_window` for a program that shows the code as long as a person looks; None where only a person may ask.
+
+        Whoever guesses gets three guesses a window, and the next window from a person only.
+        """
+        return None if self._is_locked else self.open_window(folder, role)
+
     def open_window(self, folder: Folder, role: Role = Role.ADMINISTRATOR) -> PairingWindow:
         """Open a window for a folder, or give the one that is open for this role.
 
@@ -89,6 +97,7 @@ class PairingHost:
             raise PairingError(
                 f"there were too many wrong codes; a new code can be shown in {self._not_before - now:.0f} s"
             )
+        self._is_locked = False
         code = make_code(secrets.randbelow)
         while code.digits in self.digits():
             code = make_code(secrets.randbelow)
@@ -168,6 +177,7 @@ class PairingHost:
             folder.notices.tell_wrong_code(where, window.failed_attempts)
             folder.state.touch()
         if is_locked:
+            self._is_locked = True
             self._not_before = trio.current_time() + self._wait_s
             log.warning("pairing_locked", advice="somebody tried wrong codes; share again for a new code")
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)

@@ -1,0 +1,103 @@
+"""The page of `yp2p up`: what it says of a status, and of what is new."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from yp2p.cli.page import Shown, Traffic, events, lines
+
+
+def _device(name: str, *, connected: bool = True, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "connected": connected,
+        "last_error": "",
+        "sent_bytes": 0,
+        "received_bytes": 0,
+        **more,
+    }
+
+
+def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: int | None = 0) -> dict[str, Any]:
+    return {"id": name, "name": name, "connected": connected, "in_sync": in_sync, "behind": behind, "condition": ""}
+
+
+def _status(*names: str, **more: Any) -> dict[str, Any]:
+    folder = {
+        "id": "f", "label": "notes", "path": "/notes", "problem": "", "awaiting_confirmation": False, "conflicts": [],
+        "notices": {"wrong-code": 0}, "devices": [_member(name) for name in names],
+        "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}, **more,
+    }  # fmt: skip
+    return {"folders": [folder], "devices": [_device(name) for name in names]}
+
+
+_SHARED = {
+    "code": "47-K7M-X2Q", "expires_in_s": 900, "folder": "f", "label": "notes", "path": "/notes", "devices": 0,
+    "locked": False,
+}  # fmt: skip
+
+
+def _page(status: dict[str, Any], *, now: float = 0.0, **shared: Any) -> str:
+    return "\n".join(lines(Shown(_SHARED | shared, 0.0, 0), status, {}, [], now, "Ctrl-C stops yp2p here."))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (_status(), "on no other device yet"),
+        (_status("desk", "lap"), "in sync with desk, lap"),
+        (_status("desk", devices=[_member("desk", connected=False)]), "no other device is connected"),
+        (_status("desk", devices=[_member("desk"), _member("lap", in_sync=False)]), "sending to lap"),
+        (_status(progress={"files_to_go": 1200, "bytes_to_go": 3 << 20, "seconds_left": 4.2}),
+         "receiving: 1,200 files, 3.0 MiB to go, 4 s left"),
+        (_status(problem="its directory is missing"), "its directory is missing"),
+        (_status(awaiting_confirmation=True), "waits for your word"),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_folder_is_one_line(status: dict[str, Any], said: str) -> None:
+    assert said in _page(status).splitlines()[1]
+
+
+def test_a_device_that_is_behind_and_what_is_sent() -> None:
+    status = _status("desk", devices=[_member("desk", in_sync=False, behind=1500)])
+    shown = lines(Shown(_SHARED, 0.0, 1), status, {"desk": (2 << 20, 10.0)}, [], 0.0, "")
+    assert "desk  connected, 1,500 files behind, sending 2.0 MiB/s" in shown
+    status["devices"] = [_device("desk", connected=False, last_error="it does not answer")]
+    assert "desk  it does not answer" in lines(Shown(_SHARED, 0.0, 1), status, {}, [], 0.0, "")
+
+
+def test_the_code_stands_there_while_it_is_good() -> None:
+    assert "The code is  47-K7M-X2Q  (for 15 minutes)" in _page(_status())
+    assert "(for 1 minutes)" in _page(_status(), now=880.0)
+    assert "47-K7M-X2Q" not in _page(_status(), now=900.0)
+    assert "wrong codes" in _page(_status(), code=None, locked=True)
+    assert "Only an administrator" in _page(_status(), code=None)
+
+
+def test_rates_are_of_the_time_between_two_looks() -> None:
+    traffic = Traffic()
+    traffic.take({"devices": [_device("desk", sent_bytes=100, received_bytes=1000)]}, 10.0)
+    assert traffic.rates == {}
+    traffic.take({"devices": [_device("desk", sent_bytes=300, received_bytes=500), _device("new")]}, 12.0)
+    assert traffic.rates == {"desk": (100.0, 0.0)}, "a new link counts from nothing"
+
+
+def test_what_happened_is_told_once() -> None:
+    before = _status("desk")
+    assert events(None, before) == []
+    assert events(before, copy.deepcopy(before)) == []
+    after = _status("desk", "lap", conflicts=["a.conflict-x"], problem="full", notices={"wrong-code": 1})
+    assert events(before, after) == [
+        "lap joined notes", "notes: full", "notes: a.conflict-x was kept beside another file",
+        "somebody typed a wrong code (`yp2p notices` says from where)", "lap connected",
+    ]  # fmt: skip
+    gone = copy.deepcopy(before)
+    gone["devices"][0]["connected"] = False
+    gone["folders"][0]["devices"] = []
+    assert events(before, gone) == ["desk left notes", "desk is gone"]
+    other = copy.deepcopy(before["folders"][0]) | {"id": "g", "label": "code"}
+    assert events(before, before | {"folders": [*before["folders"], other]}) == ["code is shared here now"]

@@ -1,0 +1,253 @@
+"""The page of `yp2p up`: the code while it is good, the devices, what is on its way, and what happened.
+
+Theory of operation
+    A thread asks the daemon for its status once a second, over the control socket, whether the daemon runs in this
+    process or in another one. `events` and `lines` are pure: what is new between two statuses, and the page of one.
+    The code is asked for again when it ran out or was used (`share` with `page`); after wrong guesses the daemon gives
+    none, and the page says what a person can do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from yp2p.cli.options import call, size_text
+from yp2p.cli.output import Screen
+from yp2p.errors import YpError
+
+_POLL_S = 1.0
+_EVENTS = 8
+# Acknowledgements and the like are less, in bytes a second.
+_SHOWN_RATE = 1024
+# A code that ends so soon is not shown any more: nobody types it in time.
+_LAST_S = 1.0
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the page is about: the folder that was shared, and its code until it ends.
+
+    Attributes:
+        mark: how many members and wrong codes the folder had then. Where these change, the code may have ended.
+    """
+
+    shared: dict[str, Any]
+    since: float
+    mark: tuple[int, int]
+
+    def left_s(self, now: float) -> float:
+        """How long the code is good."""
+        return float(self.shared["expires_in_s"]) - (now - self.since) if self.shared["code"] is not None else 0.0
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Bytes a second with each device, between two statuses."""
+
+    at: float = 0.0
+    bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    rates: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, status: dict[str, Any], now: float) -> None:
+        """What was sent and received until now."""
+        found = {one["id"]: (one["sent_bytes"], one["received_bytes"]) for one in status["devices"]}
+        passed = now - self.at
+        self.rates = {
+            device: (max(0, sent - self.bytes[device][0]) / passed, max(0, got - self.bytes[device][1]) / passed)
+            for device, (sent, got) in found.items()
+            if device in self.bytes and passed > 0
+        }
+        self.at, self.bytes = now, found
+
+
+class Page:
+    """Stands on the terminal while it is open.
+
+    Args:
+        ending: what Ctrl-C does.
+    """
+
+    def __init__(self, ending: str) -> None:
+        self._ending = ending
+        self._screen = Screen()
+        self._noted: deque[str] = deque(maxlen=_EVENTS)
+        self._shown: Shown | None = None
+        self._traffic = Traffic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self._screen.leave()
+
+    def show(self, shared: dict[str, Any]) -> None:
+        """Begin to show it: the answer of `share`."""
+        self._shown = Shown(shared, time.monotonic(), (shared["devices"], -1))
+        self._thread.start()
+
+    def note(self, text: str) -> None:
+        """A line among what happened."""
+        self._noted.append(f"{time.strftime('%H:%M')}  {text}")
+
+    def wait(self) -> None:
+        """Until the daemon ends, or Ctrl-C."""
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            pass
+
+    def _run(self) -> None:
+        before: dict[str, Any] | None = None
+        while not self._ended.is_set():
+            try:
+                status = call("GET", "/v1/status")
+                self._renew(status)
+            except YpError:
+                if before is not None:
+                    return  # the daemon has ended
+            else:
+                for event in events(before, status):
+                    self.note(event)
+                before = status
+                now = time.monotonic()
+                self._traffic.take(status, now)
+                assert self._shown is not None
+                self._screen.show(lines(self._shown, status, self._traffic.rates, list(self._noted), now, self._ending))
+            self._ended.wait(_POLL_S)
+
+    def _renew(self, status: dict[str, Any]) -> None:
+        """Ask for the code again, where the one that is shown ran out or was used. Raises YpError."""
+        shown = self._shown
+        assert shown is not None
+        now = time.monotonic()
+        folder = next((f for f in status["folders"] if f["id"] == shown.shared["folder"]), None)
+        mark = (len(folder["devices"]), folder["notices"]["wrong-code"]) if folder is not None else (0, 0)
+        if shown.shared["code"] is None and not shown.shared["locked"]:
+            return
+        if shown.left_s(now) < _LAST_S or mark != shown.mark:
+            shared = call("POST", "/v1/share", {"path": shown.shared["path"], "page": True})
+            self._shown = Shown(shared, now, mark)
+
+
+def events(before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
+    """What a person wants to hear of between two statuses."""
+    if before is None:
+        return []
+    found: list[str] = []
+    were = {folder["id"]: folder for folder in before["folders"]}
+    for folder in after["folders"]:
+        old = were.get(folder["id"])
+        if old is None:
+            found.append(f"{folder['label']} is shared here now")
+            continue
+        found += _of_members(folder["label"], old, folder)
+        if folder["problem"] and folder["problem"] != old["problem"]:
+            found.append(f"{folder['label']}: {folder['problem']}")
+        found += [f"{folder['label']}: {path} was kept beside another file" for path in _new(old, folder, "conflicts")]
+        wrong = folder["notices"]["wrong-code"] - old["notices"]["wrong-code"]
+        if wrong > 0:
+            found.append("somebody typed a wrong code (`yp2p notices` says from where)")
+    linked = {device["id"]: device["connected"] for device in before["devices"]}
+    for device in after["devices"]:
+        if device["connected"] != linked.get(device["id"], False):
+            found.append(f"{device['name']} {'connected' if device['connected'] else 'is gone'}")
+    return found
+
+
+def _of_members(label: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    were = {device["id"]: device for device in old["devices"]}
+    now = {device["id"]: device for device in new["devices"]}
+    found = [f"{device['name']} joined {label}" for id_, device in now.items() if id_ not in were]
+    return found + [f"{device['name']} left {label}" for id_, device in were.items() if id_ not in now]
+
+
+def _new(old: dict[str, Any], new: dict[str, Any], key: str) -> list[str]:
+    return [item for item in new[key] if item not in old[key]]
+
+
+def lines(
+    shown: Shown,
+    status: dict[str, Any],
+    rates: dict[str, tuple[float, float]],
+    noted: list[str],
+    now: float,
+    ending: str,
+) -> list[str]:
+    """The page."""
+    found: list[str] = []
+    for folder in status["folders"]:
+        found += [f"{folder['label']}  {folder['path']}", f"    {_state(folder)}"]
+    found += ["", *_code(shown, now), ""]
+    width = max((len(device["name"]) for device in status["devices"]), default=0)
+    for device in status["devices"]:
+        found.append(f"{device['name']:<{width}}  {_device(device, status, rates)}")
+    if status["devices"]:
+        found.append("")
+    if noted:
+        found += [*noted, ""]
+    return [*found, ending]
+
+
+def _state(folder: dict[str, Any]) -> str:
+    if folder["awaiting_confirmation"]:
+        return "waits for your word: `yp2p status` says what for"
+    if folder["problem"]:
+        return str(folder["problem"])
+    progress = folder["progress"]
+    if progress["files_to_go"] or progress["bytes_to_go"]:
+        size = f", {size_text(progress['bytes_to_go'])}" if progress["bytes_to_go"] else ""
+        left = f", {progress['seconds_left']:.0f} s left" if progress["seconds_left"] is not None else ""
+        return f"receiving: {progress['files_to_go']:,} files{size} to go{left}"
+    if not folder["devices"]:
+        return "on no other device yet"
+    here = [device for device in folder["devices"] if device["connected"]]
+    synced = [device["name"] for device in here if device["in_sync"]]
+    if not here:
+        return "no other device is connected"
+    if len(synced) == len(here):
+        return f"in sync with {', '.join(synced)}"
+    return "sending to " + ", ".join(device["name"] for device in here if not device["in_sync"])
+
+
+def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tuple[float, float]]) -> str:
+    if not device["connected"]:
+        return device["last_error"] or "not connected"
+    members = [member for folder in status["folders"] for member in folder["devices"] if member["id"] == device["id"]]
+    behind = sum(member["behind"] or 0 for member in members)
+    parts = ["connected"]
+    if behind:
+        parts.append(f"{behind:,} files behind")
+    sent, received = rates.get(device["id"], (0.0, 0.0))
+    for way, rate in (("sending", sent), ("receiving", received)):
+        if rate >= _SHOWN_RATE:
+            parts.append(f"{way} {size_text(round(rate))}/s")
+    return ", ".join(parts)
+
+
+def _code(shown: Shown, now: float) -> list[str]:
+    if shown.shared["locked"]:
+        return ["Somebody typed wrong codes. For a new one: yp2p share DIR"]
+    left = shown.left_s(now)
+    if left < _LAST_S:
+        return ["Only an administrator of this folder can let other devices in (`yp2p device list`)."]
+    minutes = max(1, round(left / 60))
+    return [
+        f"The code is  {shown.shared['code']}  (for {minutes} minutes). On another device, on the same network, type:",
+        "",
+        "    yp2p daemon --detach",
+        "    yp2p join DIR",
+        "",
+        "where DIR is the directory there; it asks for the code.",
+    ]
