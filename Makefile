@@ -13,7 +13,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ constraints: $(TEST_VENV)/.wheel ## Write config/constraints.txt anew: the versi
 SCHEDULES ?= 0:1000
 schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edits, renders and restarts
 	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/disk/test_schedules.py
+
+membership: export YP2P_ALL_STATEMENTS = 1
+membership: $(TEST_VENV)/.wheel ## All sets of four membership statements of three devices, and more, against slow rules (15 min)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -p no:randomly -o timeout=7200 tests/trust/test_small_sets.py
 
 STORM_OPERATIONS ?= 1000
 STORM_SEEDS ?= 1,2,3

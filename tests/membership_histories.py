@@ -92,7 +92,7 @@ class History:
             case 0:
                 made = who.grant(Peer(rng.choice([*friends, self.thief.name])))
             case 1 | 2:
-                made = who.remove(rng.choice(self.honest), rng.choice((Role.REMOVED, Role.MEMBER)))
+                made = who.remove(rng.choice([*self.honest, self.thief]), rng.choice((Role.REMOVED, Role.MEMBER)))
             case _:
                 made = who.acknowledge(rng.choice(ancestry.statements))
         self.made += 1

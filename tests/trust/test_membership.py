@@ -252,6 +252,20 @@ def test_of_two_branches_that_nobody_else_has_seen_neither_counts() -> None:
     assert roles(thief, a.known | friend.known) == {}
 
 
+def test_who_leaves_on_a_branch_that_is_dated_back_takes_nobody_along() -> None:
+    """The thief has the founder's device, and all have acknowledged that it is removed."""
+    thief, a, b = _room("thief", "a", "b")
+    first = [one for one in thief.known if not one.previous]
+    removal = a.remove(thief)
+    b.acknowledge(removal)
+    meet(a, b)
+    for role in (Role.REMOVED, Role.READER):
+        forged = thief.fork(first)
+        forged.acknowledge()
+        forged.remove(thief, role)
+        assert set(roles(thief, a.known | forged.known)) == {"a", "b"}
+
+
 def test_who_was_demoted_makes_nobody_a_member_whatever_it_dates_back() -> None:
     a, b, c = _room("a", "b", "c")
     early = {one for one in a.known if not one.previous}

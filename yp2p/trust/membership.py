@@ -23,7 +23,8 @@ Theory of operation
       than the one that others have seen has signed both, and dates back. (Administrators acknowledge grants as well,
       so that the last statement of each is a recent one.) Where each forks from what the other names, that does not
       tell which of the two is dated back, and the next rule decides; where that does not either, both are in force,
-      and neither branch counts;
+      and neither branch counts. (Who only takes a right from itself makes no fork of anything: a thief with the
+      founder's device would leave on a second branch, and take everybody along.)
     * else the one stands that more third members acknowledged first. A member has a say only if its own statement
       counts whichever of the two is in force, so nobody brings voters along;
     * equal: the one of the device that was let in earlier. So too in a circle.
@@ -275,9 +276,13 @@ class _Rules:
         return taken
 
     def forked(self, removal: int) -> int:
-        """What the removed device said on from an older statement of its own than the last ones that are named."""
+        """What the removed device said on from an older statement of its own than the last ones that are named.
+
+        Nothing where it removes itself: its own word is not what says which of two branches of its own is right.
+        """
         if removal not in self._forks:
-            own = self.own.get(self.statements[removal].subject_id, 0)
+            statement = self.statements[removal]
+            own = self.own.get(statement.subject_id, 0) if statement.issuer_id != statement.subject_id else 0
             named = own & self.past[removal]
             follows = own if named else 0
             for number in self._last(named):

@@ -73,6 +73,9 @@ class Statement:
     name: str
     signature: bytes
 
+    def __hash__(self) -> int:
+        return hash(self.signature)  # of all the fields it would take as long as to read them
+
     @cached_property
     def issuer_id(self) -> DeviceID:
         return self.issuer.device_id
