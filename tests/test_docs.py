@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,32 +41,34 @@ def _shown_by(command: str) -> list[list[str]]:
 
 def test_the_readme_shows_what_status_prints() -> None:
     (shown,) = _shown_by("yp2p status")
-    own, other = (line.strip() for line in (shown[1], shown[4]))
     folder: dict[str, Any] = {
         "label": "notes", "path": "/home/me/notes", "state": "idle", "problem": "",
         "awaiting_confirmation": False, "rules_waiting": "",
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None},
         "entries": {"total": 212, "here": 212, "ignored": 0, "to_fetch": 0, "bytes_to_fetch": 0, "not_synced": 1},
-        "devices": [{"name": "desktop", "connected": True, "in_sync": True}],
+        "devices": [{"name": "desktop", "connected": True, "in_sync": True}, {"name": "pi", "connected": False}],
         "not_synced": [{"path": "pipe", "reason": "not a regular file"}],
         "waiting": [], "conflicts": [], "quarantined": [], "notices": {}, "presence": [],
         "is_reader": False, "local_changes": [],
     }  # fmt: skip
-    device = {"name": "desktop", "id": other, "connected": True, "address": "192.168.1.7:9727", "last_error": ""}
-    lines = status._lines(
+    desktop = {"name": "desktop", "connected": True, "address": "192.168.1.7:9727", "last_error": ""}
+    seen = datetime(2026, 11, 21, 18).timestamp()
+    pi = {"name": "pi", "connected": False, "address": None, "last_error": "", "last_seen": seen}
+    printed = status.lines(
         {
-            "device": {"name": "laptop", "id": own, "missing_addresses": []},
-            "store": {"problem": "", "damaged": []}, "settings": [], "devices": [device], "folders": [folder],
+            "device": {"name": "laptop", "missing_addresses": []},
+            "store": {"problem": "", "damaged": []}, "settings": [], "devices": [desktop, pi], "folders": [folder],
         }
     )  # fmt: skip
-    assert shown == [line.rstrip() for line in lines]
+    assert shown == [line.rstrip() for line in printed]
 
 
 def test_the_readme_shows_what_up_and_join_print() -> None:
     shared = {"folder": "f", "path": "/home/me/notes", "code": "47-K7M-X2Q", "expires_in_s": 900, "locked": False}
     folder = {
         "id": "f", "label": "notes", "path": "/home/me/notes", "problem": "", "awaiting_confirmation": False,
-        "devices": [], "progress": {"files_to_go": 0, "bytes_to_go": 0},
+        "state": "idle", "devices": [],
+        "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None},
     }  # fmt: skip
     page = lines(
         Shown(shared, 0.0, (0, 0)), {"folders": [folder], "devices": []}, {}, [], 0.0, "Ctrl-C stops yp2p here."

@@ -50,8 +50,8 @@ def test_no_command_prints_elsewhere() -> None:
 
 def _status() -> dict[str, Any]:
     folder = {
-        "label": HOSTILE, "path": HOSTILE, "state": "idle", "problem": HOSTILE, "awaiting_confirmation": True,
-        "rules_waiting": HOSTILE,
+        "id": "FOLDER", "label": HOSTILE, "path": HOSTILE, "state": "idle", "problem": HOSTILE,
+        "awaiting_confirmation": True, "rules_waiting": HOSTILE,
         "entries": {"total": 1, "here": 1, "ignored": 1},
         "progress": {"files_to_go": 1, "bytes_to_go": 1, "bytes_per_s": 1, "seconds_left": 1},
         "devices": [{"name": HOSTILE, "connected": True, "in_sync": True, "behind": 0}],
@@ -62,7 +62,10 @@ def _status() -> dict[str, Any]:
         "presence": [{"device": HOSTILE, "open": [HOSTILE],
                       "files": [{"path": HOSTILE, "name": HOSTILE, "line": 1, "since": 0}]}],
     }  # fmt: skip
-    device = {"name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1}
+    device = {
+        "name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1,
+        "last_seen": 0,
+    }  # fmt: skip
     own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
     return {
         "device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
@@ -109,7 +112,8 @@ ANSWERS: dict[str, Any] = {
     ],
 }  # fmt: skip
 SHOWN = [
-    ("status",), ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
+    ("status",), ("status", "--ids"),
+    ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),

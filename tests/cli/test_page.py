@@ -28,8 +28,8 @@ def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: 
 
 def _status(*names: str, **more: Any) -> dict[str, Any]:
     folder = {
-        "id": "f", "label": "notes", "path": "/notes", "problem": "", "awaiting_confirmation": False, "conflicts": [],
-        "notices": {"wrong-code": 0}, "devices": [_member(name) for name in names],
+        "id": "f", "label": "notes", "path": "/notes", "problem": "", "state": "idle", "awaiting_confirmation": False,
+        "conflicts": [], "notices": {"wrong-code": 0}, "devices": [_member(name) for name in names],
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}, **more,
     }  # fmt: skip
     return {"folders": [folder], "devices": [_device(name) for name in names]}
@@ -52,10 +52,10 @@ def _page(status: dict[str, Any], *, now: float = 0.0, **shared: Any) -> str:
         (_status("desk", "lap"), "in sync with desk, lap"),
         (_status("desk", devices=[_member("desk", connected=False)]), "no other device is connected"),
         (_status("desk", devices=[_member("desk"), _member("lap", in_sync=False)]), "sending to lap"),
-        (_status(progress={"files_to_go": 1200, "bytes_to_go": 3 << 20, "seconds_left": 4.2}),
+        (_status(progress={"files_to_go": 1200, "bytes_to_go": 3 << 20, "bytes_per_s": 0, "seconds_left": 4.2}),
          "receiving: 1,200 files, 3.0 MiB to go, 4 s left"),
         (_status(problem="its directory is missing"), "its directory is missing"),
-        (_status(awaiting_confirmation=True), "waits for your word"),
+        (_status(awaiting_confirmation=True), "waiting for your decision"),
     ],
 )  # fmt: skip
 def test_the_state_of_a_folder_is_one_line(status: dict[str, Any], said: str) -> None:

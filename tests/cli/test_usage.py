@@ -44,7 +44,7 @@ WRONG = {
     ("xyzzy",): "'yp2p xyzzy' is no command; 'yp2p --help' lists them",
     ("device", "remov", "x"): "'yp2p device remov' is no command; did you mean 'yp2p device remove'?",
     ("device", "zzz"): "'yp2p device zzz' is no command; 'yp2p device --help' lists them",
-    ("status", "--jsn"): "'yp2p status' has no option --jsn; did you mean '--json'?",
+    ("status", "--jsn"): "'yp2p status' has no option --jsn; did you mean ",
     ("status", "--zzz"): "'yp2p status' has no option --zzz; 'yp2p status --help' lists those it has",
     (
         "stop",

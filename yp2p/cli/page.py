@@ -18,6 +18,7 @@ from typing import Any
 
 from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
+from yp2p.cli.status import state
 from yp2p.errors import YpError
 
 _POLL_S = 1.0
@@ -188,7 +189,7 @@ def lines(
     """The page."""
     found: list[str] = []
     for folder in status["folders"]:
-        found += [f"{folder['label']}  {folder['path']}", f"    {_state(folder)}"]
+        found += [f"{folder['label']}  {folder['path']}", f"    {state(folder)}"]
     found += ["", *_code(shown, now), ""]
     width = max((len(device["name"]) for device in status["devices"]), default=0)
     for device in status["devices"]:
@@ -198,27 +199,6 @@ def lines(
     if noted:
         found += [*noted, ""]
     return [*found, ending]
-
-
-def _state(folder: dict[str, Any]) -> str:
-    if folder["awaiting_confirmation"]:
-        return "waits for your word: `yp2p status` says what for"
-    if folder["problem"]:
-        return str(folder["problem"])
-    progress = folder["progress"]
-    if progress["files_to_go"] or progress["bytes_to_go"]:
-        size = f", {size_text(progress['bytes_to_go'])}" if progress["bytes_to_go"] else ""
-        left = f", {progress['seconds_left']:.0f} s left" if progress["seconds_left"] is not None else ""
-        return f"receiving: {progress['files_to_go']:,} files{size} to go{left}"
-    if not folder["devices"]:
-        return "on no other device yet"
-    here = [device for device in folder["devices"] if device["connected"]]
-    synced = [device["name"] for device in here if device["in_sync"]]
-    if not here:
-        return "no other device is connected"
-    if len(synced) == len(here):
-        return f"in sync with {', '.join(synced)}"
-    return "sending to " + ", ".join(device["name"] for device in here if not device["in_sync"])
 
 
 def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tuple[float, float]]) -> str:

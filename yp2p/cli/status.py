@@ -1,125 +1,221 @@
-"""`yp2p status`."""
+"""`yp2p status`: whether everything is in sync, in one line; folders and devices; what a person should look at."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import Screen, print_json, say
 from yp2p.cli.progress import ToGo
+from yp2p.cli.table import table
+from yp2p.cli.when import shown
 
 _SHOWN = 10
+_INTERVAL_S = 1.0
 
 
 @click.command()
+@click.option("--ids", is_flag=True, help="Show the IDs of devices and folders.")
+@click.option("--watch", is_flag=True, help="Go on showing it until Ctrl-C.")
 @json_option
-def command(as_json: bool) -> None:
-    """Show this device, the other devices, and the folders.
+def command(ids: bool, watch: bool, as_json: bool) -> None:
+    """Show whether everything is in sync, the folders, the devices, and what you should look at.
 
-    A device is in sync with a folder when it acknowledged every entry exactly as it is here.
+    A device is in sync with a folder when it has said that every file is on its disk exactly as it is here.
     """
+    if watch and not as_json:
+        screen = Screen()
+        while True:
+            screen.show(lines(call("GET", "/v1/status"), ids=ids))
+            time.sleep(_INTERVAL_S)
     answer = call("GET", "/v1/status")
     if as_json:
         print_json(answer)
         return
-    say(*_lines(answer))
+    say(*lines(answer, ids=ids))
 
 
-def _lines(status: dict[str, Any]) -> list[str]:
-    own = status["device"]
-    lines = [f"This device  {own['name']}", f"             {own['id']}", ""]
-    for address in own["missing_addresses"]:
-        lines += [f"Listening    not on {address}: no interface has that address yet", ""]
-    if status["store"]["problem"]:
-        lines += [f"Store        {status['store']['problem']}", ""]
-    for kept in status["store"]["damaged"]:
-        lines.append(
-            "Store        it was damaged, and what could be read of it is used. When nothing is missing, remove"
-        )
-        lines += [f"             {kept}", ""]
-    for one in status["settings"]:
-        lines += [f"Settings     {one['setting']}: {one['problem']}", ""]
-    if not status["devices"]:
-        lines.append("No other devices yet: `yp2p share DIR` shows a code for the first one.")
-    for device in status["devices"]:
-        where = f"connected, {device['address']}" if device["connected"] else "not connected"
-        lines.append(f"Device       {device['name']}  ({where})")
-        lines.append(f"             {device['id']}")
-        if device["last_error"]:
-            lines.append(f"             trouble: {device['last_error']} (faults: {device['faults']})")
-    for folder in status["folders"]:
-        lines += ["", *_folder_lines(folder)]
-    return lines
+def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:
+    """All of it."""
+    found = [summary(status)]
+    if status["folders"]:
+        found += ["", *_folders(status["folders"], ids=ids)]
+    found += ["", *_devices(status, ids=ids)]
+    for group in (_of_device(status), *map(_of_folder, status["folders"])):
+        if group:
+            found += ["", *group]
+    return found
 
 
-def _folder_lines(folder: dict[str, Any]) -> list[str]:
-    entries = folder["entries"]
-    lines = [f"Folder       {folder['label']}  {folder['path']}", f"             {folder['state']}"]
-    if folder["problem"]:
-        lines.append(f"             {folder['problem']}")
-    if folder["is_reader"]:
-        lines.append("             this device only reads it: what is changed here stays here")
-    lines += _questions(folder)
-    lines.append(f"             {entries['total']} entries, {entries['here']} of them here")
-    if entries["ignored"]:
-        lines.append(f"             {entries['ignored']} left alone, as .yp2pignore or the settings here say")
+def summary(status: dict[str, Any]) -> str:
+    """Whether what is here is on the other devices, in one line."""
+    folders = status["folders"]
+    if not folders:
+        return "Nothing is shared yet. `yp2p up DIR` shares a directory; `yp2p join DIR` takes part in one."
+    waiting = [folder for folder in folders if folder["awaiting_confirmation"]]
+    if waiting:
+        return f"Not in sync: {_names(waiting)} waits for your decision, see below."
+    failing = [folder for folder in folders if _is_stopped(folder)]
+    if failing:
+        return f"Not in sync: {failing[0]['label']}: {failing[0]['problem']}"
+    busy = [folder for folder in folders if _is_busy(folder)]
+    if busy:
+        return f"Not in sync yet: {busy[0]['label']} is {state(busy[0])}."
+    alone = [folder for folder in folders if not _connected(folder)]
+    if alone:
+        return f"On this device only, as far as it knows: no other device is connected for {_names(alone)}."
+    away = sorted({member["name"] for folder in folders for member in folder["devices"] if not member["connected"]})
+    if away:
+        return f"In sync with every connected device. Not connected: {', '.join(away)}."
+    return "In sync: all folders are the same on all devices."
+
+
+def state(folder: dict[str, Any]) -> str:
+    """How a folder is doing, in some words."""
+    if folder["awaiting_confirmation"]:
+        return "waiting for your decision"
+    if _is_stopped(folder):
+        return str(folder["problem"])
     to_go = ToGo.of({"folders": [folder | {"devices": []}]})
     if to_go.files or to_go.bytes:
-        lines.append(f"             {to_go.text()}")
-    for device in folder["devices"]:
-        if not device["connected"]:
-            how = "not connected"
-        elif device["in_sync"]:
-            how = "in sync"
-        else:
-            behind = f"{device['behind']} entries behind" if device["behind"] else ""
-            how = ", ".join(filter(None, (device["condition"], behind))) or "comparing"
-        lines.append(f"             {device['name']}: {how}")
-    lines += _listed("not synced yet", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
-    lines += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
+        return f"receiving: {to_go.text()}"
+    if folder["state"] not in ("idle", "working"):
+        return str(folder["state"])
+    if not folder["devices"]:
+        return "on no other device yet"
+    here = _connected(folder)
+    if not here:
+        return "no other device is connected"
+    behind = [member["name"] for member in here if not member["in_sync"]]
+    if behind:
+        return f"sending to {', '.join(behind)}"
+    return f"in sync with {', '.join(member['name'] for member in here)}"
+
+
+def _is_stopped(folder: dict[str, Any]) -> bool:
+    """Whether its problem keeps it from being synced; others only say what is not as it could be."""
+    return bool(folder["problem"]) and (folder["state"] == "paused" or not _connected(folder))
+
+
+def _is_busy(folder: dict[str, Any]) -> bool:
+    progress = folder["progress"]
+    is_receiving = bool(progress["files_to_go"] or progress["bytes_to_go"]) or folder["state"] != "idle"
+    return is_receiving or not all(member["in_sync"] for member in _connected(folder))
+
+
+def _connected(folder: dict[str, Any]) -> list[dict[str, Any]]:
+    return [member for member in folder["devices"] if member["connected"]]
+
+
+def _names(folders: list[dict[str, Any]]) -> str:
+    return ", ".join(folder["label"] for folder in folders)
+
+
+def _folders(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
+    header = ["Folder", "Directory", "Files", "State", *(["ID"] if ids else [])]
+    rows = [
+        [
+            folder["label"],
+            folder["path"],
+            f"{folder['entries']['here']:,}",
+            state(folder),
+            *([folder["id"]] if ids else []),
+        ]
+        for folder in folders
+    ]
+    return table(header, rows, right=("Files",))
+
+
+def _devices(status: dict[str, Any], *, ids: bool) -> list[str]:
+    header = ["Device", "State", "Address", *(["ID"] if ids else [])]
+    own = status["device"]
+    rows = [[own["name"], "this device", "", *([own["id"]] if ids else [])]]
+    for device in status["devices"]:
+        where = "connected" if device["connected"] else _away(device)
+        rows.append([device["name"], where, device["address"] or "", *([device["id"]] if ids else [])])
+    return table(header, rows)
+
+
+def _away(device: dict[str, Any]) -> str:
+    if device["last_seen"] is None:
+        return "not connected, never seen"
+    return f"not connected, last seen {shown(device['last_seen'])}"
+
+
+def _of_device(status: dict[str, Any]) -> list[str]:
+    """What a person should look at that is of no one folder."""
+    missing = status["device"]["missing_addresses"]
+    found = [f"Not listening on {address}: no interface has that address yet." for address in missing]
+    if status["store"]["problem"]:
+        found.append(f"Store: {status['store']['problem']}")
+    found += [
+        f"The store was damaged, and what could be read of it is used. When nothing is missing, remove {kept}"
+        for kept in status["store"]["damaged"]
+    ]
+    found += [f"Setting {one['setting']}: {one['problem']}" for one in status["settings"]]
+    for device in status["devices"]:
+        if device["last_error"]:
+            faults = f" (faults: {device['faults']})" if device["faults"] else ""
+            found.append(f"{device['name']}: {device['last_error']}{faults}")
+    return found
+
+
+def _of_folder(folder: dict[str, Any]) -> list[str]:
+    """What a person should look at in a folder; nothing where all is well."""
+    found: list[str] = []
+    if folder["is_reader"]:
+        found.append("this device only reads it: what is changed here stays here")
+    if folder["problem"] and not folder["awaiting_confirmation"]:
+        found.append(folder["problem"])
+    found += _questions(folder)
+    for member in folder["devices"]:
+        if member["connected"] and not member["in_sync"]:
+            behind = f"{member['behind']:,} files behind" if member["behind"] else ""
+            found.append(f"{member['name']}: {', '.join(filter(None, (member['condition'], behind))) or 'comparing'}")
+    ignored = folder["entries"]["ignored"]
+    if ignored:
+        found.append(f"ignored here, as .yp2pignore or the settings say: {ignored:,}")
+    found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
+    found += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]
-    lines += _listed("changed here only (`yp2p folder revert` brings back what all have)", changes)
-    lines += _listed("kept beside another file", folder["conflicts"])
-    lines += _listed(
+    found += _listed("changed here only (`yp2p folder revert` brings back what all have)", changes)
+    found += _listed("conflict copies (`yp2p conflicts`)", folder["conflicts"])
+    found += _listed(
         "closed for a device that sent bytes which the CRDT library cannot take",
         [f"{h['path'] or h['document']} for {h['device']}, {h['retry_in_s']} s" for h in folder["quarantined"]],
     )
     told = {kind: count for kind, count in folder["notices"].items() if count}
     if told:
         counts = ", ".join(f"{kind} {count}" for kind, count in told.items())
-        lines.append(f"             notices: {counts} (`yp2p notices` shows them)")
+        found.append(f"notices: {counts} (`yp2p notices` shows them)")
     if folder["notices"].get("wrong-code"):
-        lines.append(
-            "             somebody tried to pair with a wrong code, and got nothing (`yp2p notices` says from where)"
-        )
-    for state in folder["presence"]:
-        if state.get("open"):
-            lines.append(f"             {state.get('device', '?')} edits {', '.join(map(str, state['open']))}")
-    return lines
+        found.append("somebody typed a wrong code, and got nothing (`yp2p notices` says from where)")
+    for present in folder["presence"]:
+        if present.get("open"):
+            found.append(f"{present.get('device', '?')} edits {', '.join(map(str, present['open']))}")
+    return [f"{folder['label']}:", *(f"  {line}" for line in found)] if found else []
 
 
 def _questions(folder: dict[str, Any]) -> list[str]:
     """What waits for a person, and how to answer."""
-    lines: list[str] = []
+    found: list[str] = []
     if folder["awaiting_confirmation"]:
-        lines.append("             nothing is deleted or written here until you say what is right:")
-        lines.append(
-            f"               yp2p folder resume {folder['path']} --restore            undoes that, on all devices"
-        )
-        lines.append(f"               yp2p folder resume {folder['path']} --accept-deletions   does it, on all devices")
+        found.append(f"{folder['problem']}; nothing is deleted or written here until you say what is right:")
+        found.append(f"  yp2p folder resume {folder['path']} --restore            undoes that, on all devices")
+        found.append(f"  yp2p folder resume {folder['path']} --accept-deletions   does it, on all devices")
     if folder["rules_waiting"]:
-        lines.append(f"             {folder['rules_waiting']}: it is ignored here until you agree")
-        lines.append(f"               yp2p folder agree {folder['path']}")
-    return lines
+        found.append(f"{folder['rules_waiting']}: it is ignored here until you agree")
+        found.append(f"  yp2p folder agree {folder['path']}")
+    return found
 
 
 def _listed(title: str, items: list[str]) -> list[str]:
     if not items:
         return []
-    lines = [f"             {title}: {len(items)}"]
-    lines += [f"               {item}" for item in items[:_SHOWN]]
+    found = [f"{title}: {len(items):,}", *(f"  {item}" for item in items[:_SHOWN])]
     if len(items) > _SHOWN:
-        lines.append(f"               and {len(items) - _SHOWN} more (--json lists all)")
-    return lines
+        found.append(f"  and {len(items) - _SHOWN:,} more (--json lists all)")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,14 +56,17 @@ class Status:
     def device(self, device: DeviceID) -> dict[str, Any]:
         """What is known of a device, and of the link with it."""
         address = self._peers.address_of(device)
+        contact = self._peers.devices.contact(device)
+        seen = max(contact.addresses.values(), default=0.0)
         link = self._peers.link(device)
         return {
             "id": format_device_id(device),
             "name": self._name_of(device),
             "connected": self._peers.is_linked(device),
+            "last_seen": time.time() if self._peers.is_linked(device) else seen or None,
             "address": str(address) if address is not None else None,
             "last_error": self._peers.last_error(device),
-            "faults": self._peers.devices.contact(device).faults,
+            "faults": contact.faults,
             "sent_bytes": link.sent_bytes if link is not None else 0,
             "received_bytes": link.received_bytes if link is not None else 0,
             "exchanged_bytes": dict(link.exchanged) if link is not None else {},

@@ -1,0 +1,96 @@
+"""`yp2p status`: its first line answers whether everything is in sync; tables; what a person should look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from yp2p.cli.status import lines, summary
+from yp2p.cli.table import table, width
+
+_NOTHING: dict[str, Any] = {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}
+
+
+def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: int = 0) -> dict[str, Any]:
+    return {"name": name, "connected": connected, "in_sync": in_sync, "behind": behind, "condition": ""}
+
+
+def _folder(*members: dict[str, Any], label: str = "notes", **more: Any) -> dict[str, Any]:
+    return {
+        "id": "FOLDER", "label": label, "path": f"/{label}", "state": "idle", "problem": "", "is_reader": False,
+        "awaiting_confirmation": False, "rules_waiting": "", "entries": {"here": 3, "ignored": 0},
+        "progress": _NOTHING, "devices": list(members), "not_synced": [], "waiting": [], "local_changes": [],
+        "conflicts": [], "quarantined": [], "notices": {}, "presence": [], **more,
+    }  # fmt: skip
+
+
+def _status(*folders: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "device": {"name": "laptop", "id": "OWN", "missing_addresses": []}, "devices": [], "settings": [],
+        "store": {"problem": "", "damaged": []}, "folders": list(folders),
+    }  # fmt: skip
+
+
+_DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        ([], "Nothing is shared yet."),
+        ([_folder()], "On this device only, as far as it knows: no other device is connected for notes."),
+        ([_folder(_PI)], "On this device only, as far as it knows: no other device is connected for notes."),
+        ([_folder(_DESK)], "In sync: all folders are the same on all devices."),
+        ([_folder(_DESK, _PI)], "In sync with every connected device. Not connected: pi."),
+        ([_folder(_DESK), _folder(label="code")],
+         "On this device only, as far as it knows: no other device is connected for code."),
+        ([_folder(_member("desk", in_sync=False))], "Not in sync yet: notes is sending to desk."),
+        ([_folder(_DESK), _folder(_DESK, label="code", state="working")], "Not in sync yet: code is"),
+        ([_folder(_DESK, progress=_NOTHING | {"files_to_go": 2})], "Not in sync yet: notes is receiving: 2 files"),
+        ([_folder(_DESK, state="paused", problem="its disk is full")], "Not in sync: notes: its disk is full"),
+        ([_folder(_DESK, awaiting_confirmation=True, problem="many files went", state="paused")],
+         "Not in sync: notes waits for your decision, see below."),
+        ([_folder(_DESK, problem="times are rounded")], "In sync: all folders are the same on all devices."),
+        ([_folder(problem="this device is no member")], "Not in sync: notes: this device is no member"),
+    ],
+)  # fmt: skip
+def test_the_first_line_answers_whether_it_is_in_sync(folders: list[dict[str, Any]], said: str) -> None:
+    assert summary(_status(*folders)).startswith(said)
+
+
+def test_what_is_well_takes_a_line_a_folder() -> None:
+    shown = lines(_status(_folder(_DESK), _folder(_DESK, label="code")))
+    assert shown == [
+        "In sync: all folders are the same on all devices.", "",
+        "Folder  Directory  Files  State",
+        "notes   /notes         3  in sync with desk",
+        "code    /code          3  in sync with desk", "",
+        "Device  State        Address",
+        "laptop  this device",
+    ]  # fmt: skip
+
+
+def test_ids_are_shown_on_request() -> None:
+    assert not {"FOLDER", "OWN"} & set(" ".join(lines(_status(_folder(_DESK)))).split())
+    assert {"FOLDER", "OWN"} <= set(" ".join(lines(_status(_folder(_DESK)), ids=True)).split())
+
+
+def test_what_needs_a_person_is_below_with_what_to_type() -> None:
+    waiting = _folder(_DESK, awaiting_confirmation=True, problem="60 of 80 files were deleted", state="paused")
+    shown = "\n".join(lines(_status(waiting)))
+    assert "60 of 80 files were deleted; nothing is deleted or written here" in shown
+    assert "yp2p folder resume /notes --restore" in shown
+    many = [{"path": f"{number}", "reason": "a socket"} for number in range(12)]
+    shown = "\n".join(lines(_status(_folder(_DESK, not_synced=many))))
+    assert "not synced: 12" in shown
+    assert "and 2 more (--json lists all)" in shown
+
+
+def test_columns_are_as_wide_as_what_is_seen() -> None:
+    assert [width(text) for text in ("abc", "日本", "e\u0301", "\x1b")] == [3, 4, 1, 4]
+    assert table(["A", "N"], [["日本", "1"], ["x", "1,000"]], right=("N",)) == [
+        "A         N",
+        "日本      1",
+        "x     1,000",
+    ]
