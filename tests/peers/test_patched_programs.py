@@ -11,18 +11,19 @@ from collections.abc import Callable
 
 import pytest
 from conditions import until
-from peers.test_judging import (
+from peers.removed_device import (
     NOTES,
     REMOVAL,
     TEXT,
     THREE,
-    _play,
-    _Room,
+    Room,
     edit,
     entry,
     hand_over,
     make,
     replaced,
+    scene,
+    settled,
     text_of,
 )
 from peers.test_links import HOSTILE, ONE, TWO
@@ -234,7 +235,7 @@ def _shown(folder: Folder) -> dict[str, tuple[object, ...]]:
     return found
 
 
-async def _make_all(room: _Room) -> None:
+async def _make_all(room: Room) -> None:
     one = room.folders[0]
     for name in (*_TEXTS, "gone"):
         make(one, name)
@@ -250,41 +251,37 @@ _NAME = {"ids": lambda way: way.__name__.strip("_")}
 
 
 @pytest.mark.parametrize("way", WAYS, **_NAME)
-def test_nothing_of_a_removed_device_lasts_and_all_that_honest_ones_did_does(way: _Way) -> None:
-    async def test(room: _Room) -> None:
-        one, two, three = room.folders
-        await _make_all(room)
-        way(two, three)
-        if TWO.device_id in three.membership.members or way is _leave_before_it_is_heard:
-            await hand_over(two, three)
-        await join_equal_entries(three)
-        _work(one, three)
-        await room.meet()
-        _check(one, three, way)
-
-    _play(test, THREE)
+@scene(THREE, text="")
+async def test_nothing_of_a_removed_device_lasts_and_all_that_honest_ones_did_does(
+    room: Room, one: Folder, two: Folder, three: Folder, way: _Way
+) -> None:
+    await _make_all(room)
+    way(two, three)
+    if TWO.device_id in three.membership.members or way is _leave_before_it_is_heard:
+        await hand_over(two, three)
+    await join_equal_entries(three)
+    _work(one, three)
+    await room.meet()
+    _check(one, three, way)
 
 
 _BY_REMOVAL = (_let_itself_in_again, _leave_before_it_is_heard)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in _BY_REMOVAL], **_NAME)
-def test_nothing_of_a_reader_is_taken_and_all_that_others_did_is(way: _Way) -> None:
-    async def test(room: _Room) -> None:
-        one, two, three = room.folders
-        await _make_all(room)
-        way(two, three)
-        for folder in (one, three):
-            await hand_over(two, folder)
-        _work(one, three)
-        room.away[0].knows(room.one)
-        await until(lambda: "of one" in _shown(three) and "of three" in _shown(one))
-        await until(lambda: one.catalogue.digest() == three.catalogue.digest())
-        await until(lambda: one.leaves.tree().root() == three.leaves.tree().root())
-        assert one.membership.members[TWO.device_id].role is Role.READER
-        _check(one, three, way)
-
-    _play(test, THREE, statements=_WITH_A_READER)
+@scene(THREE, statements=_WITH_A_READER, text="")
+async def test_nothing_of_a_reader_is_taken_and_all_that_others_did_is(
+    room: Room, one: Folder, two: Folder, three: Folder, way: _Way
+) -> None:
+    await _make_all(room)
+    way(two, three)
+    await hand_over(two, one, three)
+    _work(one, three)
+    room.three.knows(room.one)
+    await until(lambda: "of one" in _shown(three) and "of three" in _shown(one))
+    await settled(one, three)
+    assert one.membership.members[TWO.device_id].role is Role.READER
+    _check(one, three, way)
 
 
 def _work(one: Folder, three: Folder) -> None:

@@ -1,0 +1,184 @@
+"""Scenes with a removed device: ONE founded the folder and removes TWO; others had met TWO before they heard of that.
+
+All are devices in one process, over real sockets; nothing looks after their files.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from conditions import until
+from peers.test_links import ONE, TWO, Node, _removal, _run, statements
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.manifest import Change, Claim
+from yp2p.folder.folder import Folder
+from yp2p.folder.new_texts import document_id_for, store_first_import
+from yp2p.folder.notices import NoticeKind
+from yp2p.identity import DeviceID, EntryID, FolderID, Identity
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
+from yp2p.store.sql import Statement
+from yp2p.trust.statements import Role, Signer, read_statement
+
+NOTES = FolderID(b"n" * 16)
+THREE, FOUR, FIVE = (Identity(bytes([number]) * 32) for number in (4, 5, 6))
+ROOM = statements(NOTES, TWO.public, THREE.public, FOUR.public)
+REMOVAL = _removal(NOTES, ROOM)
+DEMOTION = (
+    Signer(ONE, NOTES)
+    .remove([read_statement(body, NOTES).hash for body in ROOM[-1:]], TWO.public, Role.READER)
+    .encode()
+)  # fmt: skip
+TEXT = "".join(f"line {number}\n" for number in range(20))
+
+
+def entry(name: str) -> EntryID:
+    return EntryID(name.encode().ljust(16, b"\0"))
+
+
+def make(folder: Folder, name: str, text: str = TEXT) -> None:
+    """A new text."""
+    statements: list[Statement] = []
+    document = document_id_for(name.encode())
+    store_first_import(folder, document, text, statements)
+    folder.catalogue.write([Change(entry(name), name, Content.text(document, Mode.PLAIN))], statements)
+
+
+def edit(folder: Folder, name: str, change: Callable[[str], str]) -> None:
+    live = folder.texts.open(folder.catalogue.entries[entry(name)].document)
+    folder.edits.own_claims.wrote()
+    news = live.text.edit(hunks(live.text.text(), change(live.text.text())))
+    assert news is not None
+    folder.edits.record(live, news, None)
+    folder.catalogue.write([Claim(client, folder.clients.device, 1) for client in folder.clients.ids])
+
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new)
+
+
+def lines(what: dict[int, str | None]) -> Callable[[str], str]:
+    """These lines of `TEXT` have that behind them; those of None go."""
+
+    def change(text: str) -> str:
+        for number, more in what.items():
+            text = text.replace(f"line {number}\n", f"line {number} {more}\n" if more is not None else "")
+        return text
+
+    return change
+
+
+def text_of(folder: Folder, name: str) -> str | None:
+    """None where there is no such file."""
+    found = folder.catalogue.layout().entry_at.get(name)
+    return folder.texts.open(folder.catalogue.entries[found].document).text.text() if found is not None else None
+
+
+def text_in(*folders: Folder, name: str = "a.txt") -> str | None:
+    """The text that all of these have."""
+    texts = [text_of(folder, name) for folder in folders]
+    assert texts[1:] == texts[:-1]
+    return texts[0]
+
+
+def paths_in(*folders: Folder) -> set[str]:
+    """The files that all of these have."""
+    paths = [set(folder.catalogue.layout().entry_at) for folder in folders]
+    assert paths[1:] == paths[:-1]
+    return paths[0]
+
+
+def told(folder: Folder) -> list[str]:
+    """Of which files it is told that something was taken back."""
+    return [notice.path for notice in folder.notices if notice.kind is NoticeKind.TAKEN_BACK]
+
+
+async def hand_over(source: Folder, *targets: Folder) -> None:
+    """The targets take all that the source has, as if it came over a link of theirs."""
+    by: DeviceID = source.clients.device
+    for target in targets:
+        for theirs, ours in zip(source.catalogue.documents, target.catalogue.documents, strict=True):
+            await ours.receive_all([theirs.replica.state()], by)
+        for document in [found.document for found in source.catalogue.entries.values()]:
+            state = source.texts.state(document)
+            if document in target.texts.digests:
+                await target.texts.open(document).receive_all([state], by)
+            else:
+                target.edits.take_pulled(document, check(state, Shape.TEXT), by)
+        await target.database.pending().wait()
+
+
+async def settled(*folders: Folder) -> None:
+    """All have heard that TWO does not count, doubt nothing, and have the same."""
+    await until(lambda: not any(folder.membership.takes_from(TWO.device_id) for folder in folders))
+    await until(lambda: not any(folder.observers.uncounted.doubted for folder in folders))
+    await until(lambda: len({folder.catalogue.digest() for folder in folders}) == 1)
+    await until(lambda: len({folder.leaves.tree().root() for folder in folders}) == 1)
+
+
+@dataclass(frozen=True)
+class Room:
+    """All that take part; `away` are those that have not heard of the removal."""
+
+    one: Node
+    two: Node
+    away: tuple[Node, ...]
+
+    @property
+    def three(self) -> Node:
+        return self.away[0]
+
+    @property
+    def four(self) -> Node:
+        return self.away[1]
+
+    @property
+    def folders(self) -> list[Folder]:
+        return [node.folders[NOTES] for node in (self.one, self.two, *self.away)]
+
+    async def agree(self) -> None:
+        """All have what any of them has, and each knows that of the others."""
+        for _ in range(2):
+            for source in self.folders:
+                await hand_over(source, *(target for target in self.folders if target is not source))
+
+    async def meet(self, *nodes: Node, said: bytes = REMOVAL) -> None:
+        """ONE removed TWO; these, or all that are away, meet ONE, until they have the same and nothing is doubted."""
+        away = nodes or self.away
+        self.one.folders[NOTES].membership.add([said])
+        for node in away:
+            node.knows(self.one)
+        await settled(self.one.folders[NOTES], *(node.folders[NOTES] for node in away))
+
+
+def scene(
+    *away: Identity, statements: list[bytes] = ROOM, text: str = TEXT
+) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
+    """Makes a test of a coroutine that takes the room and the folders of ONE, TWO and these.
+
+    At its beginning all have `a.txt` with that text, and nothing else; where there is no text, nothing.
+    """
+
+    def decorate(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def play(**given: object) -> None:
+            async def run(one: Node, two: Node, *others: Node) -> None:
+                room = Room(one, two, others)
+                for folder in room.folders:
+                    folder.state._settled = True
+                if text:
+                    make(room.folders[0], "a.txt", text)
+                    await room.agree()
+                await test(room, *room.folders, **given)
+
+            _run(run, *((identity, {NOTES: statements}) for identity in (ONE, TWO, *away)))
+
+        parameters = list(inspect.signature(test).parameters.values())
+        play.__signature__ = inspect.Signature(parameters[3 + len(away) :])  # type: ignore[attr-defined]
+        return play
+
+    return decorate
