@@ -7,8 +7,7 @@ when all three say so, on both sides, and a first comparison (`reconciliation.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import trio
 
@@ -34,6 +33,7 @@ class Agreement:
 
     Attributes:
         compared: whether a first comparison with the peer came to its end.
+        announcements, acks, conditions: what tells the peer of changes here; the session runs them.
     """
 
     def __init__(
@@ -51,11 +51,6 @@ class Agreement:
         self.acks = Acks(folder, link, document_agreed)
         self.announcements = Announcements(folder, link, self.acks.caught_up)
         self.conditions = Conditions(folder, link, self.acks.are_behind, was_apart=was_apart)
-
-    @property
-    def tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        """What tells the peer of changes here; each works until cancelled."""
-        return self.announcements.run, self.acks.run, self.conditions.run
 
     @property
     def of_peer(self) -> FolderState | None:

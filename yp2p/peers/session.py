@@ -125,12 +125,13 @@ class FolderSession:
 
     async def run(self) -> None:
         """Work until the link is over; `register` comes first."""
+        told = self.agreement
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._channels.run)
                 for task in (
-                    self._inbox.run, *self.agreement.tasks, self._reconciliation.run, self._answers.run,
-                    self._fetcher.run, self._tell_both_changed,
+                    self._inbox.run, told.announcements.run, self._reconciliation.run, told.acks.run,
+                    self._answers.run, self._fetcher.run, told.conditions.run, self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
