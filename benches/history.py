@@ -37,7 +37,7 @@ from yp2p.history.ages import DAY_S
 from yp2p.history.packing import Packing
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, DocumentID, FolderID
-from yp2p.programs.document import CAPTURE_S
+from yp2p.programs.corrections import CAPTURE_S
 from yp2p.store.database import Database, open_database
 
 BARS = {

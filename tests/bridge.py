@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 import trio.testing
+from scenes import Test, as_test
 
 from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry
 from yp2p.disk.ingest.ingest import Ingest
@@ -142,6 +143,11 @@ def run_with_directory(test: Callable[[Path], Awaitable[None]], *, in_memory: bo
     with tempfile.TemporaryDirectory(dir=FAST if in_memory else None) as base:
         (Path(base) / "dir").mkdir()
         trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def over_directory(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes such a directory."""
+    return as_test(test, 1, run_with_directory)
 
 
 async def arrive(bridge: Bridge, path: str, text: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
-import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory
+from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like, run_with_directory
+from scenes import Test, as_test
 
 from yp2p.disk.ingest.local_edits import is_made_of
 from yp2p.documents.diff import Hunk
@@ -20,7 +21,41 @@ from yp2p.protocol.ysync import Shape, check
 
 OLD = "alpha line one\nalpha line two\nalpha line three\n"
 OTHER = "the other file, quite different\n"
+SAVED = OLD + "typed in an old editor\n"
 _ENTRY, _DOCUMENT = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
+
+
+class Place:
+    """The directory of a test, with `out.txt` in it."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.out = base / "dir" / "out.txt"
+        self.out.write_text(OLD)
+
+    def texts(self) -> dict[str, str]:
+        """The files that are there."""
+        return {path.name: path.read_text() for path in self.out.parent.glob("*.txt")}
+
+    async def save(self, bridge: Bridge, text: str = SAVED) -> None:
+        """An editor saves into `out.txt`."""
+        self.out.write_text(text)
+        await _settle(bridge)
+
+
+def on_a_file(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a place."""
+    return as_test(test, 1, lambda test: run_with_directory(lambda base: test(Place(base))))
+
+
+def on_two_files(test: Test) -> Callable[..., None]:
+    """The same, with `other.txt` beside."""
+
+    async def run(test: Test, base: Path) -> None:
+        (base / "dir" / "other.txt").write_text(OTHER)
+        await test(Place(base))
+
+    return as_test(test, 1, lambda test: run_with_directory(partial(run, test)))
 
 
 async def _replaced(bridge: Bridge) -> None:
@@ -67,237 +102,171 @@ async def _renamed(bridge: Bridge, names: Mapping[str, str]) -> None:
 
 
 async def _settle(bridge: Bridge) -> None:
+    await bridge.look()
     for _ in range(4):
         await bridge.render()
 
 
-def test_an_editor_that_had_the_former_file_open_saves_that_one() -> None:
-    async def test(base: Path) -> None:
-        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
-        out.write_text(OLD)
-        async with open_bridge(base) as bridge:
-            await _replaced(bridge)
-            out.write_text(OLD + "typed in an old editor\n")
-            await bridge.look()
-            out.read_text()  # somebody looks at it before it is rendered again
-            await bridge.take_events()
-            out.write_text(OLD + "typed in an old editor\nand saved once more\n")
-            await bridge.look()
-            await _settle(bridge)
-            assert out.read_text() == OTHER
-            assert old.read_text() == OLD + "typed in an old editor\nand saved once more\n"
-
-    run_with_directory(test)
+@on_a_file
+async def test_an_editor_that_had_the_former_file_open_saves_that_one(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _replaced(bridge)
+        place.out.write_text(SAVED)
+        await bridge.look()
+        place.out.read_text()  # somebody looks at it before it is rendered again
+        await bridge.take_events()
+        await place.save(bridge, SAVED + "and saved once more\n")
+    assert place.texts() == {"out.txt": OTHER, "old.txt": SAVED + "and saved once more\n"}
 
 
 @pytest.mark.parametrize("clean_end", [True, False])
-def test_it_does_so_when_the_other_file_comes_after_a_restart(clean_end: bool) -> None:
-    async def test(base: Path) -> None:
-        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
-        out.write_text(OLD)
-        async with open_bridge(base, clean_end=clean_end) as bridge:
-            await _moved_away(bridge)
-            await bridge.folder.database.pending().wait()
-        async with open_bridge(base) as bridge:
-            await _another_came(bridge)
-            out.write_text(OLD + "typed in an old editor\n")
-            await bridge.look()
-            await _settle(bridge)
-            assert out.read_text() == OTHER
-            assert old.read_text() == OLD + "typed in an old editor\n"
-
-    run_with_directory(test)
+@on_a_file
+async def test_it_does_so_when_the_other_file_comes_after_a_restart(place: Place, clean_end: bool) -> None:
+    async with open_bridge(place.base, clean_end=clean_end) as bridge:
+        await _moved_away(bridge)
+        await bridge.folder.database.pending().wait()
+    async with open_bridge(place.base) as bridge:
+        await _another_came(bridge)
+        await place.save(bridge)
+    assert place.texts() == {"out.txt": OTHER, "old.txt": SAVED}
 
 
-def test_it_does_so_across_a_restart() -> None:
-    async def test(base: Path) -> None:
-        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
-        out.write_text(OLD)
-        async with open_bridge(base) as bridge:
-            await _replaced(bridge)
-        out.write_text(OLD + "typed in an old editor\n")
-        async with open_bridge(base) as bridge:
-            await _settle(bridge)
-            assert out.read_text() == OTHER
-            assert old.read_text() == OLD + "typed in an old editor\n"
-
-    run_with_directory(test)
+@on_a_file
+async def test_it_does_so_across_a_restart(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _replaced(bridge)
+    place.out.write_text(SAVED)
+    async with open_bridge(place.base) as bridge:
+        await _settle(bridge)
+    assert place.texts() == {"out.txt": OTHER, "old.txt": SAVED}
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_so_does_an_editor_of_one_of_two_files_that_changed_places(is_restarted: bool) -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            await _swapped(bridge)  # nobody reads what is there now
-            if not is_restarted:
-                out.write_text(OLD + "typed in an old editor\n")
-                await bridge.look()
-                await _settle(bridge)
-        if is_restarted:
-            out.write_text(OLD + "typed in an old editor\n")
-            async with open_bridge(base) as bridge:
-                await _settle(bridge)
-        assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
-
-    run_with_directory(test)
-
-
-def test_so_does_one_that_saves_after_a_restart_though_the_file_that_came_there_was_read_where_it_was_before() -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        other.read_text()
-        async with open_bridge(base) as bridge:
-            await _swapped(bridge)
-        async with open_bridge(base) as bridge:
-            out.write_text(OLD + "typed in an old editor\n")
-            await bridge.look()
+@on_two_files
+async def test_so_does_an_editor_of_one_of_place_that_changed_places(place: Place, is_restarted: bool) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _swapped(bridge)  # nobody reads what is there now
+        if not is_restarted:
+            await place.save(bridge)
+    if is_restarted:
+        place.out.write_text(SAVED)
+        async with open_bridge(place.base) as bridge:
             await _settle(bridge)
-        assert (out.read_text(), other.read_text()) == (OTHER, OLD + "typed in an old editor\n")
-
-    run_with_directory(test)
+    assert place.texts() == {"out.txt": OTHER, "other.txt": SAVED}
 
 
-def test_whoever_has_read_the_file_that_came_there_before_a_restart_means_that_one() -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            await _swapped(bridge)
-        out.read_text()
-        async with open_bridge(base) as bridge:
-            out.write_text(OLD + "typed\n")
-            await bridge.look()
-            await _settle(bridge)
-        assert (out.read_text(), other.read_text()) == (OLD + "typed\n", OLD)
+@on_two_files
+async def test_so_does_one_that_saves_after_a_restart_though_the_file_that_came_there_was_read_where_it_was_before(
+    place: Place,
+) -> None:
+    place.texts()
+    async with open_bridge(place.base) as bridge:
+        await _swapped(bridge)
+    async with open_bridge(place.base) as bridge:
+        await place.save(bridge)
+    assert place.texts() == {"out.txt": OTHER, "other.txt": SAVED}
 
-    run_with_directory(test)
+
+@on_two_files
+async def test_whoever_has_read_the_file_that_came_there_before_a_restart_means_that_one(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _swapped(bridge)
+    place.out.read_text()
+    async with open_bridge(place.base) as bridge:
+        await place.save(bridge)
+    assert place.texts() == {"out.txt": SAVED, "other.txt": OLD}
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("after_h", [1, 3, 5])
-def test_an_editor_of_a_file_that_went_elsewhere_counts_for_as_long_as_one_of_an_older_version(
-    after_h: int, is_restarted: bool
+@on_two_files
+async def test_an_editor_of_a_file_that_went_elsewhere_counts_for_as_long_as_one_of_an_older_version(
+    place: Place, after_h: int, is_restarted: bool
 ) -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            await bridge.ingest.readers.last_opened.take_pending()  # of the first scan
-            clock().jump(8 * 3600)
-            out.read_text()  # by the editor
-            await _swapped(bridge)
-            if not is_restarted:
-                await _save_later(bridge, out, after_h)
-        if is_restarted:
-            async with open_bridge(base) as bridge:
-                await _save_later(bridge, out, after_h)
-        saved = OLD + "typed in an old editor\n"
-        is_of_former = after_h < 4
-        assert (out.read_text(), other.read_text()) == ((OTHER, saved) if is_of_former else (saved, OLD))
-
-    run_with_directory(test)
+    async with open_bridge(place.base) as bridge:
+        await _forget_first_scan(bridge)
+        place.out.read_text()  # by the editor
+        await _swapped(bridge)
+        if not is_restarted:
+            await _save_later(bridge, place, after_h)
+    if is_restarted:
+        async with open_bridge(place.base) as bridge:
+            await _save_later(bridge, place, after_h)
+    is_of_former = after_h < 4
+    assert place.texts() == (
+        {"out.txt": OTHER, "other.txt": SAVED} if is_of_former else {"out.txt": SAVED, "other.txt": OLD}
+    )
 
 
-async def _save_later(bridge: Bridge, out: Path, after_h: int) -> None:
+async def _forget_first_scan(bridge: Bridge) -> None:
+    await bridge.ingest.readers.last_opened.take_pending()
+    clock().jump(8 * 3600)
+
+
+async def _save_later(bridge: Bridge, place: Place, after_h: int) -> None:
     clock().jump(after_h * 3600)
-    await trio.to_thread.run_sync(out.write_text, OLD + "typed in an old editor\n")
-    await bridge.look()
-    await _settle(bridge)
+    await trio.lowlevel.checkpoint()
+    await place.save(bridge)
 
 
-def test_where_nobody_opened_the_file_that_went_elsewhere_a_save_an_hour_later_means_the_one_that_is_there() -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            await bridge.ingest.readers.last_opened.take_pending()  # of the first scan
-            clock().jump(8 * 3600)
-            await _swapped(bridge)
-            await _save_later(bridge, out, 1)
-        assert (out.read_text(), other.read_text()) == (OLD + "typed in an old editor\n", OLD)
-
-    run_with_directory(test)
+@on_two_files
+async def test_where_nobody_opened_the_file_that_went_elsewhere_a_save_an_hour_later_means_the_one_that_is_there(
+    place: Place,
+) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _forget_first_scan(bridge)
+        await _swapped(bridge)
+        await _save_later(bridge, place, 1)
+    assert place.texts() == {"out.txt": SAVED, "other.txt": OLD}
 
 
-def test_such_an_editor_may_have_an_older_version_open_as_well() -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            out.read_text()
-            update = replica_like(bridge, "out.txt", 9).edit([Hunk(0, 0, "of another device\n")])
-            assert update is not None
-            bridge.folder.edits.accept(bridge.document("out.txt"), check(update, Shape.TEXT), PEER)
-            bridge.folder.render_queue.want(bridge.folder.files.at["out.txt"])
-            await bridge.render()
-            await _swapped(bridge)
-            out.write_text(OLD + "typed in an old editor\n")
-            await bridge.look()
-            await _settle(bridge)
-            assert out.read_text() == OTHER
-            assert other.read_text() == "of another device\n" + OLD + "typed in an old editor\n"
-
-    run_with_directory(test)
+@on_two_files
+async def test_such_an_editor_may_have_an_older_version_open_as_well(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        place.out.read_text()
+        update = replica_like(bridge, "out.txt", 9).edit([Hunk(0, 0, "of another device\n")])
+        assert update is not None
+        bridge.folder.edits.accept(bridge.document("out.txt"), check(update, Shape.TEXT), PEER)
+        bridge.folder.render_queue.want(bridge.folder.files.at["out.txt"])
+        await bridge.render()
+        await _swapped(bridge)
+        await place.save(bridge)
+    assert place.texts() == {"out.txt": OTHER, "other.txt": "of another device\n" + SAVED}
 
 
-def test_so_does_an_editor_of_a_file_whose_directory_another_one_replaced() -> None:
-    async def test(base: Path) -> None:
-        for directory, text in (("one", OLD), ("two", OTHER)):
-            (base / "dir" / directory).mkdir()
-            (base / "dir" / directory / "out.txt").write_text(text)
-        async with open_bridge(base) as bridge:
-            await _renamed(bridge, {"one/out.txt": "three/out.txt"})
-            await _renamed(bridge, {"two/out.txt": "one/out.txt"})
-            one, three = base / "dir" / "one" / "out.txt", base / "dir" / "three" / "out.txt"
-            one.write_text(OLD + "typed in an old editor\n")
-            bridge.dirty.add("one/out.txt")  # in a directory that was moved as a whole
-            await bridge.look()
-            await _settle(bridge)
-            assert (one.read_text(), three.read_text()) == (OTHER, OLD + "typed in an old editor\n")
-
-    run_with_directory(test)
+@over_directory
+async def test_so_does_an_editor_of_a_file_whose_directory_another_one_replaced(base: Path) -> None:
+    for directory, text in (("one", OLD), ("two", OTHER)):
+        (base / "dir" / directory).mkdir()
+        (base / "dir" / directory / "out.txt").write_text(text)
+    async with open_bridge(base) as bridge:
+        await _renamed(bridge, {"one/out.txt": "three/out.txt"})
+        await _renamed(bridge, {"two/out.txt": "one/out.txt"})
+        one, three = base / "dir" / "one" / "out.txt", base / "dir" / "three" / "out.txt"
+        one.write_text(SAVED)
+        bridge.dirty.add("one/out.txt")  # in a directory that was moved as a whole
+        await _settle(bridge)
+        assert (one.read_text(), three.read_text()) == (OTHER, SAVED)
 
 
-def test_whoever_has_read_the_file_that_came_there_means_that_one() -> None:
-    async def test(base: Path) -> None:
-        out, other = base / "dir" / "out.txt", base / "dir" / "other.txt"
-        out.write_text(OLD)
-        other.write_text(OTHER)
-        async with open_bridge(base) as bridge:
-            await _swapped(bridge)
-            out.read_text()
-            await bridge.take_events()
-            out.write_text(OLD)
-            await bridge.look()
-            await _settle(bridge)
-            assert (out.read_text(), other.read_text()) == (OLD, OLD)
-
-    run_with_directory(test)
+@on_two_files
+async def test_whoever_has_read_the_file_that_came_there_means_that_one(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _swapped(bridge)
+        place.out.read_text()
+        await bridge.take_events()
+        await place.save(bridge, OLD)
+    assert place.texts() == {"out.txt": OLD, "other.txt": OLD}
 
 
-def test_an_appender_means_the_file_that_is_there() -> None:
-    async def test(base: Path) -> None:
-        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
-        out.write_text(OLD)
-        async with open_bridge(base) as bridge:
-            await _replaced(bridge)
-            with out.open("a") as file:
-                file.write("appended\n")
-            await bridge.look()
-            await _settle(bridge)
-            assert out.read_text() == OTHER + "appended\n"
-            assert old.read_text() == OLD
-
-    run_with_directory(test)
+@on_a_file
+async def test_an_appender_means_the_file_that_is_there(place: Place) -> None:
+    async with open_bridge(place.base) as bridge:
+        await _replaced(bridge)
+        with place.out.open("a") as file:
+            file.write("appended\n")
+        await _settle(bridge)
+    assert place.texts() == {"out.txt": OTHER + "appended\n", "old.txt": OLD}
 
 
 def test_whole_lines_tell_first_of_which_file_a_save_is() -> None:
@@ -309,17 +278,11 @@ def test_whole_lines_tell_first_of_which_file_a_save_is() -> None:
 
 
 @pytest.mark.parametrize("former", ["", "x\n", OLD])
-def test_so_does_a_program_that_writes_it_anew_much_later(former: str) -> None:
-    async def test(base: Path) -> None:
-        out, old = base / "dir" / "out.txt", base / "dir" / "old.txt"
-        out.write_text(former)
-        async with open_bridge(base) as bridge:
-            await _replaced(bridge)
-            clock().jump(8 * 3600)
-            out.write_text(former + "a report\n")
-            await bridge.look()
-            await _settle(bridge)
-            assert out.read_text() == former + "a report\n"
-            assert old.read_text() == former
-
-    run_with_directory(test)
+@on_a_file
+async def test_so_does_a_program_that_writes_it_anew_much_later(place: Place, former: str) -> None:
+    place.out.write_text(former)
+    async with open_bridge(place.base) as bridge:
+        await _replaced(bridge)
+        clock().jump(8 * 3600)
+        await place.save(bridge, former + "a report\n")
+    assert place.texts() == {"out.txt": former + "a report\n", "old.txt": former}

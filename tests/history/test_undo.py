@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, open_bridge, replica_like, run_with_directory
+from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_with_directory
 from effort import many
 
 from yp2p.documents.diff import Hunk
@@ -64,27 +64,25 @@ def _write(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "texts", [["one\n", "two\n", "xyz\n", "qqq\n"], ["base\n", "base\nfoo\n", "base\n", "base\nbar\n"]]
 )
-def test_texts_that_were_replaced_come_back_one_by_one(texts: list[str]) -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text(texts[0])
-        async with open_bridge(base) as bridge:
-            for text in texts[1:]:
-                await _save(bridge, path, text)
-            for _ in range(2):
-                for text in reversed(texts[:-1]):
-                    await _undo(bridge)
-                    assert path.read_text() == text
-                for text in texts[1:]:
-                    await _redo(bridge)
-                    assert path.read_text() == text
-        async with open_bridge(base) as bridge:
-            await _undo(bridge, len(texts) - 1)
-            assert path.read_text() == texts[0]
-            with pytest.raises(UsageError, match="there is nothing to undo"):
+@over_directory
+async def test_texts_that_were_replaced_come_back_one_by_one(base: Path, texts: list[str]) -> None:
+    path = base / "dir" / NAME
+    path.write_text(texts[0])
+    async with open_bridge(base) as bridge:
+        for text in texts[1:]:
+            await _save(bridge, path, text)
+        for _ in range(2):
+            for text in reversed(texts[:-1]):
                 await _undo(bridge)
-
-    run_with_directory(test)
+                assert path.read_text() == text
+            for text in texts[1:]:
+                await _redo(bridge)
+                assert path.read_text() == text
+    async with open_bridge(base) as bridge:
+        await _undo(bridge, len(texts) - 1)
+        assert path.read_text() == texts[0]
+        with pytest.raises(UsageError, match="there is nothing to undo"):
+            await _undo(bridge)
 
 
 @pytest.mark.parametrize("seed", range(many(12)))
@@ -132,21 +130,19 @@ def test_going_back_and_forth_is_exact_and_leaves_what_others_wrote(seed: int) -
     run_with_directory(test)
 
 
-def test_several_at_a_time_undo_each_step_once() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("0\n")
-        async with open_bridge(base) as bridge:
-            for number in range(1, 7):
-                await _save(bridge, path, f"{number}\n")
-            bridge.folder.state.settled = True
-            async with trio.open_nursery() as nursery:
-                for _ in range(4):
-                    nursery.start_soon(undo, bridge.folder, _entry(bridge), NAME, 1)
-            await bridge.render()
-            assert path.read_text() == "2\n"
-
-    run_with_directory(test)
+@over_directory
+async def test_several_at_a_time_undo_each_step_once(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text("0\n")
+    async with open_bridge(base) as bridge:
+        for number in range(1, 7):
+            await _save(bridge, path, f"{number}\n")
+        bridge.folder.state.settled = True
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(undo, bridge.folder, _entry(bridge), NAME, 1)
+        await bridge.render()
+        assert path.read_text() == "2\n"
 
 
 async def _meet(bridges: list[Bridge]) -> None:

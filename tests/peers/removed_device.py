@@ -5,13 +5,12 @@ All are devices in one process, over real sockets; nothing looks after their fil
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conditions import until
 from peers.test_links import ONE, TWO, Node, _removal, _run, statements
+from scenes import Test, as_test
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Claim
@@ -155,30 +154,22 @@ class Room:
         await settled(self.one.folders[NOTES], *(node.folders[NOTES] for node in away))
 
 
-def scene(
-    *away: Identity, statements: list[bytes] = ROOM, text: str = TEXT
-) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
+def scene(*away: Identity, statements: list[bytes] = ROOM, text: str = TEXT) -> Callable[[Test], Callable[..., None]]:
     """Makes a test of a coroutine that takes the room and the folders of ONE, TWO and these.
 
     At its beginning all have `a.txt` with that text, and nothing else; where there is no text, nothing.
     """
 
-    def decorate(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-        @functools.wraps(test)
-        def play(**given: object) -> None:
-            async def run(one: Node, two: Node, *others: Node) -> None:
-                room = Room(one, two, others)
-                for folder in room.folders:
-                    folder.state._settled = True
-                if text:
-                    make(room.folders[0], "a.txt", text)
-                    await room.agree()
-                await test(room, *room.folders, **given)
+    def play(test: Test) -> None:
+        async def run(one: Node, two: Node, *others: Node) -> None:
+            room = Room(one, two, others)
+            for folder in room.folders:
+                folder.state._settled = True
+            if text:
+                make(room.folders[0], "a.txt", text)
+                await room.agree()
+            await test(room, *room.folders)
 
-            _run(run, *((identity, {NOTES: statements}) for identity in (ONE, TWO, *away)))
+        _run(run, *((identity, {NOTES: statements}) for identity in (ONE, TWO, *away)))
 
-        parameters = list(inspect.signature(test).parameters.values())
-        play.__signature__ = inspect.Signature(parameters[3 + len(away) :])  # type: ignore[attr-defined]
-        return play
-
-    return decorate
+    return lambda test: as_test(test, 3 + len(away), play)
