@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay
 from yp2p.history.point_in_time import deleted
-from yp2p.history.retention import Retention, Row, before_others, senders
+from yp2p.history.retention import Retention
+from yp2p.history.thinning_rule import Log, Mark, Row, before_others, senders, thinned
 from yp2p.history.undo import undo
 from yp2p.history.versions import When, blame_lines, log, show
 from yp2p.identity import DeviceID
@@ -160,6 +162,62 @@ def test_rows_that_may_come_to_be_doubted_are_not_joined_with_other_senders() ->
     repair = Writer.REPAIR.client_id(4)
     rows = [row(1, 6, b"pi"), row(2, repair, b""), row(3, 5, b""), row(4, 5, b"")]
     assert senders(rows, {4}, Shape.TEXT, {5, 6, repair}, {1, 2, 3, 4}) == {1: b"pi", 2: b"", 4: b""}
+
+
+_OLD_S, _WEEK_S = 400 * DAY_S, 8 * DAY_S
+
+
+def _log(ages_s: list[float], **known: Any) -> tuple[Log, list[Mark]]:
+    """A log whose rows are so old; the number of each is ten times its place."""
+    marks = [Mark(10 * place, NOW - age_s, 10 * place) for place, age_s in enumerate(ages_s, 1)]
+    days = [1000] * 800  # so many on which a daemon ran since
+    what: dict[str, Any] = {
+        "shape": Shape.TEXT, "size": 0, "limit": 1 << 20, "ages": Ages(NOW, days), "max_age_s": 365 * DAY_S,
+        "squeeze": 1, "young": 1000, "in_use": set(), "claimed": set(), "certain": 1000,
+    }  # fmt: skip
+    return Log(**what | known), marks
+
+
+def _rows(marks: list[Mark]) -> list[Row]:
+    """What one client typed, a row a character; nobody tells whose it is but this device."""
+    replica = TextReplica(7)
+    return [Row(mark.seq, mark.at, b"", replica.edit([Hunk(0, 0, "x")]) or b"") for mark in marks]
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "known", "stay"),
+    [
+        ([1.0, 1.0, 1.0], {}, {10, 20, 30}),  # all are young
+        ([_OLD_S, _OLD_S, 1.0], {}, {20, 30}),  # what is too old is joined with the last that is
+        ([_OLD_S, _OLD_S, _OLD_S], {}, {30}),
+        ([_OLD_S, _OLD_S, _OLD_S], {"in_use": {10}}, {10, 30}),
+        ([_OLD_S, _OLD_S, _OLD_S], {"young": 10}, {10, 20, 30}),
+        ([_WEEK_S, _WEEK_S - 60, 1.0], {}, {20, 30}),  # two of one day
+        ([_WEEK_S, _WEEK_S - DAY_S - 60, 1.0], {}, {10, 20, 30}),
+        ([_WEEK_S, _WEEK_S - 60, 1.0], {"certain": 0}, {20, 30}),  # of one sender: nothing is held apart
+        ([2 * HOUR_S, 2 * HOUR_S - 10, 1.0], {"limit": 0, "size": 1}, {20, 30}),  # too large: spans are halved
+        ([2 * HOUR_S, 2 * HOUR_S - 10, 1.0], {"limit": 0, "size": 1, "shape": Shape.MANIFEST}, {10, 20, 30}),
+    ],
+)
+def test_which_rows_of_a_log_stay(ages_s: list[float], known: dict[str, Any], stay: set[int]) -> None:
+    log, marks = _log(ages_s, **known)
+    rows = _rows(marks)
+    found = thinned(log, marks, lambda: rows)
+    if found is None:
+        assert stay == {10, 20, 30}
+    else:
+        assert {row.seq for row in rows} - found.removed == {seq for seq, _, _ in found.new} == stay
+
+
+def test_single_rows_of_old_packs_go_though_the_packs_stay() -> None:
+    log, marks = _log([_WEEK_S, _WEEK_S - DAY_S - 60, 1.0])
+    marks[0] = Mark(10, marks[0].at, 5, packed=500)
+    found = thinned(replace(log, squeeze=2), marks, lambda: _rows(marks))
+    assert found is not None
+    assert (found.removed, list(found.going)) == (set(), [marks[0]])
+    assert found.bytes_gained == 500
+    assert not found.needs({10, 20, 30})
+    assert found.needs({7}), "a row in the middle of the pack"
 
 
 def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:

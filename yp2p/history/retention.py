@@ -15,7 +15,8 @@ Theory of operation
     Of a pack (`folder/packs.py`) the single rows are as many versions: they go when not all of its age stay, and the
     pack is one version from then on.
 
-    The work is done in a thread, a document at a time, beside everything else. Only putting the result into the store
+    The rule for one log is `thinning_rule.py`; here is what feeds it from the store, and puts its result there. The
+    work is done in a thread, a document at a time, beside everything else. Only putting the result into the store
     is done on the loop: there, and not before, is it looked at which rows are in use.
 
 Invariants
@@ -38,9 +39,7 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -48,29 +47,23 @@ import trio
 
 from yp2p.config import History
 from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
-from yp2p.documents.thinning import joined
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency, YpError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
-from yp2p.folder.uncounted import KEPT_APART_S
-from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay, width_at
+from yp2p.history.ages import DAY_S, HOUR_S, Ages
 from yp2p.history.packing import Packing, give_back_room
+from yp2p.history.thinning_rule import MOST_SQUEEZED, ROW_BYTES, Log, Mark, Row, Thinned, thinned
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.protocol.clients import Writer
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.ysync import Shape, UpdateParser
+from yp2p.protocol.ysync import Shape
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 
-# A 64th of a day is twenty minutes.
-_MOST_SQUEEZED = 64
-_YOUNG_S = DAY_S / _MOST_SQUEEZED
+_YOUNG_S = DAY_S / MOST_SQUEEZED
 # What the log of one text may take: a floor, and a multiple of the text.
 _LEAST_BYTES, _TIMES_THE_TEXT = 1 << 20, 10
-# A row costs about so much beside its data: the table's and the index's entries.
-_ROW_BYTES = 80
 
 _LOOK_S, _INTERVAL_S = 300.0, 6 * HOUR_S
 _BUSY_RETRY_S, _BUSY_LIMIT_S = 1.0, 60.0
@@ -81,149 +74,29 @@ _MANIFEST = frozenset(manifest_document_id(index) for index in range(MANIFEST_DO
 _AT_ONCE = 64
 _FAULTS = (YpError, CrdtPanic, InvalidUpdate, MissingDependency, OSError)
 
-# A row that stays: its number, its update, and the device that it is said to come from.
-Joined = tuple[int, bytes, bytes]
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the log: `at` in seconds since 1970, `origin` the device that it came from."""
-
-    seq: int
-    at: float
-    origin: bytes
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A row of the log without its update; `packed` bytes hold those from `first` on that it is the sum of."""
-
-    seq: int
-    at: float
-    first: int
-    packed: int = 0
-
-    def holds(self, seq: int) -> bool:
-        """Whether a row is in the pack and not its end."""
-        return self.first <= seq < self.seq
-
-
-def senders(
-    rows: Sequence[Row], stay: Set[int], shape: Shape, claimed: Set[int], apart: Set[int] = frozenset()
-) -> dict[int, bytes]:
-    """The rows that stay, and the device each is said to come from.
-
-    Where only the sender of a row tells who wrote it, it is joined with no row of which only another sender tells.
-
-    Args:
-        claimed: the client IDs whose devices are known otherwise.
-        apart: the rows that are joined with no row before of another sender, nor with one that is none of these or
-            repairs a meeting.
-    """
-    found: dict[int, bytes] = {}
-    teller: bytes | None = None
-    before, sender, was_repair = 0, b"", False
-    for row in rows:
-        is_other = sender != row.origin or before not in apart or was_repair
-        if row.seq in apart and before and is_other and before not in found:
-            found[before], teller = teller if teller is not None else sender, None
-        sections = UpdateParser(row.data, shape).parse().sections
-        needs_teller = any(client not in claimed for client in sections)
-        if needs_teller and teller is not None and teller != row.origin:
-            found[before], teller = teller, None
-        if needs_teller:
-            teller = row.origin
-        if row.seq in stay:
-            found[row.seq], teller = teller if teller is not None else row.origin, None
-        before, sender = row.seq, row.origin
-        was_repair = bool(sections) and all(Writer.of(client) is Writer.REPAIR for client in sections)
-    return found
-
-
-def before_others(rows: Sequence[Row], ages: Callable[[int, float], float]) -> set[int]:
-    """The rows whose versions others changed within the last day: that of a day ago, and those written here."""
-    found: set[int] = set()
-    is_old = [ages(row.seq, row.at) >= DAY_S for row in rows]
-    for (row, was_old), (following, is_next_old) in pairwise(zip(rows, is_old, strict=True)):
-        if not is_next_old and (was_old or (following.origin and not row.origin)):
-            found.add(row.seq)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What thinning makes of the log of a document: which rows go, and what brings that about."""
-
-    document: DocumentID
-    removed: Set[int]
-    unpackable: Sequence[Mark]  # packs whose rows go
-    bytes_gained: int
-    statements: list[Statement]
-
-    @classmethod
-    def of(
-        cls, folder: FolderID, document: DocumentID, old: list[Row], new: list[Joined], going: Sequence[Mark]
-    ) -> _Plan:
-        """Args: `new` with the devices that its rows are said to come from; `going` are packs whose rows go."""
-        statements: list[Statement] = []
-        last = at = 0
-        for seq, data, origin in new:
-            first = old[at].seq
-            while old[at].seq != seq:
-                at += 1
+def _statements(folder: FolderID, document: DocumentID, result: Thinned) -> list[Statement]:
+    """What brings about that a log is as it is to be."""
+    statements: list[Statement] = []
+    last = at = 0
+    for seq, data, origin in result.new:
+        first = result.old[at].seq
+        while result.old[at].seq != seq:
             at += 1
-            if first != seq:
-                last = seq
-                statements += tables.log.join(folder, document, first, seq, data, origin)
-        for pack in going:
-            last = max(last, pack.seq)
-            statements.append(tables.pack.delete(pack.seq))
-        # A group of steps is undone as a whole, and needs all of its rows and what they removed.
-        statements.append(tables.step.delete_groups_until(folder, document, last))
-        removed = {row.seq for row in old} - {seq for seq, _, _ in new}
-        gained = _cost(row.data for row in old) - _cost(data for _, data, _ in new) + sum(p.packed for p in going)
-        return cls(document, removed, going, gained, statements)
-
-    def needs(self, used: Set[int]) -> bool:
-        """Whether something that is in use goes."""
-        return bool(used & self.removed) or any(pack.holds(seq) for pack in self.unpackable for seq in used)
-
-
-@dataclass(slots=True)
-class _Work:
-    """One document to be thinned, with what a thread needs to know: see `versions_that_stay` and `senders`."""
-
-    document: DocumentID
-    size: int  # of its log, in bytes, without the rows of packs
-    limit: int  # what that may be, with them
-    ages: Ages
-    squeeze: int
-    young: int
-    in_use: Set[int]
-    claimed: Set[int]
-    certain: int
-
-    def may_be_doubted(self, seq: int, at: float) -> bool:
-        """Whether it has to be known who brought a row."""
-        return seq > self.certain and self.ages(seq, at) < KEPT_APART_S
-
-    @property
-    def shape(self) -> Shape:
-        return Shape.MANIFEST if self.document in _MANIFEST else Shape.TEXT
-
-
-def _is_held(mark: Mark, work: _Work) -> bool:
-    """Whether something refers to a row in the middle of a pack, or it has to be known who brought each."""
-    is_doubtful = mark.first != mark.seq and work.may_be_doubted(mark.seq, mark.at)
-    return is_doubtful or any(mark.holds(seq) for seq in work.in_use)
-
-
-def _cost(updates: Iterable[bytes]) -> int:
-    return sum(len(update) + _ROW_BYTES for update in updates)
+        at += 1
+        if first != seq:
+            last = seq
+            statements += tables.log.join(folder, document, first, seq, data, origin)
+    for pack in result.going:
+        last = max(last, pack.seq)
+        statements.append(tables.pack.delete(pack.seq))
+    # A group of steps is undone as a whole, and needs all of its rows and what they removed.
+    statements.append(tables.step.delete_groups_until(folder, document, last))
+    return statements
 
 
 class Retention:
@@ -282,14 +155,16 @@ class Retention:
             for start in range(0, len(candidates), _AT_ONCE):
                 async with folder.texts.rewriting:
                     await folder.database.pending().wait()
-                    works = [self._work(*one, ages, squeeze, young) for one in candidates[start : start + _AT_ONCE]]
-                    for plan in await trio.to_thread.run_sync(self._plans, works, abandon_on_cancel=True):
-                        if await self._replace(plan):
-                            count += len(plan.removed) + len(plan.unpackable)
-                            in_round += plan.bytes_gained
+                    some = candidates[start : start + _AT_ONCE]
+                    works = [(document, self._log(document, size, ages, squeeze, young)) for document, size in some]
+                    found = await trio.to_thread.run_sync(self._thinned, works, abandon_on_cancel=True)
+                    for document, result in found:
+                        if await self._replace(document, result):
+                            count += len(result.removed) + len(result.going)
+                            in_round += result.bytes_gained
                     await folder.database.pending().wait()
             gained += in_round
-            if squeeze == _MOST_SQUEEZED or used - in_round <= self._max_bytes:
+            if squeeze == MOST_SQUEEZED or used - in_round <= self._max_bytes:
                 break
             squeeze *= 2
             await folder.database.pending().wait()
@@ -312,29 +187,31 @@ class Retention:
     def _candidates(self, young: int) -> tuple[int, list[tuple[DocumentID, int]]]:
         """How many bytes the log has, and the documents of several rows with theirs. Blocks."""
         with self._folder.database.reader() as read:
-            rows = tables.log.sizes(read, self._folder.id, young, _ROW_BYTES)
+            rows = tables.log.sizes(read, self._folder.id, young, ROW_BYTES)
             packed = tables.pack.total_bytes(read, self._folder.id)
         several = [(DocumentID(document), size) for document, count, size in rows if count > 1]
         return sum(size for _, _, size in rows) + packed, several
 
-    def _work(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> _Work:
+    def _log(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> Log:
         folder = self._folder
         claimed = folder.catalogue.claims.keys() | folder.clients.ids
         record = folder.files.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         text = record.stamp.size if record is not None else 0
         limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)
         certain = folder.observers.uncounted.certain()
-        return _Work(document, size, limit, ages, squeeze, young, self._to_stay(document), claimed, certain)
+        shape = Shape.MANIFEST if document in _MANIFEST else Shape.TEXT
+        in_use = self._to_stay(document)
+        return Log(shape, size, limit, ages, self._max_age_s, squeeze, young, in_use, claimed, certain)
 
-    async def _replace(self, plan: _Plan) -> bool:
-        """Put a plan into effect, if nobody has come to need what goes."""
+    async def _replace(self, document: DocumentID, result: Thinned) -> bool:
+        """Put the result into the store, if nobody has come to need what goes."""
         folder = self._folder
         if not await self._rests():
             return False
         # no await: nobody refers to another row until the rows are replaced
-        if plan.needs(self._to_stay(plan.document)):
+        if result.needs(self._to_stay(document)):
             return False
-        folder.database.submit(plan.statements)
+        folder.database.submit(_statements(folder.id, document, result))
         return True
 
     async def _rests(self) -> bool:
@@ -367,75 +244,27 @@ class Retention:
         records = [folder.files.get(entry)] if entry is not None else folder.files.values()
         return found | {record.base_seq for record in records if record is not None and record.document == document}
 
-    def _plans(self, works: list[_Work]) -> list[_Plan]:
+    def _thinned(self, works: list[tuple[DocumentID, Log]]) -> list[tuple[DocumentID, Thinned]]:
         """What to make of some logs. Blocks; reads and nothing else."""
-        found: list[_Plan] = []
+        found: list[tuple[DocumentID, Thinned]] = []
         with self._folder.database.reader() as read:
-            for work in works:
+            for document, known in works:
                 try:
-                    plan = self._plan(work, read)
+                    result = self._thinned_one(document, known, read)
                 except _FAULTS as error:
                     log.warning(
                         "history_not_thinned",
-                        folder=self._folder.label, document=work.document.hex(), error=str(error),
+                        folder=self._folder.label, document=document.hex(), error=str(error),
                     )  # fmt: skip
                     continue
-                if plan is not None and (plan.removed or plan.unpackable):
-                    found.append(plan)
+                if result is not None:
+                    found.append((document, result))
         return found
 
-    def _plan(self, work: _Work, read: Read) -> _Plan | None:
-        where = (self._folder.id, work.document)
+    def _thinned_one(self, document: DocumentID, known: Log, read: Read) -> Thinned | None:
+        where = (self._folder.id, document)
         marks = [Mark(*row) for row in tables.log.pack_sizes(read, *where)]
-        rows: list[Row] = []
-        new: list[Joined] = []
-        size, before = work.size, -1
-        while True:
-            kept: set[int] = set()
-            if work.squeeze > 1:
-                rows = rows or [Row(*row) for row in tables.log.rows(read, *where)]
-                kept = before_others(rows, work.ages)
-            stay = self._stay(work, marks, kept)
-            if len(stay) < len(marks) and len(stay) != before:
-                rows = rows or [Row(*row) for row in tables.log.rows(read, *where)]
-                new, before = self._joined(work, rows, stay), len(stay)
-                size = _cost(data for _, data, _ in new)
-            going = self._going(work, marks, {seq for seq, _, _ in new} if new else {mark.seq for mark in marks})
-            packed = sum(mark.packed for mark in marks) - sum(mark.packed for mark in going)
-            if size + packed <= work.limit or work.squeeze >= _MOST_SQUEEZED or work.shape is Shape.MANIFEST:
-                break
-            work.squeeze *= 2
-        return _Plan.of(self._folder.id, work.document, rows, new, going) if new or going else None
-
-    def _stay(self, work: _Work, marks: Sequence[Mark], kept: Set[int]) -> set[int]:
-        in_use = work.in_use | kept
-        for number, mark in enumerate(marks):
-            if _is_held(mark, work):
-                in_use |= {mark.seq, marks[max(0, number - 1)].seq}  # so that it is joined with nothing
-        times = [(mark.seq, mark.at) for mark in marks]
-        return versions_that_stay(
-            times, work.ages, self._max_age_s, squeeze=work.squeeze, young=work.young, in_use=in_use
-        )  # fmt: skip
-
-    def _going(self, work: _Work, marks: Sequence[Mark], stay: Set[int]) -> list[Mark]:
-        """The packs that are to be merged, and those so old that not every version of them is kept."""
-        found: list[Mark] = []
-        is_alone = True
-        for mark in marks:
-            is_alone = is_alone and mark.seq in stay
-            is_old = (
-                mark.seq <= work.young and width_at(work.ages(mark.seq, mark.at), self._max_age_s, work.squeeze) > 0
-            )
-            if mark.first != mark.seq and (not is_alone or (is_old and not _is_held(mark, work))):
-                found.append(mark)
-            is_alone = mark.seq in stay
-        return found
-
-    def _joined(self, work: _Work, rows: list[Row], stay: Set[int]) -> list[Joined]:
-        apart = {row.seq for row in rows if work.may_be_doubted(row.seq, row.at)}
-        origins = senders(rows, stay, work.shape, work.claimed, apart)
-        new = joined([(row.seq, row.data) for row in rows], origins.keys(), work.shape)
-        return [(seq, data, origins[seq]) for seq, data in new]
+        return thinned(known, marks, lambda: [Row(*row) for row in tables.log.rows(read, *where)])
 
     async def _forget_deleted(self, ages: Ages) -> int:
         """Let go of the texts of files that were deleted longer ago than anything is kept; gives how many."""
