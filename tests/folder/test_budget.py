@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 import trio
@@ -17,18 +16,6 @@ from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID
 
 MEMBER, OTHER, THIRD = (DeviceID(bytes([number]) * 32) for number in (1, 2, 3))
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """The time of the processor, which passes where this is called."""
-    worked = [0.0]
-
-    def work(seconds: float) -> None:
-        worked[0] += seconds
-
-    monkeypatch.setattr(module, "time", SimpleNamespace(thread_time=lambda: worked[0]))
-    return work
 
 
 async def _rests(budget: Budget) -> float:

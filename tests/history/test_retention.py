@@ -17,6 +17,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import FOLDER, OWN, PEER, Bridge, clock, open_bridge, replica_like
+from scenes import Test, as_test
 
 from yp2p.config import Files, History, Trash
 from yp2p.disk.actor import Disk
@@ -47,6 +48,11 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
     with tempfile.TemporaryDirectory() as base:
         (Path(base) / "dir").mkdir()
         trio.run(test, Path(base), clock=trio.testing.MockClock(autojump_threshold=0.01))
+
+
+def over_directory(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a directory with an empty `dir`, on a clock that jumps where all wait."""
+    return as_test(test, 1, _run)
 
 
 def _write(path: Path, text: str) -> None:
@@ -220,157 +226,146 @@ def test_single_rows_of_old_packs_go_though_the_packs_stay() -> None:
     assert found.needs({7}), "a row in the middle of the pack"
 
 
-def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("title\n")
-        async with open_bridge(base) as bridge:
-            folder = bridge.folder
-            for number in range(60):
-                await _save(bridge, path, f"{path.read_text()}ours {number}\n")
-                if number % 5 == 0:
-                    peer = replica_like(bridge, NAME, 1000 + number)
-                    update = peer.edit([Hunk(0, 0, f"theirs {number}\n")])
-                    assert update is not None
-                    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-                    await bridge.render()
-            await folder.edits.own_claims.publish()
-            newest = folder.database.last_seq
-            await _happened(bridge, lambda seq: (newest - seq) * 2 * HOUR_S)
-            text = path.read_text()
-            before = (await log(folder, NAME))["versions"]
-            lines = await blame_lines(folder, NAME, When())
-            shown = {v["version"]: await show(folder, NAME, When(version=v["version"])) for v in before}
-            assert await _thin(bridge) == 0  # one an hour is what there is
-            await _happened(bridge, lambda seq: 2 * DAY_S + (newest - seq) * 600)
-            assert await _thin(bridge) > 20
-            assert await _thin(bridge) == 0
-            after = (await log(folder, NAME))["versions"]
-            assert 5 < len(after) < len(before)
-            for version in after:
-                number = version["version"]
-                assert await show(folder, NAME, When(version=number)) == shown.get(number, text)
-            assert [(line["text"], line["device"]) for line in await blame_lines(folder, NAME, When())] == [
-                (line["text"], line["device"]) for line in lines
-            ]
-            assert path.read_text() == text
-        async with open_bridge(base) as bridge:
-            assert bridge.document(NAME).text.text() == text  # type: ignore[attr-defined]
-            await _save(bridge, path, text + "more\n")
-            await bridge.render()
-            assert path.read_text() == text + "more\n"
-
-    _run(test)
-
-
-def test_what_there_was_when_a_device_was_removed_stays_what_it_was() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("title\n")
-        async with open_bridge(base) as bridge:
-            folder = bridge.folder
-            for number in range(40):
-                await _save(bridge, path, f"{path.read_text()}ours {number}\n")
-                if number == 17:
-                    boundary, text = folder.database.last_seq, path.read_text()
-            folder.observers.uncounted.boundaries = lambda: {boundary}  # type: ignore[method-assign]
-            newest = folder.database.last_seq
-            await _happened(bridge, lambda seq: 40 * DAY_S + newest - seq)
-            assert await _thin(bridge) > 20
-            record = folder.files.by_path(NAME)
-            assert record is not None
-            rows = [data for seq, data in folder.texts.rows(record.document, boundary) if seq <= boundary]
-            assert TextReplica.from_updates(1, rows).text() == text
-
-    _run(test)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_a_stale_editor_still_saves_on_what_it_had_read(seed: int) -> None:
-    """The base of what nobody has read since is of last year, and stays for the save that was made of it."""
-
-    async def test(base: Path) -> None:
-        rng = random.Random(seed)
-        path = base / "dir" / NAME
-        path.write_text("".join(f"line {number}\n" for number in range(20)))
-        async with open_bridge(base) as bridge:
-            for number in range(rng.randint(1, 4)):
-                await _save(bridge, path, f"{path.read_text()}more {number}\n")
-            had = path.read_text()
-            for number in range(rng.randint(1, 6)):
+@over_directory
+async def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text("title\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        for number in range(60):
+            await _save(bridge, path, f"{path.read_text()}ours {number}\n")
+            if number % 5 == 0:
                 peer = replica_like(bridge, NAME, 1000 + number)
                 update = peer.edit([Hunk(0, 0, f"theirs {number}\n")])
                 assert update is not None
                 await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-                if rng.random() < 0.7:
-                    await bridge.render()
-            await bridge.folder.database.pending().wait()
-            await bridge.render()
-            theirs = path.read_bytes().decode()  # reading through the kernel would count as somebody's reading
-            await bridge.take_events()
-            newest = bridge.folder.database.last_seq
-            await _happened(bridge, lambda seq: 100 * DAY_S + newest - seq)
-            await _thin(bridge)
-            record = bridge.folder.files.by_path(NAME)
-            assert record is not None
-            rows = {seq for seq, _ in bridge.folder.texts.rows(record.document)}
-            in_use = {b.base_seq for b in [record, *bridge.ingest.readers.bases()] if b.base_state is None}
-            assert in_use <= rows
-            assert bridge.folder.texts.at(record.document, record.base_seq).text() == theirs
-            for unread in bridge.ingest.readers.bases():
-                if unread.base_state is None:
-                    assert theirs.endswith(bridge.folder.texts.at(record.document, unread.base_seq).text())
-        assert had in theirs
-
-    _run(test)
-
-
-def test_undo_needs_what_is_not_thinned_and_says_so() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("one\n")
-        async with open_bridge(base) as bridge:
-            folder = bridge.folder
-            for text in ("two\n", "three\n", "four\n"):
-                await _save(bridge, path, text)
-            last_old = folder.database.last_seq
-            for text in ("five\n", "six\n"):
-                await _save(bridge, path, text)
-            await _happened(bridge, lambda seq: 40 * DAY_S - seq if seq <= last_old else HOUR_S - seq)
-            assert await _thin(bridge) > 0
-            entry = folder.catalogue.entries[folder.files.at[NAME]]
-            for text in ("five\n", "four\n"):
-                folder.state.settled = True
-                await undo(folder, entry, NAME, 1)
                 await bridge.render()
-                assert path.read_text() == text
+        await folder.edits.own_claims.publish()
+        newest = folder.database.last_seq
+        await _happened(bridge, lambda seq: (newest - seq) * 2 * HOUR_S)
+        text = path.read_text()
+        before = (await log(folder, NAME))["versions"]
+        lines = await blame_lines(folder, NAME, When())
+        shown = {v["version"]: await show(folder, NAME, When(version=v["version"])) for v in before}
+        assert await _thin(bridge) == 0  # one an hour is what there is
+        await _happened(bridge, lambda seq: 2 * DAY_S + (newest - seq) * 600)
+        assert await _thin(bridge) > 20
+        assert await _thin(bridge) == 0
+        after = (await log(folder, NAME))["versions"]
+        assert 5 < len(after) < len(before)
+        for version in after:
+            number = version["version"]
+            assert await show(folder, NAME, When(version=number)) == shown.get(number, text)
+        assert [(line["text"], line["device"]) for line in await blame_lines(folder, NAME, When())] == [
+            (line["text"], line["device"]) for line in lines
+        ]
+        assert path.read_text() == text
+    async with open_bridge(base) as bridge:
+        assert bridge.document(NAME).text.text() == text  # type: ignore[attr-defined]
+        await _save(bridge, path, text + "more\n")
+        await bridge.render()
+        assert path.read_text() == text + "more\n"
+
+
+@over_directory
+async def test_what_there_was_when_a_device_was_removed_stays_what_it_was(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text("title\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        for number in range(40):
+            await _save(bridge, path, f"{path.read_text()}ours {number}\n")
+            if number == 17:
+                boundary, text = folder.database.last_seq, path.read_text()
+        folder.observers.uncounted.boundaries = lambda: {boundary}  # type: ignore[method-assign]
+        newest = folder.database.last_seq
+        await _happened(bridge, lambda seq: 40 * DAY_S + newest - seq)
+        assert await _thin(bridge) > 20
+        record = folder.files.by_path(NAME)
+        assert record is not None
+        rows = [data for seq, data in folder.texts.rows(record.document, boundary) if seq <= boundary]
+        assert TextReplica.from_updates(1, rows).text() == text
+
+
+@pytest.mark.parametrize("seed", range(8))
+@over_directory
+async def test_a_stale_editor_still_saves_on_what_it_had_read(base: Path, seed: int) -> None:
+    """The base of what nobody has read since is of last year, and stays for the save that was made of it."""
+    rng = random.Random(seed)
+    path = base / "dir" / NAME
+    path.write_text("".join(f"line {number}\n" for number in range(20)))
+    async with open_bridge(base) as bridge:
+        for number in range(rng.randint(1, 4)):
+            await _save(bridge, path, f"{path.read_text()}more {number}\n")
+        had = path.read_text()
+        for number in range(rng.randint(1, 6)):
+            peer = replica_like(bridge, NAME, 1000 + number)
+            update = peer.edit([Hunk(0, 0, f"theirs {number}\n")])
+            assert update is not None
+            await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+            if rng.random() < 0.7:
+                await bridge.render()
+        await bridge.folder.database.pending().wait()
+        await bridge.render()
+        theirs = path.read_bytes().decode()  # reading through the kernel would count as somebody's reading
+        await bridge.take_events()
+        newest = bridge.folder.database.last_seq
+        await _happened(bridge, lambda seq: 100 * DAY_S + newest - seq)
+        await _thin(bridge)
+        record = bridge.folder.files.by_path(NAME)
+        assert record is not None
+        rows = {seq for seq, _ in bridge.folder.texts.rows(record.document)}
+        in_use = {b.base_seq for b in [record, *bridge.ingest.readers.bases()] if b.base_state is None}
+        assert in_use <= rows
+        assert bridge.folder.texts.at(record.document, record.base_seq).text() == theirs
+        for unread in bridge.ingest.readers.bases():
+            if unread.base_state is None:
+                assert theirs.endswith(bridge.folder.texts.at(record.document, unread.base_seq).text())
+    assert had in theirs
+
+
+@over_directory
+async def test_undo_needs_what_is_not_thinned_and_says_so(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text("one\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        for text in ("two\n", "three\n", "four\n"):
+            await _save(bridge, path, text)
+        last_old = folder.database.last_seq
+        for text in ("five\n", "six\n"):
+            await _save(bridge, path, text)
+        await _happened(bridge, lambda seq: 40 * DAY_S - seq if seq <= last_old else HOUR_S - seq)
+        assert await _thin(bridge) > 0
+        entry = folder.catalogue.entries[folder.files.at[NAME]]
+        for text in ("five\n", "four\n"):
             folder.state.settled = True
-            with pytest.raises(UsageError, match="thinned"):
-                await undo(folder, entry, NAME, 1)
+            await undo(folder, entry, NAME, 1)
+            await bridge.render()
+            assert path.read_text() == text
+        folder.state.settled = True
+        with pytest.raises(UsageError, match="thinned"):
+            await undo(folder, entry, NAME, 1)
 
-    _run(test)
 
-
-def test_a_text_that_is_rewritten_again_and_again_costs_a_mebibyte() -> None:
-    async def test(base: Path) -> None:
-        rng = random.Random(7)
-        path = base / "dir" / NAME
-        path.write_text("first\n")
-        async with open_bridge(base) as bridge:
-            for _ in range(200):
-                await _save(bridge, path, "".join(f"{rng.randbytes(24).hex()}\n" for _ in range(205)))
-            newest = bridge.folder.database.last_seq
-            await _happened(bridge, lambda seq: (newest - seq) * 130)
-            cost = "SELECT sum(length(data)) FROM log WHERE document = ?"
-            document = (bridge.document(NAME).id,)
-            assert bridge.folder.database.rows(cost, document)[0][0] > 2_000_000
-            text = path.read_text()
-            assert await _thin(bridge) > 0
-            assert bridge.folder.database.rows(cost, document)[0][0] < 1 << 20
-            assert len((await log(bridge.folder, NAME))["versions"]) > 50
-            assert await show(bridge.folder, NAME, When()) == text
-
-    _run(test)
+@over_directory
+async def test_a_text_that_is_rewritten_again_and_again_costs_a_mebibyte(base: Path) -> None:
+    rng = random.Random(7)
+    path = base / "dir" / NAME
+    path.write_text("first\n")
+    async with open_bridge(base) as bridge:
+        for _ in range(200):
+            await _save(bridge, path, "".join(f"{rng.randbytes(24).hex()}\n" for _ in range(205)))
+        newest = bridge.folder.database.last_seq
+        await _happened(bridge, lambda seq: (newest - seq) * 130)
+        cost = "SELECT sum(length(data)) FROM log WHERE document = ?"
+        document = (bridge.document(NAME).id,)
+        assert bridge.folder.database.rows(cost, document)[0][0] > 2_000_000
+        text = path.read_text()
+        assert await _thin(bridge) > 0
+        assert bridge.folder.database.rows(cost, document)[0][0] < 1 << 20
+        assert len((await log(bridge.folder, NAME))["versions"]) > 50
+        assert await show(bridge.folder, NAME, When()) == text
 
 
 def test_which_versions_others_changed_within_a_day() -> None:
@@ -382,116 +377,111 @@ def test_which_versions_others_changed_within_a_day() -> None:
     assert before_others(rows, lambda *_: 2 * DAY_S) == set()
 
 
-def test_what_others_replaced_within_a_day_stays_however_much_they_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test(base: Path) -> None:
-        rng = random.Random(7)
-        path = base / "dir" / NAME
-        path.write_text("first\n")
-        async with open_bridge(base) as bridge:
-            await _save(bridge, path, "written here\n")
-            ours = bridge.folder.database.last_seq
-            document = bridge.document(NAME)
-            peer = replica_like(bridge, NAME, 77)
-            for _ in range(60):
-                text = peer.text()
-                update = peer.edit([Hunk(0, len(text), f"{rng.randbytes(12_000).hex()}\n")])
-                assert update is not None
-                await document.receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
-            await bridge.render()
-            newest = bridge.folder.database.last_seq
-            await _happened(bridge, lambda seq: (newest - seq) * 300.0)
-            monkeypatch.setattr(bridge.ingest.readers, "bases", list)
-            assert await _thin(bridge, max_bytes=1, max_age_days=1) > 0
-            assert bridge.folder.texts.at(document.id, ours).text() == "written here\n"
-            kept = bridge.folder.database.rows("SELECT 1 FROM log WHERE document = ? AND seq = ?", (document.id, ours))
-            assert kept == [(1,)]
-
-    _run(test)
+@over_directory
+async def test_what_others_replaced_within_a_day_stays_however_much_they_write(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(7)
+    path = base / "dir" / NAME
+    path.write_text("first\n")
+    async with open_bridge(base) as bridge:
+        await _save(bridge, path, "written here\n")
+        ours = bridge.folder.database.last_seq
+        document = bridge.document(NAME)
+        peer = replica_like(bridge, NAME, 77)
+        for _ in range(60):
+            text = peer.text()
+            update = peer.edit([Hunk(0, len(text), f"{rng.randbytes(12_000).hex()}\n")])
+            assert update is not None
+            await document.receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+        await bridge.render()
+        newest = bridge.folder.database.last_seq
+        await _happened(bridge, lambda seq: (newest - seq) * 300.0)
+        monkeypatch.setattr(bridge.ingest.readers, "bases", list)
+        assert await _thin(bridge, max_bytes=1, max_age_days=1) > 0
+        assert bridge.folder.texts.at(document.id, ours).text() == "written here\n"
+        kept = bridge.folder.database.rows("SELECT 1 FROM log WHERE document = ? AND seq = ?", (document.id, ours))
+        assert kept == [(1,)]
 
 
 @pytest.mark.long
-def test_a_log_that_is_too_large_is_thinned_sooner_and_its_room_given_back() -> None:
-    async def test(base: Path) -> None:
-        rng = random.Random(7)
-        async with open_bridge(base) as bridge:
-            for _ in range(30):
-                for name in range(10):
-                    path = base / "dir" / f"{name}.txt"
-                    await _save(bridge, path, "".join(f"{rng.randbytes(24).hex()}\n" for _ in range(100)))
-                    await _save(bridge, path, path.read_text() + "end\n")
-            newest = bridge.folder.database.last_seq
-            await _happened(bridge, lambda seq: (newest - seq) * 120)
-            assert await _thin(bridge) == 0
-            await _happened(bridge, lambda seq: (newest - seq) * 400)
-            assert await _thin(bridge, max_bytes=1_100_000) > 0
-            assert bridge.folder.database.rows("SELECT sum(length(data)) FROM log")[0][0] < 1_100_000
-            assert bridge.folder.database.rows("PRAGMA freelist_count")[0][0] == 0
-        async with open_bridge(base) as bridge:
-            assert bridge.document("3.txt").text.text() == (base / "dir/3.txt").read_text()  # type: ignore[attr-defined]
-
-    _run(test)
+@over_directory
+async def test_a_log_that_is_too_large_is_thinned_sooner_and_its_room_given_back(base: Path) -> None:
+    rng = random.Random(7)
+    async with open_bridge(base) as bridge:
+        for _ in range(30):
+            for name in range(10):
+                path = base / "dir" / f"{name}.txt"
+                await _save(bridge, path, "".join(f"{rng.randbytes(24).hex()}\n" for _ in range(100)))
+                await _save(bridge, path, path.read_text() + "end\n")
+        newest = bridge.folder.database.last_seq
+        await _happened(bridge, lambda seq: (newest - seq) * 120)
+        assert await _thin(bridge) == 0
+        await _happened(bridge, lambda seq: (newest - seq) * 400)
+        assert await _thin(bridge, max_bytes=1_100_000) > 0
+        assert bridge.folder.database.rows("SELECT sum(length(data)) FROM log")[0][0] < 1_100_000
+        assert bridge.folder.database.rows("PRAGMA freelist_count")[0][0] == 0
+    async with open_bridge(base) as bridge:
+        assert bridge.document("3.txt").text.text() == (base / "dir/3.txt").read_text()  # type: ignore[attr-defined]
 
 
-def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_peer_that_edits_it() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("secret\n")
-        (base / "dir" / "kept.txt").write_text("kept\n")
-        async with open_bridge(base) as bridge:
-            folder = bridge.folder
-            peer = replica_like(bridge, NAME, 4711)
-            entry = folder.catalogue.entries[folder.files.at[NAME]]
-            await _delete(bridge, entry)
-            assert not path.exists()
-            await _happened(bridge, lambda seq: 100 * DAY_S - seq)
-            await _thin(bridge)
-            assert [item["path"] for item in await deleted(folder)] == [NAME]
-            await _happened(bridge, lambda seq: 600 * DAY_S - seq)
-            await _thin(bridge)
-            assert entry.document not in folder.texts.digests
-            assert await deleted(folder) == []
-            assert bridge.document("kept.txt").id in folder.texts.digests
-            with pytest.raises(UsageError, match="is kept no longer"):
-                await show(folder, NAME, When())
-            update = peer.edit([Hunk(0, 0, "edited ")])
-            assert update is not None
-            folder.catalogue.named.wanted.add(entry.document)
-            commit = folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
-            assert commit is not None
-            await commit.wait()
-            await bridge.render()
-            assert path.read_text() == "edited secret\n"
-        async with open_bridge(base) as bridge:
-            assert bridge.document(NAME).text.text() == "edited secret\n"
-
-    _run(test)
+@over_directory
+async def test_a_file_that_was_deleted_long_ago_is_forgotten_and_comes_back_with_a_peer_that_edits_it(
+    base: Path,
+) -> None:
+    path = base / "dir" / NAME
+    path.write_text("secret\n")
+    (base / "dir" / "kept.txt").write_text("kept\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        peer = replica_like(bridge, NAME, 4711)
+        entry = folder.catalogue.entries[folder.files.at[NAME]]
+        await _delete(bridge, entry)
+        assert not path.exists()
+        await _happened(bridge, lambda seq: 100 * DAY_S - seq)
+        await _thin(bridge)
+        assert [item["path"] for item in await deleted(folder)] == [NAME]
+        await _happened(bridge, lambda seq: 600 * DAY_S - seq)
+        await _thin(bridge)
+        assert entry.document not in folder.texts.digests
+        assert await deleted(folder) == []
+        assert bridge.document("kept.txt").id in folder.texts.digests
+        with pytest.raises(UsageError, match="is kept no longer"):
+            await show(folder, NAME, When())
+        update = peer.edit([Hunk(0, 0, "edited ")])
+        assert update is not None
+        folder.catalogue.named.wanted.add(entry.document)
+        commit = folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
+        assert commit is not None
+        await commit.wait()
+        await bridge.render()
+        assert path.read_text() == "edited secret\n"
+    async with open_bridge(base) as bridge:
+        assert bridge.document(NAME).text.text() == "edited secret\n"
 
 
 @pytest.mark.parametrize("how", ["pull", "channel"])
-def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(how: str) -> None:
+@over_directory
+async def test_what_a_peer_brings_while_a_text_is_forgotten_is_all_of_it(base: Path, how: str) -> None:
     """Its rows can still be read for a moment: what is built on them would be nothing after a restart."""
-
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("precious lines\n")
-        async with open_bridge(base) as bridge:
-            folder = bridge.folder
-            peer = replica_like(bridge, NAME, 4711)
-            entry = folder.catalogue.entries[folder.files.at[NAME]]
-            await _delete(bridge, entry)
-            peer.edit([Hunk(0, 0, "edited ")])
-            folder.catalogue.named.wanted.add(entry.document)
-            assert folder.texts.forget(entry.document)
-            if how == "channel":
-                folder.live_document(entry.document)
-                await folder.database.pending().wait()
-            folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
+    path = base / "dir" / NAME
+    path.write_text("precious lines\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        peer = replica_like(bridge, NAME, 4711)
+        entry = folder.catalogue.entries[folder.files.at[NAME]]
+        await _delete(bridge, entry)
+        peer.edit([Hunk(0, 0, "edited ")])
+        folder.catalogue.named.wanted.add(entry.document)
+        assert folder.texts.forget(entry.document)
+        if how == "channel":
+            folder.live_document(entry.document)
             await folder.database.pending().wait()
-        async with open_bridge(base) as bridge:
-            await bridge.render()
-            assert path.read_text() == "edited precious lines\n"
-
-    _run(test)
+        folder.edits.take_pulled(entry.document, check(peer.state(), Shape.TEXT), PEER)
+        await folder.database.pending().wait()
+    async with open_bridge(base) as bridge:
+        await bridge.render()
+        assert path.read_text() == "edited precious lines\n"
 
 
 def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path) -> None:
@@ -532,25 +522,23 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
     trio.run(test)
 
 
-def test_a_log_that_cannot_be_read_ends_nothing() -> None:
-    async def test(base: Path) -> None:
-        path = base / "dir" / NAME
-        path.write_text("one\n")
-        async with open_bridge(base) as bridge:
-            await _save(bridge, path, "two\n")
-            await _save(bridge, path, "three\n")
-            await _happened(bridge, lambda seq: 40 * DAY_S - seq)
-            store, document = bridge.folder.database, bridge.document(NAME).id
-            await store.submit([("UPDATE log SET data = x'ff' WHERE document = ? AND seq = 1", (document,))]).wait()
-            assert await _thin(bridge) in (0, 1)
-            missing = store.path.with_name("elsewhere")
-            store.path.rename(missing)
-            try:
-                assert await _thin(bridge) == 0
-            finally:
-                missing.rename(store.path)
-
-    _run(test)
+@over_directory
+async def test_a_log_that_cannot_be_read_ends_nothing(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text("one\n")
+    async with open_bridge(base) as bridge:
+        await _save(bridge, path, "two\n")
+        await _save(bridge, path, "three\n")
+        await _happened(bridge, lambda seq: 40 * DAY_S - seq)
+        store, document = bridge.folder.database, bridge.document(NAME).id
+        await store.submit([("UPDATE log SET data = x'ff' WHERE document = ? AND seq = 1", (document,))]).wait()
+        assert await _thin(bridge) in (0, 1)
+        missing = store.path.with_name("elsewhere")
+        store.path.rename(missing)
+        try:
+            assert await _thin(bridge) == 0
+        finally:
+            missing.rename(store.path)
 
 
 def test_a_log_with_a_gap_is_left_as_it_is() -> None:
@@ -560,27 +548,24 @@ def test_a_log_with_a_gap_is_left_as_it_is() -> None:
         joined([(number, update) for number, update in rows if update is not None and number != 2], {0}, Shape.TEXT)
 
 
-def test_a_store_of_before_is_thinned_as_well(tmp_path: Path) -> None:
+@over_directory
+async def test_a_store_of_before_is_thinned_as_well(base: Path, tmp_path: Path) -> None:
     """One that was made without the room to give back."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base):
-            pass
-        store = sqlite3.connect(base / "store")
-        store.execute("PRAGMA journal_mode = DELETE")
-        store.execute("PRAGMA auto_vacuum = NONE")
-        store.execute("VACUUM")
-        store.close()
-        path = base / "dir" / NAME
-        path.write_text("one\n")
-        async with open_bridge(base) as bridge:
-            await _save(bridge, path, "two\n")
-            await _save(bridge, path, "three\n")
-            await _happened(bridge, lambda seq: 100 * DAY_S - seq)
-            assert await _thin(bridge) > 0
-            assert await show(bridge.folder, NAME, When()) == "three\n"
-
-    _run(test)
+    async with open_bridge(base):
+        pass
+    store = sqlite3.connect(base / "store")
+    store.execute("PRAGMA journal_mode = DELETE")
+    store.execute("PRAGMA auto_vacuum = NONE")
+    store.execute("VACUUM")
+    store.close()
+    path = base / "dir" / NAME
+    path.write_text("one\n")
+    async with open_bridge(base) as bridge:
+        await _save(bridge, path, "two\n")
+        await _save(bridge, path, "three\n")
+        await _happened(bridge, lambda seq: 100 * DAY_S - seq)
+        assert await _thin(bridge) > 0
+        assert await show(bridge.folder, NAME, When()) == "three\n"
 
 
 def test_an_import_is_not_taken_apart() -> None:

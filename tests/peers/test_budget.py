@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from bridge import FOLDER, OWN, PEER, Bridge, open_bridge
-from peers.test_session import Wire
+from bridge import FOLDER, PEER, Bridge, open_bridge
+from peers.sessions import Wire, session_over
 
 from yp2p.documents.provider import Provider
-from yp2p.folder import budget as module
 from yp2p.folder.budget import SHARE, Budget, charged, is_at_work
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.answers import Answers
 from yp2p.peers.channels import Channels
-from yp2p.peers.presence import FolderPresence
-from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import ManifestQuery
 
 _COST_S, _LINKS, _LINK_S = 0.05, 3, 10.0
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """The time of the processor, which passes where this is called."""
-    worked = [0.0]
-
-    def work(seconds: float) -> None:
-        worked[0] += seconds
-
-    monkeypatch.setattr(module, "time", SimpleNamespace(thread_time=lambda: worked[0]))
-    return work
 
 
 async def _types(source: object) -> None:
@@ -46,9 +29,7 @@ async def _types(source: object) -> None:
 
 async def _flood(bridge: Bridge, budget: Budget) -> None:
     """One link's worth of questions without end."""
-    link: Any = Wire()
-    session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN), budget)
-    session.register()
+    session = session_over(Wire(), bridge, budget=budget)
     with trio.move_on_after(_LINK_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.run)

@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import PEER, open_bridge, replica_like
+from peers.sessions import Wire
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.provider import PeerState
@@ -17,23 +18,7 @@ from yp2p.folder.budget import Budget
 from yp2p.folder.live_document import LiveDocument
 from yp2p.peers.channels import Channels
 from yp2p.protocol import channel as wire
-from yp2p.protocol.messages import ChannelClose, ChannelData
-
-
-class Wire:
-    """The part of a link that channels use; what is sent stays here."""
-
-    def __init__(self) -> None:
-        self.sent: list[ChannelData | ChannelClose] = []
-        self.has_received_more = False
-
-    def send_nowait(self, message: ChannelData | ChannelClose, key: bytes | None = None) -> bool:
-        self.sent.append(message)
-        return True
-
-    async def send(self, message: ChannelData, key: bytes | None = None) -> None:
-        await trio.lowlevel.checkpoint()
-        self.sent.append(message)
+from yp2p.protocol.messages import ChannelClose
 
 
 @pytest.mark.parametrize(

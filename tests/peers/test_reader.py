@@ -13,43 +13,25 @@ import trio
 import trio.testing
 from bridge import OWN, PEER, Bridge, open_bridge, replica_like
 from conditions import until
+from peers.sessions import open_session, state_of_equal
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.provider import PeerState
 from yp2p.documents.text import imported
-from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership, Removal
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.messages import BothChanged, Documents, FolderState, Side
+from yp2p.protocol.messages import BothChanged, Documents, Side
 from yp2p.protocol.ysync import Shape, check, read_state_vector
 from yp2p.trust.statements import Role
 
 REMOVED = DeviceID(b"r" * 32)
 _ENTRY, _DOCUMENT = EntryID(b"\x07" * 16), DocumentID(b"\x08" * 16)
-
-
-class Wire:
-    """The part of a link that a session uses; what is sent stays here."""
-
-    def __init__(self) -> None:
-        self.sent: list[object] = []
-        self.peer = SimpleNamespace(features="")
-        self.has_received_more = False
-
-    def send_nowait(self, message: object, key: bytes | None = None) -> bool:
-        self.sent.append(message)
-        return True
-
-    async def send(self, message: object, key: bytes | None = None, limit: int = 0) -> None:
-        await trio.lowlevel.checkpoint()
-        self.sent.append(message)
 
 
 def _is(bridge: Bridge, device: DeviceID, role: Role) -> None:
@@ -149,25 +131,20 @@ async def test_a_reader_tells_no_conflicts_and_is_not_whom_a_joiner_waits_for(
 ) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a line\n")
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-        folder, link = bridge.folder, cast(Any, Wire())
+    async with open_bridge(tmp_path) as bridge:
+        folder = bridge.folder
         _is(bridge, PEER, role)
         record = folder.files.by_path("a.txt")
         assert record is not None
         folder.state.adopted = False
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
         now_ms = int(time.time() * 1000)
         sides = Side("ours\n", (OWN,), now_ms), Side("theirs\n", (PEER,), now_ms)
         told = BothChanged(folder.id, record.entry, False, 1, "a line\n", "", "", sides)
-        own = session.agreement.announcements.state()
-        state = FolderState(folder.id, own.membership, own.manifest, own.tree, True, 0, 0)
-        await _deliver_all(session, told, state)
-        assert bool(folder.notices.count(NoticeKind.BOTH_CHANGED)) is is_taken
-        assert session.compared
-        assert folder.state.adopted is is_taken
-        nursery.cancel_scope.cancel()
+        async with open_session(bridge) as (session, _):
+            await _deliver_all(session, told, state_of_equal(session))
+            assert bool(folder.notices.count(NoticeKind.BOTH_CHANGED)) is is_taken
+            assert session.compared
+            assert folder.state.adopted is is_taken
 
 
 @pytest.mark.parametrize(("role", "is_taken"), [(Role.READER, False), (Role.MEMBER, True)])
@@ -175,21 +152,18 @@ async def test_a_reader_is_asked_for_no_document(
     tmp_path: Path, role: Role, is_taken: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
     (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-        folder, link = bridge.folder, cast(Any, Wire())
+    async with open_bridge(tmp_path) as bridge:
+        folder = bridge.folder
         _is(bridge, PEER, role)
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
-        await trio.sleep(0.1)
-        folder.catalogue.write([Change(_ENTRY, "b.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
-        session.pull()
-        await trio.sleep(0.1)
-        assert any(type(message).__name__ == "Pull" for message in link.sent) is is_taken
-        await session.deliver(Documents(folder.id, ((_DOCUMENT, imported("of a peer\n")),)))
-        await trio.sleep(0.1)
-        assert (_DOCUMENT in folder.texts.digests) is is_taken
-        nursery.cancel_scope.cancel()
+        async with open_session(bridge) as (session, link):
+            await trio.sleep(0.1)
+            folder.catalogue.write([Change(_ENTRY, "b.txt", Content.text(_DOCUMENT, Mode.PLAIN))])
+            session.pull()
+            await trio.sleep(0.1)
+            assert any(type(message).__name__ == "Pull" for message in link.sent) is is_taken
+            await session.deliver(Documents(folder.id, ((_DOCUMENT, imported("of a peer\n")),)))
+            await trio.sleep(0.1)
+            assert (_DOCUMENT in folder.texts.digests) is is_taken
 
 
 @pytest.mark.parametrize(("own", "relays"), [(Role.READER, False), (Role.MEMBER, True)])
@@ -198,19 +172,15 @@ async def test_a_reader_opens_no_channel_to_hand_on_what_came(
 ) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a line\n")
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+    async with open_bridge(tmp_path) as bridge:
         monkeypatch.setattr(bridge.folder.membership, "_own", OWN)
         _is(bridge, OWN, own)
-        link = cast(Any, Wire())
-        session = FolderSession(bridge.folder, link, DeviceID(b"q" * 32), FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
-        await trio.sleep(0.1)
-        link.sent.clear()
-        assert await _answered(bridge)
-        await trio.sleep(0.1)
-        assert any(type(message).__name__ == "ChannelData" for message in link.sent) is relays
-        nursery.cancel_scope.cancel()
+        async with open_session(bridge, DeviceID(b"q" * 32)) as (_, link):
+            await trio.sleep(0.1)
+            link.sent.clear()
+            assert await _answered(bridge)
+            await trio.sleep(0.1)
+            assert any(type(message).__name__ == "ChannelData" for message in link.sent) is relays
 
 
 @pytest.mark.parametrize(("role", "is_asked"), [(Role.READER, False), (Role.MEMBER, True)])
@@ -219,8 +189,8 @@ async def test_a_reader_does_not_say_what_counts_of_a_removed_device(
 ) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a line\n")
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-        folder, link = bridge.folder, cast(Any, Wire())
+    async with open_bridge(tmp_path) as bridge:
+        folder = bridge.folder
         live, update = _edit(bridge, REMOVED)
         await live.receive(update, REMOVED)
         _is(bridge, PEER, role)
@@ -228,16 +198,13 @@ async def test_a_reader_does_not_say_what_counts_of_a_removed_device(
         folder.observers.uncounted.removed(Removal(REMOVED, "lost", PEER))
         (seq,) = folder.observers.uncounted.doubted.values()
         assert bool(seq) is is_asked, "nor is it a witness of what there was before"
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
-        await folder.database.pending().wait()
-        if is_asked:
-            await until(lambda: not folder.observers.uncounted.doubted)
-        await trio.testing.wait_all_tasks_blocked()
-        assert bool(folder.observers.uncounted.doubted) is not is_asked
-        assert not any(type(message).__name__ == "Pull" for message in link.sent)
-        nursery.cancel_scope.cancel()
+        async with open_session(bridge) as (_, link):
+            await folder.database.pending().wait()
+            if is_asked:
+                await until(lambda: not folder.observers.uncounted.doubted)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bool(folder.observers.uncounted.doubted) is not is_asked
+            assert not any(type(message).__name__ == "Pull" for message in link.sent)
 
 
 async def test_a_reader_doubts_when_it_is_a_member(

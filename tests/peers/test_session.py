@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,9 +11,9 @@ import trio
 import trio.testing
 from bridge import FOLDER, OWN, PEER, clock, open_bridge
 from conditions import until
+from peers.sessions import Wire, open_session, session_over, state_of_equal
 
 from yp2p.folder.budget import Budget
-from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import Notices
 from yp2p.identity import EntryID, Identity
@@ -30,65 +29,37 @@ _SIDE = Side("", (), 0)
 _TOLD = BothChanged(FOLDER, EntryID(bytes(16)), False, 1, "", "", "", (_SIDE, _SIDE))
 
 
-class Wire:
-    """The part of a link that a session uses; what is sent stays here."""
-
-    def __init__(self) -> None:
-        self.sent: list[object] = []
-        self.peer = SimpleNamespace(features="")
-        self.has_received_more = False
-
-    def send_nowait(self, message: object, key: bytes | None = None) -> bool:
-        self.sent.append(message)
-        return True
-
-    async def send(self, message: object, key: bytes | None = None, limit: int = 0) -> None:
-        await trio.lowlevel.checkpoint()
-        self.sent.append(message)
-
-
 async def test_places_changed_apart_are_told_again_once_the_peer_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Notices, "of_maker", lambda *_: [_TOLD])
     (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-        link: Any = Wire()
-        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
+    async with open_bridge(tmp_path) as bridge, open_session(bridge) as (session, link):
         await until(lambda: link.sent.count(_TOLD) == 1)
         for nonce in (1, 2):
-            own = session.agreement.announcements.state()
-            await session.deliver(FolderState(bridge.folder.id, own.membership, own.manifest, own.tree, True, nonce, 0))
+            await session.deliver(state_of_equal(session, nonce=nonce))
             # The answer comes after all that the state made us say.
             await until(lambda: nonce in [it.answers for it in link.sent if isinstance(it, FolderState)])  # noqa: B023
             assert link.sent.count(_TOLD) == 2
-        nursery.cancel_scope.cancel()
 
 
 async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+    async with open_bridge(tmp_path) as bridge:
         owner = Identity(bytes(32))
         membership = Membership(FOLDER, owner.device_id, bridge.folder.database, owner)
         first = Signer(owner, FOLDER).grant((), owner.public, Role.ADMINISTRATOR, "owner").encode()
         membership.add([first])
         bridge.folder.membership = membership
-        link: Any = Wire()
-        session = FolderSession(bridge.folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
-        membership.grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
-        told = messages.Membership(FOLDER, (first,))
-        for _ in range(2):
-            await session.deliver(told)
-        own = session.agreement.announcements.state()
-        await session.deliver(FolderState(FOLDER, own.membership, own.manifest, own.tree, True, 1, 0))
-        await until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
-        (answer,) = [it for it in link.sent if isinstance(it, messages.Membership)]
+        async with open_session(bridge) as (session, link):
+            membership.grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
+            told = messages.Membership(FOLDER, (first,))
+            for _ in range(2):
+                await session.deliver(told)
+            await session.deliver(state_of_equal(session, nonce=1))
+            await until(lambda: 1 in [it.answers for it in link.sent if isinstance(it, FolderState)])
+            (answer,) = [it for it in link.sent if isinstance(it, messages.Membership)]
         assert set(answer.statements) == set(membership.statements()) - {first}, "once, and nothing that it said itself"
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_session_is_registered_with_its_link_and_not_when_its_task_first_runs(tmp_path: Path) -> None:
@@ -139,41 +110,30 @@ async def test_the_sessions_of_a_link_are_registered_before_anything_is_waited_f
         nursery.cancel_scope.cancel()
 
 
-def _state(session: FolderSession, folder: Folder, *, settled: bool) -> FolderState:
-    """What a peer says that has what we have."""
-    own = session.agreement.announcements.state()
-    return FolderState(folder.id, own.membership, own.manifest, own.tree, settled, 0, 0)
-
-
 async def test_a_peer_is_in_sync_only_when_its_disk_is(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a\n")
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+    async with open_bridge(tmp_path) as bridge, open_session(bridge) as (session, _):
         folder = bridge.folder
-        link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
 
         async def hears(message: FolderState | FolderCondition) -> None:
             await session.deliver(message)
             await trio.testing.wait_all_tasks_blocked()
 
-        await hears(_state(session, folder, settled=False))
+        await hears(state_of_equal(session, settled=False))
         assert session.compared
         assert not session.agreement.in_sync, "it knows all, and has not written it: also of an earlier link"
         record = folder.files.by_path("a.txt")
         assert record is not None
         await hears(FolderCondition(folder.id, Condition.WORKING, (record.entry,)))
         assert list(session.agreement.behind) == [record.entry]
-        await hears(_state(session, folder, settled=True))
+        await hears(state_of_equal(session))
         assert not session.agreement.in_sync
         await hears(FolderCondition(folder.id, Condition.NONE))
         assert session.agreement.in_sync
         for condition in (Condition.PAUSED, Condition.AWAITING_CONFIRMATION):
             await hears(FolderCondition(folder.id, condition))
             assert not session.agreement.in_sync
-        nursery.cancel_scope.cancel()
 
 
 async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_is_said_again(
@@ -181,13 +141,9 @@ async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_i
 ) -> None:
     monkeypatch.setattr(Notices, "of_maker", lambda *_: [_TOLD])
     (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+    async with open_bridge(tmp_path) as bridge, open_session(bridge) as (session, link):
         folder = bridge.folder
-        link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
-        for message in (_state(session, folder, settled=True), FolderCondition(folder.id, Condition.APART)):
+        for message in (state_of_equal(session), FolderCondition(folder.id, Condition.APART)):
             await session.deliver(message)
         await trio.testing.wait_all_tasks_blocked()
         assert not session.agreement.in_sync
@@ -196,13 +152,13 @@ async def test_with_a_peer_that_is_apart_nothing_is_in_sync_and_what_it_missed_i
         await trio.testing.wait_all_tasks_blocked()
         assert session.agreement.in_sync
         assert _TOLD in link.sent
-        again = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER), was_apart=True)
+        again = session_over(link, bridge, was_apart=True)
         folder.state.settled = True
-        again.register()
         link.sent.clear()
-        nursery.start_soon(again.run)
-        await _said(link, lambda said: said == FolderCondition(folder.id, Condition.NONE))
-        nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(again.run)
+            await _said(link, lambda said: said == FolderCondition(folder.id, Condition.NONE))
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
@@ -210,13 +166,9 @@ async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
 ) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a\n")
-    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+    async with open_bridge(tmp_path) as bridge, open_session(bridge) as (_, link):
         folder = bridge.folder
         folder.state.settled = True
-        link: Any = Wire()
-        session = FolderSession(folder, link, PEER, FolderPresence(1, OWN), Budget(PEER))
-        session.register()
-        nursery.start_soon(session.run)
         await _said(link, lambda said: isinstance(said, FolderState) and said.settled)
         record = folder.files.by_path("a.txt")
         assert record is not None
@@ -232,7 +184,6 @@ async def test_a_folder_that_is_paused_says_so_and_acknowledges_nothing(
         folder.state.settled = True
         await _said(link, lambda said: said == FolderCondition(folder.id, Condition.NONE))
         await _said(link, lambda said: isinstance(said, FolderState) and said.settled)
-        nursery.cancel_scope.cancel()
 
 
 async def _said(link: Any, wanted: Callable[[object], bool]) -> None:
