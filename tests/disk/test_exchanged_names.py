@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
+from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk
 from yp2p.files.syscalls import RENAME_EXCHANGE, rename
@@ -30,6 +31,11 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
         for name in NAMES:
             (Path(base) / "dir" / name).write_text(_text(name))
         trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def over_files(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a directory with those files."""
+    return as_test(test, 1, _run)
 
 
 def _entries(bridge: Bridge) -> dict[str, EntryID]:
@@ -95,78 +101,70 @@ def test_swapped_files_are_renamed_and_keep_what_others_write(swap: Callable[[Pa
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-def test_an_edit_of_another_device_lands_in_the_file_that_it_was_made_of(swap: Callable[[Path], None]) -> None:
-    async def test(base: Path) -> None:
-        files = base / "dir"
-        async with open_bridge(base) as bridge:
-            theirs = replica_like(bridge, "p", 7)
-            update = theirs.edit([Hunk(0, 0, "their line\n")])
-            assert update is not None
-            live = bridge.document("p")
-            swap(files)
-            bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
-            await _settle(bridge)
-            assert (files / "q").read_text() == "their line\n" + _text("p")
-            assert (files / "p").read_text() == _text("q")
+@over_files
+async def test_an_edit_of_another_device_lands_in_the_file_that_it_was_made_of(
+    base: Path, swap: Callable[[Path], None]
+) -> None:
+    files = base / "dir"
+    async with open_bridge(base) as bridge:
+        theirs = replica_like(bridge, "p", 7)
+        update = theirs.edit([Hunk(0, 0, "their line\n")])
+        assert update is not None
+        live = bridge.document("p")
+        swap(files)
+        bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+        await _settle(bridge)
+        assert (files / "q").read_text() == "their line\n" + _text("p")
+        assert (files / "p").read_text() == _text("q")
 
-    _run(test)
 
-
-def test_files_that_go_round_are_renamed() -> None:
-    async def test(base: Path) -> None:
-        files = base / "dir"
-        async with open_bridge(base) as bridge:
-            before = _entries(bridge)
-            for name, new in (("p", "t"), ("q", "p"), ("r", "q"), ("t", "r")):
-                (files / name).rename(files / new)
-            await _settle(bridge)
-            assert _entries(bridge) == {"p": before["q"], "q": before["r"], "r": before["p"]}
-
-    _run(test)
+@over_files
+async def test_files_that_go_round_are_renamed(base: Path) -> None:
+    files = base / "dir"
+    async with open_bridge(base) as bridge:
+        before = _entries(bridge)
+        for name, new in (("p", "t"), ("q", "p"), ("r", "q"), ("t", "r")):
+            (files / name).rename(files / new)
+        await _settle(bridge)
+        assert _entries(bridge) == {"p": before["q"], "q": before["r"], "r": before["p"]}
 
 
 @pytest.mark.parametrize("is_new", [False, True])
-def test_rotated_logs_are_renamed(is_new: bool) -> None:
+@over_files
+async def test_rotated_logs_are_renamed(base: Path, is_new: bool) -> None:
     """`r` is the oldest one, and goes; with `is_new` it goes on to a new name."""
-
-    async def test(base: Path) -> None:
-        files = base / "dir"
-        async with open_bridge(base) as bridge:
-            before = _entries(bridge)
-            moves = [("r", "s")] if is_new else []
-            for name, new in (*moves, ("q", "r"), ("p", "q")):
-                (files / name).rename(files / new)
-            (files / "p").write_text("a new log\n")
-            await _settle(bridge)
-            found = _entries(bridge)
-            assert {name: found[name] for name in "qr"} == {"q": before["p"], "r": before["q"]}
-            assert found["p"] not in before.values()
-            assert found.get("s") == (before["r"] if is_new else None)
-            assert bridge.document("p").text.text() == "a new log\n"
-
-    _run(test)
+    files = base / "dir"
+    async with open_bridge(base) as bridge:
+        before = _entries(bridge)
+        moves = [("r", "s")] if is_new else []
+        for name, new in (*moves, ("q", "r"), ("p", "q")):
+            (files / name).rename(files / new)
+        (files / "p").write_text("a new log\n")
+        await _settle(bridge)
+        found = _entries(bridge)
+        assert {name: found[name] for name in "qr"} == {"q": before["p"], "r": before["q"]}
+        assert found["p"] not in before.values()
+        assert found.get("s") == (before["r"] if is_new else None)
+        assert bridge.document("p").text.text() == "a new log\n"
 
 
 @pytest.mark.parametrize("how", ["over it", "with a backup", "copied"])
-def test_a_save_by_renaming_is_an_edit(how: str) -> None:
+@over_files
+async def test_a_save_by_renaming_is_an_edit(base: Path, how: str) -> None:
     """`q` is written and takes the place of `p`; `p` becomes the backup `r`; `q` is copied over `p`."""
-
-    async def test(base: Path) -> None:
-        files = base / "dir"
-        async with open_bridge(base) as bridge:
-            before = _entries(bridge)
-            if how == "over it":
-                (files / "q").rename(files / "p")
-                expected = {"p": _text("q"), "r": _text("r")}
-            elif how == "with a backup":
-                (files / "p").rename(files / "r")
-                (files / "p").write_text(_text("p") + "saved\n")
-                expected = {"p": _text("p") + "saved\n", "q": _text("q"), "r": _text("p")}
-            else:
-                (files / "p").write_text(_text("q"))
-                expected = {"p": _text("q"), "q": _text("q"), "r": _text("r")}
-            await _settle(bridge)
-            assert _entries(bridge) == {name: before[name] for name in expected}
-            assert {name: bridge.document(name).text.text() for name in expected} == expected
-
-    _run(test)
+    files = base / "dir"
+    async with open_bridge(base) as bridge:
+        before = _entries(bridge)
+        if how == "over it":
+            (files / "q").rename(files / "p")
+            expected = {"p": _text("q"), "r": _text("r")}
+        elif how == "with a backup":
+            (files / "p").rename(files / "r")
+            (files / "p").write_text(_text("p") + "saved\n")
+            expected = {"p": _text("p") + "saved\n", "q": _text("q"), "r": _text("p")}
+        else:
+            (files / "p").write_text(_text("q"))
+            expected = {"p": _text("q"), "q": _text("q"), "r": _text("r")}
+        await _settle(bridge)
+        assert _entries(bridge) == {name: before[name] for name in expected}
+        assert {name: bridge.document(name).text.text() for name in expected} == expected

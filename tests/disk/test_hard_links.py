@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
+from scenes import Test, as_test
 
 from yp2p.disk.render.displaced_files import KEEP_S
 from yp2p.documents.diff import hunks
@@ -30,6 +31,11 @@ def _run(test: Callable[[Path], Awaitable[None]]) -> None:
         trio.run(test, Path(base), clock=trio.testing.MockClock())
 
 
+def over_a_file(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a directory with `a.txt`."""
+    return as_test(test, 1, _run)
+
+
 async def _edit_elsewhere(bridge: Bridge) -> None:
     peer = replica_like(bridge, "a.txt", 77)
     update = peer.edit(hunks(_OLD, _REMOTE))
@@ -47,56 +53,50 @@ async def _look_again(bridge: Bridge) -> None:
 
 @pytest.mark.parametrize("name", ["snapshot.txt", "dir/b.txt"])
 @pytest.mark.parametrize("how", ["a", "w"])
-def test_what_another_name_is_written_to_stays_there(name: str, how: str) -> None:
-    async def test(base: Path) -> None:
-        other = base / name
-        os.link(base / "dir/a.txt", other)
-        async with open_bridge(base) as bridge:
-            await _edit_elsewhere(bridge)
-            with other.open(how) as file:
-                file.write("SNAP\n")
-            await _look_again(bridge)
-            assert (base / "dir/a.txt").read_text() == _REMOTE
-            assert other.read_text() == ("" if how == "w" else _OLD) + "SNAP\n"
-
-    _run(test)
+@over_a_file
+async def test_what_another_name_is_written_to_stays_there(base: Path, name: str, how: str) -> None:
+    other = base / name
+    os.link(base / "dir/a.txt", other)
+    async with open_bridge(base) as bridge:
+        await _edit_elsewhere(bridge)
+        with other.open(how) as file:
+            file.write("SNAP\n")
+        await _look_again(bridge)
+        assert (base / "dir/a.txt").read_text() == _REMOTE
+        assert other.read_text() == ("" if how == "w" else _OLD) + "SNAP\n"
 
 
 @pytest.mark.parametrize("is_crash", [False, True])
-def test_what_got_another_name_after_it_was_replaced_is_kept_and_not_merged(is_crash: bool) -> None:
-    async def test(base: Path) -> None:
-        async with open_bridge(base, clean_end=not is_crash) as bridge:
-            await _edit_elsewhere(bridge)
-            [replaced] = os.listdir(base / "dir" / TMP)
-            os.link(base / "dir" / TMP / replaced, base / "snapshot.txt")
-            with (base / "snapshot.txt").open("a") as file:
-                file.write("SNAP\n")
-            if not is_crash:
-                await _look_again(bridge)
-        async with open_bridge(base) as bridge:
-            await bridge.render()
-            assert (base / "dir/a.txt").read_text() == _REMOTE
-            [kept] = trash.items(bridge.root)
-            path = base / "dir/.yp2p/trash" / kept.name
-            assert (path.read_text(), path.stat().st_nlink) == (f"{_OLD}SNAP\n", 1)
-
-    _run(test)
-
-
-def test_a_mode_from_elsewhere_does_not_reach_the_other_names() -> None:
-    async def test(base: Path) -> None:
-        other = base / "snapshot.txt"
-        os.link(base / "dir/a.txt", other)
-        async with open_bridge(base) as bridge:
-            record = bridge.folder.files.by_path("a.txt")
-            assert record is not None
-            await bridge.folder.catalogue.write([Change(record.entry, mode=Mode.EXECUTABLE)]).wait()
-            bridge.folder.render_queue.want(record.entry)
-            await bridge.render()
-            assert (base / "dir/a.txt").stat().st_mode & 0o111
-            assert not other.stat().st_mode & 0o111
+@over_a_file
+async def test_what_got_another_name_after_it_was_replaced_is_kept_and_not_merged(base: Path, is_crash: bool) -> None:
+    async with open_bridge(base, clean_end=not is_crash) as bridge:
+        await _edit_elsewhere(bridge)
+        [replaced] = os.listdir(base / "dir" / TMP)
+        os.link(base / "dir" / TMP / replaced, base / "snapshot.txt")
+        with (base / "snapshot.txt").open("a") as file:
+            file.write("SNAP\n")
+        if not is_crash:
             await _look_again(bridge)
-            assert bridge.folder.catalogue.entries[record.entry].mode is Mode.EXECUTABLE
-            assert (base / "dir/a.txt").read_text() == _OLD
+    async with open_bridge(base) as bridge:
+        await bridge.render()
+        assert (base / "dir/a.txt").read_text() == _REMOTE
+        [kept] = trash.items(bridge.root)
+        path = base / "dir/.yp2p/trash" / kept.name
+        assert (path.read_text(), path.stat().st_nlink) == (f"{_OLD}SNAP\n", 1)
 
-    _run(test)
+
+@over_a_file
+async def test_a_mode_from_elsewhere_does_not_reach_the_other_names(base: Path) -> None:
+    other = base / "snapshot.txt"
+    os.link(base / "dir/a.txt", other)
+    async with open_bridge(base) as bridge:
+        record = bridge.folder.files.by_path("a.txt")
+        assert record is not None
+        await bridge.folder.catalogue.write([Change(record.entry, mode=Mode.EXECUTABLE)]).wait()
+        bridge.folder.render_queue.want(record.entry)
+        await bridge.render()
+        assert (base / "dir/a.txt").stat().st_mode & 0o111
+        assert not other.stat().st_mode & 0o111
+        await _look_again(bridge)
+        assert bridge.folder.catalogue.entries[record.entry].mode is Mode.EXECUTABLE
+        assert (base / "dir/a.txt").read_text() == _OLD

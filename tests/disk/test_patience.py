@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge
+from scenes import Test, as_test
 
 from yp2p.disk.render import retries
 from yp2p.disk.render.retries import Retries
@@ -54,6 +55,11 @@ def _run(test: Callable[[Bridge, Path], Awaitable[None]]) -> None:
         trio.run(run, Path(base), clock=trio.testing.MockClock())
 
 
+def over_blobs(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a bridge over two blobs, and their directory."""
+    return as_test(test, 2, _run)
+
+
 def _arrives(bridge: Bridge, root: Path) -> None:
     """Both files are to hold another content, which has just come."""
     (root / name_of(_HASH)).write_bytes(_NEW)
@@ -86,120 +92,109 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return tried
 
 
-def test_what_waits_is_not_wanted_by_its_own_failure(tries: list[str]) -> None:
-    async def test(bridge: Bridge, root: Path) -> None:
-        with (root / "one.bin").open("rb+"), (root / "two.bin").open("rb+"):
-            _arrives(bridge, root)
-            assert await _work(bridge) <= 4
-            assert sorted(tries) == ["one.bin", "two.bin"], "each once"
-            assert set(bridge.folder.files.waiting.entries) == {bridge.folder.files.at[p] for p in tries}
-            for _ in range(60 * 4):
-                clock().jump(0.25)
-                await bridge.render_actor.run()
-                assert await _work(bridge) < 50
-            assert 20 < len(tries) <= 2 * (60 / 2 + 5), "less and less often"
-        await bridge.render()
-        await _work(bridge)
-        for name in ("one.bin", "two.bin"):
-            assert (root / name).read_bytes() == _NEW, "closing it is seen"
-
-    _run(test)
+@over_blobs
+async def test_what_waits_is_not_wanted_by_its_own_failure(bridge: Bridge, root: Path, tries: list[str]) -> None:
+    with (root / "one.bin").open("rb+"), (root / "two.bin").open("rb+"):
+        _arrives(bridge, root)
+        assert await _work(bridge) <= 4
+        assert sorted(tries) == ["one.bin", "two.bin"], "each once"
+        assert set(bridge.folder.files.waiting.entries) == {bridge.folder.files.at[p] for p in tries}
+        for _ in range(60 * 4):
+            clock().jump(0.25)
+            await bridge.render_actor.run()
+            assert await _work(bridge) < 50
+        assert 20 < len(tries) <= 2 * (60 / 2 + 5), "less and less often"
+    await bridge.render()
+    await _work(bridge)
+    for name in ("one.bin", "two.bin"):
+        assert (root / name).read_bytes() == _NEW, "closing it is seen"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.BUSY])
-def test_it_works_again_as_soon_as_the_directory_changes(
-    outcome: Outcome, tries: list[str], monkeypatch: pytest.MonkeyPatch
+@over_blobs
+async def test_it_works_again_as_soon_as_the_directory_changes(
+    bridge: Bridge, root: Path, outcome: Outcome, tries: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test(bridge: Bridge, root: Path) -> None:
-        _arrives(bridge, root)
-        with monkeypatch.context() as blocked:
-            blocked.setattr(disk, "exchange", lambda *_: Result(outcome, reason="Read-only file system"))
-            for _ in range(20):
-                await bridge.render()
-                assert await _work(bridge) < 50
-        assert (root / "one.bin").read_bytes() == _OLD
-        root.chmod(0o755)  # noqa: ASYNC240
-        await bridge.take_events()
-        await bridge.render_actor.run()
-        await _work(bridge)
-        assert (root / "one.bin").read_bytes() == (root / "two.bin").read_bytes() == _NEW
-        assert not bridge.folder.files.waiting.entries
-
-    _run(test)
+    _arrives(bridge, root)
+    with monkeypatch.context() as blocked:
+        blocked.setattr(disk, "exchange", lambda *_: Result(outcome, reason="Read-only file system"))
+        for _ in range(20):
+            await bridge.render()
+            assert await _work(bridge) < 50
+    assert (root / "one.bin").read_bytes() == _OLD
+    root.chmod(0o755)  # noqa: ASYNC240
+    await bridge.take_events()
+    await bridge.render_actor.run()
+    await _work(bridge)
+    assert (root / "one.bin").read_bytes() == (root / "two.bin").read_bytes() == _NEW
+    assert not bridge.folder.files.waiting.entries
 
 
-def test_a_temporary_file_that_cannot_be_made_costs_no_blob(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test(bridge: Bridge, root: Path) -> None:
-        _arrives(bridge, root)
+@over_blobs
+async def test_a_temporary_file_that_cannot_be_made_costs_no_blob(
+    bridge: Bridge, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _arrives(bridge, root)
 
-        def no_room(*_: Any) -> Any:
-            raise OSError(28, "No space left on device")
+    def no_room(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
 
-        with monkeypatch.context() as full:
-            full.setattr(disk, "take_over", no_room)
-            assert await _work(bridge) <= 4
-            assert bridge.folder.files.blobs.downloaded == {_HASH: name_of(_HASH)}
-        clock().jump(5)
-        await bridge.render()
-        await _work(bridge)
-        assert (root / "one.bin").read_bytes() == (root / "two.bin").read_bytes() == _NEW
-
-    _run(test)
-
-
-def test_waiting_doubles_to_a_limit_and_begins_anew_after_a_success() -> None:
-    async def test(bridge: Bridge, root: Path) -> None:
-        entry = bridge.folder.files.at["one.bin"]
-        waiting = Retries(bridge.folder, bridge.root, lambda _: None)
-
-        def pauses(count: int, *, is_busy: bool) -> list[float]:
-            found = []
-            for _ in range(count):
-                waiting.wait(entry, "a reason", is_busy=is_busy)
-                found.append(round(waiting.next_deadline() - trio.current_time(), 2))
-            return found
-
-        assert pauses(5, is_busy=True) == [0.25, 0.5, 1.0, 2.0, 2.0]
-        clock().jump(3)
-        waiting.take_due(trio.current_time())
-        waiting.forget_failures([entry])
-        assert pauses(4, is_busy=False) == [5.0, 10.0, 20.0, 20.0]
-
-    _run(test)
+    with monkeypatch.context() as full:
+        full.setattr(disk, "take_over", no_room)
+        assert await _work(bridge) <= 4
+        assert bridge.folder.files.blobs.downloaded == {_HASH: name_of(_HASH)}
+    clock().jump(5)
+    await bridge.render()
+    await _work(bridge)
+    assert (root / "one.bin").read_bytes() == (root / "two.bin").read_bytes() == _NEW
 
 
-def test_what_waited_is_wanted_when_the_root_is_opened_again() -> None:
+@over_blobs
+async def test_waiting_doubles_to_a_limit_and_begins_anew_after_a_success(bridge: Bridge, root: Path) -> None:
+    entry = bridge.folder.files.at["one.bin"]
+    waiting = Retries(bridge.folder, bridge.root, lambda _: None)
+
+    def pauses(count: int, *, is_busy: bool) -> list[float]:
+        found = []
+        for _ in range(count):
+            waiting.wait(entry, "a reason", is_busy=is_busy)
+            found.append(round(waiting.next_deadline() - trio.current_time(), 2))
+        return found
+
+    assert pauses(5, is_busy=True) == [0.25, 0.5, 1.0, 2.0, 2.0]
+    clock().jump(3)
+    waiting.take_due(trio.current_time())
+    waiting.forget_failures([entry])
+    assert pauses(4, is_busy=False) == [5.0, 10.0, 20.0, 20.0]
+
+
+@over_blobs
+async def test_what_waited_is_wanted_when_the_root_is_opened_again(bridge: Bridge, root: Path) -> None:
     """Whoever knew when its time comes went with the root."""
-
-    async def test(bridge: Bridge, root: Path) -> None:
-        entry = bridge.folder.files.at["one.bin"]
-        bridge.folder.render_queue.take(entry)
-        Retries(bridge.folder, bridge.root, lambda _: None).wait(entry, "Input/output error")
-        bridge.folder.render_queue.want_unless_resting([entry])
-        assert entry not in bridge.folder.render_queue
-        Retries(bridge.folder, bridge.root, lambda _: None)
-        assert entry in bridge.folder.render_queue
-
-    _run(test)
+    entry = bridge.folder.files.at["one.bin"]
+    bridge.folder.render_queue.take(entry)
+    Retries(bridge.folder, bridge.root, lambda _: None).wait(entry, "Input/output error")
+    bridge.folder.render_queue.want_unless_resting([entry])
+    assert entry not in bridge.folder.render_queue
+    Retries(bridge.folder, bridge.root, lambda _: None)
+    assert entry in bridge.folder.render_queue
 
 
-def test_an_event_hurries_what_is_at_its_path_and_beneath_it() -> None:
-    async def test(bridge: Bridge, root: Path) -> None:
-        folder = bridge.folder
-        paths = {"a": EntryID(b"a" * 16), "d/b": EntryID(b"b" * 16), "d/e/c": EntryID(b"c" * 16)}
-        folder.catalogue.write([Change(entry, path, Content.directory()) for path, entry in paths.items()])
-        for seen, directories, hurried in (
-            ({"a"}, set(), {"a"}), ({"d"}, set(), set()), (set(), {"d"}, {"d/b", "d/e/c"}), (set(), {""}, set(paths)),
-        ):  # fmt: skip
-            waiting = Retries(folder, bridge.root, lambda _: None)
-            for entry in paths.values():
-                waiting.wait(entry, "a reason")
-            waiting.retry_at_paths(seen, directories)
-            folder.render_queue.put_off(list(folder.render_queue))
-            waiting.take_due(trio.current_time())
-            assert {path for path, entry in paths.items() if entry in folder.render_queue} == hurried
-
-    _run(test)
+@over_blobs
+async def test_an_event_hurries_what_is_at_its_path_and_beneath_it(bridge: Bridge, root: Path) -> None:
+    folder = bridge.folder
+    paths = {"a": EntryID(b"a" * 16), "d/b": EntryID(b"b" * 16), "d/e/c": EntryID(b"c" * 16)}
+    folder.catalogue.write([Change(entry, path, Content.directory()) for path, entry in paths.items()])
+    for seen, directories, hurried in (
+        ({"a"}, set(), {"a"}), ({"d"}, set(), set()), (set(), {"d"}, {"d/b", "d/e/c"}), (set(), {""}, set(paths)),
+    ):  # fmt: skip
+        waiting = Retries(folder, bridge.root, lambda _: None)
+        for entry in paths.values():
+            waiting.wait(entry, "a reason")
+        waiting.retry_at_paths(seen, directories)
+        folder.render_queue.put_off(list(folder.render_queue))
+        waiting.take_due(trio.current_time())
+        assert {path for path, entry in paths.items() if entry in folder.render_queue} == hurried
 
 
 def test_the_longest_pauses_are_short_enough_for_a_person() -> None:

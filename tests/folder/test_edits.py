@@ -13,6 +13,7 @@ import trio
 import trio.testing
 from bridge import OWN, PEER, clock, open_bridge, replica_like
 from pycrdt import Doc, Text
+from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import deleted_at
@@ -29,109 +30,109 @@ from yp2p.protocol.ysync import Shape, check, deleted_ranges
 from yp2p.threeway.merge import merge
 
 
-def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log() -> None:
+def _run(test: Callable[[Path], Awaitable[None]]) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        (Path(base) / "dir").mkdir()
+        (Path(base) / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
+        trio.run(test, Path(base), clock=trio.testing.MockClock())
+
+
+def over_a_file(test: Test) -> Callable[..., None]:
+    """Makes a test of a coroutine that takes a directory with `a.txt`."""
+    return as_test(test, 1, _run)
+
+
+@over_a_file
+async def test_an_update_that_removes_what_another_removed_before_says_so_in_the_log(base: Path) -> None:
     """Who has only the second one has it removed as well: meetings are decided of that."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            live = bridge.document("a.txt")
-            first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
-            known = second.clocks()
-            removing = [first.edit([Hunk(4, 8, "2\n")]), second.edit([Hunk(4, 8, "ii\n")])]
-            for update in removing:
-                assert update is not None
-                bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
-            await bridge.folder.database.pending().wait()
-            log = bridge.folder.texts.updates_as_made(live, known)
-            assert log[-2:] == removing
-            gone = live.replica.deleted()
-            assert set(deleted_ranges(log[-1])) <= set(gone)
-            for replica in (first, second):
-                assert deleted_at(replica.clocks(), log, gone) == deleted_ranges(log[-1])
-            assert deleted_at(known, log, gone) == []
-
-    _run(test)
-
-
-def test_an_update_that_only_removes_says_no_more_than_was_news() -> None:
-    """It counts as known to everybody."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            live = bridge.document("a.txt")
-            other = replica_like(bridge, "a.txt", 7)
-            known = other.clocks()
-            first = other.edit([Hunk(4, 8, "2\n")])
-            assert first is not None
-            bridge.folder.edits.accept(live, check(first, Shape.TEXT), PEER)
-            other.apply(_deleting(other, 0, 4))  # without an operation of its own, as a program may
-            bridge.folder.edits.accept(live, check(other.update_since(other.state_vector()), Shape.TEXT), PEER)
-            await bridge.folder.database.pending().wait()
-            log = bridge.folder.texts.updates_as_made(live, known)
-            assert [(start, length) for _, start, length in deleted_ranges(log[-1])] == [(0, 4)]
-            assert live.text.text() == "2\nthree\n"
-
-    _run(test)
-
-
-def test_a_step_is_durable_and_told_as_one() -> None:
-    """A third device that is told of what met, and not of what repairs it, takes the union for somebody's text."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            live, database = bridge.document("a.txt"), bridge.folder.database
-            first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
-            updates = [first.edit([Hunk(0, 0, "zero\n")]), second.edit([Hunk(14, 14, "four\n")])]
-            heard: list[tuple[bytes, object, bytes | None]] = []
-            live.subscribe(lambda update, source, vector: heard.append((update, source, vector)))
-            with bridge.folder.edits.as_one(live):
-                commits = [
-                    bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
-                    for update in updates
-                    if update is not None
-                ]
-                assert live.untold_updates() == updates, "so a panic loads them as well"
-                assert database.pending() is commits[0] is commits[1]
-                assert heard == []
-            assert commits[0] is not None
-            await commits[0].wait()
-            assert heard == [(updates[0], PEER, FOLLOWS), (updates[1], PEER, live.state_vector())]
-            with bridge.folder.edits.as_one(live):
-                pass
-            alone = first.edit([Hunk(0, 0, "one more\n")])
-            assert alone is not None
-            with bridge.folder.edits.as_one(live):
-                bridge.folder.edits.accept(live, check(alone, Shape.TEXT), PEER)
-            await database.pending().wait()
-            assert heard[2:] == [(alone, PEER, live.state_vector())]
-
-    _run(test)
-
-
-def test_programs_hear_of_what_met_together_with_its_repair() -> None:
-    """A program that goes on from the union alone goes on from a text that nobody wrote."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            live, there = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
-            (base / "dir/a.txt").write_text("one\ntwo 22\nthree\n")
-            await bridge.look()
-            await bridge.folder.database.pending().wait()
-            update = there.edit(hunks(there.text(), "one\ntwo 333\nthree\n"))
+    async with open_bridge(base) as bridge:
+        live = bridge.document("a.txt")
+        first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
+        known = second.clocks()
+        removing = [first.edit([Hunk(4, 8, "2\n")]), second.edit([Hunk(4, 8, "ii\n")])]
+        for update in removing:
             assert update is not None
-            program = TextReplica.from_updates(8, [live.replica.state()])
-            seen: list[tuple[str, bool]] = []
+            bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+        await bridge.folder.database.pending().wait()
+        log = bridge.folder.texts.updates_as_made(live, known)
+        assert log[-2:] == removing
+        gone = live.replica.deleted()
+        assert set(deleted_ranges(log[-1])) <= set(gone)
+        for replica in (first, second):
+            assert deleted_at(replica.clocks(), log, gone) == deleted_ranges(log[-1])
+        assert deleted_at(known, log, gone) == []
 
-            def hear(update: bytes, source: object, vector: bytes | None) -> None:
-                program.apply(update)
-                seen.append((program.text(), vector is FOLLOWS))
 
-            live.subscribe(hear, early=True)
-            await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, has_diverged=True))
-            assert live.text.text() == seen[-1][0]
-            assert [follows for _, follows in seen] == [True, False]
+@over_a_file
+async def test_an_update_that_only_removes_says_no_more_than_was_news(base: Path) -> None:
+    """It counts as known to everybody."""
+    async with open_bridge(base) as bridge:
+        live = bridge.document("a.txt")
+        other = replica_like(bridge, "a.txt", 7)
+        known = other.clocks()
+        first = other.edit([Hunk(4, 8, "2\n")])
+        assert first is not None
+        bridge.folder.edits.accept(live, check(first, Shape.TEXT), PEER)
+        other.apply(_deleting(other, 0, 4))  # without an operation of its own, as a program may
+        bridge.folder.edits.accept(live, check(other.update_since(other.state_vector()), Shape.TEXT), PEER)
+        await bridge.folder.database.pending().wait()
+        log = bridge.folder.texts.updates_as_made(live, known)
+        assert [(start, length) for _, start, length in deleted_ranges(log[-1])] == [(0, 4)]
+        assert live.text.text() == "2\nthree\n"
 
-    _run(test)
+
+@over_a_file
+async def test_a_step_is_durable_and_told_as_one(base: Path) -> None:
+    """A third device that is told of what met, and not of what repairs it, takes the union for somebody's text."""
+    async with open_bridge(base) as bridge:
+        live, database = bridge.document("a.txt"), bridge.folder.database
+        first, second = replica_like(bridge, "a.txt", 7), replica_like(bridge, "a.txt", 8)
+        updates = [first.edit([Hunk(0, 0, "zero\n")]), second.edit([Hunk(14, 14, "four\n")])]
+        heard: list[tuple[bytes, object, bytes | None]] = []
+        live.subscribe(lambda update, source, vector: heard.append((update, source, vector)))
+        with bridge.folder.edits.as_one(live):
+            commits = [
+                bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+                for update in updates
+                if update is not None
+            ]
+            assert live.untold_updates() == updates, "so a panic loads them as well"
+            assert database.pending() is commits[0] is commits[1]
+            assert heard == []
+        assert commits[0] is not None
+        await commits[0].wait()
+        assert heard == [(updates[0], PEER, FOLLOWS), (updates[1], PEER, live.state_vector())]
+        with bridge.folder.edits.as_one(live):
+            pass
+        alone = first.edit([Hunk(0, 0, "one more\n")])
+        assert alone is not None
+        with bridge.folder.edits.as_one(live):
+            bridge.folder.edits.accept(live, check(alone, Shape.TEXT), PEER)
+        await database.pending().wait()
+        assert heard[2:] == [(alone, PEER, live.state_vector())]
+
+
+@over_a_file
+async def test_programs_hear_of_what_met_together_with_its_repair(base: Path) -> None:
+    """A program that goes on from the union alone goes on from a text that nobody wrote."""
+    async with open_bridge(base) as bridge:
+        live, there = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
+        (base / "dir/a.txt").write_text("one\ntwo 22\nthree\n")
+        await bridge.look()
+        await bridge.folder.database.pending().wait()
+        update = there.edit(hunks(there.text(), "one\ntwo 333\nthree\n"))
+        assert update is not None
+        program = TextReplica.from_updates(8, [live.replica.state()])
+        seen: list[tuple[str, bool]] = []
+
+        def hear(update: bytes, source: object, vector: bytes | None) -> None:
+            program.apply(update)
+            seen.append((program.text(), vector is FOLLOWS))
+
+        live.subscribe(hear, early=True)
+        await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, has_diverged=True))
+        assert live.text.text() == seen[-1][0]
+        assert [follows for _, follows in seen] == [True, False]
 
 
 def test_a_document_stays_in_memory_until_what_is_decided_on_it_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,99 +177,83 @@ def _deleting(replica: TextReplica, start: int, stop: int) -> bytes:
     return doc.get_update(before)
 
 
-def test_a_text_that_panicked_is_loaded_anew_by_the_next_update() -> None:
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            live = bridge.document("a.txt")
-            update = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
-            assert update is not None
-            live.replica._panicked, live.replica._clocks = True, None
-            with pytest.raises(CrdtPanic):
-                bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+@over_a_file
+async def test_a_text_that_panicked_is_loaded_anew_by_the_next_update(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        live = bridge.document("a.txt")
+        update = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
+        assert update is not None
+        live.replica._panicked, live.replica._clocks = True, None
+        with pytest.raises(CrdtPanic):
             bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
-            assert live.text.text() == "zero\none\ntwo\nthree\n"
-
-    _run(test)
-
-
-def _run(test: Callable[[Path], Awaitable[None]]) -> None:
-    with tempfile.TemporaryDirectory() as base:
-        (Path(base) / "dir").mkdir()
-        (Path(base) / "dir" / "a.txt").write_text("one\ntwo\nthree\n")
-        trio.run(test, Path(base), clock=trio.testing.MockClock())
+        bridge.folder.edits.accept(live, check(update, Shape.TEXT), PEER)
+        assert live.text.text() == "zero\none\ntwo\nthree\n"
 
 
-def test_what_met_in_a_document_that_is_no_entrys_any_more_is_told_to_nobody() -> None:
+@over_a_file
+async def test_what_met_in_a_document_that_is_no_entrys_any_more_is_told_to_nobody(base: Path) -> None:
     """Its file is a blob by now. A message about no entry is none: the session with whoever got it ended on it."""
-
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            folder, live = bridge.folder, bridge.document("a.txt")
-            entry = folder.catalogue.entry_of[live.id]
-            met = merge("a.txt", "one\ntwo\n", "one\n2\n", "one\nII\n")
-            assert met.told
-            decision, makers = Decision(met.text, met.told), (Maker((OWN,), time.time()), Maker((PEER,), time.time()))
-            repair = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
-            await folder.catalogue.write([Change(entry, content=Content.blob(bytes(32), 9, Mode.PLAIN, 1))]).wait()
-            del folder.catalogue.entry_of[live.id]  # as after a start: the manifest does not name it
-            before = len(list(folder.notices))
-            assert folder.edits.settle_meeting(live, Settled(repair, decision, makers)) is not None
-            assert live.text.text().startswith("zero\n")
-            assert len(list(folder.notices)) == before
-            assert folder.notices.of_maker(PEER) == []
-            assert EntryID(b"") not in folder.render_queue
-
-    _run(test)
+    async with open_bridge(base) as bridge:
+        folder, live = bridge.folder, bridge.document("a.txt")
+        entry = folder.catalogue.entry_of[live.id]
+        met = merge("a.txt", "one\ntwo\n", "one\n2\n", "one\nII\n")
+        assert met.told
+        decision, makers = Decision(met.text, met.told), (Maker((OWN,), time.time()), Maker((PEER,), time.time()))
+        repair = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "zero\n")])
+        await folder.catalogue.write([Change(entry, content=Content.blob(bytes(32), 9, Mode.PLAIN, 1))]).wait()
+        del folder.catalogue.entry_of[live.id]  # as after a start: the manifest does not name it
+        before = len(list(folder.notices))
+        assert folder.edits.settle_meeting(live, Settled(repair, decision, makers)) is not None
+        assert live.text.text().startswith("zero\n")
+        assert len(list(folder.notices)) == before
+        assert folder.notices.of_maker(PEER) == []
+        assert EntryID(b"") not in folder.render_queue
 
 
-def test_what_somebody_forged_with_our_client_id_is_taken_and_we_write_with_another_one() -> None:
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            folder, path = bridge.folder, base / "dir" / "a.txt"
-            live = bridge.document("a.txt")
-            path.write_text("ours\n" + path.read_text())
-            await bridge.look()
-            await folder.database.pending().wait()
-            own = folder.clients.own
-            forger, bearer = TextReplica.from_updates(own, [live.replica.state()]), replica_like(bridge, "a.txt", 8)
-            forged = forger.edit([Hunk(0, 0, "forged\n")])
-            assert forged is not None
-            bearer.receive(forged)  # it cannot know
-            update = check(bearer.update_since(live.state_vector()), Shape.TEXT)
-            assert folder.edits.accept(live, update, PEER) is not None
-            await bridge.render()
-            path.write_text(path.read_text() + "more of ours\n")
-            await bridge.look()
-            wrote = live.replica.clocks().keys() - bearer.clocks().keys()
-            assert wrote == {folder.clients.own_of(live.id)} != {own}
-            assert wrote <= folder.edits.own_claims.to_publish | folder.catalogue.claims.keys()
-            bearer.receive(live.replica.update_since(bearer.state_vector()))
-            assert bearer.version() == live.replica.version()
-            assert bearer.text() == live.text.text() == path.read_text()
-            assert {"ours", "forged", "more of ours"} <= set(path.read_text().split("\n"))
-            assert folder.clients.own_of(DocumentID(bytes(16))) == own, "elsewhere it is ours alone"
-
-    _run(test)
+@over_a_file
+async def test_what_somebody_forged_with_our_client_id_is_taken_and_we_write_with_another_one(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        folder, path = bridge.folder, base / "dir" / "a.txt"
+        live = bridge.document("a.txt")
+        path.write_text("ours\n" + path.read_text())
+        await bridge.look()
+        await folder.database.pending().wait()
+        own = folder.clients.own
+        forger, bearer = TextReplica.from_updates(own, [live.replica.state()]), replica_like(bridge, "a.txt", 8)
+        forged = forger.edit([Hunk(0, 0, "forged\n")])
+        assert forged is not None
+        bearer.receive(forged)  # it cannot know
+        update = check(bearer.update_since(live.state_vector()), Shape.TEXT)
+        assert folder.edits.accept(live, update, PEER) is not None
+        await bridge.render()
+        path.write_text(path.read_text() + "more of ours\n")
+        await bridge.look()
+        wrote = live.replica.clocks().keys() - bearer.clocks().keys()
+        assert wrote == {folder.clients.own_of(live.id)} != {own}
+        assert wrote <= folder.edits.own_claims.to_publish | folder.catalogue.claims.keys()
+        bearer.receive(live.replica.update_since(bearer.state_vector()))
+        assert bearer.version() == live.replica.version()
+        assert bearer.text() == live.text.text() == path.read_text()
+        assert {"ours", "forged", "more of ours"} <= set(path.read_text().split("\n"))
+        assert folder.clients.own_of(DocumentID(bytes(16))) == own, "elsewhere it is ours alone"
 
 
-def test_a_register_that_somebody_forged_with_our_client_id_is_taken() -> None:
-    async def test(base: Path) -> None:
-        async with open_bridge(base) as bridge:
-            catalogue, own = bridge.folder.catalogue, bridge.folder.clients.own
-            entry = next(iter(catalogue.entries))
-            live = catalogue.documents[Manifest.index_of(entry)]
-            forger = ManifestReplica(own)
-            forger.load([live.replica.state()])
-            forged = forger.write({entry.hex() + "p": b"\x01moved.txt"})
-            assert forged is not None
-            await live.receive(forged, PEER)
-            assert catalogue.layout().path_of[entry] == "moved.txt"
-            before = live.replica.clocks()
-            catalogue.write([Change(entry, path="back.txt")])
-            wrote = {c for c, clock in live.replica.clocks().items() if clock > before.get(c, 0)}
-            assert wrote == {bridge.folder.clients.own_of(live.id)} != {own}
-            assert catalogue.layout().path_of[entry] == "back.txt"
-            forger.receive(live.replica.update_since(forger.state_vector()))
-            assert forger.version() == live.replica.version()
-
-    _run(test)
+@over_a_file
+async def test_a_register_that_somebody_forged_with_our_client_id_is_taken(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        catalogue, own = bridge.folder.catalogue, bridge.folder.clients.own
+        entry = next(iter(catalogue.entries))
+        live = catalogue.documents[Manifest.index_of(entry)]
+        forger = ManifestReplica(own)
+        forger.load([live.replica.state()])
+        forged = forger.write({entry.hex() + "p": b"\x01moved.txt"})
+        assert forged is not None
+        await live.receive(forged, PEER)
+        assert catalogue.layout().path_of[entry] == "moved.txt"
+        before = live.replica.clocks()
+        catalogue.write([Change(entry, path="back.txt")])
+        wrote = {c for c, clock in live.replica.clocks().items() if clock > before.get(c, 0)}
+        assert wrote == {bridge.folder.clients.own_of(live.id)} != {own}
+        assert catalogue.layout().path_of[entry] == "back.txt"
+        forger.receive(live.replica.update_since(forger.state_vector()))
+        assert forger.version() == live.replica.version()
