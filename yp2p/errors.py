@@ -27,7 +27,7 @@
         ├── PairingFault            a CPace point or confirmation that is not valid
         └── InvalidUpdate           bytes that must never reach the CRDT library
     MissingDependency               an update came before what it depends on: resync, not an offence
-    CrdtPanic                the CRDT library panicked: drop the document and load it again
+    CrdtPanic                       the CRDT library panicked: drop the document and load it again
     └── HistoriesDiffer             what a peer holds of a document cannot be joined with what is here
 
 A message says what happened, with the values, and what to do about it. The CLI prints it without a traceback.

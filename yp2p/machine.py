@@ -1,8 +1,8 @@
 """States of a machine that pass: what they are called, and what a person can do about each.
 
 A disk that is full, a file system that became read-only, a limit that is reached: nothing is wrong with what is stored,
-and work goes on by itself once the state has passed. Whoever meets one says so, in the words given here, and tries
-again with patience. Everything else that the kernel refuses is about one file, or is a fault.
+and work goes on by itself once the state has passed. Code that meets one says so, in the words given here, and
+tries again with longer and longer pauses. Any other error of the kernel is about one file, or is a fault.
 """
 
 from __future__ import annotations

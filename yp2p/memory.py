@@ -1,6 +1,6 @@
-"""Keeping a daemon that does nothing small: what it imports, and what the C library does with memory given back.
+"""Keeping an idle daemon small: what it imports, and what the C library does with memory that was freed.
 
-structlog imports rich where it is installed, for tracebacks that we do not have it draw: 3 MiB.
+structlog imports rich where that is installed, to draw tracebacks, which is not used here: it would cost 3 MiB.
 
 glibc gives every thread an arena of its own and keeps what was freed in it. The store's writer, the worker threads and
 zeroconf would have one each, and after a first sync most of them are empty. On other C libraries nothing here happens.

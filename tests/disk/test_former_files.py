@@ -143,7 +143,7 @@ async def test_it_does_so_across_a_restart(place: Place) -> None:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @on_two_files
-async def test_so_does_an_editor_of_one_of_place_that_changed_places(place: Place, is_restarted: bool) -> None:
+async def test_so_does_an_editor_of_one_of_two_files_that_changed_places(place: Place, is_restarted: bool) -> None:
     async with open_bridge(place.base) as bridge:
         await _swapped(bridge)  # nobody reads what is there now
         if not is_restarted:

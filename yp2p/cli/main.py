@@ -1,6 +1,6 @@
 """`yp2p`: the console script. Errors are sentences, exit codes as documented.
 
-Nothing is imported before `main` runs that takes time: whoever presses Ctrl-C in that moment sees no traceback.
+Imports that take time happen inside `main`, so that Ctrl-C during the start prints no traceback.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""The one way out: everything that a command prints goes through here, and nothing that others wrote moves the cursor.
+"""Everything that a command prints goes through here, so that nothing that others wrote can control the terminal.
 
 Theory of operation
-    `say` takes lines. Whatever is in one, also a line end, is made plain (`printable.py`), so that no command has to
-    think of it: a file may be called anything. `print_json` is ASCII. Only `write_exactly` gives bytes as they are, and
-    only to what is no terminal.
+    `say` prints lines. Control characters in them, line ends included, are escaped (`printable.py`), so no command has
+    to do that itself: a file can have any name. `print_json` prints ASCII. `write_exactly` writes bytes unchanged,
+    except to a terminal.
 
-    Output may be closed (Ctrl-C, `| head`), full, or of an encoding that lacks a character: a character that cannot be
-    encoded is written out as well, and what cannot be written is one sentence (`CannotPrint`).
+    The output may be closed (Ctrl-C, `| head`), full, or in an encoding that lacks a character. A character that cannot
+    be encoded is escaped as well; an output that cannot be written ends the command with one sentence
+    (`CannotPrint`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Telling several tasks of changes, none of which is lost on a task that is slow.
+"""Telling several tasks of changes, so that a slow task misses none.
 
-A change is counted, and a task is told when the count differs from the one that it was told last. So what changes while
-a task works is one more round for it, and not many.
+Changes are counted, and a task is woken when the count differs from the one that it saw last. So changes that come
+while a task works cost it one more round, however many they are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the endpoints of the local API share: answering with JSON, or with an error, which is never without a reason."""
+"""What the endpoints of the local API share: answers in JSON, and errors, which always have a reason."""
 
 from __future__ import annotations
 

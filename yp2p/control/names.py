@@ -1,4 +1,4 @@
-"""What strings can be: text, which UTF-8 has bytes for, or the name of a file, which is any bytes but 0."""
+"""Which strings are text, which UTF-8 can encode, and which are the name of a file, which has any bytes but 0."""
 
 from __future__ import annotations
 

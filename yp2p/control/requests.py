@@ -1,7 +1,7 @@
-"""Reading a request of the local API: JSON of a known shape, in which every string and number is one that there is.
+"""Reading a request of the local API: JSON of a known shape, whose strings and numbers are valid.
 
-JSON can say what no text has, half a surrogate pair, and numbers that nothing here can count. Behind this check a
-string is text, unless its field is a `FileName`, which is any name that a file can have.
+JSON can express half a surrogate pair, which no text has, and numbers that are too large for everything here. After
+this check a string is text; in a field of type `FileName` it is any name that a file can have.
 """
 
 from __future__ import annotations

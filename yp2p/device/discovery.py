@@ -1,4 +1,5 @@
-"""What this device announces by mDNS, and what it does with what others announce. All of it hints; the key decides."""
+"""What this device announces by mDNS, and what it does with what others announce. These are hints; who a device is, its
+keys prove."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The devices that the settings name: an administrator's device lets them in without a code (`pairing/standing.py`).
 
-A grant is made where there is none and never was: it is not made anew for who was removed, and no role that people gave
-or took since is changed. What cannot be done is tried again whenever members or folders change.
+A device gets a grant only if it never had one: a device that was removed is not let in again, and a role that people
+changed since stays. What cannot be done now is tried again whenever members or folders change.
 
 One settings file can serve all devices: an entry with this device's own key is passed over.
 """

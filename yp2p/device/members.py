@@ -1,4 +1,4 @@
-"""Who takes part in this device's folders, for people: the list, removing a device, and what it may do."""
+"""The members of this device's folders, for people: listing them, removing one, changing what one may do."""
 
 from __future__ import annotations
 

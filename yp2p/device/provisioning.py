@@ -1,11 +1,11 @@
-"""What the settings say of folders is made so at a start, for machines where nobody types a command.
+"""The folders that the settings name are shared or joined at a start, for machines where nobody types a command.
 
-`[[folders]]` names directories. One that is a folder of this device already is left as it is, whatever became of it:
-the settings begin things, and what people do afterwards counts. So a restart changes nothing, and a folder that is
-taken out of the settings stays. Else the directory is shared, or joined with an invite or through a device that names
-this one in its own settings (`introductions.py`), and tried again with patience until that has worked: nobody answers
-yet, a disk is not mounted, a file is not there. Where an invite is refused the next try is an hour away: it was used or
-ran out, and only a person can mend that.
+`[[folders]]` names directories. One that is a folder of this device already is left as it is: the settings only begin
+things, and what people do afterwards counts. So a restart changes nothing, and a folder that is taken out of the
+settings stays. Any other directory is shared, or joined with an invite or through a device that names this one in its
+own settings (`introductions.py`). What fails, because nobody answers yet, a disk is not mounted or a file is missing,
+is tried again with longer and longer pauses. After a refused invite the next attempt is an hour away: it was used up or
+has expired, which only a person can change.
 
 What has not worked yet is in `problems`, for `status`, and in the log when it changes.
 """

@@ -10,18 +10,18 @@ Theory of operation
     3. The old key leaves every folder, and the store becomes the new key's, in one commit. The daemon starts anew.
     4. The new key, where it is an administrator, removes the old one as well, and takes its place on the disk.
 
-    Both are needed. The old key was there before the new one, so that a removal of the new one that a copy signs at the
-    same time would stand against one by the new key, where nobody else has heard of either: but it does not stand
-    against the leaving. A leaving alone is beaten by another one that a copy signs on a longer branch; and what a
-    device did that left by itself is not doubted, as that of a copy has to be (`folder/uncounted.py`). What a copy
-    says to those who have heard of the removal by the new key counts for nobody.
+    The leaving (3) and the removal (4) are both needed. Say a copy of the old key removes the new one at the same time,
+    and nobody else has heard of either. Against a removal by the new key that of the copy would stand, as the old key
+    was let in earlier; against the leaving it does not. The leaving alone is not enough either: another leaving, which
+    the copy signs on a longer branch, beats it, and changes of a device that left by itself are not doubted, as those
+    of a copy have to be (`folder/uncounted.py`). Whoever has heard of the removal takes nothing more from a copy.
 
     A crash before the commit leaves the old device, with a second key that is a member already; after it the store says
     whose it is, and the start goes on with step 4.
 
 What it cannot do
     Where this device may let nobody in, an administrator has to do steps 1 and 3 there (`device remove --replaced-by`).
-    A copy that was faster, and removed this device or let in others, has done so: `device list` shows whom.
+    What a copy did before the rotation, as removing this device or letting in others, stands: `device list` shows it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `yp2p status` shows, and only what is known: in sync is what a device has said that it has (invariant 10)."""
+"""What `yp2p status` shows: a device is in sync only with what it has acknowledged (invariant 10)."""
 
 from __future__ import annotations
 

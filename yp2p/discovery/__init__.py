@@ -1,1 +1,1 @@
-"""Finding devices: mDNS, static and remembered addresses. All of it hints; the key decides."""
+"""Finding devices: mDNS, static and remembered addresses. These are hints; who a device is, its keys prove."""

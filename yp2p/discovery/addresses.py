@@ -1,4 +1,4 @@
-"""Addresses: which of this machine's to use, and when they change.
+"""Which of this machine's addresses to use, and when they change.
 
 The kernel tells over a NETLINK_ROUTE socket when a link or an address comes or goes (rtnetlink(7)); which ones there
 are then is read anew. Messages are not decoded: that something changed is all we need.

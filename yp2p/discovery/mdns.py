@@ -1,12 +1,12 @@
 """mDNS: announce this device, see others (RFC 6762, RFC 6763; through zeroconf).
 
 Theory of operation
-    zeroconf runs an asyncio loop in a thread of its own and calls back on another, one name after the other: whoever
-    waits there waits for all. So a callback takes what zeroconf has of a service already, which is all of it where an
-    honest device announced itself, and hands that to trio. What is not complete is looked up in worker threads,
-    a few at a time (`sought.py`), and comes again when more of it arrives. What is handed over waits in a bounded
-    mailbox, the newest of each service: when it is full the oldest goes. Calls that block (start, register,
-    close) run in worker threads.
+    zeroconf runs an asyncio loop in a thread of its own and calls back on another, one name after the other: a callback
+    that waits delays all the others. So it only takes what zeroconf already knows of a service, which is everything
+    if an honest device announced itself, and hands that to trio. An incomplete service is looked up in worker threads,
+    a few at a time (`sought.py`), and handed over again when more of it arrives. What is handed over waits in a bounded
+    mailbox, which has the newest state of each service and drops the oldest one when it is full. Calls that block
+    (start, register, close) run in worker threads.
 
     A sighting is an untrusted hint. It may say that a device is somewhere; nothing it says is believed before the
     handshake, and its absence means nothing (liveness is TCP's word).

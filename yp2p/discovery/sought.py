@@ -1,8 +1,8 @@
 """Services that were announced by name and are to be looked up: a bounded set that a flood cannot take from others.
 
-Anybody can announce thousands of names that nobody answers for, each of which takes seconds to look up. So a few are
-looked up at a time: those whose hints are of devices we know before all others, and of each sort the newest first, as
-an honest device that has just come is new. When there are too many, the oldest of a stranger goes. Pure.
+Anybody can announce thousands of names that nobody answers for, each of which takes seconds to look up. So only a few
+are looked up at a time: first those whose hints match known devices, and in each group the newest, as an honest device
+that has just arrived is new. When there are too many, the oldest of a stranger is dropped. Pure.
 """
 
 from __future__ import annotations

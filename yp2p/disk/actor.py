@@ -1,9 +1,9 @@
 """The disk actor: what brings a folder's files and documents together, for as long as the folder is known.
 
-While the root can be used it is open (`open_root.py`), and four tasks work on it: the rounds, which look at files and
-write them (`rounds.py`), the reports of the kernel (`reports.py`), those of reads, and housekeeping. What ends them is
-that the root is gone, a fault, or a person's wish; then the folder is paused, and it is tried again. Who else works
-below `.yp2p/` is in docs/concurrency.md.
+While the root can be used it is open (`open_root.py`), and four tasks work on it: one looks at files and writes them
+(`rounds.py`), one takes the kernel's reports of changes (`reports.py`), one those of reads, and one is housekeeping.
+They end when the root is gone, on a fault, or when a person pauses the folder; then it is tried again to open the root.
+Who else works below `.yp2p/` is in docs/concurrency.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A person's wish that a folder's disk is left alone for a while, for instance to unmount it.
+"""Pausing a folder on request (`yp2p folder pause`), for instance to unmount its disk.
 
-Nothing of the root stays open then, and no watch on it. It lasts until the person says to go on, also when the daemon
+Nothing of the root stays open then, and no watch on it. The pause lasts until a person ends it, also when the daemon
 starts again meanwhile.
 """
 

@@ -1,4 +1,4 @@
-"""What the kernel reports of the files of a folder: which paths are to be looked at, and who may do what again.
+"""Takes what the kernel reports of a folder's files: which paths are to be looked at, and which renders can be retried.
 
 Nothing is concluded from the kind of an event.
 """

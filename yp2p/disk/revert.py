@@ -1,7 +1,7 @@
-"""`yp2p folder revert`: what all have comes back, where this device only reads and has something else on its disk.
+"""`yp2p folder revert`: on a device that only reads, puts back what all have where the disk has something else.
 
-What was changed here goes to the trash, whose place is told. What was only added is in nobody's way, and may have been
-here long before the folder: it goes only if it is named.
+A file that was changed here goes to the trash, and the answer says where it is. A file that was only added is in
+nobody's way, and may be older than the folder: it goes only if it is named.
 """
 
 from __future__ import annotations

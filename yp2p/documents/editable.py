@@ -1,4 +1,4 @@
-"""A text that a program has open, as the program sees it: what `File` of the Python API has of edits and positions."""
+"""A text that a program has open: the part of the Python API's `File` that is about edits and positions."""
 
 from __future__ import annotations
 

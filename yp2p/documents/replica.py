@@ -2,8 +2,8 @@
 
 Theory of operation
     pycrdt crashes or panics on bytes that honest documents never contain, counts text in UTF-8 bytes where Python
-    counts code points, and lets a transaction's event die with the transaction. This module is the one place
-    that knows: everything else calls `receive` for a peer's bytes and `apply` for our own.
+    counts code points, and lets an event be read only during its transaction. This module alone deals with that:
+    everything else calls `receive` for a peer's bytes and `apply` for our own.
 
     What changed a replica comes out as the *update of the transaction* (`bytes(event.update)` inside the
     callback): only the news, however much of a received update was known before. The document is observed while it is

@@ -1,4 +1,4 @@
-"""The undo manager of programs: pycrdt's, which also takes the document that its scopes are to be of."""
+"""The undo manager of programs: pycrdt's, which also checks that its scopes belong to one document."""
 
 from __future__ import annotations
 

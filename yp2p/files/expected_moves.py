@@ -1,7 +1,8 @@
-"""Where this process moves new files to: that they come there is no news.
+"""The paths that this process moves new files to: the report of such a move is no news.
 
-The kernel reports a move by anybody alike, and in order. So one report for each path is left out, and a second one is
-somebody else's. What was put in place has been reported once the next reading of the kernel's queue is through.
+The kernel's reports of moves are in order, and do not say who moved a file. So the first report for each of these paths
+is dropped; a second one is of a move by somebody else. All moves that are done have been reported by the end of the
+next reading of the kernel's queue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Patterns of gitignore syntax, matched in a time that grows with what there is to look at, and no faster.
+"""Patterns in gitignore syntax, matched without backtracking, so that no pattern takes long.
 
 A member of a folder writes its `.yp2pignore`, and names files. One regular expression for a whole path tries every way
 to share the path among the stars: 32 bytes of pattern and three names of 40 letters take minutes, holding the

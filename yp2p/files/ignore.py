@@ -8,8 +8,8 @@ lift from elsewhere what this device leaves out.
 What a folder leaves out stays as it is on every device: it is not read, not written, not fetched and not removed,
 whoever made it, and whether or not it was an entry of the folder before.
 
-What was left out once may be a secret. So a line of `.yp2pignore` that stands for nothing takes none of the others with
-it; `problem` tells of it.
+What was left out once may be a secret. So an invalid line of `.yp2pignore` does not make the others invalid; `problem`
+says what is wrong with it.
 """
 
 from __future__ import annotations

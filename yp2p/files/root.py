@@ -1,9 +1,11 @@
 """The root of a folder on this device, and the only way to its files.
 
-Every path is resolved beneath the root's descriptor and never through a symlink (invariant 14). What a name leads to is
-looked at before it is opened, because opening is an act: a FIFO's writer takes us for its reader, a tape rewinds, a
-watchdog starts to count. `.yp2p/` in the
-root holds what is ours: `marker` (this directory is that folder), `tmp` (files on their way in and out), `trash`.
+Every path is resolved beneath the root's descriptor and never through a symlink (invariant 14). The status of a file is
+looked at before it is opened, because opening can have effects: a FIFO's writer takes us for its reader, a tape
+rewinds, a watchdog starts to count.
+
+`.yp2p/` in the root holds what is ours: `marker` (this directory is that folder), `tmp` (files on their way in and
+out), `trash`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The trash of a folder: what other devices deleted, and odd things that must not be lost.
+"""The trash of a folder: what other devices deleted or replaced, and unexpected content that must not be lost.
 
 Everything is a plain file beneath `.yp2p/trash/<UTC time>-<random>/`, under the path it had, so that a person can also
 take it back by hand. Restoring is a rename to a name where nothing is; the watcher sees a new file and the deleted
 entry lives again, on every device.
 
 The age of an item is the number of days on which a daemon ran since, so a clock that jumps deletes nothing. What came
-within the last day goes only by a person's word (`yp2p trash empty`), however much it is: nobody can make room for what
-he replaces by replacing more.
+within the last day goes only when a person says so (`yp2p trash empty`), however much it is: otherwise a member could
+replace a file, and then push the old content out of the trash by replacing more.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Theory of operation
     All tasks that work for another device, over whatever link, are run by `charged`: each of their steps is measured,
     in CPU time of the loop's thread, and taken off the budget of that device. Between two messages, and between two
     slices of a long one (`turns.py`), they come to `rest`: whoever owes time waits there until it is paid. Time is
-    paid as it passes, at a fifth of it, which all those share who owe any. So who sends without end what is allowed
-    takes a fifth of the loop, in slices; so do all of them together.
+    paid as it passes, at a fifth of it, which all those share who owe any. So a member that never stops
+    sending what is allowed gets a fifth of the loop, in slices; several of them share that fifth.
 
     That is for the sake of others, so it holds only while there are any: somebody else whose text was changed within
     the last seconds, on this device or by another member. A first sync of which nobody has to wait goes as fast as it

@@ -1,13 +1,13 @@
-"""Claims: which peer was asked for what, so that no two are asked for the same; none outlives patience.
+"""Claims: which peer was asked for what, so that no two are asked for the same. They expire.
 
 Theory of operation
-    A session that asks its peer for documents, blobs or chunks claims them. Others leave them to it as long as it gets
-    on: for `PATIENCE_S` after it asked, or got something. Then the next one asks its own peer as well, and whichever
-    answers first is taken; the first one goes on waiting, but keeps nobody. A claim has an end also where something
-    comes all the time, so that a peer that sends a little now and then does not keep much for long.
+    A session that asks its peer for documents, blobs or chunks claims them. The other sessions do not ask for them as
+    long as it makes progress: for `PATIENCE_S` after it asked, or received something. Then the next session asks its
+    own peer as well, and the first answer is taken; the first session goes on waiting, but holds up nobody. A claim
+    expires also if something arrives all the time, so that a peer that sends a little now and then cannot hold up much.
 
-    Whoever let a claim run out is late, until it has answered a whole request in time. A late peer is asked last: after
-    others had `PATIENCE_S` to claim what is left.
+    A peer that let a claim expire is late, until it has answered a whole request in time. A late peer is asked last:
+    after the others had `PATIENCE_S` to claim what is left.
 
 Times are trio's.
 """

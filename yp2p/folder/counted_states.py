@@ -1,4 +1,4 @@
-"""What of a document counts, for a device that has to know that because another one was removed (`uncounted.py`)."""
+"""The state of a document as far as it counts, for a peer that asks because a device was removed (`uncounted.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents of a folder amount to: their digests, and the tree of leaves that devices compare.
+"""Digests of a folder's documents, and the Merkle tree of leaves that devices compare.
 
 Invariants
     * A document is in `Digests` exactly when something of it is in the log, or on its way there.

@@ -1,9 +1,9 @@
-"""The deletion guard: too many deletions at once need a person's word (invariant 8).
+"""The deletion guard: too many deletions at once have to be confirmed by a person (invariant 8).
 
 An empty directory, a wrong `rm -rf`, a script gone mad or a hostile member look alike: many files go at once. Deletes
 of any origin are counted over ten minutes, and so are files whose content others replace; when they become more than
-`MIN_FILES` and more than a quarter of the files, or more bytes than the trash can hold, the folder is held here until
-somebody says which it was.
+`MIN_FILES` and more than a quarter of the files, or more bytes than the trash can hold, the folder is paused here until
+somebody confirms or reverts them.
 """
 
 from __future__ import annotations

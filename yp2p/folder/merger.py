@@ -1,4 +1,4 @@
-"""Where texts that met are decided: here, where that is quick and safe, else in a process of its own.
+"""Runs three-way merges: in this process where that is quick and safe, else in a process of their own.
 
 A merge by lines alone is quick: it stays on the loop for small texts. Where a person would have been asked in a file
 of a language, the result is parsed; parsers are native code and the text is a member's, so that happens in a worker

@@ -1,4 +1,4 @@
-"""Documents that panicked on what a peer sent: that peer does not get at them for a while.
+"""Documents that panicked on what a peer sent: that peer is kept away from them for a while.
 
 A panic of the CRDT library is no proof that the peer lies, but the same bytes would do it again. So the document is
 loaded anew from the store, and this peer's channel for it stays closed: ten seconds, then twice as long each time, an

@@ -1,4 +1,4 @@
-"""Acknowledgements: what the peer of a folder session is known to have as we have it, and telling it what is here.
+"""Acknowledgements: which entries the peer of a folder session has as we do, and telling it which are here.
 
 An `Ack` says that an entry is stored and on disk here in exactly this version; an entry is shown in sync with a device
 only when that device acknowledged what we have (invariant 10). A folder that is paused acknowledges nothing: nobody

@@ -1,14 +1,14 @@
 """The questions to one peer about the blobs of one folder, its answers, and what is done with every blob that came.
 
 Theory of operation
-    A peer that has not a blob may get it at the next moment: its file is being read, renamed or put in place, or comes
-    from somebody else; or the entry that wants it is about to be another one, and the peer knows why. So an answer
-    counts only when the peer has come to rest: asked after it, it says that its disk is what it announces, and its
-    manifest is ours. What looked like another version of a file for a moment does so only once: a blob is lacking at
-    a peer that said so twice. Whatever the peer tells of later takes that back.
+    A peer that does not have a blob may get it a moment later: its file is being read, renamed or put in place, or
+    comes from somebody else; or the entry that wants it is about to be another one, and the peer knows why. So an
+    answer counts only when the peer has come to rest: asked after it, it says that its disk is what it announces, and
+    its manifest is ours. What looked like another version of a file for a moment does so only once: a blob is lacking
+    at a peer that said so twice. Whatever the peer tells of later takes that back.
 
-    What every peer lacks, and the trash of none has (each device looks in its own before it is at rest again), is said
-    to people, and not waited for.
+    A blob that every peer lacks, and that is in nobody's trash (each device looks in its own before it is at rest
+    again), is shown to people as lacking, and nothing waits for it.
 """
 
 from __future__ import annotations

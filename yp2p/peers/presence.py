@@ -2,9 +2,9 @@
 
 Each device announces one awareness state a folder and passes on what is news to it, so presence also crosses devices
 that have no link with each other. A state is kept as long as some link vouches for it: it came over that link, or its
-device is at the other end. When the last such link goes, the client has left.
-So has one that said nothing for half a minute, although its link may be there: its device sleeps. Who is awake says so
-twice as often, as y-protocols has it.
+device is at the other end. When the last such link goes, the client has left. So has a client that said nothing for
+half a minute, even if its link is still there: its device sleeps. A device that is awake renews its state every 15 s,
+as in y-protocols.
 
 Invariants
     * Nobody speaks for this device, and of a device that is linked only that device itself does: what others say of its

@@ -10,10 +10,11 @@ Clocks
     who connects hears of everybody, and everybody of them, under clocks that were not given before.
 
     Stock clients pass on what they hear. A client that so hears of itself, under a higher clock than its own, takes
-    that for its own state: what it said meanwhile is lost, in the client as well. So a word has one clock, whoever is
-    told of it, and no lower one than the client itself gave it. Once a client has heard of itself the two count on
-    together, and its next word has no lower clock than what can still come round to it. Before that, an older word may
-    come round: it is known by `Clocks.gave`, and `programs.py` gives the client its last word back.
+    that for its own state: what it said meanwhile is lost, in the client as well. So a word (one state that a client
+    said of itself) has one clock, whoever is told of it, and no lower one than the client itself gave it. Once a client
+    has heard of itself the two count on together, and its next word has no lower clock than what can still come round
+    to it. Before that, an older word may come round: it is known by `Clocks.gave`, and `programs.py` gives the client
+    its last word back.
 """
 
 from __future__ import annotations

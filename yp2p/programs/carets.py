@@ -1,9 +1,9 @@
-"""What people and programs say of themselves, in the words of Yjs editors and in ours.
+"""What people and programs say of themselves, in the format of Yjs editors and in ours.
 
 Editors that speak Yjs say `{"user": {"name", "color", "colorLight"}, "cursor": {"anchor", "head"}}`, with positions as
-JSON of Yjs. `yp2p.client` says `{"name", "cursor"}`, with one position. Both are understood, and each is told in the
-words of the other. Devices tell each other of a caret in an item of their presence: `name`, `cursor` (the head),
-`anchor` where that is elsewhere, `color`, `client`.
+JSON of Yjs. `yp2p.client` says `{"name", "cursor"}`, with one position. Both are understood, and each program is told
+of the others in its own format. Devices tell each other of a caret in an item of their presence: `name`, `cursor` (the
+head), `anchor` where that is elsewhere, `color`, `client`.
 """
 
 from __future__ import annotations

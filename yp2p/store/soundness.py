@@ -1,4 +1,4 @@
-"""What a store holds that no version wrote: it is set aside at the start, and everything else starts.
+"""Rows of the store that no version of yp2p would have written: they are set aside at the start, and all else is used.
 
 Each table says what its rows are like (`SOUND` in `store/tables/`). A row that is not like that was damaged on the way
 to the disk, or there, or was written by something else. It is moved to the table `aside`, as the statement that would

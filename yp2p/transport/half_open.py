@@ -1,9 +1,9 @@
 """Connections that have not proved anything yet, within limits that nobody can hold against others.
 
-A connection counts from its acceptance until a link is proved, or a pairing is over. There are so many places, and so
-many for each source; when they are full, the oldest connection that has said nothing goes, and then the oldest one of
-the source that has most. So whoever only holds connections loses them to those who talk. Addresses at which known
-devices were have places of their own. Pure: whoever calls cancels.
+A connection counts from its acceptance until a link is proved, or a pairing is over. Their number is limited, in all
+and for each source; at the limit the oldest connection that has said nothing is closed, and then the oldest one of the
+source that has most. So whoever only holds connections loses them to those who talk. Addresses at which known devices
+were have places of their own. Pure: whoever calls cancels.
 """
 
 from __future__ import annotations

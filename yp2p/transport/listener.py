@@ -1,4 +1,4 @@
-"""Accepting connections, within limits that a stranger cannot wear out."""
+"""Accepting connections, within limits that a stranger cannot use up for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that are refused, in one line a minute: who is refused decides how often it connects."""
+"""Refused connections are logged in one line a minute, because strangers decide how often they connect."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ What was ignored may be a secret, and `.yp2pignore` is a file that everybody in 
 here is what the device's settings say, or what the file says, or what the file said when a person here last wrote it
 or agreed: others can have more ignored, and what they loosen frees nothing on this disk until somebody here agrees.
 
-Whose change it was is told by the record of the file: what is on the disk as it was last rendered or ingested came from
-others or is known already, and anything else was saved here.
+Whose change it was follows from the record of the file: the content that was last rendered or ingested came from others
+or is known already, and any other content was saved here.
 """
 
 from __future__ import annotations

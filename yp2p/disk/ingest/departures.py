@@ -1,7 +1,7 @@
 """Files that are no longer at their path: renamed, or deleted.
 
 A new file and a vanished one are one renamed file when they have the same content; where no content decides, when they
-have the same inode. Kernels use inodes again at once, so an inode counts only where the new file was made before the
+have the same inode. Kernels reuse inodes at once, so an inode counts only where the new file was made before the
 vanished one was seen last (or, where the file system does not tell when it was made, where it has most of its text).
 Vanished files that are left over were deleted. They are deleted together, so that the guard can count them.
 """

@@ -9,8 +9,9 @@ Theory of operation
     later. Then all files of the exchange are known: each goes to where it was found. One whose path was taken, and that
     stands nowhere any more, was overwritten, which deletes it.
 
-    A save by renaming looks alike. It is none of this where the file that was at the path is gone, and nothing known
-    stands where the new one came from: `mv new p` is an edit of p, and so is moving p to a backup and writing it anew.
+    A save by renaming looks similar. It is told from an exchange by two things: the file that was at the path is gone,
+    and no known file stands where the new one came from. So `mv new p` is an edit of p, and so is moving p to a backup
+    and writing it anew.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@ Theory of operation (invariant 5)
     two devices that import the same file make the same entry with the same document, byte for byte. Where an entry
     ID was ever used the next one is computed of it, so that a file that comes again on two devices is one as well.
 
-    A file that stands where another device's entry belongs is that entry, if the content is the same, also where this
-    device has the entry's file at another path still (both renamed it). Otherwise it
-    moves aside, under a name and with an ID computed from that entry and its content: however many devices
-    bring the same file, there is one copy of it beside.
+    A file that stands where another device's entry belongs is that entry, if the content is the same; also if this
+    device still has the entry's file at another path (both renamed it). Otherwise it moves aside, under a name and with
+    an ID computed from that entry and its content: however many devices bring the same file, there is one such copy.
 
     A file that comes back to where one was deleted makes the old entry live again, with the difference as an edit; also
     where another device has said so already, and what it wrote into it is not here yet.

@@ -3,24 +3,24 @@
 Theory of operation
     The disk is a replica of its own. What a file held when it was last rendered or ingested is its *base*, a document
     state. A save was made by somebody who looked at the base, so it is diffed against the base, the operations are
-    applied to a fork of the base, and the fork's update is merged into the document like any other device's.
-    Afterwards the base is (old base + that save), although the document may be further on: two saves between two
-    renders with a remote edit in flight leave the disk with what is no prefix of the log. Where the base is all of the
+    applied to a fork of the base, and the fork's update is merged into the document like any other device's. Afterwards
+    the base is (old base + that save), although the document may be further on: two saves between two renders with a
+    remote edit in flight leave a content on the disk that is no prefix of the log. Where the base is all of the
     document there is nothing to fork: the save is an edit of the document itself.
 
     What the document had got meanwhile may be the very change that the save brings, or meet it in one line:
     `folder/meetings.py` looks at what was made apart before it is merged.
 
-    A start is another matter. What a scan finds was changed while nobody looked, maybe the same on every device: its
-    operations get a client ID derived from base and change. After a power cut the disk can be older than the store: a
-    file that holds an earlier version is that version, a file that is empty, NUL-filled, gone, or no
-    younger than what the store knows is damage, and what was saved since then was made of whichever version is nearest.
+    At a start it is different. What a scan finds was changed while no daemon ran, maybe in the same way on every
+    device: its operations get a client ID derived from base and change. After a power cut the disk can be older than
+    the store: a file that holds an earlier version is that version; a file that is empty, NUL-filled, gone, or no
+    younger than its record is damaged; and what was saved since was made of whichever version is nearest.
 
     What happened is decided by looking, never by the kind of an event: a path is there or not, its content is the
     base's or not. Decisions that could be a program's save in the middle wait a moment:
 
     * a path that vanished for `GRACE_S`: vim renames the file away and writes a new one; only after that is it a
-      rename (a new file has the inode or, alone, the content) or a delete;
+      rename or a delete (`departures.py`);
     * a new path for `SETTLE_S`: it may be a temporary file about to be renamed over another;
     * an empty new file for `EMPTY_S`: somebody is about to write it.
 

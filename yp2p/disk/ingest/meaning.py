@@ -1,7 +1,7 @@
 """What a finding on the disk means: decided of plain values, acted upon elsewhere (`ingest.py`).
 
 Theory of operation
-    Two tables. `meaning_of` says what a path is now: unchanged, not to be told yet, gone, known, new. `state_of` says
+    Two tables. `meaning_of` says what a path is now: unchanged, not decided yet, gone, known, new. `state_of` says
     of a known file that was read what its content is: the base, what the document says, an older version, damage that a
     power cut did, or an edit. What costs something to find out, because a document has to be read for it, is asked for
     by a step (`NEED_DOCUMENT`, `NEED_VERSION`, `NEED_BASE`); then `state_of` is asked again.

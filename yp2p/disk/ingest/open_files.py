@@ -4,13 +4,14 @@ Theory of operation
     What is open for writing is read once it is closed: then it is whole. Some files are never closed (a log, a
     database, the editor that keeps its file open). Such a file is read when it was quiet for a while: nobody has
     written to it since we first saw it as it is, for `QUIET_S`. It is read with its status before and after, and what
-    changes meanwhile is not taken. Each time that it is read in this way the quiet that it takes doubles, up to
-    `LONGEST_QUIET_S`, until it is closed: a file that is written to all day does not become a version each minute.
+    changes meanwhile is not taken. Each time that it is read in this way it has to be quiet twice as long as before,
+    up to `LONGEST_QUIET_S`, until it is closed: a file that is written to all day does not become a version each
+    minute.
 
-    A file that has just been emptied is about to be written by most programs that do so: it takes longer.
+    A file that has just been emptied has to be quiet for longer: most programs that empty a file are about to write it.
 
-    In the first moments a save is on its way, and the file is looked at often; nobody is told. Later `status` says why
-    it waits.
+    In the first moments the file is looked at often, as most saves end soon, and nobody is told. Later `status` says
+    why it waits.
 
 Times are trio's.
 """

@@ -1,10 +1,11 @@
 """Files that somebody put back to former versions while nobody looked: a backup that was restored, an old checkout.
 
 Theory of operation
-    After a stop in order a file that differs is an edit, whatever it equals. But a folder that went back as a whole may
-    be a disk that was restored, and then the edit of one is the loss of all others. So when a scan is about to find
-    that more files than `guard.limit_of` hold former versions, the folder waits for a person, as for a mass deletion:
-    either they were meant, or the newest versions are put in place again.
+    After a clean stop a file that differs is an edit, even if it equals a former version. But if the folder went back
+    as a whole, the disk may have been restored from a backup, and to take that for edits would undo on all devices what
+    was done since. So when a scan is about to find that more files than `guard.limit_of` hold former versions, the
+    folder waits for a person, as for a mass deletion: either they were meant, or the newest versions are put in place
+    again.
 
     What the backup does not have is missing then. A file that is missing at a start, and came later than a version that
     another one was put back to, is made again, and that is told.

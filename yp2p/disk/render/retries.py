@@ -2,8 +2,9 @@
 
 Theory of operation
     What could not be done is tried again, and each time after twice as long. It is tried at once when something happens
-    at its path, or to a directory above it: that may have been what was in the way. An entry that waits here is wanted
-    again by news of it, never by its own failure: so nobody gives up, and nobody works for nothing.
+    at its path, or to a directory above it: that may have been what was in the way. An entry that waits here gets
+    back into the render queue by news of it or when its time has come, never by its own failure: so none is given up,
+    and none is tried in a loop.
 """
 
 from __future__ import annotations

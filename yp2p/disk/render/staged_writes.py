@@ -4,13 +4,13 @@ Theory of operation
     All temporary files of a batch are written and forced to the disk, all intents committed at once, all files put in
     place, all bases advanced.
 
-    The order for one file (invariants 1 and 3): the text is taken -> its updates, the intent and the temporary file are
-    durable -> exchange under a lease -> base advanced. A crash between any two leaves either the old file with the old
-    base, or the new file with evidence that `crash_recovery.py` turns into the new base. The file that was
+    The order for one file (invariants 1 and 3): take the text -> make its updates, the intent and the temporary file
+    durable -> exchange under a lease -> advance the base. A crash between any two leaves either the old file with the
+    old base, or the new file with evidence that `crash_recovery.py` turns into the new base. The file that was
     exchanged for the new one is kept for a while (`displaced_files.py`).
 
-    What is no text is put in place likewise: a blob once it was fetched or copied, whole, and a symlink. What it
-    replaces goes to the trash.
+    Blobs, once they were fetched or copied, and symlinks are put in place likewise. What they replace goes to the
+    trash.
 
 Invariants
     * Nothing is overwritten that is not the base: a file that differs is ingested first.
