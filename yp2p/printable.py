@@ -1,8 +1,8 @@
-"""Text of others made plain: what a terminal would obey, or hide, is written out.
+"""Escapes the characters in text of others that a terminal would obey or not show.
 
-Names, texts and messages come from other devices, and from whoever can make a file. A terminal takes some characters
-for orders: they move the cursor over what stands there, change the title, or ask the terminal to type something. Others
-are not seen, and make one name look like another one.
+Names, texts and messages come from other devices, and from whoever can make a file. Some characters control the
+terminal: they move the cursor over earlier output, change the title, or make the terminal type something. Others are
+invisible, and make one name look like another one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the root of a folder may be touched: only the directory that has the folder's marker is that folder.
+"""Checks whether the root of a folder may be used: only the directory that has the folder's marker is that folder.
 
 An unmounted disk must not look like a deleted folder.
 """

@@ -1,4 +1,4 @@
-"""The rules on what is ignored, as they are in use: the settings', the folder's, and what people here agreed to.
+"""The ignore rules that are in use: those of the settings, those of the folder, and what people here agreed to.
 
 What others ignore is ignored from the start, before the file that says so is put in place. A change of the file takes
 effect, and removes nothing.

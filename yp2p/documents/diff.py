@@ -1,8 +1,8 @@
 """What a save changed: lines first, then words.
 
 Theory of operation
-    A diff by characters finds the shortest edit, which is not the one a person made: two people who change 1200
-    to 1800 and to 2400 end up with 8400, and lines inserted side by side come out cut into each other. So each
+    A diff by characters finds the shortest edit, which is not the one a person made: if two people change 1200 to 1800
+    and to 2400, the merge is 8400, and lines that were inserted side by side come out cut into each other. So each
     distinct line is one symbol, and the diff runs over symbols. Where a removed line and an added line are at
     least 60 % alike, the line was edited: inside it the symbols are words (`\\w+`) and single other characters.
     No hunk begins or ends inside a word, and nothing is trimmed except at line ends.

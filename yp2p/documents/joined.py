@@ -8,7 +8,7 @@ Theory of operation
     A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each
     piece of text that it puts in is an item of its own, between the two characters of the union that it stands
     between. Its client ID is derived from those two, the text and the version of the rules. So every device that puts
-    the same text in the same place makes the same operation, whatever else it knows: it comes once, whoever meets
+    the same text in the same place makes the same operation, whatever else it knows: the text comes once, whoever meets
     whom. What a repair removes has a mark (`_mark`), as each repair has to show in a state vector by itself.
 
 Invariants

@@ -2,8 +2,8 @@
 
 All of it is counted in letters and digits of whole lines, so that an added brace or blank line weighs nothing beside a
 sentence; where a change has none (only braces, only blank lines), its characters count instead. White space at either
-end of a line counts for nothing: who gave the lines other ends, or another indentation, kept them. So did who moved
-them, and who only added words to a line.
+end of a line counts for nothing: a save with other line ends or another indentation has kept the lines. So has one that
+moved them, or only added words to a line.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ whatever else a program wants of it; it is guarded (`guarded.py`).
 Invariants
     * Where an edit fails, nothing has changed; where a transaction fails, the text is what it was before it.
     * What comes from the daemon while a transaction is open is applied after it, whoever opened it.
-    * Positions are right at any time, in a transaction as well: what that has done so far is brought to their index.
-      What was done before waits until a position is asked for, as to bring it takes longer than to apply it.
+    * Positions are right at any time, in a transaction as well: what the transaction has done so far is brought to
+      their index. Earlier changes are brought to it only when a position is asked for, as that takes longer than to
+      apply them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Directories that were made while somebody watched the one above: what was in them before they were watched.
+"""New directories below a watched one: finding what came into them before they were watched themselves.
 
 The kernel tells of a new directory, and a watch is set on it a moment later. What came in between is found by listing
 the directory then. What *went* in between is not: a file that was put there from another device, and that somebody

@@ -6,9 +6,9 @@ nothing changes underneath.
 Invariants
     * Every change is applied, submitted to the store, and only told to others when durable (invariant 1).
     * `layout` has a place for exactly the live entries.
-    * A delete that counted is undone by an edit or a person's word, and not by another delete of who had seen less: of
-      a blob that was never anywhere else only the register would come back. What takes its place is stored together
-      with the two as one.
+    * A delete that counted is undone by an edit or by a person, and not by a concurrent delete whose author had seen
+      less and whose register won: the entry would come back, and the content of a blob may be nowhere. Both are written
+      as one delete, in the commit of the one that won.
 """
 
 from __future__ import annotations

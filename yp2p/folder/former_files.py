@@ -4,8 +4,8 @@ An editor that had that file open saves under the old path still. What it saves 
 to the one that stands there now. That holds for as long as it does for an older version of one file that a program has
 open (`OPEN_S` after it was opened last), and shortly after the move whether anybody was seen to open it or not.
 
-The store knows, so a restart does not forget; when the file was opened nobody knows any more then, and it counts as
-opened when it went.
+This is in the store, so a restart does not forget it. When the file was opened is not: after a restart it counts as
+opened when it was moved away.
 """
 
 from __future__ import annotations

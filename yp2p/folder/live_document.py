@@ -5,8 +5,9 @@ when its commit is durable. Listeners hear of the updates of one document in the
 Whoever brought the update need not wait for that: of a stream of updates many are in one commit.
 
 Programs of this device hear at once of what peers and other programs wrote. Should the daemon end before that is
-durable, they bring it back themselves, as the operations that it is. Of what was found in the file they hear when it is
-durable, as everybody does: after a crash that is found again, as other operations, and would be there twice.
+durable, they bring it back themselves, with the same operations. An edit that was found in the file is told to them
+only when it is durable, as to everybody: after a crash it is found again and gets other operations, so a program that
+had heard of it would have it twice.
 """
 
 from __future__ import annotations

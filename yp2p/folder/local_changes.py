@@ -1,7 +1,7 @@
-"""What a device that only reads has otherwise on its disk than all others: it stays there, and is shown.
+"""Where the disk of a device that only reads differs from what all others have: it stays as it is, and is shown.
 
-Nothing of this is stored. A file's record goes on to say what was put in place, so whatever the file is instead is
-found again by every scan, and becomes an edit made of that by the first one after the device may write.
+Nothing of this is stored. The record of a file still says what was put in place, so every scan finds the difference
+again. The first scan after the device may write takes it for an edit of that version.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Every row of the log that a save or a program of this device made is a step. A s
 program typed without a pause is one group, and is undone together. Undoing takes a group off the stack and puts its own
 row on the other one, from which it can be redone; whatever is written next empties that other one.
 
-What undoing brings back has new operations (the same ones on every device that brings it back), so a group is never
-taken back by itself: with it go all steps, undos and redos that came after it, which amount to nothing by then.
+What undoing brings back has new operations (the same ones on every device that brings it back), so a group cannot be
+taken back alone: all later steps, undos and redos, which cancel each other out by then, are taken back with it.
 Together they are the change between the text before the group and the text as this device left it.
 
 That a deleted file was brought back is a group as well, with what was written into it at once: undoing it deletes the

@@ -11,12 +11,12 @@ Theory of operation
     in a large one, since who finds his place taken goes to one of the next. At the limits an edit takes 50 ms. IDs that
     are drawn, or derived of a digest, come to half of either limit when there are 32,768 of them.
 
-    The limit is one of the document with the update, and whoever brings it may have it from somebody else: so it is
-    no fault of his. His history and ours cannot be joined, and he is kept off that document for a while.
+    The limit is on the document together with the update, and whoever brings the update may have it from somebody else:
+    so exceeding it is no fault. The two histories cannot be joined, and that peer is kept off the document for a while.
 
 Invariants
-    * Of clients that a document may have it may have any part: so it does not matter in which order, and in how many
-      updates, they come. (A limit that grows with their number would be none of the document.)
+    * Every subset of an allowed set of clients is allowed: so it does not matter in which order, and in how many
+      updates, they come. (A limit that grows with their number would break that.)
 """
 
 from __future__ import annotations

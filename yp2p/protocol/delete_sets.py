@@ -1,4 +1,4 @@
-"""Sets of deleted operations: taken from one another, put into an update."""
+"""Sets of deleted operations: their difference, and writing one into an update."""
 
 from __future__ import annotations
 

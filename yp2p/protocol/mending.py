@@ -1,4 +1,4 @@
-"""Edits of programs that no document of a file can hold, rewritten so that it can, and its client can go on.
+"""Rewrites edits of programs that the document of a file cannot hold, so that it can, and the program can go on.
 
 Theory of operation
     A stock client has applied an edit before anybody can refuse it, and whatever it writes next builds on that. So the

@@ -1,10 +1,12 @@
 """A large update, cut into parts that are applied one after the other.
 
-What follows from a register of the manifest (an entry, where it is, what it is on the disk) costs more than the library
-takes to apply it, and what follows from one update is one stretch of the loop. Operations of very many clients, each
-behind one of the client before, take the library a time that grows with the square of their number. And what a peer may
-send in one update has caps, which a document of many years is beyond. So all of these go in parts: each client as far
-as what its operations build on is there or goes before, which is possible for whatever waits in no circle.
+There are three reasons. To work out what a changed register of the manifest means (an entry, where it is, what it is on
+the disk) takes longer than applying it, and holds up the loop for the whole of an update. Operations of very many
+clients, each behind one of the client before, take the library a time that grows with the square of their number. And
+an update from a peer has caps, which a document of many years exceeds.
+
+A part has of each client the operations whose dependencies are there already or are in earlier parts. So everything can
+be sent in parts, unless operations depend on each other in a circle.
 """
 
 from __future__ import annotations

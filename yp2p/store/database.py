@@ -17,7 +17,7 @@ Invariants
     * Statements become durable in the order in which they were submitted, and those of one commit never in part.
     * A fault of the store ends the daemon (invariant 15): `Writer.watch` raises, and so does every waiting commit, and
       who reads. It is no fault of a peer, a program or a folder.
-      What the machine does not allow now is none (invariant 20).
+      A state of the machine that passes, as a full disk, is no such fault (invariant 20).
     * A store of another program, of a newer version or of another device is reported and left exactly as it is. Of one
       that is damaged a new one is made, and it is kept (`salvage.py`).
 """

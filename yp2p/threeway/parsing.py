@@ -1,9 +1,9 @@
 """What parsed still parses: how the pieces where two sides met are resolved until the whole does.
 
 The text with all pieces as they were resolved does not parse. So the search begins with one side's text, which does,
-and takes piece by piece what was resolved: as many as still parse, and at the first one that does not fit what else
-parses there, what loses least first. It is done from either side, and the way that leaves out the fewest letters is
-taken.
+and replaces it piece by piece with what was resolved, as long as the whole parses. At the first piece where it does
+not, other resolutions of that piece are tried, those that lose least first. This is done from either side, and the
+result that leaves out the fewest letters is taken.
 """
 
 from __future__ import annotations

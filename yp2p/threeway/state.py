@@ -4,9 +4,9 @@ Where both sides changed the same lines, and these differ in values alone, one o
 one side is right, as some program wrote it, and a mixture of both is what nobody wrote. So the lines of one side stand,
 all of them: of the one whose first value that differs is larger, as the later one's counter or time is.
 
-A value is a number, or a word in quotes: what people write has more. They also leave values alone, add rows to a table,
-and write programs; so every line with a value is one that both changed, and has its line in both, but in JSON, where a
-list may have become longer, and it is no source code.
+A value is a number, or a word in quotes. People write files that look like this as well, but they leave some values
+alone, add rows to a table, or write programs. So the rule holds only where both sides changed every line with a value,
+where each such line is in both (except in JSON, where a list may have become longer), and not for source code.
 """
 
 from __future__ import annotations

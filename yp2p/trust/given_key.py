@@ -1,15 +1,15 @@
 """A device key that comes from outside: from the environment, the settings, or systemd.
 
-A device has one key; the first of these that there is counts, and none behind it is looked at:
+A device has one key. The first of these sources that exists is used, and none after it is looked at:
 
-1. `YP2P_DEVICE_KEY` in the environment holds the text of a key file. It is taken out of there at once, so that
-   no process that is started from here has it.
+1. `YP2P_DEVICE_KEY` in the environment holds the text of a key file. It is removed from the environment at once, so
+   that no process that is started from here has it.
 2. `[device] key_file` in the settings (`YP2P_DEVICE__KEY_FILE`) names the file.
 3. `yp2p.key` in the directory that systemd names in `CREDENTIALS_DIRECTORY` (LoadCredential=, SetCredentialEncrypted=).
 4. `device.key` beside the store, made at the first start (`keyfile.py`).
 
-A key that is given and cannot be used ends the start: another one would be another device. What is wrong is said
-without a character of it. The store is of one device, and refuses every other key.
+If a key is given and cannot be used, the daemon does not start: with another key it would be another device. The error
+message has no character of the key. The store belongs to one device, and refuses every other key.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What this device leaves out of a folder: by the folder's own rules, and by its settings.
+"""What this device leaves out of a folder, by the folder's own ignore rules and by its settings.
 
-What is left out stays as it is on this disk, and what others make there is not put in place. The rules are a text of
+What is left out stays as it is on this disk, and what others make there is not rendered. The rules are a text of
 the folder like any other, so they may come later than the files that they are about.
 """
 

@@ -1,6 +1,6 @@
-"""Takes what a known file holds now, by what `meaning.state_of` says of it.
+"""Acts on what a known file holds now, as `meaning.state_of` classifies it.
 
-An older version in a file is no edit after a power cut, or when a person said so.
+An older version in a file is no edit after a power cut, or when a person decided so (`put_back.py`).
 """
 
 from __future__ import annotations

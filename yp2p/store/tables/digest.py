@@ -1,4 +1,4 @@
-"""What each document amounts to."""
+"""The digest of each document."""
 
 from __future__ import annotations
 
