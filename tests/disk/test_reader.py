@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,16 @@ def _change(root: Path) -> None:
     (root / "new.txt").write_text("new\n")
 
 
+@asynccontextmanager
+async def _changed(root: Path, role: Role) -> AsyncIterator[Bridge]:
+    """A device that only reads, on which these changes were made and seen."""
+    async with open_bridge(root.parent) as bridge:
+        role.is_reader(True)
+        _change(root)
+        await _settle(bridge)
+        yield bridge
+
+
 _CHANGED = {
     "a.txt": LocalChange.CHANGED,
     "b.bin": LocalChange.CHANGED,
@@ -127,12 +137,9 @@ async def test_what_is_changed_stays_here_and_is_shown_also_after_a_restart(
 
 
 async def test_it_is_an_edit_of_what_was_there_once_the_device_may_write(
-    tmp_path: Path, root: Path, role: Role, autojump_clock: trio.testing.MockClock
+    root: Path, role: Role, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_bridge(tmp_path) as bridge:
-        role.is_reader(True)
-        _change(root)
-        await _settle(bridge)
+    async with _changed(root, role) as bridge:
         role.is_reader(False)
         bridge.folder.files.local.clear()
         await _edit_of_peer(bridge, "a.txt", "of a peer\n")
@@ -147,12 +154,9 @@ async def test_it_is_an_edit_of_what_was_there_once_the_device_may_write(
 
 
 async def test_where_others_change_it_as_well_theirs_gets_the_place_and_ours_stands_beside(
-    tmp_path: Path, root: Path, role: Role, autojump_clock: trio.testing.MockClock
+    root: Path, role: Role, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_bridge(tmp_path) as bridge:
-        role.is_reader(True)
-        _change(root)
-        await _settle(bridge)
+    async with _changed(root, role) as bridge:
         blob = bridge.folder.files.by_path("b.bin")
         assert blob is not None
         content = Content.symlink(b"a.txt").after(blob.content, ())
@@ -174,12 +178,9 @@ async def test_where_others_change_it_as_well_theirs_gets_the_place_and_ours_sta
 
 
 async def test_what_others_delete_or_rename_stays_where_it_was_changed(
-    tmp_path: Path, root: Path, role: Role, autojump_clock: trio.testing.MockClock
+    root: Path, role: Role, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_bridge(tmp_path) as bridge:
-        role.is_reader(True)
-        _change(root)
-        await _settle(bridge)
+    async with _changed(root, role) as bridge:
         text, blob = (bridge.folder.files.by_path(path) for path in ("a.txt", "b.bin"))
         assert text is not None
         assert blob is not None

@@ -31,19 +31,7 @@ def test_what_a_removed_device_did_afterwards_is_taken_back(tmp_path: Path) -> N
         for name in ("a.txt", "deleted.txt", "renamed.txt"):
             (desktop.dir / name).write_text(name + "\n" + _TEXT)
         (desktop.dir / "picture").write_bytes(b"\0 a picture")
-        laptop.join(desktop)
-        pi.join(desktop)
-        for device in (desktop, laptop, pi):
-            device.wait()
-        for device in (laptop, pi):
-            device.stop()
-        desktop.cli("device", "remove", "laptop", "--yes")
-        desktop.stop()
-
-        # The lost one and the one that was away meet.
-        laptop.start()
-        pi.start()
-        _met(laptop, pi)
+        _lose(desktop, laptop, pi)
         lines = (laptop.dir / "a.txt").read_text().splitlines(keepends=True)
         lines[10] = "line 9 of a thief\n"
         del lines[20]
@@ -79,6 +67,21 @@ def test_what_a_removed_device_did_afterwards_is_taken_back(tmp_path: Path) -> N
         assert "thief" in (pi.dir / "a.txt").read_text()
 
 
+def _lose(desktop: Device, laptop: Device, pi: Device) -> None:
+    """All have the desktop's folder. The laptop is removed while it and the Pi are away; then these two meet."""
+    for other in (laptop, pi):
+        other.join(desktop)
+    for device in (desktop, laptop, pi):
+        device.wait()
+    for device in (laptop, pi):
+        device.stop()
+    desktop.cli("device", "remove", "laptop", "--yes")
+    desktop.stop()
+    laptop.start()
+    pi.start()
+    _met(laptop, pi)
+
+
 @pytest.mark.long
 def test_trees_kinds_and_an_open_file_after_a_crash_while_it_is_doubted(tmp_path: Path) -> None:
     with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
@@ -93,19 +96,8 @@ def test_trees_kinds_and_an_open_file_after_a_crash_while_it_is_doubted(tmp_path
         (desktop.dir / "blob").write_bytes(b"\0 a blob")
         (desktop.dir / "link").symlink_to("text")
         (desktop.dir / "script").write_text("#!/bin/sh\n")
-        for other in (laptop, pi):
-            other.join(desktop)
-        for device in (desktop, laptop, pi):
-            device.wait()
+        _lose(desktop, laptop, pi)
         before = tree(desktop.dir)
-        for device in (laptop, pi):
-            device.stop()
-        desktop.cli("device", "remove", "laptop", "--yes")
-        desktop.stop()
-
-        laptop.start()
-        pi.start()
-        _met(laptop, pi)
         (laptop.dir / "tree").rename(laptop.dir / "another tree")
         shutil.rmtree(laptop.dir / "deleted")
         (laptop.dir / "text").write_bytes(b"\0 of a thief")
@@ -159,18 +151,8 @@ def test_a_mass_deletion_that_waits_for_a_word_is_taken_back_too(tmp_path: Path)
     with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
         for number in range(80):
             (desktop.dir / f"{number}.txt").write_text(f"{number}\n{_TEXT}")
-        for other in (laptop, pi):
-            other.join(desktop)
-        for device in (desktop, laptop, pi):
-            device.wait()
+        _lose(desktop, laptop, pi)
         before = tree(desktop.dir)
-        for device in (laptop, pi):
-            device.stop()
-        desktop.cli("device", "remove", "laptop", "--yes")
-        desktop.stop()
-        laptop.start()
-        pi.start()
-        _met(laptop, pi)
         for path in laptop.dir.glob("*.txt"):
             path.unlink()
         eventually(lambda: laptop.status()["folders"][0]["awaiting_confirmation"])
