@@ -92,7 +92,7 @@ ANSWERS: dict[str, Any] = {
                            "let_in": [{"folder": HOSTILE, "role": "member"}]},
     "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
-    "/v1/wait": {"in_sync": True, "alone": [HOSTILE]},
+    "/v1/wait": {"in_sync": True, "connected": [HOSTILE], "alone": [HOSTILE]},
     "/v1/history/log": {"path": HOSTILE, "deleted": True, "versions": [_VERSION], "came_from": HOSTILE},
     "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
     "/v1/history/show": {"text": "text\n"},

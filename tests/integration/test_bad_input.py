@@ -157,9 +157,9 @@ def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:
 
 def test_waiting_and_stopping(device: Device) -> None:
     device.cli("share", str(device.dir))
-    said = {"in_sync": True, "alone": ["dir"]}
-    assert json.loads(device.cli("wait", "--timeout", "5", "--json", "--alone")) == said
-    _refused(device, 1, "wait", "--timeout", "5", words=("no other device is connected", "'dir'", "--alone"))
+    said = {"in_sync": True, "connected": [], "alone": ["dir"]}
+    assert json.loads(device.cli("wait", "--timeout", "5", "--json", "--alone-is-fine")) == said
+    _refused(device, 1, "wait", "--timeout", "5", words=("no other device is connected", "'dir'", "--alone-is-fine"))
     started = time.monotonic()
     device.cli("stop")
     assert time.monotonic() - started < 2.5

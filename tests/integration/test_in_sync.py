@@ -50,8 +50,8 @@ def test_waiting_with_nobody_connected_fails_unless_that_is_asked_for(pair: list
     refused = one.run("wait")
     assert refused.returncode == 1
     assert "no other device is connected" in refused.stderr
-    assert "--alone" in refused.stderr
-    assert one.run("wait", "--alone").returncode == 0
+    assert "--alone-is-fine" in refused.stderr
+    assert one.run("wait", "--alone-is-fine").returncode == 0
 
 
 @pytest.mark.long
@@ -109,3 +109,30 @@ def test_a_folder_that_a_person_paused_stays_so_over_restarts(tmp_path: Path) ->
         assert one.status()["folders"][0]["state"] != "paused"
     finally:
         one.kill()
+
+
+def test_waiting_with_some_devices_with_all_and_with_any(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        (one.dir / "a.txt").write_text("line 1\n")
+        two.join(one)
+        three.join(one)
+        for device in (one, two, three):
+            device.wait()
+        assert one.run("wait", "--all", "--timeout", "30").returncode == 0
+        assert one.run("wait", "--with", "two", "--with", "three", "--timeout", "30").returncode == 0
+        three.stop()
+        eventually(lambda: one.call("POST", "/v1/wait", {"timeout_s": 0})["connected"] == ["two"])
+        assert one.run("wait", "--any", "--timeout", "30").returncode == 0
+        assert one.run("wait", "--with", "two", "--timeout", "30").returncode == 0
+        for arguments in (("--all",), ("--with", "three")):
+            refused = one.run("wait", *arguments, "--timeout", "0.5")
+            assert refused.returncode == 1
+            assert "three is not connected" in refused.stderr
+        refused = one.run("wait", "--with", "nobody")
+        assert refused.returncode == 2
+        assert "no device is called 'nobody'" in refused.stderr
+        two.stop()
+        refused = one.run("wait", "--any", "--timeout", "0.5")
+        assert refused.returncode == 1
+        assert "no other device is connected" in refused.stderr
+        assert one.run("wait", "--any", "--all").returncode == 2

@@ -2,7 +2,7 @@
 
 ======  ====================  =============================================
 GET     /v1/status            what `yp2p status --json` prints
-POST    /v1/wait              {timeout_s?}             -> {in_sync, alone, missing?}
+POST    /v1/wait              {timeout_s?, whom?, devices?} -> {in_sync, connected...}
 POST    /v1/agree             {folder?}                -> {label}
 POST    /v1/pause             {folder?}                -> {label}
 POST    /v1/resume            {folder?, accept?}       -> {label}
@@ -25,7 +25,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import trio
@@ -52,7 +52,9 @@ class Device(Members, Protocol):
 
     def status(self) -> dict[str, Any]: ...
 
-    async def wait(self, limit_s: float) -> str: ...
+    async def wait(self, limit_s: float, whom: str = "connected", named: Iterable[str] = ()) -> str: ...
+
+    def in_sync_with(self) -> list[str]: ...
 
     def alone(self) -> list[str]: ...
 
@@ -77,6 +79,8 @@ class Device(Members, Protocol):
 
 class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: float | None = None
+    whom: Literal["connected", "all", "any"] = "connected"
+    devices: list[str] = []
 
 
 class PauseRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -130,8 +134,8 @@ class _Control:
 
     async def wait(self, wanted: WaitRequest) -> Any:
         limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
-        missing = await self._device.wait(limit_s)
-        answer = {"in_sync": not missing, "alone": self._device.alone()}
+        missing = await self._device.wait(limit_s, wanted.whom, wanted.devices)
+        answer = {"in_sync": not missing, "connected": self._device.in_sync_with(), "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
 
     async def pause(self, wanted: PauseRequest) -> Any:

@@ -17,7 +17,7 @@ from yp2p import __version__
 from yp2p.config import Config
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folders import Folders
-from yp2p.device.in_sync import InSync
+from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
 from yp2p.device.members import Members, role_of
 from yp2p.device.presence import DevicePresence
@@ -71,7 +71,7 @@ class Device:
         self.peers = Peers(identity, name, database, self.home.by_id, self._presence.of, static)
         self.home.peers = self.peers
         self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
-        self._in_sync = InSync(self.home, self.peers)
+        self._in_sync = InSync(identity.device_id, self.home, self.peers)
         self.invites = InviteHost(identity, name, database, self.home.by_id)
         self.invites.load()
         self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, self.invites, static)
@@ -260,9 +260,21 @@ class Device:
         """Bring back what a save removed."""
         return await trash.bring_back_removed(self.folders, number)
 
-    async def wait(self, limit_s: float) -> str:
-        """Return when all is in sync with the connected devices, or at the limit; gives what is missing then."""
-        return await self._in_sync.wait(limit_s)
+    async def wait(self, limit_s: float, whom: str = "connected", named: Iterable[str] = ()) -> str:
+        """Return when all is in sync with these devices, or at the limit; gives what is missing then.
+
+        Args:
+            whom: `connected`, `all` or `any`.
+            named: only these, by name or ID.
+
+        Raises:
+            UsageError, FolderError: one of `named` is no other device of a folder here.
+        """
+        return await self._in_sync.wait(limit_s, Whom(whom), [self._members.find(name) for name in named])
+
+    def in_sync_with(self) -> list[str]:
+        """The names of the devices that are connected for every folder of theirs here."""
+        return sorted({f.name_of(device) for f in self.folders for device in self._in_sync.connected(f)})
 
     def alone(self) -> list[str]:
         """The labels of the folders that no other device is connected for."""

@@ -1,19 +1,21 @@
 """Waiting until every folder is in sync with every connected device.
 
 In sync means on the disk (invariant 10b), here and there: nothing is on its way, nothing is still to come. A folder of
-which no other device is connected is in sync with nobody: what was just saved may be nowhere else.
+which no other device is connected is in sync with nobody: what was just saved may be nowhere else. Whoever waits says
+with whom (`Whom`): all that are connected, all that there are, any one, or some by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import Enum
 
 import trio
 
 from yp2p.device.discovery import cancel_when
 from yp2p.device.folders import Folders
 from yp2p.folder.folder import Folder
-from yp2p.identity import DeviceID
+from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.peers import Peers
 
 # For this long after a start or a pairing `wait` counts on the devices it knows to come.
@@ -24,6 +26,14 @@ _PROBE_INTERVAL_S = 0.02
 _LOOK_AGAIN_S = 0.5
 
 
+class Whom(Enum):
+    """With which devices a person wants to be in sync."""
+
+    CONNECTED = "connected"
+    ALL = "all"
+    ANY = "any"
+
+
 class InSync:
     """Tells whether everything is in sync, and waits for that.
 
@@ -31,9 +41,10 @@ class InSync:
         missing_folder: says which folder is to be here and is not yet, and why; nothing where all are.
     """
 
-    def __init__(self, folders: Folders, peers: Peers) -> None:
+    def __init__(self, own: DeviceID, folders: Folders, peers: Peers) -> None:
         self._folders = folders
         self._peers = peers
+        self._own = own
         self._expecting_since = float("-inf")
         self.missing_folder: Callable[[], str] = lambda: ""
 
@@ -41,17 +52,18 @@ class InSync:
         """The devices that are known are about to link."""
         self._expecting_since = trio.current_time()
 
-    async def wait(self, limit_s: float) -> str:
-        """Return when every folder is in sync with every connected device; gives what is missing: nothing then.
+    async def wait(self, limit_s: float, whom: Whom = Whom.CONNECTED, named: Iterable[DeviceID] = ()) -> str:
+        """Return when every folder is in sync with these devices; gives what is missing: nothing then.
 
         It ends at the limit as well, and where what is missing is on no device that is connected.
 
         Args:
             limit_s: how long to wait for that at most; infinite: as long as it takes.
+            named: only these, and all of these; then `whom` does not matter.
         """
-        missing = "the other devices have not answered yet"
+        missing, only = "the other devices have not answered yet", frozenset(named)
         with trio.move_on_after(limit_s):
-            while missing := await self._missing():
+            while missing := await self._missing(whom, only):
                 if self._is_given_by_none():
                     break  # to wait brings nothing
                 await self._change()
@@ -84,7 +96,14 @@ class InSync:
                 nursery.start_soon(cancel_when, folder.state.changed, nursery.cancel_scope)
             await trio.sleep_forever()
 
-    async def _missing(self) -> str:
+    def connected(self, folder: Folder) -> list[DeviceID]:
+        """The other devices that a folder is compared with now."""
+        return [device for device in self._others(folder) if self._peers.session(device, folder.id)]
+
+    def _others(self, folder: Folder) -> list[DeviceID]:
+        return sorted(folder.membership.devices.keys() - {self._own})
+
+    async def _missing(self, whom: Whom, only: frozenset[DeviceID]) -> str:
         """What keeps us from being in sync, for people; empty when we are."""
         peers = self._peers
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
@@ -95,24 +114,43 @@ class InSync:
         for folder in self._folders.by_id.values():
             if reason := _missing_here(folder, is_alone=self._is_alone(folder)):
                 return f"{folder.label!r}: {reason}"
-        return await self._missing_there()
+        if away := self._away(whom, only):
+            return away
+        return await self._missing_there(whom, only)
 
-    async def _missing_there(self) -> str:
+    def _away(self, whom: Whom, only: frozenset[DeviceID]) -> str:
+        """Who has to be connected, and is not."""
+        for folder in self._folders.by_id.values():
+            others = self._others(folder)
+            wanted = [device for device in others if device in only or (whom is Whom.ALL and not only)]
+            for device in wanted:
+                if not self._peers.is_linked(device):
+                    return f"{folder.label!r}: {folder.name_of(device)} is not connected"
+            if whom is not Whom.CONNECTED and not only and not any(map(self._peers.is_linked, others)):
+                return f"{folder.label!r}: no other device is connected"
+        return ""
+
+    async def _missing_there(self, whom: Whom, only: frozenset[DeviceID]) -> str:
         """Ask the connected devices."""
         peers = self._peers
         behind: list[str] = []
+        in_sync: set[FolderID] = set()
 
         async def ask(device: DeviceID, folder: Folder) -> None:
             session = peers.session(device, folder.id)
             if session is None or not await session.agreement.probe():
                 behind.append(f"{folder.label!r}: {folder.name_of(device)} has not everything on its disk")
+            else:
+                in_sync.add(folder.id)
 
         with trio.move_on_after(_PROBE_LIMIT_S) as scope:
             async with trio.open_nursery() as nursery:
                 for folder in self._folders.by_id.values():
                     for device in folder.membership.devices:
-                        if peers.is_linked(device):
+                        if peers.is_linked(device) and (not only or device in only):
                             nursery.start_soon(ask, device, folder)
+        if whom is Whom.ANY and not only and in_sync >= self._folders.by_id.keys():
+            return ""
         if scope.cancelled_caught:
             return f"a device did not answer within {_PROBE_LIMIT_S:.0f} s"
         return behind[0] if behind else ""
