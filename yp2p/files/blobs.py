@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from yp2p.files.inspect import Stamp, read_chunk_hashes
 from yp2p.files.new_files import NewFiles
+from yp2p.files.permissions import open_own
 from yp2p.files.root import TMP, Root
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size, nul_chunks
 
@@ -78,7 +79,7 @@ def _open_assembly(root: Root, blob: bytes, path: str, new_files: NewFiles) -> i
     try:
         return new_files.make(name_of(blob), path, os.O_RDWR)
     except FileExistsError:
-        return root.open_file(name_of(blob), os.O_RDWR)
+        return open_own(root, name_of(blob), os.O_RDWR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,24 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
         os.close(source)
 
 
+def open_own(root: Root, name: str, flags: int) -> int:
+    """Open a file in `.yp2p/tmp` that is to be written, whatever permissions it was given.
+
+    What could not be put in the place of a file has the permissions of that one already, and is filled again for the
+    next attempt. Raises OSError.
+    """
+    try:
+        return root.open_file(name, flags)
+    except PermissionError:
+        found = root.open(name, os.O_PATH)
+        try:
+            if stat.S_ISREG(os.fstat(found).st_mode):
+                os.chmod(f"/proc/self/fd/{found}", 0o600)
+        finally:
+            os.close(found)
+        return root.open_file(name, flags)
+
+
 def set_mode(root: Root, path: str, mode: Mode) -> Stamp:
     """Give a file its permissions, under all its names. Raises OSError."""
     descriptor = root.open_file(path)

@@ -55,7 +55,7 @@ from yp2p.files.inspect import (
     read_whole,
 )
 from yp2p.files.new_files import NewFiles
-from yp2p.files.permissions import set_permissions
+from yp2p.files.permissions import open_own, set_permissions
 from yp2p.files.root import PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.identity import ID_BYTES
@@ -219,7 +219,7 @@ def fill_temporaries(root: Root, items: Sequence[Filling]) -> list[OSError | Non
 def _fill(root: Root, item: Filling, *, sync: bool) -> None:
     if item.is_link:
         return
-    descriptor = root.open_file(item.temporary.name, os.O_WRONLY)
+    descriptor = open_own(root, item.temporary.name, os.O_WRONLY)
     try:
         write_all(descriptor, item.data or b"")
         if item.copy_of is not None:
