@@ -30,13 +30,14 @@ from yp2p.files.watch import Watcher, open_watcher
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
-from yp2p.identity import DeviceID, FolderID
+from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.protocol.clients import Writer
 from yp2p.store.database import open_database
 
 FOLDER = FolderID(bytes(range(16)))
 PEER = DeviceID(b"p" * 32)
-OWN = DeviceID(b"o" * 32)
+SIGNER = Identity(b"o" * 32)
+OWN = SIGNER.device_id
 
 
 class Bridge:
@@ -112,6 +113,7 @@ async def open_bridge(
     async with open_database(base / "store", make_room=False) as database:
         clients = ClientIDs.fresh(OWN)
         folder = Folder(FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
+        folder.catalogue.authorship.identity = SIGNER
         folder.load()
         root = Root(path)
         try:

@@ -100,7 +100,7 @@ async def _peer_types(bridge: Bridge, text: str, client: int = 1000) -> None:
 
 async def _claim(bridge: Bridge, *clients: int) -> None:
     """The other device says with which client IDs it writes."""
-    await bridge.folder.catalogue.write([Claim(client, PEER, 1) for client in clients]).wait()
+    await bridge.folder.catalogue.write([Claim(client, PEER[:8], bytes(64)) for client in clients]).wait()
 
 
 async def _pack(bridge: Bridge) -> int:

@@ -13,7 +13,7 @@ from peers.test_links import ONE, TWO, Node, _removal, _run, statements
 from scenes import Test, as_test
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Claim
+from yp2p.documents.manifest import Change
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, store_first_import
 from yp2p.folder.notices import NoticeKind
@@ -53,7 +53,7 @@ def edit(folder: Folder, name: str, change: Callable[[str], str]) -> None:
     news = live.text.edit(hunks(live.text.text(), change(live.text.text())))
     assert news is not None
     folder.edits.record(live, news, None)
-    folder.catalogue.write([Claim(client, folder.clients.device, 1) for client in folder.clients.ids])
+    folder.catalogue.write(folder.catalogue.authorship.own(folder.clients.ids))
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:

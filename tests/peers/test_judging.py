@@ -32,7 +32,7 @@ from peers.removed_device import (
 )
 from peers.test_links import ONE, TWO, statements
 
-from yp2p.documents.manifest import Change, Claim, Deletion
+from yp2p.documents.manifest import Change, Deletion
 from yp2p.documents.provider import PeerState
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for
@@ -264,7 +264,7 @@ async def test_modes_kinds_and_links_are_as_before_and_what_others_made_of_its_f
             Change(entry("link"), content=Content.symlink(b"/elsewhere")),
             Change(entry("used"), "used", _blob(b"first of a thief")),
             Change(entry("unused"), "unused", _blob(b"of a thief")),
-            *(Claim(client, TWO.device_id, 1) for client in two.clients.ids),
+            *two.catalogue.authorship.own(two.clients.ids),
         ]
     )
     for theirs, ours in zip(two.catalogue.documents, three.catalogue.documents, strict=True):

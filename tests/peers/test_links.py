@@ -84,6 +84,7 @@ async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[b
             folder = Folder(
                 folder_id, folder_id[:1].decode(), base, ONE.device_id, database=database, clients=clients, adopted=True
             )
+            folder.catalogue.authorship.identity = identity  # it makes no statements by itself
             folder.load()
             folder.membership.add(bodies)
             folders[folder_id] = folder

@@ -250,7 +250,9 @@ class Grammar:
             Change(entry, content=Content.symlink(rng.choice((b"../../etc/passwd", b"a.txt", b"/dev/zero")))),
             Change(entry, content=Content.directory()),
             Change(entry, content=Content.blob(self._hash(), 3, Mode.PLAIN, 0)),
-            Claim(rng.getrandbits(32), rng.choice(self._devices() or (self.identity.device_id,)), rng.getrandbits(60)),
+            Claim(
+                rng.getrandbits(32), rng.choice(self._devices() or (self.identity.device_id,))[:8], rng.randbytes(64)
+            ),
             Bookmark(entry, "b", Position(1, 0, 0)),
         )
         if rng.random() < 0.8:

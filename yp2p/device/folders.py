@@ -76,6 +76,7 @@ class Folders:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled; `started` when all folders are loaded."""
         database, boot = self._database, boot_id()
+        self.clients.earlier = frozenset().union(*tables.start.clients(database.rows))
         database.submit(
             [
                 tables.start.insert(self.clients.own, self.clients.fork, time.time()),

@@ -14,7 +14,11 @@ leave the same one of them on every device (Yjs decides by client ID).
 
 Beside them stand the client IDs that devices write with, so that every operation has an author::
 
-    @<client>   01 device ID u64                         who writes with this client ID, and since when (ms since 1970)
+    @<client><owner> 02 signature                        a device signed that it writes with this client ID; <owner> is
+                                                         the beginning of its ID (`trust/authorship.py`)
+
+A claim that a device signed is never undone by what somebody writes in its place: whoever knows it writes it again
+(`folder/catalogue.py`).
 
 An edit beats a delete (invariant 7): a delete names the state vector that its author saw, and counts only while
 the document is contained in it. Removing text does not move a state vector and so does not revive. What is no text has
@@ -45,7 +49,7 @@ from pycrdt import Doc, Map, MapEvent
 from yp2p.documents.positions import Position
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault, PositionInvalid
-from yp2p.identity import ID_BYTES, KEY_BYTES, DeviceID, DocumentID, EntryID
+from yp2p.identity import ID_BYTES, SIGNATURE_BYTES, DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
@@ -62,9 +66,11 @@ from yp2p.protocol.ysync import (
 
 _UNCOMMON = ("m", "d")  # what the registers of modes and deletes end with
 _FORMAT = 1
-_CLAIM = "@"
+_CLAIM, _CLAIM_FORMAT = "@", 2
+# Of a device's ID, in the key of a claim: who its owner is follows from the signature.
+OWNER_BYTES = 8
 _BOOKMARK = "b"
-_CLAIM_KEY = re.compile(rf"{_CLAIM}[0-9a-f]{{16}}")
+_CLAIM_KEY = re.compile(rf"{_CLAIM}([0-9a-f]{{16}})([0-9a-f]{{{2 * OWNER_BYTES}}})")
 _REGISTER_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}[pcmd]")
 _BOOKMARK_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}{_BOOKMARK}[0-9a-f]{{16}}")
 # Of a text with more a peer could fill the memory of every member.
@@ -152,19 +158,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A device says that it writes with a client ID, since a time in milliseconds since 1970."""
+    """A device says that it writes with a client ID.
+
+    Attributes:
+        owner: the beginning of the device's ID.
+        signature: of that device, if it is one (`trust/authorship.py`).
+    """
 
     client: int
-    device: DeviceID
-    since_ms: int
+    owner: bytes
+    signature: bytes
 
     @property
     def index(self) -> int:
         return self.client % MANIFEST_DOCUMENTS
 
     def registers(self) -> dict[str, bytes]:
-        value = bytes([_FORMAT]) + self.device + self.since_ms.to_bytes(8, "big")
-        return {f"{_CLAIM}{self.client:016x}": value}
+        return {f"{_CLAIM}{self.client:016x}{self.owner.hex()}": bytes([_CLAIM_FORMAT]) + self.signature}
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,15 +299,12 @@ class ManifestReplica(Replica):
         value = self._map.get(key)
         return bytes(value) if value is not None else None
 
-    def claim(self, key: str) -> Claim | None:
-        """What stands at the key of a claim; None when that is none."""
+    def claim_signature(self, key: str) -> bytes | None:
+        """The signature that stands at the key of a claim, whether it is good or not; None when there is none."""
         with self._calling_pycrdt():
             value = self._map.get(key)
         data = bytes(value) if value is not None else b""
-        if len(data) != 1 + KEY_BYTES + 8 or data[0] != _FORMAT:
-            return None
-        since_ms = int.from_bytes(data[1 + KEY_BYTES :], "big")
-        return Claim(int(key[1:], 16), DeviceID(data[1 : 1 + KEY_BYTES]), since_ms)
+        return data[1:] if len(data) == 1 + SIGNATURE_BYTES and data[0] == _CLAIM_FORMAT else None
 
     def bookmark(self, key: str) -> Bookmark | None:
         """The bookmark at a key, without a position where it was removed; None when there is none that can be read."""
@@ -320,9 +327,10 @@ class ManifestReplica(Replica):
         return self._take_news()
 
 
-def _client_of(key: str) -> int | None:
-    client = int(key[1:], 16) if _CLAIM_KEY.fullmatch(key) is not None else MAX_CLIENT + 1
-    return client if client <= MAX_CLIENT else None
+def _client_and_owner(key: str) -> tuple[int, bytes] | None:
+    found = _CLAIM_KEY.fullmatch(key)
+    client = int(found[1], 16) if found is not None else MAX_CLIENT + 1
+    return (client, bytes.fromhex(found[2])) if found is not None and client <= MAX_CLIENT else None
 
 
 def _is_bookmark(key: str) -> bool:
@@ -344,7 +352,8 @@ class Manifest:
         self._stored = stored
         self.replicas = [ManifestReplica(client_id, partial(stored, index)) for index in range(MANIFEST_DOCUMENTS)]
         self.entries: dict[EntryID, Entry] = {}
-        self.claims: dict[int, Claim] = {}  # by client ID
+        self.claims: dict[int, dict[bytes, bytes]] = {}  # by client ID: signatures by owner, which nobody checked
+        self._replaced: list[tuple[Claim, bytes | None]] = []
         self.bookmarks: dict[EntryID, dict[str, Bookmark]] = {}  # by their key
         self._digest: tuple[tuple[int, ...], bytes] = ((), b"")
 
@@ -365,7 +374,7 @@ class Manifest:
         client_id = self.replicas[index].client_id if client_id is None else client_id
         self.replicas[index] = ManifestReplica(client_id, partial(self._stored, index))
         before = {entry for entry in self.entries if self.index_of(entry) == index}
-        for client in [client for client, claim in self.claims.items() if claim.index == index]:
+        for client in [client for client in self.claims if client % MANIFEST_DOCUMENTS == index]:
             del self.claims[client]
         for entry in before & self.bookmarks.keys():
             del self.bookmarks[entry]
@@ -427,10 +436,9 @@ class Manifest:
             entry for key in keys if (entry := _entry_of(key)) is not None and self.index_of(entry) == index
         }  # fmt: skip
         for key in keys:
-            client = _client_of(key)
-            claim = self.replicas[index].claim(key) if client is not None else None
-            if claim is not None and claim.index == index:
-                self.claims[claim.client] = claim
+            claimed = _client_and_owner(key)
+            if claimed is not None:
+                self._refresh_claim(index, key, *claimed)
             if _is_bookmark(key):
                 self._refresh_bookmark(index, key)
         parsed = self._parse(self.replicas[index], touched)
@@ -438,6 +446,38 @@ class Manifest:
             self.entries.pop(entry, None)
         self.entries |= parsed
         return touched
+
+    def _refresh_claim(self, index: int, key: str, client: int, owner: bytes) -> None:
+        if client % MANIFEST_DOCUMENTS != index:
+            return
+        found, known = self.replicas[index].claim_signature(key), self.claims.get(client, {}).get(owner)
+        if known is not None and found != known:
+            self._replaced.append((Claim(client, owner, known), found))
+        elif found is not None:
+            self.claims.setdefault(client, {})[owner] = found
+
+    def take_replaced_claims(self) -> list[tuple[Claim, bytes | None]]:
+        """The known claims in whose place something else stands since the last call; None: nothing that is one."""
+        replaced, self._replaced = self._replaced, []
+        return replaced
+
+    def take_claim(self, known: Claim, found: Claim | None) -> None:
+        """What stands in the place of a known claim is to be known instead."""
+        owners = self.claims.setdefault(known.client, {})
+        owners.pop(known.owner, None)
+        if found is not None:
+            owners[found.owner] = found.signature
+
+    @staticmethod
+    def claims_in(replica: ManifestReplica) -> list[Claim]:
+        """The claims of a document, another one than ours, that came since this was asked last."""
+        found: list[Claim] = []
+        for key in replica.take_changed_keys():
+            claimed = _client_and_owner(key)
+            signature = replica.claim_signature(key) if claimed is not None else None
+            if claimed is not None and signature is not None:
+                found.append(Claim(*claimed, signature))
+        return found
 
     def _refresh_bookmark(self, index: int, key: str) -> None:
         entry = EntryID(bytes.fromhex(key[: 2 * ID_BYTES]))

@@ -44,11 +44,10 @@ def _device(folder: Folder, origin: bytes) -> DeviceID:
 
 
 def author_of(folder: Folder, client: int) -> DeviceID | None:
-    """Which device wrote with a client ID, as far as any has said so."""
-    claim = folder.catalogue.claims.get(client)
-    if claim is not None:
-        return claim.device
-    return folder.clients.device if client in folder.clients.ids else None
+    """Which device wrote with a client ID, as far as any has signed that."""
+    if client in folder.clients.ids:
+        return folder.clients.device
+    return folder.catalogue.authorship.author_of(client)
 
 
 def maker_of(

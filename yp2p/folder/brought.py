@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from yp2p.documents.manifest import Claim, Manifest, ManifestReplica
 from yp2p.documents.order import Order
 from yp2p.documents.undo import operations
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single
+from yp2p.folder.turns import Slice, turn
 from yp2p.folder.uncounted import KEPT_APART_S
 from yp2p.identity import DeviceID
 from yp2p.protocol.clients import Writer
@@ -122,6 +124,25 @@ def operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, i
     return found
 
 
+async def unclaimed(folder: Folder, rows: Iterable[Single], shape: Shape, device: DeviceID) -> set[int]:
+    """The client IDs in rows of a removed device that nobody else, who counts, is known to have signed for."""
+    found, slice_ = set[int](), Slice()
+    for row in rows:
+        sections = UpdateParser(row.data, shape).parse().sections
+        found |= {client for client in sections if not _is_signed_for(folder, client, device)}
+        if slice_.is_long:
+            await slice_.end()
+    return found
+
+
+async def claims_of(state: Checked) -> list[Claim]:
+    """The claims in what somebody has of a manifest document."""
+    replica = ManifestReplica(1)
+    replica.take(state)
+    await turn()
+    return Manifest.claims_in(replica)
+
+
 def every_operation(rows: Iterable[bytes]) -> Operations:
     """What rows of a text inserted and deleted."""
     found = Operations()
@@ -145,9 +166,16 @@ def is_repair(row: Single, before: Single) -> bool:
 
 def is_anothers(folder: Folder, client: int, device: DeviceID, at: float, is_of_others: bool = False) -> bool:
     """Whether operations of a client that came with a row of a removed device, at a time, are not that one's."""
-    claim = folder.catalogue.claims.get(client)
-    if claim is None:
+    claimants = folder.catalogue.authorship.claimants(client)
+    if not claimants:
         return is_of_others and Writer.of(client) is Writer.SAVED
-    # What we wrote ourselves we have: nobody brings it. A row of long ago may have come to hold it all the same.
-    is_forged = claim.device == folder.clients.device and time.time() - at < _FORGED_WITHIN_S
-    return claim.device != device and not is_forged
+    if folder.clients.device in claimants:
+        # What we wrote ourselves we have: nobody brings it. A row of long ago may have come to hold it all the same.
+        return time.time() - at >= _FORGED_WITHIN_S
+    return _is_signed_for(folder, client, device)
+
+
+def _is_signed_for(folder: Folder, client: int, device: DeviceID) -> bool:
+    """Whether somebody else than a removed device, whose content counts, writes with a client ID."""
+    authorship = folder.catalogue.authorship
+    return any(claimant != device and authorship.counts(claimant) for claimant in authorship.claimants(client))

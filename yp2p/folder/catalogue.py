@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
+from yp2p.folder.authorship import Authorship
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import LiveDocument
-from yp2p.folder.members import Membership
 from yp2p.folder.named_documents import NamedDocuments
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
@@ -38,6 +39,8 @@ from yp2p.store.writer import Commit
 
 # Of so many entries is known who changed them last.
 _MOST_CHANGED = 10_000
+# Of an update with more client IDs it is not looked at whose they are: each takes a tenth of a millisecond.
+_CLIENTS_OF_ONE = 16
 # The manifest's documents are let go of after so much without use, at most twice as long.
 IDLE_MANIFEST_S = 5.0
 
@@ -55,7 +58,7 @@ class Catalogue:
 
     Args:
         changed: is told of entries whose registers changed.
-        membership: who may write.
+        authorship: who may write, and who wrote with which client ID.
 
     Attributes:
         entries: all that can be read, deleted ones as well.
@@ -71,7 +74,7 @@ class Catalogue:
         texts: Texts,
         observers: Observers,
         changed: Callable[[set[EntryID]], None],
-        membership: Membership,
+        authorship: Authorship,
     ) -> None:
         self._folder = folder
         self._database = database
@@ -79,12 +82,17 @@ class Catalogue:
         self._texts = texts
         self._observers = observers
         self._changed = changed
-        self._membership = membership
+        self.authorship = authorship
         self.manifest = Manifest(clients.own, self._stored)
+        authorship.claims = self.manifest.claims
         self.entries = self.manifest.entries
         self.documents = [
             LiveDocument(
-                manifest_document_id(index), replica, self._receive, database.pending, takes_from=membership.takes_from
+                manifest_document_id(index),
+                replica,
+                self._receive,
+                database.pending,
+                takes_from=authorship.membership.takes_from,
             )
             for index, replica in enumerate(self.manifest.replicas)
         ]
@@ -103,11 +111,6 @@ class Catalogue:
 
     def _stored(self, index: int) -> list[bytes]:
         return [data for _, data in load_log(self._database, self._folder, manifest_document_id(index))]
-
-    @property
-    def claims(self) -> dict[int, Claim]:
-        """Which device wrote with which client ID."""
-        return self.manifest.claims
 
     @property
     def entry_of(self) -> dict[DocumentID, EntryID]:
@@ -156,8 +159,9 @@ class Catalogue:
 
     def write(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
         """Write registers; `extra` statements become durable with them. Raises FolderError: this device only reads."""
-        self._membership.check_may_write()
+        self.authorship.membership.check_may_write()
         updates = self.manifest.write(changes)
+        self._signed_again()
         statements = list(extra)
         rows: list[tuple[LiveDocument, bytes]] = []
         for index, update in updates.items():
@@ -184,7 +188,7 @@ class Catalogue:
         live.last_seq = self._database.next_seq()
         origin = DeviceID(source) if isinstance(source, bytes) else None
         statements = [log_row(self._folder, live.id, live.last_seq, origin, news)]
-        again = self._delete_again(index, touched)
+        again = self._write_again(index, touched)
         if again is not None:
             live.last_seq = self._database.next_seq()
             statements.append(log_row(self._folder, live.id, live.last_seq, None, again))
@@ -200,10 +204,16 @@ class Catalogue:
             self._observers.document_changed(live.id, None)
         return commit
 
-    def _delete_again(self, index: int, touched: Iterable[EntryID]) -> bytes | None:
-        """Write again the deletes that counted, and that others took the place of whose authors had seen less."""
-        changes: list[Change] = []
-        for entry in touched if not self._membership.is_reader else ():
+    def _write_again(self, index: int, touched: Iterable[EntryID]) -> bytes | None:
+        """Write again what others took the place of without a right to.
+
+        These are deletes that counted, where the author of the other one had seen less, and signed claims.
+        """
+        claims = [claim for claim in self._signed_again() if claim.index == index]
+        if self.authorship.membership.is_reader:
+            return None
+        changes: list[Change | Claim] = [*claims]
+        for entry in touched:
             was, found = self._places.dead.get(entry), self.entries.get(entry)
             if was is None or found is None or was.deletion is None or found.deletion is None:
                 continue
@@ -211,13 +221,33 @@ class Catalogue:
                 changes.append(Change(entry, deletion=was.deletion.joined(found.deletion)))
         return self.manifest.write(changes).get(index) if changes else None
 
+    def learn_claims(self, claims: Iterable[Claim]) -> None:
+        """Take claims that somebody showed; the documents that they are in come later."""
+        for claim in claims:
+            known = self.manifest.claims.get(claim.client, {}).get(claim.owner)
+            is_known = known is not None and self.authorship.is_signed(replace(claim, signature=known))
+            if not is_known and self.authorship.is_signed(claim):
+                self.manifest.take_claim(claim, claim)
+
+    def _signed_again(self) -> list[Claim]:
+        """The signed claims in whose place stands what is none: to be written again."""
+        again: list[Claim] = []
+        for claim, found in self.manifest.take_replaced_claims():
+            new = Claim(claim.client, claim.owner, found) if found is not None else None
+            if self.authorship.is_signed(claim) and (new is None or not self.authorship.is_signed(new)):
+                again.append(claim)
+            else:
+                self.manifest.take_claim(claim, new)
+        return again
+
     def _were_changed(self, touched: Iterable[EntryID], update: Parsed, origin: DeviceID) -> None:
         """Remember who changed entries: whoever wrote all of the update, where that is known, else who brought it."""
-        authors = {self.claims[client].device for client in update.sections if client in self.claims}
-        device = authors.pop() if len(authors) == 1 else origin
+        clients = update.sections.keys() if len(update.sections) <= _CLIENTS_OF_ONE else ()
+        authors = {self.authorship.author_of(client) for client in clients} - {None}
+        device = authors.pop() if len(authors) == 1 else None
         for entry in touched:
             self.changed_by.pop(entry, None)  # the order is that of the changes
-            self.changed_by[entry] = device
+            self.changed_by[entry] = device or origin
         while len(self.changed_by) > _MOST_CHANGED:
             del self.changed_by[next(iter(self.changed_by))]
 

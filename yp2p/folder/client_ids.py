@@ -4,11 +4,15 @@ Whoever can write into a folder can write with any client ID, also with ours, an
 which cannot know. So who brings us operations of our own client IDs that we never made is not at fault. They are taken
 like anybody's, and in that document this device writes with other IDs from then on: an ID that two write with would
 give two operations one name.
+
+Operations of an earlier start that are news here are taken as well, and people are told: somebody wrote in this
+device's name, or its store is from a backup and it wrote them itself. Nothing tells which, so nothing is undone.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Set
 
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.protocol.clients import Writer
@@ -21,6 +25,7 @@ class ClientIDs:
         own, fork: what documents and forks of them are written with, unless somebody else wrote with one of them.
         device: whose they are.
         ids: all that were ever written with since this start.
+        earlier: those of earlier starts.
     """
 
     def __init__(self, own: int, fork: int, device: DeviceID) -> None:
@@ -28,6 +33,7 @@ class ClientIDs:
         self.fork = fork
         self.device = device
         self.ids = frozenset((own, fork))
+        self.earlier: Set[int] = frozenset()
         self._renewed: dict[DocumentID, tuple[int, int]] = {}
 
     @classmethod

@@ -20,9 +20,10 @@ from yp2p.errors import InvalidUpdate
 from yp2p.folder.budget import is_at_work
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
-from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector, written_beyond
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
@@ -64,6 +65,7 @@ class Edits:
         self.meetings = Meetings(folder, merger)
         self.own_claims = OwnClaims(folder)
         self.undoing = trio.Lock()
+        self._in_our_name = False  # whether people were told of that since this start
 
     def accept(self, live: LiveDocument, update: Checked, source: object) -> Commit | None:
         """Apply and store what a peer sent for a text. Raises InvalidUpdate, MissingDependency, CrdtPanic."""
@@ -75,11 +77,24 @@ class Edits:
                 folder.texts.disown(live)
         if news is None:
             return None
+        if not self._in_our_name and written_beyond(update.parsed, before, folder.clients.earlier):
+            self._tell_in_our_name(live.id)
         is_at_work(source)
         live.recent.add(time.time(), update.parsed.sections)
         if _is_as_made(update.parsed, before) and len(update.data) <= len(news) + _MAX_REPEATED_BYTES:
             news = update.data
         return self.record(live, news, source)
+
+    def _tell_in_our_name(self, document: DocumentID) -> None:
+        """Somebody brought what this device would have written before it was started, and does not know."""
+        folder, self._in_our_name = self._folder, True
+        entry = folder.catalogue.entry_of.get(document, EntryID(bytes(ID_BYTES)))
+        path = folder.catalogue.layout().path_of.get(entry, "")
+        text = (
+            "another device brought edits of this file, and maybe of others, as written by this device, which does"
+            " not know them: somebody writes in its name, or its store is from a backup; `yp2p log` shows them"
+        )
+        folder.notices.add(NoticeKind.IN_OUR_NAME, path, text, entry)
 
     def accept_from_program(
         self,
@@ -98,7 +113,7 @@ class Edits:
             InvalidUpdate, MissingDependency, HistoriesDiffer: the wall refused it, and nothing was changed.
             CrdtPanic: the library panicked; the document was loaded anew.
         """
-        folder, claims = self._folder, self._folder.catalogue.claims
+        folder = self._folder
         before = live.replica.clocks()
         if written_beyond(update.parsed, before, folder.clients.ids):
             raise InvalidUpdate("operations of this device's own client ID that it never made")
@@ -108,12 +123,14 @@ class Edits:
             return None
         clocks = live.replica.clocks()
         wrote = {writer for writer, clock in clocks.items() if clock != before.get(writer, 0)}
+        fresh = {writer for writer in wrote if writer not in before}
         if client is not None:
-            brought = wrote - {client}
+            brought, own = wrote - {client}, fresh & {client}
         else:
-            fresh = wrote - before.keys() - claims.keys()
-            brought = fresh if len(fresh) > _MAX_CLIENTS_OF_PROGRAM else set()
-        self.own_claims.to_publish |= (wrote - brought) - before.keys() - claims.keys()
+            own = {writer for writer in fresh if not folder.catalogue.authorship.claimants(writer)}
+            brought = own if len(own) > _MAX_CLIENTS_OF_PROGRAM else set()
+            own -= brought
+        self.own_claims.to_publish |= own
         return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
 
     @contextmanager

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from yp2p.documents.manifest import Entry
 from yp2p.files.root import is_ours
+from yp2p.folder.authorship import Authorship
 from yp2p.folder.catalogue import MANIFEST_INDEX, Catalogue
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Leaves
@@ -89,8 +90,9 @@ class Folder:
         )
         self.files = FileIndex(folder, database, self.render_queue, self._opaque_changed)
         self.files.waiting.changed = self.files.local.told = self.state.touch
+        authorship = Authorship(folder, self.membership, identity)
         self.catalogue = Catalogue(
-            folder, database, clients, self.texts, self.observers, self._entries_changed, self.membership
+            folder, database, clients, self.texts, self.observers, self._entries_changed, authorship
         )
         self.leaves = Leaves(self.leaf)
 

@@ -135,6 +135,11 @@ class Membership:
         member = self.members.get(device)
         return member.name if member is not None else max(names, default="")
 
+    def everybody(self) -> dict[DeviceID, PublicIdentity]:
+        """All devices that statements name, members or not, with their keys."""
+        found = {one.subject_id: one.subject for one in self._statements.values()}
+        return found | {one.issuer_id: one.issuer for one in self._statements.values()}
+
     def was_removed(self, device: DeviceID) -> bool:
         """Whether somebody, who may or may not, ever took a role of a device away, or it left."""
         return any(one.kind is Kind.REMOVAL and one.subject_id == device for one in self._statements.values())

@@ -60,6 +60,7 @@ class NoticeKind(StrEnum):
     DEVICE_REMOVED = "device-removed"
     DEVICE_ADDED = "device-added"
     TAKEN_BACK = "taken-back"
+    IN_OUR_NAME = "in-our-name"
     RULES_LOOSENED = "rules-loosened"
 
 

@@ -40,7 +40,7 @@ from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.taking_back_entries import Rewritten, rewritten, take_back_entries, tell_taken_back
-from yp2p.folder.turns import turn
+from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.ysync import StateVector, parse_update
 from yp2p.store import tables
@@ -48,7 +48,6 @@ from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
 from yp2p.threeway.lines import split_lines
 
-_SLICE = 256
 # Of more client IDs it is told by who sent them which device wrote with them.
 _MAX_CLAIMS = 16
 # The two edits that a text takes are undone as one.
@@ -99,10 +98,11 @@ async def take_back(
 
 async def _operations(folder: Folder, rows: Sequence[Single], device: DeviceID, *, is_of_others: bool) -> Operations:
     """`operations_of`, in slices."""
-    found = Operations()
-    for start in range(0, len(rows), _SLICE):
-        found.extend(operations_of(folder, rows[start : start + _SLICE], device, is_of_others=is_of_others))
-        await turn()
+    found, slice_ = Operations(), Slice()
+    for row in rows:  # of some a signature is checked for each client ID
+        found.extend(operations_of(folder, [row], device, is_of_others=is_of_others))
+        if slice_.is_long:
+            await slice_.end()
     return found
 
 

@@ -16,7 +16,7 @@ from yp2p.folder.catalogue import MANIFEST_INDEX, manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import stored_rows
-from yp2p.folder.turns import turn
+from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.update_parts import single_registers
@@ -24,7 +24,6 @@ from yp2p.protocol.ysync import encode_state_vector
 from yp2p.store import tables
 from yp2p.store.tables.log import ALL
 
-_SLICE = 64
 _NO_CLOCKS = b"\x00"
 
 
@@ -91,7 +90,7 @@ async def rewritten(
     entries = Manifest.read_changed(replica, index)
     found: dict[EntryID, Rewritten] = {}
     of_others: set[EntryID] = set()
-    number = 0
+    slice_ = Slice()
     for seq, at, _, data in tables.log.rows(folder.database.rows, folder.id, document):
         for client, part in single_registers(data) if seq in seqs else [(None, data)]:
             replica.apply(part)
@@ -102,9 +101,8 @@ async def rewritten(
                 elif client is not None:
                     of_others.add(one)
                 entries[one] = entry
-            number += 1
-            if number % _SLICE == 0:
-                await turn()
+            if slice_.is_long:
+                await slice_.end()
     return {one: replace(change, is_of_others=one in of_others) for one, change in found.items()}
 
 

@@ -181,13 +181,12 @@ async def _withdraw_entries(folder: Folder, document: DocumentID, lacks: _Lacks)
         found = split(rows, withdrawn.replica, lacks, withdrawn.decided)
         if not found.dropped:
             return False
-        entries, claims = withdrawn_entries(folder, withdrawn), folder.catalogue.claims.copy()
+        entries, claimed = withdrawn_entries(folder, withdrawn), folder.edits.own_claims.written()
         with folder.database.as_one():
             kept = [row.data for row in found.kept]
             commit = folder.catalogue.set_back(withdrawn.index, kept, _replacing(folder, document, stored, found))
             bring_in_line(folder, entries)
-        lost = {client for client, claim in claims.items() if claim.device == folder.clients.device}
-        folder.edits.own_claims.to_publish |= lost - folder.catalogue.claims.keys()
+        folder.edits.own_claims.to_publish |= claimed - folder.edits.own_claims.written()
         await commit.wait()
     return True
 

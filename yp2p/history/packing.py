@@ -114,7 +114,7 @@ class Packing:
         while left >= _AT_ONCE:
             async with folder.texts.rewriting:
                 await database.pending().wait()
-                claimed = folder.catalogue.claims.keys() | folder.clients.ids
+                claimed = folder.catalogue.authorship.claims.keys() | folder.clients.ids
                 rows, decided = await trio.to_thread.run_sync(
                     self._decided, document, time.time(), claimed, abandon_on_cancel=True
                 )

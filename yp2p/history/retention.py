@@ -194,7 +194,7 @@ class Retention:
 
     def _log(self, document: DocumentID, size: int, ages: Ages, squeeze: int, young: int) -> Log:
         folder = self._folder
-        claimed = folder.catalogue.claims.keys() | folder.clients.ids
+        claimed = folder.catalogue.authorship.claims.keys() | folder.clients.ids
         record = folder.files.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         text = record.stamp.size if record is not None else 0
         limit = max(_LEAST_BYTES, _TIMES_THE_TEXT * text)

@@ -7,22 +7,28 @@ It is told of the removal first, so it has heard of it when it answers. Who doub
 yet, answers that it cannot tell; it is asked again until it can. All that are linked are asked side by side, and the
 first answer decides, but that of whoever removed the device comes first. Where every member has said that it cannot
 tell, nobody vouches for anything.
+
+The removed device may have kept back by which claims others wrote what it passed on (`folder/authorship.py`). So the
+member is asked for the documents in which these would stand as well: who signed them is no matter of trust.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 import trio
 
-from yp2p.folder.brought import Counted
+from yp2p.folder.brought import Counted, claims_of, unclaimed
+from yp2p.folder.catalogue import MANIFEST_INDEX, manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single
 from yp2p.folder.taking_back import take_back
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
 from yp2p.peers.witness import Witness
+from yp2p.protocol.messages import MANIFEST_DOCUMENTS
+from yp2p.protocol.ysync import Shape
 
 # One that cannot tell is asked again after this long.
 _AGAIN_S = 1.0
@@ -55,6 +61,8 @@ class Judging:
                     continue
                 rows = await self._rows(device)
                 counted = await self._counted(device, list(rows))
+                if counted is not None:
+                    await self._learn_claims(device, rows)
                 async with uncounted.judging:
                     if uncounted.doubted.get(device) == seq and (counted is not None or uncounted.can_nobody_tell()):
                         await self._judge(device, seq, counted)
@@ -87,3 +95,19 @@ class Judging:
         else:
             without_answer.discard(self._peer)
         return counted
+
+    async def _learn_claims(self, device: DeviceID, rows: Mapping[DocumentID, Sequence[Single]]) -> None:
+        """Take the claims that the peer has on client IDs in rows that are not known to be others'."""
+        clients = set[int]()
+        for document, singles in rows.items():
+            clients |= await unclaimed(self._folder, singles, _shape(document), device)
+        places = {manifest_document_id(client % MANIFEST_DOCUMENTS) for client in clients}
+        found = await self._witness.counted(device, sorted(places)) if places else None
+        for place in (found or {}).values():
+            for state in place.states:
+                claims = [claim for claim in await claims_of(state) if claim.client in clients]
+                self._folder.catalogue.learn_claims(claims)
+
+
+def _shape(document: DocumentID) -> Shape:
+    return Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT

@@ -95,7 +95,7 @@ def _may_be_of(folder: Folder, other: DocumentID, clocks: Mapping[int, int], vec
     """Whether all that a program has may be of another document, and what a process wrote there is taken for ours."""
     theirs = folder.texts.clocks(other) if other in folder.catalogue.entry_of else {}
     known = {client: clock for client, clock in vector.items() if clock and (client in clocks or client in theirs)}
-    processes = folder.clients.ids | folder.catalogue.claims.keys()
+    processes = folder.clients.ids | folder.catalogue.authorship.claims.keys()
     return any(client in processes and client in clocks for client in known) and all(
         clock <= theirs.get(client, 0) for client, clock in known.items()
     )
