@@ -120,7 +120,7 @@ SHOWN = [
     ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
     ("recovery", "make"), ("help", "wait"),
-    ("folder", "revert", HOSTILE),
+    ("folder", "list"), ("folder", "revert", HOSTILE),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 

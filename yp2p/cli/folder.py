@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import click
 
-from yp2p.cli.complete import Folder
+from yp2p.cli.complete import Directory, Folder
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_name, folder_option, json_option
+from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option
 from yp2p.cli.output import print_json, say
+from yp2p.cli.status import folder_table
 from yp2p.errors import FolderError, UsageError
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """Pause a folder, or go on with one that waits for your word."""
+    """List the folders, rename, move or pause one, and answer what one asks."""
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the folders of this device: directory, files, and how they are doing."""
+    folders = call("GET", "/v1/status")["folders"]
+    if as_json:
+        print_json(folders)
+    elif folders:
+        say(*folder_table(folders, ids=False))
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.argument("label")
+def rename(folder: str, label: str) -> None:
+    """Call FOLDER (its label or directory) LABEL on this device. The other devices keep their labels."""
+    call("POST", "/v1/folder/rename", {"folder": folder_name(folder), "label": label})
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.argument("directory", metavar="NEWDIR", type=Directory())
+def move(folder: str, directory: str) -> None:
+    """Move the directory of FOLDER (its label or directory) to NEWDIR.
+
+    NEWDIR does not exist yet, or is empty. Or FOLDER's directory is there already, because you moved it or restored it
+    from a backup: then yp2p goes on with it. Files that are missing there are not deleted on the other devices.
+    """
+    call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
 
 
 @command.command()

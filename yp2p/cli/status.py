@@ -42,7 +42,7 @@ def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:
     """All of it."""
     found = [summary(status)]
     if status["folders"]:
-        found += ["", *_folders(status["folders"], ids=ids)]
+        found += ["", *folder_table(status["folders"], ids=ids)]
     found += ["", *_devices(status, ids=ids)]
     for group in (_of_device(status), *map(_of_folder, status["folders"])):
         if group:
@@ -114,7 +114,7 @@ def _names(folders: list[dict[str, Any]]) -> str:
     return ", ".join(folder["label"] for folder in folders)
 
 
-def _folders(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
+def folder_table(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
     header = ["Folder", "Directory", "Files", "State", *(["ID"] if ids else [])]
     rows = [
         [

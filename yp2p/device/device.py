@@ -16,6 +16,7 @@ import trio
 from yp2p import __version__
 from yp2p.config import Config
 from yp2p.device.discovery import Discoverer
+from yp2p.device.folder_changes import FolderChanges
 from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
@@ -89,6 +90,7 @@ class Device:
         self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
         self._in_sync.missing_folder = self._provisioning.missing_folder
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
+        self.changes = FolderChanges(self.home, database)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.merger import Merger
 from yp2p.folder.records import Sight
-from yp2p.folder.roots import check_directory
+from yp2p.folder.roots import check_directory, check_place
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.pairing.joiner import Joined
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def _open_root(path: Path) -> Iterator[Root]:
+def open_root(path: Path) -> Iterator[Root]:
     """The root of a folder. Raises FolderError where it cannot be used."""
     try:
         root = Root(path)
@@ -161,10 +161,24 @@ class Folders:
 
     # --- adding -------------------------------------------------------------------------------------------------
 
-    def check(self, directory: str) -> Path:
-        """The directory that is meant, if it can be a folder. Raises FolderError: it cannot; the text says why."""
-        taken = [(folder.label, folder.path) for folder in self.by_id.values()]
-        return check_directory(directory, taken, self._own_places)
+    def check(self, directory: str, besides: Folder | None = None) -> Path:
+        """The directory that is meant, if it can be a folder. Raises FolderError: it cannot; the text says why.
+
+        Args:
+            besides: a folder that does not count: it is to be there.
+        """
+        return check_directory(directory, self._taken(besides), self._own_places)
+
+    def check_place(self, path: Path, besides: Folder) -> None:
+        """Whether a directory that does not exist yet could be a folder. Raises FolderError."""
+        check_place(path, self._taken(besides), self._own_places)
+
+    def _taken(self, besides: Folder | None) -> list[tuple[str, Path]]:
+        return [(folder.label, folder.path) for folder in self.by_id.values() if folder is not besides]
+
+    async def lose_sight(self, folder: Folder) -> None:
+        """What is missing in the directory of a folder is held for a person from now on, and not deleted."""
+        await folder.files.lose_sight(list(folder.files), Sight.UNCONFIRMED).wait()
 
     def at(self, path: Path) -> Folder | None:
         """The folder whose root is this directory."""
@@ -178,10 +192,10 @@ class Folders:
         Raises:
             FolderError: the root cannot be used, or is marked as another folder.
         """
-        with _open_root(folder.path) as root:
+        with open_root(folder.path) as root:
             if root.marker() == folder.id:
                 return False
-            await folder.files.lose_sight(list(folder.files), Sight.UNCONFIRMED).wait()
+            await self.lose_sight(folder)
             root.prepare(folder.id)
         log.info("folder_taken_up", folder=folder.label)
         return True
@@ -193,7 +207,7 @@ class Folders:
     def has_lost_marker(self, folder: Folder) -> bool:
         """Whether a directory stands where the root of a folder is, and nothing says that it is that folder."""
         try:
-            with _open_root(folder.path) as root:
+            with open_root(folder.path) as root:
                 return root.marker() is None
         except FolderError:
             return False
@@ -244,7 +258,7 @@ class Folders:
         *,
         adopted: bool,
     ) -> None:
-        with _open_root(path) as root:
+        with open_root(path) as root:
             root.prepare(folder)
         row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
         rows = [tables.statement.insert(folder, body) for body in statements]

@@ -11,6 +11,7 @@ import trio
 
 from yp2p.config import DEFAULT_PORT, Files
 from yp2p.device.discovery import Discoverer
+from yp2p.device.folder_changes import check_label
 from yp2p.device.folders import Folders
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
@@ -24,8 +25,6 @@ from yp2p.pairing.preview import compare, summary
 from yp2p.pairing.standing import token_of
 from yp2p.peers.peers import Peers
 from yp2p.trust.statements import Role
-
-_MAX_LABEL = 100
 
 log = structlog.get_logger()
 
@@ -87,17 +86,17 @@ class Sharing:
     async def make(self, directory: str, label: str | None) -> Folder:
         """The folder of a directory, a new one where there is none. Raises FolderError, UsageError."""
         path = self._folders.check(directory)
-        if label is not None and not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
-            raise UsageError(
-                f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed"
-            )
+        if label is not None:
+            check_label(label)
         async with self._making:
             folder = self._folders.at(path)
             if folder is None:
                 name = label or "".join(c if c.isprintable() else "?" for c in path.name)
                 folder = await self._folders.create(path, name, self._name)
             elif label is not None and label != folder.label:
-                raise UsageError(f"{path} is shared already as {folder.label!r}; its label cannot be changed")
+                raise UsageError(
+                    f"{path} is shared already as {folder.label!r}; `yp2p folder rename` gives it another label"
+                )
             else:
                 await self._folders.take_up(folder)
         return folder

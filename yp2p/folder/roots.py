@@ -30,6 +30,12 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
         raise FolderError(f"{path} is a file; a folder to share is a directory")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise FolderError(f"{path} is not writable for this user; yp2p has to read and write in it")
+    check_place(path, taken, own)
+    return path
+
+
+def check_place(path: Path, taken: Iterable[tuple[str, Path]], own: Iterable[Path] = ()) -> None:
+    """Whether a folder may be at an absolute path, whatever there is. Args and raises as `check_directory`."""
     if any(is_reserved(part) for part in path.parts):
         raise FolderError(f"{path} is inside a directory that yp2p never synchronises")
     if path == Path(path.anchor):
@@ -44,7 +50,6 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
             )
     for label, root in taken:
         _check_beside(path, label, root)
-    return path
 
 
 def _check_beside(path: Path, label: str, root: Path) -> None:

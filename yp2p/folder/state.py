@@ -60,6 +60,11 @@ class FolderState:
         self._changed = trio.Event()
         database.writability.when_changed(self.touch)
 
+    def rename(self, label: str) -> None:
+        """It is called otherwise from now on."""
+        self._label = label
+        self.touch()
+
     @property
     def pause_reason(self) -> str:
         """Why what comes is not read, stored or written to the disk now; empty when all is well."""

@@ -171,7 +171,7 @@ class Departures:
         unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
         if unconfirmed:
             folder.state.pause_for_confirmation(
-                f"{unconfirmed} of {len(folder.files)} files are missing since the marker was lost"
+                f"{unconfirmed} of {len(folder.files)} files are missing in the directory that was found again"
             )
             return
         if self._kept.is_on:

@@ -25,6 +25,14 @@ def read_all(read: Read) -> list[tuple[Any, ...]]:
     return read("SELECT id, label, root, founder, adopted, confirmation, paused FROM folder ORDER BY added", ())
 
 
+def set_label(folder: FolderID, label: str) -> Statement:
+    return ("UPDATE folder SET label = ? WHERE id = ?", (label, folder))
+
+
+def set_root(folder: FolderID, root: str) -> Statement:
+    return ("UPDATE folder SET root = ? WHERE id = ?", (root, folder))
+
+
 def set_adopted(folder: FolderID) -> Statement:
     return ("UPDATE folder SET adopted = 1 WHERE id = ?", (folder,))
 

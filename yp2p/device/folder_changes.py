@@ -1,0 +1,139 @@
+"""What a person changes about a folder that is here: what it is called, and where its directory is.
+
+Theory of operation
+    A label is this device's own: the others keep theirs. It names one folder here, so that commands can take it.
+
+    A move pauses the folder first, so that nothing of the old directory is open; then the directory is renamed, in one
+    step, and the store is told; then the folder goes on. A directory that somebody has moved or restored already is
+    known by its marker. That one may be of another age: what is missing in it is no deletion, but is held for a person
+    (`Folders.take_up`). A crash between the rename and the store leaves a folder that says its directory is gone, and
+    the same command finishes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import structlog
+
+from yp2p.device.folders import Folders, open_root
+from yp2p.errors import FolderError, UsageError
+from yp2p.folder.folder import Folder
+from yp2p.folder.lookup import choose
+from yp2p.machine import reason
+from yp2p.store import tables
+from yp2p.store.database import Database
+
+_MAX_LABEL = 100
+
+log = structlog.get_logger()
+
+
+def check_label(label: str) -> None:
+    """Raises UsageError: a folder cannot be called so."""
+    if not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
+        raise UsageError(f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed")
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a directory can be renamed to this: nothing is there, or an empty directory. Raises FolderError."""
+    try:
+        return not os.listdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise FolderError(f"{path} cannot be used: {reason(error)}") from error
+
+
+class FolderChanges:
+    """Renames and moves folders."""
+
+    def __init__(self, folders: Folders, database: Database) -> None:
+        self._folders = folders
+        self._database = database
+
+    async def rename(self, name: str, label: str) -> None:
+        """Give a folder another label here. Raises UsageError: there is no such folder, or the label is taken."""
+        folder = choose(self._folders.by_id.values(), name)
+        check_label(label)
+        taken = next((one for one in self._folders.by_id.values() if one.label == label and one is not folder), None)
+        if taken is not None:
+            raise UsageError(f"the folder at {taken.path} is called {label!r} already; choose another label")
+        log.info("folder_renamed", folder=folder.label, label=label)
+        folder.label = label
+        folder.state.rename(label)
+        await self._database.submit([tables.folder.set_label(folder.id, label)]).wait()
+
+    async def move(self, name: str, directory: str) -> Path:
+        """Have the directory of a folder elsewhere, or find it where somebody put it; gives where it is.
+
+        Raises:
+            UsageError: there is no such folder. FolderError: it cannot be moved there; nothing has changed then.
+        """
+        folder = choose(self._folders.by_id.values(), name)
+        target = Path(os.path.realpath(directory))  # noqa: ASYNC240
+        if target == folder.path:
+            raise FolderError(f"{folder.label!r} is at {target} already")
+        if folder.path in target.parents:
+            raise FolderError(f"{target} is inside {folder.path}, which would be moved; name a directory elsewhere")
+        if _is_free(target):
+            await self._rename(folder, target)
+        else:
+            await self._find_again(folder, target)
+        log.info("folder_moved", folder=folder.label, path=str(folder.path))
+        return folder.path
+
+    async def _rename(self, folder: Folder, target: Path) -> None:
+        if not target.parent.is_dir():  # noqa: ASYNC240
+            raise FolderError(f"{target.parent} does not exist; make it first (mkdir -p {target.parent})")
+        source = folder.path
+        with open_root(source) as root:
+            if root.marker() != folder.id:
+                raise FolderError(f"{source} is not the directory of {folder.label!r} any more; move it by hand first")
+        self._folders.check_place(target, besides=folder)
+        async with self._paused(folder):
+            try:
+                os.rename(source, target)
+            except OSError as error:
+                if error.errno == errno.EXDEV:
+                    how = f"copy it there (cp -a {source} {target}) and run the same command again"
+                    raise FolderError(f"{target} is on another file system than {source}: {how}") from error
+                raise FolderError(f"{source} cannot be moved to {target}: {reason(error)}") from error
+            await self._settle(folder, target)
+
+    async def _find_again(self, folder: Folder, target: Path) -> None:
+        path = self._folders.check(str(target), besides=folder)
+        with open_root(path) as root:
+            if root.marker() != folder.id:
+                raise FolderError(
+                    f"{path} is not the directory of {folder.label!r}: its .yp2p/marker does not say so. To take part "
+                    f"with other files there, leave the folder and join it again with {path}"
+                )
+        async with self._paused(folder):
+            await self._settle(folder, path)
+            await self._folders.lose_sight(folder)
+
+    async def _settle(self, folder: Folder, path: Path) -> None:
+        await self._database.submit([tables.folder.set_root(folder.id, str(path))]).wait()
+        folder.path = path
+        folder.state.touch()
+
+    def _paused(self, folder: Folder) -> _Paused:
+        return _Paused(self._folders, folder)
+
+
+class _Paused:
+    """A folder of which nothing is open; afterwards it goes on, unless a person had paused it."""
+
+    def __init__(self, folders: Folders, folder: Folder) -> None:
+        self._pause = folders.disks[folder.id].pause
+        self._was_wanted = self._pause.is_wanted
+
+    async def __aenter__(self) -> None:
+        await self._pause.begin()
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._was_wanted:
+            self._pause.end()
