@@ -98,7 +98,8 @@ class _BlockReader(UpdateParser):
     def _block(self, client: int, clock: int) -> int:
         begin, cuts = self._cursor.at, len(self.parsed.cuts)
         length = super()._block(client, clock)
-        info, neighbours = self._data[begin], self.parsed.cuts[cuts:]
+        info, numbers = self._data[begin], iter(self.parsed.cuts[cuts:])
+        neighbours = list(zip(numbers, numbers, strict=True))
         origin = (neighbours[0][0], neighbours[0][1] - 1) if info & _ORIGIN else None
         right = neighbours[-1] if info & _RIGHT_ORIGIN else None
         is_string = info & 0x1F == _STRING

@@ -52,7 +52,7 @@ _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 _OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
 _OF_ONE = _Size(1, 0, 1)
 # What goes to a peer: well below the caps of what it takes.
-_TO_SEND = _Size(1 << 16, 1 << 6, 4 << 20)
+_TO_SEND = _Size(1 << 15, 1 << 5, 4 << 20)
 _RANGES_TO_SEND = 1 << 14
 
 
@@ -185,7 +185,7 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
     if size is None:
         yield from update.in_parts()
         return
-    for operations in _Cutter(update.data, known, size).parts(update.blocks, update.parsed.crossings):
+    for operations in _Cutter(update.data, known, size).parts(update.blocks, update.parsed.crossings()):
         if operations is None:
             yield None
         elif operations != b"\x00":
@@ -201,7 +201,7 @@ def single_registers(update: bytes) -> Iterator[tuple[int, bytes]]:
     """
     parser = UpdateParser(update, Shape.MANIFEST, keeps_blocks=True)
     parser.parse()
-    for operation in _Cutter(update, {}, _OF_ONE).parts(parser.blocks, parser.parsed.crossings):
+    for operation in _Cutter(update, {}, _OF_ONE).parts(parser.blocks, parser.parsed.crossings()):
         if operation is not None and operation != b"\x00":
             cursor = Cursor(operation)
             cursor.varints(2)
@@ -227,7 +227,7 @@ def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
         yield update
         return
     if is_long:
-        for operations in _Cutter(update, {}, _TO_SEND).parts(parser.blocks, parsed.crossings):
+        for operations in _Cutter(update, {}, _TO_SEND).parts(parser.blocks, parsed.crossings()):
             yield operations + b"\x00" if operations is not None else None
     elif parsed.sections:
         yield update[: parser.deletes_at] + b"\x00"

@@ -26,6 +26,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -45,14 +46,15 @@ MAX_CLOCK = (1 << 31) - 1
 # every member through one key.
 MAX_VALUE_BYTES = 64 << 10
 
-# A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make a
-# hundred in memory: without the cap a message of 64 MiB would take 4 GB.
-MAX_DELETED_RANGES = 1 << 17
+# A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make two
+# hundred while they are read: without the cap a message of 64 MiB would take 6 GB. What has more goes in several
+# updates (`update_parts.py`); a save changes a thousand places at most.
+MAX_DELETED_RANGES = 1 << 16
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
-MAX_BLOCKS, _BLOCK_BYTES = 1 << 19, 3
-# More than so many in one update take the library a tenth of a second: it gets them in parts, too.
-MANY_BLOCKS = 1 << 17
+MAX_BLOCKS, _BLOCK_BYTES = 1 << 16, 3
+# More than so many in one update take the library tens of milliseconds: it gets them in parts, too.
+MANY_BLOCKS = 1 << 15
 # A text that is older than a few months has more: whoever sends it says it in several updates (`update_parts.py`). The
 # library finds clients by the lower bits of their IDs, which their makers choose: of clients that have those in common
 # it looks at all to find one. As many as these take it a third of a second, eight times as many half a minute.
@@ -204,9 +206,10 @@ class Parsed:
     sections: dict[int, tuple[int, int]]
     origins: dict[int, int]
     deletes: dict[int, int]
-    # Items that come right after or before one of another client: client, clock, and that one's client and clock.
-    crossings: list[tuple[int, int, int, int]]
-    cuts: list[tuple[int, int]]  # client and clock before which an item divides what is there
+    # Items that come right after or before one of another client: client, clock, and that one's client and clock; as
+    # numbers without an object each, since a member may send a hundred thousand.
+    crossing_numbers: array[int]
+    cuts: array[int]  # client, and clock before which an item divides what is there, in turns: there are many
     halves: set[tuple[int, int]]  # client and clock of the second halves of surrogate pairs in this update
     deleted: list[DeletedRange] = field(default_factory=list)
     # A state vector on which its items can be put in place one after the other; so they can on each that contains it.
@@ -215,7 +218,17 @@ class Parsed:
     def dividing(self) -> Iterator[tuple[int, int]]:
         """Client and clock before which an item or a deletion divides what is there."""
         ends = ((client, clock) for client, start, length in self.deleted for clock in (start, start + length))
-        return chain(self.cuts, ends)
+        numbers = iter(self.cuts)
+        return chain(zip(numbers, numbers, strict=True), ends)
+
+    def crossings(self) -> Iterator[tuple[int, int, int, int]]:
+        """Client and clock of an item, and client and clock of another client's that it is next to."""
+        numbers = iter(self.crossing_numbers)
+        return zip(numbers, numbers, numbers, numbers, strict=True)
+
+    @classmethod
+    def empty(cls) -> Parsed:
+        return cls({}, {}, {}, array("Q"), array("Q"), set())
 
     def vector(self) -> dict[int, int]:
         """The least that whoever made this update has."""
@@ -248,7 +261,7 @@ class UpdateParser:
         self.inserted_units = 0
         self.has_nul = self.has_replacement = False
         self.deletes_at = 0
-        self.parsed = Parsed({}, {}, {}, [], [], set())
+        self.parsed = Parsed.empty()
         self._at = (0, 0)  # client and clock of the block that is being read
         self._astral: list[tuple[int, int, str]] = []  # strings with such characters: client, clock, text
 
@@ -295,12 +308,12 @@ class UpdateParser:
 
     def _blocks(self, number: int, client: int, clock: int) -> int:
         for _ in range(number):
-            first, begins, crossings = clock, self._cursor.at, len(self.parsed.crossings)
+            first, begins, crossings = clock, self._cursor.at, len(self.parsed.crossing_numbers)
             clock += self._block(client, clock)
             if clock > MAX_CLOCK:
                 raise InvalidUpdate(f"clock {clock} is too large", self._cursor.at)
             if self._keeps_blocks:
-                crosses = len(self.parsed.crossings) > crossings
+                crosses = len(self.parsed.crossing_numbers) > crossings
                 self._keep(Block(client, first, clock, begins, self._cursor.at), crosses=crosses)
         return clock
 
@@ -328,7 +341,7 @@ class UpdateParser:
                 raise InvalidUpdate("a manifest value with a right neighbour", cursor.at)
             self._origin(client, clock, 0)
             cuts = self.parsed.cuts
-            if info & _ORIGIN and cuts[-1] == (cuts[-2][0], cuts[-2][1] - 1):
+            if info & _ORIGIN and cuts[-2] == cuts[-4] and cuts[-1] == cuts[-3] - 1:
                 raise InvalidUpdate("an item right after and right before the same one", cursor.at)
         if not info & (_ORIGIN | _RIGHT_ORIGIN):
             self._parent(info)
@@ -357,12 +370,12 @@ class UpdateParser:
         cursor = self._cursor
         origin_client = cursor.client()
         origin_clock = cursor.varint()
-        self.parsed.cuts.append((origin_client, origin_clock + behind))
+        self.parsed.cuts.extend((origin_client, origin_clock + behind))
         if origin_client == client:
             if origin_clock >= clock:
                 raise InvalidUpdate("an item that comes after itself", cursor.at)
             return
-        self.parsed.crossings.append((client, clock, origin_client, origin_clock))
+        self.parsed.crossing_numbers.extend((client, clock, origin_client, origin_clock))
         origins = self.parsed.origins
         if origin_clock >= origins.get(origin_client, 0):
             origins[origin_client] = origin_clock + 1
@@ -499,7 +512,7 @@ class Checked:
             yield self._deleting(self.data[: self.deletes_at], self.parsed, [])
         for start in range(0, len(ranges), _RANGES_IN_PART):
             part = ranges[start : start + _RANGES_IN_PART]
-            yield self._deleting(b"\x00", Parsed({}, {}, {}, [], [], set()), part)
+            yield self._deleting(b"\x00", Parsed.empty(), part)
 
     def _deleting(self, operations: bytes, parsed: Parsed, ranges: list[DeletedRange]) -> Checked:
         deletes: dict[int, int] = {}
@@ -599,7 +612,7 @@ def ordering(parsed: Parsed, known: StateVector) -> Iterator[None]:
     """
     reached = {client: max(start, known.get(client, 0)) for client, (start, _) in parsed.sections.items()}
     needs: dict[int, list[tuple[int, int, int]]] = {}
-    for number, (client, clock, origin_client, origin_clock) in enumerate(parsed.crossings):
+    for number, (client, clock, origin_client, origin_clock) in enumerate(parsed.crossings()):
         if clock >= reached[client] and origin_clock >= reached.get(origin_client, MAX_CLOCK):
             needs.setdefault(client, []).append((clock, origin_client, origin_clock))
         if number % SLICE_BLOCKS == SLICE_BLOCKS - 1:
