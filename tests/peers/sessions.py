@@ -15,6 +15,7 @@ from yp2p.identity import DeviceID
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import FolderState
+from yp2p.transport.large_messages import Turn
 
 
 class Wire:
@@ -24,6 +25,7 @@ class Wire:
         self.sent: list[Any] = []
         self.peer = SimpleNamespace(features="")
         self.has_received_more = False
+        self.turn = Turn()
 
     def send_nowait(self, message: object, key: bytes | None = None) -> bool:
         self.sent.append(message)

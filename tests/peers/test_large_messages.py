@@ -11,6 +11,7 @@ from yp2p.identity import DocumentID, FolderID
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import Documents, ManifestQuery
 from yp2p.transport.channel import LARGE_BYTES, LinkChannel
+from yp2p.transport.large_messages import Turn
 
 FOLDER = FolderID(bytes(16))
 
@@ -19,6 +20,9 @@ class _Link:
     """A link that takes everything."""
 
     large_one: trio.Event | None = None
+
+    def __init__(self) -> None:
+        self.turn = Turn()
 
     async def send(self, message: object) -> None:
         await trio.lowlevel.checkpoint()

@@ -257,6 +257,7 @@ class Provider:
                     task_status.started()
                     async for message in self._channel:
                         await self._take(message)
+                        del message  # it may be large, and the next one may be long in coming
                     nursery.cancel_scope.cancel()
         finally:
             unsubscribe()

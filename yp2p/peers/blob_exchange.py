@@ -58,6 +58,7 @@ class BlobExchange:
         self.claims = folder.observers.blob_claims
         self.retries = BlobRetries()
         self.is_asking = False
+        self._asked = b""  # whose hashes were asked for last
         self._link = link
         self._is_at_rest = is_at_rest
         self._denied: set[bytes] = set()  # what it answered that it has not, since it was asked whether it is at rest
@@ -65,7 +66,13 @@ class BlobExchange:
         self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
 
     async def ask(self, question: ChunkHashesQuery | Fetch) -> None:
+        if isinstance(question, ChunkHashesQuery):
+            self._asked = question.blob
         await self._link.send(question)
+
+    def asks_for(self, blob: bytes) -> bool:
+        """Whether the peer is being asked for the hashes of the chunks of a blob."""
+        return self.is_asking and blob == self._asked
 
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
         if self.is_asking:  # else nobody asked for it

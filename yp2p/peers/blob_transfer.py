@@ -75,6 +75,10 @@ class BlobFetcher:
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
         await self._exchange.deliver(message)
 
+    def asks_for(self, blob: bytes) -> bool:
+        """Whether the peer is being asked for the hashes of the chunks of a blob."""
+        return self._exchange.asks_for(blob)
+
     async def run(self) -> None:
         self._exchange.start()
         while True:

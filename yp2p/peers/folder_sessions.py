@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping
 import structlog
 import trio
 
-from yp2p.errors import PeerFault, YpError, first_reason
+from yp2p.errors import MessageFault, PeerFault, YpError, first_reason
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.contact import Contact
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Membership
+from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Membership, subject_of
 from yp2p.transport.link import Link, LinkClosed
 
 # So long a device that was removed may take to read why.
@@ -130,6 +130,15 @@ class FolderSessions:
                         self._link.send_nowait(part)
                 scope.cancel()
         return is_told
+
+    def waits_for(self, head: bytes) -> bool:
+        """Whether a session would take a large message that begins with these bytes."""
+        try:
+            kind, folder, about = subject_of(head)
+        except MessageFault:
+            return False
+        session = self.by_folder.get(folder)
+        return session is not None and session.waits_for(kind, about)
 
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -18,6 +19,7 @@ from yp2p.folder.budget import rest
 from yp2p.folder.folder import Folder
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol.messages import ChannelData, FolderMessage, LeavesQuery, ManifestQuery, TreeQuery
+from yp2p.transport.large_messages import Turn
 
 # Messages that wait for the session; then the link is not read.
 MAX_INBOX = 64
@@ -29,12 +31,17 @@ _ABOUT_DOCUMENTS = ChannelData | ManifestQuery | TreeQuery | LeavesQuery
 
 
 class Inbox:
-    """Gives the messages of one session to `take`, one after the other."""
+    """Gives the messages of one session to `take`, one after the other.
 
-    def __init__(self, folder: Folder, take: Callable[[FolderMessage], Awaitable[None]]) -> None:
+    Args:
+        turn: that of the link, which is held as long as a large message is here.
+    """
+
+    def __init__(self, folder: Folder, take: Callable[[FolderMessage], Awaitable[None]], turn: Turn) -> None:
         self._folder = folder
         self._take = take
-        self._messages_in, self._messages = trio.open_memory_channel[FolderMessage](MAX_INBOX)
+        self._turn = turn
+        self._messages_in, self._messages = trio.open_memory_channel[tuple[FolderMessage, bool]](MAX_INBOX)
         self._took = trio.Event()  # a message, or the session has ended
         self._held: deque[FolderMessage] = deque()
         self._taking = trio.Lock()
@@ -54,10 +61,23 @@ class Inbox:
         """Add a message of so many bytes; waits while there is enough to do."""
         while size >= LARGE_BYTES and self._messages_in.statistics().current_buffer_used:
             await self._took.wait()
-        await self._messages_in.send(message)
+        holds = size >= LARGE_BYTES and self._turn.hold()
+        try:
+            await self._messages_in.send((message, holds))
+        except BaseException:
+            self._let_go(holds=holds)
+            raise
+
+    def _let_go(self, *, holds: bool) -> None:
+        if holds:
+            self._turn.let_go()
 
     def close(self) -> None:
         """The session has ended: whoever waits to add a message does not for ever."""
+        with suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            while True:
+                _, holds = self._messages.receive_nowait()
+                self._let_go(holds=holds)
         self._messages.close()
         self._took.set()
 
@@ -69,17 +89,25 @@ class Inbox:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve_held)
-            async for message in self._messages:
+            while True:
+                message, holds = await self._messages.receive()
                 took, self._took = self._took, trio.Event()
                 took.set()
-                await rest()
-                await self._folder.database.writability.wait()
-                async with self._taking:
-                    await self._take_held()
-                    if not self._must_wait(message):
-                        await self._take(message)
-                    elif len(self._held) < _MAX_HELD:
-                        self._held.append(message)
+                try:
+                    await self._take_next(message)
+                finally:
+                    self._let_go(holds=holds)
+                del message  # it may be large, and the next one may be long in coming
+
+    async def _take_next(self, message: FolderMessage) -> None:
+        await rest()
+        await self._folder.database.writability.wait()
+        async with self._taking:
+            await self._take_held()
+            if not self._must_wait(message):
+                await self._take(message)
+            elif len(self._held) < _MAX_HELD:
+                self._held.append(message)
 
     def _must_wait(self, message: FolderMessage) -> bool:
         is_awareness = isinstance(message, ChannelData) and message.document == AWARENESS_CHANNEL

@@ -295,6 +295,7 @@ class Peers:
                 )  # fmt: skip
                 linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions)
                 self._links[device] = linked
+                link.is_wanted = sessions.waits_for
                 self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
@@ -316,3 +317,4 @@ class Peers:
                 message = await linked.link.receive()
                 if not isinstance(message, Hello | Goodbye | Unknown):
                     await linked.sessions.deliver(message, linked.link.given_bytes)
+                del message  # it may be large, and the next one may be long in coming

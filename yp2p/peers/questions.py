@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import trio
 
-from yp2p.protocol.messages import Documents, FolderMessage
+from yp2p.identity import DocumentID
+from yp2p.protocol.messages import CountedQuery, Documents, FolderMessage, Pull
 from yp2p.transport.link import Link
 
 _REPLY_LIMIT_S = 60.0
@@ -21,6 +22,7 @@ class Questions:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._is_open = False
+        self._documents: frozenset[DocumentID] = frozenset()  # that were asked for last
         self._took = trio.Event()
         self._replies_in, self._replies = trio.open_memory_channel[FolderMessage](_MAX_REPLIES)
 
@@ -34,6 +36,7 @@ class Questions:
     def close(self) -> None:
         """No answer is waited for any more: those that wait, and those that come, are dropped."""
         self._is_open = False
+        self._documents = frozenset()
         with suppress(trio.WouldBlock):
             while True:
                 self._replies.receive_nowait()
@@ -54,7 +57,13 @@ class Questions:
     async def tell(self, message: FolderMessage) -> None:
         """Send a message whose answers, if there are any, are taken by `reply`. Raises LinkClosed."""
         self._is_open = True
+        if isinstance(message, Pull | CountedQuery):
+            self._documents = frozenset(message.documents)
         await self._link.send(message)
+
+    def asks_for(self, document: DocumentID) -> bool:
+        """Whether the peer is being asked for a document."""
+        return self._is_open and document in self._documents
 
     async def reply(self) -> FolderMessage:
         """The next answer. Raises trio.TooSlowError."""

@@ -19,7 +19,7 @@ from yp2p.errors import FolderError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import turn
-from yp2p.identity import DeviceID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.adoption import adopt
 from yp2p.peers.agreement import Agreement
 from yp2p.peers.channels import Channels
@@ -82,6 +82,10 @@ class Reconciliation:
     async def deliver(self, reply: FolderMessage) -> None:
         """An answer of the peer."""
         await self._questions.deliver(reply)
+
+    def asks_for(self, document: DocumentID) -> bool:
+        """Whether the peer is being asked for a document."""
+        return self._questions.asks_for(document)
 
     def is_older_than(self, age_s: float) -> bool:
         """Whether the last comparison began so long ago."""

@@ -21,6 +21,7 @@ import trio
 
 from yp2p.documents.meeting import MERGE_RULES
 from yp2p.folder.budget import Budget, charged
+from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.agreement import Agreement
@@ -85,7 +86,7 @@ class FolderSession:
         self.peer = peer
         self._presence = presence
         self._budget = budget
-        self._inbox = Inbox(folder, self._take)
+        self._inbox = Inbox(folder, self._take, link.turn)
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared, budget)
         self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)
@@ -146,6 +147,14 @@ class FolderSession:
         if isinstance(message, ChannelData) and self._inbox.is_idle and self._channels.take_nowait(message):
             return
         await self._inbox.put(message, size)
+
+    def waits_for(self, kind: int, about: bytes) -> bool:
+        """Whether a large message of this type would be taken: about a document that is here, or an answer."""
+        if kind == ChannelData.TYPE:
+            return about in MANIFEST_INDEX or about in self._folder.catalogue.entry_of
+        if kind == Documents.TYPE:
+            return self._reconciliation.asks_for(DocumentID(about))
+        return kind == ChunkHashes.TYPE and self._fetcher.asks_for(about)
 
     def _must_relay(self, source: object) -> bool:
         """Whether what came from this source has to be sent on to the peer; nobody takes it from who only reads."""

@@ -16,7 +16,7 @@ Theory of operation
     Both sides replace their sending key after every `REKEY_INTERVAL` transport messages (Noise §11.3).
 
 Invariants
-    * `FrameDecoder` never buffers more than one message per lane plus one frame.
+    * `FrameDecoder` never buffers more than one message per lane plus one frame; nothing of one that is dropped.
     * No length is believed before it is compared with the cap of its lane.
 """
 
@@ -32,6 +32,8 @@ from yp2p.protocol.noise import MAX_MESSAGE_BYTES, TAG_BYTES, CipherState
 _LENGTH_BYTES = 4
 # A piece of a message that is kept by itself costs as much as this at most.
 _SMALL_BYTES = 1024
+# Tells what a message is about (`messages.subject_of`).
+HEAD_BYTES = 64
 MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
 # A short schedule costs nothing (one block of ChaCha20) and bounds what a stolen key reads.
 REKEY_INTERVAL = 1 << 14
@@ -141,6 +143,23 @@ class _Incoming:
         self._length = b""
         self._missing = 0
         self._parts: list[memoryview | bytearray] = []
+        self._is_dropped = False
+        self.number = 0  # of the messages that came before
+
+    @property
+    def size(self) -> int:
+        """How many bytes the message has that is on its way; 0 where there is none, or it is dropped."""
+        return int.from_bytes(self._length, "big") if self._missing and not self._is_dropped else 0
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of it, as far as they came."""
+        return b"".join(part[:HEAD_BYTES] for part in self._parts[:2])
+
+    def drop(self) -> None:
+        """Keep nothing of the message that is on its way."""
+        self._is_dropped = bool(self._missing)
+        self._parts = []
 
     def _add(self, part: memoryview) -> None:
         if len(part) >= _SMALL_BYTES:
@@ -165,12 +184,15 @@ class _Incoming:
                         f"a message of {self._missing} bytes, more than the {self._lane.name} lane allows"
                     )  # fmt: skip
             part = data[: self._missing]
-            self._add(part)
+            if not self._is_dropped:
+                self._add(part)
             self._missing -= len(part)
             data = data[len(part) :]
             if not self._missing:
-                messages.append(b"".join(self._parts))
-                self._parts, self._length = [], b""
+                if not self._is_dropped:
+                    messages.append(b"".join(self._parts))
+                self._parts, self._length, self._is_dropped = [], b"", False
+                self.number += 1
 
 
 class FrameDecoder:
@@ -188,6 +210,7 @@ class FrameDecoder:
         self._received = 0
         self.ended = False
         self.is_behind = False  # whether whole frames may be left
+        self.bulk = self._lanes[Lane.BULK]
 
     def receive_data(self, data: bytes) -> list[bytes]:
         """Feed bytes from the wire; gives the messages they complete, in order.

@@ -629,6 +629,18 @@ def encode(message: Message) -> bytes:
     return out.finish()
 
 
+def subject_of(head: bytes) -> tuple[int, FolderID, bytes]:
+    """The type of a message of a folder that begins with these bytes, for which folder, and about what.
+
+    That is its first document, or its blob. Raises MessageFault: these bytes are too few to tell.
+    """
+    reader = Reader(head)
+    kind, folder = reader.u8(), FolderID(reader.raw(ID_BYTES))
+    if kind == Documents.TYPE:
+        reader.u32()
+    return kind, folder, reader.raw(HASH_BYTES if kind == ChunkHashes.TYPE else ID_BYTES)
+
+
 def decode(data: bytes) -> AnyMessage:
     """Read one message. Raises MessageFault."""
     reader = Reader(data)

@@ -32,6 +32,7 @@ class LinkChannel:
         self._send, self._receive = trio.open_memory_channel[bytes](MAX_WAITING)
         self._large: trio.Event | None = None  # a large message is here
         self._large_given = False
+        self._holds_turn = False
         self.on_activity: Callable[[], None] = lambda: None
 
     @property
@@ -50,6 +51,7 @@ class LinkChannel:
             while (waited_for := self._link.large_one) is not None:
                 await waited_for.wait()
             self._large = self._link.large_one = trio.Event()
+            self._holds_turn = self._link.turn.hold()
         try:
             await self._send.send(payload)
         except trio.BrokenResourceError:
@@ -69,6 +71,9 @@ class LinkChannel:
         if self._large is not None:
             self._large.set()
             self._link.large_one = self._large = None
+            if self._holds_turn:
+                self._holds_turn = False
+                self._link.turn.let_go()
 
     async def send(self, message: bytes) -> None:
         """Send one message. Raises LinkClosed."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -69,7 +69,10 @@ class Link:
     def __init__(self, secured: Secured) -> None:
         self._stream = secured.stream
         self._encoder = FrameEncoder(secured.transport.sending)
-        self._incoming = Incoming(secured)
+        self._incoming = Incoming(secured, self._waits_for)
+        self.turn = self._incoming.turn
+        # Whether somebody waits for a large message, of which these are the first bytes.
+        self.is_wanted: Callable[[bytes], bool] = lambda head: True
         self._more = trio.Event()
         self._is_waiting = False  # whether the writer waits for more
         self._unsent = b""  # of frames that were sent in part
@@ -81,6 +84,9 @@ class Link:
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
         self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
+
+    def _waits_for(self, head: bytes) -> bool:
+        return self.peer is not None and self.is_wanted(head)  # a Hello is small
 
     @property
     def received_bytes(self) -> int:
@@ -259,5 +265,6 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
             link.close(f"{fault}; my versions are {list(hello.versions)}")
             raise
         finally:
+            link.turn.end()
             await link.finish("the device is closing the link")  # noqa: ASYNC102 (it shields and limits itself)
             nursery.cancel_scope.cancel()
