@@ -15,7 +15,7 @@ from yp2p.folder import live_document
 from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
 from yp2p.protocol import update_parts, ysync
-from yp2p.protocol.channel import Answer, Step2, decode
+from yp2p.protocol.channel import Answer, Step2, Updates, decode
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Insertion, encode_state_vector
@@ -90,6 +90,32 @@ async def test_an_answer_is_within_the_caps_of_who_asked(monkeypatch: pytest.Mon
     answer = decode(channel.sent[-1])
     assert isinstance(answer, Answer if most < 400 else Step2)
     for update in answer.updates if isinstance(answer, Answer) else [answer.update]:
+        peer.receive(update)
+    assert peer.version() == ours.replica.version()
+
+
+async def test_a_live_update_is_within_the_caps_of_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save in the place of a text of many pieces removes as many ranges: the peer takes them in several updates."""
+    for module in (ysync, update_parts):
+        monkeypatch.setattr(module, "MAX_DELETED_RANGES", 100)
+    monkeypatch.setattr(update_parts, "_RANGES_TO_SEND", 50)
+    ours, peer = _live(), TextReplica(2)
+    ours.replica.receive(Insertion.of(77, "ab" * 400).update)
+    peer.receive(Insertion.of(77, "ab" * 400).update)
+    channel = _Channel()
+    provider = Provider(ours, channel, tells_state=True)  # type: ignore[arg-type]
+    provider._peer_vector = peer.state_vector()
+    provider._live = True
+    gone = b"".join(write_varint(2 * number) + b"\x01" for number in range(400))
+    news = ours.replica.apply(b"\x00\x01\x4d" + write_varint(400) + gone)
+    assert news is not None
+    provider._on_update(news, None)
+    assert provider._overrun
+    assert not channel.sent
+    await provider._answer(provider._peer_vector, Updates)
+    said = decode(channel.sent[-1])
+    assert isinstance(said, Updates)
+    for update in said.updates:
         peer.receive(update)
     assert peer.version() == ours.replica.version()
 

@@ -126,6 +126,9 @@ class CutInParts(Protocol):
     async def updates_as_made(self, state_vector: bytes) -> Sequence[bytes]:
         """Updates that go before what `cut` gives; all of them are in that as well."""
 
+    def is_too_much(self, update: bytes) -> bool:
+        """Whether a peer takes an update in parts only."""
+
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
         """Updates as a peer takes them."""
 
@@ -339,7 +342,11 @@ class Provider:
         if source is self._source or source == self._source:
             return
         update = _Update(data, vector if self._tells_state else None)
-        if source is not None and not self._must_relay(source):
+        in_parts = self._in_parts()
+        is_too_much = in_parts is not None and in_parts.is_too_much(data)  # then an answer says it
+        if is_too_much:
+            pass
+        elif source is not None and not self._must_relay(source):
             self._held.add(update)
         else:
             size = self._held.size + len(data)
@@ -347,7 +354,7 @@ class Provider:
             if vector == FOLLOWS or size > MAX_WAITING_BYTES or not self._send_nowait(updates):
                 self._waiting.add(*updates)
                 self._more.set()
-        if self._waiting.is_too_long() or self._held.is_too_long():
+        if is_too_much or self._waiting.is_too_long() or self._held.is_too_long():
             self._waiting.take()
             self._held.take()
             self._overrun = True
@@ -410,7 +417,7 @@ class Provider:
     ) -> None:
         """Send what a holder of `state_vector` lacks; step 2 is the answer to step 1 and nothing else."""
         async with self._sending:
-            in_parts = self._document if self._tells_state and isinstance(self._document, CutInParts) else None
+            in_parts = self._in_parts()
             as_made = await in_parts.updates_as_made(state_vector) if in_parts is not None else []
             # no await between cut and clear: what comes later is a live update, and goes after this
             update, durable = self._document.cut(state_vector)
@@ -427,6 +434,9 @@ class Provider:
         self._note_sent()
         if not self.is_idle:
             self._more.set()
+
+    def _in_parts(self) -> CutInParts | None:
+        return self._document if self._tells_state and isinstance(self._document, CutInParts) else None
 
     async def _take(self, data: bytes) -> None:
         match decode(data):

@@ -29,7 +29,7 @@ from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
-from yp2p.protocol.update_parts import in_parts, to_send
+from yp2p.protocol.update_parts import in_parts, is_too_much, to_send
 from yp2p.protocol.ysync import (
     MANY_CLIENTS,
     Checked,
@@ -257,6 +257,10 @@ class LiveDocument:
             if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
                 return []
         return parts
+
+    def is_too_much(self, update: bytes) -> bool:
+        """Whether a peer takes an update of this document in parts only."""
+        return is_too_much(update, self.replica.shape)
 
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
         """Updates of this document as a peer takes them."""

@@ -210,6 +210,13 @@ def single_registers(update: bytes) -> Iterator[tuple[int, bytes]]:
         yield 0, b"\x00" + update[parser.deletes_at :]
 
 
+def is_too_much(update: bytes, shape: Shape) -> bool:
+    """Whether a peer would not take an update of our own as one (`to_send`)."""
+    if Cursor(update).varint() <= MAX_CLIENTS and len(update) <= 2 * MAX_DELETED_RANGES:
+        return False
+    return next((part for part in to_send(update, shape) if part is not None), update) is not update
+
+
 def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
     """An update of our own as several, one to be applied after the other, where a peer would not take it as one.
 
