@@ -360,7 +360,7 @@ def test_a_document_reads_itself_however_much_is_deleted_in_it(monkeypatch: pyte
 
 def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
     """From the last to the first the library would take minutes."""
-    count = 20_000
+    count = 16_000
     replica = TextReplica(5)
     replica.receive(Insertion.of(77, "ab" * count).update)
     news = replica.receive(_deleting(77, [(2 * number, 1) for number in reversed(range(count))]))

@@ -13,7 +13,7 @@ from yp2p.protocol.deleted_ranges import DeletedRange, encode
 from yp2p.protocol.update_parts import in_parts
 from yp2p.protocol.versions import VersionReader, document_version
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Insertion, Shape, check
+from yp2p.protocol.ysync import Insertion, Sender, Shape, check
 
 VECTOR = {7: 100_000, 9: 5, 11: 0}
 
@@ -78,7 +78,7 @@ def test_after_many_deletions_little_is_left_to_read() -> None:
     replica = TextReplica(5)
     replica.receive(text.update)
     most = 0
-    for part in in_parts(check(b"\x00" + encode(gone), Shape.TEXT), replica.clocks(), Shape.TEXT):
+    for part in in_parts(check(b"\x00" + encode(gone), Shape.TEXT, Sender.PROGRAM), replica.clocks(), Shape.TEXT):
         before = replica.versions.ranges_read
         assert part is not None
         replica.take(part)

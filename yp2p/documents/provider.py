@@ -259,8 +259,9 @@ class Provider:
                     self.started.set()
                     task_status.started()
                     async for message in self._channel:
-                        await self._take(message)
-                        del message  # it may be large, and the next one may be long in coming
+                        taken = [message]
+                        del message  # what it says is copied: of a large one only the copy is kept
+                        await self._take(taken)
                     nursery.cancel_scope.cancel()
         finally:
             unsubscribe()
@@ -438,8 +439,9 @@ class Provider:
     def _in_parts(self) -> CutInParts | None:
         return self._document if self._tells_state and isinstance(self._document, CutInParts) else None
 
-    async def _take(self, data: bytes) -> None:
-        match decode(data):
+    async def _take(self, message: list[bytes]) -> None:
+        """Take the one message that is in this list, and leave the list empty."""
+        match decode(message.pop()):
             case Step1(state_vector):
                 read_state_vector(state_vector, MAX_VECTOR_CLIENTS)
                 self._peer_vector = state_vector

@@ -33,6 +33,7 @@ from yp2p.protocol.update_parts import in_parts, is_too_much, to_send
 from yp2p.protocol.ysync import (
     MANY_CLIENTS,
     Checked,
+    Sender,
     Shape,
     StateVector,
     UpdateParser,
@@ -93,7 +94,9 @@ class Recent:
         return sum(length for _, _, length in shared(deleted, recent))
 
 
-async def check_in_slices(data: bytes, shape: Shape, known: StateVector | None = None) -> Checked:
+async def check_in_slices(
+    data: bytes, shape: Shape, known: StateVector | None = None, sender: Sender = Sender.PEER
+) -> Checked:  # fmt: skip
     """`check`, without holding up the loop where the update is large. Raises InvalidUpdate.
 
     Args:
@@ -101,8 +104,8 @@ async def check_in_slices(data: bytes, shape: Shape, known: StateVector | None =
             the step that applies it.
     """
     if len(data) < _SLICED_BYTES:
-        return check(data, shape)
-    steps = checking(data, shape)
+        return check(data, shape, sender)
+    steps = checking(data, shape, sender)
     while True:
         await turn()
         try:

@@ -26,7 +26,7 @@ from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import Moved
-from yp2p.protocol.ysync import Checked, Parsed, Shape, StateVector, read_state_vector
+from yp2p.protocol.ysync import Checked, Parsed, Sender, Shape, StateVector, read_state_vector
 from yp2p.store.writer import Commit
 
 # Smaller updates are parsed in a few milliseconds.
@@ -118,7 +118,7 @@ class ProgramDocument:
     async def _checked(self, update: bytes) -> Checked | None:
         """None where it has what no file has, or is none."""
         try:
-            return await check_in_slices(update, Shape.TEXT)
+            return await check_in_slices(update, Shape.TEXT, sender=Sender.PROGRAM)
         except InvalidUpdate:
             return None
 

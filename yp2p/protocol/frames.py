@@ -34,6 +34,9 @@ _LENGTH_BYTES = 4
 _SMALL_BYTES = 1024
 # Tells what a message is about (`messages.subject_of`).
 HEAD_BYTES = 64
+# A message of more is put together as it comes, in memory that goes back to the kernel as one: pieces of sixty-four
+# kilobytes would each be kept for others.
+_LARGE_BYTES = 3 << 20
 MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
 # A short schedule costs nothing (one block of ChaCha20) and bounds what a stolen key reads.
 REKEY_INTERVAL = 1 << 14
@@ -162,7 +165,11 @@ class _Incoming:
         self._parts = []
 
     def _add(self, part: memoryview) -> None:
-        if len(part) >= _SMALL_BYTES:
+        if self._parts and self.size > _LARGE_BYTES:
+            whole = self._parts[0] if isinstance(self._parts[0], bytearray) else bytearray(self._parts[0])
+            whole += part
+            self._parts[0] = whole
+        elif len(part) >= _SMALL_BYTES:
             self._parts.append(part)
         elif self._parts and isinstance(last := self._parts[-1], bytearray):
             last += part

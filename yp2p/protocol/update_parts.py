@@ -26,6 +26,7 @@ from yp2p.protocol.ysync import (
     Block,
     Checked,
     Cursor,
+    Sender,
     Shape,
     StateVector,
     UpdateParser,
@@ -52,8 +53,8 @@ _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 _OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
 _OF_ONE = _Size(1, 0, 1)
 # What goes to a peer: well below the caps of what it takes.
-_TO_SEND = _Size(1 << 15, 1 << 5, 4 << 20)
-_RANGES_TO_SEND = 1 << 14
+_TO_SEND = _Size(1 << 14, 1 << 4, 4 << 20)
+_RANGES_TO_SEND = 1 << 13
 
 
 @dataclass(slots=True)
@@ -191,7 +192,7 @@ def in_parts(update: Checked, known: StateVector, shape: Shape) -> Iterator[Chec
         elif operations != b"\x00":
             yield check(operations + b"\x00", shape)
     if update.deleted:
-        yield from check(b"\x00" + update.data[update.deletes_at :], shape).in_parts()
+        yield from check(b"\x00" + update.data[update.deletes_at :], shape, Sender.PROGRAM).in_parts()
 
 
 def single_registers(update: bytes) -> Iterator[tuple[int, bytes]]:

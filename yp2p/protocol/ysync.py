@@ -48,11 +48,11 @@ MAX_VALUE_BYTES = 64 << 10
 
 # A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make two
 # hundred while they are read: without the cap a message of 64 MiB would take 6 GB. What has more goes in several
-# updates (`update_parts.py`); a save changes a thousand places at most.
-MAX_DELETED_RANGES = 1 << 16
+# updates (`update_parts.py`).
+MAX_DELETED_RANGES = 1 << 14
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
-MAX_BLOCKS, _BLOCK_BYTES = 1 << 16, 3
+MAX_BLOCKS, _BLOCK_BYTES = 1 << 15, 3
 # More than so many in one update take the library tens of milliseconds: it gets them in parts, too.
 MANY_BLOCKS = 1 << 15
 # A text that is older than a few months has more: whoever sends it says it in several updates (`update_parts.py`). The
@@ -79,6 +79,21 @@ class Shape(Enum):
 
     TEXT = "source"
     MANIFEST = "entries"
+
+
+class Sender(Enum):
+    """Whose update is read.
+
+    A stock program says everything in one update. It runs on this device, for whoever has the folder.
+    """
+
+    PEER = 0
+    PROGRAM = 1
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """How many deleted ranges and blocks it may have."""
+        return (MAX_DELETED_RANGES, MAX_BLOCKS) if self is Sender.PEER else (1 << 17, 1 << 19)
 
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -240,22 +255,24 @@ class Parsed:
 
 
 class UpdateParser:
-    """Reads one update of one shape. Of a peer's (`limited`) it takes no more than the caps above.
+    """Reads one update of one shape. Of somebody else's (`sender`) it takes no more than the caps above.
 
     Afterwards `ranges` is its delete set, which begins at byte `deletes_at`, `inserted_units` what a text got,
     `has_nul` and `has_replacement` whether that has U+0000, or U+FFFD, which Yjs sends for half a surrogate pair, and
     `blocks` are those of an update that may have to go in parts, or of any (`keeps_blocks`).
     """
 
-    def __init__(self, data: bytes, shape: Shape, *, limited: bool = False, keeps_blocks: bool = False) -> None:
+    def __init__(
+        self, data: bytes, shape: Shape, *, sender: Sender | None = None, keeps_blocks: bool = False
+    ) -> None:  # fmt: skip
         self._cursor = Cursor(data)
         self._shape = shape
-        self._limited = limited
-        self._most_ranges = MAX_DELETED_RANGES if limited else math.inf
-        self._blocks_left = MAX_BLOCKS if limited else math.inf
+        self._limited = sender is not None
+        most: tuple[float, float] = sender.most if sender is not None else (math.inf, math.inf)
+        self._most_ranges, self._blocks_left = most
         self.blocks: list[Block] = []
         is_long = len(data) > _BLOCK_BYTES * MANY_BLOCKS
-        self._keeps_blocks = keeps_blocks or (limited and (is_long or shape is Shape.MANIFEST))
+        self._keeps_blocks = keeps_blocks or (self._limited and (is_long or shape is Shape.MANIFEST))
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
@@ -300,7 +317,7 @@ class UpdateParser:
             raise InvalidUpdate("a client section without blocks", cursor.at)
         self._blocks_left -= blocks
         if self._blocks_left < 0:
-            raise InvalidUpdate(f"more than {MAX_BLOCKS} blocks", cursor.at)
+            raise InvalidUpdate("more blocks than one update may have", cursor.at)
         client = cursor.client()
         if client in self.parsed.sections:
             raise InvalidUpdate(f"client {client} has two sections", cursor.at)
@@ -523,9 +540,9 @@ class Checked:
         return Checked(data, parsed, ranges, self.has_nul, self.has_replacement, len(operations))
 
 
-def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
+def checking(data: bytes, shape: Shape, sender: Sender = Sender.PEER) -> Generator[None, None, Checked]:
     """`check` in slices of some milliseconds each."""
-    parser = UpdateParser(data, shape, limited=True)
+    parser = UpdateParser(data, shape, sender=sender)
     yield from parser.steps()
     if len(parser.ranges) > FEW_RANGES:
         encoded = yield from encoding(parser.ranges)
@@ -535,9 +552,9 @@ def checking(data: bytes, shape: Shape) -> Generator[None, None, Checked]:
     )
 
 
-def check(data: bytes, shape: Shape) -> Checked:
+def check(data: bytes, shape: Shape, sender: Sender = Sender.PEER) -> Checked:
     """Check the form of an update. Raises InvalidUpdate: no honest device made this."""
-    return finish(checking(data, shape))
+    return finish(checking(data, shape, sender))
 
 
 def check_update(
