@@ -360,7 +360,7 @@ def test_a_document_reads_itself_however_much_is_deleted_in_it(monkeypatch: pyte
 
 def test_many_deletions_are_applied_in_an_order_of_our_own() -> None:
     """From the last to the first the library would take minutes."""
-    count = 16_000
+    count = 8_000
     replica = TextReplica(5)
     replica.receive(Insertion.of(77, "ab" * count).update)
     news = replica.receive(_deleting(77, [(2 * number, 1) for number in reversed(range(count))]))
@@ -402,6 +402,7 @@ def _chain(clients: Sequence[int], *, is_circle: bool) -> bytes:
 def test_a_chain_of_clients_is_gone_through_once(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Each waits for the one before; going through all of them for each took a minute."""
     monkeypatch.setattr(ysync, "MAX_CLIENTS", 20_000)
+    monkeypatch.setattr(ysync, "MAX_BLOCKS", 20_000)
     clients = list(range(1000, 21_000))[::step]
     check_update(_chain(clients, is_circle=False), Shape.TEXT, {})
     with pytest.raises(InvalidUpdate, match="which waits for it"):

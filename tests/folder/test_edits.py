@@ -135,6 +135,75 @@ async def test_programs_hear_of_what_met_together_with_its_repair(base: Path) ->
         assert [follows for _, follows in seen] == [True, False]
 
 
+@pytest.mark.parametrize("changes", [0, 1, 50])
+def test_a_meeting_with_much_that_is_deleted_lets_others_go_on_meanwhile(
+    changes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is typed while it is gathered what was deleted is in the union that is decided on."""
+    in_between: list[Callable[[], None]] = []
+
+    class Short:
+        is_long = True
+
+        async def end(self) -> None:
+            if in_between:
+                in_between.pop()()
+
+    monkeypatch.setattr("yp2p.folder.meetings.Slice", Short)
+    monkeypatch.setattr("yp2p.protocol.ysync._RANGES_AT_ONCE", 2)
+
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            live, there = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
+            (base / "dir/a.txt").write_text("one\ntwo 22\nthree\n")
+            await bridge.look()
+            for _ in range(10):  # ranges apart
+                live.applied(live.text.edit([Hunk(0, 0, "ab")]) or b"", None, bridge.folder.database.pending())
+                live.applied(live.text.edit([Hunk(0, 1, "")]) or b"", None, bridge.folder.database.pending())
+            await bridge.folder.database.pending().wait()
+            update = there.edit(hunks(there.text(), "one\ntwo 333\nthree\n"))
+            assert update is not None
+
+            def type_something() -> None:
+                typed = live.text.edit([Hunk(0, 0, "t")])
+                assert typed is not None
+                bridge.folder.edits.record(live, typed, None)
+
+            in_between.extend([type_something] * changes)
+            await live.receive_all([update], PEER, PeerState(there.clocks(), is_answer=True, has_diverged=True))
+            typed = "t" * (changes - len(in_between))
+            assert (typed == "") == (changes == 0)
+            assert live.text.text() == f"{typed}{'b' * 10}one\ntwo 22 333\nthree\n"
+
+    _run(test)
+
+
+def test_texts_that_are_large_together_are_let_go_of_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(base: Path) -> None:
+        async with open_bridge(base) as bridge:
+            folder, first = bridge.folder, bridge.document("a.txt")
+            await folder.database.pending().wait()
+            clock().jump(2)
+            assert not folder.close_idle_documents(), "it may be used again"
+            assert first.bytes > 0
+            monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_BYTES", first.bytes - 1)
+            assert folder.close_idle_documents()
+            again = bridge.document("a.txt")
+            assert again is not first
+            update = replica_like(bridge, "a.txt", 7).edit([Hunk(0, 0, "more\n")])
+            assert update is not None
+            before = again.bytes
+            await again.receive(update, PEER)
+            assert again.bytes > before
+            unsubscribe = again.subscribe(lambda *_: None)
+            clock().jump(2)
+            assert not folder.close_idle_documents(), "somebody listens"
+            unsubscribe()
+            assert folder.close_idle_documents()
+
+    _run(test)
+
+
 def test_a_document_stays_in_memory_until_what_is_decided_on_it_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it is applied to a document that nobody has: in the log, and in no digest, answer or base."""
     monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_DOCUMENTS", 0)  # many are open: a second makes one idle

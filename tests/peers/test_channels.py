@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -77,4 +77,25 @@ async def test_a_first_answer_before_all_was_compared_is_of_a_history_made_apart
         while len(found) < len(expected):
             await answer()
         assert found == expected
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_much", [False, True])
+async def test_where_the_open_texts_are_large_a_quiet_channel_is_closed_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, *, is_much: bool
+) -> None:
+    """A document stays in memory as long as a channel listens."""
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("one\ntwo\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_BYTES", 0 if is_much else 1 << 20)
+        live, other, link = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7), Wire()
+        channels = Channels(
+            bridge.folder, cast(Any, link), PEER, lambda source: True, lambda: True, Budget(PEER)
+        )  # fmt: skip
+        await nursery.start(channels.run)
+        await channels.deliver(live.id, wire.encode(wire.Step2(other.state())))
+        await trio.sleep(5)
+        assert any(isinstance(message, ChannelClose) for message in link.sent) is is_much
+        assert live.is_needed is not is_much
         nursery.cancel_scope.cancel()

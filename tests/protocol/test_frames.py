@@ -43,6 +43,39 @@ def test_round_trip_in_any_chunking(messages: list[tuple[bytes, Lane]], chunk: i
     assert encoder.queued_bytes == 0
 
 
+@pytest.mark.parametrize("chunk", [7, 300, 100_000])
+def test_a_large_message_is_put_together_as_it_comes(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_LARGE_BYTES", 2000)
+    monkeypatch.setattr(frames, "MAX_PLAINTEXT_BYTES", 1500)
+    encoder, decoder = _pair()
+    messages = [bytes(range(256)) * 200, b"small", b"y" * 2001, b"z" * 2000]
+    for message in messages:
+        encoder.send(message, Lane.BULK)
+    wire, received, most = _drain(encoder), list[bytes](), 0
+    for start in range(0, len(wire), chunk):
+        received += decoder.receive_data(wire[start : start + chunk])
+        while decoder.is_behind:
+            received += decoder.receive_data(b"")
+        most = max(most, len(decoder.bulk._parts))
+    assert received == messages
+    assert most <= 2, "in one piece"
+
+
+def test_of_a_message_that_is_dropped_nothing_is_kept() -> None:
+    encoder, decoder = _pair()
+    for message in (b"large" * 100_000, b"next"):
+        encoder.send(message, Lane.BULK)
+    frame = encoder.data_to_send()
+    assert frame is not None
+    assert decoder.receive_data(frame) == []
+    assert (decoder.bulk.size, decoder.bulk.head) == (500_000, (b"large" * 13)[: frames.HEAD_BYTES])
+    decoder.bulk.drop()
+    while (frame := encoder.data_to_send()) is not None:
+        received = decoder.receive_data(frame)
+        assert not decoder.bulk._parts
+    assert received == [b"next"]
+
+
 def test_typing_overtakes_a_large_message() -> None:
     encoder, decoder = _pair()
     encoder.send(b"b" * 300_000, Lane.BULK)

@@ -60,4 +60,4 @@ def test_what_is_read_of_an_update_at_its_caps_is_bounded(make: Callable[[], byt
     for _ in in_parts(check(update, Shape.TEXT), {}, Shape.TEXT):
         pass
     _, peak = tracemalloc.get_traced_memory()
-    assert peak - before <= 24 * _MIB
+    assert peak - before <= 12 * _MIB

@@ -33,7 +33,7 @@ from yp2p.store import tables
 EVERY_S = 5.0
 _PRUNE_S = 3600.0
 # Where others never let a folder rest, what they had us use and give back goes to the kernel all the same.
-_TRIM_S, _MUCH_FREE_BYTES = 10.0, 16 << 20
+_TRIM_S, _MUCH_FREE_BYTES = 5.0, 8 << 20
 
 log = structlog.get_logger()
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from pycrdt import Doc, Snapshot, TransactionEvent
@@ -37,7 +38,7 @@ from yp2p.protocol.ysync import (
     encode_state_vector,
     parse_update,
     read_state_vector,
-    snapshot_ranges,
+    snapshot_parts,
 )
 
 # What deletes more makes the next version take milliseconds longer.
@@ -190,9 +191,13 @@ class Replica:
 
     def deleted(self) -> list[DeletedRange]:
         """What is deleted in this document."""
+        return list(chain.from_iterable(self.deleted_parts()))
+
+    def deleted_parts(self) -> Iterator[list[DeletedRange]]:
+        """What is deleted at the time of this call, as many ranges at a time as are read in some milliseconds."""
         with self._calling_pycrdt():
             snapshot = Snapshot.from_doc(self._doc).encode()
-        return snapshot_ranges(snapshot)
+        return snapshot_parts(snapshot)
 
     def version(self) -> bytes:
         """32 bytes that are equal on two devices exactly when they hold the same operations (invariant 9)."""

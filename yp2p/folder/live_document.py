@@ -181,6 +181,7 @@ class LiveDocument:
         self._rows = rows
         self._takes_from = takes_from
         self.changes = 0  # how often it was changed since it is in memory
+        self.bytes = 0  # of its updates
         self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
         self._telling = Telling()
         self._changing = 0
@@ -354,6 +355,7 @@ class LiveDocument:
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
         """An update was applied and will be durable with `commit`: tell the listeners."""
         self.changes += 1
+        self.bytes += len(update)
         self._telling.applied(update, source, commit, self._vector_of_save())
 
     def as_one(self) -> AbstractContextManager[None]:

@@ -14,9 +14,9 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -28,11 +28,15 @@ from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.merger import Merger
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
+from yp2p.protocol.deleted_ranges import DeletedRange, finish
 from yp2p.protocol.ysync import Checked, Parsed, StateVector, check_dependencies
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
+
+_Result = TypeVar("_Result")
 
 # A program that types while a meeting is decided changes the document now and then.
 _TRIES = 5
@@ -68,22 +72,27 @@ class Meetings:
     async def _receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
         parsed, data = [update.parsed for update in updates], [update.data for update in updates]
         for attempt in range(_TRIES + 1):
+            in_time, changes = attempt == _TRIES, live.changes
             ours = live.replica.clocks()
             meeting = meeting_of(ours, theirs.vector, apart=theirs.has_diverged)
-            if meeting is None or not are_whole(ours, theirs.vector, self._union(live, parsed)):
+            if meeting is None:
+                return False
+            union = await _made(self._union(live, parsed), in_time=in_time)
+            if not are_whole(ours, theirs.vector, union):
                 return False
             if self._folder.membership.is_reader:
                 return False  # those who may write make the repair
             if not self._merges_alike(source):
                 self._tell_other_rules(live)
                 return False
-            gone = live.replica.deleted()
+            gone = await _made(_deleted(live.text), in_time=in_time)
             there = [item for update in updates for item in update.deleted]
             if not theirs.is_answer:
                 there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
+            if live.changes != changes:
+                continue  # what is known of it is of different moments
             sides = Side(ours, gone), Side(theirs.vector, there)
-            changes = live.changes
-            settled = await self.settle(live, data, source, *sides, meeting, in_time=attempt == _TRIES)
+            settled = await self.settle(live, data, source, *sides, meeting, in_time=in_time)
             if live.changes == changes:
                 break
         if not self._folder.membership.takes_from(source):  # it was a member when this was begun
@@ -106,13 +115,14 @@ class Meetings:
             text = "two versions of yp2p met, which merge differently: it was merged letter by letter; look at it"
             folder.notices.add(kind, folder.catalogue.layout().path_of.get(entry, ""), text, entry)
 
-    def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> StateVector:
-        """The state vector with these updates. Raises InvalidUpdate, MissingDependency."""
+    def _union(self, live: LiveDocument, parsed: Sequence[Parsed]) -> Generator[None, None, StateVector]:
+        """The state vector with these updates, update by update. Raises InvalidUpdate, MissingDependency."""
         clocks = live.replica.clocks()
         for found in parsed:
             check_dependencies(found, clocks, live.replica.halves)
             for client, (_, stop) in found.sections.items():
                 clocks[client] = max(clocks.get(client, 0), stop)
+            yield
         return clocks
 
     async def settle(
@@ -176,3 +186,26 @@ def _exchanged(decision: Decision | None) -> Decision | None:
     if decision is None or not decision.told:
         return decision
     return replace(decision, told=[replace(told, ours=told.theirs, theirs=told.ours) for told in decision.told])
+
+
+def _deleted(replica: TextReplica) -> Generator[None, None, list[DeletedRange]]:
+    found: list[DeletedRange] = []
+    for some in replica.deleted_parts():
+        found += some
+        yield
+    return found
+
+
+async def _made(steps: Generator[None, None, _Result], *, in_time: bool) -> _Result:
+    """What is made in steps, with others in between; `in_time`: on the spot, without any await."""
+    if in_time:
+        return finish(steps)
+    slice_ = Slice()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: _Result = done.value
+            return found
+        if slice_.is_long:
+            await slice_.end()

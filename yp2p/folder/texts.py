@@ -3,8 +3,8 @@
 Invariants
     * Between two awaits nothing changes underneath: all of it lives on the loop's thread.
     * A document in memory holds everything that the store has of it and what was submitted since.
-    * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and no more than `MAX_OPEN_DOCUMENTS`
-      do for longer than a second.
+    * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and no more than `MAX_OPEN_DOCUMENTS`,
+      or than have `MAX_OPEN_BYTES` of updates, for longer than a second.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from yp2p.store.database import Database
 
 IDLE_DOCUMENT_S = 60.0
 MAX_OPEN_DOCUMENTS = 1024
+# Of their updates: in memory a text of small pieces is twenty times as large.
+MAX_OPEN_BYTES = 8 << 20
 
 log = structlog.get_logger()
 
@@ -82,6 +84,7 @@ class Texts:
                 meet=self._meet, rows=self.updates_as_made, takes_from=self._takes_from,
             )  # fmt: skip
             live.last_seq = rows[-1][0] if rows else 0
+            live.bytes = sum(len(data) for _, data in rows)
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
                 live.recent.add(at, parse_update(data).sections)
             self._open[document] = live
@@ -214,6 +217,12 @@ class Texts:
             self._clients.fork_of(document), [data for number, data in rows if number <= seq]
         )
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much is in memory that what nobody uses now is let go of at once, and its channels with it."""
+        is_much = sum(live.bytes for live in self._open.values()) > MAX_OPEN_BYTES
+        return is_much or len(self._open) > MAX_OPEN_DOCUMENTS
+
     def close_idle(self) -> bool:
         """Let go of documents that nobody used for a while, and tell whether there were any.
 
@@ -221,11 +230,9 @@ class Texts:
         """
         self._forget_stored()
         now = trio.current_time()
-        crowded = len(self._open) > MAX_OPEN_DOCUMENTS
+        limit_s = 1.0 if self.is_crowded else IDLE_DOCUMENT_S
         idle = {
-            document
-            for document, live in self._open.items()
-            if not live.is_needed and now - live.used_at > (1 if crowded else IDLE_DOCUMENT_S)
+            document for document, live in self._open.items() if not live.is_needed and now - live.used_at > limit_s
         }
         for document in idle:
             self.digests.get(document)

@@ -33,7 +33,8 @@ from yp2p.transport.channel import LinkChannel
 from yp2p.transport.link import Link
 
 _QUIET_S = 30.0
-# With more open channels than these a quiet one is closed at once: each has a task, and a queue of messages.
+# With more open channels than these a quiet one is closed at once: each has a task, and a queue of messages. So it is
+# where the texts that are open are large together: they stay in memory as long as somebody listens.
 _MAX_OPEN = 256
 
 log = structlog.get_logger()
@@ -198,7 +199,8 @@ class Channels:
                 await self._opened_one.wait()
             await trio.sleep(1)
             now = trio.current_time()
-            limit = _QUIET_S if len(self._open) < _MAX_OPEN else 1.0
+            is_crowded = len(self._open) >= _MAX_OPEN or self._folder.texts.is_crowded
+            limit = 1.0 if is_crowded else _QUIET_S
             for document, opened in list(self._open.items()):
                 self._note_synced(document, opened)
                 # A peer that never answered did not know the document yet; the next step 1 will find it.

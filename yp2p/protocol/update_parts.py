@@ -53,8 +53,8 @@ _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 _OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
 _OF_ONE = _Size(1, 0, 1)
 # What goes to a peer: well below the caps of what it takes.
-_TO_SEND = _Size(1 << 14, 1 << 4, 4 << 20)
-_RANGES_TO_SEND = 1 << 13
+_TO_SEND = _Size(1 << 13, 1 << 3, 4 << 20)
+_RANGES_TO_SEND = 1 << 12
 
 
 @dataclass(slots=True)

@@ -49,10 +49,10 @@ MAX_VALUE_BYTES = 64 << 10
 # A text that was edited for years has thousands of places where something was taken out. Two bytes on the wire make two
 # hundred while they are read: without the cap a message of 64 MiB would take 6 GB. What has more goes in several
 # updates (`update_parts.py`).
-MAX_DELETED_RANGES = 1 << 14
+MAX_DELETED_RANGES = 1 << 13
 
 # A text of as many ranges has as many pieces between them. Three bytes on the wire make two hundred in memory.
-MAX_BLOCKS, _BLOCK_BYTES = 1 << 15, 3
+MAX_BLOCKS, _BLOCK_BYTES = 1 << 14, 3
 # More than so many in one update take the library tens of milliseconds: it gets them in parts, too.
 MANY_BLOCKS = 1 << 15
 # A text that is older than a few months has more: whoever sends it says it in several updates (`update_parts.py`). The
@@ -686,7 +686,12 @@ def parse_update(data: bytes) -> Parsed:
 
 def snapshot_ranges(snapshot: bytes) -> list[DeletedRange]:
     """What is deleted in a document, from its encoded snapshot."""
-    return list(chain.from_iterable(_delete_sections(Cursor(snapshot))))
+    return list(chain.from_iterable(snapshot_parts(snapshot)))
+
+
+def snapshot_parts(snapshot: bytes) -> Iterator[list[DeletedRange]]:
+    """What is deleted in a document, from its encoded snapshot, some ranges at a time."""
+    return _delete_sections(Cursor(snapshot))
 
 
 def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
