@@ -220,9 +220,12 @@ async def test_where_nobody_opened_the_file_that_went_elsewhere_a_save_an_hour_l
     assert place.texts() == {"out.txt": SAVED, "other.txt": OLD}
 
 
+@pytest.mark.parametrize("after_h", [0, 1, 3, 5])
 @on_two_files
-async def test_such_an_editor_may_have_an_older_version_open_as_well(place: Place) -> None:
+async def test_such_an_editor_may_have_an_older_version_open_as_well(place: Place, after_h: int) -> None:
+    """What others made of the file was put in place here, and nobody has read that."""
     async with open_bridge(place.base) as bridge:
+        await _forget_first_scan(bridge)
         place.out.read_text()
         update = replica_like(bridge, "out.txt", 9).edit([Hunk(0, 0, "of another device\n")])
         assert update is not None
@@ -230,8 +233,14 @@ async def test_such_an_editor_may_have_an_older_version_open_as_well(place: Plac
         bridge.folder.render_queue.want(bridge.folder.files.at["out.txt"])
         await bridge.render()
         await _swapped(bridge)
-        await place.save(bridge)
-    assert place.texts() == {"out.txt": OTHER, "other.txt": "of another device\n" + SAVED}
+        await _save_later(bridge, place, after_h)
+    is_of_former = after_h < 4
+    of_peer = "of another device\n"
+    assert place.texts() == (
+        {"out.txt": OTHER, "other.txt": of_peer + SAVED}
+        if is_of_former
+        else {"out.txt": SAVED, "other.txt": of_peer + OLD}
+    )
 
 
 @over_directory

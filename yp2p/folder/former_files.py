@@ -44,7 +44,12 @@ class FormerFiles:
         self._was_at: dict[str, Former] = {}  # by the path
 
     def moved_away(self, record: FileRecord, opened_at: float) -> None:
-        """Others' changes took this file from its path; it was opened there last at `opened_at`, by trio's clock."""
+        """Others' changes took this file from its path.
+
+        Args:
+            opened_at: when it was opened there last, by trio's clock: the version that it had, or an older one that a
+                save may have been made of.
+        """
         now = time.time()
         self._folder.database.submit([save_former(self._folder.id, record, now)])
         self._note(Former(record, max(trio.current_time() + _UNSEEN_S, opened_at + OPEN_S), now))

@@ -246,7 +246,8 @@ class ReadTracker:
         """Others' changes are taking these files from their paths. Who has read one there has it open."""
         self.last_opened.take_now()
         for record in records:
-            self.former.moved_away(record, self.last_opened.at(record.entry))
+            older = (one.opened_at for one in self._candidates.get(record.entry, ()))
+            self.former.moved_away(record, max([self.last_opened.at(record.entry), *older]))
 
     def stepped_aside(self, record: FileRecord) -> None:
         """A file that somebody put here makes way for another entry's: whoever wrote it has it open."""
