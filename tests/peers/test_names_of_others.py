@@ -31,13 +31,13 @@ from peers.test_links import HOSTILE, ONE, TWO, statements
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import OWNER_BYTES, Change, Claim, ManifestReplica
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import TextReplica, import_client
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import FolderID, Identity
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Shape, check
+from yp2p.protocol.ysync import Insertion, Shape, check
 from yp2p.trust.authorship import sign_client
 from yp2p.trust.statements import Role, Signer, Statement, read_statement
 
@@ -476,3 +476,53 @@ async def test_what_it_writes_with_the_id_of_the_device_that_it_meets_goes_and_t
     await room.meet()
     wanted = TEXT.replace("line 9", "line 9 of three").replace("line 15", "line 15 of three")
     assert text_of(one, "a.txt") == text_of(three, "a.txt") == wanted
+
+
+def _claim_the_import(two: Folder, client: int) -> None:
+    two.catalogue.write([claim(TWO, client)])
+
+
+def _write_into_it(two: Folder, client: int) -> None:
+    write(two, fresh_client_id(), "new")
+
+
+def _write_into_it_with_a_derived_id(two: Folder, client: int) -> None:
+    write(two, import_client(f"{_THIEF}\n"), "new")
+
+
+def _begin_it_anew(two: Folder, client: int) -> None:
+    """Beside the import, as a second one of other content."""
+    document = two.catalogue.entries[entry("new")].document
+    update = Insertion.of(fresh_client_id(), f"{_THIEF}\n").update
+    two.edits.accept(two.texts.open(document), check(update, Shape.TEXT), None)
+
+
+def _write_where_there_was_nothing(two: Folder, client: int) -> None:
+    """With an ID of its own, that it signed, as its program does."""
+    edit(two, "empty", lambda _: f"{_THIEF}\n")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        _claim_the_import,
+        _write_into_it,
+        _write_into_it_with_a_derived_id,
+        _begin_it_anew,
+        _write_where_there_was_nothing,
+    ],
+    ids=lambda way: way.__name__.strip("_"),
+)
+@scene(THREE, FOUR)
+async def test_a_file_that_another_made_and_nobody_else_has_is_as_that_one_made_it(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, way: Callable[[Folder, int], None]
+) -> None:
+    make(four, "new")
+    make(four, "empty", "")
+    edit(four, "new", replaced("line 9", "line 9 of four"))
+    await hand_over(four, two)
+    way(two, import_client(TEXT))
+    await hand_over(two, three)
+    await room.meet(room.three)
+    assert text_of(one, "new") == text_of(three, "new") == _BY_FOUR
+    assert text_of(one, "empty") == text_of(three, "empty") == ""

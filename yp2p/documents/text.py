@@ -93,7 +93,12 @@ def first_import(text: str) -> Insertion:
 
     Made without the library, which takes longer to make an empty document than all else that an import takes.
     """
-    return Insertion.of(client_id_from(Writer.SAVED, b"import", text.encode()), text)
+    return Insertion.of(import_client(text), text)
+
+
+def import_client(text: str) -> int:
+    """The client ID of the first import of a text."""
+    return client_id_from(Writer.SAVED, b"import", text.encode())
 
 
 def imported(text: str) -> bytes:

@@ -8,11 +8,14 @@ either's, and only what stands beside these, which they replaced, is taken for t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+
+import trio
 
 from yp2p.documents.manifest import Claim, Manifest, ManifestReplica
 from yp2p.documents.order import Order
+from yp2p.documents.text import import_client
 from yp2p.documents.undo import operations
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single
@@ -22,6 +25,7 @@ from yp2p.identity import DeviceID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.update_merge import UpdateMerge
 from yp2p.protocol.ysync import Checked, Shape, UpdateParser, parse_update
 
 # A day less: ages are counted in days on which the daemon ran.
@@ -107,20 +111,51 @@ class Operations:
         return Operations(self.inserted, self.deleted + without(self.by_either, replaced))
 
 
-def operations_of(folder: Folder, rows: Iterable[Single], device: DeviceID, *, is_of_others: bool) -> Operations:
+def operations_of(
+    folder: Folder, rows: Iterable[Single], device: DeviceID, imports: Set[int] = frozenset()
+) -> Operations:
     """What rows inserted and deleted, but for what a removed device only passed on, by the claims of others.
 
     Args:
-        is_of_others: whether nobody's operations are theirs as well.
+        imports: the client IDs with which others, who made the file, imported it.
     """
     found = Operations()
     for row in rows:
         parser = UpdateParser(row.data, Shape.TEXT)
         sections = parser.parse().sections
-        of_others = {client for client in sections if is_anothers(folder, client, device, row.at, is_of_others)}
+        of_others = {client for client in sections if client in imports or is_anothers(folder, client, device, row.at)}
         found.inserted += operations({client: sections[client] for client in sections.keys() - of_others})
         found.of_others += operations({client: sections[client] for client in of_others})
         (found.by_either if of_others else found.deleted).extend(parser.ranges)
+    return found
+
+
+async def imports_in(folder: Folder, rows: Sequence[Single]) -> set[int]:
+    """The client IDs of saves with which a text begins, as an import does.
+
+    Where the rows have all of its text that has to be what its client ID is computed of. Of a part, what was deleted
+    since is not known any more: then nobody may have signed for the ID.
+    """
+    claimants = folder.catalogue.authorship.claimants
+    began = await trio.to_thread.run_sync(_beginnings, [row.data for row in rows])
+    return {
+        client
+        for client, text in began.items()
+        if (not claimants(client) if text is None else client == import_client(text))
+    }
+
+
+def _beginnings(rows: Iterable[bytes]) -> dict[int, str | None]:
+    """The saves that were written where there was nothing else, with their text as far as all of it is known."""
+    merge = UpdateMerge()
+    added = [merge.add(row) for row in rows]
+    found: dict[int, str | None] = {}
+    for client, blocks in merge.blocks.items():
+        is_first = blocks[0].clock == 0 and blocks[0].origin is None and blocks[0].right is None
+        if is_first and Writer.of(client) is Writer.SAVED:
+            texts = [block.text() for block in blocks]
+            known = [text for text in texts if text is not None]
+            found[client] = "".join(known) if all(added) and len(known) == len(texts) else None
     return found
 
 
@@ -164,12 +199,9 @@ def is_repair(row: Single, before: Single) -> bool:
     return bool(sections) and all(Writer.of(client) is Writer.REPAIR for client in sections)
 
 
-def is_anothers(folder: Folder, client: int, device: DeviceID, at: float, is_of_others: bool = False) -> bool:
+def is_anothers(folder: Folder, client: int, device: DeviceID, at: float) -> bool:
     """Whether operations of a client that came with a row of a removed device, at a time, are not that one's."""
-    claimants = folder.catalogue.authorship.claimants(client)
-    if not claimants:
-        return is_of_others and Writer.of(client) is Writer.SAVED
-    if folder.clients.device in claimants:
+    if folder.clients.device in folder.catalogue.authorship.claimants(client):
         # What we wrote ourselves we have: nobody brings it. A row of long ago may have come to hold it all the same.
         return time.time() - at >= _FORGED_WITHIN_S
     return _is_signed_for(folder, client, device)

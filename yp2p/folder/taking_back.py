@@ -23,7 +23,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -34,7 +34,7 @@ from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import taken_back
 from yp2p.errors import CrdtPanic
-from yp2p.folder.brought import Counted, Operations, every_operation, is_repair, operations_of
+from yp2p.folder.brought import Counted, Operations, every_operation, imports_in, is_repair, operations_of
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
@@ -84,7 +84,8 @@ async def take_back(
                 continue
             # Imports have computed client IDs: what was made under these is theirs who made the entry.
             is_of_others = not is_made and not counted[document].is_there
-            found = await _operations(folder, rows[document], device, is_of_others=is_of_others)
+            imports = await imports_in(folder, rows[document]) if is_of_others else set[int]()
+            found = await _operations(folder, rows[document], device, imports)
             change = counted[document].beyond(found)
             if change:
                 lacking = [row for row in rows[document] if counted[document].lacks(row)]
@@ -96,11 +97,11 @@ async def take_back(
     return done
 
 
-async def _operations(folder: Folder, rows: Sequence[Single], device: DeviceID, *, is_of_others: bool) -> Operations:
+async def _operations(folder: Folder, rows: Sequence[Single], device: DeviceID, imports: Set[int]) -> Operations:
     """`operations_of`, in slices."""
     found, slice_ = Operations(), Slice()
     for row in rows:  # of some a signature is checked for each client ID
-        found.extend(operations_of(folder, [row], device, is_of_others=is_of_others))
+        found.extend(operations_of(folder, [row], device, imports))
         if slice_.is_long:
             await slice_.end()
     return found
