@@ -60,6 +60,10 @@ class Counted:
         sections = parse_update(row.data).sections
         return not sections or any(stop > self._clocks.get(client, 0) for client, (_, stop) in sections.items())
 
+    def has_deleted(self, operations: Operations) -> bool:
+        """Whether it has deleted all that they inserted."""
+        return bool(operations.inserted) and not without(operations.inserted, self._deleted)
+
     def beyond(self, operations: Operations) -> Operations:
         """What is not among it."""
         known = [(client, 0, clock) for client, clock in self._clocks.items()]

@@ -17,8 +17,8 @@ Theory of operation
     the client IDs of others are in it. What a removed device did and a member handed on before it had heard of the
     removal is that member's by then, until the member hears of it and takes it back (docs/threat-model.md).
 
-    A device that was made a reader is doubted like one that was removed. A device that only reads itself can take
-    nothing back, and hands nothing on either: it doubts as soon as it is a member.
+    A device that was made a reader is doubted like one that was removed. A device that only reads itself takes nothing
+    back, and hands nothing on either: it withdraws what no member has (`unsent.py`); a member by then, it doubts.
 
 Invariants
     * While a device is doubted no document of the folder is sent or received.
@@ -70,6 +70,11 @@ class Uncounted:
         """The removed devices that are doubted, and behind which row of the log."""
         return self._doubted if not self._folder.membership.is_reader else {}
 
+    @property
+    def of_silenced(self) -> Mapping[DeviceID, int]:
+        """As `doubted`, also where this device only reads."""
+        return self._doubted
+
     def problem(self) -> str:
         """What people should know as long as something is doubted; else empty."""
         if not self.doubted:
@@ -96,9 +101,11 @@ class Uncounted:
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
 
     def agreed_last(self) -> int:
-        """Up to which row of the log some member has had everything."""
-        membership = self._folder.membership
-        return max((seq for device, seq in self._agreed.items() if membership.takes_from(device)), default=0)
+        """Up to which row of the log two other members have had everything, or the only one that there is."""
+        membership, own = self._folder.membership, self._folder.clients.device
+        others = [one for one in membership.devices if one != own and membership.takes_from(one)]
+        agreed = sorted((self._agreed.get(one, 0) for one in others), reverse=True)
+        return agreed[min(1, len(agreed) - 1)] if agreed else 0
 
     def last_counted(self, device: DeviceID) -> int | None:
         """Up to which row of the log what there was counted when people here removed a device; None: others did."""
@@ -152,7 +159,9 @@ class Uncounted:
         self._doubted[removal.device] = seq
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
         self._folder.state.touch()
-        if len(self.doubted) == 1:
+        if membership.is_reader:
+            self._folder.observers.unsent.begin()
+        elif len(self.doubted) == 1:
             self.when_doubted()
 
     def let_in_again(self, device: DeviceID) -> None:

@@ -5,13 +5,16 @@ stay in its documents alone: they would never be those of others again. So the f
 role and asked what it has (`peers/withdrawal.py`), and what that lacks is withdrawn (`withdrawing.py`): the documents
 are what others have, and the files, which are left as they are, are local changes.
 
-Which changes are in question is told by the log: rows of this device's own behind that up to which some member is known
-to have had everything. Nothing of that is asked while this device may write.
+Which changes are in question is told by the log: rows of this device's own behind that up to which two other members
+are known to have had everything. What only one had it takes back, as that of a removed device (`uncounted.py`), unless
+whoever took the role has it as well. Nothing of that is asked while this device may write.
+
+A reader withdraws as well what it took of another device that had been removed, or made a reader, before it heard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,7 +25,8 @@ from yp2p.store import tables
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
 
-_OWN_ROWS = DeviceID(b"")
+# What rows of the log that this device made have as their origin.
+OWN_ROWS = DeviceID(b"")
 
 
 class Unsent:
@@ -53,21 +57,30 @@ class Unsent:
     def role_changed(self) -> None:
         """This device may have been made a reader, or may write by now: then all of it is sent."""
         was_reader, self._was_reader = self._was_reader, self._folder.membership.is_reader
-        if self._was_reader != was_reader:
-            self.is_pending = self._was_reader
+        if self._was_reader and not was_reader:
+            self.begin()
+        elif was_reader and not self._was_reader:
+            self.is_pending = False
             self._folder.state.touch()
-            if self.is_pending:
-                self.when_pending()
 
-    @property
-    def first(self) -> int:
-        """The first row of the log that is in question."""
-        return max(self._sent, self._folder.observers.uncounted.agreed_last()) + 1
+    def begin(self) -> None:
+        """This device only reads, and may have what no member has."""
+        self.is_pending = True
+        self._folder.state.touch()
+        self.when_pending()
+
+    def in_question(self) -> Mapping[DeviceID, int]:
+        """The devices whose rows of the log are in question, and behind which row; OWN_ROWS are this device's."""
+        uncounted = self._folder.observers.uncounted
+        return {**uncounted.of_silenced, OWN_ROWS: max(self._sent, uncounted.agreed_last())}
 
     def documents(self) -> list[DocumentID]:
         """The documents in question. Call when all that was submitted is stored."""
         folder = self._folder
-        return tables.log.documents_from(folder.database.rows, folder.id, _OWN_ROWS, self.first)
+        found: dict[DocumentID, None] = {}
+        for device, last in self.in_question().items():
+            found |= dict.fromkeys(tables.log.documents_from(folder.database.rows, folder.id, device, last + 1))
+        return list(found)
 
     def problem(self) -> str:
         """What people should know as long as it is not found out; else empty."""
@@ -78,9 +91,10 @@ class Unsent:
             " what all have as soon as a member is connected"
         )
 
-    def done(self) -> None:
-        """Nothing of this device is in its documents that no member has."""
+    def done(self, silenced: Mapping[DeviceID, int]) -> None:
+        """Nothing is in the documents that no member has, of this device or of these."""
         folder, own = self._folder, self._folder.clients.device
-        self.is_pending, self._sent = False, folder.database.last_seq
+        folder.observers.uncounted.judged(silenced)
+        self.is_pending, self._sent = bool(folder.observers.uncounted.of_silenced), folder.database.last_seq
         folder.database.submit([tables.agreement.save(folder.id, own, self._sent, is_doubted=False)])
         folder.state.touch()

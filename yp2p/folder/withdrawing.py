@@ -1,20 +1,22 @@
-"""Withdrawing what this device wrote and nobody else has, once it was made a reader (`unsent.py`).
+"""Withdrawing what no member has, on a device that only reads (`unsent.py`): what it wrote before, mostly.
 
 Theory of operation
     A member has told what it has of the documents in question. This device's own rows of the log which that lacks are
     taken out of the log, with whatever was built on them: so a document is what it would be had they never been made.
-    What is taken out too much, because other members have it, comes from these like all they have.
+    What the member had and has taken back (`taking_back.py`) goes as well: else that would come to the file. What is
+    taken out too much, because other members have it, comes from these like all they have.
 
     The files stay as they are. The base of each becomes what it was made of without those changes: so the next scan
     finds that a file is otherwise, and notes that as it does for everything that people change on the disk of a reader
     (`disk/ingest/kept_local.py`). If the device may write again, it is an edit of that base.
 
-    What was written and has not reached a file, or was removed again, goes to the trash.
+    What was written and has not reached a file, or was removed again, goes to the trash. Where nothing that goes of an
+    entry was made here, its file is no change of anybody here: it is rendered anew.
 
     Nothing is deleted and nothing undone by this: an update that does so would be one that nobody takes, either.
 
 Invariants
-    * Only operations go that the member lacks, or that are built on such.
+    * Only operations go that the member lacks or has deleted, or that are built on such.
     * Nothing is written with a client ID again whose operations were taken out: another member may have them.
     * The rows of a document, and the base of its file, are replaced in one step and one commit. What is cut short is
       begun again.
@@ -41,8 +43,8 @@ from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.packs import Single, Stored, stored_rows
 from yp2p.folder.records import FileRecord
 from yp2p.folder.turns import turn
-from yp2p.folder.withdrawing_entries import Withdrawn, bring_in_line, withdrawn_entries
-from yp2p.identity import DocumentID, EntryID
+from yp2p.folder.withdrawing_entries import Withdrawn, bring_in_line
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.delete_sets import shared
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import Shape, check
@@ -54,15 +56,15 @@ from yp2p.store.tables.log import ALL
 async def withdraw(folder: Folder, counted: Mapping[DocumentID, Counted]) -> int:
     """Take out of these documents what a member lacks; gives how many that changed. Raises OSError: the trash is not
     there."""
-    first, done = folder.observers.unsent.first, 0
+    last, done = folder.observers.unsent.in_question(), 0
     async with folder.texts.rewriting, folder.files.writing:
         texts = [document for document in counted if document not in MANIFEST_INDEX]
         for document in texts:
-            await _keep_what_no_file_has(folder, document, _Lacks(counted[document], first, Shape.TEXT))
+            await _keep_what_no_file_has(folder, document, _Lacks(counted[document], last, Shape.TEXT))
         for document in [document for document in counted if document in MANIFEST_INDEX]:
-            done += await _withdraw_entries(folder, document, _Lacks(counted[document], first, Shape.MANIFEST))
+            done += await _withdraw_entries(folder, document, _Lacks(counted[document], last, Shape.MANIFEST))
         for document in texts:
-            done += await _withdraw_text(folder, document, _Lacks(counted[document], first, Shape.TEXT))
+            done += await _withdraw_text(folder, document, _Lacks(counted[document], last, Shape.TEXT))
     if done:
         folder.observers.start_over()
         folder.files.local.begin_anew()
@@ -72,16 +74,21 @@ async def withdraw(folder: Folder, counted: Mapping[DocumentID, Counted]) -> int
 
 @dataclass(frozen=True, slots=True)
 class _Lacks:
-    """Whether a member lacks something of a row that this device made, one from `first` on."""
+    """Whether a member lacks something of a row that is in question, or has taken it back.
+
+    Args:
+        last: the last row that is not in question, of each device.
+    """
 
     counted: Counted
-    first: int
+    last: Mapping[DeviceID, int]
     shape: Shape
 
     def __call__(self, row: Single) -> bool:
-        if row.origin or row.seq < self.first:
+        if row.seq <= self.last.get(DeviceID(row.origin), row.seq):
             return False
-        return bool(self.counted.beyond(operations_in(row.data, self.shape)))
+        made = operations_in(row.data, self.shape)
+        return bool(self.counted.beyond(made)) or self.counted.has_deleted(made)
 
 
 @dataclass(slots=True)
@@ -181,11 +188,12 @@ async def _withdraw_entries(folder: Folder, document: DocumentID, lacks: _Lacks)
         found = split(rows, withdrawn.replica, lacks, withdrawn.decided)
         if not found.dropped:
             return False
-        entries, claimed = withdrawn_entries(folder, withdrawn), folder.edits.own_claims.written()
+        was = {entry: folder.catalogue.entries[entry] for entry in withdrawn.goes if entry in folder.catalogue.entries}
+        claimed = folder.edits.own_claims.written()
         with folder.database.as_one():
             kept = [row.data for row in found.kept]
             commit = folder.catalogue.set_back(withdrawn.index, kept, _replacing(folder, document, stored, found))
-            bring_in_line(folder, entries)
+            bring_in_line(folder, withdrawn.goes, was)
         folder.edits.own_claims.to_publish |= claimed - folder.edits.own_claims.written()
         await commit.wait()
     return True
@@ -224,13 +232,15 @@ def _set_base(folder: Folder, live: LiveDocument, found: Split) -> None:
         return
     if record.base_state is None:
         base = TextReplica.from_updates(1, [row.data for row in found.kept if row.seq <= record.base_seq])
-        state = None
     else:
         base = _without_others(record.base_state, found.kept)
-        state = base.state()
-    content = base.content()
-    stamp = record.stamp if content == record.content else NO_STAMP
-    record = replace(record, base_state=state, content=content, stamp=stamp, is_own=False)
+    if any(not row.origin for row in found.dropped):
+        state = base.state() if record.base_state is not None else None
+        content = base.content()
+        stamp = record.stamp if content == record.content else NO_STAMP
+        record = replace(record, base_state=state, content=content, stamp=stamp, is_own=False)
+    else:  # the file is what was put in place, and something else is to be
+        record = replace(record, base_state=base.state())
     folder.files.set(record)
     folder.database.submit([record.save(folder.id)])
 

@@ -8,6 +8,7 @@ there steps aside.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
@@ -20,17 +21,26 @@ from yp2p.protocol.entries import Kind
 
 
 @dataclass(slots=True)
+class _Goes:
+    """What goes of an entry, from the row `since` on: it was `before` that; `is_own`: this device made some of it."""
+
+    before: Entry | None
+    since: int
+    is_own: bool = False
+
+
+@dataclass(slots=True)
 class Withdrawn:
-    """Follows what goes of a manifest document: what the entries were, without that, when the first of it was made.
+    """Follows what goes of a manifest document, and what the entries were before that without it.
 
     Attributes:
         replica: has what stays.
-        before: of the entries that something goes of; None where there was none. And the first row that goes of each.
+        goes: by entry.
     """
 
     index: int
     replica: ManifestReplica = field(default_factory=lambda: ManifestReplica(1))
-    before: dict[EntryID, tuple[Entry | None, int]] = field(default_factory=dict)
+    goes: dict[EntryID, _Goes] = field(default_factory=dict)
     _whole: ManifestReplica | None = None
     _entries: dict[EntryID, Entry | None] = field(default_factory=dict)
 
@@ -44,32 +54,24 @@ class Withdrawn:
         self._whole.apply(row.data)
         for entry in Manifest.read_changed(self._whole, self.index):
             if not is_kept:
-                self.before.setdefault(entry, (self._entries.get(entry), row.seq))
+                found = self.goes.setdefault(entry, _Goes(self._entries.get(entry), row.seq))
+                found.is_own |= not row.origin
 
 
-@dataclass(frozen=True, slots=True)
-class _WasHere:
-    """An entry that something goes of, from the row `since` on: as it is `before` that, and as it `was` with it."""
+def bring_in_line(folder: Folder, goes: Mapping[EntryID, _Goes], was: Mapping[EntryID, Entry]) -> None:
+    """Have the records of the files of entries that something went of say what was put in place of what is left.
 
-    before: Entry | None
-    was: Entry | None
-    since: int
-
-
-def withdrawn_entries(folder: Folder, withdrawn: Withdrawn) -> dict[EntryID, _WasHere]:
-    """The entries that something goes of. Call before it does."""
-    known = folder.catalogue.entries
-    return {entry: _WasHere(before, known.get(entry), since) for entry, (before, since) in withdrawn.before.items()}
-
-
-def bring_in_line(folder: Folder, entries: dict[EntryID, _WasHere]) -> None:
-    """Have the records of their files say what was put in place of what is left."""
-    for entry, one in entries.items():
+    Args:
+        was: the entries with it.
+    """
+    for entry, one in goes.items():
         now, record = folder.catalogue.entries.get(entry), folder.files.get(entry)
-        if now == one.was:
+        if now == was.get(entry):
             continue
         if now is None or not folder.catalogue.is_alive(now):
             _forget_file(folder, record)
+        elif not one.is_own:
+            continue  # it is rendered anew
         elif one.before is None or not _is_same(one.before, now):
             if record is None or not folder.is_on_disk(entry):
                 _forget_file(folder, record)

@@ -32,7 +32,7 @@ class Withdrawal:
         folder, unsent = self._folder, self._folder.observers.unsent
         while unsent.is_pending:
             await folder.database.pending().wait()
-            documents = unsent.documents()
+            documents, silenced = unsent.documents(), dict(folder.observers.uncounted.of_silenced)
             counted = await self._witness.counted(folder.clients.device, documents)
             async with unsent.withdrawing:
                 if unsent.is_pending and counted is not None:
@@ -41,7 +41,7 @@ class Withdrawal:
                     except OSError as error:
                         log.warning("not_withdrawn", folder=folder.label, reason=str(error))
                     else:
-                        unsent.done()
+                        unsent.done(silenced)
                         log.info("changes_withdrawn", folder=folder.label, documents=len(documents), count=done)
             if unsent.is_pending:
                 await trio.sleep(_AGAIN_S)
