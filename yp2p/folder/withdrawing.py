@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import trio
 
@@ -45,12 +46,15 @@ from yp2p.folder.records import FileRecord
 from yp2p.folder.turns import turn
 from yp2p.folder.withdrawing_entries import Withdrawn, bring_in_line
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.delete_sets import shared
+from yp2p.protocol.delete_sets import shared, without
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
+
+_LastRows: TypeAlias = "Mapping[DeviceID, int]"
 
 
 async def withdraw(folder: Folder, counted: Mapping[DocumentID, Counted]) -> int:
@@ -60,11 +64,11 @@ async def withdraw(folder: Folder, counted: Mapping[DocumentID, Counted]) -> int
     async with folder.texts.rewriting, folder.files.writing:
         texts = [document for document in counted if document not in MANIFEST_INDEX]
         for document in texts:
-            await _keep_what_no_file_has(folder, document, _Lacks(counted[document], last, Shape.TEXT))
+            await _keep_what_no_file_has(folder, document, counted[document], last)
         for document in [document for document in counted if document in MANIFEST_INDEX]:
-            done += await _withdraw_entries(folder, document, _Lacks(counted[document], last, Shape.MANIFEST))
+            done += await _withdraw_entries(folder, document, counted[document], last)
         for document in texts:
-            done += await _withdraw_text(folder, document, _Lacks(counted[document], last, Shape.TEXT))
+            done += await _withdraw_text(folder, document, counted[document], last)
     if done:
         folder.observers.start_over()
         folder.files.local.begin_anew()
@@ -78,17 +82,26 @@ class _Lacks:
 
     Args:
         last: the last row that is not in question, of each device.
+        deleted: what is deleted here.
     """
 
     counted: Counted
-    last: Mapping[DeviceID, int]
+    last: _LastRows
+    deleted: Sequence[DeletedRange]
     shape: Shape
+
+    @classmethod
+    def of(cls, counted: Counted, last: _LastRows, live: LiveDocument) -> _Lacks:
+        return cls(counted, last, live.replica.deleted(), live.replica.shape)
 
     def __call__(self, row: Single) -> bool:
         if row.seq <= self.last.get(DeviceID(row.origin), row.seq):
             return False
         made = operations_in(row.data, self.shape)
-        return bool(self.counted.beyond(made)) or self.counted.has_deleted(made)
+        if self.counted.beyond(made):
+            return True
+        # Where that was heard of already, the row is what there is of it in the history.
+        return self.counted.has_deleted(made) and bool(without(made.inserted, self.deleted))
 
 
 @dataclass(slots=True)
@@ -178,12 +191,12 @@ def _replacing(folder: Folder, document: DocumentID, stored: Sequence[Stored], f
 # --- entries ----------------------------------------------------------------------------------------------------
 
 
-async def _withdraw_entries(folder: Folder, document: DocumentID, lacks: _Lacks) -> bool:
+async def _withdraw_entries(folder: Folder, document: DocumentID, counted: Counted, last: _LastRows) -> bool:
     live = folder.catalogue.documents[MANIFEST_INDEX[document]]
     with live.being_changed():
         stored = await _stored(folder, live)
         # no await: what comes from others meanwhile would be lost
-        rows = _singles(stored)
+        rows, lacks = _singles(stored), _Lacks.of(counted, last, live)
         withdrawn = Withdrawn(MANIFEST_INDEX[document])
         found = split(rows, withdrawn.replica, lacks, withdrawn.decided)
         if not found.dropped:
@@ -202,13 +215,13 @@ async def _withdraw_entries(folder: Folder, document: DocumentID, lacks: _Lacks)
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-async def _withdraw_text(folder: Folder, document: DocumentID, lacks: _Lacks) -> bool:
+async def _withdraw_text(folder: Folder, document: DocumentID, counted: Counted, last: _LastRows) -> bool:
     live = folder.texts.open(document)
     with live.being_changed():  # until it is stored nobody loads it again
         stored = await _stored(folder, live)
         # no await: what comes from others meanwhile would be lost
         replica = TextReplica(1)
-        found = split(_singles(stored), replica, lacks)
+        found = split(_singles(stored), replica, _Lacks.of(counted, last, live))
         if not found.dropped:
             return False
         with folder.database.as_one():
@@ -255,12 +268,12 @@ def _without_others(state: bytes, rows: Sequence[Single]) -> TextReplica:
     return base
 
 
-async def _keep_what_no_file_has(folder: Folder, document: DocumentID, lacks: _Lacks) -> None:
+async def _keep_what_no_file_has(folder: Folder, document: DocumentID, counted: Counted, last: _LastRows) -> None:
     """Into the trash with a text that is about to be another one, where it is in no file."""
     live = folder.texts.open(document)
     with live.being_changed():
         replica = TextReplica(1)
-        found = split(_singles(await _stored(folder, live)), replica, lacks)
+        found = split(_singles(await _stored(folder, live)), replica, _Lacks.of(counted, last, live))
         text = live.text.text()
     if not found.dropped or text in ("", replica.text()):
         return
