@@ -3,8 +3,13 @@
 Bars: p95 at most 3 times, CPU a key at most 1.5 times that of one typist alone in the same text; of many, every letter
 there, p95 250 ms, 40 % of a core a daemon. The text has 45 kB, and scattered edits behind it: `--edits 200 20000`.
 
-Beside the delay of a key (`p50_ms`) stands what the library alone takes of it (`library_p50_ms`): an insertion into one
-document and a reading of another, both of which walk over every block of a text, after the same pause.
+Beside the delay of a key (`p50_ms`) stands what the library alone would take of it (`library_p50_ms`): an insertion
+into one document and a reading of another, both of which walk over every block of a text, after the same pause. A
+program does neither (`documents/outline.py`), so the delay does not grow by that; what the two programs take of a
+processor for a key is `programs_cpu_ms_a_key`.
+
+`--in-turn` types one key after the other in texts with so many edits each: whatever else the machine does is the same
+for all of them.
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ from yp2p.protocol.clients import Writer
 
 _TEXT = "some words in a line of a text\n" * 1450
 _TICKS_A_S = 100.0
+# A program that has just opened a text is made ready for many keys in it.
+_FIRST_KEYS = 12
 
 
 def _cpu_s(device: Device) -> float:
@@ -149,7 +156,7 @@ async def _round(one: Device, two: Device, name: str, typists: int, keys: int, f
                 await right.changed()
             arrivals = [_Arrivals(), _Arrivals()]
             library_ms = await _library_ms(left.doc.get_update(), min(keys, 30), 0.2)
-            before = _cpu_s(one) + _cpu_s(two)
+            before, own_before = _cpu_s(one) + _cpu_s(two), time.process_time()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(arrivals[0].watch, right)
                 nursery.start_soon(arrivals[1].watch, left)
@@ -161,14 +168,45 @@ async def _round(one: Device, two: Device, name: str, typists: int, keys: int, f
                     while arrivals[0].typed or arrivals[1].typed:  # noqa: ASYNC110 (within a limit)
                         await trio.sleep(0.05)
                 nursery.cancel_scope.cancel()
-            cpu_s = _cpu_s(one) + _cpu_s(two) - before
+            cpu_s, own_cpu_s = _cpu_s(one) + _cpu_s(two) - before, time.process_time() - own_before
             took = sorted(arrivals[0].took_ms + arrivals[1].took_ms)
             return {
                 "keys": typists * keys, "lost": len(arrivals[0].typed) + len(arrivals[1].typed),
                 "p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)],
                 "library_p50_ms": statistics.median(library_ms),
                 "cpu_ms_a_key": cpu_s * 1000 / (typists * keys),
+                "programs_cpu_ms_a_key": own_cpu_s * 1000 / (typists * keys),
             }  # fmt: skip
+
+
+async def _in_turn(one: Device, two: Device, names: dict[str, str], keys: int) -> list[dict[str, Any]]:
+    """Program to program through two daemons, in each text in turn and in any order; the first keys do not count."""
+    rng, took = random.Random(1), {name: list[float]() for name in names.values()}
+    async with connect(one.home / "control.sock") as here, connect(two.home / "control.sock") as there:  # noqa: SIM117
+        async with AsyncExitStack() as stack:
+            texts = {
+                name: (
+                    await stack.enter_async_context(here.open(name)),
+                    await stack.enter_async_context(there.open(name)),
+                )
+                for name in names.values()
+            }
+            carets = {name: left.position(len(str(left)) // 2) for name, (left, _) in texts.items()}
+            for number in range(_FIRST_KEYS + keys):
+                for name in rng.sample(list(texts), len(texts)):
+                    (left, right), key = texts[name], chr(0x4E00 + number)
+                    await trio.sleep(0.2 / len(texts))
+                    started = time.perf_counter()
+                    left.insert(left.index_of(carets[name]), key)
+                    while key not in str(right):
+                        await right.changed()
+                    took[name].append((time.perf_counter() - started) * 1000)
+    found = []
+    for behind, name in names.items():
+        times = sorted(took[name][_FIRST_KEYS:])
+        found.append({"behind it": behind, "in turn": True, "keys": keys, "p50_ms": statistics.median(times),
+                      "p95_ms": times[int(len(times) * 0.95)]})  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)
@@ -275,6 +313,7 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=40)
     parser.add_argument("--processes", type=int, default=4, help="in which the programs are")
     parser.add_argument("--scattered", action="store_true", help="they type each key somewhere else")
+    parser.add_argument("--in-turn", action="store_true", help="only that")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -285,6 +324,15 @@ def main() -> None:
         two.join(one)
         one.wait()
         two.wait()
+        if chosen.in_turn:
+            names = {f"{edits} edits": f"edits{edits}.txt" for edits in chosen.edits}
+            for edits, name in zip(chosen.edits, names.values(), strict=True):
+                (one.dir / name).write_text(_TEXT)
+                trio.run(_fill, one, name, partial(_scatter, edits=edits))
+            one.wait(120)
+            two.wait(120)
+            _show(trio.run(_in_turn, one, two, names, chosen.keys), chosen.json)
+            return
         behind = 0
         fills: list[tuple[str, str, Callable[[File], Awaitable[None]]]] = []
         for edits in chosen.edits:
@@ -308,9 +356,13 @@ def main() -> None:
             found.append(
                 {"crowd": True} | _crowd(one, two, chosen.programs, chosen.seconds, chosen.processes, chosen.scattered)
             )
+    _show(found, chosen.json)
+
+
+def _show(found: list[dict[str, Any]], as_json: bool) -> None:
     for row in found:
         shown = (f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
-        print(json.dumps(row) if chosen.json else "  ".join(shown))
+        print(json.dumps(row) if as_json else "  ".join(shown))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from yp2p.documents.shared import SharedText
 from yp2p.documents.text import imported
 from yp2p.errors import FileUnavailable, InvalidUpdate, MissingDependency
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 TEXT = "aé😀 and more\n"
 HALVES = ["\ud83d", "\ude00", "x\ud83dy", "\ude00\ud83d", "\udcff", "a\0b"]
 

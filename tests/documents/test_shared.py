@@ -11,6 +11,8 @@ from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.shared import SharedText
 from yp2p.errors import PositionInvalid
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def _pair() -> tuple[SharedText, list[bytes], SharedText, list[bytes]]:
     one_wrote, two_wrote = list[bytes](), list[bytes]()

@@ -10,6 +10,8 @@ from pycrdt import Array, Doc, Map, Text
 from yp2p.client import UndoManager
 from yp2p.documents.shared import SharedText
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def _doc() -> tuple[Doc[Any], Text, Array[Any], Map[Any]]:
     doc: Doc[Any] = Doc()
@@ -77,3 +79,27 @@ def test_undo_within_a_transaction_is_refused_with_a_sentence() -> None:
                 step()
     assert undo.undo()
     assert str(text) == ""
+
+
+def test_edits_of_a_text_that_others_edit_are_undone_one_by_one() -> None:
+    updates: list[bytes] = []
+    here, there = SharedText(lambda update: None), SharedText(updates.append)
+    there.insert(0, "a 😀 text of others")
+    here.receive(*updates)
+    undo = here.undo_manager(capture_timeout_millis=0)
+    said = [str(here)]
+    for start, stop, new in [(2, 2, "漢"), (0, 3, "b😀"), (5, 8, ""), (1, 2, "c")]:
+        here.edit(start, stop, new)
+        said.append(str(here))
+    there.insert(0, "> ")
+    here.receive(updates[-1])
+    for text in reversed(said):
+        assert str(here) == "> " + text
+        undo.undo()
+    while undo.redo():
+        pass
+    assert str(here) == "> " + said[-1]
+    with here.transaction(origin="not ours"):
+        here.insert(0, "kept ")
+    undo.undo()
+    assert str(here) == "kept > " + said[-2] == str(here.doc.library_text)

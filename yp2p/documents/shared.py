@@ -7,9 +7,15 @@ whatever else a program wants of it; it is guarded (`guarded.py`).
 Invariants
     * Where an edit fails, nothing has changed; where a transaction fails, the text is what it was before it.
     * What comes from the daemon while a transaction is open is applied after it, whoever opened it.
+<<<<<<< HEAD
     * Positions are right at any time, in a transaction as well: what the transaction has done so far is brought to
       their index. Earlier changes are brought to it only when a position is asked for, as that takes longer than to
       apply them.
+=======
+    * Positions are right at any time, in a transaction as well: what that has done so far is brought to their index.
+    * An edit is the same operations, whoever finds its place: the library, or the outline of a text that is edited much
+      (`followed.py`).
+>>>>>>> 4c08dd2 (A program finds a place in a text and reads it without a walk over its blocks)
 """
 
 from __future__ import annotations
@@ -21,18 +27,17 @@ from typing import Any
 
 from pycrdt import Text, TransactionEvent
 
-from yp2p.documents.diff import Hunk, apply_hunks, hunks
+from yp2p.documents.diff import Hunk, hunks
+from yp2p.documents.followed import FollowedText
 from yp2p.documents.guarded import FileDoc, check_place, check_text
-from yp2p.documents.positions import Assoc, Position, PositionIndex
+from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
 from yp2p.documents.undo_stack import UndoManager
-from yp2p.errors import CrdtPanic, InvalidUpdate, PositionInvalid
+from yp2p.errors import PositionInvalid
 
 # The origin of changes that came from the daemon, which are never undone here.
 FROM_DAEMON = "yp2p daemon"
-# So many updates wait at most to be brought to the index of positions.
-_MAX_UNPLACED = 256
 
 
 class SharedText:
@@ -60,10 +65,7 @@ class SharedText:
         self._on_receive = on_receive
         self._is_receiving = False
         self._held: list[bytes] = []  # what came while a transaction was open
-        self._positions: PositionIndex | None = None
-        self._unplaced: list[bytes] = []  # what that index does not have yet
-        self._brought: tuple[bytes, str] | None = None  # state vector and text that a transaction was asked at
-        self._cached: str | None = None  # the text, since the last change
+        self._followed = FollowedText(self.doc)
         self._sized: tuple[str, int] | None = None  # a text and how many bytes it has
         self._subscription = self.doc.observe(self._changed)
 
@@ -73,31 +75,14 @@ class SharedText:
 
     def _changed(self, event: TransactionEvent) -> None:
         update = bytes(event.update)
-        self._cached = None
+        self._followed.changed(update)
         if self._is_receiving:
             self._on_receive()
         else:
             self._on_change(update)
-        if self._positions is not None:
-            self._unplaced.append(update)
-            if len(self._unplaced) >= _MAX_UNPLACED:
-                self._place()
-
-    def _place(self) -> None:
-        """Bring what happened to the index of positions."""
-        updates, self._unplaced = self._unplaced, []
-        if self._positions is not None and updates:
-            try:
-                self._positions.apply(*updates)
-            except (CrdtPanic, InvalidUpdate):
-                self._positions = None  # made again from the document when it is asked for
 
     def __str__(self) -> str:
-        if is_being_changed(self.doc):
-            return str(self.doc.library_text)
-        if self._cached is None:
-            self._cached = str(self.doc.library_text)
-        return self._cached
+        return self._followed.text()
 
     def receive(self, *updates: bytes) -> None:
         """Apply what the daemon sent; after the transaction that is open, if there is one: it is no part of that."""
@@ -152,8 +137,8 @@ class SharedText:
             raise IndexError(f"{start}:{stop} is outside a text of {size} characters")
         size_after = self._check_size(check_text(text), start, stop)
         self._apply([Hunk(start, stop, text)])
-        if size_after is not None and self._cached is not None:
-            self._sized = self._cached, size_after
+        if size_after is not None and not is_being_changed(self.doc):
+            self._sized = str(self), size_after
 
     def insert(self, index: int, text: str) -> None:
         """Insert before code point `index`. Raises as `edit`."""
@@ -192,31 +177,26 @@ class SharedText:
     def _apply(self, changes: Sequence[Hunk]) -> None:
         """Make changes that were checked."""
         before, is_nested = str(self), is_being_changed(self.doc)
+        update = self._followed.update_for(changes[0]) if len(changes) == 1 else None
         with self.doc.transaction():
-            replace_in(self.doc.library_text, before, changes)
-        if not is_nested:
-            self._cached = apply_hunks(before, changes)  # to ask the library takes longer than everything else
+            if update is not None:
+                self.doc.receive(update)
+            else:
+                replace_in(self.doc.library_text, before, changes)
+        if update is None and not is_nested:
+            self._followed.changed_here(before, changes)
 
     def position(self, index: int, assoc: Assoc = Assoc.AFTER) -> Position:
         """The position at code point `index`. Raises PositionInvalid: it is no index, or no association."""
         if not isinstance(index, int) or assoc not in tuple(Assoc):
             raise PositionInvalid(f"{index!r} with {assoc!r} is no place in a text")
-        return self._index().create(str(self), index, assoc)
+        return self._followed.index().create(str(self), index, assoc)
 
     def index_of(self, position: Position) -> int:
         """Where a position is now, in code points. Raises PositionInvalid: it is none; PositionUnknown."""
         if not isinstance(position, Position):
             raise PositionInvalid(f"{position!r:.80} is no Position")
-        return self._index().resolve(str(self), position)
-
-    def _index(self) -> PositionIndex:
-        self._place()
-        if self._positions is None:
-            self._positions = PositionIndex(self.doc.get_update())
-        elif is_being_changed(self.doc) and self._brought != (now := (self.doc.get_state(), str(self))):
-            self._positions.apply(self.doc.get_update(self._positions.state_vector()))
-            self._brought = now
-        return self._positions
+        return self._followed.index().resolve(str(self), position)
 
     def undo_manager(self, **settings: Any) -> UndoManager:
         """Undo what this process did, and nothing that came from the daemon.

@@ -111,11 +111,16 @@ class _BlockReader(UpdateParser):
         return length
 
 
-def read_blocks(update: bytes) -> list[Block]:
-    """The blocks of an update of a text. Raises InvalidUpdate."""
+def read_update(update: bytes) -> tuple[list[Block], list[DeletedRange]]:
+    """The blocks of an update of a text, and what it deletes. Raises InvalidUpdate."""
     reader = _BlockReader(update)
     reader.parse()
-    return reader.found
+    return reader.found, reader.ranges
+
+
+def read_blocks(update: bytes) -> list[Block]:
+    """The blocks of an update of a text. Raises InvalidUpdate."""
+    return read_update(update)[0]
 
 
 def _varint_bytes(data: bytes) -> int:
