@@ -239,7 +239,7 @@ def channel_cases(room: _Room) -> Iterator[Case]:
     yield "clients in a row", room.updates(text, _row(MAX_CLIENTS, first=1 << 44))
     yield "many blocks", room.updates(text, _pieces(MAX_BLOCKS, client=1 << 38))
     yield "registers", room.updates(manifest_document_id(0), _registers(2000))
-    yield "registers of deletions", room.updates(manifest_document_id(0), _deletions(300))
+    yield "registers of deletions", room.updates(manifest_document_id(0), _deletions(100))
     yield "tiny updates", room.updates(text, *[b"\x00\x00"] * 4000)
     yield "unknown messages", [messages.ChannelClose(FolderID(bytes(16)), text)] * 8000
     yield "names", [_named(folder, text)] * 20

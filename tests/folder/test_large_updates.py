@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.provider import Provider
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.folder import live_document
 from yp2p.folder.live_document import LiveDocument
-from yp2p.identity import DocumentID
+from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import update_parts, ysync
 from yp2p.protocol.channel import Answer, Step2, Updates, decode
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.entries import Content
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Insertion, encode_state_vector
 
@@ -118,6 +120,39 @@ async def test_a_live_update_is_within_the_caps_of_the_peer(monkeypatch: pytest.
     for update in said.updates:
         peer.receive(update)
     assert peer.version() == ours.replica.version()
+
+
+@pytest.mark.parametrize("live_ones", [False, True])
+async def test_what_is_said_of_the_manifest_goes_in_messages_of_which_each_is_small(
+    monkeypatch: pytest.MonkeyPatch, *, live_ones: bool
+) -> None:
+    monkeypatch.setattr(update_parts, "_TO_SEND", update_parts._Size(1 << 13, 1 << 3, 1000))
+    monkeypatch.setattr(update_parts, "_is_small", lambda update: False)
+    manifest, peer = Manifest(7), Manifest(8)
+    live = LiveDocument(DocumentID(bytes(16)), manifest.replicas[0], lambda *_: None, _Durable)  # type: ignore[arg-type]
+    channel = _Channel()
+    provider = Provider(live, channel, tells_state=True)  # type: ignore[arg-type]
+    provider._peer_vector, provider._live = b"\x00", True
+    entries = [EntryID(bytes([0, 0, number]) + bytes(13)) for number in range(60)]
+    for entry in entries:
+        (update,) = manifest.write([Change(entry, "name", Content.directory())]).values()
+        if live_ones:
+            provider._on_update(update, None)
+    if live_ones:
+        assert not provider._overrun
+        for message in provider._messages(provider._waiting.take()):
+            await channel.send(message)
+    else:
+        await provider._answer(b"\x00")
+    said = [message for message in map(decode, channel.sent) if isinstance(message, Updates | Step2)]
+    assert len(said) > 3
+    assert isinstance(said[-1], Updates if live_ones else Step2), "the peer knows that it has all"
+    for message in said:
+        updates = message.updates if isinstance(message, Updates) else (message.update,)
+        assert sum(map(len, updates)) < 1100
+        for update in updates:
+            peer.receive(0, update)
+    assert peer.entries.keys() == set(entries)
 
 
 def test_a_vector_goes_to_the_library_without_what_is_not_here() -> None:

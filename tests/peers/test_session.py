@@ -14,6 +14,7 @@ from conditions import until
 from peers.sessions import Wire, open_session, session_over, state_of_equal
 
 from yp2p.folder.budget import Budget
+from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import Notices
 from yp2p.identity import EntryID, Identity
@@ -23,6 +24,7 @@ from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol import messages
 from yp2p.protocol.messages import Ack, BothChanged, Condition, FolderCondition, FolderState, Side
+from yp2p.protocol.update_parts import MAX_MANIFEST_MESSAGE_BYTES
 from yp2p.trust.statements import Role, Signer
 
 _SIDE = Side("", (), 0)
@@ -192,3 +194,32 @@ async def _said(link: Any, wanted: Callable[[object], bool]) -> None:
             clock().jump(0.1)
             await trio.lowlevel.checkpoint()
             await trio.testing.wait_all_tasks_blocked(0.001)
+
+
+async def test_a_large_message_is_waited_for_where_it_is_asked_for_or_about_a_text_that_is_here(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("one\n")
+    async with open_bridge(tmp_path) as bridge:
+        session = session_over(Wire(), bridge)
+        here, elsewhere = bridge.document("a.txt").id, bytes(16)
+        assert session.waits_for(messages.ChannelData.TYPE, here, 60 << 20)
+        assert not session.waits_for(messages.ChannelData.TYPE, elsewhere, 4 << 20)
+        manifest = manifest_document_id(3)
+        assert session.waits_for(messages.ChannelData.TYPE, manifest, MAX_MANIFEST_MESSAGE_BYTES)
+        assert not session.waits_for(messages.ChannelData.TYPE, manifest, MAX_MANIFEST_MESSAGE_BYTES + 1)
+        assert not session.waits_for(messages.Documents.TYPE, here, 4 << 20)
+        assert not session.waits_for(messages.ChunkHashes.TYPE, bytes(32), 4 << 20)
+        assert not session.waits_for(messages.FolderLinks.TYPE, elsewhere, 4 << 20)
+        questions = session._reconciliation._questions
+        await questions.tell(messages.Pull(bridge.folder.id, (here,)))
+        assert session.waits_for(messages.Documents.TYPE, here, 60 << 20)
+        assert not session.waits_for(messages.Documents.TYPE, elsewhere, 4 << 20)
+        questions.close()
+        assert not session.waits_for(messages.Documents.TYPE, here, 4 << 20)
+        exchange = session._fetcher._exchange
+        exchange.is_asking = True
+        await exchange.ask(messages.ChunkHashesQuery(bridge.folder.id, bytes(32)))
+        assert session.waits_for(messages.ChunkHashes.TYPE, bytes(32), 4 << 20)
+        assert not session.waits_for(messages.ChunkHashes.TYPE, b"x" * 32, 4 << 20)

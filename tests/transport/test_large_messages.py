@@ -139,13 +139,13 @@ async def test_what_nobody_waits_for_is_not_kept() -> None:
     with trio.fail_after(20):
         async with _pair() as (there, here), trio.open_nursery() as nursery:
             heads: list[bytes] = []
-            here.is_wanted = lambda head: bool(heads.append(head))
+            here.is_wanted = lambda head, size: bool(heads.append(head))
             there.send_nowait(Documents(FOLDER, ((DOCUMENT, bytes(8 * TURN_BYTES)),)))
             nursery.start_soon(there.send, _large(TURN_BYTES // 2))
             assert await here.receive() == _large(TURN_BYTES // 2), "what comes after it in its lane"
             assert [subject_of(head) for head in heads] == [(Documents.TYPE, FOLDER, DOCUMENT)]
             assert not here.turn.is_taken
-            here.is_wanted = lambda head: True
+            here.is_wanted = lambda head, size: True
             nursery.start_soon(there.send, _large())
             assert await here.receive() == _large()
             assert here.turn.is_taken

@@ -129,6 +129,9 @@ class CutInParts(Protocol):
     def is_too_much(self, update: bytes) -> bool:
         """Whether a peer takes an update in parts only."""
 
+    def in_messages(self, updates: tuple[bytes, ...]) -> Sequence[tuple[bytes, ...]]:
+        """Updates, at least one, as they go in one message or in several."""
+
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
         """Updates as a peer takes them."""
 
@@ -383,9 +386,10 @@ class Provider:
         stop = marked[-1] + 1 if marked else 0
         if marked:
             yield encode(Have(updates[stop - 1].vector or b""))
-        for part in (updates[:stop], updates[stop:]):
-            if part:
-                yield encode(Updates(tuple(update.data for update in part)))
+        in_parts = self._in_parts()
+        for part in filter(None, (updates[:stop], updates[stop:])):
+            said = tuple(update.data for update in part)
+            yield from (encode(Updates(some)) for some in (in_parts.in_messages(said) if in_parts else [said]))
 
     async def _send_updates(self) -> None:
         while True:
@@ -428,9 +432,12 @@ class Provider:
             self._overrun = False
             await durable.wait()
             updates = (update,) if in_parts is None else await in_parts.to_send((*as_made, update))
+            *first, last = in_parts.in_messages(updates) if in_parts is not None else [updates]
+            for some in first:
+                await self._channel.send(encode(Updates(some)))
             if self._tells_state:
                 await self._channel.send(encode(Have(have)))
-            await self._channel.send(encode((message or _step2)(updates)))
+            await self._channel.send(encode((message or _step2)(last)))
             self._live = True
         self._note_sent()
         if not self.is_idle:

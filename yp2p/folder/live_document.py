@@ -29,7 +29,7 @@ from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
-from yp2p.protocol.update_parts import in_parts, is_too_much, to_send
+from yp2p.protocol.update_parts import in_messages, in_parts, is_too_much, to_send
 from yp2p.protocol.ysync import (
     MANY_CLIENTS,
     Checked,
@@ -265,6 +265,10 @@ class LiveDocument:
     def is_too_much(self, update: bytes) -> bool:
         """Whether a peer takes an update of this document in parts only."""
         return is_too_much(update, self.replica.shape)
+
+    def in_messages(self, updates: tuple[bytes, ...]) -> Sequence[tuple[bytes, ...]]:
+        """Updates of this document as they go to a peer: of a text in one message, of which it decides as one."""
+        return in_messages(updates) if self.replica.shape is Shape.MANIFEST else [updates]
 
     async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
         """Updates of this document as a peer takes them."""

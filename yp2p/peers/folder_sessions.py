@@ -131,14 +131,14 @@ class FolderSessions:
                 scope.cancel()
         return is_told
 
-    def waits_for(self, head: bytes) -> bool:
-        """Whether a session would take a large message that begins with these bytes."""
+    def waits_for(self, head: bytes, size: int) -> bool:
+        """Whether a session would take a large message that begins with these bytes, and has so many."""
         try:
             kind, folder, about = subject_of(head)
         except MessageFault:
             return False
         session = self.by_folder.get(folder)
-        return session is not None and session.waits_for(kind, about)
+        return session is not None and session.waits_for(kind, about, size)
 
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""

@@ -60,6 +60,7 @@ from yp2p.protocol.messages import (
     TreeBuckets,
     TreeQuery,
 )
+from yp2p.protocol.update_parts import MAX_MANIFEST_MESSAGE_BYTES
 from yp2p.transport.link import Link
 
 
@@ -148,10 +149,12 @@ class FolderSession:
             return
         await self._inbox.put(message, size)
 
-    def waits_for(self, kind: int, about: bytes) -> bool:
+    def waits_for(self, kind: int, about: bytes, size: int) -> bool:
         """Whether a large message of this type would be taken: about a document that is here, or an answer."""
+        if kind == ChannelData.TYPE and about in MANIFEST_INDEX:
+            return size <= MAX_MANIFEST_MESSAGE_BYTES
         if kind == ChannelData.TYPE:
-            return about in MANIFEST_INDEX or about in self._folder.catalogue.entry_of
+            return about in self._folder.catalogue.entry_of
         if kind == Documents.TYPE:
             return self._reconciliation.asks_for(DocumentID(about))
         return kind == ChunkHashes.TYPE and self._fetcher.asks_for(about)

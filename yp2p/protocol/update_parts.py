@@ -11,7 +11,7 @@ be sent in parts, unless operations depend on each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -52,6 +52,9 @@ _OF_REGISTERS = _Size(PART_BLOCKS, 0, PART_BYTES)
 # of others some milliseconds. As many blocks as cost the same take fifteen, most of them to be read once more.
 _OF_TEXT = _Size(1 << 12, 1 << 4, 1 << 20)
 _OF_ONE = _Size(1, 0, 1)
+# A message about a manifest document: what goes at once, and one register more. Each of the 64 would be as large as a
+# message may be else, twice, while it is read.
+MAX_MANIFEST_MESSAGE_BYTES = 5 << 20
 # What goes to a peer: well below the caps of what it takes.
 _TO_SEND = _Size(1 << 13, 1 << 3, 4 << 20)
 _RANGES_TO_SEND = 1 << 12
@@ -211,9 +214,26 @@ def single_registers(update: bytes) -> Iterator[tuple[int, bytes]]:
         yield 0, b"\x00" + update[parser.deletes_at :]
 
 
+def _is_small(update: bytes) -> bool:
+    return Cursor(update).varint() <= MAX_CLIENTS and len(update) <= 2 * MAX_DELETED_RANGES
+
+
+def in_messages(updates: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+    """Updates of a manifest document as they go in several messages, of which none is larger than it has to be."""
+    messages: list[tuple[bytes, ...]] = []
+    size = 0
+    for update in updates:
+        if not messages or size + len(update) > _TO_SEND.data_bytes:
+            messages.append(())
+            size = 0
+        messages[-1] += (update,)
+        size += len(update)
+    return messages
+
+
 def is_too_much(update: bytes, shape: Shape) -> bool:
     """Whether a peer would not take an update of our own as one (`to_send`)."""
-    if Cursor(update).varint() <= MAX_CLIENTS and len(update) <= 2 * MAX_DELETED_RANGES:
+    if _is_small(update):
         return False
     return next((part for part in to_send(update, shape) if part is not None), update) is not update
 
@@ -223,7 +243,7 @@ def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
 
     Gives None where it worked for some milliseconds.
     """
-    if Cursor(update).varint() <= MAX_CLIENTS and len(update) <= 2 * MAX_DELETED_RANGES:
+    if _is_small(update):
         yield update
         return
     parser = UpdateParser(update, shape, keeps_blocks=True)
@@ -231,6 +251,7 @@ def to_send(update: bytes, shape: Shape) -> Iterator[bytes | None]:
         yield None
     parsed, ranges = parser.parsed, parser.ranges
     is_long = len(parsed.sections) > MAX_CLIENTS or sum(block.number for block in parser.blocks) > MAX_BLOCKS
+    is_long |= shape is Shape.MANIFEST and len(update) > _TO_SEND.data_bytes
     if not is_long and len(ranges) <= MAX_DELETED_RANGES:
         yield update
         return

@@ -45,13 +45,13 @@ class Incoming:
     """What comes from the peer of one link.
 
     Args:
-        is_wanted: whether somebody waits for a large message that begins with these bytes.
+        is_wanted: whether somebody waits for a large message that begins with these bytes, and has so many.
 
     Attributes:
         received_bytes: of ciphertext.
     """
 
-    def __init__(self, secured: Secured, is_wanted: Callable[[bytes], bool]) -> None:
+    def __init__(self, secured: Secured, is_wanted: Callable[[bytes, int], bool]) -> None:
         self._stream = secured.stream
         self._decoder = FrameDecoder(secured.transport.receiving)
         self._leftover = secured.leftover
@@ -111,7 +111,7 @@ class Incoming:
         coming = self._decoder.bulk
         if coming.size <= TURN_BYTES or len(coming.head) < HEAD_BYTES or self._has_turn_for == coming.number:
             return
-        if not self._is_wanted(coming.head):
+        if not self._is_wanted(coming.head, coming.size):
             coming.drop()
             return
         await self.turn.take(coming.size)

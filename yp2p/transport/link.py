@@ -71,8 +71,8 @@ class Link:
         self._encoder = FrameEncoder(secured.transport.sending)
         self._incoming = Incoming(secured, self._waits_for)
         self.turn = self._incoming.turn
-        # Whether somebody waits for a large message, of which these are the first bytes.
-        self.is_wanted: Callable[[bytes], bool] = lambda head: True
+        # Whether somebody waits for a large message, of which these are the first bytes, and how many it has.
+        self.is_wanted: Callable[[bytes, int], bool] = lambda head, size: True
         self._more = trio.Event()
         self._is_waiting = False  # whether the writer waits for more
         self._unsent = b""  # of frames that were sent in part
@@ -85,8 +85,8 @@ class Link:
         self.peer: Hello | None = None
         self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
 
-    def _waits_for(self, head: bytes) -> bool:
-        return self.peer is not None and self.is_wanted(head)  # a Hello is small
+    def _waits_for(self, head: bytes, size: int) -> bool:
+        return self.peer is not None and self.is_wanted(head, size)  # a Hello is small
 
     @property
     def received_bytes(self) -> int:
