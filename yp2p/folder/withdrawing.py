@@ -269,20 +269,29 @@ def _without_others(state: bytes, rows: Sequence[Single]) -> TextReplica:
 
 
 async def _keep_what_no_file_has(folder: Folder, document: DocumentID, counted: Counted, last: _LastRows) -> None:
-    """Into the trash with a text that is about to be another one, where it is in no file."""
+    """Into the trash with what goes of a text and is in no file: it has not come there, or others took it out again."""
     live = folder.texts.open(document)
     with live.being_changed():
-        replica = TextReplica(1)
-        found = split(_singles(await _stored(folder, live)), replica, _Lacks.of(counted, last, live))
-        text = live.text.text()
-    if not found.dropped or text in ("", replica.text()):
+        rows, replica = _singles(await _stored(folder, live)), TextReplica(1)
+        found = split(rows, replica, _Lacks.of(counted, last, live))
+        own = [row for row in found.dropped if not row.origin]
+        text, is_taken_out = live.text.text(), _took_out([row for row in rows if row.origin], own)
+        if is_taken_out:
+            text = TextReplica.from_updates(1, [row.data for row in rows if row.seq <= own[-1].seq]).text()
+    if not own or text in ("", replica.text()):
         return
     entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
     record: FileRecord | None = folder.files.get(entry.id) if entry is not None else None
-    if entry is None or (record is not None and record.content == live.text.content()):
+    if entry is None or (not is_taken_out and record is not None and record.content == live.text.content()):
         return
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
     await trio.to_thread.run_sync(_into_trash, folder, path, text)
+
+
+def _took_out(theirs: Sequence[Single], own: Sequence[Single]) -> bool:
+    """Whether rows of others deleted what rows of this device inserted."""
+    made = [operation for row in own for operation in operations_in(row.data, Shape.TEXT).inserted]
+    return any(shared(made, operations_in(row.data, Shape.TEXT).deleted) for row in theirs) if made else False
 
 
 def _into_trash(folder: Folder, path: str, text: str) -> None:
