@@ -6,7 +6,8 @@ import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
@@ -26,6 +27,7 @@ from yp2p.peers.questions import Questions
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Documents, Fetch, Pull
+from yp2p.trust.statements import Role
 
 HOSTILE, HONEST = DeviceID(b"h" * 32), DeviceID(b"g" * 32)
 
@@ -178,6 +180,30 @@ async def test_documents_are_asked_of_the_next_one_as_well(bridge: Bridge, nurse
     await pulls[1].missing()
     assert not folder.catalogue.named.missing()
     assert folder.observers.document_claims.is_late(HOSTILE)
+
+
+@on_a_clock(20)
+async def test_documents_are_not_asked_again_of_who_may_not_write_any_more(
+    bridge: Bridge, nursery: trio.Nursery
+) -> None:
+    folder, document = bridge.folder, DocumentID(b"\x01" * 16)
+    folder.catalogue.write([Change(EntryID(b"\x01" * 16), "1.txt", Content.text(document, Mode.PLAIN))])
+    asked: list[Pull] = []
+
+    class Asking(Questions):
+        async def tell(self, message: Any) -> None:
+            asked.append(message)
+            self._is_open = True
+            await trio.lowlevel.checkpoint()
+            member = SimpleNamespace(role=Role.READER, name="peer")
+            folder.membership.members[HOSTILE] = cast(Any, member)  # what it answers is not taken
+            await self.deliver(Documents(folder.id, ((document, imported("a line\n")),)))
+
+    link: Any = None
+    with trio.fail_after(5):
+        await Pulls(folder, HOSTILE, Asking(link), link).missing()
+    assert len(asked) == 1
+    assert not folder.observers.document_claims.is_held(document, HONEST, trio.current_time()), "others are asked"
 
 
 @on_a_clock(10)

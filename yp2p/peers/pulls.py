@@ -40,7 +40,7 @@ class Pulls:
     async def missing(self) -> None:
         """Pull what the manifest names and no other peer is about to send, batch by batch."""
         observers = self._folder.observers
-        while self._wanted():
+        while self._wanted() and self._folder.membership.takes_from(self._peer):
             if observers.document_claims.is_late(self._peer) and len(observers.sessions) > 1:
                 await trio.sleep(PATIENCE_S)  # the others first
             wanted = self._wanted()
