@@ -390,7 +390,7 @@ ABLATIONS: dict[str, Ablation] = {
     "a-delete-stands": Ablation(
         "7",
         "the delete of who had seen less takes the place of one that counted",
-        _gives("yp2p.folder.catalogue:Catalogue._delete_again", None),
+        _gives("yp2p.folder.catalogue:Catalogue._deleted_again", []),
         theme="deleted-while-others-replace",
     ),
     "clients-are-counted": Ablation(
@@ -461,6 +461,12 @@ ABLATIONS: dict[str, Ablation] = {
         "14",
         "each device names conflicts its own way",
         _around("yp2p.documents.layout:conflict_path", _by_host),
+        theme="the-same-name-twice",
+    ),
+    "what-comes-back-is-one": Ablation(
+        "5a",
+        "a text that others made again is another file than the one that was made again here",
+        _gives("yp2p.folder.catalogue:Catalogue.came_back", False),
         theme="the-same-name-twice",
     ),
     "bases-are-kept": Ablation(

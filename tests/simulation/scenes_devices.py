@@ -189,6 +189,27 @@ async def the_same_name_twice(world: World) -> None:
             tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"{token} is lost")
+    await _made_again_by_both(stage)
+
+
+async def _made_again_by_both(stage: Stage) -> None:
+    """A deleted text is made again on both at about the same time, as by two checkouts: it comes once, and alone."""
+    for _ in range(4):
+        path = await stage.file()
+        stage.other._unlink(path)
+        await trio.sleep(4.0)
+        await stage.rest()
+        text = "".join(stage.one._line() for _ in range(4))
+        for people in (stage.one, stage.other):
+            people._write(path, text.encode(), in_place=True)
+            stage.world.note(f"{people.host.name} makes {path} again: {text!r}")
+            await trio.sleep(stage.world.rng.uniform(0.0, 0.4))
+        await trio.sleep(4.0)
+        await stage.rest()
+        beside = [name for name in stage.one.host.disk.contents() if name.startswith(path.removesuffix(".txt") + ".c")]
+        stage.expect(not beside, f"{beside} stand beside {path}, which both made again")
+        for token in sorted(tokens_in(text.encode())):
+            stage.expect_once(path, token)
 
 
 async def a_lost_device(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,18 @@ import trio
 from simulation.hooks import as_host
 from simulation.stage import Stage
 
-from yp2p.identity import DeviceID, DocumentID
+from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.session import FolderSession
 from yp2p.protocol import channel
+from yp2p.protocol.entries import Content
 from yp2p.protocol.messages import ChannelData, FolderMessage, TreeQuery
 from yp2p.protocol.wire import write_varint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulation.host import Host
     from simulation.hostile import HostileMember
     from simulation.world import World
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 # many updates they come.
 _CROWD, _UPDATES, _MOST_ALIKE = 1536, 12, 1024
 _LOWER = (1 << 11) - 1
+# Where no peer makes anything; and how long it takes at most until it would be there.
+_NOT_ALLOWED, _RENDERED_S = ("../outside", ".git/hooks/post-merge", ".yp2p/ours"), 4.0
 # A message that is cheap to say takes a device so long, and for so long they are said.
 _WORK_S, _FLOOD_S = 0.02, 12.0
 # What work for a member may take of that: a fifth, and what it saved and may owe.
@@ -44,8 +52,34 @@ async def a_hostile_member(world: World) -> None:
         while "crowd.txt" not in stage.one.host.folder.files.at:
             await trio.sleep(0.1)
     if stage.one.host.is_up and "crowd.txt" in stage.one.host.folder.files.at:
+        await _write_where_nobody_may(stage, member)
         await _crowd_a_text(stage, member, "crowd.txt")
         await _keep_busy(stage, member)
+
+
+async def _write_where_nobody_may(stage: Stage, member: HostileMember) -> None:
+    """Entries with paths that lead outside, to what other programs run, and to what is ours."""
+    world, host = stage.world, stage.one.host
+    world.note(f"the member makes entries where {host.name} has none")
+    said: list[ChannelData] = []
+    for path in _NOT_ALLOWED:
+        entry = EntryID(world.rng.randbytes(16))
+        values = Change(entry, "x", Content.directory()).registers()
+        values[entry.hex() + "p"] = values[entry.hex() + "p"][:1] + path.encode()
+        update = ManifestReplica(world.rng.getrandbits(32)).write(values)
+        assert update is not None
+        document = manifest_document_id(Manifest.index_of(entry))
+        said.append(ChannelData(host.folder.id, document, channel.encode(channel.Updates((update,)))))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(member.say, host, said)
+    await trio.sleep(_RENDERED_S)
+    for one in world.hosts:
+        there = [path for path in _NOT_ALLOWED if _is_there(one.disk.path / path)]
+        stage.expect(not there, f"{one.name} has {there}")
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 async def _crowd_a_text(stage: Stage, member: HostileMember, path: str) -> None:

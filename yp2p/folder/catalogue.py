@@ -212,14 +212,19 @@ class Catalogue:
         claims = [claim for claim in self._signed_again() if claim.index == index]
         if self.authorship.membership.is_reader:
             return None
-        changes: list[Change | Claim] = [*claims]
+        changes: list[Change | Claim] = [*claims, *self._deleted_again(touched)]
+        return self.manifest.write(changes).get(index) if changes else None
+
+    def _deleted_again(self, touched: Iterable[EntryID]) -> list[Change]:
+        """The deletes that counted, in whose place stands one that saw less: both as one."""
+        changes: list[Change] = []
         for entry in touched:
             was, found = self._places.dead.get(entry), self.entries.get(entry)
             if was is None or found is None or was.deletion is None or found.deletion is None:
                 continue
             if found.document == was.document and self.is_alive(found):
                 changes.append(Change(entry, deletion=was.deletion.joined(found.deletion)))
-        return self.manifest.write(changes).get(index) if changes else None
+        return changes
 
     def learn_claims(self, claims: Iterable[Claim]) -> None:
         """Take claims that somebody showed; the documents that they are in come later."""
