@@ -30,6 +30,7 @@ from yp2p.protocol.frames import FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 from yp2p.transport.incoming import Incoming, StreamEnded
+from yp2p.transport.large_messages import Turn
 from yp2p.transport.nowait import write_nowait
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
@@ -70,7 +71,6 @@ class Link:
         self._stream = secured.stream
         self._encoder = FrameEncoder(secured.transport.sending)
         self._incoming = Incoming(secured, self._waits_for)
-        self.turn = self._incoming.turn
         # Whether somebody waits for a large message, of which these are the first bytes, and how many it has.
         self.is_wanted: Callable[[bytes, int], bool] = lambda head, size: True
         self._more = trio.Event()
@@ -87,6 +87,11 @@ class Link:
 
     def _waits_for(self, head: bytes, size: int) -> bool:
         return self.peer is not None and self.is_wanted(head, size)  # a Hello is small
+
+    @property
+    def turn(self) -> Turn:
+        """The link's turn to receive a large message."""
+        return self._incoming.turn
 
     @property
     def received_bytes(self) -> int:
