@@ -190,5 +190,18 @@ def test_of_lines_that_both_have_brought_back_each_stands_once() -> None:
     assert merge("a.txt", base, ours, theirs, {"went and came 1"}).text.count("went and came") == 1
 
 
+def test_lines_that_are_put_in_beside_a_changed_line_leave_it_once() -> None:
+    """Also where the changed line is hardly like the former one, and where that had no end."""
+    long, short = "the end of all that there was 1 and three more words", "a\nthe end 1"
+    for base, ours, theirs, right in (
+        ("a\nb 1\n", "a\nb 1 and three more words\n", "a\nb 1\nc", "a\nb 1 and three more words\nc\n"),
+        (short, f"a\n{long}\n", f"{short}\nc", f"a\n{long}\nc\n"),
+        (short, f"a\n{long}", f"{short}\nc", f"a\n{long}\nc"),
+        (short, f"a\n{long}\nd\n", f"{short}\nc", f"a\n{long}\nd\nc\n"),
+    ):
+        assert merge("a.txt", base, ours, theirs).text == right
+        assert merge("a.txt", base, theirs, ours).text == right
+
+
 def test_a_last_line_without_an_end_stays_the_last() -> None:
     assert merge("a.md", "- a\n", "- a\n- of ours\n", "- a\n- of theirs").text == "- a\n- of ours\n- of theirs\n"

@@ -11,7 +11,8 @@ The rules, in order (`resolve`); the sides can change places without changing th
    by itself.
 5. *One word, two values.* Inside such a line: what both inserted at one point stands one after the other; of two values
    of one word the greater one stands (numbers by their value), so that it does not matter who meets whom.
-6. *Both.* What is left stands as whole lines, one side's after the other's, and lines that are in both once.
+6. *Put in beside.* Where one side changed lines and the other one only put in lines before or behind them: both.
+7. *Both.* What is left stands as whole lines, one side's after the other's, and lines that are in both once.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
         if _has_open_line(*rows) and any(text.endswith("\n") for text in (ours, theirs)):
             return [_open_line(base, ours, theirs, around)]
         in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
-        stands = _in_order(ours, theirs, around.lines) if in_line is None else in_line
-        return [_piece(base, ours, theirs, stands)]
+        stands = in_line if in_line is not None else _put_in_beside(base, ours, theirs)
+        return [_piece(base, ours, theirs, _in_order(ours, theirs, around.lines) if stands is None else stands)]
     pieces: list[Piece] = []
     before = list(around.lines.before)
     for number, lines in enumerate(cut):
@@ -227,6 +228,27 @@ def _beside(base: str, ours: str, theirs: str) -> str | None:
         parts += put
         at = stop
     return "".join([*parts, *lines[at:]])
+
+
+def _put_in_beside(base: str, ours: str, theirs: str) -> str | None:
+    """Both changes, where each line is changed by one side at most and the other one only put in lines before or behind
+    it; else None. What a side left alone and the other one changed is not that side's to stand beside the change."""
+    lines, *sides = (split_lines(_ended(text)) for text in (base, ours, theirs))
+    changes = sorted(
+        (change.old_start, change.old_stop, side[change.new_start : change.new_stop])
+        for side in sides
+        for change in differences(lines, side)
+    )
+    parts: list[str] = []
+    at, before = 0, -1
+    for start, stop, put in changes:
+        if start < at or not put or start == stop == before:
+            return None
+        parts += lines[at:start]
+        parts += put
+        at, before = stop, start
+    text = "".join([*parts, *lines[at:]])
+    return text if ours.endswith("\n") or theirs.endswith("\n") else text.removesuffix("\n")
 
 
 def _by_words(base: str, ours: str, theirs: str) -> str | None:
