@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from yp2p.documents.diff import hunks
 from yp2p.documents.joined import Side
 from yp2p.documents.meeting import Decision, meet
+from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import contains, parse_update
+from yp2p.protocol.ysync import Shape, check, contains, parse_update
 from yp2p.threeway.lines import split_lines
 from yp2p.threeway.sequences import differences
 
@@ -69,7 +70,11 @@ class Node:
 
     def receive(self, message: Message) -> None:
         repair, decision = meet("a.txt", [*self.log, *message.updates], self.side(), message.side)
-        self.log += [news for update in message.updates if (news := self.replica.apply(update)) is not None]
+        for update in message.updates:
+            before = self.replica.clocks()
+            news = self.replica.apply(update)
+            if news is not None:  # as `Edits.accept`
+                self.log.append(as_logged(check(update, Shape.TEXT), before, news))
         if decision is not None and decision.told:
             self.told.append(decision)
         if repair is not None and self.replica.apply(repair) is not None:

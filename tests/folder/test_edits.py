@@ -16,10 +16,10 @@ from pycrdt import Doc, Text
 from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.joined import deleted_at
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.meeting import Decision
 from yp2p.documents.provider import FOLLOWS, PeerState
+from yp2p.documents.removals import deleted_at
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
 from yp2p.folder.authors import Maker

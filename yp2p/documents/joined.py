@@ -9,7 +9,8 @@ Theory of operation
     piece of text that it puts in is an item of its own, between the two characters of the union that it stands
     between. Its client ID is derived from those two, the text and the version of the rules. So every device that puts
     the same text in the same place makes the same operation, whatever else it knows: the text comes once, whoever meets
-    whom. What a repair removes has a mark (`_mark`), as each repair has to show in a state vector by itself.
+    whom. What a repair removes has a mark (`_mark`), as each repair has to show in a state vector by itself; who has
+    the mark has removed that (`removals.py`).
 
 Invariants
     * A text is given only where every character of it is known here; else there is nothing to decide with.
@@ -27,6 +28,7 @@ from typing import Any
 from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
+from yp2p.documents.removals import is_repair, mark_for, teller_of
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.shadow import spans_in_order
 from yp2p.protocol import delete_sets
@@ -151,27 +153,6 @@ def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> 
     return back.intersection(map(str.strip, had.split("\n")))
 
 
-def deleted_at(vector: StateVector, log: Iterable[bytes], deleted: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """The part of our deletions that a device with this state vector has as well.
-
-    An update that a program made and that only deletes does not show in a state vector: all devices count as having it.
-
-    Args:
-        log: all updates of the document.
-        deleted: what is deleted in it.
-    """
-    unknown: list[DeletedRange] = []
-    known: list[DeletedRange] = []
-    for update in log:
-        parser = UpdateParser(update, Shape.TEXT)
-        sections = parser.parse().sections
-        if not contains(vector, {client: stop for client, (_, stop) in sections.items()}):
-            unknown += parser.ranges
-        elif sections:
-            known += parser.ranges
-    return delete_sets.without(deleted, delete_sets.without(unknown, known))  # two updates may remove the same
-
-
 @dataclass(slots=True)
 class _Common:
     """What both had before they went apart; with repairs of it that one side has made since."""
@@ -198,11 +179,11 @@ class _Common:
         for update in updates:
             parser = UpdateParser(update, Shape.TEXT)
             parsed = parser.parse()
-            if found.has(_without_mark(parser, parsed)):
+            if found.has(teller_of(update, parser, parsed)):
                 found.deleted += parser.ranges
             elif any(start < found.vector.get(client, 0) for client, (start, _) in parsed.sections.items()):
                 of_sums += parser.ranges
-            elif all(Writer.of(client) is Writer.REPAIR for client in parsed.sections):
+            elif is_repair(parsed):
                 repairs.append((parser, parsed))
         if of_sums:
             found.deleted += delete_sets.shared(of_sums, delete_sets.shared(ours.deleted, theirs.deleted))
@@ -219,16 +200,6 @@ class _Common:
 
     def has(self, clocks: Mapping[int, int]) -> bool:
         return contains(self.vector, clocks)
-
-
-def _without_mark(parser: UpdateParser, parsed: Parsed) -> StateVector:
-    """Up to which clocks an update has operations, the mark of a repair left out."""
-    removed = set(parser.ranges)
-    return {
-        client: stop
-        for client, (start, stop) in parsed.sections.items()
-        if Writer.of(client) is not Writer.REPAIR or (client, start, stop - start) not in removed
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +282,7 @@ def _mark(units: _Units, place: int, deleted: Sequence[DeletedRange], rules: int
     copy of a line each: where they meet, nobody would look, and both copies would be gone.
     """
     left, right = units.neighbours(place)
-    name = delete_sets.encode(deleted)
-    client = client_id_from(Writer.REPAIR, b"mark", str(rules).encode(), repr((left, right)).encode(), name)
+    client = mark_for(left, right, deleted, rules)
     return client, _item(client, left, right, "|")
 
 

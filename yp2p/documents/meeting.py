@@ -22,6 +22,9 @@ Theory of operation
     last edit no device makes a text that did not stand on some device already: it only takes one side or the other,
     by an order that all agree on. With each exchange at least one of the texts is gone.
 
+    All of this needs the three texts as they were, to the character: what a device takes for the text of another one
+    and never stood there it puts in again, as a copy. What stands where depends on who removed what (`removals.py`).
+
 Invariants
     * Repairs are made for the exact union of two histories that were seen whole; whoever cannot see them makes none.
     * What decides: three texts, the name's ending, sets of operations. Not time, place, or who is who.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from yp2p.documents.manifest import Change, Deletion, Entry
+from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.budget import is_at_work
@@ -24,7 +25,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Checked, Insertion, Parsed, StateVector, written_beyond
+from yp2p.protocol.ysync import Checked, Insertion, written_beyond
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 
@@ -34,21 +35,6 @@ if TYPE_CHECKING:
 
 # A program writes with one client ID; a file that it makes of others' has many, which are not its own.
 _MAX_CLIENTS_OF_PROGRAM = 1
-
-
-# Deletions that an update names again take some bytes each. An answer names all that ever were.
-_MAX_REPEATED_BYTES = 512
-
-
-def _is_as_made(received: Parsed, before: StateVector) -> bool:
-    """Whether the log gets an update as it was received, rather than its new part alone: all its operations are new.
-
-    What it deletes may have been deleted here already, by another update. The log has to say that this one did as well:
-    who has this one and not the other has it deleted, and takes part in meetings with that. An update without
-    operations counts as known to everybody, so it must not say more than it has to.
-    """
-    sections = received.sections
-    return bool(sections) and all(start >= before.get(client, 0) for client, (start, _) in sections.items())
 
 
 class Edits:
@@ -81,9 +67,7 @@ class Edits:
             self._tell_in_our_name(live.id)
         is_at_work(source)
         live.recent.add(time.time(), update.parsed.sections)
-        if _is_as_made(update.parsed, before) and len(update.data) <= len(news) + _MAX_REPEATED_BYTES:
-            news = update.data
-        return self.record(live, news, source)
+        return self.record(live, as_logged(update, before, news), source)
 
     def _tell_in_our_name(self, document: DocumentID) -> None:
         """Somebody brought what this device would have written before it was started, and does not know."""
