@@ -220,6 +220,8 @@ async def test_a_large_message_is_waited_for_where_it_is_asked_for_or_about_a_te
         assert not session.waits_for(messages.Documents.TYPE, here, 4 << 20)
         exchange = session._fetcher._exchange
         exchange.is_asking = True
-        await exchange.ask(messages.ChunkHashesQuery(bridge.folder.id, bytes(32)))
-        assert session.waits_for(messages.ChunkHashes.TYPE, bytes(32), 4 << 20)
+        await exchange.ask(messages.ChunkHashesQuery(bridge.folder.id, bytes(32)), 4 << 20)
+        answer = messages.encode(messages.ChunkHashes(bridge.folder.id, bytes(32), bytes(4 << 20)))
+        assert session.waits_for(messages.ChunkHashes.TYPE, bytes(32), len(answer))
+        assert not session.waits_for(messages.ChunkHashes.TYPE, bytes(32), 5 << 20), "more than the blob has"
         assert not session.waits_for(messages.ChunkHashes.TYPE, b"x" * 32, 4 << 20)

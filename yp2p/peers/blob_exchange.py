@@ -58,21 +58,22 @@ class BlobExchange:
         self.claims = folder.observers.blob_claims
         self.retries = BlobRetries()
         self.is_asking = False
-        self._asked = b""  # whose hashes were asked for last
+        self._asked = (b"", 0)  # whose hashes were asked for last, and how many bytes they have
         self._link = link
         self._is_at_rest = is_at_rest
         self._denied: set[bytes] = set()  # what it answered that it has not, since it was asked whether it is at rest
         self._denied_at_rest: set[bytes] = set()  # once
         self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
 
-    async def ask(self, question: ChunkHashesQuery | Fetch) -> None:
+    async def ask(self, question: ChunkHashesQuery | Fetch, size: int = 0) -> None:
+        """Args: `size` of the answer, in bytes, where hashes are asked for."""
         if isinstance(question, ChunkHashesQuery):
-            self._asked = question.blob
+            self._asked = question.blob, size
         await self._link.send(question)
 
-    def asks_for(self, blob: bytes) -> bool:
-        """Whether the peer is being asked for the hashes of the chunks of a blob."""
-        return self.is_asking and blob == self._asked
+    def asks_for(self, blob: bytes, size: int) -> bool:
+        """Whether the peer is being asked for the hashes of the chunks of a blob, and these are of so many bytes."""
+        return self.is_asking and blob == self._asked[0] and size <= self._asked[1]
 
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
         if self.is_asking:  # else nobody asked for it

@@ -75,9 +75,9 @@ class BlobFetcher:
     async def deliver(self, message: ChunkHashes | Chunks) -> None:
         await self._exchange.deliver(message)
 
-    def asks_for(self, blob: bytes) -> bool:
-        """Whether the peer is being asked for the hashes of the chunks of a blob."""
-        return self._exchange.asks_for(blob)
+    def asks_for(self, blob: bytes, size: int) -> bool:
+        """Whether the peer is being asked for the hashes of the chunks of a blob, and these are of so many bytes."""
+        return self._exchange.asks_for(blob, size)
 
     async def run(self) -> None:
         self._exchange.start()

@@ -138,7 +138,7 @@ class LongBlobs:
         known = folder.files.chunk_hashes(blob)
         if _are_of(content, known):
             return known
-        await self._exchange.ask(ChunkHashesQuery(folder.id, blob))
+        await self._exchange.ask(ChunkHashesQuery(folder.id, blob), HASH_BYTES * chunk_count(content.size))
         while not isinstance(reply := await self._exchange.reply(), ChunkHashes) or reply.blob != blob:
             pass
         if len(reply.hashes) != HASH_BYTES * chunk_count(content.size):

@@ -63,6 +63,9 @@ from yp2p.protocol.messages import (
 from yp2p.protocol.update_parts import MAX_MANIFEST_MESSAGE_BYTES
 from yp2p.transport.link import Link
 
+# What a message has beside the hashes of the chunks of a blob: type, folder, blob, their length.
+_BESIDE_HASHES_BYTES = 64
+
 
 class FolderSession:
     """See above. `run` does the work, `deliver` takes the peer's messages.
@@ -157,7 +160,7 @@ class FolderSession:
             return about in self._folder.catalogue.entry_of
         if kind == Documents.TYPE:
             return self._reconciliation.asks_for(DocumentID(about))
-        return kind == ChunkHashes.TYPE and self._fetcher.asks_for(about)
+        return kind == ChunkHashes.TYPE and self._fetcher.asks_for(about, size - _BESIDE_HASHES_BYTES)
 
     def _must_relay(self, source: object) -> bool:
         """Whether what came from this source has to be sent on to the peer; nobody takes it from who only reads."""
