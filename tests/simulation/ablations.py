@@ -412,6 +412,24 @@ ABLATIONS: dict[str, Ablation] = {
         _gives("yp2p.folder.uncounted:Uncounted.removed", None),
         theme="a-lost-device",
     ),
+    "readers-are-refused": Ablation(
+        "11h",
+        "what comes from a reader is taken",
+        _with("yp2p.folder.members:Membership.takes_from", lambda self, source: True),
+        theme="a-device-that-only-reads",
+    ),
+    "a-reader-registers-nothing": Ablation(
+        "11h",
+        "what people change on the disk of a reader is an edit",
+        _property(f"{_INGEST}.kept_local:KeptLocal.is_on", False),
+        theme="a-device-that-only-reads",
+    ),
+    "what-was-not-sent-is-withdrawn": Ablation(
+        "11h",
+        "what a device had not sent when it was made a reader stays in its documents",
+        _gives("yp2p.folder.unsent:Unsent.begin", None),
+        theme="a-device-that-only-reads",
+    ),
     "links-are-told": Ablation(
         "16", "everybody relays to everybody", _gives("yp2p.peers.relaying:Relaying.tell", None)
     ),

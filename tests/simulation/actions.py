@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulation import faults, masses, names, places, rules, versions
+from simulation import faults, masses, names, places, readers, rules, versions
 from simulation.people import People, same_blob, same_change, same_file
 from simulation.swarm import Action
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _by(act: Callable[[People], Any]) -> Callable[[World], Any]:
     """Somebody on one of the hosts does it."""
-    return lambda world: act(world.some_people())
+    return lambda world: act(world.anybody())
 
 
 def _together(act: Callable[[World, list[People]], None]) -> Callable[[World], Any]:
@@ -71,4 +71,5 @@ ACTIONS = (
     Action("keep a copy", 1, versions.keep_copy, "versions"),
     Action("put a copy back", 1, versions.put_back, "versions"),
     Action("thin the history", 1, faults.thin, "history"),
+    Action("change a role", 1, readers.change_role, "roles"),
 )  # fmt: skip

@@ -112,6 +112,13 @@ PLACES = (
     Place("a new file is kept beside", f"{_INGEST}.first_imports:FirstImports._import_as_conflict_copy"),
     Place("a new file revives an entry", f"{_INGEST}.first_imports:FirstImports._revive"),
     Place("a blob that was deleted comes back", f"{_INGEST}.opaque_entries:OpaqueEntries.reinstate"),
+    # On a device that only reads.
+    Place("a reader keeps a change", f"{_INGEST}.kept_local:KeptLocal.changed"),
+    Place("a reader keeps a deletion", f"{_INGEST}.kept_local:KeptLocal.are_gone"),
+    Place("a reader keeps a new file", f"{_INGEST}.kept_local:KeptLocal.is_new"),
+    Place("what no member has is withdrawn", "yp2p.folder.withdrawing:_set_base"),
+    Place("entries that no member has are withdrawn", "yp2p.folder.withdrawing:bring_in_line"),
+    Place("a reader goes back to what all have", "yp2p.disk.actor:revert"),
     # Between devices.
     Place("histories meet", "yp2p.folder.meetings:Meetings.settle"),
     Place("a save meets a history", "yp2p.folder.meetings:Meetings.meet_save"),
@@ -145,6 +152,7 @@ EVENTS = (
     "mass_deletion_decided", "device_cloned", "documents_diverged", "late_save_merged", "history_thinned",
     "files_imported", "file_renamed", "files_deleted_here", "unread_recovered", "peer_fault", "notice both-changed",
     "notice removed-others-text", "notice conflict-copy", "notice damaged", "notice older-save-merged", "link_closed",
+    "changes_withdrawn",
 )  # fmt: skip
 # What is never reached, with the reason: named, so that it is seen.
 UNREACHED: dict[str, str] = {}

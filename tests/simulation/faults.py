@@ -120,7 +120,7 @@ async def join_late(world: World) -> None:
 
 async def back_up(world: World) -> None:
     host = world.some_host(up=True)
-    if host is not None:
+    if host is not None and host.name not in world.readers:
         world.backups[host.name] = host.base / "backup.db"
         host.copy_store(world.backups[host.name])
         (host.base / "backup").mkdir(exist_ok=True)
@@ -180,7 +180,7 @@ async def clone(world: World) -> None:
     """A disk image of a device runs on a second machine."""
     host = world.some_host(up=True)
     everybody_joined = all(host.has_joined for host in world.hosts)
-    if host is None or world.has_clone or not everybody_joined or len(world.hosts) < 3:
+    if host is None or world.has_clone or not everybody_joined or len(world.hosts) < 3 or world.readers:
         return
     world.has_clone = True
     await host.stop()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from simulation import readers
 from simulation.disk import REAL, SimulatedDisk, peek
 from simulation.hooks import EPOCH_S, Crash, clock_s, current_host, simulated_database
 from simulation.network import SimulatedListener
@@ -93,6 +94,11 @@ class Host:
     def _is_seen(self, folder: Folder) -> bool:
         assert self.device is not None
         return not folder.state.pause_reason and self.device.home.disks[folder.id].phase is Phase.WORKING
+
+    @property
+    def knows_that_it_reads(self) -> bool:
+        """Whether its daemon runs and knows that it may not write."""
+        return self.is_up and self.has_joined and readers.knows(self)
 
     def leaves_out(self, path: str) -> bool:
         """Whether the settings here say that a file is none of the folder's, or the folder itself may say so."""

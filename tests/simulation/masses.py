@@ -61,7 +61,7 @@ async def remove_many(world: World) -> None:
                 world.oracle.brought_back(tokens_in(data))
         world.note(f"{host.name}: a person says that the deletion was{'' if is_meant else ' not'} meant")
         answer(host, accept=is_meant)
-    elif host.is_watching and known > FEWEST_FILES:
+    elif host.is_watching and known > FEWEST_FILES and host.name not in world.readers:
         world.wrong.append(f"{host.name} deleted {known} files without asking")
 
 

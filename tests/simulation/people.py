@@ -60,12 +60,26 @@ class Oracle:
         self.swapped: list[Swapped] = []
         self.saved_twice: set[str] = set()  # saved by somebody who saw it several times: then it is meant
         self.outside: dict[str, set[str]] = {}  # what was written to other names of files, by host
+        self._written_on: dict[str, set[str]] = {}  # by host
         self._recent: dict[str, set[str]] = {}  # what was taken out on a host since it was last synchronised
 
-    def fresh(self) -> str:
+    def fresh(self, host: Host | None = None) -> str:
+        """A new token, which is written on a host; where that only reads it comes to nobody."""
         token = f"w{len(self.tokens):05}x"
         self.tokens[token] = State.THERE
+        if host is not None:
+            self._written_on.setdefault(host.name, set()).add(token)
+            if host.name in host.world.readers:
+                self.tokens[token] = State.NEVER if host.knows_that_it_reads else State.EITHER
         return token
+
+    def written_on(self, host: Host) -> set[str]:
+        return self._written_on.get(host.name, set())
+
+    def may_be_back(self, host: Host) -> None:
+        """What was taken out on a host need not be taken out for others."""
+        for token in self._recent.pop(host.name, set()):
+            self.tokens[token] = State.EITHER
 
     def taken_out(self, host: Host, tokens: set[str], path: str) -> None:
         """Somebody removed lines.
@@ -73,7 +87,7 @@ class Oracle:
         While no daemon watches, that can look like an old backup or like a save of somebody who had not read the last
         version; text that may have been meant to stay then stays.
         """
-        is_seen = host.is_watching and not host.leaves_out(path)
+        is_seen = host.is_watching and not host.leaves_out(path) and host.name not in host.world.readers
         for token in tokens:
             if self.tokens[token] is State.THERE:
                 self.tokens[token] = State.GONE if is_seen else State.EITHER
@@ -202,7 +216,7 @@ class People:
         return self.world.rng.choice(files) if files else None
 
     def _line(self) -> str:
-        return f"{self.world.oracle.fresh()} {self.world.rng.choice(('alpha', 'beta gamma', 'δέλτα', '😀'))}\n"
+        return f"{self.world.oracle.fresh(self.host)} {self.world.rng.choice(('alpha', 'beta gamma', 'δέλτα', '😀'))}\n"
 
     def made_apart(self, data: bytes) -> None:
         """A file that no daemon knows yet may come to stand beside another one with the same lines."""
@@ -326,7 +340,7 @@ class People:
 
     def _new_blob(self, *, long: bool = False) -> bytes:
         rng = self.world.rng
-        token = self.world.oracle.fresh()
+        token = self.world.oracle.fresh(self.host)
         self.world.oracle.in_blobs.add(token)
         size = rng.choice((1, 50, _LONG_BYTES)) if rng.random() < 0.2 else 3
         filling = bytes([rng.choice(b"qrstuvyz")])  # else all long ones had chunks in common

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from simulation import scenes_devices as devices
 from simulation import scenes_disks as disks
 from simulation import scenes_members as members
+from simulation import scenes_readers as reading
 from simulation import scenes_texts as texts
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ THEMES = (
     Theme(devices.the_same_name_twice),
     Theme(members.a_hostile_member, is_hostile=True),
     Theme(devices.a_lost_device, devices=3, topology="mesh"),
+    Theme(reading.a_device_that_only_reads, devices=3, topology="mesh"),
 )
 NAMES = tuple(theme.name for theme in THEMES)
 # So many seeds until each theme has come once.

@@ -18,7 +18,7 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
-from simulation import beacons, faults, hooks, hostile, masses, names, places, rules, themes
+from simulation import beacons, faults, hooks, hostile, masses, names, places, readers, rules, themes
 from simulation.actions import ACTIONS, CONDITIONS
 from simulation.hooks import current_host, installed
 from simulation.host import Host
@@ -92,6 +92,7 @@ class World:
         self._logged: list[str] = []
         self.hostile: HostileMember | None = None
         self.backups: dict[str, Path] = {}
+        self.readers: set[str] = set()  # hosts that were made readers, whether they have heard of it or not
 
     def note(self, text: str) -> None:
         """Something happened."""
@@ -253,11 +254,20 @@ class World:
     async def sleep(self, at_least_s: float, at_most_s: float) -> None:
         await trio.sleep(self.rng.uniform(at_least_s, at_most_s))
 
-    def some_people(self) -> People:
+    def anybody(self) -> People:
         return self.people[self.rng.choice(self.hosts).name]
 
+    def writers(self) -> list[Host]:
+        """The hosts that nobody made a reader."""
+        return [host for host in self.hosts if host.name not in self.readers]
+
+    def some_people(self) -> People:
+        """Somebody who may write."""
+        return self.people[self.rng.choice(self.writers()).name]
+
     def several_people(self) -> list[People]:
-        return self.rng.sample(list(self.people.values()), self.rng.randint(1, len(self.people)))
+        found = [self.people[host.name] for host in self.writers()]
+        return self.rng.sample(found, self.rng.randint(1, len(found)))
 
     def some_host(self, *, up: bool) -> Host | None:
         hosts = [host for host in self.hosts if host.is_up == up and host.has_joined]
@@ -275,6 +285,8 @@ class World:
             return
         if not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
+        if await readers.revert_all(self) and not await self._wait_for_rest(_REST_LIMIT_S):
+            raise Failed(f"not in sync after all was reverted: {self._why_not_at_rest()}")
         self._check_log()
         trees = self._trees(self.hosts)
         first, gone = trees[self.hosts[0].name], self._left_out_and_gone()
@@ -406,7 +418,7 @@ class World:
         for people in self.people.values():
             people.editors.clear()
         for _ in range(3):
-            editing = self.people[self.rng.choice(self.hosts).name]
+            editing = self.people[self.rng.choice(self.writers()).name]
             await trio.sleep(1.0)
             self.updates_sent.clear()
             editing.edit()
