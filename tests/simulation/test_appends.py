@@ -21,8 +21,8 @@ _MANY_FLAWED = 3
 
 @pytest.mark.parametrize("devices", [2, 3, 4])
 def test_what_was_appended_once_is_there_once(devices: int) -> None:
-    """Of three devices in one run of 300 a line comes twice, where two repairs put the same lines in another order, and somebody went on
-    from each of them. That is watched here."""
+    """Of three devices in one run of 300 a line comes twice, where two repairs put the same lines in another order, and
+    somebody went on from each of them. That is watched here."""
     flawed = 0
     for seed in _SEEDS:
         outcome = Room(seed, devices).run()
