@@ -252,7 +252,7 @@ async def _attempt(base: Path, way: Callable[[_Between], Awaitable[None]] | None
     async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
         folder = bridge.folder
         folder.membership = Membership(folder.id, identity.device_id, folder.database, identity)
-        folder.membership.add(
+        await folder.membership.receive(
             [Signer(identity, folder.id).grant((), identity.public, Role.ADMINISTRATOR, "s").encode()]
         )
         sharer = _Sharer(folder, identity)

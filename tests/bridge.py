@@ -114,7 +114,7 @@ async def open_bridge(
         clients = ClientIDs.fresh(OWN)
         folder = Folder(FOLDER, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
         folder.catalogue.authorship.identity = SIGNER
-        folder.load()
+        await folder.load()
         root = Root(path)
         try:
             root.prepare(FOLDER)
@@ -183,5 +183,5 @@ async def open_folder(base: Path, folder_id: FolderID) -> AsyncIterator[Folder]:
     async with open_database(base / "store", make_room=False) as database:
         clients = ClientIDs.fresh(DeviceID(b"o" * 32))
         folder = Folder(folder_id, "test", path, DeviceID(bytes(32)), database=database, clients=clients, adopted=True)
-        folder.load()
+        await folder.load()
         yield folder

@@ -16,6 +16,7 @@ from yp2p.config import KnownDevice
 from yp2p.device.introductions import Introductions
 from yp2p.errors import ConfigError
 from yp2p.folder.members import Membership
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import FolderID, format_public
 from yp2p.pairing.standing import token_of
 from yp2p.store.database import open_database
@@ -55,11 +56,15 @@ def _run(test: Callable[[Home, Membership, Membership], Awaitable[None]]) -> Non
         with tempfile.TemporaryDirectory() as base:
             async with open_database(Path(base) / "store", make_room=False) as database:
                 ours = Membership(FolderID(b"a" * 16), OWN.device_id, database, OWN)
-                ours.add([Signer(OWN, FolderID(b"a" * 16)).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()])
+                await ours.receive(
+                    [Signer(OWN, FolderID(b"a" * 16)).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()]
+                )
                 theirs = Membership(FolderID(b"b" * 16), OTHER.device_id, database, OWN)
                 founder = Signer(OTHER, FolderID(b"b" * 16))
                 first = founder.grant((), OTHER.public, Role.ADMINISTRATOR, "other")
-                theirs.add([first.encode(), founder.grant([first.hash], OWN.public, Role.MEMBER, "own").encode()])
+                await theirs.receive(
+                    [first.encode(), founder.grant([first.hash], OWN.public, Role.MEMBER, "own").encode()]
+                )
                 await test(Home({"a": ours, "b": theirs}), ours, theirs)
 
     trio.run(run)
@@ -102,12 +107,12 @@ def test_what_cannot_be_done_is_told() -> None:
 
 def test_a_removal_beats_the_settings() -> None:
     async def test(home: Home, ours: Membership, theirs: Membership) -> None:
-        ours.grant(PI.public, Role.MEMBER, "pi")
-        ours.remove(PI.device_id)
+        await OwnStatements(ours).grant(PI.public, Role.MEMBER, "pi")
+        await OwnStatements(ours).remove(PI.device_id)
         said = ours.statements()
         assert "was removed from 'a'" in (await home.carry_out(_pi("a")))["[[devices]] pi in a"]
         assert ours.statements() == said
-        ours.grant(PI.public, Role.MEMBER, "pi")  # a person did
+        await OwnStatements(ours).grant(PI.public, Role.MEMBER, "pi")  # a person did
         assert await home.carry_out(_pi("a")) == {}
         assert _role(ours) is Role.MEMBER
 
@@ -128,7 +133,7 @@ def test_this_device_is_passed_over_and_changes_are_followed() -> None:
                     await trio.sleep(0.01)
             founder = Signer(OTHER, FolderID(b"b" * 16))
             heads = [statement.hash for statement in theirs._statements.values()]
-            theirs.add([founder.grant(sorted(heads), OWN.public, Role.ADMINISTRATOR, "own").encode()])
+            await theirs.receive([founder.grant(sorted(heads), OWN.public, Role.ADMINISTRATOR, "own").encode()])
             changed, home.peers.members_changed = home.peers.members_changed, trio.Event()
             changed.set()
             with trio.fail_after(5):

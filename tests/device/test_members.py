@@ -14,6 +14,7 @@ from bridge import open_bridge
 from yp2p.device.members import Members
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.members import Membership
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import Identity
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer, read_statement
@@ -33,12 +34,12 @@ def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> N
                 folder = bridge.folder
                 membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
                 root = Signer(OWN, folder.id).grant((), OWN.public, Role.ADMINISTRATOR, "own")
-                membership.add([root.encode()])
-                membership.grant(THIEF.public, Role.ADMINISTRATOR, "thief")
+                await membership.receive([root.encode()])
+                await OwnStatements(membership).grant(THIEF.public, Role.ADMINISTRATOR, "thief")
                 heads = Ancestry(read_statement(body, folder.id) for body in membership.statements()).heads()
-                membership.remove(THIEF.device_id)
+                await OwnStatements(membership).remove(THIEF.device_id)
                 late = Signer(THIEF, folder.id).grant(heads, FRIEND.public, Role.MEMBER, "friend")
-                membership.add([late.encode()])
+                await membership.receive([late.encode()])
                 members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
                 shown = {one["name"]: one["folders"][0] for one in members.shown()}
                 assert shown["own"]["role"] == "admin"
@@ -66,7 +67,7 @@ def test_who_was_let_in_by_the_removed_device_alone_is_listed_and_removed_on_dem
                     (thief, shared, "shared"), (own, shared, "shared"),
                 ):  # fmt: skip
                     said.append(signer.grant([said[-1].hash], subject.public, Role.ADMINISTRATOR, name))
-                membership.add([one.encode() for one in said])
+                await membership.receive([one.encode() for one in said])
                 members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
                 answer = await members.remove("thief", None)
                 assert [one["name"] for one in answer["let_in"]] == ["friend", "of friend"]
@@ -74,7 +75,7 @@ def test_who_was_let_in_by_the_removed_device_alone_is_listed_and_removed_on_dem
                 assert len(membership.members) == 4
                 with pytest.raises(FolderError, match=r"'thief' was removed already"):
                     await members.remove("thief", None)
-                membership.grant(THIEF.public, Role.ADMINISTRATOR, "thief")
+                await OwnStatements(membership).grant(THIEF.public, Role.ADMINISTRATOR, "thief")
                 answer = await members.remove("thief", None, with_let_in=True)
                 assert answer["let_in_removed"]
                 assert {one.name for one in membership.members.values()} == {"own", "shared"}

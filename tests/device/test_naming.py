@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from room import Peer, device_id, evaluated
+from room import FOLDER, Peer, device_id, evaluated, identity
 
 from yp2p.device.members import Members
 from yp2p.errors import FolderError, UsageError
 from yp2p.identity import FolderID, format_device_id, short_id
+from yp2p.trust.statements import Signer
 
 
 def _members(*names: str, refused: str = "") -> Members:
@@ -20,14 +21,15 @@ def _members(*names: str, refused: str = "") -> Members:
         founder.grant(Peer(name))
 
     def folder(label: str) -> Any:
-        def check(_device: object) -> None:
-            if label == refused:
-                raise FolderError("only an administrator can")
-
+        may = label != refused
         members = evaluated(founder, founder.known).members
         none = SimpleNamespace(removals={})
         membership = SimpleNamespace(
-            members=members, check_can_remove=check, name_of=lambda device: "", evaluation=none
+            members=members,
+            signer=Signer(identity("founder"), FOLDER),
+            may=lambda role: may,
+            name_of=lambda device: "",
+            evaluation=none,
         )
         return SimpleNamespace(label=label, path=label, id=FolderID(label.encode().ljust(16)), membership=membership)
 

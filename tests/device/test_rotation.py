@@ -18,10 +18,10 @@ from yp2p import daemon
 from yp2p.config import Config, Listen, find_paths
 from yp2p.device.rotation import Rotation
 from yp2p.errors import FolderError, UsageError
-from yp2p.identity import FolderID, Identity, PublicIdentity
+from yp2p.identity import FolderID, Identity
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.keyfile import load_identity, make_next, read_next
-from yp2p.trust.statements import Kind, Role, Statement
+from yp2p.trust.statements import Kind, Role, Signer, Statement
 
 
 @pytest.mark.parametrize("leaves_itself", [True, False])
@@ -145,12 +145,14 @@ async def test_a_start_is_not_kept_back_by_what_is_left_of_the_old_key(tmp_path:
     class Membership:
         def __init__(self) -> None:
             self.members = {new.device_id: None}
+            self.signer = Signer(new, FolderID(bytes(16)))
+            self.alone = trio.Lock()
             self.evaluation = evaluated(Peer.founder("old"), [])
 
         def may(self, role: Role) -> bool:
             return True
 
-        def confirm_removal(self, former: PublicIdentity) -> None:
+        async def work_out(self, work: object) -> None:
             raise FolderError("as many statements as there may be")
 
     old, new = Identity(b"o" * 32), Identity(b"n" * 32)

@@ -503,7 +503,7 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
                 FOLDER, "test", tmp_path / "dir", DeviceID(bytes(32)),
                 database=database, clients=ClientIDs.fresh(OWN), adopted=True, confirmation_reason="too many deletions",
             )  # fmt: skip
-            folder.load()
+            await folder.load()
             disk = Disk(folder, Files(), Trash())
             retention = Retention(folder, History(), disk.bases)
             retention._marks = [(-math.inf, database.last_seq)]

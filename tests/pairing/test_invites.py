@@ -21,6 +21,7 @@ from yp2p.discovery.addresses import Address
 from yp2p.errors import HandshakeFailed, InviteRefused, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.pairing import invites
 from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token, parse_token
@@ -59,7 +60,9 @@ async def _room(base: Path) -> AsyncIterator[Room]:
     async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
         folder = bridge.folder
         folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
-        folder.membership.add([Signer(OWN, folder.id).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()])
+        await folder.membership.receive(
+            [Signer(OWN, folder.id).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()]
+        )
         host = InviteHost(OWN, "own", folder.database, {folder.id: folder})
 
         async def pair(secured: object) -> None:
@@ -188,8 +191,8 @@ def test_a_device_that_may_let_nobody_in_honours_none() -> None:
     async def test(room: Room) -> None:
         invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
         membership = room.folder.membership
-        membership.grant(OTHER.public, Role.ADMINISTRATOR, "other")
-        membership.remove(OWN.device_id, Role.MEMBER)
+        await OwnStatements(membership).grant(OTHER.public, Role.ADMINISTRATOR, "other")
+        await OwnStatements(membership).remove(OWN.device_id, Role.MEMBER)
         with pytest.raises(PairingError, match="may let nobody in"):
             await room.join(str(invite.token))
         assert room.role(MACHINE) is None
@@ -240,7 +243,7 @@ def test_whom_the_settings_name_fetches_the_folder_as_often_as_it_likes() -> Non
         token = _stand(room)
         with pytest.raises(InviteRefused, match="may not"):  # it is no member yet: the settings did not let it in
             await room.join(token)
-        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        await OwnStatements(room.folder.membership).grant(MACHINE.public, Role.MEMBER, "machine")
         before = room.folder.membership.statements()
         for _ in range(2):
             joined = await room.join(token_of(MACHINE, OWN.public, ""))
@@ -256,8 +259,8 @@ def test_whom_the_settings_name_fetches_the_folder_as_often_as_it_likes() -> Non
 def test_the_secret_is_of_no_use_to_another_device() -> None:
     async def test(room: Room) -> None:
         token = _stand(room)
-        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
-        room.folder.membership.grant(OTHER.public, Role.MEMBER, "other")
+        await OwnStatements(room.folder.membership).grant(MACHINE.public, Role.MEMBER, "machine")
+        await OwnStatements(room.folder.membership).grant(OTHER.public, Role.MEMBER, "other")
         with pytest.raises(InviteRefused, match="for another device"):
             await room.join(token, OTHER)
 
@@ -267,8 +270,8 @@ def test_the_secret_is_of_no_use_to_another_device() -> None:
 def test_whom_a_person_removed_is_told_and_stays_out() -> None:
     async def test(room: Room) -> None:
         token, membership = _stand(room), room.folder.membership
-        membership.grant(MACHINE.public, Role.MEMBER, "machine")
-        membership.remove(MACHINE.device_id)
+        await OwnStatements(membership).grant(MACHINE.public, Role.MEMBER, "machine")
+        await OwnStatements(membership).remove(MACHINE.device_id)
         before = membership.statements()
         with pytest.raises(InviteRefused, match="was removed from"):
             await room.join(token)
@@ -280,7 +283,7 @@ def test_whom_a_person_removed_is_told_and_stays_out() -> None:
 def test_a_replayed_beginning_gets_one_message_and_changes_nothing() -> None:
     async def test(room: Room) -> None:
         token = _stand(room)
-        room.folder.membership.grant(MACHINE.public, Role.MEMBER, "machine")
+        await OwnStatements(room.folder.membership).grant(MACHINE.public, Role.MEMBER, "machine")
         ours, theirs = trio.testing.memory_stream_pair()
         async with theirs, trio.open_nursery() as nursery:
             nursery.start_soon(_fails_to_finish, ours, token)

@@ -87,7 +87,9 @@ async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0) 
 async def _room(base: Path) -> AsyncIterator[Room]:
     async with open_bridge(base) as bridge, trio.open_nursery() as nursery:
         membership = Membership(bridge.folder.id, SHARER.device_id, bridge.folder.database, SHARER)
-        membership.add([Signer(SHARER, bridge.folder.id).grant((), SHARER.public, Role.ADMINISTRATOR, "s").encode()])
+        await membership.receive(
+            [Signer(SHARER, bridge.folder.id).grant((), SHARER.public, Role.ADMINISTRATOR, "s").encode()]
+        )
         bridge.folder.membership = membership
         room = Room(bridge.folder, PairingHost(SHARER, "sharer", 900))
         await nursery.start(room.serve)

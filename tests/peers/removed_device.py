@@ -148,7 +148,7 @@ class Room:
     async def meet(self, *nodes: Node, said: bytes = REMOVAL) -> None:
         """ONE removed TWO; these, or all that are away, meet ONE, until they have the same and nothing is doubted."""
         away = nodes or self.away
-        self.one.folders[NOTES].membership.add([said])
+        await self.one.folders[NOTES].membership.receive([said])
         for node in away:
             node.knows(self.one)
         await settled(self.one.folders[NOTES], *(node.folders[NOTES] for node in away))

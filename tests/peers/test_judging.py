@@ -130,7 +130,7 @@ async def test_what_came_to_the_one_who_removed_it_through_somebody_who_had_not_
 ) -> None:
     edit(two, "a.txt", lines({3: "before it was lost"}))
     await hand_over(two, one)
-    one.membership.add([REMOVAL])
+    await one.membership.receive([REMOVAL])
     edit(two, "a.txt", _OF_A_THIEF)
     make(two, "of a thief")
     await hand_over(two, three)
@@ -150,11 +150,11 @@ async def test_two_that_took_it_do_not_vouch_for_each_other_and_wait_for_who_kno
     edit(two, "a.txt", lines({1: "before it was lost"}))
     make(two, "week before")
     await hand_over(two, one)
-    one.membership.add([REMOVAL])
+    await one.membership.receive([REMOVAL])
     edit(two, "a.txt", lines({3: None, 5: "of a thief"}))
     await hand_over(two, three, four)
     for folder in (three, four):
-        folder.membership.add([REMOVAL])
+        await folder.membership.receive([REMOVAL])
         assert folder.observers.uncounted.doubted
     room.three.knows(room.four)
     await until(lambda: FOUR.device_id in three.observers.uncounted.without_answer)
@@ -172,11 +172,11 @@ async def test_where_nobody_can_tell_all_take_back_the_same(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder
 ) -> None:
     edit(two, "a.txt", lines({3: None, 5: "of a thief"}))
-    one.membership.add([REMOVAL])
+    await one.membership.receive([REMOVAL])
     left = Signer(ONE, NOTES).remove([read_statement(REMOVAL, NOTES).hash], ONE.public, Role.REMOVED).encode()
     await hand_over(two, three, four)
     for folder in (three, four):
-        folder.membership.add([REMOVAL, left])
+        await folder.membership.receive([REMOVAL, left])
         assert folder.observers.uncounted.doubted.keys() == {TWO.device_id}
     room.three.knows(room.four)
     await settled(three, four)
@@ -194,7 +194,7 @@ async def test_who_has_not_heard_of_the_removal_vouches_for_nothing(
     for folder in (three, four):
         folder.observers.uncounted.agreed = lambda device, seq: None  # type: ignore[method-assign]
         await hand_over(two, folder)
-    three.membership.add([REMOVAL])  # from one, whose link is gone again
+    await three.membership.receive([REMOVAL])  # from one, whose link is gone again
     await until(lambda: FOUR.device_id in three.observers.uncounted.without_answer)
     await room.meet()
     assert text_in(one, three, four) == TEXT
@@ -206,7 +206,7 @@ async def test_what_a_device_did_that_left_by_itself_stands(
 ) -> None:
     edit(two, "a.txt", lines({5: "the last one"}))
     await hand_over(two, three)
-    three.membership.add([_LEAVES])
+    await three.membership.receive([_LEAVES])
     assert TWO.device_id not in three.membership.members
     assert not three.observers.uncounted.doubted
     room.three.knows(room.one)
@@ -219,7 +219,7 @@ async def test_who_was_removed_does_not_help_itself_by_leaving_first(
 ) -> None:
     edit(two, "a.txt", _OF_A_THIEF)
     await hand_over(two, three)
-    three.membership.add([_LEAVES])
+    await three.membership.receive([_LEAVES])
     await room.meet()
     assert text_in(one, three) == TEXT
 
@@ -297,7 +297,7 @@ async def test_what_was_taken_back_before_a_crash_is_not_taken_back_twice(
     uncounted = three.observers.uncounted
     kept: list[dict[DeviceID, int]] = []
     real, uncounted.judged = uncounted.judged, kept.append  # type: ignore[method-assign,assignment]
-    one.membership.add([REMOVAL])
+    await one.membership.receive([REMOVAL])
     room.three.knows(room.one)
     await until(lambda: len(kept) == 2)  # a second time, as after a crash in between
     uncounted.judged = real  # type: ignore[method-assign]
@@ -317,7 +317,7 @@ async def test_a_member_that_never_answers_and_one_that_answers_nonsense_hold_no
     secured = await dial("127.0.0.1", room.three.address.port, FOUR, THREE.public.noise_key)
     async with open_link(secured, Hello((1,), bytes(16), "silent", 1)) as link:
         await until(lambda: room.three.has_session(FOUR.device_id, NOTES))
-        three.membership.add([REMOVAL])
+        await three.membership.receive([REMOVAL])
         with trio.fail_after(30):
             while not isinstance(await link.receive(), CountedQuery):
                 pass
@@ -334,10 +334,10 @@ async def test_what_is_doubted_is_sent_to_nobody_also_after_a_restart(
     edit(two, "a.txt", _OF_A_THIEF)
     await hand_over(two, three)
     document = three.catalogue.entries[entry("a.txt")].document
-    three.membership.add([REMOVAL])
+    await three.membership.receive([REMOVAL])
     await three.database.pending().wait()
     again = Folder(NOTES, "n", three.path, ONE.device_id, database=three.database, clients=three.clients, adopted=True)
-    again.load()
+    await again.load()
     assert again.observers.uncounted.doubted == three.observers.uncounted.doubted != {}
 
     # Somebody who does not answer, with the key of ONE.
@@ -386,7 +386,7 @@ async def test_who_types_meanwhile_holds_nothing_up_and_loses_nothing(
                 await trio.lowlevel.checkpoint()
 
         nursery.start_soon(type_on)
-        one.membership.add([REMOVAL])
+        await one.membership.receive([REMOVAL])
         room.three.knows(room.one)
         await until(lambda: TWO.device_id not in three.membership.members)
         await until(lambda: not three.observers.uncounted.doubted)
@@ -403,12 +403,12 @@ async def test_a_device_that_was_let_in_again_is_doubted_no_more(
 ) -> None:
     edit(two, "a.txt", lines({5: "while it was thought to be lost"}))
     await hand_over(two, three)
-    three.membership.add([REMOVAL])
+    await three.membership.receive([REMOVAL])
     assert three.observers.uncounted.doubted
     found = read_statement(REMOVAL, NOTES)
     again = Signer(ONE, NOTES).grant([found.hash], TWO.public, Role.MEMBER, "two").encode()
     for folder in (one, two):
-        folder.membership.add([REMOVAL, again])
+        await folder.membership.receive([REMOVAL, again])
     room.three.knows(room.one)
     await until(lambda: TWO.device_id in three.membership.members)
     await until(lambda: not three.observers.uncounted.doubted)
@@ -432,7 +432,7 @@ async def test_two_that_were_removed_at_once_and_had_written_into_the_same_lines
     edit(three, "b.txt", lambda text: text + "of three\n")
     found = read_statement(REMOVAL, NOTES)
     other = Signer(ONE, NOTES).remove([found.hash], FOUR.public, Role.REMOVED).encode()
-    one.membership.add([REMOVAL, other])
+    await one.membership.receive([REMOVAL, other])
     await room.meet(room.three)
     assert text_in(one, three) == lines({15: "of three"})(TEXT)
     assert text_in(one, three, name="b.txt") == TEXT + "of three\n"
@@ -451,7 +451,7 @@ async def test_a_removal_and_whom_it_makes_doubted_are_stored_together(
         put(commit)
 
     three.database.writer.put = note  # type: ignore[method-assign]
-    three.membership.add([REMOVAL])
+    await three.membership.receive([REMOVAL])
     assert three.observers.uncounted.doubted
     (found,) = [one for one in commits if any("agreement" in sql for sql, _ in one.statements)]
     assert any("INTO statement" in sql for sql, _ in found.statements)
@@ -470,7 +470,7 @@ async def test_what_two_others_have_is_certain_whoever_is_removed(
     assert uncounted.certain() == 30
     uncounted.agreed(FOUR.device_id, 50)
     assert uncounted.certain() == 40
-    three.membership.add([REMOVAL])
+    await three.membership.receive([REMOVAL])
     assert uncounted.doubted == {TWO.device_id: 50}
     assert uncounted.certain() == 30
 
@@ -492,7 +492,7 @@ async def test_nothing_of_it_is_taken_that_was_on_its_way_when_the_removal_was_h
         for ours, news in manifest:
             nursery.start_soon(ours.receive_all, [news], TWO.device_id)
         await trio.lowlevel.checkpoint()
-        three.membership.add([REMOVAL])
+        await three.membership.receive([REMOVAL])
         seq = three.database.last_seq
     await three.database.pending().wait()
     rows = three.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, TWO.device_id))
@@ -506,7 +506,7 @@ async def test_nothing_of_it_is_taken_that_was_on_its_way_when_the_removal_was_h
 async def test_files_that_came_to_the_one_who_removed_it_later_and_that_it_passed_on_stay(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder
 ) -> None:
-    one.membership.add([REMOVAL])
+    await one.membership.receive([REMOVAL])
     make(four, "of four")
     edit(four, "of four", lambda text: text + "more of four\n")
     await hand_over(four, two, one)
@@ -551,7 +551,7 @@ async def test_three_that_doubt_different_changes_wait_together_and_end_alike(
         make(two, f"new {number}")
         await hand_over(two, folder)
         edit(folder, "a.txt", lines({10 + 3 * number: "of an honest one"}))
-        folder.membership.add([REMOVAL])
+        await folder.membership.receive([REMOVAL])
     for node in room.away:
         for other in room.away:
             if node is not other:

@@ -85,8 +85,8 @@ async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[b
                 folder_id, folder_id[:1].decode(), base, ONE.device_id, database=database, clients=clients, adopted=True
             )
             folder.catalogue.authorship.identity = identity  # it makes no statements by itself
-            folder.load()
-            folder.membership.add(bodies)
+            await folder.load()
+            await folder.membership.receive(bodies)
             folders[folder_id] = folder
         peers = Peers(identity, "node", database, folders, lambda _: FolderPresence(1, identity.device_id), [])
         for folder in folders.values():
@@ -227,7 +227,7 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
         two.knows(one)
         await until(lambda: all(one.has_session(two.id, folder) for folder in (NOTES, OTHER)))
         for folder, bodies in ((NOTES, notes), (OTHER, other)):
-            one.folders[folder].membership.add([_removal(folder, bodies)])
+            await one.folders[folder].membership.receive([_removal(folder, bodies)])
             await until(lambda: not one.has_session(two.id, folder))  # noqa: B023
             (notice,) = one.folders[folder].notices
             assert notice.kind is NoticeKind.DEVICE_REMOVED
@@ -243,7 +243,7 @@ def test_a_removed_device_that_connects_is_told_by_what_it_was_removed_once_a_mi
     notes = statements(NOTES, TWO.public)
 
     async def test(one: Node) -> None:
-        one.folders[NOTES].membership.add([_removal(NOTES, notes)])
+        await one.folders[NOTES].membership.receive([_removal(NOTES, notes)])
         secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
         async with open_link(secured, HELLO) as link:
             await link.send(FolderState(NOTES, bytes(32), bytes(32), bytes(32), True, 77))
@@ -266,7 +266,7 @@ def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
     notes = statements(NOTES, TWO.public)
 
     async def test(two: Node) -> None:
-        two.folders[NOTES].membership.add([_removal(NOTES, notes)])
+        await two.folders[NOTES].membership.receive([_removal(NOTES, notes)])
         (notice,) = two.folders[NOTES].notices
         assert "removed this device from the folder" in notice.text
         assert two.peers.devices.known() == {}

@@ -17,6 +17,7 @@ from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import Notices
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import EntryID, Identity
 from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import FolderSessions
@@ -51,10 +52,10 @@ async def test_who_tells_statements_is_answered_with_those_that_it_lacks(tmp_pat
         owner = Identity(bytes(32))
         membership = Membership(FOLDER, owner.device_id, bridge.folder.database, owner)
         first = Signer(owner, FOLDER).grant((), owner.public, Role.ADMINISTRATOR, "owner").encode()
-        membership.add([first])
+        await membership.receive([first])
         bridge.folder.membership = membership
         async with open_session(bridge) as (session, link):
-            membership.grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
+            await OwnStatements(membership).grant(Identity(bytes([1]) * 32).public, Role.MEMBER, "new")
             told = messages.Membership(FOLDER, (first,))
             for _ in range(2):
                 await session.deliver(told)

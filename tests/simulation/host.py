@@ -24,6 +24,7 @@ from yp2p.discovery.addresses import Address
 from yp2p.disk.scans import Phase
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import Grant
 from yp2p.pairing.joiner import Joined
@@ -294,9 +295,8 @@ class Host:
         assert self.device is not None
         folder = sharer.folder
         token = current_host.set(sharer)
-        commit = folder.membership.grant(self.identity.public, Role.ADMINISTRATOR, self.name)
+        await OwnStatements(folder.membership).grant(self.identity.public, Role.ADMINISTRATOR, self.name)
         current_host.reset(token)
-        await commit.wait()
         grant = Grant(folder.id, folder.membership.founder, folder.label, sharer.name, folder.membership.statements())
         address = sharer.address
         token = current_host.set(self)

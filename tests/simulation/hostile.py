@@ -19,6 +19,7 @@ from simulation.hooks import as_host, current_host
 from simulation.people import State, tokens_in
 
 from yp2p.errors import PeerFault
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import Identity, short_id
 from yp2p.protocol.messages import Hello, Message
 from yp2p.protocol.names import is_reserved
@@ -63,8 +64,7 @@ class HostileMember:
         """The founder lets it in."""
         folder = sharer.folder
         with as_host(sharer):
-            commit = folder.membership.grant(self.identity.public, Role.MEMBER, _NAME)
-        await commit.wait()
+            await OwnStatements(folder.membership).grant(self.identity.public, Role.MEMBER, _NAME)
         self._world.note(f"{_NAME} is let in")
 
     async def run(self) -> None:

@@ -11,6 +11,8 @@ from simulation.hooks import current_host
 from simulation.people import State, tokens_in
 from simulation.stage import Stage
 
+from yp2p.folder.own_statements import OwnStatements
+
 if TYPE_CHECKING:
     from simulation.world import World
 
@@ -221,7 +223,7 @@ async def a_lost_device(world: World) -> None:
     before = {name: peek(keeper.host.disk.path / name) for name in (path, deleted, renamed, blob)}
     stage.cut_off(keeper.host, 600.0)
     token = current_host.set(keeper.host)
-    keeper.host.folder.membership.remove(lost.host.identity.device_id)
+    await OwnStatements(keeper.host.folder.membership).remove(lost.host.identity.device_id)
     current_host.reset(token)
     world.note(f"{keeper.host.name} removes {lost.host.name}")
     written = [stage.add(lost, path, at=0), stage.put_blob(lost, blob)]

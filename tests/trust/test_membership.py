@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
+from effort import many
 from membership_histories import History
+from membership_oracle import Slow, result_of
 from room import Peer, evaluated, meet, roles
 
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.membership import _Rules
-from yp2p.trust.statements import Role
+from yp2p.trust.statements import Role, Statement
 
 
 def _room(*names: str) -> list[Peer]:
@@ -341,7 +344,7 @@ def test_what_one_removal_more_changes_is_what_all_say_anew(seed: int) -> None:
     in_force, removals = 0, list(bits(rules.removals))
     for removal in rng.sample(removals, len(removals)):
         whole = rules.counting(in_force | 1 << removal)
-        assert rules.counting_with(rules.counting(in_force), removal) == whole.counted
+        assert rules.counting_with(rules.counting(in_force), removal).counted == whole.counted
         in_force |= 1 << removal
 
 
@@ -356,7 +359,7 @@ def test_what_a_thief_says_in_a_thousand_forks_is_looked_at_once(monkeypatch: py
     looked_at = 0
     counting_with = _Rules.counting_with
 
-    def counted(rules: _Rules, before: object, removal: int) -> int:
+    def counted(rules: _Rules, before: object, removal: int) -> object:
         nonlocal looked_at
         looked_at += 1
         return counting_with(rules, before, removal)  # type: ignore[arg-type]
@@ -366,6 +369,58 @@ def test_what_a_thief_says_in_a_thousand_forks_is_looked_at_once(monkeypatch: py
     meet(a, *others)
     assert set(roles(a, a.known | thief.known)) == {"a", "b", "c"}
     assert 0 < looked_at < 100
+
+
+def _undone(accomplices: int, removals: int) -> tuple[Peer, set[Statement]]:
+    """A ring of which each removes the next one, several times: it comes undone one after the other."""
+    founder, *ring = _room("founder", *(f"accomplice {number}" for number in range(accomplices)))
+    known = set(founder.known)
+    for number, peer in enumerate(ring):
+        fork = peer.fork(known)
+        for _ in range(removals):
+            fork.remove(ring[(number + 1) % accomplices])
+        founder.known |= fork.known
+    return founder, founder.known
+
+
+def test_of_a_ring_that_comes_undone_each_removal_is_looked_at_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    founder, known = _undone(30, 4)
+    looked_at = 0
+    counting_with = _Rules.counting_with
+
+    def counted(rules: _Rules, before: Any, removal: int) -> object:
+        nonlocal looked_at
+        looked_at += 1
+        return counting_with(rules, before, removal)
+
+    monkeypatch.setattr(_Rules, "counting_with", counted)
+    assert len(roles(founder, known)) == 1 + 15
+    assert 0 < looked_at < 2 * 30 * 4
+
+
+@pytest.mark.parametrize("seed", range(many(200)))
+def test_what_follows_is_what_slow_rules_say(seed: int) -> None:
+    """Many removals, forks and votes of a few devices; the small sets that are all tried have none of some of these."""
+    rng = random.Random(seed)
+    peers = _room(*"abcdef"[: rng.randint(3, 6)])
+    begun, known = set(peers[0].known), set(peers[0].known)
+    for _ in range(rng.randint(4, 16)):
+        one, other = rng.sample(peers, 2)
+        if rng.random() < 0.2:
+            one.known = set(begun)
+        match rng.randrange(6):
+            case 0:
+                one.grant(other, rng.choice((Role.ADMINISTRATOR, Role.MEMBER)))
+            case 1:
+                one.acknowledge()
+            case 2:
+                meet(*rng.sample(peers, 2))
+            case _:
+                one.remove(other if rng.random() < 0.9 else one, rng.choice((Role.REMOVED, Role.REMOVED, Role.MEMBER)))
+        known |= one.known
+    founder, statements = peers[0].identity.device_id, Ancestry(known).statements
+    found, wanted = result_of(evaluated(peers[0], known)), Slow(founder, statements).result()
+    assert (list(found[0].items()), found[1]) == (list(wanted[0].items()), wanted[1])
 
 
 def test_in_each_of_several_circles_one_stands() -> None:

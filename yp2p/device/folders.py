@@ -139,7 +139,7 @@ class Folders:
             folder_id, label, path, founder, database=self._database, clients=self.clients, merger=self._merger,
             adopted=adopted, confirmation_reason=confirmation_reason, identity=self._identity,
         )  # fmt: skip
-        folder.load()
+        await folder.load()
         folder.membership.on_change = self._members_changed
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         self.by_id[folder_id] = folder
@@ -243,7 +243,7 @@ class Folders:
     async def _come_back(self, folder: Folder, statements: tuple[bytes, ...]) -> bool:
         """Take part again in a folder that is here; tells whether anything was missing. Raises as `accept`."""
         was_member = self.is_member(folder)
-        commit = folder.membership.add(statements)
+        commit = await folder.membership.receive(statements)
         if commit is not None:
             await commit.wait()
         return await self.take_up(folder) or not was_member

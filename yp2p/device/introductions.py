@@ -19,6 +19,7 @@ from yp2p.device.members import role_of
 from yp2p.errors import ConfigError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import Identity, PublicIdentity, parse_public
 from yp2p.pairing.invites import InviteHost, Standing
 from yp2p.pairing.standing import token_for
@@ -96,7 +97,7 @@ class Introductions:
             )
         if not membership.may(Role.ADMINISTRATOR):
             return f"only an administrator of {folder.label!r} can let {name} in, and this device is none"
-        await membership.grant(keys, role, name).wait()
+        await OwnStatements(membership).grant(keys, role, name)
         folder.state.touch()
         log.info("device_introduced", name=name, folder=folder.label)
         return ""

@@ -13,6 +13,7 @@ import structlog
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import (
     PUBLIC_KEY_PREFIX,
     SEED_BYTES,
@@ -164,7 +165,7 @@ class Members:
         for one in chosen:
             try:
                 for gone in (device, *(let_in[one.id] if with_let_in else ())):
-                    await one.membership.remove(gone).wait()
+                    await OwnStatements(one.membership).remove(gone)
                     log.info("device_removed", folder=one.label, name=self._name_of(gone))
             except FolderError as error:
                 where = f"{name!r} is out of {', '.join(done)} now, but not wholly out of" if done else "not out of"
@@ -204,7 +205,7 @@ class Members:
         for one in self._having(device, folder):
             is_new = keys.device_id not in one.membership.members
             try:
-                await one.membership.replace(device, keys, answer["by"]).wait()
+                await OwnStatements(one.membership).replace(device, keys, answer["by"])
             except FolderError as error:
                 answer["failed"].append({"folder": one.label, "reason": str(error)})
                 continue
@@ -236,8 +237,11 @@ class Members:
         if member is None:
             raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
         if member.role != given:
-            change = chosen.membership.grant(member.identity, given, member.name) if given > member.role else None
-            await (change or chosen.membership.remove(device, given)).wait()
+            say = OwnStatements(chosen.membership)
+            if given > member.role:
+                await say.grant(member.identity, given, member.name)
+            else:
+                await say.remove(device, given)
             chosen.state.touch()
             log.info("device_role_changed", folder=chosen.label, name=member.name, role=role)
         return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
@@ -256,7 +260,7 @@ class Members:
             how = f"{len(void)} are: name one by its ID" if void else "`yp2p device list` lists those that were"
             raise UsageError(f"no single device {wanted!r} was let in by a removed one; {how}")
         (grant,) = void.values()
-        await membership.grant(grant.subject, grant.role, grant.name).wait()
+        await OwnStatements(membership).grant(grant.subject, grant.role, grant.name)
         chosen.state.touch()
         log.info("device_readmitted", folder=chosen.label, name=grant.name)
         return {"device": format_device_id(grant.subject_id), "name": grant.name, "folder": chosen.label}
@@ -265,14 +269,14 @@ class Members:
         """Let a new recovery key into a folder; gives its words, which are kept nowhere. Raises FolderError."""
         chosen = choose(self.folders.values(), folder)
         seed = secrets.token_bytes(SEED_BYTES)
-        await chosen.membership.grant(Identity(seed).public, Role.ADMINISTRATOR, recovery.NAME).wait()
+        await OwnStatements(chosen.membership).grant(Identity(seed).public, Role.ADMINISTRATOR, recovery.NAME)
         chosen.state.touch()
         return {"words": recovery.words_of(seed), "folder": chosen.label}
 
     async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
         """Make this device an administrator of a folder again. Raises UsageError, FolderError."""
         chosen = choose(self.folders.values(), folder)
-        await chosen.membership.restore_right(recovery.identity_of(words), self.own_name).wait()
+        await OwnStatements(chosen.membership).restore_right(recovery.identity_of(words), self.own_name)
         chosen.state.touch()
         log.info("recovery_key_used", folder=chosen.label)
         return {"folder": chosen.label}
@@ -284,7 +288,7 @@ class Members:
             return found
         for one in found:
             try:
-                one.membership.check_can_remove(device)
+                OwnStatements(one.membership).check_can_remove(device)
             except FolderError as error:
                 if len(found) == 1:
                     raise

@@ -27,6 +27,7 @@ What it cannot do
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ import trio
 
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
-from yp2p.folder.members import Removal
+from yp2p.folder.members import Membership, Outcome, Removal
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import DeviceID, FolderID, Identity, format_device_id, format_public
 from yp2p.machine import reason
 from yp2p.peers.peers import Peers
@@ -120,7 +122,7 @@ class Rotation:
             if not folder.membership.may(Role.ADMINISTRATOR) or any(one.issuer_id == own for one in removals):
                 continue
             try:
-                await folder.membership.confirm_removal(former).wait()
+                await OwnStatements(folder.membership).confirm_removal(former)
             except FolderError as error:
                 log.warning("old_key_remains", folder=folder.label, reason=str(error))
             folder.state.touch()
@@ -144,7 +146,7 @@ class Rotation:
             if not membership.may(Role.ADMINISTRATOR):
                 missing.append(folder.label)
                 continue
-            await membership.grant(successor.public, member.role, member.name).wait()
+            await OwnStatements(membership).grant(successor.public, member.role, member.name)
             folder.state.touch()
         if missing:
             raise FolderError(
@@ -178,15 +180,20 @@ class Rotation:
         return False
 
     async def _leave(self, successor: Identity) -> None:
-        # no await until all is submitted: the statements and the owner are one commit
-        with self._database.as_one():
+        async with AsyncExitStack() as alone:
+            leaving: list[tuple[Membership, Outcome]] = []
             for folder in self._own_folders():
-                folder.membership.on_removed = _told_by_who_did_it
+                await alone.enter_async_context(folder.membership.alone)
                 try:
-                    folder.membership.remove(self._identity.device_id)
+                    leaving.append((folder.membership, await OwnStatements(folder.membership).departure()))
                 except FolderError as error:  # the new key removes it afterwards
                     log.info("device_stays_member", folder=folder.label, reason=str(error))
-            self._database.submit([tables.owner.replace(successor.device_id)])
+            # no await until all is submitted: the statements and the owner are one commit
+            with self._database.as_one():
+                for membership, outcome in leaving:
+                    membership.on_removed = _told_by_who_did_it
+                    membership.take(outcome)
+                self._database.submit([tables.owner.replace(successor.device_id)])
         with trio.CancelScope(shield=True):  # whoever asked may be gone, but the store is another device's by now
             await self._database.pending().wait()
         self.done.set()

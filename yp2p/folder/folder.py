@@ -96,9 +96,9 @@ class Folder:
         )
         self.leaves = Leaves(self.leaf)
 
-    def load(self) -> None:
+    async def load(self) -> None:
         """Read everything from the store; call once, before use."""
-        self.membership.load()
+        await self.membership.load()
         self.notices.load()
         self.catalogue.load()
         self.observers.uncounted.load()

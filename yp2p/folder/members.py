@@ -1,9 +1,12 @@
-"""Who takes part in a folder: the signed statements of this device's copy, what follows from them, and our own ones.
+"""Who takes part in a folder: the signed statements of this device's copy, and what follows from them.
 
 Theory of operation
     What comes is checked, kept as far as it fits (`trust/limits.py`), and evaluated. Then this device says what it
-    knows, in statements that go out like all others: of each removal, as soon as it hears of it, what it had before
-    (`trust/membership.py` says why), and an administrator of each grant. Acknowledgements are not acknowledged.
+    knows, in statements that go out like all others (`acknowledgements.py`). What people here say is in
+    `own_statements.py`.
+
+    What follows from some thousand hostile statements takes seconds: it is worked out in a thread, one change of the
+    set after another, so that whoever sends without end keeps back nobody's change but for his own turn.
 
 Invariants
     * Which statements are kept is a function of the set: what is too much is left out by everybody alike, and is no
@@ -17,28 +20,30 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 import trio
 
 from yp2p.errors import FolderError, MessageFault
+from yp2p.folder.acknowledgements import Statements, answers
 from yp2p.folder.turns import turn
-from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.trust import recovery
 from yp2p.trust.ancestry import Ancestry, bits
-from yp2p.trust.limits import heads_within, kept
+from yp2p.trust.limits import kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
-from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
+from yp2p.trust.statements import Kind, Role, Signer, Statement, read_statement
 
 # A statement takes half a millisecond to check.
 _SLICE = 16
-# What follows from so many takes a tenth of a second at most, whatever they are; of a room of thirty there are 400.
-_AT_ONCE = 512
+# What follows from so many takes a twentieth of a second at most, whatever they are.
+_AT_ONCE = 256
 
-_Statements = Mapping[StatementHash, Statement]
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -53,10 +58,10 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class Outcome:
     """Statements, and what follows from them."""
 
-    statements: dict[StatementHash, Statement]
+    statements: Statements
     evaluation: Evaluation
 
 
@@ -69,6 +74,7 @@ class Membership:
     Attributes:
         devices: the members that are devices, and no recovery keys.
         evaluation: what follows from the statements, with the removals in force and the grants that they made void.
+        alone: held while it is worked out what becomes of the statements: in the order in which they came.
     """
 
     def __init__(
@@ -77,10 +83,10 @@ class Membership:
         self._folder = folder
         self.founder = founder
         self._database = database
-        self._identity = identity
-        self._own = identity.device_id if identity is not None else None
-        self._signer = Signer(identity, folder) if identity is not None else None
-        self._statements: dict[StatementHash, Statement] = {}
+        self.identity = identity
+        self.signer = Signer(identity, folder) if identity is not None else None
+        self.alone = trio.Lock()
+        self._statements: Statements = {}
         self.members: dict[DeviceID, Member] = {}
         self.devices: dict[DeviceID, Member] = {}
         self.evaluation = evaluate(founder, ())
@@ -90,11 +96,21 @@ class Membership:
         self.on_heard: Callable[[DeviceID], None] = lambda device: None  # it may write, or may again
         self.on_admitted: Callable[[Member], None] = lambda member: None
 
-    def load(self) -> None:
+    @property
+    def _own(self) -> DeviceID | None:
+        return self.identity.device_id if self.identity is not None else None
+
+    async def load(self) -> None:
         """Read what is stored; call once, before use."""
-        bodies = tables.statement.read_all(self._database.rows, self._folder)
-        self._statements = kept(self.founder, self._read(bodies))
-        self._follow(evaluate(self.founder, self._statements.values()))
+        found = self._read(tables.statement.read_all(self._database.rows, self._folder))
+
+        def work(before: Statements) -> Outcome:
+            statements = kept(self.founder, found)
+            return Outcome(statements, evaluate(self.founder, statements.values()))
+
+        outcome = await self.work_out(work, len(found))
+        self._statements = outcome.statements
+        self._follow(outcome.evaluation)
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
@@ -125,6 +141,9 @@ class Membership:
         for removal in self.evaluation.removals.get(device, ()):
             told |= ancestry.up_to(removal.hash)
         return tuple(ancestry.statements[number].encode() for number in bits(told))
+
+    def signer_of(self, identity: Identity) -> Signer:
+        return Signer(identity, self._folder)
 
     def digest(self) -> bytes:
         return hashlib.sha256(b"".join(sorted(self._statements))).digest()
@@ -188,49 +207,45 @@ class Membership:
                 " an administrator can change that, with `yp2p device role`"
             )
 
-    # --- what others said ---------------------------------------------------------------------------------------
-
-    def add(self, bodies: Iterable[bytes]) -> Commit | None:
-        """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one."""
-        return self._take([read_statement(body, self._folder) for body in self._unknown(bodies)])
+    # --- what becomes of them -------------------------------------------------------------------------------------
 
     async def receive(self, bodies: Iterable[bytes]) -> Commit | None:
-        """`add` what a peer sent, in slices: to check a signature takes time, also of those that are not kept.
+        """Take signed statements; gives the commit when there was news. Raises MessageFault for a forged one.
 
-        Where there are many, what follows from them is worked out in a thread.
+        In slices: to check a signature takes time, also of those that are not kept.
         """
         offered: list[Statement] = []
-        for number, body in enumerate(self._unknown(bodies)):
+        for number, body in enumerate([one for one in bodies if hashlib.sha256(one).digest() not in self._statements]):
             offered.append(read_statement(body, self._folder))
             if number % _SLICE == _SLICE - 1:
                 await turn()
-        while len(self._statements) + len(offered) > _AT_ONCE:
-            before = self._statements
-            outcome = await trio.to_thread.run_sync(self._outcome, before, offered, abandon_on_cancel=True)
-            if self._statements is before:  # no await: nothing was said or taken meanwhile
-                return self._changed(outcome) if outcome is not None else None
-        return self._take(offered)
+        async with self.alone:
+            outcome = await self.work_out(lambda before: self._received(before, offered), len(offered))
+            return self.take(outcome) if outcome is not None else None
 
-    def _unknown(self, bodies: Iterable[bytes]) -> list[bytes]:
-        return [body for body in bodies if hashlib.sha256(body).digest() not in self._statements]
-
-    def _take(self, offered: Sequence[Statement]) -> Commit | None:
-        outcome = self._outcome(self._statements, offered)
-        return self._changed(outcome) if outcome is not None else None
-
-    def _outcome(self, before: _Statements, offered: Sequence[Statement]) -> _Outcome | None:
+    def _received(self, before: Statements, offered: Sequence[Statement]) -> Outcome | None:
         """What follows from more statements, and what we say of them; None where that is nothing. Changes nothing."""
         found = kept(self.founder, [*before.values(), *offered])
         if found.keys() == before.keys():
             return None
         evaluation = evaluate(self.founder, found.values())
-        answers = self._answers(before, found, evaluation)
-        if answers:  # what we had before decides as well
-            found = kept(self.founder, [*found.values(), *answers.values()])
+        said = answers(self.signer, before, found, evaluation) if self.signer is not None else {}
+        if said:  # what we had before decides as well
+            found = kept(self.founder, [*found.values(), *said.values()])
             evaluation = evaluate(self.founder, found.values())
-        return _Outcome(found, evaluation)
+        return Outcome(found, evaluation)
 
-    def _changed(self, outcome: _Outcome) -> Commit:
+    async def work_out(self, work: Callable[[Statements], T], more: int = 1) -> T:
+        """What becomes of the statements: in a thread where they are many. Call it, and `take`, with `alone` held.
+
+        Args:
+            more: how many come to those that there are.
+        """
+        if len(self._statements) + more <= _AT_ONCE:
+            return work(self._statements)
+        return await trio.to_thread.run_sync(work, self._statements, abandon_on_cancel=True)
+
+    def take(self, outcome: Outcome) -> Commit:
         """Store what became of the statements, and tell of it."""
         members, before = self.members, self._statements
         self._statements = outcome.statements
@@ -282,139 +297,3 @@ class Membership:
         removals = self.evaluation.removals.get(device, ())
         others = [removal for removal in removals if removal.issuer_id != device]
         return (others or removals)[-1].issuer_id if removals else None
-
-    # --- what we say --------------------------------------------------------------------------------------------
-
-    def grant(self, subject: PublicIdentity, role: Role, name: str) -> Commit:
-        """Let a device in, or give it a higher role. Raises FolderError: this device may not."""
-        signer = self._as_administrator()
-        made, heads = signer.gather(self._heads(signer))
-        return self._say([*made, signer.grant(heads, subject, role, name)])
-
-    def _heads(self, signer: Signer) -> list[StatementHash]:
-        ancestry = Ancestry(self._statements.values())
-        return heads_within(ancestry, signer.device_id, ancestry.everything)
-
-    def restore_right(self, key: Identity, name: str) -> Commit:
-        """Make this device an administrator in the name of a recovery key. Raises FolderError: that key may not."""
-        found = self.members.get(key.device_id)
-        if self._identity is None or found is None or found.role is not Role.ADMINISTRATOR:
-            raise FolderError("this recovery key is none of this folder's administrators; was it removed?")
-        signer = Signer(key, self._folder)
-        made, heads = signer.gather(self._heads(signer))
-        return self._say([*made, signer.grant(heads, self._identity.public, Role.ADMINISTRATOR, name)])
-
-    def remove(self, device: DeviceID, role: Role = Role.REMOVED) -> Commit:
-        """Take away what a member may do beyond a role. A device may remove itself. Raises FolderError: it may not."""
-        member, signer = self.check_can_remove(device)
-        made, heads = signer.gather(self._heads(signer))
-        return self._say([*made, signer.remove(heads, member.identity, role)])
-
-    def replace(self, device: DeviceID, by: PublicIdentity, name: str) -> Commit:
-        """Give another device the role of a member, and remove that one: both or nothing.
-
-        Args:
-            name: what the other one is called, where it is no member yet.
-
-        Raises:
-            FolderError: this device may not.
-        """
-        signer, member, newer = self._as_administrator(), self.members.get(device), self.members.get(by.device_id)
-        if member is None:
-            raise FolderError(f"{short_id(device)} is no member of this folder")
-        made, heads = signer.gather(self._heads(signer))
-        if newer is None or newer.role < member.role:
-            made.append(signer.grant(heads, by, member.role, newer.name if newer is not None else name))
-            heads = [made[-1].hash]
-        return self._say([*made, signer.remove(heads, member.identity, Role.REMOVED)])
-
-    def confirm_removal(self, former: PublicIdentity) -> Commit:
-        """Say as well that a device is out, which may have said so itself: what it does since is doubted then.
-
-        Raises:
-            FolderError: this device may not.
-        """
-        signer = self._as_administrator()
-        made, heads = signer.gather(self._heads(signer))
-        return self._say([*made, signer.remove(heads, former, Role.REMOVED)])
-
-    def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
-        """The member, and who may say so. Raises FolderError: this device may not remove it."""
-        member = self.members.get(device)
-        if member is None:
-            raise FolderError(f"{short_id(device)} is no member of this folder")
-        signer = self._signer if device == self._own and self._signer is not None else self._as_administrator()
-        others = [one for one in self.members.values() if one is not member and one.role is Role.ADMINISTRATOR]
-        if member.role is Role.ADMINISTRATOR and not others and len(self.members) > 1:
-            raise FolderError(
-                f"{member.name!r} is the only administrator of this folder: make another device one first,"
-                " with `yp2p device role`"
-            )
-        return member, signer
-
-    def check_administrator(self) -> None:
-        """Raises FolderError where this device may not let devices in, or remove them."""
-        self._as_administrator()
-
-    def _as_administrator(self) -> Signer:
-        if self._signer is None or not self.may(Role.ADMINISTRATOR):
-            names = [repr(one.name) for one in self.members.values() if one.role is Role.ADMINISTRATOR]
-            raise FolderError(
-                "only an administrator of this folder can let devices in, remove them or change what they may do;"
-                f" administrators are {', '.join(names) or 'none any more'}"
-            )
-        return self._signer
-
-    def _say(self, statements: Sequence[Statement]) -> Commit:
-        found = kept(self.founder, [*self._statements.values(), *statements])
-        if statements[-1].hash not in found:
-            raise FolderError("this device has made as many statements about this folder as there may be")
-        return self._changed(_Outcome(found, evaluate(self.founder, found.values())))
-
-    def _answers(
-        self,
-        before: _Statements,
-        now: _Statements,
-        evaluation: Evaluation,
-    ) -> dict[StatementHash, Statement]:
-        """The acknowledgements of what came."""
-        own = evaluation.members.get(self._own) if self._own is not None else None
-        if self._signer is None or own is None or not before:
-            return {}
-        news = [statement for one, statement in now.items() if one not in before]
-        ancestry = Ancestry(now.values())
-        in_force = {removal.hash for removals in evaluation.removals.values() for removal in removals}
-        removals = [one.hash for one in news if one.kind is Kind.REMOVAL and one.issuer_id != self._own]
-        said = _Acknowledgements(self._signer, ancestry, ancestry.mask(before))
-        for removal in sorted(removals, key=lambda one: (one not in in_force, one)):
-            said.follow(ancestry.up_to(removal))
-        if (
-            any(one.kind is Kind.GRANT and one.issuer_id != self._own for one in news)
-            and own.role is Role.ADMINISTRATOR
-        ):
-            said.follow(ancestry.everything)
-        return said.made
-
-
-class _Acknowledgements:
-    """What we say of news, one statement behind the other, each with all that the one before it follows.
-
-    Args:
-        known: what we had before.
-    """
-
-    def __init__(self, signer: Signer, ancestry: Ancestry, known: int) -> None:
-        self._signer = signer
-        self._ancestry = ancestry
-        self._new, self._named = known, 0
-        self._last: list[StatementHash] = []
-        self.made: dict[StatementHash, Statement] = {}
-
-    def follow(self, news: int) -> None:
-        """Say that we have these statements."""
-        new, own = (self._new | news) & ~self._named, self._signer.device_id
-        more, heads = self._signer.gather([*self._last, *heads_within(self._ancestry, own, new, self._named)])
-        self._named, self._new = self._named | new, 0
-        for statement in (*more, self._signer.acknowledge(heads)):
-            self.made[statement.hash] = statement
-            self._last = [statement.hash]

@@ -9,6 +9,7 @@ import trio
 
 from yp2p.errors import FolderError, PairingError, PeerFault
 from yp2p.folder.folder import Folder
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     CLOSED,
@@ -88,7 +89,7 @@ class PairingHost:
         Raises:
             PairingError: it has to wait. FolderError: this device may not let anybody in.
         """
-        folder.membership.check_administrator()
+        OwnStatements(folder.membership).check_administrator()
         now = trio.current_time()
         existing = self.window_of(folder)
         if existing is not None and existing.role is role:
@@ -195,7 +196,7 @@ class PairingHost:
     async def _grant(
         self, folder: Folder, peer: PublicIdentity, name: str, role: Role, messages: SecureMessages
     ) -> None:
-        await folder.membership.grant(peer, role, name).wait()
+        await OwnStatements(folder.membership).grant(peer, role, name)
         folder.state.touch()
         grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
         await messages.send(grant.encode())

@@ -33,6 +33,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.errors import FolderError, HandshakeFailed, InviteRefused, MessageFault, PairingError, PeerFault, UsageError
 from yp2p.folder.folder import Folder
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
 from yp2p.pairing.joiner import Joined
@@ -205,7 +206,7 @@ class InviteHost:
             raise UsageError(f"an invite is good for 1 to {MAX_USES} uses, not {uses}")
         if not 1 <= lifetime_s <= LONGEST_S:
             raise UsageError("an invite is good for a second to a year")
-        folder.membership.check_administrator()
+        OwnStatements(folder.membership).check_administrator()
         await self._forget_old()
         if len(self._invites) >= MAX_INVITES:
             raise FolderError(f"there are {MAX_INVITES} invites already; `yp2p invite --revoke-all` takes them back")
@@ -288,7 +289,7 @@ class InviteHost:
         if problem or folder is None or invite is None:
             raise InviteRefused(problem)
         await self._save(replace(invite, uses_left=invite.uses_left - 1))
-        await folder.membership.grant(peer, invite.role, name).wait()
+        await OwnStatements(folder.membership).grant(peer, invite.role, name)
         folder.state.touch()
         self._touch()
         return folder

@@ -36,7 +36,9 @@ Invariants
 What this cannot do
     Where two devices remove each other and nobody else is there, or everybody else was let in by one of them in
     statements that the other never acknowledged, the older device stays, and it may be the stolen one. Then a new
-    folder adopts the files. A thief who is faster than the removal, with most members, wins.
+    folder adopts the files. A thief who is faster than the removal, with most members, wins. A removal that takes from
+    a member the vote that kept another removal out stays in force, also where that other one, which then counts,
+    makes its issuer one who could not have said it: there is no way to have either alone.
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.statements import Kind, Role, Statement
 
 __all__ = ["Evaluation", "Member", "evaluate"]
+
+# All bits.
+EVERYTHING = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,29 @@ class _Counted:
         strict: without what others had taken before a removal came.
         counted: with it.
         taken: by removal in force, what most had before they heard of it, where that is anything.
+        voting: the statements by which third members first said that they knew of a removal in force.
     """
 
     in_force: int
     strict: int
     counted: int
     taken: Mapping[int, int]
+    voting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What counts if one removal more is in force.
+
+    Attributes:
+        lost: of what counted before.
+        depends_on: the statements of which it matters for that whether they count, or are in force; EVERYTHING where
+            it also depends on what others had taken.
+    """
+
+    counted: int
+    lost: int
+    depends_on: int
 
 
 class _Rules:
@@ -153,27 +175,43 @@ class _Rules:
             forks |= self.forked(removal)
         strict = self._pass(forks, in_force, {})
         taken = {removal: mask for removal in bits(in_force) if (mask := self._taken_before(removal, strict))}
-        return _Counted(in_force, strict, self._pass(forks, in_force, taken) if taken else strict, taken)
+        voting = 0
+        for removal in bits(in_force):
+            voting |= self._voting(removal)
+        return _Counted(in_force, strict, self._pass(forks, in_force, taken) if taken else strict, taken, voting)
 
-    def counting_with(self, before: _Counted, removal: int) -> int:
+    def counting_with(self, before: _Counted, removal: int) -> _Effect:
         """What counts if one more removal is in force than `before`; looked at is only what that can change."""
         forks, in_force = self.forked(removal), before.in_force | 1 << removal
-        strict = self._less(before.strict, forks, in_force, {}, removal)
+        strict, looked_at = self._less(before.strict, forks, in_force, {}, removal)
         lost = before.strict & ~strict
         taken = {
             one: self._taken_before(one, strict) if lost & self._voting(one) else mask
             for one, mask in before.taken.items()
         }
-        changed = taken != before.taken or any(
-            lost & self._voting(one) and self._taken_before(one, strict)
-            for one in bits(before.in_force)
-            if one not in taken and self.behind[one] & lost
+        changed = taken != before.taken or (
+            lost & before.voting
+            and any(
+                lost & self._voting(one) and self._taken_before(one, strict)
+                for one in bits(before.in_force)
+                if one not in taken and self.behind[one] & lost
+            )
         )
         if changed:
-            return self.counting(in_force).counted
+            return _Effect(counted := self.counting(in_force).counted, before.counted & ~counted, EVERYTHING)
         if mask := self._taken_before(removal, strict):
             taken[removal] = mask
-        return self._less(before.counted, forks, in_force, taken, removal)
+        if not taken and before.counted == before.strict:
+            return _Effect(strict, lost, looked_at | self._voting(removal))
+        counted, _ = self._less(before.counted, forks, in_force, taken, removal)
+        return _Effect(counted, before.counted & ~counted, EVERYTHING)
+
+    def is_the_same_beside(self, effect: _Effect, before: _Counted, now: _Counted) -> bool:
+        """Whether a removal that takes away something beside some others takes away the same beside others."""
+        if before.taken or now.taken or effect.lost & now.voting:
+            return False
+        changed = (before.counted ^ now.counted) | (before.in_force ^ now.in_force)
+        return not changed & effect.depends_on
 
     def _pass(self, forks: int, in_force: int, taken: Mapping[int, int]) -> int:
         counted = 0
@@ -182,9 +220,10 @@ class _Rules:
                 counted |= 1 << number
         return counted
 
-    def _less(self, counted: int, forks: int, in_force: int, taken: Mapping[int, int], removal: int) -> int:
-        """What is left of what counted, with a removal more."""
+    def _less(self, counted: int, forks: int, in_force: int, taken: Mapping[int, int], removal: int) -> tuple[int, int]:
+        """What is left of what counted, with a removal more; and what was looked at for that."""
         todo = self._concerned(counted, removal)
+        looked_at = self._about(self.statements[removal].subject_id)
         while todo:
             lowest = todo & -todo
             todo ^= lowest
@@ -193,8 +232,14 @@ class _Rules:
                 continue
             counted ^= lowest
             if self._all_grants & lowest:  # what its subject said has to be looked at again
-                todo |= self.own.get(self.statements[number].subject_id, 0) & self.behind[number] & counted
-        return counted
+                subject = self.statements[number].subject_id
+                todo |= self.own.get(subject, 0) & self.behind[number] & counted
+                looked_at |= self._about(subject)
+        return counted, looked_at
+
+    def _about(self, device: DeviceID) -> int:
+        """What a device says, and what it may say that by."""
+        return self.own.get(device, 0) | self._grants.get(device, 0) | self._removals.get(device, 0)
 
     def _concerned(self, counted: int, removal: int) -> int:
         """What counted of the removed device, and may not do so beside the removal."""
@@ -330,6 +375,8 @@ class _Conflict:
     def __init__(self, rules: _Rules) -> None:
         self._rules = rules
         self._in_force = 0
+        self._now: _Counted | None = None
+        self._effects: dict[tuple[object, ...], _Effect] = {}  # of removals alike
         self._with: dict[int, int] = {}  # by removal: what counts if it is in force as well
         self._lost: dict[int, int] = {}  # by removal: the open ones that do not
         self._groups: dict[int, int] = {}  # by what is lost, the removals that do that
@@ -357,18 +404,23 @@ class _Conflict:
             self._in_force |= free
 
     def _look(self, open_ones: int, now: _Counted) -> None:
-        rules = self._rules
-        found: dict[tuple[object, ...], int] = {}
+        rules, before = self._rules, self._now
+        effects = {
+            kind: _Effect(now.counted & ~effect.lost, effect.lost, effect.depends_on)
+            for kind, effect in self._effects.items()
+            if before is not None and rules.is_the_same_beside(effect, before, now)
+        }
+        self._now, self._effects = now, effects
         self._with, self._lost, self._groups = {}, {}, defaultdict(int)
         for removal in bits(open_ones):
             statement, behind = rules.statements[removal], rules.behind[removal]
             named = rules.past[removal] & rules.own.get(statement.subject_id, 0)
             is_alone = behind or statement.issuer_id == statement.subject_id
             kind = statement.subject_id, statement.role, named, removal if is_alone else None
-            if kind not in found:
-                found[kind] = rules.counting_with(now, removal)
-            self._with[removal] = found[kind]
-            self._lost[removal] = open_ones & ~found[kind] & ~(1 << removal)
+            if kind not in effects:
+                effects[kind] = rules.counting_with(now, removal)
+            self._with[removal] = effects[kind].counted
+            self._lost[removal] = open_ones & ~effects[kind].counted & ~(1 << removal)
             self._groups[self._lost[removal]] |= 1 << removal
 
     def _attackers(self, open_ones: int) -> dict[int, int]:
