@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from yp2p.pairing.standing import token_for, token_of
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners
+from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer
 
 OWN, MACHINE, OTHER = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
@@ -42,12 +44,12 @@ class Room:
     host: InviteHost
     address: Address
 
-    async def join(self, token: str | Token, by: Identity = MACHINE) -> Joined:
+    async def join(self, token: str | Token, by: Identity = MACHINE, name: str = "machine") -> Joined:
         async def accept(joined: Joined) -> None:
             pass
 
         held = parse_token(token) if isinstance(token, str) else token
-        invited = Invited(by, "machine", held, lambda: [self.address], trio.sleep_forever)
+        invited = Invited(by, name, held, lambda: [self.address], trio.sleep_forever)
         return await invited.join(accept, 5.0)
 
     def role(self, of: Identity) -> Role | None:
@@ -64,6 +66,7 @@ async def _room(base: Path) -> AsyncIterator[Room]:
             [Signer(OWN, folder.id).grant((), OWN.public, Role.ADMINISTRATOR, "own").encode()]
         )
         host = InviteHost(OWN, "own", folder.database, {folder.id: folder})
+        folder.membership.on_removed = partial(host.heard_of_removal, folder.id)
 
         async def pair(secured: object) -> None:
             await host.handle(secured)  # type: ignore[arg-type]
@@ -305,3 +308,45 @@ def test_a_replayed_beginning_gets_one_message_and_changes_nothing() -> None:
 async def _fails_to_finish(stream: Any, token: Token) -> None:
     with pytest.raises(HandshakeFailed, match="closed"):
         await initiate_invited(stream, MACHINE, OWN.public.noise_key, token.id, token.psk)
+
+
+@pytest.mark.parametrize("by", ["another administrator", "itself", "this device"])
+def test_invites_are_taken_back_when_another_administrator_removes_a_member(by: str) -> None:
+    """Whoever was removed may have one. What is removed here takes them back as well, where it is said."""
+
+    async def test(room: Room) -> None:
+        membership, say = room.folder.membership, OwnStatements(room.folder.membership)
+        await say.grant(OTHER.public, Role.ADMINISTRATOR, "other")
+        await say.grant(MACHINE.public, Role.MEMBER, "lost")
+        invite = await room.host.make(room.folder, Role.MEMBER, 5, 60.0)
+        if by == "this device":
+            await say.remove(MACHINE.device_id)
+        else:
+            signer = Signer(OTHER if by == "another administrator" else MACHINE, room.folder.id)
+            heads = sorted(Ancestry(membership._statements.values()).heads())
+            await membership.receive([signer.remove(heads, MACHINE.public, Role.REMOVED).encode()])
+        assert room.role(MACHINE) is None
+        if by == "another administrator":
+            with pytest.raises(PairingError, match="used already"):
+                await room.join(str(invite.token))
+            again = InviteHost(OWN, "own", room.folder.database, {})
+            again.load()
+            assert again.psk_of(invite.token.id) is None or not again._invites[invite.token.id].uses_left
+        else:
+            await room.join(str(invite.token))
+        assert (room.role(MACHINE) is None) is (by == "another administrator")
+
+    _run(test)
+
+
+@pytest.mark.parametrize("name", ["recovery key", " Recovery  KEY", "recovery\u200b key", "\uff52ecovery key"])
+def test_no_machine_is_let_in_under_the_name_of_recovery_keys(name: str) -> None:
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.ADMINISTRATOR, 1, 60.0)
+        with pytest.raises(PairingError, match="recovery keys are"):
+            await room.join(str(invite.token), name=name)
+        assert room.role(MACHINE) is None
+        await room.join(str(invite.token), name="recovery")
+        assert room.role(MACHINE) is Role.ADMINISTRATOR
+
+    _run(test)

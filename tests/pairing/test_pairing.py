@@ -76,11 +76,11 @@ def _other(code: Code) -> Code:
     return Code(code.digits, "2" * 6 if code.secret != "2" * 6 else "3" * 6)
 
 
-async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0) -> Joined:
+async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0, name: str = "joiner") -> Joined:
     async def accept(joined: Joined) -> None:
         pass
 
-    return await Joiner(JOINER, "joiner", lambda digits: candidates, trio.sleep_forever).join(code, accept, limit_s)
+    return await Joiner(JOINER, name, lambda digits: candidates, trio.sleep_forever).join(code, accept, limit_s)
 
 
 @asynccontextmanager
@@ -289,5 +289,17 @@ def test_who_joins_hears_of_those_that_answered_and_did_not_know_the_code() -> N
                 there.append(room.candidate)
                 more.set()
             assert [joined.impostors for joined in found] == [somebody.addresses]
+
+    _run(test)
+
+
+def test_no_device_is_let_in_under_the_name_of_recovery_keys() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        with pytest.raises(PairingError):
+            await _join(window.code, [room.candidate], 3.0, name="Recovery Key")
+        assert JOINER.device_id not in room.folder.membership.members
+        await _join(window.code, [room.candidate], name="recovery")
+        assert JOINER.device_id in room.folder.membership.members
 
     _run(test)

@@ -75,6 +75,7 @@ class Device:
         self._in_sync = InSync(identity.device_id, self.home, self.peers)
         self.invites = InviteHost(identity, name, database, self.home.by_id)
         self.invites.load()
+        self.home.on_removed = self.invites.heard_of_removal
         self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, self.invites, static)
         self._sharing = Sharing(
             identity,

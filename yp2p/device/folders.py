@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from yp2p.files.root import Root, force_to_disk
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
+from yp2p.folder.members import Removal
 from yp2p.folder.merger import Merger
 from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory, check_place
@@ -72,6 +74,7 @@ class Folders:
         self.by_id: dict[FolderID, Folder] = {}
         self.disks: dict[FolderID, Disk] = {}
         self.peers: Peers | None = None  # is told when members come
+        self.on_removed: Callable[[FolderID, Removal], None] = lambda folder, removal: None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled; `started` when all folders are loaded."""
@@ -141,6 +144,7 @@ class Folders:
         )  # fmt: skip
         await folder.load()
         folder.membership.on_change = self._members_changed
+        folder.membership.on_removed = partial(self._removed, folder)
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
@@ -150,6 +154,10 @@ class Folders:
         await self._nursery.start(disk.run)
         self._nursery.start_soon(Retention(folder, config.history, disk.bases).run)
         return folder
+
+    def _removed(self, folder: Folder, removal: Removal) -> None:
+        folder.notices.tell_removal(removal)
+        self.on_removed(folder.id, removal)
 
     def _members_changed(self) -> None:
         for folder in self.by_id.values():

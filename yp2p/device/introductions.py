@@ -112,7 +112,7 @@ class Introductions:
 
 def _read(setting: KnownDevice) -> tuple[PublicIdentity, Role]:
     where = f"[[devices]] {setting.name}"
-    if setting.name == recovery.NAME:
+    if recovery.is_called_so(setting.name):
         raise ConfigError(f"{where}: that is what a recovery key is called; choose another name")
     try:
         return parse_public(setting.key), role_of(setting.role)

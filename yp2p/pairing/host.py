@@ -30,6 +30,7 @@ from yp2p.protocol.wire import Writer
 from yp2p.transport.handshake import Secured
 from yp2p.transport.refusals import Refusals
 from yp2p.transport.secure import SecureMessages
+from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
 # With the longest paths there are, these fit a message.
@@ -151,6 +152,8 @@ class PairingHost:
             with trio.fail_after(_CONFIRM_LIMIT_S):
                 name, intent = run.check_confirmation(await messages.receive())
             knew_code = True
+            if recovery.is_called_so(name):
+                raise PairingError(f"no device can be called {name!r}: recovery keys are")
             if intent is Intent.JOIN:
                 if window.used:
                     raise PairingError("another device joined with the same code a moment ago")

@@ -33,6 +33,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.errors import FolderError, HandshakeFailed, InviteRefused, MessageFault, PairingError, PeerFault, UsageError
 from yp2p.folder.folder import Folder
+from yp2p.folder.members import Removal
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
@@ -41,9 +42,11 @@ from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.store import tables
 from yp2p.store.database import Database
+from yp2p.store.writer import Commit
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
+from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
 # Without a cap, a program that makes invites and never uses them would make every start and announcement longer.
@@ -229,10 +232,30 @@ class InviteHost:
         self._touch()
         return len(good)
 
+    def heard_of_removal(self, folder: FolderID, removal: Removal) -> None:
+        """Take back the invites to a folder when another device removed a member: that may have one of them.
+
+        In the commit of the removal. What is removed here takes them back with `revoke`, which counts them.
+        """
+        if removal.by in (None, removal.device, self._identity.device_id):
+            return
+        now = time.time()
+        good = [one for one in self._invites.values() if one.folder == folder and not one.problem(now)]
+        for invite in good:
+            self._submit(replace(invite, uses_left=0))
+        if good:
+            log.warning(
+                "invites_revoked", count=len(good), advice="another device removed a member, which may have one"
+            )
+            self._touch()
+
     async def _save(self, invite: Invite) -> None:
+        await self._submit(invite).wait()
+
+    def _submit(self, invite: Invite) -> Commit:
         self._invites[invite.token.id] = invite
         row = tables.invite.save(invite.token.secret, invite.folder, invite.role, invite.uses_left, invite.expires_at)
-        await self._database.submit([row]).wait()
+        return self._database.submit([row])
 
     async def _forget_old(self) -> None:
         now = time.time()
@@ -263,6 +286,8 @@ class InviteHost:
         if not secured.is_proved_by(peer, proof):
             raise MessageFault("a device did not prove its keys")
         try:
+            if recovery.is_called_so(name):
+                raise InviteRefused(f"no device can be called {name!r}: recovery keys are")
             folder = await self._admit(secured.invite, peer, name)
         except InviteRefused as error:
             await messages.send(Writer().u8(_REFUSED).text(str(error)).finish())

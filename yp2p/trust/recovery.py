@@ -8,6 +8,7 @@ makes that device an administrator.
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,15 @@ NAME = "recovery key"
 WORDS = 24
 
 
+def is_called_so(name: str) -> bool:
+    """Whether nobody could tell a device of this name from a recovery key: in any case, width and spacing."""
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return " ".join(seen.split()).casefold() == NAME
+
+
 def checked_name(name: str) -> str:
-    """The name of a device. Raises ConfigError: nobody could tell the device from a recovery key."""
-    if " ".join(name.split()).casefold() == NAME:
+    """The name of a device. Raises ConfigError: it is called as recovery keys are."""
+    if is_called_so(name):
         raise ConfigError(f"no device can be called {name!r}, for recovery keys are: set another name in [device]")
     return name
 
