@@ -324,7 +324,9 @@ def test_invites_are_taken_back_when_another_administrator_removes_a_member(by: 
         else:
             signer = Signer(OTHER if by == "another administrator" else MACHINE, room.folder.id)
             heads = sorted(Ancestry(membership._statements.values()).heads())
-            await membership.receive([signer.remove(heads, MACHINE.public, Role.REMOVED).encode()])
+            commit = await membership.receive([signer.remove(heads, MACHINE.public, Role.REMOVED).encode()])
+            assert commit is not None
+            await commit.wait()
         assert room.role(MACHINE) is None
         if by == "another administrator":
             with pytest.raises(PairingError, match="used already"):

@@ -219,7 +219,7 @@ async def test_a_claim_in_whose_place_something_else_is_written_is_written_again
         again = Folder(
             NOTES, "n", three.path, ONE.device_id, database=three.database, clients=three.clients, adopted=True
         )
-        again.load()
+        await again.load()
         assert again.catalogue.authorship.author_of(four.clients.own) == FOUR.device_id
         await hand_over(three, two)
 
@@ -273,7 +273,7 @@ async def test_an_id_that_several_claim_is_of_those_whose_content_counts(
     assert authorship.author_of(client) == TWO.device_id
     three.catalogue.write([claim(FOUR, client)])
     assert authorship.author_of(client) is None
-    three.membership.add([REMOVAL])
+    await three.membership.receive([REMOVAL])
     assert authorship.author_of(client) == FOUR.device_id
     three.catalogue.write([claim(THREE, client)])
     assert authorship.author_of(client) is None
@@ -305,7 +305,7 @@ async def test_two_removed_devices_do_not_vouch_for_each_other(
     await hand_over(two, three)
     found = read_statement(REMOVAL, NOTES)
     other = Signer(ONE, NOTES).remove([found.hash], FIVE.public, Role.REMOVED).encode()
-    one.membership.add([REMOVAL, other])
+    await one.membership.receive([REMOVAL, other])
     await room.meet(room.three)
     assert text_of(one, "a.txt") == text_of(three, "a.txt") == TEXT
 
@@ -318,7 +318,7 @@ async def test_a_device_that_it_let_in_afterwards_vouches_for_nothing(
     two.catalogue.write([claim(HOSTILE, client)])
     write(two, client)
     await hand_over(two, three)
-    three.membership.add([_LET_IN.encode()])
+    await three.membership.receive([_LET_IN.encode()])
     assert three.catalogue.authorship.author_of(client) == HOSTILE.device_id
     assert three.catalogue.authorship.counts(HOSTILE.device_id)
     await room.meet(said=_REMOVAL_OF_ONE_IN_CHARGE.encode())
@@ -334,7 +334,7 @@ async def test_what_one_that_left_by_itself_had_written_and_it_passed_on_stands(
     await hand_over(four, two)
     left = Signer(FOUR, NOTES).remove([read_statement(ROOM[-1], NOTES).hash], FOUR.public, Role.REMOVED).encode()
     await hand_over(two, three)
-    one.membership.add([left, REMOVAL])
+    await one.membership.receive([left, REMOVAL])
     await room.meet(room.three)
     assert text_of(one, "a.txt") == text_of(three, "a.txt") == _BY_FOUR
 

@@ -28,7 +28,7 @@ import trio
 from yp2p.errors import FolderError, MessageFault
 from yp2p.folder.acknowledgements import Statements, answers
 from yp2p.folder.turns import turn
-from yp2p.identity import DeviceID, FolderID, Identity
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
