@@ -15,6 +15,7 @@ from simulation.hooks import as_host
 from simulation.people import State, tokens_in
 
 from yp2p.errors import FolderError
+from yp2p.folder.own_statements import OwnStatements
 from yp2p.trust.statements import Role
 
 if TYPE_CHECKING:
@@ -77,16 +78,14 @@ async def promote(world: World, host: Host) -> None:
 async def _say(world: World, host: Host, role: Role) -> None:
     keeper = world.hosts[0]
     with as_host(keeper), trio.move_on_after(_COMMIT_S):
-        membership = keeper.folder.membership
+        say = OwnStatements(keeper.folder.membership)
         try:
             if role is Role.READER:
-                commit = membership.remove(host.identity.device_id, role)
+                await say.remove(host.identity.device_id, role)
             else:
-                commit = membership.grant(host.identity.public, role, host.name)
+                await say.grant(host.identity.public, role, host.name)
         except FolderError as error:
             world.note(f"that cannot be said: {error}")
-            return
-        await commit.wait()
 
 
 def knows(host: Host) -> bool:
