@@ -90,6 +90,12 @@ ANSWERS: dict[str, Any] = {
     "/v1/device/rotate": {"device": "ID", "key": "KEY", "folders": [HOSTILE]},
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],
                            "let_in": [{"folder": HOSTILE, "role": "member"}]},
+    "/v1/folder/leave": {
+        "label": HOSTILE, "path": HOSTILE, "name": HOSTILE, "devices": [HOSTILE], "connected": [], "told": [],
+        "problem": HOSTILE, "only_here": {"files": 1, "bytes": 1}, "trash": {"files": 1, "bytes": 1}, "unknown": 1,
+        "deleted": {"files": 1, "bytes": 1, "only_here": {"files": 1, "bytes": 1}},
+        "stays": [{"path": HOSTILE, "reason": HOSTILE}],
+    },
     "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "connected": [HOSTILE], "alone": [HOSTILE]},
@@ -120,7 +126,8 @@ SHOWN = [
     ("device", "list"), ("device", "show", "ID"), ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
     ("recovery", "make"), ("help", "wait"),
-    ("folder", "list"), ("folder", "revert", HOSTILE),
+    ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
+    ("folder", "revert", HOSTILE),
     ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 

@@ -23,11 +23,15 @@ class Fake:
         self.failures = list(failures)
         self.asked: list[tuple[float, str, str]] = []
         self.here: set[Path] = set()
+        self.left: set[Path] = set()
         self._seconds = seconds
         self.problems: dict[str, str] = {}
 
     async def run(self) -> None:
         """Nobody is introduced."""
+
+    def was_left(self, path: Path) -> bool:
+        return path in self.left
 
     def at(self, path: Path) -> object | None:
         return path if path in self.here else None
@@ -104,3 +108,11 @@ def test_an_invite_that_is_none_ends_the_start() -> None:
     with pytest.raises(ConfigError, match="no invite") as caught:
         _provisioning(Fake(), SharedFolder("/notes", invite="yp2p-secret"))
     assert "secret" not in str(caught.value)
+
+
+async def test_what_a_person_left_is_not_begun_again(autojump_clock: trio.abc.Clock, tmp_path: Path) -> None:
+    fake = Fake()
+    fake.left.add(tmp_path)
+    provisioning = _provisioning(fake, SharedFolder(str(tmp_path), "notes"))
+    await provisioning.run()
+    assert (fake.asked, provisioning.problems, provisioning.missing_folder()) == ([], {}, "")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yp2p
+from yp2p.identity import FolderID
 from yp2p.store import tables
 
 _NEVER_LEFT = "room"  # a table that is made and dropped at once
@@ -62,3 +63,30 @@ def test_there_is_no_sql_elsewhere() -> None:
             continue
         found = [text for text in _texts(path) if _SQL.search(text)]
         assert not found, (path.relative_to(PACKAGE), found)
+
+
+def test_what_is_a_folders_goes_with_it() -> None:
+    """Every table that says which folder its rows are of is emptied of them; what remembers that it went, stays."""
+    schema = _schema()
+    of_folder = {
+        name for name in tables.__all__
+        if "folder" in [column for _, column, *_ in schema.execute(f"PRAGMA table_info({name})")]
+    }  # fmt: skip
+    assert {*tables.OF_FOLDER} == of_folder - {"departed"}
+    mine, theirs = FolderID(bytes(16)), FolderID(b"t" * 16)
+    for name in tables.OF_FOLDER:
+        info = schema.execute(f"PRAGMA table_info({name})").fetchall()
+        for number, folder in enumerate((mine, theirs)):
+            values = [folder if row[1] == "folder" else _value(row[2], number) for row in info]
+            schema.execute(f"INSERT INTO {name} VALUES ({', '.join('?' for _ in values)})", values)
+    schema.execute("INSERT INTO aside (at, row) SELECT 0, 'rules(' || quote(?) || ')'", (mine,))
+    schema.execute("INSERT INTO aside (at, row) SELECT 0, 'rules(' || quote(?) || ')'", (theirs,))
+    for sql, parameters in tables.forget_folder(mine):
+        schema.execute(sql, parameters)
+    for name in tables.OF_FOLDER:
+        assert schema.execute(f"SELECT folder FROM {name}").fetchall() == [(theirs,)], name
+    assert schema.execute("SELECT count(*) FROM aside").fetchall() == [(1,)]
+
+
+def _value(kind: str, number: int) -> object:
+    return {"BLOB": bytes([number]), "TEXT": str(number), "INTEGER": number, "REAL": float(number)}[kind]

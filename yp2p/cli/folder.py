@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from yp2p.cli.complete import Directory, Folder
 from yp2p.cli.group import Group
-from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option, size_text
+from yp2p.cli.output import confirm, print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.errors import FolderError, UsageError
 
@@ -46,6 +48,80 @@ def move(folder: str, directory: str) -> None:
     from a backup: then yp2p goes on with it. Files that are missing there are not deleted on the other devices.
     """
     call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.option("--delete-files", "delete_files", is_flag=True, help="Delete the files here as well.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def leave(folder: str, delete_files: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Take part in FOLDER (its label or directory) no more, on this device. Your files stay where they are.
+
+    The other devices are told, and go on without this one. What yp2p keeps of the folder here goes: the history of the
+    files, and the directory .yp2p with the trash. A new code lets this device in again.
+
+    With --delete-files your files go as well, for good, as far as they are exactly what yp2p knows. What is ignored, or
+    was changed and not read yet, or is new, stays and is listed.
+    """
+    body = {"folder": folder_name(folder), "delete_files": delete_files}
+    if dry_run or not yes:
+        plan = call("POST", "/v1/folder/leave", {**body, "dry_run": True})
+        if dry_run:
+            print_json(plan) if as_json else say(*_plan(plan))
+            return
+        say(*_plan(plan), err=True)
+        confirm(f"Leave {plan['label']}?")
+    answer = call("POST", "/v1/folder/leave", {**body, "dry_run": False})
+    print_json(answer) if as_json else say(*_left(answer))
+
+
+def _plan(plan: dict[str, Any]) -> list[str]:
+    """What leaving does, before it is done."""
+    found = [f"{plan['label']} ({plan['path']}):"]
+    if plan["devices"]:
+        found.append(f"  {', '.join(plan['devices'])} will be told that this device has left.")
+    if plan["devices"] and not plan["connected"]:
+        found[-1] = f"  No other device is connected, so {', '.join(plan['devices'])} will not be told."
+    if plan["problem"]:
+        found.append(f"  The directory will not be touched: {plan['problem']}.")
+    elif plan["deleted"] is None:
+        found.append("  Your files stay in the directory.")
+    else:
+        deleted = plan["deleted"]
+        found.append(f"  Your files will be deleted for good: {_files(deleted)}.")
+        if deleted["only_here"]["files"]:
+            found.append(f"  Of these, no connected device is known to have {_files(deleted['only_here'])}.")
+    what = f", and the trash with {_files(plan['trash'])}" if plan["trash"]["files"] else ""
+    found.append(f"  The history of the files on this device will be deleted{what}.")
+    return found + _stays(plan["stays"])
+
+
+def _left(answer: dict[str, Any]) -> list[str]:
+    found = [f"{answer['label']} is no folder of this device any more."]
+    if answer["told"]:
+        found.append(f"{', '.join(answer['told'])} knows that. Devices that are away hear of it from the others.")
+    elif answer["devices"]:
+        found.append(
+            f"No other device has heard of it: for them this one is away. On one of them say"
+            f" `yp2p device remove {answer['name']}`."
+        )
+    if answer["problem"]:
+        found.append(f"The directory was not touched, and keeps its .yp2p: {answer['problem']}.")
+    if answer["deleted"] is not None:
+        found.append(f"Deleted: {_files(answer['deleted'])}.")
+    if answer["unknown"]:
+        found.append(f"Files that yp2p does not know, and that stay in {answer['path']}: {answer['unknown']:,}.")
+    return found + _stays(answer["stays"])
+
+
+def _stays(items: list[dict[str, str]]) -> list[str]:
+    return [f"  stays: {item['path']} ({item['reason']})" for item in items]
+
+
+def _files(count: dict[str, int]) -> str:
+    return f"{count['files']:,} file{'s' if count['files'] != 1 else ''} ({size_text(count['bytes'])})"
 
 
 @command.command()

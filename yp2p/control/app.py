@@ -16,7 +16,7 @@ POST    /v1/device/rotate     {}                       -> {device, key, folders}
 POST    /v1/stop              {}                       -> {stopping}
 ======  ====================  =============================================
 
-Sharing, joining and devices are in `members.py`, labels and places of folders in `folders.py`, undo and history in
+Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, undo and history in
 `history.py`. An error is {error, exit_code} with
 status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
 """
@@ -38,7 +38,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
-from yp2p.control.folders import Changes, folder_routes
+from yp2p.control.folders import Device as Folders
+from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.requests import FileName, Nothing
@@ -46,14 +47,11 @@ from yp2p.control.routes import post_route
 from yp2p.folder.folder import Folder
 
 
-class Device(Members, Protocol):
+class Device(Members, Folders, Protocol):
     """What the API needs of the device."""
 
     @property
     def folders(self) -> Iterable[Folder]: ...
-
-    @property
-    def changes(self) -> Changes: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -203,7 +201,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             Route("/v1/notices", endpoint(answers.notices)),
             post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
             *member_routes(device, stop),
-            *folder_routes(lambda: device.changes, stop),
+            *folder_routes(device, stop),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

@@ -1,14 +1,14 @@
-"""The local API of a folder's label and place.
+"""The local API of the life of a folder on this device.
 
 ======  ====================  =============================================
 POST    /v1/folder/rename     {folder, label}          -> {label}
 POST    /v1/folder/move       {folder, path}           -> {path}
+POST    /v1/folder/leave      {folder, delete_files?, dry_run?} -> {label, told...}
 ======  ====================  =============================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +29,24 @@ class Changes(Protocol):
     async def move(self, name: str, directory: str) -> Path: ...
 
 
+class Leaver(Protocol):
+    """What leaves folders."""
+
+    async def preview(self, name: str, *, with_files: bool) -> dict[str, Any]: ...
+
+    async def leave(self, name: str, *, with_files: bool) -> dict[str, Any]: ...
+
+
+class Device(Protocol):
+    """What these requests need of the device."""
+
+    @property
+    def changes(self) -> Changes: ...
+
+    @property
+    def leaving(self) -> Leaver: ...
+
+
 class RenameRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName
     label: str
@@ -39,24 +57,36 @@ class MoveRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
 
 
-class _FolderChanges:
-    def __init__(self, changes: Callable[[], Changes], stop: trio.Event) -> None:
-        self._changes = changes
+class LeaveRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName
+    delete_files: bool = False
+    dry_run: bool = False
+
+
+class _Folders:
+    def __init__(self, device: Device, stop: trio.Event) -> None:
+        self._device = device
         self._stop = stop
 
     async def rename(self, wanted: RenameRequest) -> Any:
-        await self._changes().rename(wanted.folder, wanted.label)
+        await self._device.changes.rename(wanted.folder, wanted.label)
         return {"label": wanted.label}
 
     async def move(self, wanted: MoveRequest) -> Any:
         check_running(self._stop)
-        return {"path": str(await self._changes().move(wanted.folder, wanted.path))}
+        return {"path": str(await self._device.changes.move(wanted.folder, wanted.path))}
+
+    async def leave(self, wanted: LeaveRequest) -> Any:
+        check_running(self._stop)
+        do = self._device.leaving.preview if wanted.dry_run else self._device.leaving.leave
+        return await do(wanted.folder, with_files=wanted.delete_files)
 
 
-def folder_routes(changes: Callable[[], Changes], stop: trio.Event) -> list[Route]:
-    """The routes of what changes folders that are here."""
-    answers = _FolderChanges(changes, stop)
+def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
+    """The routes of what becomes of folders that are here."""
+    answers = _Folders(device, stop)
     return [
         post_route("/v1/folder/rename", RenameRequest, answers.rename),
         post_route("/v1/folder/move", MoveRequest, answers.move),
+        post_route("/v1/folder/leave", LeaveRequest, answers.leave),
     ]

@@ -20,6 +20,7 @@ from yp2p.device.folder_changes import FolderChanges
 from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
+from yp2p.device.leaving import Leaving
 from yp2p.device.members import Members, role_of
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
@@ -92,6 +93,8 @@ class Device:
         self._in_sync.missing_folder = self._provisioning.missing_folder
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
         self.changes = FolderChanges(self.home, database)
+        forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
+        self.leaving = Leaving(identity.device_id, self.home, self.peers, forgotten)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------

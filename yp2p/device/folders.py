@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -34,8 +35,12 @@ from yp2p.pairing.joiner import Joined
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database
+from yp2p.store.writer import GIVE_BACK_ROOM
 from yp2p.trust.membership import evaluate
 from yp2p.trust.statements import Role, Signer, read_statement
+
+# Rows of a folder that was left are removed so many at a time: commits of other folders go between.
+_FORGOTTEN_AT_ONCE = 2000
 
 log = structlog.get_logger()
 
@@ -51,6 +56,14 @@ def open_root(path: Path) -> Iterator[Root]:
             root.close()
     except OSError as error:
         raise FolderError(f"{path} cannot be used: {error.strerror}") from error
+
+
+@dataclass(slots=True)
+class _Tasks:
+    """The tasks of one folder: what ends them, and whether they have ended."""
+
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
 
 
 class Folders:
@@ -70,6 +83,9 @@ class Folders:
         self._own_places = tuple(own_places)
         self._after_power_cut = False
         self._nursery: trio.Nursery | None = None
+        self._tasks: dict[FolderID, _Tasks] = {}
+        self._departed: set[tuple[FolderID, str]] = set()  # those that were left, and where
+        self._left_now: set[FolderID] = set()  # since this start
         self.clients = ClientIDs.fresh(identity.device_id)
         self.by_id: dict[FolderID, Folder] = {}
         self.disks: dict[FolderID, Disk] = {}
@@ -95,6 +111,7 @@ class Folders:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                self._forget_departed()
                 await self._load_all()
                 if self._after_power_cut:
                     nursery.start_soon(self._follow_first_scans)
@@ -139,7 +156,8 @@ class Folders:
         assert self._nursery is not None
         config = self._config
         folder = Folder(
-            folder_id, label, path, founder, database=self._database, clients=self.clients, merger=self._merger,
+            folder_id, label, path, founder, database=self._database, clients=self._clients_for(folder_id),
+            merger=self._merger,
             adopted=adopted, confirmation_reason=confirmation_reason, identity=self._identity,
         )  # fmt: skip
         await folder.load()
@@ -151,13 +169,75 @@ class Folders:
             folder, config.files, config.trash, after_power_cut=self._after_power_cut, is_paused=is_paused
         )  # fmt: skip
         self._members_changed()
-        await self._nursery.start(disk.run)
-        self._nursery.start_soon(Retention(folder, config.history, disk.bases).run)
+        await self._nursery.start(self._run_folder, folder, disk)
         return folder
 
     def _removed(self, folder: Folder, removal: Removal) -> None:
         folder.notices.tell_removal(removal)
         self.on_removed(folder.id, removal)
+
+    async def _run_folder(
+        self, folder: Folder, disk: Disk, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """The tasks of one folder, until it is left."""
+        tasks = self._tasks[folder.id] = _Tasks()
+        try:
+            with tasks.scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(disk.run)
+                    nursery.start_soon(Retention(folder, self._config.history, disk.bases).run)
+                    task_status.started()
+        finally:
+            tasks.ended.set()
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    def was_left(self, path: Path) -> bool:
+        """Whether a person left the folder that was there: only a person begins another one there."""
+        return any(root == str(path) for _, root in self._departed)
+
+    async def forget(self, folder: Folder) -> None:
+        """Let go of a folder: its tasks end, and the store has nothing of it any more. Its directory is not touched.
+
+        The folder and what is small of it go in one commit, its history after that; a start removes what a crash left.
+        """
+        with trio.CancelScope(shield=True):  # what is begun here is short, or else only takes room
+            tasks = self._tasks.pop(folder.id)
+            tasks.scope.cancel()
+            await tasks.ended.wait()
+            # no await: whoever looks finds a folder, or none
+            del self.by_id[folder.id]
+            self.disks.pop(folder.id).scanned.set()  # nobody waits for it
+            self._departed.add((folder.id, str(folder.path)))
+            self._left_now.add(folder.id)
+            commit = self._database.submit(
+                [
+                    tables.departed.insert(folder.id, str(folder.path), self._database.last_seq),
+                    tables.folder.delete(folder.id),
+                    *tables.forget_folder(folder.id, but=("pack", "log")),
+                ]
+            )
+            self._members_changed()
+            await commit.wait()
+        for table in tables.LARGE:
+            while table.has_any(self._database.rows, folder.id):
+                await self._database.submit([table.forget_some(folder.id, _FORGOTTEN_AT_ONCE), GIVE_BACK_ROOM]).wait()
+
+    def _forget_departed(self) -> None:
+        """Remove what there still is of folders that were left: a crash came, or somebody was at it."""
+        self._departed = set(tables.departed.read_all(self._database.rows))
+        here = {FolderID(row[0]) for row in tables.folder.read_all(self._database.rows)}
+        for gone in {folder for folder, _ in self._departed} - here:
+            self._database.submit(tables.forget_folder(gone))
+
+    def _clients_for(self, folder: FolderID) -> ClientIDs:
+        """What is written with there: nobody here knows any more what was written before a folder was left."""
+        if folder not in self._left_now:
+            return self.clients
+        clients = ClientIDs.fresh(self._identity.device_id)
+        clients.earlier = self.clients.earlier | self.clients.ids
+        self._database.submit([tables.start.insert(clients.own, clients.fork, time.time())])
+        return clients
 
     def _members_changed(self) -> None:
         for folder in self.by_id.values():
@@ -270,4 +350,5 @@ class Folders:
             root.prepare(folder)
         row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
         rows = [tables.statement.insert(folder, body) for body in statements]
-        await self._database.submit([row, *rows]).wait()
+        was_here = any(gone == folder for gone, _ in self._departed)
+        await self._database.submit([*(tables.forget_folder(folder) if was_here else ()), row, *rows]).wait()

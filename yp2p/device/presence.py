@@ -34,7 +34,7 @@ class DevicePresence:
     def of(self, folder: Folder) -> FolderPresence:
         """Who is in a folder, and what this device says of itself there."""
         if folder.id not in self._presences:
-            self._presences[folder.id] = FolderPresence(self._folders.clients.own, self._own, folder.state.touch)
+            self._presences[folder.id] = FolderPresence(folder.clients.own, self._own, folder.state.touch)
         return self._presences[folder.id]
 
     def present(self, folder: Folder) -> list[dict[str, Any]]:
@@ -51,6 +51,12 @@ class DevicePresence:
         if folder.id not in self._programs:
             self._programs[folder.id] = Programs(folder, lambda: self._news.set(), self._max_text_bytes)
         return self._programs[folder.id]
+
+    def forget(self, folder: Folder) -> None:
+        """A folder was left: nothing is told of it any more."""
+        self._presences.pop(folder.id, None)
+        self._programs.pop(folder.id, None)
+        self._present.pop(folder.id, None)
 
     async def run(self) -> None:
         """Tell the other devices what is open here, until cancelled."""

@@ -1,11 +1,12 @@
 """The folders that the settings name are shared or joined at a start, for machines where nobody types a command.
 
 `[[folders]]` names directories. One that is a folder of this device already is left as it is: the settings only begin
-things, and what people do afterwards counts. So a restart changes nothing, and a folder that is taken out of the
-settings stays. Any other directory is shared, or joined with an invite or through a device that names this one in its
-own settings (`introductions.py`). What fails, because nobody answers yet, a disk is not mounted or a file is missing,
-is tried again with longer and longer pauses. After a refused invite the next attempt is an hour away: it was used up or
-has expired, which only a person can change.
+things, and what people do afterwards counts. So a restart changes nothing, a folder that is taken out of the settings
+stays, and one that a person left here (`yp2p folder leave`) is not begun again, until a person shares or joins it. Any
+other directory is shared, or joined with an invite or through a device that names this one in its own settings
+(`introductions.py`). What fails, because nobody answers yet, a disk is not mounted or a file is missing, is tried again
+with longer and longer pauses. After a refused invite the next attempt is an hour away: it was used up or has expired,
+which only a person can change.
 
 What has not worked yet is in `problems`, for `status`, and in the log when it changes.
 """
@@ -56,17 +57,20 @@ class Provisioning:
     @property
     def problems(self) -> dict[str, str]:
         """Those that there are now: a person may have done by hand what the settings wait for."""
-        waiting = {
-            setting: why for setting, why in self._problems.items() if self._folders.at(_resolved(setting)) is None
-        }
+        waiting = {setting: why for setting, why in self._problems.items() if not self._is_settled(setting)}
         return {**{_title(setting): why for setting, why in waiting.items()}, **self._introductions.problems}
 
     def missing_folder(self) -> str:
         """The first folder that the settings want here and that is not here yet, with the reason."""
         for setting in self._settings:
-            if self._folders.at(_resolved(setting)) is None:
+            if not self._is_settled(setting):
                 return f"{_title(setting)}: {self._problems.get(setting, 'it is about to begin')}"
         return ""
+
+    def _is_settled(self, setting: SharedFolder) -> bool:
+        """Whether there is nothing to begin: the folder is here, or a person left it."""
+        path = _resolved(setting)
+        return self._folders.at(path) is not None or self._folders.was_left(path)
 
     async def run(self) -> None:
         """Carry out the settings, and let in whom they name, until cancelled."""
@@ -78,9 +82,9 @@ class Provisioning:
     async def _provide(self, setting: SharedFolder) -> None:
         """Have a folder where the setting wants one."""
         patience = Patience(_FIRST_RETRY_S, _LONGEST_RETRY_S)
-        while self._folders.at(path := _resolved(setting)) is None:
+        while not self._is_settled(setting):
             try:
-                await self._begin(setting, str(path))
+                await self._begin(setting, str(_resolved(setting)))
             except (FolderError, PairingError, UsageError) as error:
                 self._tell(setting, error)
                 await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())

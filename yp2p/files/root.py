@@ -74,6 +74,21 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def remove_marker(root: Root) -> None:
+    """Have a root be that of no folder any more, durably. Raises OSError."""
+    try:
+        directory = root.open(OURS, os.O_DIRECTORY | os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.unlink(_MARKER.rpartition("/")[2], dir_fd=directory)
+        os.fsync(directory)
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(directory)
+
+
 def reopen_file(found: int, path: str, flags: int) -> int:
     """Open what a descriptor with O_PATH leads to, if it is a regular file (`Root.open_file`). Raises OSError."""
     mode = os.fstat(found).st_mode

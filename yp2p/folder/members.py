@@ -36,7 +36,7 @@ from yp2p.trust import recovery
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.limits import kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
-from yp2p.trust.statements import Kind, Role, Signer, Statement, read_statement
+from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
 
 # A statement takes half a millisecond to check.
 _SLICE = 16
@@ -162,6 +162,24 @@ class Membership:
     def was_removed(self, device: DeviceID) -> bool:
         """Whether somebody, who may or may not, ever took a role of a device away, or it left."""
         return any(one.kind is Kind.REMOVAL and one.subject_id == device for one in self._statements.values())
+
+    def has_left(self) -> bool:
+        """Whether this device said itself that it takes part no more."""
+        return bool(self._own_departures())
+
+    def heard_of_departure(self) -> set[DeviceID]:
+        """The devices that said something since this one left: each acknowledges that as soon as it hears of it."""
+        ancestry = Ancestry(self._statements.values())
+        left = ancestry.mask(self._own_departures())
+        return {
+            one.issuer_id for one, past in zip(ancestry.statements, ancestry.past, strict=True)
+            if past & left and one.issuer_id != self._own
+        }  # fmt: skip
+
+    def _own_departures(self) -> list[StatementHash]:
+        if self._own is None or self._own in self.members:
+            return []
+        return [one.hash for one in self.evaluation.removals.get(self._own, ()) if one.issuer_id == self._own]
 
     def let_in_only_by(self, device: DeviceID) -> list[DeviceID]:
         """The members that nobody let in but a device, or who was let in by it alone; this device is none of them."""

@@ -110,6 +110,13 @@ class PairingHost:
         self._touch()
         return window
 
+    def close_window(self, folder: Folder) -> None:
+        """Show no code for a folder any more; who is in the middle of typing one is told that it ran out."""
+        for digits, (_, owner) in list(self._windows.items()):
+            if owner is folder:
+                del self._windows[digits]
+        self._touch()
+
     async def run(self) -> None:
         """Notice windows that run out, so that they are no longer announced."""
         while True:

@@ -249,6 +249,11 @@ class InviteHost:
             )
             self._touch()
 
+    def forget(self, folder: Folder) -> None:
+        """A folder was left, and the store has forgotten its invites."""
+        self._invites = {one: invite for one, invite in self._invites.items() if invite.folder != folder.id}
+        self._touch()
+
     async def _save(self, invite: Invite) -> None:
         await self._submit(invite).wait()
 

@@ -7,6 +7,8 @@ Invariants
       believed of the disk here holds no more.
     * A session lasts no longer than both devices are members: who is removed from a folder hears no more of it, and the
       link ends with the last folder that is shared. So it does when the peer has to wait in all of them.
+    * Of a folder that this device has left, what the peer says of members is still read for a moment: it says then that
+      it has heard.
 """
 
 from __future__ import annotations
@@ -119,13 +121,13 @@ class FolderSessions:
                 await changed.wait()
 
     def _end_sessions(self) -> bool:
-        """End those of folders that are not shared any more; tells whether the peer is told that it was removed."""
+        """End those of folders that are not shared any more; tells whether the peer is told who is out."""
         is_told = False
         for folder_id, scope in list(self._scopes.items()):
             folder = self._folders.get(folder_id)
             if not self._is_shared(folder):
                 if folder is not None:  # whoever was removed is told so, by those who removed it
-                    is_told |= self._own in folder.membership.members
+                    is_told |= self._own in folder.membership.members or folder.membership.has_left()
                     for part in Membership.parts(folder_id, folder.membership.statements()):
                         self._link.send_nowait(part)
                 scope.cancel()
@@ -143,6 +145,9 @@ class FolderSessions:
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""
         session = self.by_folder.get(message.folder)
+        if isinstance(message, Membership) and self._has_left(message.folder):
+            await self._folders[message.folder].membership.receive(message.statements)
+            return
         if session is None:
             return
         try:
@@ -152,6 +157,11 @@ class FolderSessions:
         except PeerFault as fault:
             self._scopes[message.folder].cancel()
             self._is_at_fault(self._folders[message.folder], str(fault))
+
+    def _has_left(self, folder_id: FolderID) -> bool:
+        """Whether this device has left a folder of which the peer is a member: that says who is one by now."""
+        folder = self._folders.get(folder_id)
+        return folder is not None and self._peer in folder.membership.members and folder.membership.has_left()
 
     async def _run(self, folder: Folder, session: FolderSession, scope: trio.CancelScope) -> None:
         try:

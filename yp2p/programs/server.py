@@ -236,6 +236,8 @@ class Documents:
         last = -math.inf
         while True:
             changed = folder.state.changed
+            if all(folder is not one for one in self._device.folders):
+                raise FileGone(f"this device has left the folder of {wanted.path}")
             if program.refusals:
                 reasons, program.refusals = dict.fromkeys(program.refusals), []
                 await channel.send(encode(Denied("; ".join(reasons))))

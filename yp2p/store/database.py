@@ -67,7 +67,7 @@ class Database:
             if make_room:
                 schema.fill_log(self._write)
             self._read = refused.enter_context(closing(schema.connect(path, read_only=True)))
-            self.last_seq = tables.log.last_seq(self._read_rows)
+            self.last_seq = max(tables.log.last_seq(self._read_rows), tables.departed.last_seq(self._read_rows))
             self._last_notice = tables.notice.last_number(self._read_rows)
             refused.pop_all()
         self._open: Commit | None = None  # what is submitted as one

@@ -6,12 +6,15 @@ What the values mean is known to the callers; here they are IDs, numbers and byt
 
 from collections.abc import Sequence
 
+from yp2p.identity import FolderID
+from yp2p.store.sql import Statement
 from yp2p.store.tables import (
     agreement,
     aside,
     base,
     chunks,
     day,
+    departed,
     device,
     digest,
     file,
@@ -34,10 +37,24 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "agreement", "aside", "base", "chunks", "day", "device", "digest", "file", "folder", "former", "intent", "invite",
-    "judgement", "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement", "step",
-    "unread",
+    "agreement", "aside", "base", "chunks", "day", "departed", "device", "digest", "file", "folder", "former", "intent",
+    "invite", "judgement", "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement",
+    "step", "unread",
 ]  # fmt: skip
+
+
+# The tables whose rows are a folder's and go with it. The two that can be large come last.
+OF_FOLDER = (
+    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "notice", "rules", "served",
+    "statement", "step", "unread", "pack", "log",
+)  # fmt: skip
+LARGE = (pack, log)
+
+
+def forget_folder(folder: FolderID, *, but: Sequence[str] = ()) -> list[Statement]:
+    """Remove what there is of a folder from all tables, but those that are named, and its own row."""
+    statements = [(f"DELETE FROM {table} WHERE folder = ?", (folder,)) for table in OF_FOLDER if table not in but]
+    return [*statements, aside.forget(folder)]
 
 
 def every_row(table: str, columns: Sequence[str], order: str) -> str:

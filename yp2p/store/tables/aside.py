@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yp2p.identity import FolderID
 from yp2p.store.sql import Statement
 
 SOUND = "1"
@@ -23,6 +24,11 @@ def move(table: str, columns: Sequence[str], condition: str, at: float) -> list[
         (f"INSERT INTO aside (at, row) SELECT ?, '{table}(' || {values} || ')' FROM {table} WHERE {condition}", (at,)),
         (f"DELETE FROM {table} WHERE {condition}", ()),
     ]
+
+
+def forget(folder: FolderID) -> Statement:
+    """Remove the rows that were a folder's."""
+    return ("DELETE FROM aside WHERE instr(row, ?)", (f"X'{folder.hex().upper()}'",))
 
 
 def _readable(column: str) -> str:

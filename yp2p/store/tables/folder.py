@@ -43,3 +43,7 @@ def set_confirmation_reason(folder: FolderID, reason: str) -> Statement:
 
 def set_paused(folder: FolderID, *, paused: bool) -> Statement:
     return ("UPDATE folder SET paused = ? WHERE id = ?", (int(paused), folder))
+
+
+def delete(folder: FolderID) -> Statement:
+    return ("DELETE FROM folder WHERE id = ?", (folder,))

@@ -90,6 +90,16 @@ def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM log WHERE folder = ? AND document = ?", (folder, document))
 
 
+def has_any(read: Read, folder: FolderID) -> bool:
+    """Whether there are rows of a folder."""
+    return bool(read("SELECT 1 FROM log WHERE folder = ? LIMIT 1", (folder,)))
+
+
+def forget_some(folder: FolderID, count: int) -> Statement:
+    """Remove so many rows of a folder."""
+    return ("DELETE FROM log WHERE seq IN (SELECT seq FROM log WHERE folder = ? LIMIT ?)", (folder, count))
+
+
 def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
     """The folder and the ID of every document, where they are IDs."""
     query = "SELECT DISTINCT folder, document FROM log WHERE typeof(folder) = 'blob' AND typeof(document) = 'blob'"

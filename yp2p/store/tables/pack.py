@@ -30,6 +30,16 @@ def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM pack WHERE folder = ? AND document = ?", (folder, document))
 
 
+def has_any(read: Read, folder: FolderID) -> bool:
+    """Whether there are packs of a folder."""
+    return bool(read("SELECT 1 FROM pack WHERE folder = ? LIMIT 1", (folder,)))
+
+
+def forget_some(folder: FolderID, count: int) -> Statement:
+    """Remove so many packs of a folder."""
+    return ("DELETE FROM pack WHERE seq IN (SELECT seq FROM pack WHERE folder = ? LIMIT ?)", (folder, count))
+
+
 def rows_of(read: Read, seq: int) -> bytes | None:
     found = read("SELECT rows FROM pack WHERE seq = ?", (seq,))
     return found[0][0] if found else None

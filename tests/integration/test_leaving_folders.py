@@ -1,0 +1,156 @@
+"""Leaving a folder, through two daemons: what goes, what stays, and who knows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from lab import Device, devices, eventually, tree, unexpected_lines
+
+FILES = {"a.txt": b"line 1\n", "sub/b.txt": b"line 2\n", "picture.bin": bytes(range(256)) * 40}
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[list[Device]]:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "sub").mkdir()
+        for name, content in FILES.items():
+            (one.dir / name).write_bytes(content)
+        two.join(one)
+        one.wait()
+        two.wait()
+        yield [one, two]
+
+
+def _rows(device: Device) -> dict[str, int]:
+    """How many rows the store has in each table that is a folder's."""
+    with closing(sqlite3.connect(f"file:{device.home / 'store.db'}?mode=ro", uri=True)) as store:
+        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        of_folder = [
+            name for name in tables
+            if "folder" in [row[1] for row in store.execute(f"PRAGMA table_info({name})")] and name != "departed"
+        ]  # fmt: skip
+        return {name: store.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in [*of_folder, "folder"]}
+
+
+def _members(device: Device) -> set[str]:
+    return {member["name"] for folder in device.status()["folders"] for member in folder["devices"]}
+
+
+def test_leaving_keeps_the_files_and_takes_all_else(pair: list[Device]) -> None:
+    one, two = pair
+    (two.dir / "a.txt").unlink()
+    eventually(lambda: not (one.dir / "a.txt").exists())
+    one.wait()
+    shown = one.cli("folder", "leave", "dir", "--dry-run")
+    assert "two will be told" in shown
+    assert "trash with 1 file (7 bytes)" in shown
+    assert one.status()["folders"]
+    told = one.cli("folder", "leave", "dir", "--yes")
+    assert "two knows that" in told
+    assert one.status()["folders"] == []
+    assert _members(two) == set()
+    assert tree(one.dir) == tree(two.dir) == {name: FILES[name] for name in ("sub/b.txt", "picture.bin")}
+    assert not (one.dir / ".yp2p").exists()
+    assert not any(_rows(one).values()), _rows(one)
+    (two.dir / "sub" / "b.txt").write_text("after that\n")
+    two.wait()
+    one.stop()
+    one.start()
+    assert one.status()["folders"] == []
+    assert (one.dir / "sub" / "b.txt").read_bytes() == FILES["sub/b.txt"]
+    for device in pair:
+        assert unexpected_lines(device, "folder_paused") == []
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_one_that_left_can_join_again(pair: list[Device], is_restarted: bool) -> None:
+    one, two = pair
+    two.cli("folder", "leave", "dir", "--yes")
+    (two.dir / "a.txt").write_text("alone\n")
+    (two.dir / "new.txt").write_text("new\n")
+    (one.dir / "sub" / "b.txt").write_text("meanwhile\n")
+    if is_restarted:
+        two.stop()
+        two.start()
+    two.join(one)
+    two.wait()
+    one.wait()
+    assert tree(one.dir) == tree(two.dir)
+    assert {"a.txt", "new.txt", "sub/b.txt", "picture.bin"} <= tree(one.dir).keys()
+    assert b"meanwhile\n" in tree(two.dir).values()
+    assert b"alone\n" in tree(one.dir).values()
+    for device, text in ((two, "by two\n"), (one, "by one\n")):
+        (device.dir / "new.txt").write_text(text)
+        eventually(lambda text=text: all((d.dir / "new.txt").read_text() == text for d in pair))  # type: ignore[misc]
+
+
+def test_what_is_exactly_known_is_deleted_and_nothing_else(pair: list[Device]) -> None:
+    one, two = pair
+    (two.dir / ".yp2pignore").write_text("*.log\n")
+    two.wait()
+    one.wait()
+    (two.dir / "sub" / "x.log").write_text("ignored\n")
+    two.cli("folder", "pause", "dir")
+    (two.dir / "a.txt").write_text("not read yet\n")
+    (two.dir / "new.txt").write_text("unknown\n")
+    plan = json.loads(two.cli("folder", "leave", "dir", "--delete-files", "--dry-run", "--json"))
+    assert plan["deleted"]["files"] == 3
+    assert plan["deleted"]["only_here"]["files"] == 0
+    assert [item["path"] for item in plan["stays"]] == ["a.txt"]
+    before = tree(one.dir)
+    answer = json.loads(two.cli("folder", "leave", "dir", "--delete-files", "--yes", "--json"))
+    assert (answer["deleted"]["files"], answer["told"], answer["unknown"]) == (3, ["one"], 2)
+    assert tree(two.dir) == {"a.txt": b"not read yet\n", "new.txt": b"unknown\n", "sub/x.log": b"ignored\n"}
+    assert tree(one.dir) == before
+    assert one.status()["folders"][0]["state"] == "idle"
+
+
+def test_what_no_other_device_has_is_counted(pair: list[Device]) -> None:
+    one, two = pair
+    one.stop()
+    (two.dir / "only.txt").write_text("here\n")
+    eventually(lambda: two.status()["folders"][0]["entries"]["total"] == 4)
+    shown = two.cli("folder", "leave", "dir", "--delete-files", "--dry-run")
+    assert "Of these, no connected device is known to have 4 files" in shown
+    assert "one will not be told" in shown
+    assert "`yp2p device remove two`" in two.cli("folder", "leave", "dir", "--yes")
+    one.start()
+    eventually(lambda: one.status()["folders"][0]["state"] == "idle")
+    assert tree(one.dir).keys() == FILES.keys()
+
+
+def test_the_last_administrator_names_another_one_first(pair: list[Device]) -> None:
+    one, two = pair
+    one.cli("device", "role", "two", "member", "--folder", "dir")
+    refused = one.fails("folder", "leave", "dir", "--yes")
+    assert "yp2p device role two admin --folder dir" in refused
+    assert "yp2p device role two admin --folder dir" in one.fails("folder", "leave", "dir", "--dry-run")
+    assert (one.dir / ".yp2p" / "marker").exists()
+    one.cli("device", "role", "two", "admin", "--folder", "dir")
+    one.cli("folder", "leave", "dir", "--yes")
+    assert _members(two) == set()
+    assert "yp2p device" not in two.cli("folder", "leave", "dir", "--yes")  # alone it may go
+    assert two.status()["folders"] == []
+
+
+def test_a_directory_that_is_away_is_not_touched(pair: list[Device], tmp_path: Path) -> None:
+    one, _ = pair
+    there = tmp_path / "there"
+    one.dir.rename(there)
+    eventually(lambda: one.status()["folders"][0]["state"] == "paused")
+    assert "leave without --delete-files" in one.fails("folder", "leave", "dir", "--delete-files", "--yes")
+    assert "The directory was not touched" in one.cli("folder", "leave", "dir", "--yes")
+    assert one.status()["folders"] == []
+    assert tree(there) == FILES
+    assert (there / ".yp2p" / "marker").exists()
+
+
+def test_it_asks_first(pair: list[Device]) -> None:
+    one, _ = pair
+    assert one.run("folder", "leave", "dir").returncode != 0  # nobody answers
+    assert one.status()["folders"]
