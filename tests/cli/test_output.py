@@ -99,7 +99,11 @@ ANSWERS: dict[str, Any] = {
     "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "connected": [HOSTILE], "alone": [HOSTILE]},
-    "/v1/history/log": {"path": HOSTILE, "deleted": True, "versions": [_VERSION], "came_from": HOSTILE},
+    "/v1/history/log": {
+        "path": HOSTILE, "kind": "text", "deleted": True, "came_from": HOSTILE,
+        "versions": [_VERSION | {"line": {"number": 1, "text": HOSTILE, "removed": True}}],
+        "names": [{"path": HOSTILE, "until": 0, "device": HOSTILE}],
+    },
     "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
     "/v1/history/show": {"text": "text\n"},
     "/v1/history/blame": {"lines": [{"device": HOSTILE, "at": 0, "text": HOSTILE}]},

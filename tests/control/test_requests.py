@@ -47,7 +47,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/notices/restore": {"number": 1},
     "/v1/undo": {"path": "/d/a", "steps": 1},
     "/v1/redo": {"path": "/d/a", "steps": 1},
-    "/v1/history/log": {"path": "/d/a", "when": WHEN},
+    "/v1/history/log": {"path": "/d/a", "limit": 5},
     "/v1/history/deleted": {"folder": "f"},
     "/v1/history/show": {"path": "/d/a", "when": WHEN},
     "/v1/history/diff": {"path": "/d/a", "one": WHEN, "two": WHEN},

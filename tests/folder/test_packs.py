@@ -26,10 +26,11 @@ from yp2p.folder.old_versions import older_version
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
 from yp2p.history import packing
 from yp2p.history.ages import DAY_S, HOUR_S
+from yp2p.history.file_log import log
 from yp2p.history.packing import Packing
 from yp2p.history.retention import Retention
 from yp2p.history.undo import redo, undo
-from yp2p.history.versions import When, blame_lines, log, restore, show
+from yp2p.history.versions import When, blame_lines, restore, show
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store.sql import Read
@@ -137,7 +138,7 @@ def test_what_is_typed_needs_few_rows_and_steps() -> None:
         assert await _pack(bridge) == 0  # the rest goes on
         found = await _again(bridge)
         assert (found.text(), found.version()) == (text, version)
-        versions = (await log(bridge.folder, NAME))["versions"]
+        versions = (await log(bridge.folder, NAME, 100))["versions"]
         assert [(v["added"], v["removed"], v["devices"]) for v in versions][1:] == [(540, 0, versions[0]["devices"])]
         await undo(bridge.folder, _entry(bridge), NAME, 1)
         assert _live(bridge).text.text() == "first\n"
@@ -268,7 +269,7 @@ def test_who_typed_at_the_same_time_is_known_and_what_is_recent() -> None:
         await _again(bridge)
         assert _live(bridge).recent.overlap([(1000, 0, 90)]) == recent == 90
         assert _live(bridge).recent.overlap([(4711, 0, 80)]) == 0
-        devices = {tuple(sorted(v["devices"])) for v in (await log(bridge.folder, NAME))["versions"][1:]}
+        devices = {tuple(sorted(v["devices"])) for v in (await log(bridge.folder, NAME, 100))["versions"][1:]}
         assert len(set.union(*(set(names) for names in devices))) == 2
 
     _run(test)

@@ -30,11 +30,12 @@ from yp2p.errors import DamagedError, UsageError
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.history.ages import DAY_S, HOUR_S, Ages, versions_that_stay
+from yp2p.history.file_log import log
 from yp2p.history.point_in_time import deleted
 from yp2p.history.retention import Retention
 from yp2p.history.thinning_rule import Log, Mark, Row, before_others, senders, thinned
 from yp2p.history.undo import undo
-from yp2p.history.versions import When, blame_lines, log, show
+from yp2p.history.versions import When, blame_lines, show
 from yp2p.identity import DeviceID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import Shape, check
@@ -244,14 +245,14 @@ async def test_thinning_keeps_the_text_what_is_today_and_who_wrote_it(base: Path
         newest = folder.database.last_seq
         await _happened(bridge, lambda seq: (newest - seq) * 2 * HOUR_S)
         text = path.read_text()
-        before = (await log(folder, NAME))["versions"]
+        before = (await log(folder, NAME, 100))["versions"]
         lines = await blame_lines(folder, NAME, When())
         shown = {v["version"]: await show(folder, NAME, When(version=v["version"])) for v in before}
         assert await _thin(bridge) == 0  # one an hour is what there is
         await _happened(bridge, lambda seq: 2 * DAY_S + (newest - seq) * 600)
         assert await _thin(bridge) > 20
         assert await _thin(bridge) == 0
-        after = (await log(folder, NAME))["versions"]
+        after = (await log(folder, NAME, 100))["versions"]
         assert 5 < len(after) < len(before)
         for version in after:
             number = version["version"]
@@ -364,7 +365,7 @@ async def test_a_text_that_is_rewritten_again_and_again_costs_a_mebibyte(base: P
         text = path.read_text()
         assert await _thin(bridge) > 0
         assert bridge.folder.database.rows(cost, document)[0][0] < 1 << 20
-        assert len((await log(bridge.folder, NAME))["versions"]) > 50
+        assert len((await log(bridge.folder, NAME, 100))["versions"]) > 50
         assert await show(bridge.folder, NAME, When()) == text
 
 

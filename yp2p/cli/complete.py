@@ -70,7 +70,11 @@ class Version(_Word):
         if not at or os.path.exists(incomplete):
             return [CompletionItem(incomplete, type="file")]
         versions = _ask("POST", "/v1/history/log", {"path": os.path.abspath(path)}).get("versions", [])
-        found = [(f"{path}@{one['version']}", f"{shown(one['at'])} {', '.join(one['devices'])}") for one in versions]
+        found = [
+            (f"{path}@{one['version']}", f"{shown(one['at'])} {', '.join(one['devices'])}")
+            for one in versions
+            if one["version"] is not None  # of a text
+        ]
         return _items(reversed(found), incomplete)
 
 

@@ -2,7 +2,7 @@
 
 =====================================  =====================================================
 POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff, revived, removed}
-POST    /v1/history/log                {path}                    -> {path, deleted, versions}
+POST    /v1/history/log                {path, limit?}            -> {path, kind, deleted, names, versions, changes?}
 POST    /v1/history/deleted            {folder?}                 -> [{path, at, folder}]
 POST    /v1/history/show               {path, when?}             -> {path, text}
 POST    /v1/history/diff               {path, one, two?}         -> {path, diff}
@@ -34,7 +34,7 @@ from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
-from yp2p.history import bookmarks, conflicts, point_in_time, undo, versions
+from yp2p.history import bookmarks, conflicts, file_log, point_in_time, undo, versions
 
 _MAX_STEPS = 10_000
 
@@ -59,6 +59,11 @@ class FolderRequest(msgspec.Struct, forbid_unknown_fields=True):
 class FileRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     when: When = msgspec.field(default_factory=When)
+
+
+class LogRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
+    limit: int = 100
 
 
 class DiffRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -128,8 +133,9 @@ class _History:
     async def redo(self, wanted: UndoRequest) -> Any:
         return await self._turn(wanted, back=False)
 
-    async def log(self, wanted: FileRequest) -> Any:
-        return await versions.log(*self._find(wanted.path))
+    async def log(self, wanted: LogRequest) -> Any:
+        folder, path = lookup.find(self._folders(), wanted.path)
+        return await file_log.log(folder, path, wanted.limit)
 
     async def deleted(self, wanted: FolderRequest) -> Any:
         return [item for folder in self._chosen(wanted.folder) for item in await point_in_time.deleted(folder)]
@@ -193,7 +199,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         post_route("/v1/bookmarks/set", BookmarkRequest, answers.set_bookmark),
         post_route("/v1/undo", UndoRequest, answers.undo),
         post_route("/v1/redo", UndoRequest, answers.redo),
-        post_route("/v1/history/log", FileRequest, answers.log),
+        post_route("/v1/history/log", LogRequest, answers.log),
         post_route("/v1/history/deleted", FolderRequest, answers.deleted),
         post_route("/v1/history/show", FileRequest, answers.show),
         post_route("/v1/history/diff", DiffRequest, answers.diff),

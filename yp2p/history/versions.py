@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yp2p.documents.diff import Hunk, hunks, unified
-from yp2p.documents.history import Row, blame, versions
+from yp2p.documents.history import Row, blame
 from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import returned
@@ -37,9 +37,6 @@ from yp2p.identity import DeviceID
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import NOTHING, around, at_moment
 
-# Changes of one device with no more than this between them are one version, unless that gets longer than an hour.
-_GAP_S = 120.0
-_LONGEST_S = 3600.0
 # What a restored file holds is undone together with its coming back.
 _ONE_STEP_S = 60.0
 
@@ -69,9 +66,10 @@ class When:
         return f"no version {self.version}" if self.version is not None else "nothing that is so old"
 
 
-async def _stored_rows(
+async def stored_rows(
     folder: Folder, entry: Entry, path: str, when: When | None = None
 ) -> list[Row[DeviceID]]:  # fmt: skip
+    """The log of a text, with what was saved just now. Raises UsageError: there is nothing of it."""
     await settle(folder)
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
@@ -81,26 +79,6 @@ async def _stored_rows(
     if not rows:
         raise UsageError(f"the text of {path} has not come to this device yet")
     return rows
-
-
-async def log(folder: Folder, path: str) -> dict[str, Any]:
-    """The versions of a text, the oldest first. Raises UsageError: there is no such text."""
-    entry = entry_at(folder, path)
-    rows = await _stored_rows(folder, entry, path)
-    found = versions(rows, lambda client: author_of(folder, client), _GAP_S, _LONGEST_S)
-    return {
-        "path": path,
-        "deleted": not folder.catalogue.is_alive(entry),
-        # What this device did not see being written came to it at once, as its first version.
-        "came_from": folder.name_of(rows[0].sender) if rows[0].sender != folder.clients.device else None,
-        "versions": [
-            {
-                "version": version.seq, "at": version.at, "since": version.since, "added": version.added,
-                "removed": version.removed, "devices": [folder.name_of(author) for author in version.authors],
-            }
-            for version in found
-        ],
-    }  # fmt: skip
 
 
 def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
@@ -113,7 +91,7 @@ def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
 
 async def show(folder: Folder, path: str, when: When) -> str:
     """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
-    return _text_of(path, await _stored_rows(folder, entry_at(folder, path), path, when), when)
+    return _text_of(path, await stored_rows(folder, entry_at(folder, path), path, when), when)
 
 
 def _text_of(path: str, rows: Sequence[Row[DeviceID]], when: When) -> str:
@@ -130,7 +108,7 @@ async def diff(folder: Folder, path: str, one: When, two: When) -> list[str]:
 
 async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, Any]]:
     """Who touched each line of a version last, and when."""
-    every = await _stored_rows(folder, entry_at(folder, path), path, when)
+    every = await stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
     text = _text_of(path, every, when)
     lines = blame(rows, text, lambda client: author_of(folder, client))
@@ -143,7 +121,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
 async def restore(folder: Folder, path: str, when: When) -> Undone:
     """Make a text what it was, also one that was deleted. Raises UsageError."""
     entry = entry_at(folder, path)
-    rows = await _stored_rows(folder, entry, path, when)
+    rows = await stored_rows(folder, entry, path, when)
     return await set_text(folder, entry, path, _text_of(path, rows, when), when.rows(rows))
 
 

@@ -106,6 +106,12 @@ def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
     return [(FolderID(folder), DocumentID(document)) for folder, document in read(query, ())]
 
 
+def newest_documents(read: Read, folder: FolderID) -> list[tuple[DocumentID, int]]:
+    """Each document of a folder and its last row, the one that changed last first."""
+    query = "SELECT document, max(seq) FROM log WHERE folder = ? GROUP BY document ORDER BY max(seq) DESC"
+    return [(DocumentID(document), seq) for document, seq in read(query, (folder,))]
+
+
 def documents_from(read: Read, folder: FolderID, device: DeviceID, first: int) -> list[DocumentID]:
     """The documents with rows from this device among those from `first` on, or with packs of several devices."""
     query = (
