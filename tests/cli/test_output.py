@@ -132,7 +132,6 @@ SHOWN = [
     ("recovery", "make"), ("help", "wait"),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
     ("folder", "revert", HOSTILE),
-    ("folder", "resume", HOSTILE, "--restore", "--accept-deletions"),
 ]  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def test_what_needs_a_person_is_below_with_what_to_type() -> None:
     waiting = _folder(_DESK, awaiting_confirmation=True, problem="60 of 80 files were deleted", state="paused")
     shown = "\n".join(lines(_status(waiting)))
     assert "60 of 80 files were deleted; nothing is deleted or written here" in shown
-    assert "yp2p folder resume /notes --restore" in shown
+    assert "yp2p folder restore /notes" in shown
     many = [{"path": f"{number}", "reason": "a socket"} for number in range(12)]
     shown = "\n".join(lines(_status(_folder(_DESK, not_synced=many))))
     assert "not synced: 12" in shown

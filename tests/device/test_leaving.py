@@ -101,7 +101,7 @@ async def test_files_that_went_before_a_crash_are_no_deletion_when_the_folder_is
     async with _running(tmp_path) as device:
         known = device.home.by_id[folder]
         await device.share(str(tmp_path / "dir"), None)  # a person takes it up
-        device.resume(None, accept=None)
+        device.changes.unpause(None)
         with trio.fail_after(10):
             while not known.state.confirmation_reason:
                 await known.state.changed.wait()

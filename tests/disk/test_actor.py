@@ -68,12 +68,12 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
         async def scan_and_ask_again(*given: Any) -> None:
             monkeypatch.setattr(scans, "run", scan)
             with pytest.raises(FolderError) as error:
-                disk.resume(accept=True)
+                disk.decide(accept=True)
             refused.append(str(error.value))
             await scan(*given)
 
         monkeypatch.setattr(scans, "run", scan_and_ask_again)
-        disk.resume(accept=True)
+        disk.decide(accept=True)
         await _until(folder, lambda: not folder.state.confirmation_reason)
         assert refused == ["the folder 'test' does not wait for a decision any more: the deletions are carried out"]
         await _until(folder, lambda: _alive(folder) == _FILES - 60)

@@ -281,7 +281,7 @@ async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) ->
             await pause.begin()  # it is so already
         assert _open_below(folder.path) == []
         assert folder.state.activity is Activity.PAUSED
-        assert "yp2p folder resume" in folder.state.problem
+        assert "yp2p folder unpause" in folder.state.problem
         (folder.path / "d/a.txt").write_text("a\n")
         pause.end()
         await _until(folder, lambda: folder.state.settled)

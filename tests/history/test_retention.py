@@ -511,7 +511,7 @@ def test_nothing_is_thinned_before_the_files_have_been_looked_at(tmp_path: Path)
             async with trio.open_nursery() as nursery:
                 await nursery.start(disk.run)
                 assert await retention.thin(time.time()) == 0
-                disk.resume(accept=True)
+                disk.decide(accept=True)
                 with trio.fail_after(60):
                     while not folder.state.is_scanned:
                         await folder.state.changed.wait()

@@ -27,7 +27,7 @@ def test_a_folder_that_lost_its_marker_is_taken_up_again(tmp_path: Path) -> None
         one.call("POST", "/v1/share", {"path": str(one.dir), "label": None})
         eventually(lambda: bool(_folder(one)["awaiting_confirmation"]))
         assert "1 of 2 files are missing in the directory that was found again" in str(_folder(one)["problem"])
-        one.cli("folder", "resume", "--restore")
+        one.cli("folder", "restore")
         eventually(lambda: tree(one.dir) == tree(two.dir) == {"a": b"a\n", "b": b"b\n"})
         # and by joining it again
         shutil.rmtree(two.dir / ".yp2p")

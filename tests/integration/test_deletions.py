@@ -44,24 +44,24 @@ def test_removing_everything_is_held_where_it_happened(tmp_path: Path) -> None:
         eventually(lambda: _held(one), what="one waiting for a word")
         assert one.status()["folders"][0]["state"] == "paused"
         assert "120 of 120 files were deleted" in one.status()["folders"][0]["problem"]
-        assert "yp2p folder resume" in one.cli("status")
+        assert "yp2p folder confirm" in one.cli("status")
         # It is still held after a restart, and nobody else lost anything.
         one.stop()
         one.start()
         assert _held(one)
         assert tree(two.dir) == before
-        one.cli("folder", "resume", "--restore")
+        one.cli("folder", "restore")
         eventually(lambda: tree(one.dir) == before, what="one having its files again")
         one.wait()
         assert tree(two.dir) == before
-        assert one.run("folder", "resume", "--restore").returncode == 8
+        assert one.run("folder", "restore").returncode == 8
         # The same again, and this time it was meant: the other device asks, too.
         _remove_all(one)
         eventually(lambda: _held(one), what="one waiting for a word")
-        one.cli("folder", "resume", str(one.dir), "--accept-deletions")
+        one.cli("folder", "confirm", str(one.dir))
         eventually(lambda: _held(two), what="two waiting for a word")
         assert len(before) - len(tree(two.dir)) <= 2  # what comes first and alone goes into the trash at once
-        two.cli("folder", "resume", "--accept-deletions")
+        two.cli("folder", "confirm")
         eventually(lambda: tree(two.dir) == {}, what="two being empty")
         one.wait()
         assert len(json.loads(two.cli("trash", "list", "--json"))) == 120
@@ -74,9 +74,9 @@ def test_held_incoming_deletions_can_be_undone_for_everybody(tmp_path: Path) -> 
         before = _share_many(one, two, 120)
         _remove_all(one)
         eventually(lambda: _held(one), what="one waiting for a word")
-        one.cli("folder", "resume", "--accept-deletions")
+        one.cli("folder", "confirm")
         eventually(lambda: _held(two), what="two waiting for a word")
-        two.cli("folder", "resume", "--restore")
+        two.cli("folder", "restore")
         eventually(lambda: tree(one.dir) == before and tree(two.dir) == before, what="everything being back")
         one.wait()
         two.wait()

@@ -75,7 +75,7 @@ def test_a_paused_folder_stays_paused_when_it_is_moved(pair: list[Device], tmp_p
     there = tmp_path / "there"
     one.cli("folder", "move", "dir", str(there))
     assert one.status()["folders"][0]["state"] == "paused"
-    one.cli("folder", "resume", "dir")
+    one.cli("folder", "unpause", "dir")
     _edit_both_ways(one, there, two)
 
 
@@ -109,7 +109,7 @@ def test_what_is_missing_in_a_restored_directory_is_not_deleted_elsewhere(pair: 
     one.cli("folder", "move", "dir", str(backup))
     eventually(lambda: "1 of 3 files are missing" in one.status()["folders"][0]["problem"])
     assert (two.dir / "later.txt").read_text() == "after the backup\n"
-    one.cli("folder", "resume", "dir", "--restore")
+    one.cli("folder", "restore", "dir")
     eventually((backup / "later.txt").exists)
     _edit_both_ways(one, backup, two)
     assert (two.dir / "later.txt").read_text() == "after the backup\n"

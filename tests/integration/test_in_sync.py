@@ -99,10 +99,10 @@ def test_a_folder_that_a_person_paused_stays_so_over_restarts(tmp_path: Path) ->
         (one.dir / "b.txt").write_text("b\n")
         (folder,) = one.status()["folders"]
         assert folder["state"] == "paused"
-        assert "yp2p folder resume" in folder["problem"]
+        assert "yp2p folder unpause" in folder["problem"]
         open_files = [os.path.realpath(link) for link in Path(f"/proc/{one.pid}/fd").iterdir()]
         assert not any(name.startswith(str(one.dir)) for name in open_files)
-        one.cli("folder", "resume")
+        one.cli("folder", "unpause")
         one.stop()
         one.start()
         eventually(lambda: one.status()["folders"][0]["entries"]["total"] == 2)

@@ -156,7 +156,7 @@ def test_a_mass_deletion_that_waits_for_a_word_is_taken_back_too(tmp_path: Path)
         for path in laptop.dir.glob("*.txt"):
             path.unlink()
         eventually(lambda: laptop.status()["folders"][0]["awaiting_confirmation"])
-        laptop.cli("folder", "resume", str(laptop.dir), "--accept-deletions")
+        laptop.cli("folder", "confirm", str(laptop.dir))
         eventually(lambda: pi.status()["folders"][0]["awaiting_confirmation"], 60)
         (pi.dir / "of the pi").write_text("of the pi\n")
         laptop.stop()

@@ -136,7 +136,7 @@ def test_a_disk_is_unmounted_while_the_daemon_runs(tmp_path: Path) -> None:
             assert subprocess.run(["umount", str(directory)], capture_output=True).returncode != 0, "it is busy"
             two.cli("folder", "pause")
             subprocess.run(["umount", str(directory)], check=True)
-            two.cli("folder", "resume")
+            two.cli("folder", "unpause")
             eventually(lambda: "marker" in two.status()["folders"][0]["problem"])
             (one.dir / "b.txt").write_text("b\n")
             subprocess.run(["mount", "--bind", str(tmp_path / "disk"), str(directory)], check=True)

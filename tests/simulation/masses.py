@@ -79,7 +79,7 @@ def answer(host: Host, *, accept: bool) -> None:
         return
     token = current_host.set(host)
     try:
-        host.device.resume(None, accept=accept)
+        host.device.changes.decide(None, accept=accept)
     except FolderError:
         pass  # somebody decided already, and that is being done
     finally:

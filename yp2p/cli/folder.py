@@ -1,4 +1,4 @@
-"""`yp2p folder pause|resume|agree|revert`."""
+"""`yp2p folder`: list, rename, move, leave or pause one, and answer what one asks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import Any
 
 import click
 
+from yp2p.cli import output
 from yp2p.cli.complete import Directory, Folder
 from yp2p.cli.group import Group
 from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option, size_text
-from yp2p.cli.output import confirm, print_json, say
+from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
-from yp2p.errors import FolderError, UsageError
+from yp2p.errors import FolderError
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """List the folders, rename, move or pause one, and answer what one asks."""
+    """List the folders, rename, move, leave or pause one, and answer what one asks."""
 
 
 @command.command("list")
@@ -72,7 +73,7 @@ def leave(folder: str, delete_files: bool, dry_run: bool, yes: bool, as_json: bo
             print_json(plan) if as_json else say(*_plan(plan))
             return
         say(*_plan(plan), err=True)
-        confirm(f"Leave {plan['label']}?")
+        output.confirm(f"Leave {plan['label']}?")
     answer = call("POST", "/v1/folder/leave", {**body, "dry_run": False})
     print_json(answer) if as_json else say(*_left(answer))
 
@@ -129,26 +130,38 @@ def _files(count: dict[str, int]) -> str:
 def pause(folder: str | None) -> None:
     """Leave the directory of FOLDER (its label or directory) alone, for instance to unmount it.
 
-    When this returns, nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder resume` goes on,
+    When this returns, nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder unpause` goes on,
     and nothing else does: the next start of the daemon leaves it alone as well.
     """
-    call("POST", "/v1/pause", {"folder": folder_name(folder)})
+    call("POST", "/v1/folder/pause", {"folder": folder_name(folder)})
 
 
 @command.command()
 @click.argument("folder", required=False, type=Folder())
-@click.option("--accept-deletions", "accept", is_flag=True, help="It was meant, whatever it was: do it on all devices.")
-@click.option("--restore", is_flag=True, help="It was not: undo it, on all devices.")
-def resume(folder: str | None, accept: bool, restore: bool) -> None:
-    """Go on with FOLDER after `yp2p folder pause`; or, with an option, decide what it waits for.
+def unpause(folder: str | None) -> None:
+    """Go on with FOLDER (its label or directory) after `yp2p folder pause`."""
+    call("POST", "/v1/folder/unpause", {"folder": folder_name(folder)})
 
-    FOLDER is its label or directory. When many files go, are replaced by others or are put back to former versions at
-    once, nothing of that happens here until somebody says what is to be done: `yp2p status` shows what it is. --restore
-    brings back what went, keeps what others replaced, and has the newest versions of what was put back.
+
+@command.command()
+@click.argument("folder", required=False, type=Folder())
+def confirm(folder: str | None) -> None:
+    """Say that it was meant when many files of FOLDER (its label or directory) went at once: it is done, everywhere.
+
+    When many files go, are replaced by others or are put back to former versions at once, nothing of that happens here
+    until somebody says what is right: `yp2p status` shows what it is. What other devices deleted goes into the trash.
     """
-    if accept and restore:
-        raise UsageError("give one of --accept-deletions and --restore")
-    call("POST", "/v1/resume", {"folder": folder_name(folder), "accept": accept if accept or restore else None})
+    call("POST", "/v1/folder/confirm", {"folder": folder_name(folder)})
+
+
+@command.command()
+@click.argument("folder", required=False, type=Folder())
+def restore(folder: str | None) -> None:
+    """Say that it was not meant when many files of FOLDER (its label or directory) went at once: it is undone.
+
+    It brings back what went, keeps what others replaced, and has the newest versions of what was put back.
+    """
+    call("POST", "/v1/folder/restore", {"folder": folder_name(folder)})
 
 
 @command.command()

@@ -204,8 +204,8 @@ def _questions(folder: dict[str, Any]) -> list[str]:
     found: list[str] = []
     if folder["awaiting_confirmation"]:
         found.append(f"{folder['problem']}; nothing is deleted or written here until you say what is right:")
-        found.append(f"  yp2p folder resume {folder['path']} --restore            undoes that, on all devices")
-        found.append(f"  yp2p folder resume {folder['path']} --accept-deletions   does it, on all devices")
+        found.append(f"  yp2p folder restore {folder['path']}   undoes that, on all devices")
+        found.append(f"  yp2p folder confirm {folder['path']}   does it, on all devices")
     if folder["rules_waiting"]:
         found.append(f"{folder['rules_waiting']}: it is ignored here until you agree")
         found.append(f"  yp2p folder agree {folder['path']}")

@@ -19,7 +19,8 @@ _ELSEWHERE = {
     "list": "status", "info": "status", "peers": "device list", "devices": "device list", "pair": "join",
     "connect": "join", "clone": "join", "history": "log", "versions": "log", "cat": "show", "revert": "restore",
     "remove": "device remove", "rm": "device remove", "kick": "device remove", "pause": "folder pause",
-    "leave": "folder leave", "unshare": "folder leave",
+    "leave": "folder leave", "unshare": "folder leave", "unpause": "folder unpause", "resume": "folder unpause",
+    "confirm": "folder confirm",
     "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
     "id": "identity show", "version": "--version", "man": "help",
 }  # fmt: skip

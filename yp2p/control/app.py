@@ -4,8 +4,6 @@
 GET     /v1/status            what `yp2p status --json` prints
 POST    /v1/wait              {timeout_s?, whom?, devices?} -> {in_sync, connected...}
 POST    /v1/agree             {folder?}                -> {label}
-POST    /v1/pause             {folder?}                -> {label}
-POST    /v1/resume            {folder?, accept?}       -> {label}
 POST    /v1/revert            {folder?, names}         -> {reverted, skipped}
 POST    /v1/trash             {folder?}                -> [{item, path...}]
 POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
@@ -61,10 +59,6 @@ class Device(Members, Folders, Protocol):
 
     def alone(self) -> list[str]: ...
 
-    async def pause(self, folder: str | None) -> str: ...
-
-    def resume(self, folder: str | None, *, accept: bool | None) -> str: ...
-
     def agree(self, folder: str | None) -> str: ...
 
     async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]: ...
@@ -84,15 +78,6 @@ class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: float | None = None
     whom: Literal["connected", "all", "any"] = "connected"
     devices: list[str] = []
-
-
-class PauseRequest(msgspec.Struct, forbid_unknown_fields=True):
-    folder: FileName | None = None
-
-
-class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    accept: bool | None = None
-    folder: FileName | None = None
 
 
 class AgreeRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,12 +126,6 @@ class _Control:
         answer = {"in_sync": not missing, "connected": self._device.in_sync_with(), "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
 
-    async def pause(self, wanted: PauseRequest) -> Any:
-        return {"label": await self._device.pause(wanted.folder)}
-
-    async def resume(self, wanted: ResumeRequest) -> Any:
-        return {"label": self._device.resume(wanted.folder, accept=wanted.accept)}
-
     async def agree(self, wanted: AgreeRequest) -> Any:
         return {"label": self._device.agree(wanted.folder)}
 
@@ -191,8 +170,6 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
         routes=[
             Route("/v1/status", endpoint(answers.status)),
             post_route("/v1/wait", WaitRequest, answers.wait),
-            post_route("/v1/pause", PauseRequest, answers.pause),
-            post_route("/v1/resume", ResumeRequest, answers.resume),
             post_route("/v1/agree", AgreeRequest, answers.agree),
             post_route("/v1/revert", RevertRequest, answers.revert),
             post_route("/v1/trash", TrashRequest, answers.trash),

@@ -3,6 +3,10 @@
 ======  ====================  =============================================
 POST    /v1/folder/rename     {folder, label}          -> {label}
 POST    /v1/folder/move       {folder, path}           -> {path}
+POST    /v1/folder/pause      {folder?}                -> {label}
+POST    /v1/folder/unpause    {folder?}                -> {label}
+POST    /v1/folder/confirm    {folder?}                -> {label}
+POST    /v1/folder/restore    {folder?}                -> {label}
 POST    /v1/folder/leave      {folder, delete_files?, dry_run?} -> {label, told...}
 ======  ====================  =============================================
 """
@@ -27,6 +31,12 @@ class Changes(Protocol):
     async def rename(self, name: str, label: str) -> None: ...
 
     async def move(self, name: str, directory: str) -> Path: ...
+
+    async def pause(self, name: str | None) -> str: ...
+
+    def unpause(self, name: str | None) -> str: ...
+
+    def decide(self, name: str | None, *, accept: bool) -> str: ...
 
 
 class Leaver(Protocol):
@@ -57,6 +67,10 @@ class MoveRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
 
 
+class WhichRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+
+
 class LeaveRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName
     delete_files: bool = False
@@ -76,6 +90,18 @@ class _Folders:
         check_running(self._stop)
         return {"path": str(await self._device.changes.move(wanted.folder, wanted.path))}
 
+    async def pause(self, wanted: WhichRequest) -> Any:
+        return {"label": await self._device.changes.pause(wanted.folder)}
+
+    async def unpause(self, wanted: WhichRequest) -> Any:
+        return {"label": self._device.changes.unpause(wanted.folder)}
+
+    async def confirm(self, wanted: WhichRequest) -> Any:
+        return {"label": self._device.changes.decide(wanted.folder, accept=True)}
+
+    async def restore(self, wanted: WhichRequest) -> Any:
+        return {"label": self._device.changes.decide(wanted.folder, accept=False)}
+
     async def leave(self, wanted: LeaveRequest) -> Any:
         check_running(self._stop)
         do = self._device.leaving.preview if wanted.dry_run else self._device.leaving.leave
@@ -88,5 +114,9 @@ def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
     return [
         post_route("/v1/folder/rename", RenameRequest, answers.rename),
         post_route("/v1/folder/move", MoveRequest, answers.move),
+        post_route("/v1/folder/pause", WhichRequest, answers.pause),
+        post_route("/v1/folder/unpause", WhichRequest, answers.unpause),
+        post_route("/v1/folder/confirm", WhichRequest, answers.confirm),
+        post_route("/v1/folder/restore", WhichRequest, answers.restore),
         post_route("/v1/folder/leave", LeaveRequest, answers.leave),
     ]

@@ -216,31 +216,6 @@ class Device:
         """Remove what is in the trash for good."""
         return await trash.empty_trash(choose(self.folders, folder))
 
-    async def pause(self, folder: str | None) -> str:
-        """Leave a folder's disk alone, with nothing of it open; gives the label."""
-        chosen = choose(self.folders, folder)
-        await self.home.disks[chosen.id].pause.begin()
-        return chosen.label
-
-    def resume(self, folder: str | None, *, accept: bool | None) -> str:
-        """Go on with a folder that a person paused, or (`accept`) with one that waits for a decision; gives the label.
-
-        Raises:
-            FolderError: it does not wait for that.
-        """
-        chosen = choose(self.folders, folder)
-        pause, state = self.home.disks[chosen.id].pause, chosen.state
-        if accept is None and pause.is_wanted:
-            pause.end()
-            return chosen.label
-        if accept is None:
-            how = "say how, --restore or --accept-deletions" if state.confirmation_reason else "it is not paused"
-            raise FolderError(f"the folder {chosen.label!r} was not paused by you: {how}")
-        if not state.confirmation_reason:
-            raise FolderError(f"the folder {chosen.label!r} does not wait for a decision; it is {state.activity.value}")
-        self.home.disks[chosen.id].resume(accept=accept)
-        return chosen.label
-
     async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]:
         """Bring back what all have, where this device only reads; what was here is in the trash.
 

@@ -1,4 +1,4 @@
-"""What a person changes about a folder that is here: what it is called, and where its directory is.
+"""What a person changes about a folder that is here: what it is called, where its directory is, whether it goes on.
 
 Theory of operation
     A label is this device's own: the others keep theirs. It names one folder here, so that commands can take it.
@@ -48,7 +48,7 @@ def _is_free(path: Path) -> bool:
 
 
 class FolderChanges:
-    """Renames and moves folders."""
+    """Renames, moves and pauses folders, and gives them a person's answers."""
 
     def __init__(self, folders: Folders, database: Database) -> None:
         self._folders = folders
@@ -65,6 +65,41 @@ class FolderChanges:
         folder.label = label
         folder.state.rename(label)
         await self._database.submit([tables.folder.set_label(folder.id, label)]).wait()
+
+    async def pause(self, name: str | None) -> str:
+        """Leave a folder's directory alone, with nothing of it open; gives the label."""
+        folder = choose(self._folders.by_id.values(), name)
+        await self._folders.disks[folder.id].pause.begin()
+        return folder.label
+
+    def unpause(self, name: str | None) -> str:
+        """Go on with a folder that a person paused; gives the label. Raises FolderError: nobody did."""
+        folder = choose(self._folders.by_id.values(), name)
+        pause = self._folders.disks[folder.id].pause
+        if not pause.is_wanted:
+            is_asking = bool(folder.state.confirmation_reason)
+            raise FolderError(
+                f"the folder {folder.label!r} is not paused by you, but waits for your decision: `yp2p folder restore`"
+                " undoes what `yp2p status` shows, `yp2p folder confirm` does it"
+                if is_asking
+                else f"the folder {folder.label!r} is not paused; it is {folder.state.activity.value}"
+            )
+        pause.end()
+        return folder.label
+
+    def decide(self, name: str | None, *, accept: bool) -> str:
+        """Say of the many changes that a folder waits with whether they were meant; gives the label.
+
+        Raises:
+            FolderError: it waits for no decision.
+        """
+        folder = choose(self._folders.by_id.values(), name)
+        if not folder.state.confirmation_reason:
+            raise FolderError(
+                f"the folder {folder.label!r} does not wait for a decision; it is {folder.state.activity.value}"
+            )
+        self._folders.disks[folder.id].decide(accept=accept)
+        return folder.label
 
     async def move(self, name: str, directory: str) -> Path:
         """Have the directory of a folder elsewhere, or find it where somebody put it; gives where it is.

@@ -102,7 +102,7 @@ class Disk:
         self._folder.render_queue.wake()
         return True
 
-    def resume(self, *, accept: bool) -> None:
+    def decide(self, *, accept: bool) -> None:
         """Do the deletions that wait for a person, or bring back what was deleted. Raises FolderError: that is done."""
         self._rounds.confirmation.answer(accept=accept)
 
@@ -164,7 +164,7 @@ class Disk:
 
     def _pause_reason(self) -> str:
         path = self._folder.path
-        return f"paused by a person: `yp2p folder resume {path}` goes on" if self.pause.is_wanted else ""
+        return f"paused by a person: `yp2p folder unpause {path}` goes on" if self.pause.is_wanted else ""
 
     def _fault(self, group: BaseExceptionGroup[BaseException]) -> str:
         """The last catch: what is wrong with one folder is wrong with no other."""

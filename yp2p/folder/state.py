@@ -105,7 +105,7 @@ class FolderState:
         self.confirmation_reason = reason
         self.confirmation_since = trio.current_time() if reason else None
         if reason:
-            log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p folder resume")
+            log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p status")
         self._database.submit([tables.folder.set_confirmation_reason(self._folder, reason)])
         self.touch()
 
