@@ -20,8 +20,8 @@ from yp2p.memory import free_bytes
 _MIB = 1 << 20
 
 
-@pytest.mark.parametrize(("free_mib", "trims"), [(40, 10), (2, 0)])
-async def test_a_folder_that_never_rests_gives_back_what_is_free_once_a_minute(
+@pytest.mark.parametrize(("free_mib", "trims"), [(40, 120), (2, 0)])
+async def test_a_folder_that_never_rests_gives_back_what_is_free_every_five_seconds(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     autojump_clock: trio.testing.MockClock,

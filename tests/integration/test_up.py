@@ -18,6 +18,11 @@ from lab import YP2P, Device, devices, eventually
 _CODE = re.compile(r"\d\d-[0-9A-Z]{3}-?[0-9A-Z]{3}")
 
 
+def _heed_interrupts() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, and what is ignored stays so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command on a terminal of 40 lines, and all that it has written there."""
 
@@ -26,8 +31,9 @@ class Terminal:
         self.text = ""
         environment = device.environment | {"TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
         self.process = subprocess.Popen(
-            [YP2P, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
+            [YP2P, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            preexec_fn=_heed_interrupts,
+        )  # fmt: skip
         os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -73,7 +79,7 @@ def test_the_page_shows_a_code_who_joined_and_the_next_code(tmp_path: Path) -> N
     with devices(tmp_path, "two") as (two,), _terminal(one, "up", str(one.dir)) as page:
         page.shows("The code is")
         (code,) = page.codes()
-        two.cli("join", code, str(two.dir))
+        two.cli("join", "--timeout", "40", code, str(two.dir))
         page.shows("two joined")
         eventually(lambda: len(page.codes()) == 2, 20, "a new code")
         page.shows("in sync with two")

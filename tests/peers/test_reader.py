@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import trio
 import trio.testing
-from bridge import OWN, PEER, Bridge, open_bridge, replica_like
+from bridge import OWN, PEER, SIGNER, Bridge, open_bridge, replica_like
 from conditions import until
 from peers.sessions import open_session, state_of_equal
 
@@ -173,7 +173,7 @@ async def test_a_reader_opens_no_channel_to_hand_on_what_came(
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("a line\n")
     async with open_bridge(tmp_path) as bridge:
-        monkeypatch.setattr(bridge.folder.membership, "_own", OWN)
+        monkeypatch.setattr(bridge.folder.membership, "identity", SIGNER)
         _is(bridge, OWN, own)
         async with open_session(bridge, DeviceID(b"q" * 32)) as (_, link):
             await trio.sleep(0.1)
