@@ -20,6 +20,7 @@ ANSWERS: dict[str, Any] = {
         "devices": [{"name": "laptop", "id": "L"}, {"name": "desk", "id": "D"}],
     },
     "/v1/history/log": {"versions": [{"version": number, "at": 0, "devices": ["desk"]} for number in (7, 12)]},
+    "/v1/folder/ignore": {"here": ["*.log", "build/"]},
     "/v1/trash": [{"path": path, "removed_at": "t"} for path in ("gone.txt", "gone.txt", "x")],
 }
 
@@ -49,6 +50,8 @@ def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> l
         (["show"], "a.txt@", [("a.txt@12", "plain"), ("a.txt@7", "plain")]),
         (["restore"], "a.txt@1", [("a.txt@12", "plain")]),
         (["trash", "restore"], "g", [("gone.txt", "plain")]),
+        (["folder", "ignore", "notes"], "b", [("b", "file")]),
+        (["folder", "unignore", "notes"], "b", [("build/", "plain")]),
         (["device", "role", "desk"], "m", [("member", "plain")]),
     ],
 )

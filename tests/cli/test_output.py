@@ -90,6 +90,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/device/rotate": {"device": "ID", "key": "KEY", "folders": [HOSTILE]},
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],
                            "let_in": [{"folder": HOSTILE, "role": "member"}]},
+    "/v1/folder/ignore": {"label": HOSTILE, "here": [HOSTILE], "settings": [HOSTILE]},
     "/v1/folder/leave": {
         "label": HOSTILE, "path": HOSTILE, "name": HOSTILE, "devices": [HOSTILE], "connected": [], "told": [],
         "problem": HOSTILE, "only_here": {"files": 1, "bytes": 1}, "trash": {"files": 1, "bytes": 1}, "unknown": 1,
@@ -131,7 +132,7 @@ SHOWN = [
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
     ("recovery", "make"), ("help", "wait"),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
-    ("folder", "revert", HOSTILE),
+    ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE),
 ]  # fmt: skip
 
 

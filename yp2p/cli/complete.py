@@ -78,6 +78,16 @@ class Version(_Word):
         return _items(reversed(found), incomplete)
 
 
+class Pattern(_Word):
+    """A pattern; of those that are ignored here, where one is to be ignored no more."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if ctx.info_name != "unignore":
+            return [CompletionItem(incomplete, type="file")]
+        patterns = _ask("POST", "/v1/folder/ignore", {"folder": ctx.params.get("folder")}).get("here", [])
+        return _items(((pattern, "") for pattern in patterns), incomplete)
+
+
 class Trashed(_Word):
     """A path of the trash."""
 

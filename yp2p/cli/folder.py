@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from yp2p.cli import output
-from yp2p.cli.complete import Directory, Folder
+from yp2p.cli.complete import Directory, Folder, Pattern
 from yp2p.cli.group import Group
 from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
+from yp2p.cli.table import table
 from yp2p.errors import FolderError
 
 
@@ -172,6 +173,40 @@ def agree(folder: str | None) -> None:
     Until then what it ignored before is still ignored on this device: `yp2p status` shows which patterns that are.
     """
     call("POST", "/v1/agree", {"folder": folder_name(folder)})
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.argument("patterns", metavar="[PATTERN]...", nargs=-1, type=Pattern())
+@json_option
+def ignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
+    """Ignore files of FOLDER (its label or directory) on this device only. Without a PATTERN: list what is.
+
+    PATTERN is as in .gitignore; quote it. What is ignored stays on this disk as it is, is not sent, and what others
+    make of it does not come here: nothing of it is deleted anywhere. What all devices are to ignore goes into the file
+    .yp2pignore of the folder instead.
+    """
+    answer = call("POST", "/v1/folder/ignore", {"folder": folder_name(folder), "add": list(patterns)})
+    if as_json:
+        print_json(answer)
+    elif not patterns:
+        rows = [[pattern, "yp2p folder ignore"] for pattern in answer["here"]]
+        rows += [[pattern, "settings"] for pattern in answer["settings"]]
+        say(*(table(["Pattern", "From"], rows) if rows else ["Nothing is ignored on this device only."]))
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.argument("patterns", metavar="PATTERN...", nargs=-1, required=True, type=Pattern())
+@json_option
+def unignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
+    """Take back what `yp2p folder ignore` said of FOLDER (its label or directory).
+
+    Files that are here are merged with what the others have; those that are only there come.
+    """
+    answer = call("POST", "/v1/folder/ignore", {"folder": folder_name(folder), "remove": list(patterns)})
+    if as_json:
+        print_json(answer)
 
 
 @command.command()

@@ -177,7 +177,7 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
             found.append(f"{member['name']}: {', '.join(filter(None, (member['condition'], behind))) or 'comparing'}")
     ignored = folder["entries"]["ignored"]
     if ignored:
-        found.append(f"ignored here, as .yp2pignore or the settings say: {ignored:,}")
+        found.append(f"ignored here, as .yp2pignore, the settings or `yp2p folder ignore` say: {ignored:,}")
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     found += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]

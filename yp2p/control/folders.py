@@ -7,12 +7,14 @@ POST    /v1/folder/pause      {folder?}                -> {label}
 POST    /v1/folder/unpause    {folder?}                -> {label}
 POST    /v1/folder/confirm    {folder?}                -> {label}
 POST    /v1/folder/restore    {folder?}                -> {label}
+POST    /v1/folder/ignore     {folder, add?, remove?}  -> {label, here, settings}
 POST    /v1/folder/leave      {folder, delete_files?, dry_run?} -> {label, told...}
 ======  ====================  =============================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +33,8 @@ class Changes(Protocol):
     async def rename(self, name: str, label: str) -> None: ...
 
     async def move(self, name: str, directory: str) -> Path: ...
+
+    async def ignore(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> dict[str, Any]: ...
 
     async def pause(self, name: str | None) -> str: ...
 
@@ -71,6 +75,12 @@ class WhichRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
 
 
+class IgnoreRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName
+    add: list[str] = []
+    remove: list[str] = []
+
+
 class LeaveRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName
     delete_files: bool = False
@@ -102,6 +112,9 @@ class _Folders:
     async def restore(self, wanted: WhichRequest) -> Any:
         return {"label": self._device.changes.decide(wanted.folder, accept=False)}
 
+    async def ignore(self, wanted: IgnoreRequest) -> Any:
+        return await self._device.changes.ignore(wanted.folder, wanted.add, wanted.remove)
+
     async def leave(self, wanted: LeaveRequest) -> Any:
         check_running(self._stop)
         do = self._device.leaving.preview if wanted.dry_run else self._device.leaving.leave
@@ -118,5 +131,6 @@ def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
         post_route("/v1/folder/unpause", WhichRequest, answers.unpause),
         post_route("/v1/folder/confirm", WhichRequest, answers.confirm),
         post_route("/v1/folder/restore", WhichRequest, answers.restore),
+        post_route("/v1/folder/ignore", IgnoreRequest, answers.ignore),
         post_route("/v1/folder/leave", LeaveRequest, answers.leave),
     ]

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -35,6 +37,27 @@ def check_label(label: str) -> None:
     """Raises UsageError: a folder cannot be called so."""
     if not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
         raise UsageError(f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed")
+
+
+def _checked(pattern: str, root: Path) -> str:
+    """Raises UsageError: it is none, or could match nothing."""
+    for start in (f"{root}/", "./"):
+        if pattern.startswith(start):
+            inside = pattern.removeprefix(start)
+            raise UsageError(f"{pattern!r} matches nothing: a path in the folder is written as '/{inside}'")
+    if not pattern.strip() or pattern.startswith("#") or len(pattern.splitlines()) > 1:
+        raise UsageError(f"{pattern!r} is no pattern: write one as in .gitignore, for instance '*.log' or 'build/'")
+    return pattern
+
+
+def _check_given(pattern: str, here: Sequence[str], settings: Sequence[str]) -> None:
+    """Raises UsageError: a person here did not have it ignored."""
+    if pattern in here:
+        return
+    if pattern in settings:
+        raise UsageError(f"{pattern!r} is ignored by the settings, [files] ignore: change it there, and start again")
+    listed = ", ".join(map(repr, here)) or "none"
+    raise UsageError(f"{pattern!r} is none of the patterns that `yp2p folder ignore` gave here; those are: {listed}")
 
 
 def _is_free(path: Path) -> bool:
@@ -100,6 +123,28 @@ class FolderChanges:
             )
         self._folders.disks[folder.id].decide(accept=accept)
         return folder.label
+
+    async def ignore(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> dict[str, Any]:
+        """Ignore more, or less, of a folder on this device; gives its label and what is ignored here.
+
+        Raises:
+            UsageError: there is no such folder, one of `add` is no pattern, or one of `remove` was not given.
+        """
+        folder = choose(self._folders.by_id.values(), name)
+        disk = self._folders.disks[folder.id]
+        if add or remove:
+            before = disk.rules.here
+            for pattern in remove:
+                _check_given(pattern, before, disk.rules.of_settings)
+            wanted = dict.fromkeys(
+                one for one in (*before, *(_checked(one, folder.path) for one in add)) if one not in remove
+            )
+            try:
+                await disk.ignore_here(tuple(wanted))
+            except ValueError as error:
+                raise UsageError(f"nothing was changed: {error}") from None
+            log.info("ignored_here", folder=folder.label, patterns=len(wanted))
+        return {"label": folder.label, "here": list(disk.rules.here), "settings": disk.rules.of_settings}
 
     async def move(self, name: str, directory: str) -> Path:
         """Have the directory of a folder elsewhere, or find it where somebody put it; gives where it is.

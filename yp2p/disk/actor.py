@@ -43,6 +43,8 @@ from yp2p.machine import Patience, reason
 _ROOT_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
 # A root that could be used for so long has not failed at its start.
 _WORKED_S = 60.0
+# Other rules are in force when the batch ends that is worked on.
+_RULES_LIMIT_S = 10.0
 
 log = structlog.get_logger()
 
@@ -101,6 +103,25 @@ class Disk:
         self._changed.add(IGNORE_FILE)
         self._folder.render_queue.wake()
         return True
+
+    @property
+    def rules(self) -> RulesInUse:
+        """What is ignored."""
+        return self._rules
+
+    async def ignore_here(self, patterns: Sequence[str]) -> None:
+        """Ignore these on this device; returns when that is so, or will be once the folder goes on.
+
+        Raises ValueError: one is no pattern.
+        """
+        stored = self._rules.ignore_here(patterns)
+        wanted, state = self._rules.here, self._folder.state
+        self._changed.add(IGNORE_FILE)
+        self._folder.render_queue.wake()
+        await stored.wait()
+        with trio.move_on_after(_RULES_LIMIT_S):
+            while self._rules.in_force != wanted and not state.pause_reason:
+                await state.changed.wait()
 
     def decide(self, *, accept: bool) -> None:
         """Do the deletions that wait for a person, or bring back what was deleted. Raises FolderError: that is done."""

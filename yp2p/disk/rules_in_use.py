@@ -1,10 +1,13 @@
-"""The ignore rules that are in use: those of the settings, those of the folder, and what people here agreed to.
+"""The ignore rules that are in use: those of the settings and of a person here, those of the folder, and what people
+here agreed to of these.
 
 What others ignore is ignored from the start, before the file that says so is put in place. A change of the file takes
 effect, and removes nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import structlog
 import trio
@@ -19,6 +22,8 @@ from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
+from yp2p.store import tables
+from yp2p.store.writer import Commit
 
 log = structlog.get_logger()
 
@@ -30,12 +35,29 @@ class RulesInUse:
         self._folder = folder
         self._settings = settings
         self.agreed = AgreedRules(folder)
+        self.here = tuple(tables.local_rules.read_patterns(folder.database.rows, folder.id))
+        self.in_force: tuple[str, ...] | None = None  # those of `here` that the last rules were made with
+
+    @property
+    def of_settings(self) -> list[str]:
+        """What the settings leave out."""
+        return list(self._settings.ignore)
+
+    def ignore_here(self, patterns: Sequence[str]) -> Commit:
+        """These, and no others, are what a person ignores here. Raises ValueError: one is no pattern."""
+        IgnoreRules(here=patterns)
+        self.here = tuple(patterns)
+        return self._folder.database.submit([tables.local_rules.save(self._folder.id, self.here)])
 
     async def read(self, root: Root, context: ScanContext) -> IgnoreRules:
         """What is ignored by now. Raises FolderError: the rules cannot be read."""
         is_to_come = context.is_first or IGNORE_FILE not in self._folder.files.at
         to_come = rules_text(self._folder) if is_to_come else ""
-        rules, problem = await trio.to_thread.run_sync(read_rules, root, self._settings, to_come, self.agreed.text)
+        here = self.here
+        rules, problem = await trio.to_thread.run_sync(
+            read_rules, root, self._settings, to_come, self.agreed.text, here
+        )  # fmt: skip
+        self.in_force = here
         self._tell(f"{IGNORE_FILE}: {problem}" if problem else "", problem)
         return rules
 
@@ -52,6 +74,7 @@ class RulesInUse:
         missing = at.ingest.pending.missing
         for path in [path for path in missing if is_ignored_entry(self._folder, path)]:
             del missing[path]
+        self._folder.state.touch()
 
     def _tell(self, problem: str, reason: str) -> None:
         if reason:

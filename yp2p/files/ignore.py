@@ -1,9 +1,10 @@
 """Which paths a folder leaves out.
 
 A path is left out that any of these leaves out, each in gitignore syntax, and none lifts what another one says: the
-device's own rules (what editors write beside a file while they save, and `files.ignore`); the folder's `.yp2pignore`;
-what that said when people here last agreed to it (`disk/ingest/agreed_rules.py`); and the reserved names. So nobody can
-lift from elsewhere what this device leaves out.
+device's own rules (what editors write beside a file while they save, and `files.ignore`); what a person here has
+ignored in this folder (`yp2p folder ignore`); the folder's `.yp2pignore`; what that said when people here last agreed
+to it (`disk/ingest/agreed_rules.py`); and the reserved names. So nobody can lift from elsewhere what this device leaves
+out.
 
 What a folder leaves out stays as it is on every device: it is not read, not written, not fetched and not removed,
 whoever made it, and whether or not it was an entry of the folder before.
@@ -108,12 +109,15 @@ class IgnoreRules:
 
     Args:
         local: patterns from the settings.
+        here: those that a person here gave for this folder.
         synced, agreed: those of the folder's own file, as it is and as people here agreed to it.
     """
 
-    def __init__(self, local: Iterable[str] = (), synced: str = "", agreed: str = "") -> None:
+    def __init__(self, local: Iterable[str] = (), synced: str = "", agreed: str = "", here: Iterable[str] = ()) -> None:
         self._directories: dict[str, bool] = {}
         self._layers = [Patterns([*SCRATCH_PATTERNS, *_pattern_list(list(local))])]
+        if own := _pattern_list(list(here)):
+            self._layers.append(Patterns(own))
         for text in dict.fromkeys((synced, agreed)):
             if text:
                 self._layers.append(Patterns(_pattern_list(text.splitlines())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from yp2p.config import Files
 from yp2p.errors import FolderError
@@ -18,13 +19,14 @@ _WRITING_S, _LOOK_AGAIN_S = 0.5, 0.01
 
 
 def read_rules(
-    root: Root, settings: Files, to_come: str = "", agreed: str = ""
+    root: Root, settings: Files, to_come: str = "", agreed: str = "", here: Sequence[str] = ()
 ) -> tuple[IgnoreRules, str]:  # fmt: skip
     """What the settings and the file on the disk leave out, and what of the file cannot be used. Blocks.
 
     Args:
         to_come: what the file will say besides, once it is put in place.
         agreed: what is left out in any case, whatever the file says by now.
+        here: what a person here has ignored on this device only.
 
     Raises:
         FolderError: what is left out is not known, so nothing may be sent.
@@ -48,7 +50,7 @@ def read_rules(
         reason = problem or why_not[text]
         raise FolderError(f"{IGNORE_FILE} cannot be used: {reason}; nothing is synced until that is mended")
     patterns, unused = readable(text)
-    rules = IgnoreRules(settings.ignore, "\n".join(patterns), "\n".join(readable(agreed)[0]))
+    rules = IgnoreRules(settings.ignore, "\n".join(patterns), "\n".join(readable(agreed)[0]), here)
     return rules, f"{problem}; what it said before is used" if problem else unused
 
 

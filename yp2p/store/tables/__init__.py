@@ -24,6 +24,7 @@ from yp2p.store.tables import (
     invite,
     judgement,
     last_run,
+    local_rules,
     log,
     notice,
     owner,
@@ -38,14 +39,15 @@ from yp2p.store.tables import (
 
 __all__ = [
     "agreement", "aside", "base", "chunks", "day", "departed", "device", "digest", "file", "folder", "former", "intent",
-    "invite", "judgement", "last_run", "log", "notice", "owner", "pack", "rules", "served", "start", "statement",
-    "step", "unread",
+    "invite", "judgement", "last_run", "local_rules", "log", "notice", "owner", "pack", "rules", "served", "start",
+    "statement", "step", "unread",
 ]  # fmt: skip
 
 
 # The tables whose rows are a folder's and go with it. The two that can be large come last.
 OF_FOLDER = (
-    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "notice", "rules", "served",
+    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "local_rules", "notice", "rules",
+    "served",
     "statement", "step", "unread", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
