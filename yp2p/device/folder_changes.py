@@ -1,4 +1,4 @@
-"""What a person changes about a folder that is here: what it is called, where its directory is, whether it goes on.
+"""What a person changes about a folder that is here: what it is called, where its directory is, what is ignored.
 
 Theory of operation
     A label is this device's own: the others keep theirs. It names one folder here, so that commands can take it.
@@ -71,7 +71,7 @@ def _is_free(path: Path) -> bool:
 
 
 class FolderChanges:
-    """Renames, moves and pauses folders, and gives them a person's answers."""
+    """Renames, moves and pauses folders, has files ignored, and gives a person's answers."""
 
     def __init__(self, folders: Folders, database: Database) -> None:
         self._folders = folders
