@@ -91,6 +91,14 @@ ANSWERS: dict[str, Any] = {
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],
                            "let_in": [{"folder": HOSTILE, "role": "member"}]},
     "/v1/folder/ignore": {"label": HOSTILE, "here": [HOSTILE], "settings": [HOSTILE]},
+    "/v1/folder/usage": {
+        "store": {"path": HOSTILE, "bytes": 1},
+        "folders": [{
+            "label": HOSTILE, "path": HOSTILE, "file_bytes": 1, "history": {"changes": 1, "bytes": 1},
+            "entries": {"texts": 1, "other_files": 1, "symlinks": 1, "empty_directories": 1},
+            "trash": {"files": None, "bytes": None, "problem": HOSTILE},
+        }],
+    },
     "/v1/folder/leave": {
         "label": HOSTILE, "path": HOSTILE, "name": HOSTILE, "devices": [HOSTILE], "connected": [], "told": [],
         "problem": HOSTILE, "only_here": {"files": 1, "bytes": 1}, "trash": {"files": 1, "bytes": 1}, "unknown": 1,
@@ -132,7 +140,7 @@ SHOWN = [
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
     ("recovery", "make"), ("help", "wait"),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
-    ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE),
+    ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE), ("folder", "usage"),
 ]  # fmt: skip
 
 

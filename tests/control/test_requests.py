@@ -36,6 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/folder/rename": {"folder": "f", "label": "l"},
     "/v1/folder/move": {"folder": "f", "path": "/d"},
     "/v1/folder/ignore": {"folder": "f", "add": ["p"], "remove": ["p"]},
+    "/v1/folder/usage": {"folder": "f"},
     "/v1/folder/leave": {"folder": "f", "delete_files": True, "dry_run": True},
     "/v1/wait": {"timeout_s": 1.0, "whom": "all", "devices": ["x"]},
     "/v1/agree": {"folder": "f"},

@@ -133,3 +133,13 @@ def test_where_a_folder_cannot_go(pair: list[Device], tmp_path: Path) -> None:
         assert words in refused, refused
         assert one.status()["folders"][0]["path"] == str(one.dir)
     one.wait()
+
+
+def test_usage_is_a_table_with_units(pair: list[Device]) -> None:
+    one, _ = pair
+    header, row, _, store = one.cli("folder", "usage").splitlines()
+    assert header.split("  ")[0] == "Folder"
+    assert row.split()[:4] == ["dir", "2", "14", "bytes"]
+    assert str(one.home / "store.db") in store
+    assert one.cli("folder", "usage", "dir").splitlines()[1].split()[0] == "dir"
+    assert "no folder is called" in one.fails("folder", "usage", "other")

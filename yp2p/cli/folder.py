@@ -18,7 +18,7 @@ from yp2p.errors import FolderError
 
 @click.group(cls=Group)
 def command() -> None:
-    """List the folders, rename, move, leave or pause one, and answer what one asks."""
+    """List the folders; rename, move, pause or leave one, have files ignored, and answer what one asks."""
 
 
 @command.command("list")
@@ -207,6 +207,42 @@ def unignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
     answer = call("POST", "/v1/folder/ignore", {"folder": folder_name(folder), "remove": list(patterns)})
     if as_json:
         print_json(answer)
+
+
+@command.command()
+@click.argument("folder", required=False, type=Folder())
+@json_option
+def usage(folder: str | None, as_json: bool) -> None:
+    """Show how much room FOLDER (its label or directory), or each folder, takes on this device.
+
+    Files are those that are here. History is what `yp2p log` and `yp2p undo` go back to; it is in the store, which has
+    more room than it needs for a while after much was removed. The trash has what other devices deleted or replaced.
+    """
+    answer = call("POST", "/v1/folder/usage", {"folder": folder_name(folder)})
+    if as_json:
+        print_json(answer)
+        return
+    header = ["Folder", "Files", "Size", "Changes kept", "History", "In the trash", "Trash"]
+    rows = [_usage(one) for one in answer["folders"]]
+    if rows:
+        say(*table(header, rows, right=header[1:]), "")
+    store = answer["store"]
+    say(f"The store {store['path']} takes {size_text(store['bytes'])}, with the history of all folders.")
+
+
+def _usage(folder: dict[str, Any]) -> list[str]:
+    entries, history, trash = folder["entries"], folder["history"], folder["trash"]
+    files = entries["texts"] + entries["other_files"] + entries["symlinks"]
+    is_there = trash["files"] is not None
+    return [
+        folder["label"],
+        f"{files:,}",
+        size_text(folder["file_bytes"]),
+        f"{history['changes']:,}",
+        size_text(history["bytes"]),
+        f"{trash['files']:,} files" if is_there else "directory is away",
+        size_text(trash["bytes"]) if is_there else "",
+    ]
 
 
 @command.command()

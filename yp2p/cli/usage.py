@@ -20,7 +20,8 @@ _ELSEWHERE = {
     "connect": "join", "clone": "join", "history": "log", "versions": "log", "cat": "show", "revert": "restore",
     "remove": "device remove", "rm": "device remove", "kick": "device remove", "pause": "folder pause",
     "leave": "folder leave", "unshare": "folder leave", "unpause": "folder unpause", "resume": "folder unpause",
-    "confirm": "folder confirm",
+    "confirm": "folder confirm", "du": "folder usage", "size": "folder usage", "usage": "folder usage",
+    "ignore": "folder ignore",
     "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
     "id": "identity show", "version": "--version", "man": "help",
 }  # fmt: skip

@@ -8,6 +8,7 @@ POST    /v1/folder/unpause    {folder?}                -> {label}
 POST    /v1/folder/confirm    {folder?}                -> {label}
 POST    /v1/folder/restore    {folder?}                -> {label}
 POST    /v1/folder/ignore     {folder, add?, remove?}  -> {label, here, settings}
+POST    /v1/folder/usage      {folder?}                -> {folders, store}
 POST    /v1/folder/leave      {folder, delete_files?, dry_run?} -> {label, told...}
 ======  ====================  =============================================
 """
@@ -43,6 +44,12 @@ class Changes(Protocol):
     def decide(self, name: str | None, *, accept: bool) -> str: ...
 
 
+class Counter(Protocol):
+    """What knows how much room folders take."""
+
+    async def show(self, name: str | None) -> dict[str, Any]: ...
+
+
 class Leaver(Protocol):
     """What leaves folders."""
 
@@ -56,6 +63,9 @@ class Device(Protocol):
 
     @property
     def changes(self) -> Changes: ...
+
+    @property
+    def usage(self) -> Counter: ...
 
     @property
     def leaving(self) -> Leaver: ...
@@ -115,6 +125,9 @@ class _Folders:
     async def ignore(self, wanted: IgnoreRequest) -> Any:
         return await self._device.changes.ignore(wanted.folder, wanted.add, wanted.remove)
 
+    async def usage(self, wanted: WhichRequest) -> Any:
+        return await self._device.usage.show(wanted.folder)
+
     async def leave(self, wanted: LeaveRequest) -> Any:
         check_running(self._stop)
         do = self._device.leaving.preview if wanted.dry_run else self._device.leaving.leave
@@ -132,5 +145,6 @@ def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
         post_route("/v1/folder/confirm", WhichRequest, answers.confirm),
         post_route("/v1/folder/restore", WhichRequest, answers.restore),
         post_route("/v1/folder/ignore", IgnoreRequest, answers.ignore),
+        post_route("/v1/folder/usage", WhichRequest, answers.usage),
         post_route("/v1/folder/leave", LeaveRequest, answers.leave),
     ]

@@ -26,6 +26,7 @@ from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
 from yp2p.device.sharing import Sharing
 from yp2p.device.status import Status
+from yp2p.device.usage import Usage
 from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import Mdns, Sighting
 from yp2p.errors import ConfigError, FolderError
@@ -93,6 +94,7 @@ class Device:
         self._in_sync.missing_folder = self._provisioning.missing_folder
         self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
         self.changes = FolderChanges(self.home, database)
+        self.usage = Usage(self.home, database)
         forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
         self.leaving = Leaving(identity.device_id, self.home, self.peers, forgotten)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)

@@ -90,6 +90,12 @@ def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM log WHERE folder = ? AND document = ?", (folder, document))
 
 
+def total(read: Read, folder: FolderID) -> tuple[int, int]:
+    """How many rows of a folder there are, and how many bytes they have."""
+    count, size = read("SELECT count(*), coalesce(sum(length(data)), 0) FROM log WHERE folder = ?", (folder,))[0]
+    return count, size
+
+
 def has_any(read: Read, folder: FolderID) -> bool:
     """Whether there are rows of a folder."""
     return bool(read("SELECT 1 FROM log WHERE folder = ? LIMIT 1", (folder,)))
