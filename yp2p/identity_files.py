@@ -12,7 +12,7 @@ from pathlib import Path
 from yp2p.config import Paths, load_config
 from yp2p.errors import UsageError
 from yp2p.identity import SEED_BYTES, DeviceID, Identity, PublicIdentity
-from yp2p.machine import read_regular
+from yp2p.machine import read_regular, reason
 from yp2p.protocol.sealed import SALT_BYTES, seal, unseal
 from yp2p.trust.given_key import place_of_given_key, take_given_key
 from yp2p.trust.keyfile import read_identity, text_of, write_new
@@ -75,8 +75,10 @@ def import_identity(paths: Paths, file: str, passphrase: str) -> DeviceID:
     check_can_import(paths)
     try:
         text = read_regular(Path(file))[:_MAX_FILE_BYTES]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {reason(error)}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is no text file; name the one that `yp2p identity export` wrote") from None
     try:
         identity = Identity(unseal(text, passphrase, _PURPOSE))
     except (UsageError, ValueError) as error:

@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_a_sentence(device: Any, run: Run, tmp_path: Path
     assert "cannot be written" in run(old, "export", str(tmp_path / "no" / "key"), typed="pass phrase\n")[2]
     assert "cannot be read" in run(tmp_path / "new", "import", str(tmp_path / "no"), typed="pass phrase\n")[2]
     (tmp_path / "text").write_text("something else\n")
-    assert "no file of the kind" in run(tmp_path / "new", "import", str(tmp_path / "text"), typed="x\n")[2]
+    assert "not a file that holds" in run(tmp_path / "new", "import", str(tmp_path / "text"), typed="x\n")[2]
     assert "no identity yet" in run(tmp_path / "new", "show")[2]
 
 

@@ -46,12 +46,13 @@ WRONG = {
     ("device", "zzz"): "'yp2p device zzz' is no command; 'yp2p device --help' lists them",
     ("status", "--jsn"): "'yp2p status' has no option --jsn; did you mean ",
     ("status", "--zzz"): "'yp2p status' has no option --zzz; 'yp2p status --help' lists those it has",
-    (
-        "stop",
-        "now",
-    ): "'yp2p stop' takes no now here; quote a name that has spaces; 'yp2p stop --help' says how it is used",
+    ("stop", "now"): "'yp2p stop' cannot take 'now' as well; put quotes around a name that has spaces",
     ("show",): "'yp2p show' needs FILE[@WHEN]; 'yp2p show --help' says how it is used",
-    ("wait", "--timeout", "abc"): "--timeout: 'abc' is not a valid float; 'yp2p wait --help' says how it is used",
+    ("wait", "--timeout", "abc"): "--timeout: 'abc' is not a number; 'yp2p wait --help' says how it is used",
+    ("notices", "--bring-back", "x"): "--bring-back: 'x' is not a whole number; 'yp2p notices --help' says how",
+    ("share", "notes", "--role"): "--role needs a value behind it; '--help' says which",
+    ("status", "--watch=1"): "--watch takes no value: leave out the '=' and what is behind it",
+    ("recovery",): "'yp2p recovery' needs one of its commands: make, use; 'yp2p recovery --help' says what each does",
     ("help", "device", "zzz"): "'yp2p device zzz' is no command; 'yp2p device --help' lists them",
     ("help", "status", "zzz"): "'yp2p status' has no commands of its own, such as zzz; ",
 }
@@ -105,7 +106,7 @@ def test_help_is_what_the_option_prints(words: tuple[str, ...], run: Run) -> Non
     [
         (("status", "--json"), 3, "no yp2p daemon"),
         (("status", "--json", "--zzz"), 2, "no option --zzz"),
-        (("log", "--json"), 2, "name a file"),
+        (("log", "--json"), 2, "name a file or a directory"),
     ],
 )
 def test_errors_are_json_for_programs(arguments: tuple[str, ...], code: int, words: str, run: Run) -> None:

@@ -40,12 +40,12 @@ def test_moments(text: str, wanted: str) -> None:
     "text", ["", "soon", "25:00", "2026-13-01", "-1h", "tomorrow 8:00", "yesterday 8", "12 parsecs"]
 )
 def test_what_is_no_moment(text: str) -> None:
-    with pytest.raises(UsageError, match="is no moment"):
+    with pytest.raises(UsageError, match="is not a time"):
         moment(text, NOW)
 
 
 def test_what_is_still_to_come() -> None:
-    with pytest.raises(UsageError, match="'18:31' is 2026-11-21 18:31, which is still to come"):
+    with pytest.raises(UsageError, match="'18:31' is 2026-11-21 18:31, which is in the future"):
         moment("18:31", NOW)
 
 
@@ -55,5 +55,5 @@ def test_a_file_with_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert file_and_when("notes/a.md@12") == (f"{tmp_path}/notes/a.md", {"version": 12})
     (tmp_path / "me@home").touch()
     assert file_and_when("me@home") == (f"{tmp_path}/me@home", {})
-    with pytest.raises(UsageError, match="'noon' is no moment"):
+    with pytest.raises(UsageError, match="'noon' is not a time"):
         file_and_when("a.md@noon")

@@ -185,6 +185,18 @@ def test_a_device_that_may_not_says_so_and_changes_nothing() -> None:
     _run(test)
 
 
+def test_a_device_that_has_a_folder_alone_stays_its_administrator_or_leaves() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        copy = await opened("founder")
+        for role in (Role.MEMBER, Role.READER):
+            with pytest.raises(FolderError, match="only administrator"):
+                await OwnStatements(copy).remove(founder.identity.device_id, role)
+        await OwnStatements(copy).remove(founder.identity.device_id)
+        assert copy.members == {}
+
+    _run(test)
+
+
 def test_the_last_administrator_names_another_one_before_it_leaves() -> None:
     async def test(opened: Opened, founder: Peer) -> None:
         founder.grant(Peer("member"), Role.MEMBER)

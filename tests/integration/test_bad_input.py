@@ -132,8 +132,8 @@ def test_the_secret_key_never_travels(device: Device, tmp_path: Path) -> None:
         _refused(device, 8, "join", "47-K7MX2Q", str(directory), words=("secret key",))
     _refused(device, 8, "share", "/dev", words=("belongs to the system",))
     _refused(device, 2, "share", str(device.dir), "--label", "a\nb", words=("label",))
-    _refused(device, 2, "wait", "--timeout", "-3", words=("number of seconds",))
-    _refused(device, 2, "wait", "--timeout", "nan", words=("number of seconds",))
+    _refused(device, 2, "wait", "--timeout", "-3", words=("number of seconds", "0 or more"))
+    _refused(device, 2, "wait", "--timeout", "nan", words=("number of seconds", "0 or more"))
 
 
 def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def test_bookmarks_stay_with_their_text_on_every_device(tmp_path: Path) -> None:
             device.start()
         assert _json(two, "bookmark", theirs)[0]["index"] == len("zero\none\nand two 😀 ")
         assert "no line 9" in one.fails("bookmark", mine, "x", "--line", "9")
-        assert "there is no bookmark 'y'; there are: 'a place'" in one.fails("bookmark", mine, "y", "--remove")
+        assert "there is no bookmark 'y'; its bookmarks are 'a place'" in one.fails("bookmark", mine, "y", "--remove")
         two.cli("bookmark", theirs, "a place", "--remove")
         eventually(lambda: one.cli("bookmark", mine) == "")
 

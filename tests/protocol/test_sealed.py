@@ -30,8 +30,8 @@ def test_a_guess_costs_a_tenth_of_a_gigabyte() -> None:
     [
         (TEXT, "pass phrasE", "passphrase is another one"),
         (TEXT.replace("AA", "AB", 1), "pass phrase", "passphrase is another one"),
-        (TEXT.replace("identity", "other"), "pass phrase", "no file of the kind"),
-        ("", "pass phrase", "no file of the kind"),
+        (TEXT.replace("identity", "other"), "pass phrase", "not a file that holds"),
+        ("", "pass phrase", "not a file that holds"),
         ("yp2p-sealed-v1 identity !!", "pass phrase", "no base64"),
         ("yp2p-sealed-v1 identity AAAA", "pass phrase", "passphrase is another one"),
     ],

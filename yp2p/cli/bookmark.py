@@ -26,7 +26,9 @@ def command(file: str, name: str | None, line: int | None, column: int, remove: 
     path = os.path.abspath(file)
     if name is None:
         if line is not None or remove:
-            raise UsageError("name the bookmark: `yp2p bookmark FILE NAME --line N`")
+            raise UsageError(
+                "the bookmark has no name; write `yp2p bookmark FILE NAME --line N`, or `FILE NAME --remove`"
+            )
         found = call("POST", "/v1/bookmarks", {"path": path})
         if as_json:
             print_json(found)
@@ -35,6 +37,6 @@ def command(file: str, name: str | None, line: int | None, column: int, remove: 
             say(f"{item['line']:>5}:{item['column']:<4} {item['name']}")
         return
     if remove == (line is not None):
-        raise UsageError("say where the bookmark is to be, with --line, or give --remove")
+        raise UsageError(f"say where the bookmark {name!r} goes with --line, or give --remove, but not both")
     where = None if line is None else {"line": line, "column": column}
     call("POST", "/v1/bookmarks/set", {"path": path, "name": name, "place": where})

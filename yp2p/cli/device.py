@@ -82,9 +82,11 @@ def remove(
     file, take `yp2p identity import` there instead: nothing changes for the others then.
     """
     if replaced_by is not None and len(devices) != 1:
-        raise UsageError("one device takes the place of one: name one DEVICE with --replaced-by")
+        raise UsageError(
+            f"--replaced-by takes the place of one device, not of {len(devices)}; remove the others by themselves"
+        )
     if replaced_by is not None and with_let_in:
-        raise UsageError("those that DEVICE let in stay where another takes its place: remove them by name")
+        raise UsageError("--replaced-by and --with-those-it-let-in do not go together; remove those devices by name")
     if not yes:
         names = ", ".join(devices)
         where = f" from {folder}" if folder else " from all folders"

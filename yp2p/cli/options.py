@@ -59,7 +59,7 @@ def absolute(directory: str) -> str:
 def check_seconds(seconds: float | None) -> float | None:
     """A number of seconds as people may give it."""
     if seconds is not None and not 0 <= seconds < float("inf"):
-        raise UsageError(f"{seconds} is not a number of seconds; it is 0 or more")
+        raise UsageError(f"{seconds:g} is not a time to wait: give a number of seconds, 0 or more")
     return seconds
 
 

@@ -43,7 +43,7 @@ def restore(names: tuple[str, ...], everything: bool, folder: str | None, as_jso
     now is never overwritten: the one in the trash stays where it is, and the exit code is 8.
     """
     if bool(names) == everything:
-        raise UsageError("name the paths to restore, or give --all")
+        raise UsageError("name the PATHs to restore, or give --all, but not both; `yp2p trash list` shows them")
     answer = call("POST", "/v1/trash/restore", {"folder": folder, "names": list(names), "all": everything})
     if as_json:
         print_json(answer)

@@ -12,6 +12,7 @@ import re
 import click
 
 _TOO_MANY = re.compile(r"^Got unexpected extra arguments? \((?P<words>.*)\)$", re.DOTALL)
+_NO_NUMBER = re.compile(r"^(?P<value>.*) is not a valid (?P<kind>float|integer)\.$", re.DOTALL)
 _LONGEST_WORD = 80
 # What people type who come from elsewhere, and what it is called here.
 _ELSEWHERE = {
@@ -50,10 +51,15 @@ def sentence(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, NoSuchCommand):
         return error.message
+    if isinstance(error, click.BadOptionUsage):
+        return _option_alone(error)
     if context is None:
         return _plain(error.format_message())
     path = context.command_path
     see = f"'{path} --help' says how it is used"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and isinstance(context.command, click.Group):
+        names = ", ".join(context.command.list_commands(context))
+        return f"'{path}' needs one of its commands: {names}; '{path} --help' says what each does"
     if isinstance(error, click.NoSuchOption):
         near = list(error.possibilities or ())
         what = f"'{path}' has no option {_short(error.option_name)}"
@@ -61,11 +67,27 @@ def sentence(error: click.ClickException) -> str:
     if isinstance(error, click.MissingParameter):
         return f"'{path}' needs {_name(error.param, context)}; {see}"
     if isinstance(error, click.BadParameter) and error.param is not None:
-        return f"{_name(error.param, context)}: {_plain(error.message)}; {see}"
+        return f"{_name(error.param, context)}: {_plain_value(error.message)}; {see}"
     found = _TOO_MANY.match(error.message)
     if found is not None:
-        return f"'{path}' takes no {_short(found['words'])} here; quote a name that has spaces; {see}"
+        return f"'{path}' cannot take '{_short(found['words'])}' as well; put quotes around a name that has spaces"
     return f"{_plain(error.message)}; {see}"
+
+
+def _option_alone(error: click.BadOptionUsage) -> str:
+    """An option without the value that it needs, or with one that it does not take."""
+    if "does not take a value" in error.message:
+        return f"{error.option_name} takes no value: leave out the '=' and what is behind it"
+    return f"{error.option_name} needs a value behind it; '--help' says which"
+
+
+def _plain_value(message: str) -> str:
+    """What click says of a value, without the names of the types of a programmer."""
+    found = _NO_NUMBER.match(message)
+    if found is None:
+        return _plain(message)
+    whole = "whole " if found["kind"] == "integer" else ""
+    return f"{found['value']} is not a {whole}number"
 
 
 def _name(parameter: click.Parameter | None, context: click.Context) -> str:

@@ -38,7 +38,7 @@ def command(
     On a terminal it shows how far it is, and then with whom it is in sync.
     """
     if bool(devices) + everybody + anybody > 1:
-        raise UsageError("give one of --with, --all and --any")
+        raise UsageError("--with, --all and --any exclude each other; give one of them")
     whom = "all" if everybody else "any" if anybody else "connected"
     with progress_bar():
         wanted = {"timeout_s": check_seconds(timeout), "whom": whom, "devices": list(devices)}

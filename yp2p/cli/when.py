@@ -9,7 +9,7 @@ from typing import Any
 
 from yp2p.errors import UsageError
 
-HELP = "a version's number from `yp2p log`, or a moment: 18:00, yesterday 18:00, 2026-11-21 18:00, 2h ago"
+_EXAMPLES = "18:00, 'yesterday 18:00', '2026-11-21 18:00' or '2h ago'"
 _AGO = re.compile(r"(\d+)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)(\s+ago)?")
 _DIGITS = 15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -32,9 +32,9 @@ def moment(text: str, now: datetime) -> float:
     except (OverflowError, ValueError):
         found = None
     if found is None:
-        raise UsageError(f"{text[:80]!r} is no moment; write {HELP.partition('moment: ')[2]}")
+        raise UsageError(f"{text[:80]!r} is not a time; write {_EXAMPLES}")
     if found > now:
-        raise UsageError(f"{text!r} is {found:%Y-%m-%d %H:%M}, which is still to come")
+        raise UsageError(f"{text!r} is {found:%Y-%m-%d %H:%M}, which is in the future")
     return min(found.replace(microsecond=999_999), now).timestamp()
 
 
@@ -87,6 +87,8 @@ def file_and_when(text: str) -> tuple[str, dict[str, Any]]:
     name, at, rest = text.rpartition("@")
     if not at or not name or os.path.lexists(text):
         return os.path.abspath(text), {}
+    if not rest.strip():
+        raise UsageError(f"{text!r} names no version behind the '@'; `yp2p log {name}` lists them")
     return os.path.abspath(name), when(rest)
 
 

@@ -120,7 +120,7 @@ class _History:
 
     async def _turn(self, wanted: UndoRequest, *, back: bool) -> Any:
         if not 1 <= wanted.steps <= _MAX_STEPS:
-            raise UsageError(f"{wanted.steps} is no number of steps; it is from 1 to {_MAX_STEPS}")
+            raise UsageError(f"--steps is {wanted.steps}; it can be from 1 to {_MAX_STEPS}")
         folder, path = self._find_to_write(wanted.path)
         entry = lookup.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 def check_label(label: str) -> None:
     """Raises UsageError: a folder cannot be called so."""
     if not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
-        raise UsageError(f"the label {label!r} cannot be used: it has 1 to {_MAX_LABEL} characters that can be printed")
+        raise UsageError(f"the label {label!r} cannot be used: a label has 1 to {_MAX_LABEL} printable characters")
 
 
 def _checked(pattern: str, root: Path) -> str:

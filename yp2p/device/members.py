@@ -196,7 +196,7 @@ class Members:
         """
         device, keys = self.find(wanted), self._keys_of(by)
         if keys.device_id == device:
-            raise UsageError(f"{by!r} and {wanted!r} are one device")
+            raise UsageError(f"{by!r} cannot take the place of {wanted!r}: they are one device; name the new one")
         name = self._name_of(device)
         answer: dict[str, Any] = {
             "device": format_device_id(device), "name": name, "by": self._name_of(keys.device_id) or name,

@@ -55,7 +55,8 @@ async def revert(folder: Folder, at: OpenRoot, names: Sequence[str]) -> dict[str
 def _chosen(folder: Folder, names: Sequence[str]) -> list[str]:
     if not folder.membership.is_reader:
         raise FolderError(
-            "this device may write here: what is changed here is changed for all, and nothing is kept back"
+            f"this device may change {folder.label!r}, so there is nothing to revert: its changes go to every device;"
+            " `yp2p undo FILE` takes one back"
         )
     changes = folder.files.local.paths
     if not names:

@@ -20,20 +20,23 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
         UsageError: none or several are meant.
     """
     every = list(folders)
+    labels = ", ".join(repr(folder.label) for folder in every) or "none"
     if name is None:
         if len(every) == 1:
             return every[0]
-        labels = ", ".join(repr(folder.label) for folder in every) or "none"
-        raise UsageError(f"say which folder is meant, by its label or directory; there are: {labels}")
+        if not every:
+            raise UsageError(
+                "this device has no folder yet; `yp2p share DIR` shares one, `yp2p join DIR` takes part in one"
+            )
+        raise UsageError(f"say which folder you mean, by its label or directory: {labels}")
     path = os.path.realpath(name)
     found = [
         f for f in every if f.label == name or str(f.path) == path or (len(name) >= 4 and f.id.hex().startswith(name))
     ]
     if len(found) == 1:
         return found[0]
-    labels = ", ".join(repr(folder.label) for folder in every) or "none"
     many = "several folders are" if found else "no folder is"
-    raise UsageError(f"{many} called {name!r}; there are: {labels}")
+    raise UsageError(f"{many} called {name!r}; the folders here are {labels}")
 
 
 def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
@@ -60,11 +63,13 @@ def entry_at(folder: Folder, path: str) -> Entry:
         found = max(dead, key=lambda entry: _last_row(folder, entry.document), default=None)
     if found is None:
         raise UsageError(
-            f"there is no file {path!r} in {folder.path}, and none of that name was deleted; what was renamed has its "
-            "history under its name of now"
+            f"there is no file {path!r} in {folder.path}, and none of that name was deleted; a renamed file has its "
+            "history under its new name"
         )
     if found.kind is not Kind.TEXT:
-        raise UsageError(f"{path} is no text; of other files the trash has what was replaced: `yp2p trash list`")
+        raise UsageError(
+            f"{path} is not a text file, and has no versions; `yp2p trash list` shows what was replaced of it"
+        )
     return found
 
 

@@ -49,7 +49,7 @@ class OwnStatements:
         await self._say(lambda: self._removed(device, role))
 
     def _removed(self, device: DeviceID, role: Role) -> tuple[Signer, _Made]:
-        member, signer = self.check_can_remove(device)
+        member, signer = self.check_can_remove(device, role)
         return signer, lambda heads: [signer.remove(heads, member.identity, role)]
 
     async def departure(self) -> Outcome:
@@ -90,15 +90,16 @@ class OwnStatements:
         signer = self._as_administrator()
         return signer, lambda heads: [signer.remove(heads, former, Role.REMOVED)]
 
-    def check_can_remove(self, device: DeviceID) -> tuple[Member, Signer]:
-        """The member, and who may say so."""
+    def check_can_remove(self, device: DeviceID, role: Role = Role.REMOVED) -> tuple[Member, Signer]:
+        """The member, and who may say so. A folder that has members keeps an administrator."""
         membership = self._membership
         member, own = membership.members.get(device), membership.signer
         if member is None:
             raise FolderError(f"{short_id(device)} is no member of this folder")
         signer = own if own is not None and device == own.device_id else self._as_administrator()
         others = [one for one in membership.members.values() if one is not member and one.role is Role.ADMINISTRATOR]
-        if member.role is Role.ADMINISTRATOR and not others and len(membership.members) > 1:
+        is_left = len(membership.members) > 1 or role is not Role.REMOVED
+        if member.role is Role.ADMINISTRATOR and not others and is_left:
             raise FolderError(
                 f"{member.name!r} is the only administrator of this folder: make another device one first,"
                 " with `yp2p device role`"

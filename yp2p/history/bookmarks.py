@@ -48,8 +48,9 @@ async def set_bookmark(folder: Folder, entry: Entry, name: str, position: Positi
         raise UsageError(f"{name!r:.80} is no name of a bookmark; it has 1 to {MAX_BOOKMARK_NAME_BYTES} bytes")
     wanted, known = Bookmark(entry.id, name, position), folder.catalogue.manifest.bookmarks.get(entry.id, {})
     if position is None and wanted.key not in known:
-        names = ", ".join(sorted(repr(bookmark.name) for bookmark in known.values())) or "none"
-        raise UsageError(f"there is no bookmark {name!r}; there are: {names}")
+        names = ", ".join(sorted(repr(bookmark.name) for bookmark in known.values()))
+        others = f"its bookmarks are {names}" if names else "this file has no bookmarks"
+        raise UsageError(f"there is no bookmark {name!r}; {others}")
     if len(known) >= MAX_BOOKMARKS and wanted.key not in known:
         raise UsageError(f"there are {MAX_BOOKMARKS} bookmarks already, which is as many as a text can have")
     await folder.catalogue.write([wanted]).wait()

@@ -137,10 +137,10 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
         done += 1
     if not done:
         raise UsageError(
-            f"there is nothing to undo in {path}: this device has changed nothing in it that could be taken back, or "
-            f"that was thinned out of its history since; `yp2p log {path}` shows the versions that there are"
+            f"there is nothing to undo in {path}: this device did not change it, or the change is no longer in its"
+            f" history; `yp2p log {path}` lists the versions that there are"
             if stack == _UNDO
-            else f"there is nothing to redo in {path}: nothing was undone, or it was changed since"
+            else f"there is nothing to redo in {path}: nothing was undone, or the file was changed since"
         )
     return Undone(before, folder.texts.open(entry.document).text.text(), done)
 

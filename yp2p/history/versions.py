@@ -63,7 +63,7 @@ class When:
         return at_moment(self.at) if self.at is not None else NOTHING
 
     def describe(self) -> str:
-        return f"no version {self.version}" if self.version is not None else "nothing that is so old"
+        return f"no version {self.version}" if self.version is not None else "no version that old"
 
 
 async def stored_rows(

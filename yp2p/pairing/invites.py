@@ -112,7 +112,9 @@ def parse_token(text: str) -> Token:
     """Raises UsageError: it is none."""
     bare = text.strip().lower()
     if not _TOKEN.fullmatch(bare):
-        raise UsageError(f"this is no invite: it begins with {_PREFIX} and has 88 letters and digits behind that")
+        raise UsageError(
+            f"this is no whole invite: that is {_PREFIX} and 88 letters and digits; copy all that `yp2p invite` prints"
+        )
     try:
         data = base64.b32decode(bare.removeprefix(_PREFIX).upper())
     except binascii.Error:
@@ -208,7 +210,7 @@ class InviteHost:
         if not 1 <= uses <= MAX_USES:
             raise UsageError(f"an invite is good for 1 to {MAX_USES} uses, not {uses}")
         if not 1 <= lifetime_s <= LONGEST_S:
-            raise UsageError("an invite is good for a second to a year")
+            raise UsageError(f"an invite is good for a second to a year, not {lifetime_s:.0f} s")
         OwnStatements(folder.membership).check_administrator()
         await self._forget_old()
         if len(self._invites) >= MAX_INVITES:

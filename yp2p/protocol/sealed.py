@@ -43,7 +43,7 @@ def unseal(text: str, passphrase: str, purpose: str) -> bytes:
     """The secret. Raises UsageError: the text is no such file, or the passphrase is another one."""
     parts = text.split()
     if len(parts) != 3 or parts[:2] != [_HEADER, purpose]:
-        raise UsageError(f"it is no file of the kind {purpose!r} that this version knows")
+        raise UsageError(f"it is not a file that holds an {purpose} as this version of yp2p writes it")
     try:
         data = base64.b64decode(parts[2], validate=True)
     except binascii.Error:
