@@ -45,7 +45,7 @@ _MIB = 1 << 20
 _ENDING = frozenset(
     {
         "goodbye", "links, too many", "documents, too many", "membership, too many", "awareness, too much",
-        "chunks, too many", "a deleted block",
+        "chunks, too many", "a deleted block", "offers, too many",
     }
 )  # fmt: skip
 
@@ -241,8 +241,28 @@ def channel_cases(room: _Room) -> Iterator[Case]:
     yield "registers", room.updates(manifest_document_id(0), _registers(2000))
     yield "registers of deletions", room.updates(manifest_document_id(0), _deletions(100))
     yield "tiny updates", room.updates(text, *[b"\x00\x00"] * 4000)
+    yield from _offer_cases(folder)
     yield "unknown messages", [messages.ChannelClose(FolderID(bytes(16)), text)] * 8000
     yield "names", [_named(folder, text)] * 20
+
+
+def _offer_cases(folder: FolderID) -> Iterator[Case]:
+    """Folders that nobody has, and answers to offers that nobody made."""
+
+    def offers(count: int) -> Message:
+        return messages.FolderOffers(
+            tuple(
+                messages.Offer(os.urandom(16), FolderID(os.urandom(16)), DeviceID(bytes(32)), 1, "x" * 1000)
+                for _ in range(count)
+            )
+        )
+
+    yield "offers", [offers(messages.MAX_OFFERS) for _ in range(200)]
+    yield "offers, too many", [offers(messages.MAX_OFFERS + 1)]
+    for reply in messages.Reply:
+        yield f"offer reply, {reply.name.lower()}", [messages.OfferReply(os.urandom(16), folder, reply)] * 4000
+    yield "offer granted", [messages.OfferGranted(os.urandom(16), False, (bytes(1000),) * 512)] * 20
+    yield "offer listing", [messages.OfferListing(os.urandom(16), bytes(messages.MAX_LISTING_BYTES))] * 8
 
 
 def _crowd(clients: int) -> bytes:

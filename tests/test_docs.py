@@ -58,6 +58,7 @@ def test_the_readme_shows_what_status_prints() -> None:
         {
             "device": {"name": "laptop", "missing_addresses": []},
             "store": {"problem": "", "damaged": []}, "settings": [], "devices": [desktop, pi], "folders": [folder],
+            "offers": {"made": [], "received": []},
         }
     )  # fmt: skip
     assert shown == [line.rstrip() for line in printed]

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from yp2p.cli.complete import Device, Directory, Folder, Trashed, Version
+from yp2p.cli.complete import Device, Directory, Folder, Offered, Trashed, Version
 from yp2p.cli.group import group
 from yp2p.cli.main import COMMANDS
 from yp2p.errors import NotRunning
@@ -18,6 +18,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/status": {
         "folders": [{"label": "notes", "path": "/home/me/notes"}, {"label": "a\x1b[1A", "path": "/x"}],
         "devices": [{"name": "laptop", "id": "L"}, {"name": "desk", "id": "D"}],
+        "offers": {"received": [{"label": "music", "name": "desk"}, {"label": "\x1b[1A", "name": "desk"}]},
     },
     "/v1/history/log": {"versions": [{"version": number, "at": 0, "devices": ["desk"]} for number in (7, 12)]},
     "/v1/folder/ignore": {"here": ["*.log", "build/"]},
@@ -42,6 +43,12 @@ def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> l
         (["folder", "pause"], "", [("notes", "plain")]),
         (["folder", "pause"], "./", [("./", "dir")]),
         (["folder", "pause"], "x", []),
+        (["folder", "accept"], "", [("music", "plain")]),
+        (["folder", "accept", "music"], "./", [("./", "dir")]),
+        (["folder", "accept", "--from"], "d", [("desk", "plain")]),
+        (["folder", "decline"], "m", [("music", "plain")]),
+        (["folder", "offer"], "n", [("notes", "plain")]),
+        (["folder", "offer", "notes", "laptop"], "d", [("desk", "plain")]),
         (["log", "--folder"], "n", [("notes", "plain")]),
         (["device", "remove"], "", [("laptop", "plain"), ("desk", "plain")]),
         (["device", "remove", "laptop"], "d", [("desk", "plain")]),
@@ -83,7 +90,7 @@ def test_a_daemon_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Mon
 
 
 # What an argument of this name is.
-_KINDS = {"folder": Folder, "device": Device, "devices": Device, "directory": Directory}
+_KINDS = {"folder": Folder, "device": Device, "devices": Device, "directory": Directory, "offered": Offered}
 _FILES = (click.Path, Version, Trashed)
 
 

@@ -67,9 +67,11 @@ def _status() -> dict[str, Any]:
         "last_seen": 0,
     }  # fmt: skip
     own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
+    offer = {"label": HOSTILE, "name": HOSTILE, "role": "member", "at": 0, "declined": True, "path": HOSTILE}
+    received = [offer | {"decision": decision, "problem": HOSTILE} for decision in ("none", "accept")]
     return {
         "device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
-        "settings": [{"setting": HOSTILE, "problem": HOSTILE}],
+        "settings": [{"setting": HOSTILE, "problem": HOSTILE}], "offers": {"made": [offer], "received": received},
     }  # fmt: skip
 
 
@@ -80,6 +82,13 @@ ANSWERS: dict[str, Any] = {
     "/v1/share": {"code": HOSTILE, "expires_in_s": 60},
     "/v1/join/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1, "different": [HOSTILE],
                          "only_here": 1, "only_there": 1, "bytes_to_come": 1, "not_synced": 1},
+    "/v1/folder/offer": {"label": HOSTILE, "role": "member", "devices": [{"name": HOSTILE, "connected": False}]},
+    "/v1/folder/offer/withdraw": {"label": HOSTILE, "devices": [{"name": HOSTILE}]},
+    "/v1/folder/accept": {"label": HOSTILE, "path": HOSTILE, "joined": False, "waits_for": [HOSTILE]},
+    "/v1/folder/accept/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1,
+                                  "different": [HOSTILE], "only_here": 1, "only_there": 1, "bytes_to_come": 1,
+                                  "not_synced": 1},
+    "/v1/folder/decline": {"label": HOSTILE, "devices": [{"name": HOSTILE}]},
     "/v1/devices": [{"name": HOSTILE, "id": "ID", "is_this_device": False, "connected": False, "last_seen": 0,
                      "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
                                  {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE}]}],
@@ -141,6 +150,8 @@ SHOWN = [
     ("recovery", "make"), ("help", "wait"),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
     ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE), ("folder", "usage"),
+    ("folder", "offer", HOSTILE, HOSTILE), ("folder", "offer", HOSTILE, HOSTILE, "--withdraw"),
+    ("folder", "accept", HOSTILE, "."), ("folder", "accept", HOSTILE, ".", "--dry-run"), ("folder", "decline", HOSTILE),
 ]  # fmt: skip
 
 

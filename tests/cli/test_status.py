@@ -28,6 +28,7 @@ def _folder(*members: dict[str, Any], label: str = "notes", **more: Any) -> dict
 def _status(*folders: dict[str, Any]) -> dict[str, Any]:
     return {
         "device": {"name": "laptop", "id": "OWN", "missing_addresses": []}, "devices": [], "settings": [],
+        "offers": {"made": [], "received": []},
         "store": {"problem": "", "damaged": []}, "folders": list(folders),
     }  # fmt: skip
 
@@ -93,4 +94,26 @@ def test_columns_are_as_wide_as_what_is_seen() -> None:
         "A         N",
         "日本      1",
         "x     1,000",
+    ]
+
+
+def test_what_is_offered_is_one_line_with_what_to_type() -> None:
+    status = _status(_folder(_DESK))
+    offer = {"label": "my music", "name": "desk", "role": "member", "at": 0.0, "problem": "", "path": ""}
+    received = [
+        offer | {"decision": "none"},
+        offer | {"decision": "none", "label": "old", "path": "/old"},
+        offer | {"decision": "accept", "path": "/x"},
+        offer | {"decision": "accept", "path": "/x", "problem": "/x cannot be used"},
+    ]
+    status["offers"] = {"made": [offer | {"declined": True}, offer | {"declined": False}], "received": received}
+    assert lines(status)[-6:] == [
+        "",
+        "desk offers you the folder my music: `yp2p folder accept 'my music' DIR` takes part,"
+        " `yp2p folder decline 'my music'` refuses.",
+        "desk offers you the folder old: `yp2p folder accept old /old` takes part, `yp2p folder decline old` refuses.",
+        "The folder my music of desk is accepted, but not here yet: desk has not answered yet.",
+        "The folder my music of desk is accepted, but not here yet: /x cannot be used.",
+        "desk declined the folder my music; `yp2p folder offer` offers it again, and with --withdraw takes this line"
+        " away.",
     ]

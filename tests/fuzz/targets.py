@@ -210,6 +210,10 @@ def _message_seeds() -> list[bytes]:
             "b\n",
             (messages.Side("a = 1\n", (DeviceID(bytes(32)),), 9), messages.Side("a = 2\n", (), 10)),
         ),
+        messages.FolderOffers((messages.Offer(bytes(16), _FOLDER, DeviceID(bytes(32)), 2, "music"),)),
+        messages.OfferReply(bytes(16), _FOLDER, messages.Reply.ACCEPT),
+        messages.OfferGranted(bytes(16), True, (b"statement",)),
+        messages.OfferListing(bytes(16), bytes(4)),
     ]
     return [messages.encode(message) for message in sent]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,6 +66,13 @@ ALL: st.SearchStrategy[Any] = st.one_of(
         names,
         st.tuples(sides, sides),
     ),
+    st.builds(
+        messages.FolderOffers,
+        st.lists(st.builds(messages.Offer, ids, ids, hashes, st.integers(1, 3), names), max_size=3).map(tuple),
+    ),
+    st.builds(messages.OfferReply, ids, ids, st.sampled_from(messages.Reply)),
+    st.builds(messages.OfferGranted, ids, st.booleans(), st.lists(st.binary(max_size=9), max_size=3).map(tuple)),
+    st.builds(messages.OfferListing, ids, st.binary(max_size=20)),
 )
 
 
@@ -95,6 +103,31 @@ def test_later_messages_are_ignored_and_others_refused() -> None:
         messages.decode(b"\x7f")
     with pytest.raises(MessageFault, match="too many"):
         messages.decode(messages.encode(messages.ManifestQuery(bytes(16))) + b"x")  # type: ignore[arg-type]
+
+
+def test_an_offer_has_a_role_and_is_answered_with_what_there_is() -> None:
+    offer = messages.Offer(bytes(16), FOLDER, DeviceID(HASH), 3, "music")
+    for role in (0, 4, 255):
+        with pytest.raises(MessageFault, match="role that does not exist"):
+            messages.decode(messages.encode(messages.FolderOffers((replace(offer, role=role),))))
+    reply = messages.encode(messages.OfferReply(bytes(16), FOLDER, messages.Reply.LOOK))
+    with pytest.raises(MessageFault, match="means nothing"):
+        messages.decode(reply[:-1] + b"\x04")
+
+
+def test_an_offer_has_caps() -> None:
+    offer = messages.Offer(bytes(16), FOLDER, DeviceID(HASH), 3, "x" * messages.MAX_LABEL_BYTES)
+    most = messages.FolderOffers((offer,) * messages.MAX_OFFERS)
+    assert messages.decode(messages.encode(most)) == most
+    for more in (
+        messages.FolderOffers((offer,) * (messages.MAX_OFFERS + 1)),
+        messages.FolderOffers((replace(offer, label="x" * (messages.MAX_LABEL_BYTES + 1)),)),
+        messages.OfferGranted(bytes(16), True, (b"x",) * (messages.STATEMENTS_OF_PART + 1)),
+        messages.OfferGranted(bytes(16), True, (bytes(messages.MAX_STATEMENT_BYTES + 1),)),
+        messages.OfferListing(bytes(16), bytes(messages.MAX_LISTING_BYTES + 1)),
+    ):
+        with pytest.raises(MessageFault):
+            messages.decode(messages.encode(more))
 
 
 FOLDER, HASH = FolderID(bytes(16)), bytes(32)

@@ -21,10 +21,11 @@ from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import load_log
-from yp2p.identity import DeviceID, DocumentID, EntryID, Identity
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
+from yp2p.pairing.exchange import Listed, encode_listing
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
-from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, Message
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
 from yp2p.trust.statements import Role, Signer, StatementHash
@@ -271,6 +272,37 @@ class Grammar:
         settled = rng.random() < 0.5
         return messages.BothChanged(folder.id, entry, settled, self._number(), "s\n", "", "b\n", (sides[0], sides[1]))
 
+    # --- folders that are offered -------------------------------------------------------------------------------
+
+    def _offer_id(self) -> bytes:
+        return self.rng.choice((bytes(16), self.rng.randbytes(16)))
+
+    def _folder(self) -> FolderID:
+        return self.rng.choice((self.folder.id, FolderID(bytes(16)), FolderID(self.rng.randbytes(16))))
+
+    def folder_offers(self) -> Message:
+        rng = self.rng
+        labels = ("music", "\x1b]0;x\x07", "é" * 400, "", "\u202e")
+        return messages.FolderOffers(
+            tuple(
+                messages.Offer(
+                    self._offer_id(), self._folder(), DeviceID(rng.randbytes(32)), rng.randint(1, 3), rng.choice(labels)
+                )
+                for _ in range(rng.choice((0, 1, 2, messages.MAX_OFFERS)))
+            )
+        )
+
+    def offer_reply(self) -> Message:
+        return messages.OfferReply(self._offer_id(), self._folder(), self.rng.choice(list(messages.Reply)))
+
+    def offer_granted(self) -> Message:
+        statements = self.rng.choice((self.folder.membership.statements()[: messages.STATEMENTS_OF_PART], ()))
+        return messages.OfferGranted(self._offer_id(), self.rng.random() < 0.5, statements)
+
+    def offer_listing(self) -> Message:
+        entries = [] if self.rng.random() < 0.5 else [Listed("../up", Kind.TEXT, self._hash(), self._number())]
+        return messages.OfferListing(self._offer_id(), encode_listing(entries))
+
 
 PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.Hello: Grammar.hello,
@@ -296,4 +328,8 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.ChannelData: Grammar.channel_data,
     messages.ChannelClose: Grammar.channel_close,
     messages.BothChanged: Grammar.both_changed,
+    messages.FolderOffers: Grammar.folder_offers,
+    messages.OfferReply: Grammar.offer_reply,
+    messages.OfferGranted: Grammar.offer_granted,
+    messages.OfferListing: Grammar.offer_listing,
 }

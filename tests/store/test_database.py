@@ -283,6 +283,13 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
         connection.execute("DROP TABLE agreement")
     if version < 17:
         connection.execute("DROP TABLE judgement")
+    if version < 18:
+        connection.execute("DROP TABLE departed")
+    if version < 19:
+        connection.execute("DROP TABLE local_rules")
+    if version < 20:
+        connection.execute("DROP TABLE offer_made")
+        connection.execute("DROP TABLE offer_received")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:

@@ -62,6 +62,14 @@ class Device(_Word):
         return _items(((device["name"], device["id"]) for device in devices), incomplete)
 
 
+class Offered(_Word):
+    """A folder that another device offers, by its label."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        offers = _ask("GET", "/v1/status").get("offers", {}).get("received", [])
+        return _items(((one["label"], one["name"]) for one in offers), incomplete)
+
+
 class Version(_Word):
     """A file; behind an `@` the number of one of its versions, with its time."""
 

@@ -1,4 +1,4 @@
-"""`yp2p folder`: list, rename, move, leave or pause one, and answer what one asks."""
+"""`yp2p folder`: list, offer, rename, move, leave or pause one, and answer what one asks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from yp2p.cli import output
 from yp2p.cli.complete import Directory, Folder, Pattern
 from yp2p.cli.group import Group
+from yp2p.cli.offers import accept, decline, offer, offer_tables
 from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
@@ -18,18 +19,25 @@ from yp2p.errors import FolderError
 
 @click.group(cls=Group)
 def command() -> None:
-    """List the folders; rename, move, pause or leave one, have files ignored, and answer what one asks."""
+    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer what one asks."""
+
+
+command.add_command(offer)
+command.add_command(accept)
+command.add_command(decline)
 
 
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the folders of this device: directory, files, and how they are doing."""
-    folders = call("GET", "/v1/status")["folders"]
+    """List the folders of this device: directory, files, and how they are doing; and those that are offered."""
+    status = call("GET", "/v1/status")
     if as_json:
-        print_json(folders)
-    elif folders:
-        say(*folder_table(folders, ids=False))
+        print_json({"folders": status["folders"], "offers": status["offers"]})
+        return
+    if status["folders"]:
+        say(*folder_table(status["folders"], ids=False))
+    say(*offer_tables(status["offers"]))
 
 
 @command.command()

@@ -47,10 +47,10 @@ def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_r
     if as_json:
         print_json(answer)
     elif dry_run:
-        say(*_preview_lines(answer))
+        say(*preview_lines(answer, f"yp2p join {answer['path']}"))
     elif is_terminal():
         say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
-        _follow()
+        follow()
 
 
 def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
@@ -65,7 +65,7 @@ def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
     return ask("The code that the other device shows, or an invite"), directory
 
 
-def _follow() -> None:
+def follow() -> None:
     """On a terminal, stay until everything is there; it comes without us as well."""
     try:
         with progress_bar():
@@ -87,7 +87,8 @@ def _ask(path: str, body: dict[str, Any]) -> Any:
             time.sleep(_POLL_S)
 
 
-def _preview_lines(preview: dict[str, Any]) -> list[str]:
+def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
+    """What a preview says; `command` goes on."""
     different = preview["different"]
     lines = [
         f"Joining would make {preview['path']} the folder {preview['label']!r} of {preview['name']}:",
@@ -102,4 +103,4 @@ def _preview_lines(preview: dict[str, Any]) -> list[str]:
         lines += ["", "Different:", *(f"  {path}" for path in different[:_SHOWN])]
         if len(different) > _SHOWN:
             lines.append(f"  and {len(different) - _SHOWN} more (--json lists all)")
-    return [*lines, "", f"Nothing was changed. To go on: yp2p join {preview['path']}"]
+    return [*lines, "", f"Nothing was changed. To go on: {command}"]

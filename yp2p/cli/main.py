@@ -33,7 +33,10 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "bookmark": ("bookmark", "List, put or remove the bookmarks of a file."),
     },
     "Folders and devices": {
-        "folder": ("folder", "List the folders; rename, move, pause or leave one, and answer what one asks."),
+        "folder": (
+            "folder",
+            "List, offer and accept folders; rename, move, pause or leave one, and answer what one asks.",
+        ),
         "device": ("device", "List the devices, remove a lost one, and say what each may do."),
         "invite": ("invite", "Print a token that lets a machine in where nobody can type a code."),
         "identity": ("identity", "Show this device's ID; keep its key, or take it along to another machine."),

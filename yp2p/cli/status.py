@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import Screen, print_json, say
 from yp2p.cli.progress import ToGo
@@ -156,6 +157,7 @@ def _of_device(status: dict[str, Any]) -> list[str]:
         for kept in status["store"]["damaged"]
     ]
     found += [f"Setting {one['setting']}: {one['problem']}" for one in status["settings"]]
+    found += offer_lines(status["offers"])
     for device in status["devices"]:
         if device["last_error"]:
             faults = f" (faults: {device['faults']})" if device["faults"] else ""

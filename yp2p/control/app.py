@@ -14,8 +14,8 @@ POST    /v1/device/rotate     {}                       -> {device, key, folders}
 POST    /v1/stop              {}                       -> {stopping}
 ======  ====================  =============================================
 
-Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, undo and history in
-`history.py`. An error is {error, exit_code} with
+Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, offered folders in
+`offers.py`, undo and history in `history.py`. An error is {error, exit_code} with
 status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
 """
 
@@ -40,6 +40,7 @@ from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
 from yp2p.control.members import Members, check_running, member_routes
+from yp2p.control.offers import Offers, offer_routes
 from yp2p.control.requests import FileName, Nothing
 from yp2p.control.routes import post_route
 from yp2p.folder.folder import Folder
@@ -50,6 +51,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def folders(self) -> Iterable[Folder]: ...
+
+    @property
+    def offers(self) -> Offers: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -179,6 +183,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
             *member_routes(device, stop),
             *folder_routes(device, stop),
+            *offer_routes(lambda: device.offers, stop),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

@@ -22,6 +22,7 @@ from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
 from yp2p.device.leaving import Leaving
 from yp2p.device.members import Members, role_of
+from yp2p.device.offers import Offers
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
 from yp2p.device.sharing import Sharing
@@ -97,6 +98,9 @@ class Device:
         self.usage = Usage(self.home, database)
         forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
         self.leaving = Leaving(identity.device_id, self.home, self.peers, forgotten)
+        self.offers = Offers(database, self.home, self.peers, self._members, self._sharing, config.files)
+        self.offers.load()
+        self.peers.offers = self.offers.exchange
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -115,6 +119,7 @@ class Device:
             nursery.start_soon(self.pairing_host.run)
             nursery.start_soon(self._presence.run)
             nursery.start_soon(self._provisioning.run)
+            nursery.start_soon(self.offers.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""
@@ -281,4 +286,5 @@ class Device:
             "settings": [{"setting": one, "problem": why} for one, why in self._provisioning.problems.items()],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],
+            "offers": self.offers.shown(),
         }

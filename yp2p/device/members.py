@@ -133,6 +133,10 @@ class Members:
         ids = ", ".join(sorted(map(format_device_id, found)))
         raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
 
+    def name_of(self, device: DeviceID) -> str:
+        """What a device is called here, now or when it was seen last."""
+        return self._name_of(device)
+
     def _removed(self, wanted: str, bare: str) -> list[str]:
         """The folders that a device of this name or ID was removed from."""
         return [

@@ -111,7 +111,7 @@ class Sharing:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
         """
         limit_s = limit_s if limit_s is not None else JOIN_LIMIT_S
-        path = self._directory(directory)
+        path = self.directory(directory)
 
         async def accept(joined: Joined) -> None:
             await self._folders.accept(joined, path)
@@ -136,13 +136,19 @@ class Sharing:
         Raises:
             FolderError, PairingError: it did not work; the text says why.
         """
-        path = self._directory(directory)
+        path = self.directory(directory)
 
         async def accept(joined: Joined) -> None:
             await self._folders.accept(joined, path)
 
         invited = self._invited(token_of(self._identity, device, label), ())
         self._has_joined(await invited.join(accept, limit_s), path)
+
+    async def take_part(self, joined: Joined, path: Path) -> None:
+        """Take part in a folder that this device was let into over a link. Raises FolderError, MessageFault."""
+        await self._folders.accept(joined, path)
+        self._joined()
+        log.info("folder_joined", folder=joined.grant.label)
 
     def _has_joined(self, joined: Joined, path: Path) -> dict[str, Any]:
         self._joined()
@@ -161,7 +167,7 @@ class Sharing:
         if is_token(text):
             raise UsageError("an invite cannot be tried: `--dry-run` is for codes")
         code, joiner = self._joiner(text, _places(at))
-        path = self._directory(directory)
+        path = self.directory(directory)
         shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
         try:
             found = await trio.to_thread.run_sync(compare, path, shown.entries, self._files)
@@ -169,8 +175,8 @@ class Sharing:
             raise FolderError(f"{path} cannot be read: {error.strerror}") from error
         return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}
 
-    def _directory(self, directory: str) -> Path:
-        """The directory to join with. Raises FolderError."""
+    def directory(self, directory: str) -> Path:
+        """The directory to take part with. Raises FolderError."""
         path = self._folders.check(directory)
         folder = self._folders.at(path)
         if folder is not None and self._folders.is_member(folder) and not self._folders.has_lost_marker(folder):

@@ -161,7 +161,13 @@ class Membership:
 
     def was_removed(self, device: DeviceID) -> bool:
         """Whether somebody, who may or may not, ever took a role of a device away, or it left."""
-        return any(one.kind is Kind.REMOVAL and one.subject_id == device for one in self._statements.values())
+        return bool(self.removals_of(device))
+
+    def removals_of(self, device: DeviceID) -> list[StatementHash]:
+        """What anybody, who may or may not, ever said that took a role of a device away."""
+        return [
+            one for one, said in self._statements.items() if said.kind is Kind.REMOVAL and said.subject_id == device
+        ]
 
     def has_left(self) -> bool:
         """Whether this device said itself that it takes part no more."""

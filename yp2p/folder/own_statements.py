@@ -25,11 +25,21 @@ class OwnStatements:
     def __init__(self, membership: Membership) -> None:
         self._membership = membership
 
-    async def grant(self, subject: PublicIdentity, role: Role, name: str) -> None:
-        """Let a device in, or give it a higher role."""
-        await self._say(lambda: self._granted(subject, role, name))
+    async def grant(
+        self, subject: PublicIdentity, role: Role, name: str, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Let a device in, or give it a higher role.
 
-    def _granted(self, subject: PublicIdentity, role: Role, name: str) -> tuple[Signer, _Made]:
+        Args:
+            is_wanted: whether it still is to be, asked when nothing can be said or heard between.
+        """
+        await self._say(lambda: self._granted(subject, role, name, is_wanted))
+
+    def _granted(
+        self, subject: PublicIdentity, role: Role, name: str, is_wanted: Callable[[], bool]
+    ) -> tuple[Signer, _Made]:
+        if not is_wanted():
+            raise FolderError("that was taken back meanwhile")
         signer = self._as_administrator()
         return signer, lambda heads: [signer.grant(heads, subject, role, name)]
 

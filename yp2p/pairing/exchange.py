@@ -33,7 +33,7 @@ from yp2p.errors import MessageFault, PairingError, PairingFault, UsageError
 from yp2p.identity import DEVICE_ID_BYTES, ID_BYTES, KEY_BYTES, DeviceID, FolderID, PublicIdentity
 from yp2p.protocol.cpace import FIELD_BYTES, ConfirmedKey, CPace
 from yp2p.protocol.entries import HASH_BYTES, Kind
-from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_STATEMENT_BYTES
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES, MAX_STATEMENT_BYTES
 from yp2p.protocol.names import MAX_PATH_BYTES, decode_path, encode_path
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.trust.statements import Role
@@ -47,7 +47,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
 RUN_LIMIT_S = 20.0
 # How the sharer's answer begins: with its half of the run, or with nothing, where no window has these digits.
 WELCOME, CLOSED = b"\x00", b"\x01"
-MAX_LABEL_BYTES = 1024
+# With the longest paths there are, these fit a message.
+LISTED_IN_MESSAGE = 512
 _CHANNEL = b"yp2p pairing v1"
 _TAG_BYTES = 64
 _MIN_LISTED_BYTES = 4 + 1 + HASH_BYTES + 8

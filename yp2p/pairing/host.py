@@ -14,6 +14,7 @@ from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     CLOSED,
     FIRST_WAIT_S,
+    LISTED_IN_MESSAGE,
     LONGEST_WAIT_S,
     RUN_LIMIT_S,
     WELCOME,
@@ -33,8 +34,6 @@ from yp2p.transport.secure import SecureMessages
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
-# With the longest paths there are, these fit a message.
-_LISTED_IN_MESSAGE = 512
 # Programs confirm at once; a run that is held open keeps a guess from others.
 _CONFIRM_LIMIT_S = 5.0
 
@@ -198,8 +197,8 @@ class PairingHost:
         """What there is, for one who wants to know before joining."""
         await messages.send(Writer().text(folder.label).text(self._name).finish())
         entries = list_entries(folder)
-        for start in range(0, len(entries), _LISTED_IN_MESSAGE):
-            await messages.send(encode_listing(entries[start : start + _LISTED_IN_MESSAGE]))
+        for start in range(0, len(entries), LISTED_IN_MESSAGE):
+            await messages.send(encode_listing(entries[start : start + LISTED_IN_MESSAGE]))
         await messages.send(encode_listing([]))
         log.info("folder_shown", folder=folder.label)
 

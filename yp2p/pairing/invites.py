@@ -36,9 +36,9 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.members import Removal
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
-from yp2p.pairing.exchange import MAX_LABEL_BYTES, Grant
+from yp2p.pairing.exchange import Grant
 from yp2p.pairing.joiner import Joined
-from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.store import tables
 from yp2p.store.database import Database

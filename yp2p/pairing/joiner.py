@@ -18,7 +18,6 @@ from yp2p.discovery.addresses import Address
 from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PairingFault, PeerFault
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
-    MAX_LABEL_BYTES,
     RUN_LIMIT_S,
     WELCOME,
     Code,
@@ -28,7 +27,7 @@ from yp2p.pairing.exchange import (
     PairingRun,
     decode_listing,
 )
-from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
 from yp2p.protocol.wire import Reader
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_pairing

@@ -25,6 +25,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
@@ -32,14 +33,14 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import PeerFault, YpError, first_reason
-from yp2p.folder.budget import charged, rest
+from yp2p.folder.budget import Budget, charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
 from yp2p.peers.known_devices import KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Membership, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Membership, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.transport.dialer import Backoff, dial
 from yp2p.transport.handshake import Secured
@@ -61,6 +62,14 @@ _TOLD_EVERY_S = 60.0
 log = structlog.get_logger()
 
 
+class OfferExchange(Protocol):
+    """What two devices say over one link of folders that they offer each other (`device/offers.py`)."""
+
+    async def run(self) -> None: ...
+
+    def receive(self, message: OfferMessage) -> None: ...
+
+
 @dataclass(slots=True)
 class _Linked:
     """A link that is up."""
@@ -72,10 +81,15 @@ class _Linked:
     address: Address
     boot_id: bytes
     sessions: FolderSessions
+    offers: OfferExchange | None
 
 
 class Peers:
-    """The links of this device; `devices` are those that there may be links with."""
+    """The links of this device; `devices` are those that there may be links with.
+
+    Attributes:
+        offers: makes what serves the offers of folders over a link.
+    """
 
     def __init__(
         self,
@@ -96,6 +110,7 @@ class Peers:
         self._links: dict[DeviceID, _Linked] = {}
         self.devices = KnownDevices(identity, database, folders)
         self.listen_port = 0
+        self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
         self.members_changed = trio.Event()
 
     def is_linked(self, device: DeviceID) -> bool:
@@ -293,13 +308,14 @@ class Peers:
                 sessions = FolderSessions(
                     self._identity.device_id, device, link, contact, self._folders, self._presence
                 )  # fmt: skip
-                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions)
+                offers = self.offers(device, link) if self.offers is not None else None
+                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions, offers)
                 self._links[device] = linked
                 link.is_wanted = sessions.waits_for
                 self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
-                    await charged(contact.budget, self._run_sessions, linked)
+                    await charged(contact.budget, self._run_sessions, linked, contact.budget)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
@@ -308,13 +324,18 @@ class Peers:
                     contact.link_ended(linked.since, trio.current_time())
                     log.info("link_down")
 
-    async def _run_sessions(self, linked: _Linked) -> None:
+    async def _run_sessions(self, linked: _Linked, budget: Budget) -> None:
         async with trio.open_nursery() as nursery:
             linked.sessions.open(nursery)
             nursery.start_soon(linked.sessions.keep, nursery)
+            if linked.offers is not None:
+                nursery.start_soon(charged, budget, linked.offers.run)
             while True:
                 await rest()
                 message = await linked.link.receive()
-                if not isinstance(message, Hello | Goodbye | Unknown):
+                if isinstance(message, OfferMessage):
+                    if linked.offers is not None:
+                        linked.offers.receive(message)
+                elif not isinstance(message, Hello | Goodbye | Unknown):
                     await linked.sessions.deliver(message, linked.link.given_bytes)
                 del message  # it may be large, and the next one may be long in coming

@@ -28,6 +28,12 @@ MAX_FEATURES_BYTES = 1 << 10
 MAX_REASON_BYTES = 1 << 10
 # A statement has about 300 bytes; the cap keeps a list of them in one interactive message.
 MAX_STATEMENT_BYTES = 1 << 10
+# What a folder is called, or what a device says that it is called.
+MAX_LABEL_BYTES = 1 << 10
+# Folders that one device offers another at a time. Without the cap a member could fill the store and the screen.
+MAX_OFFERS = 16
+# A part of the list of what is in an offered folder: 512 entries with the longest paths there are.
+MAX_LISTING_BYTES = 512 * 4200
 # Entries per list: 4096 leaves are 450 KiB, within one interactive message.
 MAX_LEAVES = 4096
 MAX_PULL = 1024
@@ -51,6 +57,7 @@ MAX_PLACE_DEVICES = 64
 # The year 5138. A later time is no time that a float has to the millisecond.
 MAX_TIME_MS = 10**14
 EXTENSIONS_FROM = 0x80
+_HIGHEST_ROLE = 3
 
 # Lists of fixed size are read by layout: item by item a message at its cap would hold up the loop for half a second.
 _ID, _DEVICE, _HASH = Struct(f">{ID_BYTES}s"), Struct(f">{DEVICE_ID_BYTES}s"), Struct(f">{HASH_BYTES}s")
@@ -583,6 +590,115 @@ class BothChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """One folder that somebody may take part in; `id` is another one each time that it is offered."""
+
+    id: bytes
+    folder: FolderID
+    founder: DeviceID
+    role: int  # 1 to 3, as in a statement
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOffers:
+    """The folders that I offer you: all of them, so what is not here any more is taken back."""
+
+    TYPE: ClassVar[int] = 0x81
+    offers: tuple[Offer, ...]
+
+    def write(self, out: Writer) -> None:
+        out.u32(len(self.offers))
+        for one in self.offers:
+            out.raw(one.id).raw(one.folder).raw(one.founder).u8(one.role).text(one.label)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        count = data.count(2 * ID_BYTES + DEVICE_ID_BYTES)
+        if count > MAX_OFFERS:
+            raise MessageFault(f"{count} offers of folders, more than {MAX_OFFERS}")
+        return cls(tuple(_read_offer(data) for _ in range(count)))
+
+
+def _read_offer(data: Reader) -> Offer:
+    number, folder, founder = data.raw(ID_BYTES), FolderID(data.raw(ID_BYTES)), DeviceID(data.raw(DEVICE_ID_BYTES))
+    role = data.u8()
+    if not 1 <= role <= _HIGHEST_ROLE:
+        raise MessageFault(f"a folder is offered with a role that does not exist: {role}")
+    return Offer(number, folder, founder, role, data.text(MAX_LABEL_BYTES))
+
+
+class Reply(IntEnum):
+    """What somebody says to an offer."""
+
+    UNDECIDED = 0  # does it stand?
+    ACCEPT = 1
+    DECLINE = 2
+    LOOK = 3  # what is in the folder?
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReply:
+    """What I say to an offer of yours."""
+
+    TYPE: ClassVar[int] = 0x82
+    offer: bytes
+    folder: FolderID
+    reply: Reply
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.offer).raw(self.folder).u8(self.reply)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        number, folder, reply = data.raw(ID_BYTES), FolderID(data.raw(ID_BYTES)), data.u8()
+        if reply not in list(Reply):
+            raise MessageFault(f"an offer is answered with {reply}, which means nothing")
+        return cls(number, folder, Reply(reply))
+
+
+@dataclass(frozen=True, slots=True)
+class OfferGranted:
+    """You are let in: the statements of the folder, in parts, each behind those that it names.
+
+    None at all, in one part: the offer does not stand any more.
+    """
+
+    TYPE: ClassVar[int] = 0x83
+    offer: bytes
+    last: bool
+    statements: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.offer).u8(self.last).u32(len(self.statements))
+        for statement in self.statements:
+            out.data(statement)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        number, last, count = data.raw(ID_BYTES), bool(data.u8()), data.count(4)
+        if count > STATEMENTS_OF_PART:
+            raise MessageFault(f"{count} statements in one part, more than {STATEMENTS_OF_PART}")
+        return cls(number, last, tuple(data.data(MAX_STATEMENT_BYTES) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class OfferListing:
+    """What is in an offered folder, in parts as in pairing (`pairing/exchange.py`); an empty one is the end."""
+
+    TYPE: ClassVar[int] = 0x84
+    offer: bytes
+    entries: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.offer).data(self.entries)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(data.raw(ID_BYTES), data.data(MAX_LISTING_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A message of a later protocol: to be ignored."""
 
@@ -596,7 +712,8 @@ FolderMessage = (
     | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
-AnyMessage = Hello | Goodbye | Unknown | FolderMessage
+OfferMessage = FolderOffers | OfferReply | OfferGranted | OfferListing
+AnyMessage = Hello | Goodbye | Unknown | OfferMessage | FolderMessage
 
 _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     kind.TYPE: kind.read
@@ -605,6 +722,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
         TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
         Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
+        FolderOffers, OfferReply, OfferGranted, OfferListing,
     )
 }  # fmt: skip
 

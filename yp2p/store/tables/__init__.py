@@ -27,6 +27,8 @@ from yp2p.store.tables import (
     local_rules,
     log,
     notice,
+    offer_made,
+    offer_received,
     owner,
     pack,
     rules,
@@ -39,16 +41,15 @@ from yp2p.store.tables import (
 
 __all__ = [
     "agreement", "aside", "base", "chunks", "day", "departed", "device", "digest", "file", "folder", "former", "intent",
-    "invite", "judgement", "last_run", "local_rules", "log", "notice", "owner", "pack", "rules", "served", "start",
-    "statement", "step", "unread",
+    "invite", "judgement", "last_run", "local_rules", "log", "notice", "offer_made", "offer_received", "owner",
+    "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
 
 
 # The tables whose rows are a folder's and go with it. The two that can be large come last.
 OF_FOLDER = (
-    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "local_rules", "notice", "rules",
-    "served",
-    "statement", "step", "unread", "pack", "log",
+    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "local_rules", "notice",
+    "offer_made", "offer_received", "rules", "served", "statement", "step", "unread", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 
