@@ -52,7 +52,7 @@ def _status() -> dict[str, Any]:
     folder = {
         "id": "FOLDER", "label": HOSTILE, "path": HOSTILE, "state": "idle", "problem": HOSTILE,
         "awaiting_confirmation": True, "rules_waiting": HOSTILE,
-        "entries": {"total": 1, "here": 1, "ignored": 1},
+        "entries": {"total": 1, "here": 1, "ignored": 1, "places_to_settle": 1},
         "progress": {"files_to_go": 1, "bytes_to_go": 1, "bytes_per_s": 1, "seconds_left": 1},
         "devices": [{"name": HOSTILE, "connected": True, "in_sync": True, "behind": 0}],
         "not_synced": [{"path": HOSTILE, "reason": HOSTILE}], "waiting": [{"path": HOSTILE, "reason": HOSTILE}],
@@ -134,7 +134,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/notices": [{"number": 1, "at": 0, "path": HOSTILE, "kind": HOSTILE, "text": HOSTILE,
                      "can_be_brought_back": True, "can_be_settled": True}],
     "/v1/conflicts": [
-        {"kind": "file", "root": HOSTILE, "path": HOSTILE, "beside": HOSTILE},
+        {"kind": "file", "root": HOSTILE, "path": HOSTILE, "beside": HOSTILE, "this": _VERSION, "other": _VERSION},
         {"kind": "text", "root": HOSTILE, "path": HOSTILE, "line": 1, "number": 1, "reported_by": HOSTILE,
          "this": _VERSION, "other": _VERSION},
     ],

@@ -19,7 +19,8 @@ def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: 
 def _folder(*members: dict[str, Any], label: str = "notes", **more: Any) -> dict[str, Any]:
     return {
         "id": "FOLDER", "label": label, "path": f"/{label}", "state": "idle", "problem": "", "is_reader": False,
-        "awaiting_confirmation": False, "rules_waiting": "", "entries": {"here": 3, "ignored": 0},
+        "awaiting_confirmation": False, "rules_waiting": "",
+        "entries": {"here": 3, "ignored": 0, "places_to_settle": 0},
         "progress": _NOTHING, "devices": list(members), "not_synced": [], "waiting": [], "local_changes": [],
         "conflicts": [], "quarantined": [], "notices": {}, "presence": [], **more,
     }  # fmt: skip

@@ -69,6 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "/v1/conflicts": {"folder": "f"},
     "/v1/conflicts/resolve": {"path": "/d/a", "keep": "this", "number": 1},
+    "/v1/conflicts/marked": {"path": "/d/a", "number": 1},
     "/v1/stop": {},
 }  # fmt: skip
 FILE_NAMES = {"path", "folder", "names"}

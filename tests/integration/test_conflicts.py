@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,76 @@ def test_what_was_changed_since_is_not_overwritten(apart: list[Device]) -> None:
     assert _conflicts(one) == []
 
 
+def _tool(tmp_path: Path, script: str) -> str:
+    """A command that a person may have as editor."""
+    tool = tmp_path / "tool"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    return str(tool)
+
+
+@pytest.mark.long
+def test_a_person_merges_in_an_editor(apart: list[Device], tmp_path: Path) -> None:
+    one, two = apart
+    file = one.dir / "settings"
+    stands = file.read_text()
+    assert one.status()["folders"][0]["entries"]["places_to_settle"] == 2
+    assert "places in texts that two devices changed apart: 2" in one.cli("status")
+    merge = ("conflicts", "resolve", str(file), "--keep", "merge", "--tool")
+    refused = {
+        "exit 3": "ended with exit code 3; nothing was changed",
+        "true": "nothing was changed in the editor",
+        'echo more >> "$1"': "with their markers",
+        'printf "\\377" > "$1"': "cannot be used",
+    }
+    for script, reason in refused.items():
+        assert reason in one.fails(*merge, _tool(tmp_path, script))
+        assert file.read_text() == stands
+        assert len(_conflicts(one)) == 2
+    assert "cannot be used: No such file" in one.fails(*merge, "/nowhere/editor")
+    meanwhile = _tool(tmp_path, f'sed -i "/^[<=>]/d" "$1"; cp {file} {tmp_path}/kept; echo x >> {file}')
+    assert "was changed meanwhile" in one.fails(*merge, meanwhile)
+    assert file.read_text() == stands + "x\n"
+    file.write_text(stands)
+    _wait(one, two)
+
+    said = one.cli(*merge, _tool(tmp_path, f'cp "$1" {tmp_path}/shown; sed -i "/^[<=>]/d" "$1"'))
+    assert "settled. `yp2p undo " in said
+    shown = (tmp_path / "shown").read_text()
+    assert "<<<<<<< this\ntimeout = 1800\n=======\ntimeout = 2400\n>>>>>>> other\n" in shown
+    merged = _BASE.replace("timeout = 1200", "timeout = 1800\ntimeout = 2400").replace(
+        "size = 10", "size = 11\nsize = 12"
+    )
+    assert file.read_text() == merged
+    eventually(lambda: (two.dir / "settings").read_text() == merged)
+    assert _conflicts(one) == []
+    assert one.status()["folders"][0]["entries"]["places_to_settle"] == 0
+    one.cli("undo", str(file))
+    assert file.read_text() == stands
+
+
+def test_texts_that_met_under_one_name_are_merged_into_one(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("title\nfrom one\nend\n")
+        (two.dir / "a.txt").write_text("title\nfrom two\nend\n")
+        two.join(one)
+        _wait(one, two)
+        (conflict,) = _conflicts(two)
+        assert {conflict["this"]["devices"][0], conflict["other"]["devices"][0]} == {"one", "two"}
+        assert f"this:  a.txt, {conflict['this']['devices'][0]}, 20" in two.cli("conflicts")
+        (that,) = (device for device in (one, two) if device.name == conflict["other"]["devices"][0])
+        assert (one.dir / conflict["path"]).read_text() == f"title\nfrom {that.name}\nend\n"
+        tool = _tool(tmp_path, f'cp "$1" {tmp_path}/shown; sed -i "/^[<=>]/d" "$1"')
+        said = two.cli("conflicts", "resolve", str(two.dir / conflict["path"]), "--keep", "merge", "--tool", tool)
+        assert f"<<<<<<< this: {conflict['this']['devices'][0]}, 20" in (tmp_path / "shown").read_text()
+        merged = [f"title\nfrom {first}\nfrom {second}\nend\n" for first, second in (("one", "two"), ("two", "one"))]
+        assert (two.dir / "a.txt").read_text() in merged
+        eventually(lambda: [path.name for path in one.dir.glob("*.txt")] == ["a.txt"], what="the copy going")
+        eventually(lambda: (one.dir / "a.txt").read_text() in merged)
+        two.cli(*said.rpartition("`yp2p ")[2].partition("`")[0].split())
+        eventually(lambda: (one.dir / conflict["path"]).exists(), what="the copy coming back from the trash")
+
+
 @pytest.mark.parametrize("keep", ["this", "other", "both"])
 def test_a_file_beside_another_one_is_settled(tmp_path: Path, keep: str) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
@@ -134,7 +205,16 @@ def test_a_file_beside_another_one_is_settled(tmp_path: Path, keep: str) -> None
         (conflict,) = _conflicts(one)
         assert (conflict["kind"], conflict["beside"]) == ("file", "picture.bin")
         named, beside = (one.dir / "picture.bin").read_bytes(), (one.dir / conflict["path"]).read_bytes()
-        one.cli("conflicts", "resolve", str(one.dir / "picture.bin"), "--keep", keep)
+        assert (conflict["this"]["devices"], conflict["other"]["devices"]) == (
+            [named[1:].decode()],
+            [beside[1:].decode()],
+        )
+        assert abs(conflict["other"]["at"] - time.time()) < 600
+        resolve = ("conflicts", "resolve", str(one.dir / "picture.bin"), "--keep")
+        assert "is no text, so it cannot be merged" in one.fails(*resolve, "merge", "--tool", "true")
+        answer = json.loads(one.cli(*resolve, keep, "--json"))
+        kept = [(one.dir / ".yp2p" / "trash" / item).read_bytes() for item in answer["trash"]]
+        assert kept == {"this": [beside], "other": [named], "both": []}[keep]
         wanted = {"picture.bin": beside if keep == "other" else named}
         if keep == "both":
             wanted["picture 2.bin"] = beside

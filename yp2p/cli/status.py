@@ -185,6 +185,9 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
     changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]
     found += _listed("changed here only (`yp2p folder revert` brings back what all have)", changes)
     found += _listed("conflict copies (`yp2p conflicts`)", folder["conflicts"])
+    places = folder["entries"]["places_to_settle"]
+    if places:
+        found.append(f"places in texts that two devices changed apart: {places:,} (`yp2p conflicts`)")
     found += _listed(
         "closed for a device that sent bytes which the CRDT library cannot take",
         [f"{h['path'] or h['document']} for {h['device']}, {h['retry_in_s']} s" for h in folder["quarantined"]],

@@ -13,6 +13,7 @@ POST    /v1/bookmarks                  {path}                    -> [{name, posi
 POST    /v1/bookmarks/set              {path, name, position? | place?}
 POST    /v1/conflicts                  {folder?}                 -> [{folder, path, kind, number, this, other...}]
 POST    /v1/conflicts/resolve          {path, keep, number?}     -> {path, settled, changed}
+POST    /v1/conflicts/marked           {path, number?}           -> {root, path, copy, before, text, markers}
 =====================================  =====================================================
 
 `path` is an absolute path on this device. `when` is {version} or {at}, in seconds since 1970; without either it is the
@@ -87,6 +88,11 @@ class BookmarkRequest(msgspec.Struct, forbid_unknown_fields=True):
 class ResolveRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     keep: str
+    number: int | None = None
+
+
+class MergeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
     number: int | None = None
 
 
@@ -179,7 +185,11 @@ class _History:
         return {"path": path}
 
     async def list_conflicts(self, wanted: FolderRequest) -> Any:
-        return conflicts.list_conflicts(self._chosen(wanted.folder))
+        return await conflicts.list_conflicts(self._chosen(wanted.folder))
+
+    async def marked(self, wanted: MergeRequest) -> Any:
+        folder, path = self._find_to_write(wanted.path)
+        return (await conflicts.marked(folder, path, wanted.number)).as_dict(str(folder.path))
 
     async def resolve(self, wanted: ResolveRequest) -> Any:
         folder, path = self._find_to_write(wanted.path)
@@ -195,6 +205,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
     return [
         post_route("/v1/conflicts", FolderRequest, answers.list_conflicts),
         post_route("/v1/conflicts/resolve", ResolveRequest, answers.resolve),
+        post_route("/v1/conflicts/marked", MergeRequest, answers.marked),
         post_route("/v1/bookmarks", FileRequest, answers.list_bookmarks),
         post_route("/v1/bookmarks/set", BookmarkRequest, answers.set_bookmark),
         post_route("/v1/undo", UndoRequest, answers.undo),

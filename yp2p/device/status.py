@@ -10,7 +10,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
-from yp2p.history.conflicts import conflict_files
+from yp2p.history.conflicts import conflict_files, conflicts_of
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
 from yp2p.peers.peers import Peers
 from yp2p.protocol.messages import Condition
@@ -96,6 +96,7 @@ class Status:
                 "waiting": len(waiting.entries),
                 "ignored": len(folder.files.ignored),
                 "conflicts": len(conflict_files(folder)),
+                "places_to_settle": sum(1 for _ in conflicts_of(folder)),
             },
             "progress": folder.state.progress.describe(
                 folder.files_to_go(), folder.files.blobs.wanted_bytes, trio.current_time()
