@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from yp2p.cli.page import Shown, Traffic, events, lines
+from yp2p.cli.page import Page, Shown, Traffic, events, lines
 
 
 def _device(name: str, *, connected: bool = True, **more: Any) -> dict[str, Any]:
@@ -101,3 +101,24 @@ def test_what_happened_is_told_once() -> None:
     assert events(before, gone) == ["desk left notes", "desk is gone"]
     other = copy.deepcopy(before["folders"][0]) | {"id": "g", "label": "code"}
     assert events(before, before | {"folders": [*before["folders"], other]}) == ["code is shared here now"]
+
+
+def test_a_folder_that_was_left_is_not_shared_again_by_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def asks(_method: str, path: str, _body: Any = None) -> dict[str, Any]:
+        asked.append(path)
+        return dict(_SHARED)
+
+    monkeypatch.setattr("yp2p.cli.page.call", asks)
+    page = Page("Ctrl-C stops yp2p here.")
+    page._shown = Shown(dict(_SHARED), 0.0, (1, 0))
+    left = _status() | {"folders": []}
+    page._renew(left)
+    assert asked == []
+    shown = "\n".join(lines(page._shown, left, {}, [], 0.0, ""))
+    assert "/notes is no folder of this device any more" in shown
+    assert "47-K7M" not in shown
+    assert events(_status(), left) == ["notes is no folder of this device any more"]
+    page._renew(_status())  # the code of one that is here is renewed
+    assert asked == ["/v1/share"]

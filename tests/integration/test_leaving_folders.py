@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+from yp2p.client import connect
+from yp2p.errors import YpError
 
 FILES = {"a.txt": b"line 1\n", "sub/b.txt": b"line 2\n", "picture.bin": bytes(range(256)) * 40}
 
@@ -154,3 +160,61 @@ def test_it_asks_first(pair: list[Device]) -> None:
     one, _ = pair
     assert one.run("folder", "leave", "dir").returncode != 0  # nobody answers
     assert one.status()["folders"]
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+@pytest.mark.long
+def test_a_kill_on_the_way_deletes_nothing_of_others(tmp_path: Path, delay_s: float) -> None:
+    """A folder or none, whichever moment it is; and nothing that went here goes anywhere else."""
+    with devices(tmp_path, "one", "two") as (one, two):
+        for number in range(200):
+            (one.dir / f"{number % 9}").mkdir(exist_ok=True)
+            (one.dir / f"{number % 9}" / f"{number}.txt").write_text(f"file {number}\n")
+        two.join(one)
+        one.wait()
+        two.wait()
+        before = tree(one.dir)
+        leaving = threading.Thread(
+            target=two.run, args=("folder", "leave", "dir", "--delete-files", "--yes"), daemon=True
+        )
+        leaving.start()
+        # The command asks for its plan first.
+        eventually(lambda: "device-removed" in two.log.read_text() or not leaving.is_alive())
+        time.sleep(delay_s)
+        two.kill()
+        leaving.join(30)
+        two.start()
+        assert tree(two.dir).items() <= before.items()
+        folders = two.status()["folders"]
+        if folders:
+            assert folders[0]["state"] == "paused" or tree(two.dir) == before
+            assert "no member" in folders[0]["problem"] or folders[0]["state"] == "paused"
+            two.cli("folder", "leave", "dir", "--yes")
+        assert two.status()["folders"] == []
+        assert not (two.dir / ".yp2p").exists()
+        assert not any(_rows(two).values())
+        one.wait()
+        assert tree(one.dir) == before
+        two.join(one)  # and all comes back
+        two.wait()
+        one.wait()
+        assert tree(two.dir) == tree(one.dir) == before
+
+
+def test_a_program_that_has_a_file_open_is_told(pair: list[Device]) -> None:
+    one, two = pair
+
+    async def edit() -> None:
+        async with connect(two.home / "control.sock") as here, here.open(two.dir / "a.txt") as file:
+            file.insert(0, "typed\n")
+            await file.flush()
+            await anyio.to_thread.run_sync(two.cli, "folder", "leave", "dir", "--yes")
+            with anyio.fail_after(30):
+                while True:
+                    await file.changed()
+
+    with pytest.raises(YpError, match="this device has left the folder"):
+        anyio.run(edit, backend="trio")
+    eventually(lambda: (one.dir / "a.txt").read_text() == "typed\nline 1\n")
+    assert not any(_rows(two).values())
+    assert unexpected_lines(two, "folder_paused", "program_refused") == []

@@ -19,7 +19,10 @@ from yp2p.errors import FolderError
 
 @click.group(cls=Group)
 def command() -> None:
-    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer what one asks."""
+    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer what one asks.
+
+    FOLDER is a folder's label or directory; where there is one folder, most commands need no name.
+    """
 
 
 command.add_command(offer)
@@ -30,7 +33,10 @@ command.add_command(decline)
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the folders of this device: directory, files, and how they are doing; and those that are offered."""
+    """List the folders of this device.
+
+    With the directory, the number of files, and how each is doing; and those that are offered.
+    """
     status = call("GET", "/v1/status")
     if as_json:
         print_json({"folders": status["folders"], "offers": status["offers"]})
@@ -44,7 +50,10 @@ def list_(as_json: bool) -> None:
 @click.argument("folder", type=Folder())
 @click.argument("label")
 def rename(folder: str, label: str) -> None:
-    """Call FOLDER (its label or directory) LABEL on this device. The other devices keep their labels."""
+    """Give a folder another label here.
+
+    FOLDER (its label or directory) is called LABEL on this device. The other devices keep their labels.
+    """
     call("POST", "/v1/folder/rename", {"folder": folder_name(folder), "label": label})
 
 
@@ -52,10 +61,11 @@ def rename(folder: str, label: str) -> None:
 @click.argument("folder", type=Folder())
 @click.argument("directory", metavar="NEWDIR", type=Directory())
 def move(folder: str, directory: str) -> None:
-    """Move the directory of FOLDER (its label or directory) to NEWDIR.
+    """Move a folder's directory.
 
-    NEWDIR does not exist yet, or is empty. Or FOLDER's directory is there already, because you moved it or restored it
-    from a backup: then yp2p goes on with it. Files that are missing there are not deleted on the other devices.
+    FOLDER is its label or directory. NEWDIR does not exist yet, or is empty. Or FOLDER's directory is there already,
+    because you moved it or restored it from a backup: then yp2p goes on with it. Files that are missing there are
+    not deleted on the other devices.
     """
     call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
 
@@ -67,10 +77,11 @@ def move(folder: str, directory: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def leave(folder: str, delete_files: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Take part in FOLDER (its label or directory) no more, on this device. Your files stay where they are.
+    """Stop taking part; your files stay.
 
-    The other devices are told, and go on without this one. What yp2p keeps of the folder here goes: the history of the
-    files, and the directory .yp2p with the trash. A new code lets this device in again.
+    FOLDER is its label or directory. The other devices are told, and go on without this one. What yp2p keeps of the
+    folder here goes: the history of the files, and the directory .yp2p with the trash. A new code lets this device
+    in again.
 
     With --delete-files your files go as well, for good, as far as they are exactly what yp2p knows. What is ignored, or
     was changed and not read yet, or is new, stays and is listed.
@@ -137,10 +148,11 @@ def _files(count: dict[str, int]) -> str:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def pause(folder: str | None) -> None:
-    """Leave the directory of FOLDER (its label or directory) alone, for instance to unmount it.
+    """Leave a folder's directory alone.
 
-    When this returns, nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder unpause` goes on,
-    and nothing else does: the next start of the daemon leaves it alone as well.
+    FOLDER is its label or directory. This is for a disk that is to be unmounted, for instance. When this returns,
+    nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder unpause` goes on, and nothing
+    else does: the next start of the daemon leaves it alone as well.
     """
     call("POST", "/v1/folder/pause", {"folder": folder_name(folder)})
 
@@ -148,17 +160,22 @@ def pause(folder: str | None) -> None:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def unpause(folder: str | None) -> None:
-    """Go on with FOLDER (its label or directory) after `yp2p folder pause`."""
+    """Go on after `yp2p folder pause`.
+
+    FOLDER is its label or directory.
+    """
     call("POST", "/v1/folder/unpause", {"folder": folder_name(folder)})
 
 
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def confirm(folder: str | None) -> None:
-    """Say that it was meant when many files of FOLDER (its label or directory) went at once: it is done, everywhere.
+    """Say that many deletions were meant.
 
-    When many files go, are replaced by others or are put back to former versions at once, nothing of that happens here
-    until somebody says what is right: `yp2p status` shows what it is. What other devices deleted goes into the trash.
+    FOLDER is its label or directory. When many files go, are replaced by others or are put back to former versions at
+    once, nothing of that happens here until somebody says what is right: `yp2p status` shows what it is. This says
+    that it was meant: it is done, on all devices. What other devices deleted goes into the trash. `yp2p folder
+    restore` is the opposite.
     """
     call("POST", "/v1/folder/confirm", {"folder": folder_name(folder)})
 
@@ -166,9 +183,11 @@ def confirm(folder: str | None) -> None:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def restore(folder: str | None) -> None:
-    """Say that it was not meant when many files of FOLDER (its label or directory) went at once: it is undone.
+    """Say that many deletions were not meant.
 
-    It brings back what went, keeps what others replaced, and has the newest versions of what was put back.
+    FOLDER is its label or directory. When many files went at once, and `yp2p status` asks, this says that it was not
+    meant: it is undone, on all devices. It brings back what went, keeps what others replaced, and has the newest
+    versions of what was put back.
     """
     call("POST", "/v1/folder/restore", {"folder": folder_name(folder)})
 
@@ -176,9 +195,10 @@ def restore(folder: str | None) -> None:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def agree(folder: str | None) -> None:
-    """Agree that less is ignored in FOLDER (its label or directory), as another device changed .yp2pignore.
+    """Agree that less is ignored.
 
-    Until then what it ignored before is still ignored on this device: `yp2p status` shows which patterns that are.
+    For FOLDER (its label or directory), where another device changed .yp2pignore. Until then what it ignored before is
+    still ignored on this device: `yp2p status` shows which patterns that are.
     """
     call("POST", "/v1/agree", {"folder": folder_name(folder)})
 
@@ -188,11 +208,11 @@ def agree(folder: str | None) -> None:
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1, type=Pattern())
 @json_option
 def ignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
-    """Ignore files of FOLDER (its label or directory) on this device only. Without a PATTERN: list what is.
+    """Ignore files on this device only.
 
-    PATTERN is as in .gitignore; quote it. What is ignored stays on this disk as it is, is not sent, and what others
-    make of it does not come here: nothing of it is deleted anywhere. What all devices are to ignore goes into the file
-    .yp2pignore of the folder instead.
+    FOLDER is its label or directory. Without a PATTERN it lists what is ignored. PATTERN is as in .gitignore; quote it.
+    What is ignored stays on this disk as it is, is not sent, and what others make of it does not come here: nothing
+    of it is deleted anywhere. What all devices are to ignore goes into the file .yp2pignore of the folder instead.
     """
     answer = call("POST", "/v1/folder/ignore", {"folder": folder_name(folder), "add": list(patterns)})
     if as_json:
@@ -208,9 +228,10 @@ def ignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
 @click.argument("patterns", metavar="PATTERN...", nargs=-1, required=True, type=Pattern())
 @json_option
 def unignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
-    """Take back what `yp2p folder ignore` said of FOLDER (its label or directory).
+    """Take back `yp2p folder ignore`.
 
-    Files that are here are merged with what the others have; those that are only there come.
+    FOLDER is its label or directory. Files that are here are merged with what the others have; those that are only
+    there come.
     """
     answer = call("POST", "/v1/folder/ignore", {"folder": folder_name(folder), "remove": list(patterns)})
     if as_json:
@@ -221,10 +242,11 @@ def unignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
 @click.argument("folder", required=False, type=Folder())
 @json_option
 def usage(folder: str | None, as_json: bool) -> None:
-    """Show how much room FOLDER (its label or directory), or each folder, takes on this device.
+    """Show how much room folders take.
 
-    Files are those that are here. History is what `yp2p log` and `yp2p undo` go back to; it is in the store, which has
-    more room than it needs for a while after much was removed. The trash has what other devices deleted or replaced.
+    FOLDER is its label or directory; without it, all folders are shown. Files are those that are here. History is what
+    `yp2p log` and `yp2p undo` go back to; it is in the store, which has more room than it needs for a while after
+    much was removed. The trash has what other devices deleted or replaced.
     """
     answer = call("POST", "/v1/folder/usage", {"folder": folder_name(folder)})
     if as_json:
@@ -258,11 +280,12 @@ def _usage(folder: dict[str, Any]) -> list[str]:
 @folder_option
 @json_option
 def revert(names: tuple[str, ...], folder: str | None, as_json: bool) -> None:
-    """Bring back what all have, on a device that only reads the folder.
+    """Bring back what all have.
 
-    PATH is a path in the folder as `yp2p status` lists it, or a directory of such paths; without one it is all that was
-    changed or removed here. What was here goes to the trash, and the command says where. Files that were only added
-    stay, unless they are named. What cannot be reverted now is told, and the exit code is 8.
+    For a device that only reads the folder. PATH is a path in the folder as `yp2p status` lists it, or a directory of
+    such paths; without one it is all that was changed or removed here. What was here goes to the trash, and the
+    command says where. Files that were only added stay, unless they are named. What cannot be reverted now is told,
+    and the exit code is 8.
     """
     answer = call("POST", "/v1/revert", {"folder": folder, "names": list(names)})
     if as_json:

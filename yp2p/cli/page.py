@@ -134,7 +134,9 @@ class Page:
         assert shown is not None
         now = time.monotonic()
         folder = next((f for f in status["folders"] if f["id"] == shown.shared["folder"]), None)
-        mark = (len(folder["devices"]), folder["notices"]["wrong-code"]) if folder is not None else (0, 0)
+        if folder is None:
+            return  # a person left it: it is not shared again behind their back
+        mark = (len(folder["devices"]), folder["notices"]["wrong-code"])
         if shown.shared["code"] is None and not shown.shared["locked"]:
             return
         if shown.left_s(now) < _LAST_S or mark != shown.mark:
@@ -146,8 +148,9 @@ def events(before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
     """What a person wants to hear of between two statuses."""
     if before is None:
         return []
-    found: list[str] = []
+    here = {folder["id"] for folder in after["folders"]}
     were = {folder["id"]: folder for folder in before["folders"]}
+    found = [f"{old['label']} is no folder of this device any more" for id_, old in were.items() if id_ not in here]
     for folder in after["folders"]:
         old = were.get(folder["id"])
         if old is None:
@@ -190,7 +193,8 @@ def lines(
     found: list[str] = []
     for folder in status["folders"]:
         found += [f"{folder['label']}  {folder['path']}", f"    {state(folder)}"]
-    found += ["", *_code(shown, now), ""]
+    is_here = any(folder["id"] == shown.shared["folder"] for folder in status["folders"])
+    found += ["", *(_code(shown, now) if is_here else _not_here(shown)), ""]
     width = max((len(device["name"]) for device in status["devices"]), default=0)
     for device in status["devices"]:
         found.append(f"{device['name']:<{width}}  {_device(device, status, rates)}")
@@ -214,6 +218,11 @@ def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tup
         if rate >= _SHOWN_RATE:
             parts.append(f"{way} {size_text(round(rate))}/s")
     return ", ".join(parts)
+
+
+def _not_here(shown: Shown) -> list[str]:
+    path = shown.shared["path"]
+    return [f"{path} is no folder of this device any more. To share it again: yp2p share {path}"]
 
 
 def _code(shown: Shown, now: float) -> list[str]:
