@@ -17,6 +17,7 @@ from yp2p.cli import join, status
 from yp2p.cli.main import COMMANDS
 from yp2p.cli.page import Shown, lines
 from yp2p.config import TABLES, sections
+from yp2p.peers.reach import Absence, Reach, why
 from yp2p.protocol import messages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,9 +53,10 @@ def test_the_readme_shows_what_status_prints() -> None:
         "waiting": [], "conflicts": [], "quarantined": [], "notices": {}, "presence": [],
         "is_reader": False, "local_changes": [],
     }  # fmt: skip
-    desktop = {"name": "desktop", "connected": True, "address": "192.168.1.7:9727", "last_error": ""}
+    desktop = {"name": "desktop", "connected": True, "address": "192.168.1.7:9727", "last_error": "", "reason": ""}
     seen = datetime(2026, 11, 21, 18).timestamp()
-    pi = {"name": "pi", "connected": False, "address": None, "last_error": "", "last_seen": seen}
+    reason = why(Absence("pi", Reach(), seen))
+    pi = {"name": "pi", "connected": False, "address": None, "last_error": "", "last_seen": seen, "reason": reason}
     printed = status.lines(
         {
             "device": {"name": "laptop", "missing_addresses": []},

@@ -22,8 +22,11 @@
     ├── PositionUnknown          1  a position beside what a text does not have (yet)
     └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
         ├── HandshakeFailed         Noise could not authenticate the bytes received
+        │   ├── ConnectionEnded     the other end closed the connection during the handshake
+        │   └── UnknownKey          the handshake is of a device that is not known here
         ├── FrameFault              a length or lane that the frame layer does not allow
         ├── MessageFault            a message that does not decode
+        │   └── OtherVersion        the peer speaks no version of the protocol that this device speaks
         ├── PairingFault            a CPace point or confirmation that is not valid
         └── InvalidUpdate           bytes that must never reach the CRDT library
     MissingDependency               an update came before what it depends on: resync, not an offence
@@ -148,12 +151,32 @@ class HandshakeFailed(PeerFault):
     """Noise could not authenticate what was received."""
 
 
+class ConnectionEnded(HandshakeFailed):
+    """The other end closed the connection during the handshake: so yp2p answers a device that it does not know."""
+
+
+class UnknownKey(HandshakeFailed):
+    """A handshake with the Noise key of no device that is known; `key` is that one."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__("a device that is not known")
+        self.key = key
+
+
 class FrameFault(PeerFault):
     """A length or a lane that the frame layer does not allow."""
 
 
 class MessageFault(PeerFault):
     """A message that does not decode."""
+
+
+class OtherVersion(MessageFault):
+    """The peer speaks none of our versions of the protocol; `offered` are those that it speaks."""
+
+    def __init__(self, own: int, offered: tuple[int, ...]) -> None:
+        super().__init__(f"the peer speaks versions {list(offered)}, this device speaks {own}")
+        self.offered = offered
 
 
 class PairingFault(PeerFault):

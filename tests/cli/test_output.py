@@ -63,14 +63,23 @@ def _status() -> dict[str, Any]:
                       "files": [{"path": HOSTILE, "name": HOSTILE, "line": 1, "since": 0}]}],
     }  # fmt: skip
     device = {
-        "name": HOSTILE, "id": "ID", "address": HOSTILE, "connected": True, "last_error": HOSTILE, "faults": 1,
+        "name": HOSTILE,
+        "id": "ID",
+        "address": HOSTILE,
+        "connected": True,
+        "last_error": HOSTILE,
+        "faults": 1,
         "last_seen": 0,
-    }  # fmt: skip
+        "reason": "",
+        "paused": False,
+        "version": HOSTILE,
+    }
+    away = device | {"connected": False, "reason": HOSTILE}  # fmt: skip
     own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
     offer = {"label": HOSTILE, "name": HOSTILE, "role": "member", "at": 0, "declined": True, "path": HOSTILE}
     received = [offer | {"decision": decision, "problem": HOSTILE} for decision in ("none", "accept")]
     return {
-        "device": own, "devices": [device], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
+        "device": own, "devices": [device, away], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
         "settings": [{"setting": HOSTILE, "problem": HOSTILE}], "offers": {"made": [offer], "received": received},
     }  # fmt: skip
 
@@ -90,8 +99,10 @@ ANSWERS: dict[str, Any] = {
                                   "not_synced": 1},
     "/v1/folder/decline": {"label": HOSTILE, "devices": [{"name": HOSTILE}]},
     "/v1/devices": [{"name": HOSTILE, "id": "ID", "is_this_device": False, "connected": False, "last_seen": 0,
+                     "version": HOSTILE, "address": HOSTILE, "reason": HOSTILE, "paused": False, "known_since": 1,
                      "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
-                                 {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE}]}],
+                                 {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE, "behind": 7,
+                                  "condition": ""}]}],
     "/v1/device/remove": {
         "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
         "let_in_removed": False, "invites_revoked": 2,

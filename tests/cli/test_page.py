@@ -16,6 +16,7 @@ def _device(name: str, *, connected: bool = True, **more: Any) -> dict[str, Any]
         "name": name,
         "connected": connected,
         "last_error": "",
+        "reason": "",
         "sent_bytes": 0,
         "received_bytes": 0,
         **more,
@@ -66,7 +67,7 @@ def test_a_device_that_is_behind_and_what_is_sent() -> None:
     status = _status("desk", devices=[_member("desk", in_sync=False, behind=1500)])
     shown = lines(Shown(_SHARED, 0.0, 1), status, {"desk": (2 << 20, 10.0)}, [], 0.0, "")
     assert "desk  connected, 1,500 files behind, sending 2.0 MiB/s" in shown
-    status["devices"] = [_device("desk", connected=False, last_error="it does not answer")]
+    status["devices"] = [_device("desk", connected=False, reason="it does not answer")]
     assert "desk  it does not answer" in lines(Shown(_SHARED, 0.0, 1), status, {}, [], 0.0, "")
 
 

@@ -40,7 +40,7 @@ def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> N
                 await OwnStatements(membership).remove(THIEF.device_id)
                 late = Signer(THIEF, folder.id).grant(heads, FRIEND.public, Role.MEMBER, "friend")
                 await membership.receive([late.encode()])
-                members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
                 shown = {one["name"]: one["folders"][0] for one in members.shown()}
                 assert shown["own"]["role"] == "admin"
                 assert (shown["thief"]["role"], shown["thief"]["removed_by"]) == ("removed", ["own"])
@@ -68,7 +68,7 @@ def test_who_was_let_in_by_the_removed_device_alone_is_listed_and_removed_on_dem
                 ):  # fmt: skip
                     said.append(signer.grant([said[-1].hash], subject.public, Role.ADMINISTRATOR, name))
                 await membership.receive([one.encode() for one in said])
-                members = Members(OWN.device_id, "own", {folder.id: folder}, PEERS, _revoke)
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
                 answer = await members.remove("thief", None)
                 assert [one["name"] for one in answer["let_in"]] == ["friend", "of friend"]
                 assert (answer["let_in_removed"], answer["invites_revoked"]) == (False, 3)

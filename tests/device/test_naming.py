@@ -35,7 +35,7 @@ def _members(*names: str, refused: str = "") -> Members:
 
     folders = {one.id: one for one in (folder("notes"), folder("work"))}
     return Members(
-        device_id("founder"), "founder", folders, SimpleNamespace(devices=SimpleNamespace(contacts={})), _revoke
+        device_id("founder"), lambda: "founder", folders, SimpleNamespace(devices=SimpleNamespace(contacts={})), _revoke
     )  # type: ignore[arg-type]
 
 

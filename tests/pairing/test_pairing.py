@@ -21,9 +21,10 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
-from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, WELCOME, Code, Intent, PairingRun
+from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, WELCOME, Closed, Code, Intent, PairingRun
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.joiner import Candidate, Joined, Joiner
+from yp2p.transport.dialer import NotReached, Outcome
 from yp2p.transport.handshake import initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.statements import Role, Signer
@@ -301,5 +302,96 @@ def test_no_device_is_let_in_under_the_name_of_recovery_keys() -> None:
         assert JOINER.device_id not in room.folder.membership.members
         await _join(window.code, [room.candidate], name="recovery")
         assert JOINER.device_id in room.folder.membership.members
+
+    _run(test)
+
+
+async def _why_not(code: Code, candidate: Candidate, limit_s: float = 10.0) -> str:
+    """What joining with a code says, where it does not work."""
+    with pytest.raises(PairingError) as caught:
+        await _join(code, [candidate], limit_s)
+    return str(caught.value)
+
+
+def test_a_closed_code_says_how_it_ended() -> None:
+    async def test(room: Room) -> None:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(room.host.run)
+            used = room.host.open_window(room.folder)
+            await _join(used.code, [room.candidate])
+            assert "was used already" in await _why_not(used.code, room.candidate)
+            ran_out = room.host.open_window(room.folder)
+            clock.jump(901.0)
+            await until(lambda: room.host.digits() == ())
+            assert "has run out; `yp2p share DIR`" in await _why_not(ran_out.code, room.candidate)
+            guessed = room.host.open_window(room.folder)
+            for _ in range(MAX_FAILED_ATTEMPTS):
+                await room.guess(_other(guessed.code))
+            await until(lambda: guessed.is_locked)
+            assert "wrong codes were tried" in await _why_not(guessed.code, room.candidate)
+            unknown = Code("99" if guessed.code.digits != "99" else "98", "2" * 6)
+            assert "it was used, or ran out" in await _why_not(unknown, room.candidate)
+            nursery.cancel_scope.cancel()
+
+    _run(test)
+
+
+@pytest.mark.parametrize("answer", [b"\x01", b"\x01\xff", b"\x01\x01\x01", b"\x01" + bytes(1000)])
+def test_what_a_sharer_says_of_a_closed_code_may_be_anything(answer: bytes) -> None:
+    assert Closed.read(answer[1:]) is Closed.UNKNOWN
+
+
+def test_a_device_that_shows_no_code_says_nothing_and_the_joiner_says_so() -> None:
+    async def test(room: Room) -> None:
+        async def close(stream: trio.SocketStream) -> None:
+            await stream.aclose()
+
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        address = Address("127.0.0.1", listener.socket.getsockname()[1])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, close, [listener])
+            named = Candidate("there", (address,), announced=False, named=True)
+            said = await _why_not(Code("47", "2" * 6), named, 2.0)
+            nursery.cancel_scope.cancel()
+        assert said.startswith("the device at 127.0.0.1 answers, but shows no code that begins with 47 now")
+
+    _run(test)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_port_that_nobody_answers_on_is_named(announced: bool) -> None:
+    async def test(room: Room) -> None:
+        with trio.socket.socket() as bound:
+            await bound.bind(("127.0.0.1", 0))  # bound, and nobody listens: as behind a firewall that rejects
+            port = bound.getsockname()[1]
+            candidate = Candidate("there", (Address("127.0.0.1", port),), announced=announced, named=not announced)
+            said = await _why_not(Code("47", "2" * 6), candidate, 2.0)
+        assert f"127.0.0.1, but port {port} is closed there" in said
+        assert "firewall" in said
+
+    _run(test)
+
+
+@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.SOMETHING_ELSE, Outcome.CUT_OFF})
+def test_every_way_to_miss_the_other_device_is_told(outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def miss(host: str, port: int) -> trio.SocketStream:
+        raise NotReached(outcome, "missed")
+
+    monkeypatch.setattr("yp2p.pairing.joiner.connect", miss)
+
+    async def test(room: Room) -> None:
+        said = await _why_not(Code("47", "2" * 6), room.candidate, 0.5)
+        assert "127.0.0.1" in said
+        assert "no device on this network" not in said
+
+    _run(test)
+
+
+def test_a_code_that_nobody_shows_is_told_apart_from_a_device_that_cannot_be_reached() -> None:
+    async def test(room: Room) -> None:
+        away = Candidate("elsewhere", (Address("127.0.0.1", 1),), announced=False)  # of the settings
+        assert "no device on this network shows a code" in await _why_not(Code("47", "2" * 6), away, 0.5)
 
     _run(test)

@@ -13,6 +13,7 @@ import trio
 from conditions import until
 from structlog.testing import capture_logs
 
+from yp2p import __version__
 from yp2p.discovery.addresses import Address
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
@@ -20,7 +21,15 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, DocumentID, FolderID, Identity, PublicIdentity
 from yp2p.peers.peers import Peers
 from yp2p.peers.presence import FolderPresence
-from yp2p.protocol.messages import ChannelData, Condition, FolderCondition, FolderState, Hello, Membership
+from yp2p.protocol.messages import (
+    PROTOCOL_VERSION,
+    ChannelData,
+    Condition,
+    FolderCondition,
+    FolderState,
+    Hello,
+    Membership,
+)
 from yp2p.store.database import open_database
 from yp2p.transport.dialer import dial
 from yp2p.transport.handshake import Secured
@@ -272,3 +281,76 @@ def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
         assert two.peers.devices.known() == {}
 
     _run(test, (TWO, {NOTES: notes}))
+
+
+def _why_not(node: Node, other: DeviceID) -> str:
+    return node.peers.devices.why_not_connected(other, "other")
+
+
+def test_a_device_that_does_not_know_this_one_is_told_from_one_that_is_away() -> None:
+    async def test(one: Node, two: Node) -> None:
+        assert "never seen" in _why_not(one, two.id)
+        one.knows(two)
+        await until(lambda: "does not know this device" in _why_not(one, two.id))
+
+    _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}), (TWO, {}))
+
+
+def test_a_paused_device_has_no_link_in_either_direction_and_both_say_why() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(one: Node, two: Node) -> None:
+        one.knows(two)
+        await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
+        await one.peers.choose(two.id, is_paused=True).wait()
+        await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
+        assert _why_not(one, two.id).startswith("paused here")
+        await until(lambda: _why_not(two, one.id).startswith("paused there"))
+        two.peers.devices.contact(one.id).reach.is_paused_there = False
+        two.knows(one)  # it dials, is told, and nothing else
+        await until(lambda: _why_not(two, one.id).startswith("paused there"))
+        assert not one.peers.is_linked(two.id)
+        await one.peers.choose(two.id, is_paused=False).wait()
+        await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
+        assert not two.peers.devices.contact(one.id).reach.is_paused_there
+        assert one.peers.devices.contact(two.id).faults == two.peers.devices.contact(one.id).faults == 0
+
+    _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))
+
+
+def test_devices_of_other_versions_tell_each_other_which_and_it_is_no_fault() -> None:
+    async def test(one: Node) -> None:
+        for _ in range(2):
+            secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+            hello = Hello((9,), bytes(16), "newer", 1)
+            with pytest.RaisesGroup(LinkClosed, flatten_subgroups=True):
+                async with open_link(secured, hello) as link:
+                    assert link.peer is not None
+                    assert link.peer.versions == (PROTOCOL_VERSION,)
+                    await link.receive()
+        await until(lambda: "speaks version 9" in _why_not(one, TWO.device_id))
+        assert "update yp2p here" in _why_not(one, TWO.device_id)
+        assert one.peers.devices.contact(TWO.device_id).faults == 0
+        assert not one.peers.is_linked(TWO.device_id)
+
+    with capture_logs() as said:
+        _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}))
+    assert [line["event"] for line in said].count("other_version") == 1
+
+
+def test_a_device_says_its_version_and_another_name_while_it_is_connected() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(one: Node, two: Node) -> None:
+        one.knows(two)
+        await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
+        assert one.peers.devices.contact(two.id).version == __version__
+        two.peers.rename("desk")
+        await until(lambda: one.peers.devices.called(two.id) == "desk")
+        await one.peers.choose(two.id, name="my desk").wait()
+        assert one.peers.devices.called(two.id) == "my desk"
+        two.peers.rename("table")
+        await until(lambda: one.peers.devices.contact(two.id).name == "table")
+        assert one.peers.devices.called(two.id) == "my desk", "what a person here said counts"
+
+    _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))

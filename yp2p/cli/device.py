@@ -1,4 +1,4 @@
-"""`yp2p device list|show|remove|rotate|readmit|role`."""
+"""`yp2p device list|show|rename|pause|unpause|remove|rotate|readmit|role`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from yp2p.cli.complete import Device
 from yp2p.cli.group import Group
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import confirm, is_terminal, print_json, say
+from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
 
 # A daemon with large folders takes a while to stop and to start.
@@ -20,7 +21,7 @@ _POLL_S = 0.1
 
 @click.group(cls=Group)
 def command() -> None:
-    """Which devices take part in your folders, what each may do, and how to remove one.
+    """Which devices take part in your folders, what each may do, and how to rename, pause or remove one.
 
     DEVICE is a name as `yp2p device list` shows it, or an ID or its first group.
     """
@@ -29,22 +30,35 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the devices, with what each may do in which folder."""
+    """List the devices: whether each is connected, and if not, why; what it may do in which folder."""
     devices = call("GET", "/v1/devices")
     if as_json:
         print_json(devices)
         return
-    for device in devices:
-        say(f"{device['name']}  ({_where(device)})")
-        for folder in device["folders"]:
-            say(f"    {folder['folder']}: {_role(folder)}")
+    header = ["Device", "State", "Address", "Version", "Last seen", "Let in", "Folders"]
+    rows = [
+        [
+            device["name"],
+            _where(device),
+            device["address"] or "",
+            device["version"],
+            "" if device["is_this_device"] or device["connected"] else _time(device["last_seen"]),
+            _let_in(device),
+            ", ".join(f"{folder['folder']} ({_role(folder)}{_behind(folder)})" for folder in device["folders"]),
+        ]
+        for device in devices
+    ]
+    say(*table(header, rows))
+    reasons = [f"{device['name']}: {device['reason']}" for device in devices if device["reason"]]
+    if reasons:
+        say("", "Why not connected:", *(f"  {reason}" for reason in reasons))
 
 
 @command.command()
 @click.argument("device", type=Device())
 @json_option
 def show(device: str, as_json: bool) -> None:
-    """Show one device: its ID, who let it in, and why it is out where it was removed."""
+    """Show one device: its ID, how it is connected or why not, who let it in, and who removed it."""
     if not device.strip():
         raise UsageError("which device? Name it, or give its ID; `yp2p device list` lists them")
     found = [one for one in call("GET", "/v1/devices") if one["name"] == device or one["id"].startswith(device.upper())]
@@ -55,8 +69,55 @@ def show(device: str, as_json: bool) -> None:
         return
     for one in found:
         say(f"{one['name']}  ({_where(one)})", f"    {one['id']}")
+        if one["reason"]:
+            say(f"    why not connected: {one['reason']}")
+        if one["address"]:
+            say(f"    address: {one['address']}")
+        if one["version"]:
+            say(f"    yp2p {one['version']}")
+        if not one["is_this_device"] and not one["connected"]:
+            say(f"    last seen: {_time(one['last_seen'])}")
+        if one["known_since"]:
+            say(f"    known here since {_time(one['known_since'])}")
         for folder in one["folders"]:
-            say(f"    {folder['folder']}: {_role(folder)}{_why(folder)}")
+            say(f"    {folder['folder']}: {_role(folder)}{_why(folder)}{_behind(folder)}")
+
+
+@command.command()
+@click.argument("device", type=Device())
+@click.argument("name")
+@json_option
+def rename(device: str, name: str, as_json: bool) -> None:
+    """Call DEVICE NAME, on this device alone; an empty NAME ('') gives it the name again that it has itself.
+
+    Where DEVICE is this device, all others call it NAME from then on, except where a person there gave it another name.
+    """
+    answer = call("POST", "/v1/device/rename", {"device": device, "name": name})
+    if as_json:
+        print_json(answer)
+
+
+@command.command()
+@click.argument("device", type=Device())
+@json_option
+def pause(device: str, as_json: bool) -> None:
+    """Have no connection with DEVICE until `yp2p device unpause`, in either direction and in no folder.
+
+    It is told so, and shows it as the reason. What changes meanwhile reaches it through others, if they are connected.
+    """
+    answer = call("POST", "/v1/device/pause", {"device": device})
+    if as_json:
+        print_json(answer)
+
+
+@command.command()
+@click.argument("device", type=Device())
+@json_option
+def unpause(device: str, as_json: bool) -> None:
+    """Connect with DEVICE again after `yp2p device pause`."""
+    answer = call("POST", "/v1/device/unpause", {"device": device})
+    if as_json:
+        print_json(answer)
 
 
 @command.command()
@@ -229,7 +290,25 @@ def _role(folder: dict[str, Any]) -> str:
 def _where(device: dict[str, Any]) -> str:
     if device["is_this_device"]:
         return "this device"
-    return "connected" if device["connected"] else f"last seen {_time(device['last_seen'])}"
+    if device["connected"]:
+        return "connected"
+    if all(folder["role"] in ("removed", "void") for folder in device["folders"]):
+        return "removed" if any(folder["role"] == "removed" for folder in device["folders"]) else "not in"
+    return "paused here" if device["paused"] else "not connected"
+
+
+def _let_in(device: dict[str, Any]) -> str:
+    """Who let it in, and when this device heard of it."""
+    by = sorted({folder["let_in_by"] for folder in device["folders"] if folder.get("let_in_by")})
+    since = _time(device["known_since"]) if device["known_since"] else ""
+    return ", ".join(filter(None, (f"by {', '.join(by)}" if by else "", since)))
+
+
+def _behind(folder: dict[str, Any]) -> str:
+    """How far it is behind, where it is connected for the folder; nothing where it has everything."""
+    if folder.get("condition"):
+        return f", {folder['condition']}"
+    return f", {folder['behind']:,} files behind" if folder.get("behind") else ""
 
 
 def _why(folder: dict[str, Any]) -> str:

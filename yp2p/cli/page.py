@@ -207,7 +207,7 @@ def lines(
 
 def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tuple[float, float]]) -> str:
     if not device["connected"]:
-        return device["last_error"] or "not connected"
+        return device["reason"] or "not connected"
     members = [member for folder in status["folders"] for member in folder["devices"] if member["id"] == device["id"]]
     behind = sum(member["behind"] or 0 for member in members)
     parts = ["connected"]

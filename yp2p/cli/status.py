@@ -159,7 +159,9 @@ def _of_device(status: dict[str, Any]) -> list[str]:
     found += [f"Setting {one['setting']}: {one['problem']}" for one in status["settings"]]
     found += offer_lines(status["offers"])
     for device in status["devices"]:
-        if device["last_error"]:
+        if device["reason"]:
+            found.append(f"{device['name']} is not connected: {device['reason']}")
+        elif device["last_error"]:
             faults = f" (faults: {device['faults']})" if device["faults"] else ""
             found.append(f"{device['name']}: {device['last_error']}{faults}")
     return found

@@ -15,7 +15,7 @@ POST    /v1/stop              {}                       -> {stopping}
 ======  ====================  =============================================
 
 Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, offered folders in
-`offers.py`, undo and history in `history.py`. An error is {error, exit_code} with
+`offers.py`, names and pauses of devices in `devices.py`, undo and history in `history.py`. An error is {error, exit_code} with
 status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
 """
 
@@ -36,6 +36,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
+from yp2p.control.devices import DeviceChanges, device_routes
 from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
@@ -54,6 +55,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def offers(self) -> Offers: ...
+
+    @property
+    def device_changes(self) -> DeviceChanges: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -184,6 +188,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             *member_routes(device, stop),
             *folder_routes(device, stop),
             *offer_routes(lambda: device.offers, stop),
+            *device_routes(lambda: device.device_changes),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

@@ -15,6 +15,7 @@ import trio
 
 from yp2p import __version__
 from yp2p.config import Config
+from yp2p.device.device_changes import DeviceChanges
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folder_changes import FolderChanges
 from yp2p.device.folders import Folders
@@ -41,6 +42,7 @@ from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
+from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
 from yp2p.transport.handshake import Secured
@@ -68,7 +70,9 @@ class Device:
             raise ConfigError(f"[files] ignore: {error}") from None
         self._identity = identity
         self._database = database
-        self._name = name = recovery.checked_name(config.device_name)
+        setting = config.device.name
+        given = "" if setting else tables.known.name_of(database.rows, identity.device_id)
+        self._name = name = given or recovery.checked_name(config.device_name)
         self.missing_addresses: list[str] = []  # of those it should listen on
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
@@ -93,7 +97,9 @@ class Device:
         introductions = Introductions(config.devices, identity, self.home, self.invites)
         self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
         self._in_sync.missing_folder = self._provisioning.missing_folder
-        self._members = Members(identity.device_id, name, self.home.by_id, self.peers, self.invites.revoke)
+        self._members = Members(
+            identity.device_id, lambda: self._name, self.home.by_id, self.peers, self.invites.revoke
+        )
         self.changes = FolderChanges(self.home, database)
         self.usage = Usage(self.home, database)
         forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
@@ -102,6 +108,9 @@ class Device:
         self.offers.load()
         self.peers.offers = self.offers.exchange
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
+        self.device_changes = DeviceChanges(
+            identity.device_id, self._members, self.peers, self._status, setting, self._call_itself
+        )
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -193,7 +202,14 @@ class Device:
 
     def members(self) -> list[dict[str, Any]]:
         """The devices that take part in the folders, and those that were removed."""
-        return self._members.shown()
+        return self.device_changes.shown()
+
+    def _call_itself(self, name: str) -> None:
+        """This device is called so from now on, by whoever it tells."""
+        self._name = name
+        for part in (self._presence, self.pairing_host, self.invites, self._discoverer, self._sharing):
+            part.name = name
+        self.peers.rename(name)
 
     async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
         """Take a device out of a folder, or of all. Raises UsageError, FolderError."""

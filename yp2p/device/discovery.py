@@ -42,7 +42,7 @@ class Discoverer:
         static: list[Address],
     ) -> None:
         self._identity = identity
-        self._name = name
+        self.name = name
         self._peers = peers
         self._host = pairing_host
         self._invites = invites
@@ -102,6 +102,7 @@ class Discoverer:
         async for sighting in sightings:
             if not sighting.addresses:
                 self._remembered.pop(sighting.instance, None)
+                self._peers.devices.gone(sighting.instance)
                 self._recognised.discard(sighting.instance)
                 self._windows.pop(sighting.instance, None)
                 continue
@@ -131,13 +132,13 @@ class Discoverer:
 
     def _is_seen(self, sighting: Sighting, secrets: dict[DeviceID, bytes]) -> None:
         for device in sighting.devices(secrets):
-            self._peers.devices.seen(device, sighting.addresses)
+            self._peers.devices.seen(device, sighting.addresses, sighting.instance)
 
     async def _keep_announcing(self, mdns: Mdns) -> None:
         while True:
             changes = self._peers.members_changed, self._host.changed, self._invites.changed
             secrets = (*(await self._secrets()).values(), *self._invites.hint_keys())
-            await mdns.announce(Announcement(self._peers.listen_port, secrets, self._host.digits(), self._name))
+            await mdns.announce(Announcement(self._peers.listen_port, secrets, self._host.digits(), self.name))
             async with trio.open_nursery() as nursery:
                 for event in changes:
                     nursery.start_soon(cancel_when, event, nursery.cancel_scope)

@@ -164,6 +164,8 @@ class Folders:
         folder.membership.on_change = self._members_changed
         folder.membership.on_removed = partial(self._removed, folder)
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
+        if self.peers is not None:
+            folder.observers.called = self.peers.devices.called
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
             folder, config.files, config.trash, after_power_cut=self._after_power_cut, is_paused=is_paused

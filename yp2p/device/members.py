@@ -48,7 +48,7 @@ class Members:
     """The members of all folders of this device."""
 
     own: DeviceID
-    own_name: str
+    own_name: Callable[[], str]
     folders: Mapping[FolderID, Folder]
     peers: Peers
     revoke_invites: Callable[[Collection[FolderID]], Awaitable[int]]
@@ -73,7 +73,7 @@ class Members:
         is_linked = self.peers.is_linked(device)
         return {
             "id": format_device_id(device),
-            "name": self._name_of(device),
+            "name": self.name_of(device),
             "is_this_device": device == self.own,
             "connected": is_linked,
             "last_seen": time.time() if is_linked else seen or None,
@@ -82,14 +82,17 @@ class Members:
             ],
         }
 
-    def _name_of(self, device: DeviceID) -> str:
+    def name_of(self, device: DeviceID) -> str:
+        """What a device is called here: as a person here named it, or as it says or said itself."""
+        if device == self.own:
+            return self.own_name()
+        contact = self.peers.devices.contacts.get(device)
+        if contact is not None and (contact.choice.name or contact.name):
+            return contact.choice.name or contact.name
         for folder in self.folders.values():
             member = folder.membership.members.get(device)
             if member is not None:
                 return member.name
-        contact = self.peers.devices.contacts.get(device)
-        if contact is not None and contact.name:
-            return contact.name
         return next((folder.membership.name_of(device) for folder in self.folders.values()), "")
 
     def _in_folder(self, folder: Folder, device: DeviceID) -> dict[str, Any] | None:
@@ -97,16 +100,16 @@ class Members:
         member, removals = membership.members.get(device), membership.evaluation.removals.get(device, ())
         void = [grant for grant in membership.evaluation.lost if grant.subject_id == device]
         if member is None and not removals and void:
-            inviter = self._name_of(void[0].issuer_id)
+            inviter = self.name_of(void[0].issuer_id)
             return {"folder": folder.label, "id": folder.id.hex(), "role": "void", "let_in_by": inviter}
         if member is None and not removals:
             return None
         shown: dict[str, Any] = {"folder": folder.label, "id": folder.id.hex(), "role": "removed"}
         if member is not None:
             by = member.grant.issuer_id
-            shown |= {"role": _SHOWN[member.role], "let_in_by": None if by == device else self._name_of(by)}
+            shown |= {"role": _SHOWN[member.role], "let_in_by": None if by == device else self.name_of(by)}
         if removals:
-            shown["removed_by"] = [self._name_of(removal.issuer_id) for removal in removals]
+            shown["removed_by"] = [self.name_of(removal.issuer_id) for removal in removals]
         return shown
 
     def find(self, wanted: str) -> DeviceID:
@@ -119,7 +122,7 @@ class Members:
         """
         devices = {device for folder in self.folders.values() for device in folder.membership.members}
         bare = wanted.upper().replace(" ", "")
-        named = {device for device in devices if self._name_of(device) == wanted}
+        named = {device for device in devices if self.name_of(device) == wanted}
         by_id = {device for device in devices if bare and format_device_id(device).startswith(bare)}
         whole = {device for device in by_id if format_device_id(device) == bare}
         found = list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
@@ -128,14 +131,10 @@ class Members:
         if not found and (gone := self._removed(wanted, bare)):
             raise FolderError(f"{wanted!r} was removed already, from {', '.join(gone)}; there is nothing left to do")
         if not found:
-            names = ", ".join(sorted(repr(self._name_of(device)) for device in devices))
+            names = ", ".join(sorted(repr(self.name_of(device)) for device in devices))
             raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
         ids = ", ".join(sorted(map(format_device_id, found)))
         raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
-
-    def name_of(self, device: DeviceID) -> str:
-        """What a device is called here, now or when it was seen last."""
-        return self._name_of(device)
 
     def _removed(self, wanted: str, bare: str) -> list[str]:
         """The folders that a device of this name or ID was removed from."""
@@ -162,7 +161,7 @@ class Members:
             UsageError, FolderError: it is out of no folder; or the text says which ones it is out of.
         """
         device = self.find(wanted)
-        name = self._name_of(device)
+        name = self.name_of(device)
         chosen = self._folders_of(device, folder)
         let_in = {one.id: one.membership.let_in_only_by(device) for one in chosen}
         done: list[str] = []
@@ -170,7 +169,7 @@ class Members:
             try:
                 for gone in (device, *(let_in[one.id] if with_let_in else ())):
                     await OwnStatements(one.membership).remove(gone)
-                    log.info("device_removed", folder=one.label, name=self._name_of(gone))
+                    log.info("device_removed", folder=one.label, name=self.name_of(gone))
             except FolderError as error:
                 where = f"{name!r} is out of {', '.join(done)} now, but not wholly out of" if done else "not out of"
                 raise FolderError(f"{where} {one.label!r}: {error}") from error
@@ -183,7 +182,7 @@ class Members:
             "name": name,
             "folders": done,
             "last_seen": self._shown(device)["last_seen"],
-            "let_in": sorted(({"device": format_device_id(one), "name": self._name_of(one)} for one in others),
+            "let_in": sorted(({"device": format_device_id(one), "name": self.name_of(one)} for one in others),
                              key=lambda one: (one["name"].casefold(), one["device"])),
             "let_in_removed": with_let_in and bool(others),
             "invites_revoked": await self.revoke_invites({one.id for one in chosen}),
@@ -201,9 +200,9 @@ class Members:
         device, keys = self.find(wanted), self._keys_of(by)
         if keys.device_id == device:
             raise UsageError(f"{by!r} cannot take the place of {wanted!r}: they are one device; name the new one")
-        name = self._name_of(device)
+        name = self.name_of(device)
         answer: dict[str, Any] = {
-            "device": format_device_id(device), "name": name, "by": self._name_of(keys.device_id) or name,
+            "device": format_device_id(device), "name": name, "by": self.name_of(keys.device_id) or name,
             "folders": [], "let_in": [], "failed": [], "last_seen": self._shown(device)["last_seen"],
         }  # fmt: skip
         for one in self._having(device, folder):
@@ -239,7 +238,7 @@ class Members:
         chosen = choose(self.folders.values(), folder)
         member = chosen.membership.members.get(device)
         if member is None:
-            raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
+            raise FolderError(f"{self.name_of(device)!r} has no part in {chosen.label!r}")
         if member.role != given:
             say = OwnStatements(chosen.membership)
             if given > member.role:
@@ -280,7 +279,7 @@ class Members:
     async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
         """Make this device an administrator of a folder again. Raises UsageError, FolderError."""
         chosen = choose(self.folders.values(), folder)
-        await OwnStatements(chosen.membership).restore_right(recovery.identity_of(words), self.own_name)
+        await OwnStatements(chosen.membership).restore_right(recovery.identity_of(words), self.own_name())
         chosen.state.touch()
         log.info("recovery_key_used", folder=chosen.label)
         return {"folder": chosen.label}
@@ -297,7 +296,7 @@ class Members:
                 if len(found) == 1:
                     raise
                 raise FolderError(
-                    f"{self._name_of(device)!r} was removed from no folder: not from {one.label!r}, as {error};"
+                    f"{self.name_of(device)!r} was removed from no folder: not from {one.label!r}, as {error};"
                     " `--folder` removes it from one of the others"
                 ) from error
         return found
@@ -310,5 +309,5 @@ class Members:
         if device in chosen.membership.members:
             return [chosen]
         if device in chosen.membership.evaluation.removals:
-            raise FolderError(f"{self._name_of(device)!r} was removed from {chosen.label!r} already")
-        raise FolderError(f"{self._name_of(device)!r} has no part in {chosen.label!r}")
+            raise FolderError(f"{self.name_of(device)!r} was removed from {chosen.label!r} already")
+        raise FolderError(f"{self.name_of(device)!r} has no part in {chosen.label!r}")

@@ -107,7 +107,7 @@ class Offers:
         found = dict.fromkeys(self._members.find(name) for name in devices)
         for device in found:
             if device == self._members.own:
-                raise FolderError(f"this device is {self._members.own_name!r} itself; name another one")
+                raise FolderError(f"this device is {self._members.own_name()!r} itself; name another one")
             self.made.check(chosen, device, self._members.name_of(device))
         for device in found:
             await self.made.make(chosen, device, given)

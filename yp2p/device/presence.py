@@ -23,7 +23,7 @@ class DevicePresence:
 
     def __init__(self, own: DeviceID, name: str, folders: Folders, max_text_bytes: int) -> None:
         self._own = own
-        self._name = name
+        self.name = name
         self._folders = folders
         self._max_text_bytes = max_text_bytes
         self._presences: dict[FolderID, FolderPresence] = {}
@@ -76,7 +76,7 @@ class DevicePresence:
         opened = self.programs(folder).describe(PRESENCE_AGE_S)
         edited = self._folders.disks[folder.id].recently_edited
         state = {
-            "device": self._name,
+            "device": self.name,
             "id": format_device_id(self._own),
             "files": [*opened, *({"path": path, "since": edited[path]} for path in sorted(edited)[:_MAX_EDITED])],
         }

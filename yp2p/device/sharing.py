@@ -48,7 +48,7 @@ class Sharing:
         joined: Callable[[], None],
     ) -> None:
         self._identity = identity
-        self._name = name
+        self.name = name
         self._files = files
         self._folders = folders
         self._peers = peers
@@ -92,7 +92,7 @@ class Sharing:
             folder = self._folders.at(path)
             if folder is None:
                 name = label or "".join(c if c.isprintable() else "?" for c in path.name)
-                folder = await self._folders.create(path, name, self._name)
+                folder = await self._folders.create(path, name, self.name)
             elif label is not None and label != folder.label:
                 raise UsageError(
                     f"{path} is shared already as {folder.label!r}; `yp2p folder rename` gives it another label"
@@ -189,7 +189,7 @@ class Sharing:
             raise PairingError("this device made that invite itself; use it on another one")
         return Invited(
             self._identity,
-            self._name,
+            self.name,
             token,
             lambda: (*places, *discoverer.holders(token.hint_key)),
             discoverer.wait_for_sighting,
@@ -200,10 +200,10 @@ class Sharing:
         if code.digits in self._host.digits():
             raise PairingError("that is the code of this device; type it on the other one")
         discoverer = self._discoverer
-        given = [Candidate(str(place), (place,), announced=False) for place in places]
+        given = [Candidate(str(place), (place,), announced=False, named=True) for place in places]
         return code, Joiner(
             self._identity,
-            self._name,
+            self.name,
             lambda digits: (*given, *discoverer.candidates(digits)),
             discoverer.wait_for_sighting,
         )

@@ -46,10 +46,7 @@ class Status:
         self._present = present
 
     def _name_of(self, device: DeviceID) -> str:
-        contact = self._peers.devices.contacts.get(device)
-        if contact is not None and contact.name:
-            return contact.name
-        return next(
+        return self._peers.devices.called(device) or next(
             (f.membership.members[device].name for f in self._folders.values() if device in f.membership.members), ""
         )
 
@@ -57,13 +54,15 @@ class Status:
         """What is known of a device, and of the link with it."""
         address = self._peers.address_of(device)
         contact = self._peers.devices.contact(device)
-        seen = max(contact.addresses.values(), default=0.0)
-        link = self._peers.link(device)
+        link, name = self._peers.link(device), self._name_of(device)
         return {
             "id": format_device_id(device),
-            "name": self._name_of(device),
-            "connected": self._peers.is_linked(device),
-            "last_seen": time.time() if self._peers.is_linked(device) else seen or None,
+            "name": name,
+            "connected": link is not None,
+            "reason": "" if link is not None else self._peers.devices.why_not_connected(device, name),
+            "paused": contact.choice.is_paused,
+            "version": contact.version,
+            "last_seen": time.time() if link is not None else contact.last_seen,
             "address": str(address) if address is not None else None,
             "last_error": self._peers.last_error(device),
             "faults": contact.faults,
@@ -109,7 +108,7 @@ class Status:
             ],
             "conflicts": conflict_files(folder),
             "quarantined": self._quarantined(folder),
-            "devices": [self._member_status(folder, device) for device in sorted(folder.membership.devices)
+            "devices": [self.member(folder, device) for device in sorted(folder.membership.devices)
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
@@ -142,7 +141,13 @@ class Status:
             for held in folder.observers.quarantine.current(now)
         ]
 
-    def _member_status(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
+    def in_folder(self, folder: str, device: DeviceID) -> dict[str, Any]:
+        """How far a device is in a folder, which is named by its ID in hexadecimal digits."""
+        standing = self.member(self._folders[FolderID(bytes.fromhex(folder))], device)
+        return {name: standing[name] for name in ("in_sync", "behind", "condition")}
+
+    def member(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
+        """How far a device is in a folder."""
         session = self._peers.session(device, folder.id)
         return {
             "id": format_device_id(device),

@@ -283,5 +283,8 @@ class Folder:
 
     def name_of(self, device: bytes) -> str:
         """What a device is called here."""
+        called = self.observers.called(DeviceID(device))
         member = self.membership.members.get(DeviceID(device))
+        if called and member is not None:
+            return called
         return member.name if member is not None else format_device_id(DeviceID(device))[:8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from yp2p.folder.claims import Claims
@@ -55,6 +56,8 @@ class Observers:
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.quarantine = Quarantine()
+        # What a device is called here, where that is known from elsewhere than the statements; empty where it is not.
+        self.called: Callable[[DeviceID], str] = lambda device: ""
         self.document_claims = Claims()
         self.blob_claims = Claims()
         self.long_blobs: dict[bytes, LongBlob] = {}

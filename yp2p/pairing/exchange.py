@@ -45,13 +45,27 @@ MAX_FAILED_ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 60.0
 # A whole run, with storing what was granted.
 RUN_LIMIT_S = 20.0
-# How the sharer's answer begins: with its half of the run, or with nothing, where no window has these digits.
+# How the sharer's answer begins: with its half of the run, or, where no window has these digits, what became of it.
 WELCOME, CLOSED = b"\x00", b"\x01"
 # With the longest paths there are, these fit a message.
 LISTED_IN_MESSAGE = 512
 _CHANNEL = b"yp2p pairing v1"
 _TAG_BYTES = 64
 _MIN_LISTED_BYTES = 4 + 1 + HASH_BYTES + 8
+
+
+class Closed(IntEnum):
+    """What became of the window for some digits, as the sharer says it behind `CLOSED`."""
+
+    UNKNOWN = 0
+    USED = 1
+    RAN_OUT = 2
+    GUESSED = 3
+
+    @classmethod
+    def read(cls, data: bytes) -> Closed:
+        """What a sharer says; what is none of these is unknown."""
+        return cls(data[0]) if len(data) == 1 and data[0] in list(cls) else cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,14 @@ class PairingWindow:
 
     def is_open(self, now: float) -> bool:
         return not self.used and not self.is_locked and now < self.closes_at
+
+    def end_at(self, now: float) -> Closed:
+        """Why it is closed."""
+        if self.used:
+            return Closed.USED
+        if self.is_locked:
+            return Closed.GUESSED
+        return Closed.RAN_OUT if now >= self.closes_at else Closed.UNKNOWN
 
     @property
     def has_guess_left(self) -> bool:

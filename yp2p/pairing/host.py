@@ -18,6 +18,7 @@ from yp2p.pairing.exchange import (
     LONGEST_WAIT_S,
     RUN_LIMIT_S,
     WELCOME,
+    Closed,
     Grant,
     Intent,
     PairingRun,
@@ -34,6 +35,8 @@ from yp2p.transport.secure import SecureMessages
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
+# What became of that many windows is remembered, to tell whoever types a code that is closed.
+_MAX_CLOSED = 16
 # Programs confirm at once; a run that is held open keeps a guess from others.
 _CONFIRM_LIMIT_S = 5.0
 
@@ -45,9 +48,10 @@ class PairingHost:
 
     def __init__(self, identity: Identity, name: str, window_s: float) -> None:
         self._identity = identity
-        self._name = name
+        self.name = name
         self._window_s = window_s
         self._windows: dict[str, tuple[PairingWindow, Folder]] = {}
+        self._closed: dict[str, Closed] = {}  # by digits, the newest last
         self._wait_s = FIRST_WAIT_S
         self._not_before = 0.0
         self._is_locked = False  # until a person asks for a code
@@ -104,7 +108,8 @@ class PairingHost:
             code = make_code(secrets.randbelow)
         window = PairingWindow(folder.id, code, now + self._window_s, role)
         if existing is not None:
-            del self._windows[existing.code.digits]
+            self._forget(existing.code.digits)
+        self._closed.pop(code.digits, None)
         self._windows[code.digits] = (window, folder)
         self._touch()
         return window
@@ -122,11 +127,25 @@ class PairingHost:
             now = trio.current_time()
             for digits, (window, _) in list(self._windows.items()):
                 if not window.is_open(now):
-                    del self._windows[digits]
+                    self._forget(digits)
                     self._touch()
             deadline = min((window.closes_at for window, _ in self._windows.values()), default=now + 3600)
             with trio.move_on_at(deadline):
                 await self.changed.wait()
+
+    def _forget(self, digits: str) -> None:
+        """A window is over: remember only how it ended."""
+        window, _ = self._windows.pop(digits)
+        self._closed.pop(digits, None)
+        self._closed[digits] = window.end_at(trio.current_time())
+        while len(self._closed) > _MAX_CLOSED:
+            del self._closed[next(iter(self._closed))]
+
+    def _end_of(self, digits: str) -> Closed:
+        """What became of the window with these digits, as far as that is known."""
+        if digits in self._windows:
+            return self._windows[digits][0].end_at(trio.current_time())
+        return self._closed.get(digits, Closed.UNKNOWN)
 
     async def handle_join(self, secured: Secured) -> PublicIdentity | None:
         """Run the sharer's side with whoever connected; gives the new member."""
@@ -144,7 +163,7 @@ class PairingHost:
         while found is not None and found[0].is_open(trio.current_time()) and not found[0].has_guess_left:
             await self._run_ended.wait()
         if found is None or not found[0].is_open(trio.current_time()):
-            await messages.send(CLOSED)
+            await messages.send(CLOSED + bytes([self._end_of(announced_digits(first))]))
             return None
         window, folder = found
         run = PairingRun(
@@ -195,7 +214,7 @@ class PairingHost:
 
     async def _show(self, folder: Folder, messages: SecureMessages) -> None:
         """What there is, for one who wants to know before joining."""
-        await messages.send(Writer().text(folder.label).text(self._name).finish())
+        await messages.send(Writer().text(folder.label).text(self.name).finish())
         entries = list_entries(folder)
         for start in range(0, len(entries), LISTED_IN_MESSAGE):
             await messages.send(encode_listing(entries[start : start + LISTED_IN_MESSAGE]))
@@ -207,7 +226,7 @@ class PairingHost:
     ) -> None:
         await OwnStatements(folder.membership).grant(peer, role, name)
         folder.state.touch()
-        grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
+        grant = Grant(folder.id, folder.membership.founder, folder.label, self.name, folder.membership.statements())
         await messages.send(grant.encode())
         log.info("device_paired", name=name, folder=folder.label)
         await messages.receive()

@@ -170,7 +170,7 @@ class InviteHost:
         folders: Mapping[FolderID, Folder],
     ) -> None:
         self._identity = identity
-        self._name = name
+        self.name = name
         self._database = database
         self._folders = folders
         self.changed = trio.Event()
@@ -301,7 +301,7 @@ class InviteHost:
             return None
         own = self._identity.public
         await messages.send(Writer().u8(_WELCOME).raw(own.signing_key).raw(secured.proof).finish())
-        grant = Grant(folder.id, folder.membership.founder, folder.label, self._name, folder.membership.statements())
+        grant = Grant(folder.id, folder.membership.founder, folder.label, self.name, folder.membership.statements())
         await messages.send(grant.encode())
         log.info("device_invited", name=name, folder=folder.label)
         await messages.receive()
@@ -359,7 +359,7 @@ class Invited:
         wait_for_more: Callable[[], Awaitable[None]],
     ) -> None:
         self._identity = identity
-        self._name = name
+        self.name = name
         self._token = token
         self._candidates = candidates
         self._wait_for_more = wait_for_more
@@ -427,7 +427,7 @@ class Invited:
     async def _introduce(self, secured: Secured, messages: SecureMessages) -> PublicIdentity:
         """Say who we are. Raises PairingError: the invite is not good any more."""
         own = self._identity.public
-        await messages.send(Writer().raw(own.signing_key).raw(secured.proof).text(self._name).finish())
+        await messages.send(Writer().raw(own.signing_key).raw(secured.proof).text(self.name).finish())
         reader = Reader(await messages.receive())
         if reader.u8() != _WELCOME:
             raise InviteRefused(f"this invite lets nobody in: {reader.text(MAX_LABEL_BYTES)}")

@@ -20,6 +20,7 @@ from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     RUN_LIMIT_S,
     WELCOME,
+    Closed,
     Code,
     Grant,
     Intent,
@@ -29,7 +30,7 @@ from yp2p.pairing.exchange import (
 )
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
 from yp2p.protocol.wire import Reader
-from yp2p.transport.dialer import connect
+from yp2p.transport.dialer import NotReached, Outcome, connect, outcome_of
 from yp2p.transport.handshake import Secured, initiate_pairing
 from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
 
@@ -55,6 +56,7 @@ class Candidate:
     instance: str
     addresses: tuple[Address, ...]
     announced: bool  # over mDNS, with the digits; else it is only a place where a device may be
+    named: bool = False  # by the person who joins
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ class _Search:
         self.intent = intent
         self.scope = trio.CancelScope()
         self.proven: _Proven | None = None
-        self.running = self.closed = 0
+        self.running = 0
+        self.closed: list[Closed] = []  # what those who announce the digits, or were named, say of their window
+        self.unreached: dict[Address, Outcome] = {}  # of these as well
         self.wrong: list[Address] = []  # who answered, and did not know the code
         self.unproven: list[Address] = []  # who announces the digits, and has not answered our half
         self._tried: set[str] = set()
@@ -213,7 +217,7 @@ class Joiner:
         search.running += 1
         reached: tuple[Secured, Address] | None = None
         try:
-            reached = await self._reach(candidate)
+            reached = await self._reach(candidate, search)
             if reached is not None:
                 await self._prove(*reached, candidate, search)
         except (PairingError, PairingFault) as error:
@@ -226,15 +230,20 @@ class Joiner:
             search.running -= 1
             search.hurry()
 
-    async def _reach(self, candidate: Candidate) -> tuple[Secured, Address] | None:
+    async def _reach(self, candidate: Candidate, search: _Search) -> tuple[Secured, Address] | None:
         """The first of its addresses that a handshake succeeds at; each gets some time, and the next a head start."""
         found: list[tuple[Secured, Address]] = []
 
         async def reach(address: Address, nursery: trio.Nursery) -> None:
-            secured = await self._handshake(address)
-            if secured is not None:
-                found.append((secured, address))
-                nursery.cancel_scope.cancel()
+            try:
+                secured = await self._handshake(address)
+            except NotReached as error:
+                log.info("pairing_failed", address=str(address), reason=str(error))
+                if candidate.announced or candidate.named:
+                    search.unreached[address] = error.outcome
+                return
+            found.append((secured, address))
+            nursery.cancel_scope.cancel()
 
         try:
             async with trio.open_nursery() as nursery:
@@ -247,18 +256,25 @@ class Joiner:
         _close(found[1:])
         return found[0] if found else None
 
-    async def _handshake(self, address: Address) -> Secured | None:
+    async def _handshake(self, address: Address) -> Secured:
+        """Raises NotReached."""
+        is_connected = False
         try:
             with trio.fail_after(_REACH_LIMIT_S):
                 stream = await connect(address.host, address.port)
+                is_connected = True
                 try:
                     return await initiate_pairing(stream, self._identity)
                 except BaseException:
                     stream.socket.close()
                     raise
-        except (OSError, HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
-            log.info("pairing_failed", address=str(address), reason=str(error) or "it did not answer in time")
-            return None
+        except (HandshakeFailed, trio.BrokenResourceError) as error:  # without a window it says nothing
+            raise NotReached(Outcome.NOT_KNOWN, str(error)) from error
+        except trio.TooSlowError as error:
+            outcome = Outcome.SILENT if is_connected else Outcome.NO_ANSWER
+            raise NotReached(outcome, "it did not answer in time") from error
+        except OSError as error:
+            raise NotReached(outcome_of(error), str(error)) from error
 
     async def _prove(self, secured: Secured, address: Address, candidate: Candidate, search: _Search) -> None:
         """Prove that we know the code to a device that proves it to us. Raises PairingError when it does not."""
@@ -278,7 +294,8 @@ class Joiner:
             if search.is_over:
                 return
             if answer[:1] != WELCOME:
-                search.closed += candidate.announced
+                if candidate.announced or candidate.named:
+                    search.closed.append(Closed.read(answer[1:]))
                 return
             confirmation = run.confirm(answer[1:], self._name, search.intent)
             if run.peer is not None:
@@ -291,6 +308,26 @@ class Joiner:
 def _close(reached: Iterable[tuple[Secured, Address]]) -> None:
     for secured, _ in reached:
         secured.stream.socket.close()
+
+
+_NEW_CODE = "`yp2p share DIR` on the other device shows a new code"
+_ENDS = {
+    Closed.UNKNOWN: "is not shown any more: it was used, or ran out",
+    Closed.USED: "was used already, by another device or by this one",
+    Closed.RAN_OUT: "has run out",
+    Closed.GUESSED: "was given up, because wrong codes were tried",
+}
+_UNREACHED = {
+    Outcome.NO_NAME: "the name {host} is not known on this network; name the other device by its IP address",
+    Outcome.NO_WAY: "this device has no way to {host}, where the other device is; check that both are on one network",
+    Outcome.NO_ANSWER: "the other device is to be at {host}, but nothing answers on port {port} there; check that a "
+    "firewall there lets in TCP port {port}, and that yp2p runs",
+    Outcome.REFUSED: "the other device is to be at {host}, but port {port} is closed there; check that yp2p runs, that "
+    "it listens on that port (`yp2p status --json`), and that no firewall rejects it",
+    Outcome.SILENT: "something at {host} port {port} accepts connections, but does not answer; is it yp2p?",
+    Outcome.NOT_KNOWN: f"the device at {{host}} answers, but shows no code that begins with {{digits}} now: it was "
+    f"used, or ran out; {_NEW_CODE}",
+}
 
 
 def _why(search: _Search) -> str:
@@ -306,15 +343,16 @@ def _why(search: _Search) -> str:
             "code; check it on the other device. If it was typed right, somebody else on this network may have answered"
         )
     if search.closed:
-        return (
-            f"the window for the code {digits}-... is closed: it was used, ran out, or was guessed at too "
-            "often; run `yp2p share DIR` on the other device for a new code"
-        )
+        return f"the code {digits}-... {_ENDS[max(search.closed)]}; {_NEW_CODE}"
     if search.unproven:
         return (
             f"the device at {search.unproven[0].host} announces the digits {digits}, but did not prove that it shows "
             "this code; try again, or name the other device with --at"
         )
+    if search.unreached:
+        address = max(search.unreached, key=search.unreached.__getitem__)
+        where = {"host": address.host, "port": address.port, "digits": digits}
+        return _UNREACHED[search.unreached[address]].format(**where)
     return (
         f"no device on this network shows a code that begins with {digits}; check that yp2p is running on "
         "the other device, that both are on the same network, and that the code is still shown there"

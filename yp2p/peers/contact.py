@@ -9,6 +9,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
 from yp2p.identity import FolderID
+from yp2p.peers.reach import Reach
 
 # After a fault the device waits: this long, twice as long after each further one, up to an hour.
 _QUARANTINE_S = 60.0
@@ -20,6 +21,15 @@ _FREE_FAULTS = 16
 FORGIVEN_S = 600.0
 # Boot IDs remembered of a device.
 _MAX_BOOTS = 16
+
+
+@dataclass(slots=True)
+class Choice:
+    """What a person here chose about a device, and since when it is known (0: from before that was noted)."""
+
+    name: str = ""
+    is_paused: bool = False
+    since: float = 0.0
 
 
 @dataclass(slots=True)
@@ -37,6 +47,9 @@ class Contact:
     boots: dict[bytes, float] = field(default_factory=dict)  # boot ID: when it was seen last
     told_at: float = -FORGIVEN_S  # when it was told that it was removed
     cloned_at: float = -FORGIVEN_S  # when two boot IDs were seen in turns
+    reach: Reach = field(default_factory=Reach)
+    choice: Choice = field(default_factory=Choice)
+    version: str = ""  # of yp2p there, as it said last
 
     def saw(self, boot_id: bytes, now: float) -> bool:
         """Note a boot ID; tells whether it is back after another one, which only two machines at a time can do."""
@@ -52,6 +65,17 @@ class Contact:
 
     def is_cloned(self, now: float) -> bool:
         return now - self.cloned_at < FORGIVEN_S
+
+    def problem(self, now: float) -> str:
+        """What is wrong with it, for people; empty when nothing is."""
+        if self.is_cloned(now):
+            return "two machines have the key of this device (a cloned disk?); they are served in turns"
+        return self.last_error
+
+    @property
+    def last_seen(self) -> float | None:
+        """When it was connected or announced last, as far as that is known."""
+        return max(self.addresses.values(), default=0.0) or None
 
     def note_link_fault(self, reason: str, now: float) -> None:
         """It broke the protocol of the link: no link with it for a while."""

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Iterable
+
+import trio
 
 from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
-from yp2p.peers.contact import Contact
+from yp2p.peers.contact import Choice, Contact
+from yp2p.peers.reach import Absence, why
 from yp2p.protocol.messages import Hello
 from yp2p.store import tables
 from yp2p.store.database import Database
+from yp2p.store.writer import Commit
 from yp2p.transport.handshake import Secured
 
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
 _MAX_HOSTS = 256
+# In its Hello a device says so what version of yp2p it has.
+VERSION_FEATURE = "yp2p="
+_MAX_VERSION = 32
 # A member can remove as many as it likes that never were anybody.
 _MAX_FORMER = 1024
 
@@ -36,12 +44,17 @@ class KnownDevices:
         self._hosts: dict[str, None] = {}  # where links led to, the newest last
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
-        for device, contact_name, host, port in tables.device.read_all(database.rows):
+        self.own_name = ""
+        for device, contact_name, host, port, seen in tables.device.read_all(database.rows):
             contact = self.contact(DeviceID(device))
             contact.name = contact_name
             if host:
-                contact.addresses[Address(host, port)] = 0.0
+                contact.addresses[Address(host, port)] = seen
                 self._note_host(host)
+        self._noted: set[DeviceID] = set()  # since when these are known was noted
+        for device, given_name, is_paused, since in tables.known.read_all(database.rows):
+            self.contact(DeviceID(device)).choice = Choice(given_name, bool(is_paused), since)
+            self._noted.add(DeviceID(device))
 
     def contact(self, device: DeviceID) -> Contact:
         found = self.contacts.get(device)
@@ -111,9 +124,62 @@ class KnownDevices:
         """Whether a known device was at this address; what mDNS says of it is nobody's proof, but a link is."""
         return _plain(host) in self._hosts
 
-    def seen(self, device: DeviceID, addresses: tuple[Address, ...]) -> None:
-        """Somebody says the device is there: try at once."""
+    def called(self, device: DeviceID) -> str:
+        """What a device is called here: as a person here named it, or as it says itself; empty where neither did."""
+        if device == self._identity.device_id:
+            return self.own_name
+        contact = self.contacts.get(device)
+        return contact.choice.name or contact.name if contact is not None else ""
+
+    def choose(self, device: DeviceID, *, name: str | None = None, is_paused: bool | None = None) -> Commit:
+        """What a person chose about a device: its name here (empty: its own), or that no link with it is wanted."""
         contact = self.contact(device)
+        old = contact.choice
+        contact.choice = Choice(
+            old.name if name is None else name, old.is_paused if is_paused is None else is_paused, old.since
+        )
+        contact.wake.set()
+        return self._save_choice(device)
+
+    def _save_choice(self, device: DeviceID) -> Commit:
+        choice = self.contact(device).choice
+        self._noted.add(device)
+        return self._database.submit(
+            [tables.known.save(device, choice.name, paused=choice.is_paused, since=choice.since)]
+        )
+
+    def note_known(self, devices: Iterable[DeviceID], since: float) -> None:
+        """These are known: note since when (0: nobody knows), for those of which that is not noted yet."""
+        for device in devices:
+            if device not in self._noted:
+                self.contact(device).choice.since = since
+                self._save_choice(device)
+
+    def why_not_connected(self, device: DeviceID, name: str) -> str:
+        """Why there is no link with a device that is called `name`, and what a person can do."""
+        contact, now = self.contact(device), trio.current_time()
+        waits_s = contact.quarantined_until - now
+        absence = Absence(
+            name,
+            contact.reach,
+            contact.last_seen,
+            waits_until=time.time() + waits_s if waits_s > 0 else None,
+            fault=contact.problem(now),
+            is_paused=contact.choice.is_paused,
+            has_rival=not self.is_dialled(device),
+        )
+        return why(absence)
+
+    def gone(self, instance: str) -> None:
+        """What announced itself so announces nothing any more."""
+        for contact in self.contacts.values():
+            contact.reach.announced_by.pop(instance, None)
+
+    def seen(self, device: DeviceID, addresses: tuple[Address, ...], instance: str = "") -> None:
+        """Somebody says the device is there: try at once. `instance` is how it announces itself, if it does."""
+        contact = self.contact(device)
+        if instance:
+            contact.reach.announced(instance)
         for address in addresses:
             contact.addresses[address] = time.time()
         while len(contact.addresses) > _MAX_ADDRESSES:
@@ -123,11 +189,13 @@ class KnownDevices:
     def linked(self, device: DeviceID, hello: Hello | None, address: Address, *, dialled_by_us: bool) -> None:
         """A link with a device is up: remember where it is."""
         contact = self.contact(device)
+        contact.reach.linked()
         if not contact.faults:
             contact.last_error = ""
         if hello is None:
             return
         contact.name = hello.name
+        contact.version = version_of(hello)
         self._note_host(address.host)
         reachable = address
         if not dialled_by_us:
@@ -137,12 +205,24 @@ class KnownDevices:
         contact.addresses[reachable] = time.time()
         self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
 
+    def unlinked(self, device: DeviceID, hello: Hello | None) -> None:
+        """A link has ended that began with this Hello: keep the name that the device has by now."""
+        name = self.contact(device).name
+        if hello is not None and name != hello.name:
+            self._database.submit([tables.device.set_name(device, name)])
+
     def _note_host(self, host: str) -> None:
         host = _plain(host)
         self._hosts.pop(host, None)
         self._hosts[host] = None
         while len(self._hosts) > _MAX_HOSTS:
             del self._hosts[next(iter(self._hosts))]
+
+
+def version_of(hello: Hello) -> str:
+    """The version of yp2p that a device says it has; empty where it says none."""
+    words = (word.removeprefix(VERSION_FEATURE) for word in hello.features.split() if word.startswith(VERSION_FEATURE))
+    return next(words, "")[:_MAX_VERSION]
 
 
 def _plain(host: str) -> str:

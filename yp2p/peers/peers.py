@@ -16,6 +16,8 @@ Invariants
     * A link is with the device that proved both its keys on it, whatever others say about who has them.
     * A link carries only folders of which our statements say that the peer is a member. One that was removed is told
       by which statements, and nothing else.
+    * There is no link with a device that a person paused, in either direction: it is not dialled, and one that connects
+      is told that it is paused, and nothing else.
     * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,19 +33,22 @@ from typing import Protocol
 import structlog
 import trio
 
+from yp2p import __version__
 from yp2p.discovery.addresses import Address
 from yp2p.documents.meeting import MERGE_RULES
-from yp2p.errors import PeerFault, YpError, first_reason
-from yp2p.folder.budget import Budget, charged, rest
+from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
+from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
-from yp2p.peers.known_devices import KnownDevices
+from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Membership, OfferMessage, Unknown
 from yp2p.store.database import Database
-from yp2p.transport.dialer import Backoff, dial
+from yp2p.store.writer import Commit
+from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import Link, LinkClosed, open_link
 from yp2p.transport.refusals import Refusals
@@ -56,8 +62,12 @@ _STEADY_S = 5.0
 _LOOK_AGAIN_S = 30.0
 # Of two machines with one key, each is served for this long before the other one may take its place.
 _CLONE_TURN_S = 30.0
+# A device that paused this one, or speaks another version, dials itself once that has changed.
+_RARELY_S = 300.0
 # A device that was removed is told that so often at most: each time is a handshake, and some statements.
 _TOLD_EVERY_S = 60.0
+
+_PAUSED = "this device was paused by a person there"
 
 log = structlog.get_logger()
 
@@ -101,7 +111,6 @@ class Peers:
         static: list[Address],
     ) -> None:
         self._identity = identity
-        self._name = name
         self._folders = folders
         self._presence = presence
         self._static = static
@@ -109,6 +118,7 @@ class Peers:
         self._refusals = Refusals()
         self._links: dict[DeviceID, _Linked] = {}
         self.devices = KnownDevices(identity, database, folders)
+        self.devices.own_name = name
         self.listen_port = 0
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
         self.members_changed = trio.Event()
@@ -127,10 +137,21 @@ class Peers:
 
     def last_error(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""
-        contact = self.devices.contact(device)
-        if contact.is_cloned(trio.current_time()):
-            return "two machines have the key of this device (a cloned disk?); they are served in turns"
-        return contact.last_error
+        return self.devices.contact(device).problem(trio.current_time())
+
+    def choose(self, device: DeviceID, *, name: str | None = None, is_paused: bool | None = None) -> Commit:
+        """What a person chose about a device (`KnownDevices.choose`); a link with one that is paused ends."""
+        linked = self._links.get(device)
+        if is_paused and linked is not None:
+            linked.link.close(_PAUSED, is_paused=True)
+            linked.scope.cancel()
+        return self.devices.choose(device, name=name, is_paused=is_paused)
+
+    def rename(self, name: str) -> None:
+        """This device is called so from now on: those that are connected are told."""
+        self.devices.own_name = name
+        for linked in self._links.values():
+            linked.link.send_nowait(self._hello())  # only the name of a second one counts
 
     def session(self, device: DeviceID, folder: FolderID) -> FolderSession | None:
         linked = self._links.get(device)
@@ -149,8 +170,11 @@ class Peers:
         """Keep links to all known devices until cancelled."""
         async with trio.open_nursery() as nursery:
             dialled: set[DeviceID] = set()
+            since = 0.0  # who is known at the start was known before
             while True:
                 changed = self.members_changed
+                self.devices.note_known(self.devices.known(), since)
+                since = time.time()
                 for device in self.devices.known().keys() - dialled:
                     dialled.add(device)
                     nursery.start_soon(self._keep_linked, device)
@@ -168,7 +192,7 @@ class Peers:
             if wait:
                 await trio.sleep(wait)
             is_dialled = self.devices.is_dialled(device)
-            if keys is not None and is_dialled and device not in self._links:
+            if keys is not None and is_dialled and not contact.choice.is_paused and device not in self._links:
                 started = trio.current_time()
                 if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
                     backoff = backoff.failed()
@@ -178,6 +202,8 @@ class Peers:
             delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
             if not is_dialled:
                 delay_s = _LOOK_AGAIN_S
+            if contact.choice.is_paused or contact.reach.is_paused_there:
+                delay_s = _RARELY_S
             with trio.move_on_after(delay_s):
                 await contact.wake.wait()
 
@@ -191,6 +217,10 @@ class Peers:
             try:
                 secured = await dial(address.host, address.port, self._identity, keys.noise_key)
             except OSError as error:
+                outcome = outcome_of(error)
+                if outcome is Outcome.NOT_KNOWN and address not in contact.addresses:
+                    outcome = Outcome.SOMETHING_ELSE  # an address of the settings is tried for every device
+                contact.reach.tried(address, outcome)
                 log.debug("dial_failed", peer=short_id(device), reason=str(error))
                 continue
             if device in self._links and not self._wins(device, dialled_by_us=True):
@@ -247,7 +277,8 @@ class Peers:
         return True
 
     def _hello(self) -> Hello:
-        return Hello((PROTOCOL_VERSION,), self._boot_id, self._name, self.listen_port, MERGE_RULES)
+        features = f"{MERGE_RULES} {VERSION_FEATURE}{__version__}"
+        return Hello((PROTOCOL_VERSION,), self._boot_id, self.devices.own_name, self.listen_port, features)
 
     def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:
         """Whether a new link takes the place of the one there is; `boot_id` of the peer, where it said so already."""
@@ -263,11 +294,16 @@ class Peers:
 
     async def _serve(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
         """Run one link to its end; `confirmed` is None where we dialled. The one place where a fault of it stops."""
+        before = self.devices.contact(device).reach.links
         with structlog.contextvars.bound_contextvars(peer=short_id(device)):
             try:
                 await self._run_link(device, secured, address, confirmed)
             except* (LinkClosed, trio.TooSlowError, trio.BrokenResourceError) as group:
+                was_up = confirmed is not None or self.devices.contact(device).reach.links > before
+                self._has_ended(device, first_of(group), None if was_up else address)
                 log.info("link_closed", reason=first_reason(group))
+            except* OtherVersion as group:
+                self._speaks_other_version(device, secured, first_of(group))
             except* PeerFault as group:
                 self._is_at_fault(device, secured, first_reason(group))
                 log.warning("peer_fault", reason=first_reason(group), advice="is the same version running there?")
@@ -278,6 +314,27 @@ class Peers:
             except* Exception as group:
                 self._is_at_fault(device, secured, first_reason(group))
                 log.exception("session_failed", reason=first_reason(group))
+
+    def _has_ended(self, device: DeviceID, error: BaseException, dialled: Address | None) -> None:
+        """A connection has ended: note what that says of the device, for people.
+
+        Args:
+            dialled: where it was dialled, if it ended before a link was up.
+        """
+        reach = self.devices.contact(device).reach
+        if isinstance(error, LinkClosed) and error.is_paused_there:
+            reach.is_paused_there = True
+        elif dialled is not None and device not in self._links:
+            reach.tried(dialled, Outcome.CUT_OFF)
+
+    def _speaks_other_version(self, device: DeviceID, secured: Secured, error: BaseException) -> None:
+        """No link is possible until one of both is updated, and then that one dials: this is no fault of the device."""
+        assert isinstance(error, OtherVersion)
+        contact = self.devices.contact(self.devices.served_on(secured.remote_noise_key, device))
+        if contact.reach.versions != error.offered:
+            contact.reach.versions = error.offered
+            log.warning("other_version", reason=str(error), advice="update yp2p on the device with the lower number")
+        contact.quarantined_until = trio.current_time() + _RARELY_S
 
     def _is_at_fault(self, device: DeviceID, secured: Secured, reason: str) -> None:
         at_fault = self.devices.served_on(secured.remote_noise_key, device)
@@ -297,6 +354,9 @@ class Peers:
                 log.warning(
                     "device_cloned", advice="two machines have its key: `yp2p device rotate` on the one to keep"
                 )
+            if self.devices.contact(device).choice.is_paused:
+                link.close(_PAUSED, is_paused=True)
+                return
             if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
                 link.close("another link was made at the same time")
                 return
@@ -315,27 +375,30 @@ class Peers:
                 self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:
-                    await charged(contact.budget, self._run_sessions, linked, contact.budget)
+                    await charged(contact.budget, self._run_sessions, linked, contact)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
                         if not dialled_by_us or wanted != device:
                             contact.wake.set()  # else whoever dialled goes on by himself
                     contact.link_ended(linked.since, trio.current_time())
+                    self.devices.unlinked(device, link.peer)
                     log.info("link_down")
 
-    async def _run_sessions(self, linked: _Linked, budget: Budget) -> None:
+    async def _run_sessions(self, linked: _Linked, contact: Contact) -> None:
         async with trio.open_nursery() as nursery:
             linked.sessions.open(nursery)
             nursery.start_soon(linked.sessions.keep, nursery)
             if linked.offers is not None:
-                nursery.start_soon(charged, budget, linked.offers.run)
+                nursery.start_soon(charged, contact.budget, linked.offers.run)
             while True:
                 await rest()
                 message = await linked.link.receive()
                 if isinstance(message, OfferMessage):
                     if linked.offers is not None:
                         linked.offers.receive(message)
-                elif not isinstance(message, Hello | Goodbye | Unknown):
+                elif isinstance(message, Hello):
+                    contact.name = message.name  # it was given another one
+                elif not isinstance(message, Goodbye | Unknown):
                     await linked.sessions.deliver(message, linked.link.given_bytes)
                 del message  # it may be large, and the next one may be long in coming

@@ -107,17 +107,18 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """Why I close the link, for the peer's log."""
+    """Why I close the link, for the peer's log; `is_paused` when a person here paused the peer."""
 
     TYPE: ClassVar[int] = 0x02
     reason: str
+    is_paused: bool = False
 
     def write(self, out: Writer) -> None:
-        out.text(self.reason)
+        out.text(self.reason).u8(self.is_paused)
 
     @classmethod
     def read(cls, data: Reader) -> Self:
-        return cls(data.text(MAX_REASON_BYTES))
+        return cls(data.text(MAX_REASON_BYTES), bool(data.u8()))
 
 
 @dataclass(frozen=True, slots=True)

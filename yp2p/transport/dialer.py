@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 import trio
 
-from yp2p.errors import HandshakeFailed
+from yp2p.errors import ConnectionEnded, HandshakeFailed
 from yp2p.identity import Identity
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured, initiate
 from yp2p.transport.link import keep_alive
@@ -31,13 +35,62 @@ class Backoff:
         return longest * (0.5 + 0.5 * random)
 
 
+class Outcome(IntEnum):
+    """How an attempt to reach a device ended. Of several attempts the larger one says more about the device."""
+
+    NO_NAME = 0  # the name of the host means nothing here
+    NO_WAY = 1  # this machine has no way to such an address
+    NO_ANSWER = 2  # nothing came back: the machine is off, or a firewall drops what is sent to the port
+    REFUSED = 3  # the machine answers: nothing listens on the port, or a firewall says so
+    SILENT = 4  # something listens, and said nothing
+    SOMETHING_ELSE = 5  # what answered does not have the key that was looked for
+    CUT_OFF = 6  # the device is there, and ended the connection before a link was up
+    NOT_KNOWN = 7  # yp2p closes the connection without a byte for whom it does not know
+
+
+class NotReached(OSError):
+    """A device cannot be reached at an address, or is not there; `outcome` says in which way."""
+
+    def __init__(self, outcome: Outcome, text: str) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+
+
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What a failed attempt says of the place."""
+    if isinstance(error, NotReached):
+        return error.outcome
+    causes = list(_causes(error))
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    if errno.ECONNREFUSED in numbers:
+        return Outcome.REFUSED
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Outcome.NO_NAME
+    if numbers & _NO_WAY:
+        return Outcome.NO_WAY
+    return Outcome.NO_ANSWER
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised from: trio gives the errors of several addresses as a group."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from _causes(one)
+        error = error.__cause__
+
+
 async def connect(host: str, port: int) -> trio.SocketStream:
     """Open a TCP connection. Raises OSError."""
     try:
         with trio.fail_after(CONNECT_LIMIT_S):
             return await trio.open_tcp_stream(host, port)
     except trio.TooSlowError:
-        raise OSError(f"no answer from {host} port {port}") from None
+        raise NotReached(Outcome.NO_ANSWER, f"no answer from {host} port {port}") from None
 
 
 async def dial(host: str, port: int, identity: Identity, noise_key: bytes) -> Secured:
@@ -53,7 +106,15 @@ async def dial(host: str, port: int, identity: Identity, noise_key: bytes) -> Se
             return await initiate(stream, identity, noise_key)
     except (HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
         await trio.aclose_forcefully(stream)
-        raise OSError(f"not the device we look for: {error}") from error
+        raise NotReached(_of_handshake(error), f"not the device we look for: {error}") from error
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
+
+
+def _of_handshake(error: BaseException) -> Outcome:
+    if isinstance(error, trio.TooSlowError):
+        return Outcome.SILENT
+    if isinstance(error, ConnectionEnded | trio.BrokenResourceError):
+        return Outcome.NOT_KNOWN
+    return Outcome.SOMETHING_ELSE

@@ -21,7 +21,7 @@ from enum import IntEnum
 
 import trio
 
-from yp2p.errors import HandshakeFailed
+from yp2p.errors import ConnectionEnded, HandshakeFailed, UnknownKey
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.protocol.noise import IK, IK_PSK2, XX, HandshakeState, Pattern, Transport
 
@@ -83,7 +83,7 @@ class _Framed:
         while len(self._buffer) < size:
             data = await self._stream.receive_some(MAX_HANDSHAKE_BYTES)
             if not data:
-                raise HandshakeFailed("the connection was closed during the handshake")
+                raise ConnectionEnded("the connection was closed during the handshake")
             self._buffer += data
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
@@ -212,7 +212,7 @@ async def respond(
         heard()
         _read(state, message)
         if state.remote_static is None or not is_known(state.remote_static):
-            raise HandshakeFailed("a device that is not known")
+            raise UnknownKey(state.remote_static or b"")
         await framed.send(state.write_message())
         return HandshakeType.KNOWN, _secured(stream, framed, state, identity, initiator=False)
     if first == HandshakeType.PAIRING and pairing_open():

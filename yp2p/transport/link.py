@@ -24,7 +24,7 @@ from dataclasses import replace
 
 import trio
 
-from yp2p.errors import MessageFault
+from yp2p.errors import MessageFault, OtherVersion
 from yp2p.protocol import messages
 from yp2p.protocol.frames import FrameEncoder, Lane
 from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
@@ -46,7 +46,15 @@ _BULK_FROM_BYTES = 64 << 10
 
 
 class LinkClosed(Exception):
-    """The link is over; the text says why."""
+    """The link is over; the text says why.
+
+    Attributes:
+        is_paused_there: whether the peer said that a person paused this device there.
+    """
+
+    def __init__(self, text: str, *, is_paused_there: bool = False) -> None:
+        super().__init__(text)
+        self.is_paused_there = is_paused_there
 
 
 def keep_alive(stream: trio.SocketStream) -> None:
@@ -137,10 +145,10 @@ class Link:
         if not self.send_nowait(message, key):
             raise LinkClosed(self._closing or "the link is closed")
 
-    def close(self, reason: str) -> None:
-        """Say goodbye and end the link."""
+    def close(self, reason: str, *, is_paused: bool = False) -> None:
+        """Say goodbye and end the link; `is_paused` says that a person here paused the peer."""
         if self._closing is None:
-            self._encoder.send(messages.encode(Goodbye(reason[:200])), Lane.INTERACTIVE)
+            self._encoder.send(messages.encode(Goodbye(reason[:200], is_paused)), Lane.INTERACTIVE)
             self._closing = reason
             self._more.set()
 
@@ -160,7 +168,7 @@ class Link:
         message = messages.decode(encoded)
         self.exchanged[type(message).__name__] += len(encoded)
         if isinstance(message, Goodbye):
-            raise LinkClosed(f"the peer closed the link: {message.reason}")
+            raise LinkClosed(f"the peer closed the link: {message.reason}", is_paused_there=message.is_paused)
         return message
 
     @property
@@ -220,16 +228,15 @@ class Link:
 
 
 def choose_version(own: int, offered: tuple[int, ...]) -> int:
-    """The highest protocol version both speak. Raises MessageFault when there is none."""
+    """The highest protocol version both speak. Raises OtherVersion when there is none."""
     if own not in offered:
-        raise MessageFault(f"the peer speaks versions {list(offered)}, this device speaks {own}")
+        raise OtherVersion(own, offered)
     return own
 
 
 def _checked(first: AnyMessage) -> Hello:
     if not isinstance(first, Hello):
         raise MessageFault("a link that does not begin with Hello")
-    choose_version(PROTOCOL_VERSION, first.versions)
     return first
 
 
@@ -265,6 +272,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
             if link.peer is None:
                 with trio.fail_after(HANDSHAKE_LIMIT_S):
                     link.peer = _checked(await link.receive())
+            choose_version(PROTOCOL_VERSION, link.peer.versions)  # after our Hello: the peer has to know ours as well
             yield link
         except MessageFault as fault:
             link.close(f"{fault}; my versions are {list(hello.versions)}")

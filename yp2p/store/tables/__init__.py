@@ -23,6 +23,7 @@ from yp2p.store.tables import (
     intent,
     invite,
     judgement,
+    known,
     last_run,
     local_rules,
     log,
@@ -41,8 +42,8 @@ from yp2p.store.tables import (
 
 __all__ = [
     "agreement", "aside", "base", "chunks", "day", "departed", "device", "digest", "file", "folder", "former", "intent",
-    "invite", "judgement", "last_run", "local_rules", "log", "notice", "offer_made", "offer_received", "owner",
-    "pack", "rules", "served", "start", "statement", "step", "unread",
+    "invite", "judgement", "known", "last_run", "local_rules", "log", "notice", "offer_made", "offer_received",
+    "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
 
 

@@ -16,6 +16,10 @@ def save(device: DeviceID, name: str, host: str, port: int, seen: float) -> Stat
     return ("INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?)", (device, name, host, port, seen))
 
 
+def set_name(device: DeviceID, name: str) -> Statement:
+    return ("UPDATE device SET name = ? WHERE id = ?", (name, device))
+
+
 def read_all(read: Read) -> list[tuple[Any, ...]]:
-    """ID, name, host, port."""
-    return read("SELECT id, name, host, port FROM device", ())
+    """ID, name, host, port, when it was seen."""
+    return read("SELECT id, name, host, port, seen FROM device", ())

@@ -1,0 +1,59 @@
+"""The local API of what a person here chose about devices.
+
+======  ====================  =============================================
+POST    /v1/device/rename     {device, name}           -> {name}
+POST    /v1/device/pause      {device}                 -> {name}
+POST    /v1/device/unpause    {device}                 -> {name}
+======  ====================  =============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from starlette.routing import Route
+
+from yp2p.control.routes import post_route
+
+
+class DeviceChanges(Protocol):
+    """What changes what is known of devices here."""
+
+    async def rename(self, wanted: str, name: str) -> str: ...
+
+    async def pause(self, wanted: str, *, is_paused: bool) -> str: ...
+
+
+class RenameDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    name: str
+
+
+class PauseDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+
+
+class _Devices:
+    def __init__(self, changes: Callable[[], DeviceChanges]) -> None:
+        self._changes = changes
+
+    async def rename(self, wanted: RenameDeviceRequest) -> Any:
+        return {"name": await self._changes().rename(wanted.device, wanted.name)}
+
+    async def pause(self, wanted: PauseDeviceRequest) -> Any:
+        return {"name": await self._changes().pause(wanted.device, is_paused=True)}
+
+    async def unpause(self, wanted: PauseDeviceRequest) -> Any:
+        return {"name": await self._changes().pause(wanted.device, is_paused=False)}
+
+
+def device_routes(changes: Callable[[], DeviceChanges]) -> list[Route]:
+    """The routes of what a person chose about devices."""
+    answers = _Devices(changes)
+    return [
+        post_route("/v1/device/rename", RenameDeviceRequest, answers.rename),
+        post_route("/v1/device/pause", PauseDeviceRequest, answers.pause),
+        post_route("/v1/device/unpause", PauseDeviceRequest, answers.unpause),
+    ]

@@ -1,0 +1,165 @@
+"""Why a device that is known is not connected, as a sentence that a person can act on.
+
+What is known of it comes from three sides: what a person chose (it is paused here), what the device itself said the
+last time (it paused us, it speaks another version, it broke the protocol), and how the attempts to reach it ended, with
+whether mDNS announces it now. `why` is a pure function over that: the first of these that explains it is the reason.
+
+What is asked of mDNS is a hint as ever: an announcement can be anybody's, so a reason never says that a device is
+somewhere, only that it is announced there, or that something answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from yp2p.discovery.addresses import Address
+from yp2p.protocol.messages import PROTOCOL_VERSION
+from yp2p.transport.dialer import Outcome
+
+# As many instances are remembered that announce one device: an honest one has one, and another after each start.
+_MAX_INSTANCES = 8
+# Other addresses that a reason names besides the one that says most.
+_MAX_ATTEMPTS = 32
+
+
+@dataclass(slots=True)
+class Reach:
+    """How a device was looked for.
+
+    Attributes:
+        announced_by: the instances on this network now that announce it.
+        attempts: how the last attempt at each address ended, the newest last.
+        versions: of the protocol, that it speaks, where none of them is ours.
+        is_paused_there: it said that a person there paused this device.
+    """
+
+    announced_by: dict[str, None] = field(default_factory=dict)
+    attempts: dict[Address, Outcome] = field(default_factory=dict)
+    versions: tuple[int, ...] | None = None
+    is_paused_there: bool = False
+    links: int = 0  # that were up since the start
+
+    def announced(self, instance: str) -> None:
+        """It is announced by this instance."""
+        self.announced_by[instance] = None
+        while len(self.announced_by) > _MAX_INSTANCES:
+            del self.announced_by[next(iter(self.announced_by))]
+
+    def tried(self, address: Address, outcome: Outcome) -> None:
+        """An attempt to reach it failed."""
+        self.attempts.pop(address, None)
+        self.attempts[address] = outcome
+        while len(self.attempts) > _MAX_ATTEMPTS:
+            del self.attempts[next(iter(self.attempts))]
+
+    def linked(self) -> None:
+        """A link with it is up: nothing of what was in the way is."""
+        self.links += 1
+        self.attempts.clear()
+        self.versions = None
+        self.is_paused_there = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What is known of a device that is not connected. Times are seconds since 1970.
+
+    Attributes:
+        last_seen: when it was connected or announced last; None: never.
+        waits_until: it is not dialled before, because it was at fault.
+        fault: what that was, or what else is wrong with it.
+        is_paused: a person paused it on this device.
+        has_rival: another device is said to have its key, and that one is dialled.
+    """
+
+    name: str
+    reach: Reach
+    last_seen: float | None = None
+    waits_until: float | None = None
+    fault: str = ""
+    is_paused: bool = False
+    has_rival: bool = False
+
+
+def why(absence: Absence) -> str:
+    """Why a device is not connected, and what a person can do about it."""
+    name, reach = absence.name, absence.reach
+    if absence.is_paused:
+        return f"paused here; `yp2p device unpause {name}` connects it again"
+    if reach.is_paused_there:
+        return f"paused there; somebody has to type `yp2p device unpause` on {name}"
+    if reach.versions is not None:
+        return _other_version(reach.versions)
+    if absence.waits_until is not None:
+        until = time.strftime("%H:%M:%S", time.localtime(absence.waits_until))
+        return f"not tried before {until}, because it was at fault: {absence.fault}"
+    if absence.fault:
+        return absence.fault
+    if absence.has_rival:
+        return "another device is said to have the same key; that one is tried"
+    if reach.attempts:
+        return _unreachable(absence)
+    if not reach.announced_by and absence.last_seen is None:
+        return "never seen on this network: check that yp2p runs there, and that both are on one network"
+    if not reach.announced_by:
+        return f"not seen on this network since {_at(absence.last_seen)}"
+    return "seen on this network, and about to be connected"
+
+
+def _other_version(versions: tuple[int, ...]) -> str:
+    newest = max(versions, default=0)
+    where = "there" if newest < PROTOCOL_VERSION else "here"
+    return (
+        f"it speaks version {newest} of the protocol, and this device version {PROTOCOL_VERSION}; update yp2p {where}"
+    )
+
+
+def _unreachable(absence: Absence) -> str:
+    """What the attempts say: the one that says most, and of several of a kind the newest."""
+    attempts = absence.reach.attempts
+    address = max(reversed(attempts), key=attempts.__getitem__)
+    is_announced = bool(absence.reach.announced_by)
+    sentence = (_ANNOUNCED if is_announced else _REMEMBERED)[attempts[address]]
+    return sentence.format(
+        at=address, host=address.host, port=address.port, name=absence.name, since=_at(absence.last_seen)
+    )
+
+
+def _at(moment: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)) if moment is not None else "the start"
+
+
+_NOT_KNOWN = (
+    "{at} answers, but does not know this device: it removed this device, or was set up anew (then `yp2p share` on one "
+    "and `yp2p join` on the other pair them again), or another device has that address now"
+)
+_CUT_OFF = "{at} answers, and ends the connection at once; its log says why"
+_SOMETHING_ELSE = "{at} is another device or another program, not {name}"
+_SILENT = "{at} accepts connections, but does not answer; is the machine stopped or overloaded?"
+_NO_NAME = "the name {host} is not known here; see [discovery] static"
+# While mDNS announces it the machine is on, and something is in the way.
+_ANNOUNCED: Mapping[Outcome, str] = {
+    Outcome.NO_NAME: _NO_NAME,
+    Outcome.NO_WAY: "seen at {host}, but this machine has no way to that address: is it on another network?",
+    Outcome.NO_ANSWER: "seen at {host}, but port {port} does not answer; does a firewall there block TCP port {port}?",
+    Outcome.REFUSED: "seen at {host}, but port {port} is closed; does a firewall there reject TCP port {port}?",
+    Outcome.SILENT: _SILENT,
+    Outcome.SOMETHING_ELSE: _SOMETHING_ELSE,
+    Outcome.CUT_OFF: _CUT_OFF,
+    Outcome.NOT_KNOWN: _NOT_KNOWN,
+}
+# Nothing announces it: it is where it was last, or where the settings say.
+_REMEMBERED: Mapping[Outcome, str] = {
+    Outcome.NO_NAME: _NO_NAME,
+    Outcome.NO_WAY: "not seen on this network since {since}; from here there is no way to {at}, where it was",
+    Outcome.NO_ANSWER: "not seen on this network since {since}; nothing answers at {at}: it is off, elsewhere, or "
+    "behind a firewall",
+    Outcome.REFUSED: "not seen on this network since {since}; the machine at {host} is on, but yp2p does not listen on "
+    "port {port} there",
+    Outcome.SILENT: _SILENT,
+    Outcome.SOMETHING_ELSE: _SOMETHING_ELSE,
+    Outcome.CUT_OFF: _CUT_OFF,
+    Outcome.NOT_KNOWN: _NOT_KNOWN,
+}
