@@ -190,6 +190,7 @@ def _message_seeds() -> list[bytes]:
     sent: list[messages.Message] = [
         messages.Hello((1,), bytes(16), "name", 9727),
         messages.Goodbye("bye"),
+        messages.Goodbye("bye", is_paused=True),
         messages.FolderState(_FOLDER, bytes(32), bytes(32), bytes(32), True, 1, 2),
         messages.FolderLinks(_FOLDER, (DeviceID(bytes(32)),)),
         messages.ManifestQuery(_FOLDER),

@@ -25,7 +25,7 @@ sides = st.builds(messages.Side, names, st.lists(hashes, max_size=3).map(tuple),
 
 ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Hello, st.lists(st.integers(0, 255), max_size=3).map(tuple), ids, names, u32, names),
-    st.builds(messages.Goodbye, names),
+    st.builds(messages.Goodbye, names, st.booleans()),
     st.builds(messages.FolderState, ids, hashes, hashes, hashes, st.booleans(), u32, u32),
     st.builds(messages.FolderCondition, ids, st.sampled_from(messages.Condition), st.lists(ids, max_size=3).map(tuple)),
     st.builds(messages.FolderLinks, ids, st.lists(hashes, max_size=3).map(tuple)),
