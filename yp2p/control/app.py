@@ -15,7 +15,8 @@ POST    /v1/stop              {}                       -> {stopping}
 ======  ====================  =============================================
 
 Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, offered folders in
-`offers.py`, names and pauses of devices in `devices.py`, undo and history in `history.py`. An error is {error, exit_code} with
+`offers.py`, names and pauses of devices in `devices.py`, undo and history in `history.py`. An error is
+{error, exit_code} with
 status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
 """
 
