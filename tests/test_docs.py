@@ -74,9 +74,8 @@ def test_the_readme_shows_what_up_and_join_print() -> None:
         "state": "idle", "devices": [],
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None},
     }  # fmt: skip
-    page = lines(
-        Shown(shared, 0.0, (0, 0)), {"folders": [folder], "devices": []}, {}, [], 0.0, "Ctrl-C stops yp2p here."
-    )
+    status = {"folders": [folder], "devices": [], "offers": {"made": [], "received": []}}
+    page = lines(Shown(shared, 0.0, (0, 0)), status, {}, [], 0.0, "Ctrl-C stops yp2p here.")
     assert _shown_by("yp2p up") == [page]
     (shown,) = _shown_by("yp2p join")
     code = inspect.getsource(join)

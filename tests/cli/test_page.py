@@ -33,7 +33,8 @@ def _status(*names: str, **more: Any) -> dict[str, Any]:
         "conflicts": [], "notices": {"wrong-code": 0}, "devices": [_member(name) for name in names],
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}, **more,
     }  # fmt: skip
-    return {"folders": [folder], "devices": [_device(name) for name in names]}
+    offers: dict[str, Any] = {"made": [], "received": []}
+    return {"folders": [folder], "devices": [_device(name) for name in names], "offers": offers}
 
 
 _SHARED = {
@@ -123,3 +124,9 @@ def test_a_folder_that_was_left_is_not_shared_again_by_its_page(monkeypatch: pyt
     assert events(_status(), left) == ["notes is no folder of this device any more"]
     page._renew(_status())  # the code of one that is here is renewed
     assert asked == ["/v1/share"]
+
+
+def test_what_is_offered_stands_there() -> None:
+    status = _status("desk")
+    status["offers"]["received"] = [{"label": "music", "name": "desk", "decision": "none", "path": ""}]
+    assert "desk offers you the folder music: `yp2p folder accept music DIR`" in _page(status)

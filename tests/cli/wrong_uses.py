@@ -180,6 +180,8 @@ WITHOUT_DAEMON = _rows(
     2 folder move notes ""
     2 folder pause notes photos
     2 folder agree --all
+    2 folder offer notes
+    2 folder accept music
     2 folder leave
     3 folder leave notes
     2 folder leave notes --keep-files
@@ -297,6 +299,15 @@ WITH_DAEMON = _rows(
     8 folder move notes notes/sub
     8 folder move notes letter.txt
     2 folder move music elsewhere
+    2 folder offer music desktop
+    2 folder offer photos phone
+    8 folder offer notes desktop
+    8 folder offer photos laptop
+    8 folder offer photos desktop --withdraw
+    2 folder offer photos desktop --role owner
+    2 folder accept music elsewhere
+    2 folder accept music elsewhere --from phone
+    2 folder decline music
     2 folder pause music
     2 folder pause
     8 folder agree notes

@@ -63,6 +63,7 @@ class Attacker:
             (self.blob,) = store.execute("SELECT content FROM file ORDER BY path DESC").fetchone()
         store.close()
         self.folder, self.document = FolderID(folder), DocumentID(document)
+        self.statements = tuple(bodies)
         statements = [read_statement(body, self.folder) for body in bodies]
         self.heads = Ancestry(statements).heads()
         members = evaluate(founder, statements).members

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
+from integration.test_hostile_peer import Attacker
 from lab import Device, devices, eventually, tree
+
+from yp2p.errors import YpError
+from yp2p.identity import DeviceID, FolderID
+from yp2p.protocol.messages import FolderOffers, Offer, OfferGranted, OfferReply, Reply
+from yp2p.transport.link import LinkClosed
 
 
 @pytest.fixture
@@ -103,7 +112,7 @@ def test_a_refusal_is_told_and_it_may_be_offered_again(pair: list[Device]) -> No
     assert two.cli("folder", "decline", "music") == "music is declined; one is told."
     eventually(lambda: one.status()["offers"]["made"][0]["declined"])
     assert "two declined the folder music" in one.cli("status")
-    assert "no folder 'music' is offered to this device; offered are: none" in two.fails(
+    assert "no folder 'music' is offered to this device; `yp2p folder offer` on the other" in two.fails(
         "folder", "accept", "music", str(_empty(two))
     )
     one.cli("folder", "offer", "music", "two")
@@ -133,3 +142,128 @@ def test_what_cannot_be_is_said_in_a_sentence(pair: list[Device]) -> None:
     assert "does not exist" in two.fails("folder", "accept", "music", str(two.dir.parent / "nowhere"))
     assert "no device is called 'three'" in two.fails("folder", "accept", "music", str(_empty(two)), "--from", "three")
     assert _is_offered(two, "music")
+
+
+def _members(device: Device, label: str) -> set[str]:
+    folder = next(folder for folder in device.status()["folders"] if folder["label"] == label)
+    return {member["name"] for member in folder["devices"]}
+
+
+@pytest.mark.long
+def test_three_devices_and_one_that_was_removed(tmp_path: Path) -> None:
+    """Any administrator may offer it; who was removed comes back by an offer, with the files that it has."""
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        (one.dir / "a.txt").write_text("line 1\n")
+        for other in (two, three):
+            other.join(one)
+        for device in (one, two, three):
+            device.wait()
+        there, here, third = _second(one), _empty(two), _empty(three)
+        one.cli("folder", "offer", "music", "two")
+        eventually(lambda: _is_offered(two, "music"))
+        two.cli("folder", "accept", "music", str(here))
+        two.wait()
+        two.cli("folder", "offer", "music", "three", "--role", "reader")
+        eventually(lambda: _is_offered(three, "music"))
+        one.cli("folder", "offer", "music", "three", "--role", "reader")
+        eventually(lambda: _is_offered(three, "music", "music"))
+        three.cli("folder", "accept", "music", str(third))
+        for device in (one, two, three):
+            device.wait()
+            assert device.status()["offers"] == {"made": [], "received": []}
+        assert tree(there) == tree(here) == tree(third)
+        one.cli("device", "remove", "two", "--folder", "music", "--yes")
+        eventually(lambda: _members(three, "music") == {"one"})
+        (there / "song.txt").write_text("la la\n")
+        (here / "mine.txt").write_text("mine\n")
+        assert "only an administrator" in three.fails("folder", "offer", "music", "two")
+        one.cli("folder", "offer", "music", "two")
+        eventually(lambda: _is_offered(two, "music"))
+        assert f"yp2p folder accept music {here}" in two.cli("status")
+        assert f"the files of 'music' are at {here} already" in two.fails(
+            "folder", "accept", "music", str(_empty(two, "elsewhere"))
+        )
+        assert two.cli("folder", "accept", "music", str(here)) == f"{here} is now the folder music."
+        eventually(lambda: tree(there) == tree(here) == tree(third) == {"song.txt": b"la la\n", "mine.txt": b"mine\n"})
+
+
+def test_an_offer_goes_with_the_device_that_was_removed(pair: list[Device]) -> None:
+    one, two = pair
+    _second(one)
+    one.cli("folder", "offer", "music", "two")
+    eventually(lambda: _is_offered(two, "music"))
+    one.cli("device", "remove", "two", "--yes")
+    eventually(lambda: one.status()["offers"]["made"] == [])
+    eventually(lambda: _is_offered(two))
+
+
+def _harm(folder: FolderID, music: FolderID) -> list[Any]:
+    """What TWO may say: that a folder which is here is another one, what nobody can read, what nobody asked for."""
+    label, founder = "\x1b[2J" + "x" * 1000, DeviceID(bytes(32))
+    offers = [Offer(os.urandom(16), FolderID(os.urandom(16)), founder, 3, label) for _ in range(15)]
+    said: list[Any] = [FolderOffers((Offer(bytes(16), folder, founder, 3, "dir"), *offers))]
+    said += [
+        OfferReply(number, one, reply)
+        for number in (bytes(16), offers[0].id)
+        for one in (music, folder)
+        for reply in Reply
+    ]
+    return [*said, OfferGranted(offers[0].id, True, (b"x",)), *said * 20]
+
+
+def test_a_member_that_means_harm_gets_nothing(pair: list[Device]) -> None:
+    one, two = pair
+    _second(one)
+    two.stop()
+    attacker = Attacker(two, one)
+    music = next(folder["id"] for folder in one.status()["folders"] if folder["label"] == "music")
+    said = _harm(attacker.folder, FolderID(bytes.fromhex(music)))
+    assert attacker.run(lambda link: [link.send_nowait(message) for message in said] and None) == ""
+    received = one.status()["offers"]["received"]
+    assert len(received) == 15
+    assert {len(offer["label"]) for offer in received} == {100}
+    assert all(offer["label"].startswith("\\x1b[2J") for offer in received)
+    assert _members(one, "dir") == {"taken over"}
+    assert _members(one, "music") == set()
+
+
+def test_statements_that_let_nobody_in_make_no_folder(pair: list[Device], tmp_path: Path) -> None:
+    """A person accepted it, and then TWO sends statements of another folder."""
+    one, two = pair
+    here = _empty(one)
+    two.stop()
+    attacker = Attacker(two, one)
+    offer = Offer(bytes(16), FolderID(os.urandom(16)), DeviceID(bytes(32)), 3, "music")
+    answers: list[str] = []
+
+    async def attack() -> None:
+        async with attacker.link() as link:
+            link.send_nowait(FolderOffers((offer,)))
+            while not (isinstance(said := await link.receive(), OfferReply) and said.reply is Reply.ACCEPT):
+                pass
+            link.send_nowait(OfferGranted(offer.id, True, attacker.statements))
+            while True:
+                await link.receive()
+
+    def accept() -> None:
+        eventually(lambda: _is_offered(one, "music"))
+        try:
+            one.call("POST", "/v1/folder/accept", {"name": "music", "path": str(here)})
+        except YpError as error:
+            answers.append(str(error))
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, accept)
+            try:
+                await attack()
+            except* LinkClosed:
+                pass
+
+    trio.run(run)
+    (answer,) = answers
+    assert answer.startswith("'music' cannot be there yet: what the other device sent is not right: ")
+    assert [folder["label"] for folder in one.status()["folders"]] == ["dir"]
+    assert os.listdir(here) == []
+    one.cli("folder", "decline", "music")
+    assert one.status()["offers"]["received"] == []

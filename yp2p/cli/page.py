@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
 from yp2p.cli.status import state
@@ -200,6 +201,8 @@ def lines(
         found.append(f"{device['name']:<{width}}  {_device(device, status, rates)}")
     if status["devices"]:
         found.append("")
+    if offered := offer_lines(status["offers"]):
+        found += [*offered, ""]
     if noted:
         found += [*noted, ""]
     return [*found, ending]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,12 +31,13 @@ from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory, check_place
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
+from yp2p.pairing.exchange import Grant
 from yp2p.pairing.joiner import Joined
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import GIVE_BACK_ROOM
-from yp2p.trust.membership import evaluate
+from yp2p.trust.membership import Member, evaluate
 from yp2p.trust.statements import Role, Signer, read_statement
 
 # Rows of a folder that was left are removed so many at a time: commits of other folders go between.
@@ -322,7 +323,7 @@ class Folders:
             raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
         if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
-        members = evaluate(founder, [read_statement(body, grant.folder) for body in grant.statements]).members
+        members = await trio.to_thread.run_sync(_members, grant)
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
             raise MessageFault("the other device sent a member list without itself or this device")
         await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)
@@ -354,3 +355,8 @@ class Folders:
         rows = [tables.statement.insert(folder, body) for body in statements]
         was_here = any(gone == folder for gone, _ in self._departed)
         await self._database.submit([*(tables.forget_folder(folder) if was_here else ()), row, *rows]).wait()
+
+
+def _members(grant: Grant) -> Mapping[DeviceID, Member]:
+    """Who takes part in a folder, by what was granted. It may take seconds. Raises MessageFault."""
+    return evaluate(grant.founder, [read_statement(body, grant.folder) for body in grant.statements]).members

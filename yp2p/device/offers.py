@@ -242,7 +242,8 @@ class Offers:
         ]  # fmt: skip
         if not found:
             there = ", ".join(f"{one.label!r} by {self._members.name_of(one.device)}" for one in offered)
-            raise UsageError(f"no folder {name!r} is offered to this device; offered are: {there or 'none'}")
+            how = f"offered are {there}" if there else "`yp2p folder offer` on the other device offers it"
+            raise UsageError(f"no folder {name!r} is offered to this device; {how}")
         if len({(one.folder, one.founder) for one in found}) > 1:
             there = ", ".join(f"{one.folder.hex()[:8]} by {self._members.name_of(one.device)}" for one in found)
             raise UsageError(f"several folders called {name!r} are offered: {there}; name one by ID, or with --from")

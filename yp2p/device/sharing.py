@@ -55,7 +55,7 @@ class Sharing:
         self._discoverer = discoverer
         self._host = pairing_host
         self._joined = joined
-        self._making = trio.Lock()  # two who ask for one directory get one folder
+        self._making = trio.Lock()  # two who ask for one directory, or for one folder, get one
 
     async def share(self, directory: str, label: str | None, role: Role, *, is_page: bool = False) -> dict[str, Any]:
         """Share a directory (or show a code for one that is shared already); who joins gets a role.
@@ -114,7 +114,7 @@ class Sharing:
         path = self.directory(directory)
 
         async def accept(joined: Joined) -> None:
-            await self._folders.accept(joined, path)
+            await self._accept(joined, path)
 
         if is_token(text):
             joined = await self._invited(parse_token(text), _places(at)).join(accept, limit_s)
@@ -139,16 +139,20 @@ class Sharing:
         path = self.directory(directory)
 
         async def accept(joined: Joined) -> None:
-            await self._folders.accept(joined, path)
+            await self._accept(joined, path)
 
         invited = self._invited(token_of(self._identity, device, label), ())
         self._has_joined(await invited.join(accept, limit_s), path)
 
     async def take_part(self, joined: Joined, path: Path) -> None:
         """Take part in a folder that this device was let into over a link. Raises FolderError, MessageFault."""
-        await self._folders.accept(joined, path)
+        await self._accept(joined, path)
         self._joined()
         log.info("folder_joined", folder=joined.grant.label)
+
+    async def _accept(self, joined: Joined, path: Path) -> None:
+        async with self._making:
+            await self._folders.accept(joined, path)
 
     def _has_joined(self, joined: Joined, path: Path) -> dict[str, Any]:
         self._joined()
