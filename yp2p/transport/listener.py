@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from yp2p.errors import ListenError, PeerFault, YpError, first_of
+from yp2p.errors import ListenError, PeerFault, UnknownKey, YpError, first_of
 from yp2p.identity import Identity
 from yp2p.machine import Patience
 from yp2p.transport.half_open import HalfOpen, Place
@@ -219,6 +219,8 @@ class Listener:
                     return secured, await confirm(secured)
                 limit.deadline = math.inf  # pairing has a limit of its own
             await self._pair(secured)
+        except UnknownKey as unknown:
+            self._refusals.note_unknown(unknown.key, place.source)
         except (PeerFault, LinkClosed, trio.TooSlowError) as error:
             self._refusals.note(str(error) or "it took too long")
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):

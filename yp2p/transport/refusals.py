@@ -1,4 +1,8 @@
-"""Refused connections are logged in one line a minute, because strangers decide how often they connect."""
+"""Refused connections are logged in one line a minute, because strangers decide how often they connect.
+
+A device that was removed, or set up anew, goes on dialling for as long as it runs: of each key that is not known there
+is one line an hour. Keys cost nothing, so whoever makes a new one for each connection is back at a line a minute.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ _PAUSE_S = 60.0
 # A reason may quote what was sent, so that there are any number of them.
 _MOST_REASONS = 8
 _OTHERS = "other reasons"
+_UNKNOWN_PAUSE_S = 3600.0
+# Devices that are not known any more, and dial: a household has a few.
+_MOST_UNKNOWN = 256
 
 log = structlog.get_logger()
 
@@ -23,6 +30,18 @@ class Refusals:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._told_at = -math.inf
+        self._unknown: dict[bytes, float] = {}  # by key: when it was noted, the newest last
+
+    def note_unknown(self, key: bytes, host: str) -> None:
+        """A device was refused because its key is not known here."""
+        now = trio.current_time()
+        if now < self._unknown.get(key, -math.inf) + _UNKNOWN_PAUSE_S:
+            return
+        self._unknown.pop(key, None)
+        self._unknown[key] = now
+        while len(self._unknown) > _MOST_UNKNOWN:
+            del self._unknown[next(iter(self._unknown))]
+        self.note(f"a device that is not known (key {key.hex()[:8]}, at {host})")
 
     def note(self, reason: str) -> None:
         """Something was refused."""
