@@ -62,6 +62,7 @@ def test_the_readme_shows_what_status_prints() -> None:
             "device": {"name": "laptop", "missing_addresses": []},
             "store": {"problem": "", "damaged": []}, "settings": [], "devices": [desktop, pi], "folders": [folder],
             "offers": {"made": [], "received": []},
+            "transfers": [],
         }
     )  # fmt: skip
     assert shown == [line.rstrip() for line in printed]
@@ -74,7 +75,7 @@ def test_the_readme_shows_what_up_and_join_print() -> None:
         "state": "idle", "devices": [],
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None},
     }  # fmt: skip
-    status = {"folders": [folder], "devices": [], "offers": {"made": [], "received": []}}
+    status = {"folders": [folder], "devices": [], "offers": {"made": [], "received": []}, "transfers": []}
     page = lines(Shown(shared, 0.0, (0, 0)), status, {}, [], 0.0, "Ctrl-C stops yp2p here.")
     assert _shown_by("yp2p up") == [page]
     (shown,) = _shown_by("yp2p join")
@@ -216,4 +217,14 @@ def test_every_setting_is_in_the_example() -> None:
 def test_the_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z]+)", _read("README.md"))) <= targets
-    assert sections().keys() == {"device", "listen", "discovery", "files", "trash", "history", "pairing", "log"}
+    assert sections().keys() == {
+        "device",
+        "listen",
+        "discovery",
+        "files",
+        "trash",
+        "history",
+        "pairing",
+        "limits",
+        "log",
+    }

@@ -25,6 +25,9 @@ from yp2p.machine import is_passing, read_regular, reason
 DEFAULT_PORT = 9727  # YP2P on a telephone's keys
 PREFIX = "YP2P_"
 HOME_VARIABLE = "YP2P_HOME"
+# Bytes a second. A slower network than the least one is none that files are transferred over (`transport/pacing.py`).
+LEAST_RATE, MOST_RATE = 64_000, 1 << 40
+_RATE = f"a whole number of bytes a second, at least {LEAST_RATE}; 0 is no limit"
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +102,20 @@ class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Annotated[float, Meta(ge=10, le=86400, description="a number of seconds from 10 to 86400")] = 900.0
 
 
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[limits]"""
+
+    upload: Annotated[int, Meta(ge=0, le=MOST_RATE, description=_RATE)] = 0
+    download: Annotated[int, Meta(ge=0, le=MOST_RATE, description=_RATE)] = 0
+    metered: Annotated[
+        Literal["ignore", "pause"], Meta(description="ignore, or pause: files wait on a metered connection")
+    ] = "ignore"
+    devices: Annotated[
+        dict[str, Annotated[int, Meta(ge=0, le=MOST_RATE)]],
+        Meta(description=f"a table of names of devices, and for each {_RATE}"),
+    ] = {}
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[log]"""
 
@@ -150,6 +167,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trash: Trash = Trash()
     history: History = History()
     pairing: Pairing = Pairing()
+    limits: Limits = Limits()
     log: Log = Log()
     folders: tuple[SharedFolder, ...] = ()
     devices: tuple[KnownDevice, ...] = ()
@@ -239,6 +257,7 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         decoded[name] = tuple(_decode(TABLES[name], f"[[{name}]]", keys) for keys in rows)
     config = Config(**decoded)
     _check_folders(config, path)
+    _check_limits(config.limits, path)
     return config
 
 
@@ -335,6 +354,14 @@ def _check_folders(config: Config, path: Path) -> None:
             raise ConfigError(f"{where}: device is {folder.device!r}, but must be the name of one of [[devices]]")
         if folder.label and (folder.invite or folder.invite_file):
             raise ConfigError(f"{where}: a folder that is joined has its label; leave label out")
+
+
+def _check_limits(limits: Limits, path: Path) -> None:
+    """Raises ConfigError: a limit is too low."""
+    rates = {"upload": limits.upload, "download": limits.download}
+    for key, rate in {**rates, **{f"devices.{name}": rate for name, rate in limits.devices.items()}}.items():
+        if 0 < rate < LEAST_RATE:
+            raise ConfigError(f"{path}: [limits] {key} is {rate}, but must be {_RATE}")
 
 
 def expanded(path: str) -> Path:

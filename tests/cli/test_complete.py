@@ -53,6 +53,7 @@ def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> l
         (["device", "remove"], "", [("laptop", "plain"), ("desk", "plain")]),
         (["device", "remove", "laptop"], "d", [("desk", "plain")]),
         (["device", "remove", "laptop", "--replaced-by"], "d", [("desk", "plain")]),
+        (["limit", "--device"], "d", [("desk", "plain")]),
         (["show"], "a", [("a", "file")]),
         (["show"], "a.txt@", [("a.txt@12", "plain"), ("a.txt@7", "plain")]),
         (["restore"], "a.txt@1", [("a.txt@12", "plain")]),

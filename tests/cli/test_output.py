@@ -81,6 +81,10 @@ def _status() -> dict[str, Any]:
     return {
         "device": own, "devices": [device, away], "folders": [folder], "store": {"problem": "", "damaged": [HOSTILE]},
         "settings": [{"setting": HOSTILE, "problem": HOSTILE}], "offers": {"made": [offer], "received": received},
+        "transfers": [
+            {"device": HOSTILE, "folder": HOSTILE, "direction": "sending", "path": HOSTILE, "kind": "files", "files": 1,
+             "bytes_done": 1, "bytes_total": 2, "bytes_per_s": 1, "seconds_left": 1.0},
+        ],
     }  # fmt: skip
 
 
@@ -125,6 +129,11 @@ ANSWERS: dict[str, Any] = {
         "deleted": {"files": 1, "bytes": 1, "only_here": {"files": 1, "bytes": 1}},
         "stays": [{"path": HOSTILE, "reason": HOSTILE}],
     },
+    "/v1/limits": {
+        "upload": 1, "download": 0, "set_here": True,
+        "devices": [{"id": "ID", "name": HOSTILE, "upload": 1, "download": 0, "set_here": True}],
+        "metered": {"setting": "pause", "connection": "yes", "files_wait": True},
+    },
     "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "connected": [HOSTILE], "alone": [HOSTILE]},
@@ -151,7 +160,7 @@ ANSWERS: dict[str, Any] = {
     ],
 }  # fmt: skip
 SHOWN = [
-    ("status",), ("status", "--ids"),
+    ("status",), ("status", "--ids"), ("limit",),
     ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),

@@ -34,7 +34,7 @@ def _status(*names: str, **more: Any) -> dict[str, Any]:
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}, **more,
     }  # fmt: skip
     offers: dict[str, Any] = {"made": [], "received": []}
-    return {"folders": [folder], "devices": [_device(name) for name in names], "offers": offers}
+    return {"folders": [folder], "devices": [_device(name) for name in names], "offers": offers, "transfers": []}
 
 
 _SHARED = {

@@ -30,7 +30,7 @@ def _status(*folders: dict[str, Any]) -> dict[str, Any]:
     return {
         "device": {"name": "laptop", "id": "OWN", "missing_addresses": []}, "devices": [], "settings": [],
         "offers": {"made": [], "received": []},
-        "store": {"problem": "", "damaged": []}, "folders": list(folders),
+        "store": {"problem": "", "damaged": []}, "folders": list(folders), "transfers": [],
     }  # fmt: skip
 
 
@@ -118,3 +118,32 @@ def test_what_is_offered_is_one_line_with_what_to_type() -> None:
         "desk declined the folder my music; `yp2p folder offer` offers it again, and with --withdraw takes this line"
         " away.",
     ]
+
+
+def _transfer(**more: Any) -> dict[str, Any]:
+    return {
+        "device": "desk", "folder": "notes", "direction": "sending", "path": "film.mkv", "kind": "files", "files": 1,
+        "bytes_done": 3 << 20, "bytes_total": 12 << 20, "bytes_per_s": 1 << 20, "seconds_left": 9.2, **more,
+    }  # fmt: skip
+
+
+def test_what_is_on_its_way_is_a_table_while_something_is() -> None:
+    texts = _transfer(
+        direction="receiving", path="", kind="texts", files=1200, bytes_total=None, seconds_left=None, device="pi"
+    )
+    status = _status(_folder(_DESK)) | {"transfers": [_transfer(), texts]}
+    shown = lines(status)
+    start = next(number for number, line in enumerate(shown) if line.startswith("On its way"))
+    assert shown[start : start + 3] == [
+        "On its way  File         Device                 Done       Rate  Left",
+        "sending     film.mkv     desk    3.0 MiB of 12.0 MiB  1.0 MiB/s   9 s",
+        "receiving   1,200 texts  pi                  3.0 MiB  1.0 MiB/s",
+    ]
+    assert "On its way" not in "\n".join(lines(_status(_folder(_DESK))))
+
+
+def test_of_many_files_on_their_way_some_are_shown() -> None:
+    status = _status(_folder(_DESK), _folder(label="code")) | {"transfers": [_transfer()] * 12}
+    shown = "\n".join(lines(status))
+    assert shown.count("notes: film.mkv") == 10
+    assert "and 2 more" in shown

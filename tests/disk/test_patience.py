@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from yp2p.identity import EntryID
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
+from yp2p.transport.pacing import Pace, Pacing
 
 _OLD, _NEW = b"\xff\x00 old", b"\xff\x00 new"
 _HASH = blob_hash(len(_NEW), [chunk_hash(_NEW)])
@@ -32,7 +34,8 @@ class _Session:
     """A session whose peer has the blob, which is here already."""
 
     def __init__(self, bridge: Bridge) -> None:
-        self._fetcher = BlobFetcher(bridge.folder, None, PEER, None)  # type: ignore[arg-type]
+        link: Any = SimpleNamespace(pace=Pace(Pacing()))
+        self._fetcher = BlobFetcher(bridge.folder, link, PEER, None)  # type: ignore[arg-type]
 
     def fetch(self) -> None:
         assert self._fetcher._next() == [], "what is here is not fetched again"

@@ -16,6 +16,7 @@ from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import FolderState
 from yp2p.transport.large_messages import Turn
+from yp2p.transport.pacing import Pace, Pacing
 
 
 class Wire:
@@ -26,6 +27,7 @@ class Wire:
         self.peer = SimpleNamespace(features="")
         self.has_received_more = False
         self.turn = Turn()
+        self.pace = Pace(Pacing())
 
     def send_nowait(self, message: object, key: bytes | None = None) -> bool:
         self.sent.append(message)

@@ -16,6 +16,7 @@ from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.transport.pacing import Pace, Pacing
 
 
 def test_of_a_blob_in_several_files_any_is_sent_that_holds_it(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_of_a_blob_in_several_files_any_is_sent_that_holds_it(tmp_path: Path) ->
             give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](1)
             await give.send(Fetch(bridge.folder.id, ((blob, 0, 1),)))
             give.close()
-            await BlobServer(bridge.folder, link).serve(take)
+            await BlobServer(bridge.folder, link, PEER).serve(take)
             (chunks,) = link.sent
             assert chunks.chunks == ((blob, 0, data),)
 
@@ -49,6 +50,7 @@ def test_of_a_blob_in_several_files_any_is_sent_that_holds_it(tmp_path: Path) ->
 class _Link:
     def __init__(self) -> None:
         self.sent: list[Any] = []
+        self.pace = Pace(Pacing())
 
     async def send(self, message: Any, limit: int = 0) -> None:
         self.sent.append(message)
@@ -70,7 +72,7 @@ def test_who_asks_while_the_disk_is_away_is_told_that_there_is_nothing(tmp_path:
             await give.send(ChunkHashesQuery(bridge.folder.id, record.content))
             give.close()
             directory.rename(tmp_path / "away")
-            await BlobServer(bridge.folder, link).serve(take)
+            await BlobServer(bridge.folder, link, PEER).serve(take)
             (tmp_path / "away").rename(directory)
             chunks, hashes = link.sent
             assert isinstance(chunks, Chunks)
@@ -97,7 +99,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             await give.send(Fetch(folder.id, ((record.content, 0, 1),)))
             await give.send(ChunkHashesQuery(folder.id, record.content))
             give.close()
-            await BlobServer(folder, server).serve(take)
+            await BlobServer(folder, server, PEER).serve(take)
             chunks, hashes = server.sent
             assert [data for _, _, data in chunks.chunks] == [b""]
             assert hashes.hashes == b""

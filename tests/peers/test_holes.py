@@ -20,6 +20,7 @@ from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, nul_chunks, nul_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashesQuery, Fetch
+from yp2p.transport.pacing import Pace, Pacing
 
 _ENTRY = EntryID(b"\x07" * 16)
 _LONG = 30 << 20
@@ -31,6 +32,7 @@ class _Link:
     def __init__(self) -> None:
         self.deliver: Callable[[Any], Awaitable[None]]
         self.asked: list[int] = []
+        self.pace = Pace(Pacing())
 
     async def send(self, message: Any, limit: int = 0) -> None:
         if isinstance(message, Fetch):
@@ -54,7 +56,7 @@ async def _transfer(one: Bridge, two: Bridge, name: str) -> list[int]:
     give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](8)
     asking.deliver, answering.deliver = give.send, fetcher.deliver
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(BlobServer(one.folder, answering).serve, take)
+        nursery.start_soon(BlobServer(one.folder, answering, PEER).serve, take)
         nursery.start_soon(fetcher.run)
         fetcher.wake()
         with trio.fail_after(30):

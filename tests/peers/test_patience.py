@@ -27,6 +27,7 @@ from yp2p.peers.questions import Questions
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Documents, Fetch, Pull
+from yp2p.transport.pacing import Pace, Pacing
 from yp2p.trust.statements import Role
 
 HOSTILE, HONEST = DeviceID(b"h" * 32), DeviceID(b"g" * 32)
@@ -45,6 +46,7 @@ class _Session:
         link: Any = self
         self.fetcher = BlobFetcher(bridge.folder, link, peer, self._says_whether_it_rests)
         self.is_at_rest = True
+        self.pace = Pace(Pacing())
         bridge.folder.observers.sessions[peer] = self  # type: ignore[assignment]
 
     def fetch(self) -> None:

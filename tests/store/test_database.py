@@ -234,6 +234,8 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
             pass
     connection = sqlite3.connect(old, isolation_level=None)
     connection.execute("INSERT INTO folder VALUES (zeroblob(16), 'label', '/root', zeroblob(32), 1, 0.5, '', 0)")
+    if version < 22:
+        connection.execute("DROP TABLE bandwidth")
     if version < 11:
         connection.execute("DROP TABLE rules")
     if version < 10:

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 import trio.testing
+from transport.ends import open_ends
 
-from yp2p.identity import DocumentID, FolderID, Identity
-from yp2p.protocol.messages import ChannelData, Documents, Hello, ManifestQuery, subject_of
+from yp2p.identity import DocumentID, FolderID
+from yp2p.protocol.messages import ChannelData, Documents, ManifestQuery, subject_of
 from yp2p.transport import incoming, large_messages
 from yp2p.transport import link as link_module
-from yp2p.transport.dialer import dial
-from yp2p.transport.handshake import Secured
 from yp2p.transport.large_messages import MOST_BYTES, TURN_BYTES, Turn
-from yp2p.transport.link import Link, LinkClosed, open_link
-from yp2p.transport.listener import Listener, open_listeners
+from yp2p.transport.link import LinkClosed
 
-ONE, TWO = (Identity(bytes([number]) * 32) for number in (1, 2))
-HELLO = Hello((1,), bytes(16), "name", 1)
 FOLDER, DOCUMENT = FolderID(bytes(16)), DocumentID(bytes(16))
 
 
 def _large(size: int = TURN_BYTES + 1) -> ChannelData:
     return ChannelData(FOLDER, DOCUMENT, bytes(size))
-
-
-@asynccontextmanager
-async def _pair() -> AsyncIterator[tuple[Link, Link]]:
-    """Both ends of a link."""
-    ends_in, ends = trio.open_memory_channel[Link](1)
-    over = trio.Event()
-
-    async def serve(secured: Secured, confirmed: Link) -> None:
-        async with open_link(secured, HELLO, confirmed) as link:
-            await ends_in.send(link)
-            await over.wait()
-
-    async def pair(_: Secured) -> None:
-        raise AssertionError("nobody pairs here")
-
-    listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
-    listener = Listener(TWO, serve, pair, is_known=lambda key: True, pairing_open=lambda: False)
-    port = int(listeners[0].socket.getsockname()[1])
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(listener.serve, listeners)  # noqa: ASYNC113 (the sockets listen already)
-        secured = await dial("127.0.0.1", port, ONE, TWO.public.noise_key)
-        async with open_link(secured, HELLO) as there:
-            yield there, await ends.receive()
-            over.set()
-        nursery.cancel_scope.cancel()
 
 
 async def test_turns_are_given_in_order_and_as_many_as_fit() -> None:
@@ -112,7 +79,7 @@ async def test_one_link_reads_a_large_message_while_another_works_on_one() -> No
     """It waits as long as both do not fit, and small ones of others go past."""
     size = MOST_BYTES // 2 + 1
     with trio.fail_after(20):
-        async with _pair() as one, _pair() as two, trio.open_nursery() as nursery:
+        async with open_ends() as one, open_ends() as two, trio.open_nursery() as nursery:
             nursery.start_soon(one[0].send, _large(size))
             assert await one[1].receive() == _large(size)
             nursery.start_soon(two[0].send, _large(size))
@@ -127,17 +94,17 @@ async def test_one_link_reads_a_large_message_while_another_works_on_one() -> No
 async def test_a_link_that_ends_lets_go() -> None:
     size = MOST_BYTES // 2 + 1
     with trio.fail_after(20):
-        async with _pair() as one, trio.open_nursery() as nursery:
+        async with open_ends() as one, trio.open_nursery() as nursery:
             nursery.start_soon(one[0].send, _large(size))
             assert await one[1].receive() == _large(size)
-        async with _pair() as two, trio.open_nursery() as nursery:
+        async with open_ends() as two, trio.open_nursery() as nursery:
             nursery.start_soon(two[0].send, _large(size))
             assert await two[1].receive() == _large(size)
 
 
 async def test_what_nobody_waits_for_is_not_kept() -> None:
     with trio.fail_after(20):
-        async with _pair() as (there, here), trio.open_nursery() as nursery:
+        async with open_ends() as (there, here), trio.open_nursery() as nursery:
             heads: list[bytes] = []
             here.is_wanted = lambda head, size: bool(heads.append(head))
             there.send_nowait(Documents(FOLDER, ((DOCUMENT, bytes(8 * TURN_BYTES)),)))
@@ -157,7 +124,7 @@ async def test_a_message_that_does_not_come_keeps_the_others_for_a_while_only(mo
     monkeypatch.setattr(incoming, "_LOOK_S", 0.05)
     size = MOST_BYTES // 2 + 1
     with trio.fail_after(20):
-        async with _pair() as slow, _pair() as other, trio.open_nursery() as nursery:
+        async with open_ends() as slow, open_ends() as other, trio.open_nursery() as nursery:
             slow[0]._encoder.send(b"\x20" + bytes(size), link_module.Lane.BULK)
             for _ in range(60):  # half of it, and then no more
                 await slow[0]._stream.send_all(slow[0]._encoder.data_to_send() or b"")

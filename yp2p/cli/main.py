@@ -37,6 +37,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
             "folder",
             "List, offer and accept folders; rename, move, pause or leave one, and answer what one asks.",
         ),
+        "limit": ("limit", "Limit how fast files are sent and received, or show the limits."),
         "device": ("device", "List the devices and why one is not connected; rename, pause or remove one."),
         "invite": ("invite", "Print a token that lets a machine in where nobody can type a code."),
         "identity": ("identity", "Show this device's ID; keep its key, or take it along to another machine."),

@@ -20,10 +20,11 @@ from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
 from yp2p.cli.status import state
+from yp2p.cli.transfers import transfer_table
 from yp2p.errors import YpError
 
 _POLL_S = 1.0
-_EVENTS = 8
+_EVENTS, _TRANSFERS = 8, 8
 # Acknowledgements and the like are less, in bytes a second.
 _SHOWN_RATE = 1024
 # A code that ends so soon is not shown any more: nobody types it in time.
@@ -201,6 +202,8 @@ def lines(
         found.append(f"{device['name']:<{width}}  {_device(device, status, rates)}")
     if status["devices"]:
         found.append("")
+    if on_its_way := transfer_table(status, _TRANSFERS):
+        found += [*on_its_way, ""]
     if offered := offer_lines(status["offers"]):
         found += [*offered, ""]
     if noted:

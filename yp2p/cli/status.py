@@ -12,6 +12,7 @@ from yp2p.cli.options import call, json_option
 from yp2p.cli.output import Screen, print_json, say
 from yp2p.cli.progress import ToGo
 from yp2p.cli.table import table
+from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 
 _SHOWN = 10
@@ -45,7 +46,7 @@ def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:
     if status["folders"]:
         found += ["", *folder_table(status["folders"], ids=ids)]
     found += ["", *_devices(status, ids=ids)]
-    for group in (_of_device(status), *map(_of_folder, status["folders"])):
+    for group in (transfer_table(status, _SHOWN), _of_device(status), *map(_of_folder, status["folders"])):
         if group:
             found += ["", *group]
     return found

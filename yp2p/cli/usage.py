@@ -23,7 +23,8 @@ _ELSEWHERE = {
     "leave": "folder leave", "unshare": "folder leave", "unpause": "folder unpause", "resume": "folder unpause",
     "confirm": "folder confirm", "du": "folder usage", "size": "folder usage", "usage": "folder usage",
     "ignore": "folder ignore", "offer": "folder offer", "accept": "folder accept", "decline": "folder decline",
-    "reject": "folder decline", "refuse": "folder decline",
+    "reject": "folder decline", "refuse": "folder decline", "limits": "limit",
+    "bandwidth": "limit", "throttle": "limit",
     "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
     "id": "identity show", "version": "--version", "man": "help",
 }  # fmt: skip

@@ -41,6 +41,7 @@ from yp2p.control.devices import DeviceChanges, device_routes
 from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
+from yp2p.control.limits import Limits, limit_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
 from yp2p.control.requests import FileName, Nothing
@@ -59,6 +60,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def device_changes(self) -> DeviceChanges: ...
+
+    @property
+    def limits(self) -> Limits: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -190,6 +194,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             *folder_routes(device, stop),
             *offer_routes(lambda: device.offers, stop),
             *device_routes(lambda: device.device_changes),
+            *limit_routes(lambda: device.limits),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

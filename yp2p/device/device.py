@@ -22,6 +22,7 @@ from yp2p.device.folders import Folders
 from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
 from yp2p.device.leaving import Leaving
+from yp2p.device.limits import Limits
 from yp2p.device.members import Members, role_of
 from yp2p.device.offers import Offers
 from yp2p.device.presence import DevicePresence
@@ -111,6 +112,7 @@ class Device:
         self.device_changes = DeviceChanges(
             identity.device_id, self._members, self.peers, self._status, setting, self._call_itself
         )
+        self.limits = Limits(config.limits, database, self.peers, self._members.find, self._members.name_of)
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -129,6 +131,7 @@ class Device:
             nursery.start_soon(self._presence.run)
             nursery.start_soon(self._provisioning.run)
             nursery.start_soon(self.offers.run)
+            nursery.start_soon(self.limits.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""
@@ -303,4 +306,5 @@ class Device:
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [self._status.folder(folder) for folder in self.folders],
             "offers": self.offers.shown(),
+            "transfers": self._status.transfers(),
         }

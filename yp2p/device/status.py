@@ -10,6 +10,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.transfers import TEXTS
 from yp2p.history.conflicts import conflict_files, conflicts_of
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
 from yp2p.peers.peers import Peers
@@ -112,6 +113,26 @@ class Status:
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
+
+    def transfers(self) -> list[dict[str, Any]]:
+        """What is on its way, by file and device."""
+        now = trio.current_time()
+        return [
+            {
+                "device": self._name_of(line.key.device),
+                "folder": folder.label,
+                "direction": line.key.way.value,
+                "path": line.path,
+                "kind": "texts" if line.key.what == TEXTS else "files",
+                "files": line.files,
+                "bytes_done": line.done,
+                "bytes_total": line.total,
+                "bytes_per_s": round(line.bytes_per_s),
+                "seconds_left": None if line.seconds_left is None else round(line.seconds_left, 1),
+            }
+            for folder in self._folders.values()
+            for line in folder.state.transfers.lines(now)
+        ]
 
     def _removed(self, folder: Folder) -> str:
         if self._own in folder.membership.members:

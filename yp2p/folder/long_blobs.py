@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import trio
 
@@ -44,16 +45,23 @@ class LongBlob:
         self._never_asked = runs(sorted(self.left))
         self.ready.set()
 
-    def claim(self, peer: DeviceID, claims: Claims, now: float, size: int) -> tuple[int, int] | None:
+    def claim(
+        self, peer: DeviceID, claims: Claims, now: float, size: int, *, most: int = CHUNKS_IN_REQUEST
+    ) -> tuple[int, int] | None:
         """The next chunks to ask a peer for, as first and count; None when all are asked for, and may still come.
 
         Args:
             size: of a chunk, in bytes, with what was asked for before it.
+            most: so many chunks at most.
         """
         run = next(self._never_asked, None)
+        if run is not None and run[1] > most:
+            self._never_asked = chain([(run[0] + most, run[1] - most)], self._never_asked)
+            run = run[0], most
         if run is None:
             lapsed = sorted(index for index in self.left if not claims.is_held(self.key(index), peer, now))
             run = next(runs(lapsed), None)
+            run = (run[0], min(run[1], most)) if run is not None else None
         if run is not None:
             claims.take([self.key(index) for index in range(run[0], sum(run))], peer, now, size=size)
         return run

@@ -10,6 +10,7 @@ import trio
 from yp2p.files.capabilities import Capabilities
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.progress import Progress
+from yp2p.folder.transfers import Transfers
 from yp2p.identity import FolderID
 from yp2p.store import tables
 from yp2p.store.database import Database
@@ -57,6 +58,7 @@ class FolderState:
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.progress = Progress()
+        self.transfers = Transfers()
         self._changed = trio.Event()
         database.writability.when_changed(self.touch)
 

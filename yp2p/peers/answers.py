@@ -15,8 +15,9 @@ from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.counted_states import can_tell, counted_state
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
+from yp2p.folder.transfers import FEW_TEXTS, TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
-from yp2p.identity import DocumentID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
 from yp2p.protocol.messages import (
     MAX_LEAVES,
@@ -39,6 +40,8 @@ from yp2p.transport.link import Link
 
 MAX_PULLS_WAITING = 4
 _DOCUMENTS_BYTES = 1 << 20
+# More of them do not wait in the link: with a limit it would have no room for what is typed.
+_QUEUED_BYTES = 2 << 20
 # States made at a stretch: what they have in bytes, and what each costs beside that.
 _SLICE_BYTES, _STATE_BYTES = 64 << 10, 2 << 10
 # In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
@@ -50,12 +53,13 @@ Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | CountedQuery | Chunk
 class Answers:
     """Answers one peer's questions about one folder."""
 
-    def __init__(self, folder: Folder, link: Link) -> None:
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID) -> None:
         self._folder = folder
         self._link = link
+        self._peer = peer
         self._pulls_in, self._pulls = trio.open_memory_channel[Pull | CountedQuery](MAX_PULLS_WAITING)
         self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
-        self._blob_server = BlobServer(folder, link)
+        self._blob_server = BlobServer(folder, link, peer)
 
     async def run(self) -> None:
         """Answer what takes longer, until cancelled."""
@@ -110,7 +114,7 @@ class Answers:
                     break
                 shape = Shape.MANIFEST if document in MANIFEST_INDEX else Shape.TEXT
                 parts = await parts_to_send([state], shape) if state else (b"",)
-                if size >= _DOCUMENTS_BYTES or len(states) + len(parts) > MAX_PULL:
+                if size >= self._link.pace.sent_at_once(_DOCUMENTS_BYTES) or len(states) + len(parts) > MAX_PULL:
                     await self._send_documents(states)
                     states, size = [], 0
                 states += [(document, part) for part in parts]
@@ -133,4 +137,8 @@ class Answers:
 
     async def _send_documents(self, states: list[tuple[DocumentID, bytes]]) -> None:
         await self._folder.database.pending().wait()
-        await self._link.send(Documents(self._folder.id, tuple(states)))
+        await self._link.send(Documents(self._folder.id, tuple(states)), limit=_QUEUED_BYTES)
+        if len(states) > FEW_TEXTS:
+            now = trio.current_time()
+            size, texts = sum(len(state) for _, state in states), Transfer("", len(states), None, now)
+            self._folder.state.transfers.sent(Key(Way.SENDING, self._peer, TEXTS), size, now, texts)

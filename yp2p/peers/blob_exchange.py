@@ -7,6 +7,9 @@ Theory of operation
     its manifest is ours. What looked like another version of a file for a moment does so only once: a blob is lacking
     at a peer that said so twice. Whatever the peer tells of later takes that back.
 
+    What is asked for keeps to the limits of the link (`transport/pacing.py`): `turn` waits until it may be asked for.
+    The time that this takes does not count against the peer.
+
     A blob that every peer lacks, and that is in nobody's trash (each device looks in its own before it is at rest
     again), is shown to people as lacking, and nothing waits for it.
 """
@@ -14,6 +17,7 @@ Theory of operation
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 
@@ -22,11 +26,13 @@ import trio
 
 from yp2p.files.blobs import name_of
 from yp2p.folder.folder import Folder
+from yp2p.folder.transfers import Key, Way
 from yp2p.identity import DeviceID, EntryID
 from yp2p.machine import low_room
 from yp2p.peers.blob_retries import BlobRetries
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.transport.link import Link
+from yp2p.transport.pacing import LOOK_S
 
 log = structlog.get_logger()
 
@@ -58,6 +64,7 @@ class BlobExchange:
         self.claims = folder.observers.blob_claims
         self.retries = BlobRetries()
         self.is_asking = False
+        self.limit = trio.CancelScope()  # of the request that is open
         self._asked = (b"", 0)  # whose hashes were asked for last, and how many bytes they have
         self._link = link
         self._is_at_rest = is_at_rest
@@ -70,6 +77,47 @@ class BlobExchange:
         if isinstance(question, ChunkHashesQuery):
             self._asked = question.blob, size
         await self._link.send(question)
+
+    @property
+    def asked_at_once(self) -> int:
+        """How many bytes to ask for at a time."""
+        return self._link.pace.asked_at_once
+
+    def may_ask(self) -> bool:
+        """Whether `turn` would not wait."""
+        pace = self._link.pace
+        return not pace.pacing.holds_files and pace.due_at <= trio.current_time()
+
+    async def turn(self, size: int) -> None:
+        """Wait until so many bytes may be asked for. Raises FolderPaused."""
+        pace = self._link.pace
+        if not pace.limits_download:
+            return
+        began, changes = trio.current_time(), pace.pacing.changes
+        at = pace.ask_at(size, began)
+        try:
+            while (now := trio.current_time()) < at:
+                with trio.move_on_at(min(at, now + LOOK_S)):
+                    await self.folder.state.changed.wait()
+                if self.folder.state.pause_reason:
+                    raise FolderPaused
+                if pace.pacing.changes != changes:
+                    changes, at = pace.pacing.changes, pace.ask_at(size, trio.current_time())
+        except BaseException:
+            if at < math.inf and pace.pacing.changes == changes:
+                pace.not_asked(size)
+            raise
+        finally:
+            self.limit.deadline += trio.current_time() - began
+
+    def took(self, asked: int, granted: int) -> None:
+        """Of so many bytes that `turn` granted so many were asked for."""
+        if self._link.pace.limits_download and asked < granted:
+            self._link.pace.not_asked(granted - asked)
+
+    def key(self, blob: bytes) -> Key:
+        """What people are shown it as, while it comes from the peer."""
+        return Key(Way.RECEIVING, self.peer, blob)
 
     def asks_for(self, blob: bytes, size: int) -> bool:
         """Whether the peer is being asked for the hashes of the chunks of a blob, and these are of so many bytes."""

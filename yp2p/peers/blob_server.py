@@ -3,7 +3,9 @@
 Chunks are read from a file as long as that has the stamp of its record. An empty chunk says that we do not have it (any
 more): while the folder is paused its disk is not read, and we have nothing.
 
-Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them.
+Chunks travel in the bulk lane, and no more of them are queued than `_QUEUED_BYTES`: typing goes past them. Where the
+link is limited (`transport/pacing.py`) they go in smaller messages, so that whoever waits hears of us in time. While
+files are held nobody gets an answer, as over a slow network: that we have nothing would not be true.
 """
 
 from __future__ import annotations
@@ -18,15 +20,18 @@ from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import save_chunks
-from yp2p.protocol.blobs import CHUNK_BYTES
+from yp2p.folder.transfers import FILES, Key, Transfer, Way
+from yp2p.identity import DeviceID
+from yp2p.protocol.blobs import CHUNK_BYTES, chunk_count
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.transport.link import Link
 
 # What goes out in one message, and how much of it may wait in the link.
 _MESSAGE_BYTES = 1 << 20
-_CHUNKS_IN_MESSAGE = _MESSAGE_BYTES // CHUNK_BYTES
 _QUEUED_BYTES = 2 << 20
+# Where the link is limited: so many messages.
+_MESSAGES_QUEUED = 2
 # Of a blob that stands in many files so many are tried: what a peer can have us open for a chunk.
 _FILES_TRIED = 4
 # A peer asks for some at a time; when more wait the link is not read.
@@ -36,16 +41,17 @@ MAX_REQUESTS_WAITING = 6
 class BlobServer:
     """Answers a peer's requests for one folder."""
 
-    def __init__(self, folder: Folder, link: Link) -> None:
+    def __init__(self, folder: Folder, link: Link, peer: DeviceID) -> None:
         self._folder = folder
         self._link = link
+        self._peer = peer
 
     async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
         async for request in requests:
             if isinstance(request, ChunkHashesQuery):
                 hashes = await self._hashes(request.blob)
                 await self._link.send(ChunkHashes(self._folder.id, request.blob, b"".join(hashes)))
-            else:
+            elif not self._link.pace.pacing.holds_files:
                 await self._serve_chunks(request)
 
     async def _hashes(self, blob: bytes) -> list[bytes]:
@@ -82,21 +88,40 @@ class BlobServer:
                 for (blob, pieces), read in zip(group, found, strict=True)
                 for number, data in enumerate(read)
             ]
-            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=_QUEUED_BYTES)
+            queued = min(_QUEUED_BYTES, _MESSAGES_QUEUED * self._link.pace.sent_at_once(_QUEUED_BYTES))
+            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=queued)
+            self._show(chunks)
+
+    def _show(self, chunks: list[tuple[bytes, int, bytes]]) -> None:
+        """Show people what goes out."""
+        now, transfers = trio.current_time(), self._folder.state.transfers
+        for blob, index, data in chunks:
+            entry = self._folder.files.blobs.file_with(blob)
+            record = self._folder.files.get(entry) if entry is not None else None
+            if record is None or not data:
+                continue
+            size = record.stamp.size
+            if chunk_count(size) == 1:
+                key, of, done = Key(Way.SENDING, self._peer, FILES), Transfer("", 1, None, now), None
+            else:
+                key, of = Key(Way.SENDING, self._peer, blob), Transfer(record.path, 1, size, now)
+                done = index * CHUNK_BYTES + len(data)
+            transfers.sent(key, len(data), now, of, done=done)
 
     def _groups(self, request: Fetch) -> Iterator[list[tuple[bytes, list[ChunkRange]]]]:
         """What is asked for, in pieces of a message each; of each the files that it may be read from."""
         group: list[tuple[bytes, list[ChunkRange]]] = []
-        size = 0
+        size, most = 0, self._link.pace.sent_at_once(_MESSAGE_BYTES)
         for blob, first, count in request.wanted:
             entries = islice(self._folder.files.blobs.files_with(blob), _FILES_TRIED)
             files = [(self._folder.files[entry].path, self._folder.files[entry].stamp) for entry in entries]
-            for start in range(first, first + count, _CHUNKS_IN_MESSAGE):
-                count_here = min(_CHUNKS_IN_MESSAGE, first + count - start)
+            step = max(1, most // CHUNK_BYTES)
+            for start in range(first, first + count, step):
+                count_here = min(step, first + count - start)
                 pieces = [ChunkRange(path, stamp, start, count_here) for path, stamp in files or [("", NO_STAMP)]]
                 group.append((blob, pieces))
                 size += min(count_here * CHUNK_BYTES, pieces[0].stamp.size)
-                if size >= _MESSAGE_BYTES:
+                if size >= most:
                     yield group
                     group, size = [], 0
         if group:

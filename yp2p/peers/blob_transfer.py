@@ -24,12 +24,14 @@ Invariants
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 
 import trio
 
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
+from yp2p.folder.transfers import Transfer
 from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.blob_exchange import BlobExchange, FolderPaused
 from yp2p.peers.long_blobs import LongBlobs
@@ -94,8 +96,9 @@ class BlobFetcher:
                 self._claims.take(blobs, self._peer, trio.current_time(), size=size)
                 self._blobs.begin_fetch(blobs)
                 self._exchange.is_asking = True
+                limit_s = _REQUEST_LIMIT_S + sum(content.size for content, _ in wanted) / _SLOWEST
                 try:
-                    with trio.fail_after(_REQUEST_LIMIT_S + sum(content.size for content, _ in wanted) / _SLOWEST):
+                    with trio.fail_after(limit_s) as self._exchange.limit, self._shown(wanted):
                         await self._fetch(wanted)
                 except OSError as error:
                     self._cannot_write(wanted, error)
@@ -114,10 +117,27 @@ class BlobFetcher:
     async def _next_in_turn(self) -> list[tuple[Content, EntryID]]:
         """What to ask for next; who let requests run out is asked after the others had time to be."""
         wanted = self._next()
+        if wanted and not self._exchange.may_ask():
+            with suppress(FolderPaused):
+                await self._exchange.turn(0)  # before others leave it to this peer
+            wanted = self._next()
         if wanted and self._claims.is_late(self._peer) and len(self._folder.observers.sessions) > 1:
             await trio.sleep(PATIENCE_S)
             wanted = self._next()
         return wanted
+
+    @contextmanager
+    def _shown(self, wanted: list[tuple[Content, EntryID]]) -> Iterator[None]:
+        """Show people what comes meanwhile."""
+        content, entry = wanted[0]
+        key, transfers = self._exchange.key(content.hash), self._folder.state.transfers
+        path = self._exchange.path_of(entry) if len(wanted) == 1 else ""
+        size = sum(content.size for content, _ in wanted)
+        transfers.begin(key, Transfer(path, len(wanted), size, trio.current_time()))
+        try:
+            yield
+        finally:
+            transfers.end(key)
 
     async def _fetch(self, wanted: list[tuple[Content, EntryID]]) -> None:
         if chunk_count(wanted[0][0].size) == 1:
@@ -144,7 +164,7 @@ class BlobFetcher:
         long: list[tuple[Content, EntryID]] = []
         begun: list[tuple[Content, EntryID]] = []
         available: list[EntryID] = []
-        size = 0
+        size, most = 0, min(_BATCH_BYTES, self._exchange.asked_at_once)
         for entry, content in blobs.wanted.items():
             blob = content.hash
             if blobs.file_with(blob) is not None or blob in blobs.downloaded:
@@ -160,7 +180,7 @@ class BlobFetcher:
             else:
                 small[blob] = content, entry
                 size += content.size
-                if len(small) >= _BATCH or size >= _BATCH_BYTES:
+                if len(small) >= _BATCH or size >= most:
                     break
         folder.render_queue.want_unless_resting(available)
         return list(small.values()) or long or begun

@@ -160,14 +160,8 @@ class LongBlobs:
         try:
             while not shared.is_complete:
                 is_wanted = bool(self._folder.files.blobs.who_wants([shared.blob])) and not is_lacking
-                # More is asked for before what came is written: the peer is not to wait for our disk.
-                while is_wanted and len(open_chunks) <= (_WINDOW - 1) * CHUNKS_IN_REQUEST:
-                    ahead = (len(open_chunks) + CHUNKS_IN_REQUEST) * CHUNK_BYTES
-                    request = shared.claim(self._exchange.peer, self._exchange.claims, trio.current_time(), ahead)
-                    if request is None:
-                        break
-                    open_chunks.update(range(request[0], sum(request)))
-                    await self._exchange.ask(Fetch(self._folder.id, ((shared.blob, *request),)))
+                if is_wanted:
+                    await self._ask_ahead(shared, open_chunks)
                 if came:
                     is_lacking |= not await self._take_chunks(shared, came)  # then it has another version by now
                     if not open_chunks and not is_lacking:
@@ -179,6 +173,24 @@ class LongBlobs:
         finally:
             self._exchange.claims.release(map(shared.key, open_chunks), self._exchange.peer)
         return is_lacking
+
+    async def _ask_ahead(self, shared: LongBlob, open_chunks: set[int]) -> None:
+        """Ask for more before what came is written: the peer is not to wait for our disk. Raises FolderPaused."""
+        while len(open_chunks) <= (_WINDOW - 1) * CHUNKS_IN_REQUEST:
+            most = max(1, self._exchange.asked_at_once // CHUNK_BYTES)
+            if open_chunks and not self._exchange.may_ask():
+                return  # what was asked for is taken meanwhile
+            await self._exchange.turn(most * CHUNK_BYTES)
+            ahead = (len(open_chunks) + CHUNKS_IN_REQUEST) * CHUNK_BYTES
+            now = trio.current_time()
+            request = None  # where another session has completed it meanwhile
+            if not shared.is_complete:
+                request = shared.claim(self._exchange.peer, self._exchange.claims, now, ahead, most=most)
+            self._exchange.took(0 if request is None else request[1] * CHUNK_BYTES, most * CHUNK_BYTES)
+            if request is None:
+                return
+            open_chunks.update(range(request[0], sum(request)))
+            await self._exchange.ask(Fetch(self._folder.id, ((shared.blob, *request),)))
 
     async def _chunks(self, shared: LongBlob, wanted: set[int]) -> list[tuple[int, bytes]]:
         """The next chunks that come; none where another session completes the blob meanwhile."""
@@ -204,7 +216,10 @@ class LongBlobs:
             written = [(index, data) for index, data in news if index not in shared.assembly.missing]
             shared.left.difference_update(index for index, _ in written)
             size = sum(len(data) for _, data in written)
-            self._folder.state.progress.chunks_came(shared.blob, size, trio.current_time())
+            now, progress = trio.current_time(), self._folder.state.progress
+            progress.chunks_came(shared.blob, size, now)
+            key = self._exchange.key(shared.blob)
+            self._folder.state.transfers.moved(key, size, now, done=progress.arrived[shared.blob])
             if not shared.left:
                 await self._complete(shared)
         self._exchange.claims.release((shared.key(index) for index, _ in came), self._exchange.peer)

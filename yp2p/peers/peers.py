@@ -51,6 +51,7 @@ from yp2p.store.writer import Commit
 from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import Link, LinkClosed, open_link
+from yp2p.transport.pacing import Pacing
 from yp2p.transport.refusals import Refusals
 
 # Two links made within this time of each other were in flight together.
@@ -121,6 +122,7 @@ class Peers:
         self.devices.own_name = name
         self.listen_port = 0
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
+        self.pacing = Pacing()
         self.members_changed = trio.Event()
 
     def is_linked(self, device: DeviceID) -> bool:
@@ -372,6 +374,7 @@ class Peers:
                 linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions, offers)
                 self._links[device] = linked
                 link.is_wanted = sessions.waits_for
+                link.pace = self.pacing.pace_of(device)
                 self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
                 log.info("link_up", address=str(address))
                 try:

@@ -5,6 +5,9 @@ What another peer was asked for is left to it as long as it answers (`folder/cla
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import trio
 
 from yp2p.documents.text import TextReplica, imported
@@ -12,6 +15,7 @@ from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import checked_parts
+from yp2p.folder.transfers import FEW_TEXTS, TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.channels import Channels
@@ -20,6 +24,8 @@ from yp2p.protocol.messages import Documents, Pull
 from yp2p.protocol.ysync import Shape
 
 _PULL_BATCH = 1024
+# Where the link is limited: nobody knows how large they are.
+_PULL_BATCH_LIMITED = 64
 _SLICE = 32
 
 
@@ -44,13 +50,30 @@ class Pulls:
             if observers.document_claims.is_late(self._peer) and len(observers.sessions) > 1:
                 await trio.sleep(PATIENCE_S)  # the others first
             wanted = self._wanted()
+            if len(wanted) > FEW_TEXTS and self._questions.is_limited:
+                await self._questions.turn()
+                wanted = self._wanted()[:_PULL_BATCH_LIMITED]
             observers.document_claims.take(wanted, self._peer, trio.current_time())
             try:
-                await self._pull(wanted)
+                with self._shown(wanted):
+                    await self._pull(wanted)
                 observers.document_claims.answered(self._peer)
             finally:
                 observers.document_claims.release(wanted, self._peer)
                 observers.pull(but=self._peer)  # they may have left documents to this one
+
+    @contextmanager
+    def _shown(self, wanted: list[DocumentID]) -> Iterator[None]:
+        """Show people what comes meanwhile, where it is more than a few."""
+        transfers = self._folder.state.transfers
+        key = Key(Way.RECEIVING, self._peer, TEXTS)
+        if len(wanted) > FEW_TEXTS:
+            left = len(self._folder.catalogue.named.missing())
+            transfers.begin(key, Transfer("", left, None, trio.current_time()))
+        try:
+            yield
+        finally:
+            transfers.end(key)
 
     def next_lapse(self) -> float:
         """When documents that another peer was asked for are to be asked of this one as well."""
@@ -75,7 +98,9 @@ class Pulls:
             if not isinstance(reply, Documents):
                 return
             folder.observers.document_claims.heard(self._peer, trio.current_time())
-            folder.state.progress.traffic.add(sum(len(state) for _, state in reply.states), trio.current_time())
+            size, now = sum(len(state) for _, state in reply.states), trio.current_time()
+            folder.state.progress.traffic.add(size, now)
+            folder.state.transfers.moved(Key(Way.RECEIVING, self._peer, TEXTS), size, now)
             for number, (document, parts) in enumerate(_by_document(reply).items()):
                 if document in waiting:
                     waiting.discard(document)

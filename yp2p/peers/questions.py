@@ -9,6 +9,7 @@ import trio
 from yp2p.identity import DocumentID
 from yp2p.protocol.messages import CountedQuery, Documents, FolderMessage, Pull
 from yp2p.transport.link import Link
+from yp2p.transport.pacing import LOOK_S
 
 _REPLY_LIMIT_S = 60.0
 # Answers that nobody has taken yet; then the link is not read. Of large ones (up to 64 MiB) a single one waits.
@@ -60,6 +61,17 @@ class Questions:
         if isinstance(message, Pull | CountedQuery):
             self._documents = frozenset(message.documents)
         await self._link.send(message)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a person limits what is received over the link."""
+        return self._link.pace.limits_download
+
+    async def turn(self) -> None:
+        """Wait until what came before is paid for (`transport/pacing.py`)."""
+        pace = self._link.pace
+        while pace.due_at > (now := trio.current_time()):  # noqa: ASYNC110 (it waits for a time, not for an event)
+            await trio.sleep_until(min(pace.due_at, now + LOOK_S))
 
     def asks_for(self, document: DocumentID) -> bool:
         """Whether the peer is being asked for a document."""

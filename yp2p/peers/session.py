@@ -94,7 +94,7 @@ class FolderSession:
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared, budget)
         self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)
-        self._answers = Answers(folder, link)
+        self._answers = Answers(folder, link, peer)
         self._fetcher = BlobFetcher(folder, link, peer, self.agreement.is_at_rest)
         self._reconciliation = Reconciliation(folder, link, peer, self._channels, self.agreement)
 

@@ -29,6 +29,7 @@ class SmallBlobs:
             del waiting[blob]
         if waiting:
             self._exchange.check_free_space(sum(content.size for content, _ in wanted if content.hash in waiting))
+            await self._exchange.turn(sum({content.hash: content.size for content, _ in wanted}.values()))
             await self._exchange.ask(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))
         while waiting:
             reply = await self._exchange.reply()
@@ -44,7 +45,9 @@ class SmallBlobs:
                 waiting.pop(blob, None)
             lacking = {blob for blob, _ in came} - {blob.hash for blob in good}
             self._exchange.note_missing(lacking)
-            self._folder.state.progress.traffic.add(sum(len(blob.data) for blob in good), trio.current_time())
+            size, now = sum(len(blob.data) for blob in good), trio.current_time()
+            self._folder.state.progress.traffic.add(size, now)
+            self._folder.state.transfers.moved(self._exchange.key(wanted[0][0].hash), size, now)
             await self._take(good)
         self._exchange.claims.answered(self._exchange.peer)
 

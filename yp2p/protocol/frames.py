@@ -80,6 +80,11 @@ class FrameEncoder:
         self._sent = 0
         self.queued_bytes = 0
 
+    @property
+    def has_bulk_only(self) -> bool:
+        """Whether the next frame is one of the bulk lane."""
+        return bool(self._lanes[Lane.BULK].messages) and not self._lanes[Lane.INTERACTIVE].messages
+
     def send(self, message: bytes, lane: Lane, key: bytes | None = None) -> None:
         """Queue one message. Raises ValueError when it is longer than its lane allows."""
         if key is not None and self._bulk_keys[key]:

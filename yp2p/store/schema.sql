@@ -295,3 +295,11 @@ CREATE TABLE known (
     paused INTEGER NOT NULL,           -- no link with it, in either direction
     since  REAL NOT NULL               -- seconds since 1970
 ) STRICT, WITHOUT ROWID;
+
+-- The limits of bandwidth that a person set while the daemon ran, for a device or (empty ID) for all together. Bytes a
+-- second; 0 is no limit, NULL is what the settings say.
+CREATE TABLE bandwidth (
+    device   BLOB PRIMARY KEY,
+    upload   INTEGER,
+    download INTEGER
+) STRICT, WITHOUT ROWID;

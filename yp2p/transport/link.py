@@ -7,6 +7,9 @@ Theory of operation
     One task writes the stream: it drains the frame encoder and sleeps until there is more. One task, the caller's,
     reads (`incoming.py`): `receive()` gives decoded messages.
 
+    What is large goes no faster than a person allows (`pacing.py`): its next frame is given a time, and until then the
+    writer sends what is small, or sleeps.
+
     Keepalive is the kernel's: probes after 2 s of silence and TCP_USER_TIMEOUT for data that is not acknowledged notice
     a pulled cable within 5 s, or within 10 s where something is sent in the last of them; a killed peer is EOF at once.
 
@@ -26,12 +29,13 @@ import trio
 
 from yp2p.errors import MessageFault, OtherVersion
 from yp2p.protocol import messages
-from yp2p.protocol.frames import FrameEncoder, Lane
-from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Goodbye, Hello, Message
+from yp2p.protocol.frames import MAX_PLAINTEXT_BYTES, FrameEncoder, Lane
+from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Chunks, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 from yp2p.transport.incoming import Incoming, StreamEnded
 from yp2p.transport.large_messages import Turn
 from yp2p.transport.nowait import write_nowait
+from yp2p.transport.pacing import LOOK_S, Pace, Pacing
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
@@ -81,8 +85,7 @@ class Link:
         self._incoming = Incoming(secured, self._waits_for)
         # Whether somebody waits for a large message, of which these are the first bytes, and how many it has.
         self.is_wanted: Callable[[bytes, int], bool] = lambda head, size: True
-        self._more = trio.Event()
-        self._is_waiting = False  # whether the writer waits for more
+        self._more = trio.Event()  # waited for by the writer only
         self._unsent = b""  # of frames that were sent in part
         self._room = trio.Condition()
         self._closing: str | None = None
@@ -92,6 +95,7 @@ class Link:
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
         self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
+        self.pace = Pace(Pacing())  # no limit, until it is known who the peer is
 
     def _waits_for(self, head: bytes, size: int) -> bool:
         return self.peer is not None and self.is_wanted(head, size)  # a Hello is small
@@ -125,8 +129,8 @@ class Link:
 
     @property
     def _is_idle(self) -> bool:
-        """Whether the writer sleeps, with nothing to send."""
-        return self._is_waiting and not self._more.is_set()
+        """Whether the writer sleeps, with nothing that may go now."""
+        return self._more.statistics().tasks_waiting > 0
 
     def _flush_nowait(self) -> None:
         """What is typed goes out before the writer could wake."""
@@ -166,6 +170,8 @@ class Link:
             raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
         self.given_bytes = len(encoded)
         message = messages.decode(encoded)
+        if len(encoded) >= _BULK_FROM_BYTES and self.pace.limits_download and not isinstance(message, Chunks):
+            self.pace.received(len(encoded), trio.current_time())  # of chunks as many come as were asked for
         self.exchanged[type(message).__name__] += len(encoded)
         if isinstance(message, Goodbye):
             raise LinkClosed(f"the peer closed the link: {message.reason}", is_paused_there=message.is_paused)
@@ -195,10 +201,22 @@ class Link:
         """Some frames at a time, so that a gigabyte does not take a call for each; what is typed waits for no more."""
         frames: list[bytes] = []
         size = 0
-        while size < _WRITE_BYTES and (frame := self._encoder.data_to_send()) is not None:
+        while size < _WRITE_BYTES and (frame := self._next_frame()) is not None:
             frames.append(frame)
             size += len(frame)
         return b"".join(frames)
+
+    def _next_frame(self) -> bytes | None:
+        """None when nothing is left that may go now."""
+        if self.pace.limits_upload and self._encoder.has_bulk_only:
+            now = trio.current_time()
+            if self._bulk_at(now) > now:
+                return None
+            self.pace.frame_went()
+        return self._encoder.data_to_send()
+
+    def _bulk_at(self, now: float) -> float:
+        return self.pace.frame_at(min(self._encoder.queued_bytes, MAX_PLAINTEXT_BYTES), now)
 
     async def _write_until_closed(self) -> None:
         while True:
@@ -214,9 +232,12 @@ class Link:
                 return
             else:
                 self._more = trio.Event()
-                self._is_waiting = True
-                await self._more.wait()
-                self._is_waiting = False
+                if self._encoder.queued_bytes:  # for its time
+                    now = trio.current_time()
+                    with trio.move_on_at(min(self._bulk_at(now), now + LOOK_S)):
+                        await self._more.wait()
+                else:
+                    await self._more.wait()
 
     async def finish(self, reason: str) -> None:
         """Say goodbye, give it half a second to go out, and close the connection."""

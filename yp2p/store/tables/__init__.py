@@ -11,6 +11,7 @@ from yp2p.store.sql import Statement
 from yp2p.store.tables import (
     agreement,
     aside,
+    bandwidth,
     base,
     chunks,
     day,
@@ -41,9 +42,9 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "agreement", "aside", "base", "chunks", "day", "departed", "device", "digest", "file", "folder", "former", "intent",
-    "invite", "judgement", "known", "last_run", "local_rules", "log", "notice", "offer_made", "offer_received",
-    "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "agreement", "aside", "bandwidth", "base", "chunks", "day", "departed", "device", "digest", "file", "folder",
+    "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "notice", "offer_made",
+    "offer_received", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
 ]  # fmt: skip
 
 
