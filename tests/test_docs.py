@@ -226,5 +226,6 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         "history",
         "pairing",
         "limits",
+        "notify",
         "log",
     }

@@ -116,6 +116,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
 
 
+class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[notify]"""
+
+    desktop: Annotated[bool, Meta(description="true or false")] = True
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[log]"""
 
@@ -168,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
     pairing: Pairing = Pairing()
     limits: Limits = Limits()
+    notify: Notify = Notify()
     log: Log = Log()
     folders: tuple[SharedFolder, ...] = ()
     devices: tuple[KnownDevice, ...] = ()

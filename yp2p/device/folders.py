@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from yp2p.config import Config
+from yp2p.device.desktop import Desktop
 from yp2p.disk.actor import Disk
 from yp2p.errors import DamagedError, FolderError, MessageFault, PeerFault, YpError
 from yp2p.files.boot import boot_id
@@ -83,6 +84,7 @@ class Folders:
         self._merger = merger
         self._own_places = tuple(own_places)
         self._after_power_cut = False
+        self._desktop = Desktop(config.notify)
         self._nursery: trio.Nursery | None = None
         self._tasks: dict[FolderID, _Tasks] = {}
         self._departed: set[tuple[FolderID, str]] = set()  # those that were left, and where
@@ -112,6 +114,7 @@ class Folders:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._desktop.run)
                 self._forget_departed()
                 await self._load_all()
                 if self._after_power_cut:
@@ -164,6 +167,7 @@ class Folders:
         await folder.load()
         folder.membership.on_change = self._members_changed
         folder.membership.on_removed = partial(self._removed, folder)
+        self._desktop.follow(folder)
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         if self.peers is not None:
             folder.observers.called = self.peers.devices.called

@@ -145,6 +145,7 @@ class Notices:
         self._own = own
         self._name_of = name_of
         self._notices: dict[int, Notice] = {}
+        self.on_added: Callable[[Notice], None] = lambda notice: None
 
     def load(self) -> None:
         self._database.submit([tables.notice.forget_before(self._folder, time.time() - MAX_AGE_S)])
@@ -160,7 +161,7 @@ class Notices:
 
     def __iter__(self) -> Iterator[Notice]:
         earliest = time.time() - MAX_AGE_S
-        return iter([one for one in self._notices.values() if self._is_own(one) and one.at >= earliest])
+        return iter([one for one in self._notices.values() if self.is_own(one) and one.at >= earliest])
 
     def get(self, number: int) -> Notice | None:
         return self._notices.get(number)
@@ -256,7 +257,7 @@ class Notices:
         text = f"both changed line {versions.line}; {'; '.join(shown)}"
         return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions), at)
 
-    def _is_own(self, notice: Notice) -> bool:
+    def is_own(self, notice: Notice) -> bool:
         """Whether it concerns people here: not one of two versions that others made."""
         versions = notice.versions
         return versions is None or any(self._own in maker.devices for maker in versions.makers)
@@ -347,4 +348,5 @@ class Notices:
             statements.append(tables.notice.delete(oldest))
         self._database.submit(statements)
         log.info("notice", kind=kind.value, number=notice.id)
+        self.on_added(notice)
         return notice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 import structlog
@@ -56,6 +57,7 @@ class FolderState:
         self.confirmation_since: float | None = None  # trio's clock; None: since before the start
         self.is_scanned = False
         self.file_system = Capabilities()
+        self.on_question: Callable[[str], None] = lambda reason: None
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.progress = Progress()
         self.transfers = Transfers()
@@ -108,6 +110,7 @@ class FolderState:
         self.confirmation_since = trio.current_time() if reason else None
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p status")
+            self.on_question(reason)
         self._database.submit([tables.folder.set_confirmation_reason(self._folder, reason)])
         self.touch()
 
