@@ -249,14 +249,15 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
     if as_json:
         print_json(answer)
     else:
+        new = answer["by"] if answer["by"] != answer["name"] else f"the new {answer['by']}"  # it got the name as well
         say(
-            f"{answer['name']} is out of {', '.join(answer['folders'])}, and {answer['by']} has its place."
+            f"{answer['name']} is out of {', '.join(answer['folders'])}, and {new} has its place."
             f" It keeps what it has of these folders, as of {_time(answer['last_seen'])}."
         )
         for one in answer["let_in"]:
             say(
-                f"{answer['by']} may take part in {one['folder']} now. What brings the files: `yp2p share DIR --role"
-                f" {one['role']}` here, and `yp2p join DIR` there."
+                f"{one['folder']}: {new} may take part now. What brings the files: `yp2p share DIR --role {one['role']}`"
+                " here, and `yp2p join DIR` there."
             )
     if answer["failed"]:
         reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
