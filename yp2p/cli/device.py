@@ -256,7 +256,7 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
         )
         for one in answer["let_in"]:
             say(
-                f"{one['folder']}: {new} may take part now. What brings the files: `yp2p share DIR --role {one['role']}`"
+                f"{one['folder']}: {new} may take part now. For the files: `yp2p share DIR --role {one['role']}`"
                 " here, and `yp2p join DIR` there."
             )
     if answer["failed"]:
