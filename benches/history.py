@@ -83,10 +83,14 @@ class Store:
             FolderID(row[0]), row[1], Path(row[2]), DeviceID(row[3]),
             database=database, clients=ClientIDs.fresh(device), adopted=True,
         )  # fmt: skip
-        self.folder.load()
-        self.folder.state.settled = self.folder.state.is_scanned = True
         self.retention = Retention(self.folder, History(), list)
         self.written = 0
+
+    async def load(self) -> Store:
+        """As at a start, and as if its files had been looked at."""
+        await self.folder.load()
+        self.folder.state.settled = self.folder.state.is_scanned = True
+        return self
 
     def save(self, document: DocumentID, text: str) -> None:
         live = self.folder.texts.open(document)
@@ -118,7 +122,7 @@ async def _month(path: Path, rng: random.Random, days: int) -> dict[str, float]:
     now = [time.time() - days * DAY_S]
     with _clock_on_the_wall(now):
         async with open_database(path, make_room=False) as database:
-            store = Store(database, now)
+            store = await Store(database, now).load()
             documents = list(store.folder.catalogue.entry_of)
             start_bytes = store.used_bytes()
             morning = now[0]
@@ -147,7 +151,7 @@ async def _rewrites(path: Path, rng: random.Random) -> dict[str, float]:
     now = [time.time() - 3 * DAY_S]
     with _clock_on_the_wall(now):
         async with open_database(path, make_room=False) as database:
-            store = Store(database, now)
+            store = await Store(database, now).load()
             document = next(iter(store.folder.catalogue.entry_of))
             await store.thin()
             before = store.used_bytes()
@@ -199,7 +203,7 @@ async def _typed(path: Path, rng: random.Random, keys: int) -> dict[str, float]:
     now = [time.time() - keys * _KEY_S]
     with _clock_on_the_wall(now):
         async with open_database(path, make_room=False) as database:
-            store = Store(database, now)
+            store = await Store(database, now).load()
             folder = store.folder
             [document] = folder.catalogue.entry_of
             live, packing, program = folder.texts.open(document), Packing(folder), object()

@@ -134,7 +134,7 @@ class _Attack:
                 folder = Folder(
                     attacker.folder, label, Path(base), founder, database=database, clients=clients, adopted=True
                 )
-                folder.load()
+                await folder.load()
                 with trio.move_on_after(_LOOKS_EVERY_S):
                     while True:
                         await self._connect(folder)
