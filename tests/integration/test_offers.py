@@ -267,3 +267,35 @@ def test_statements_that_let_nobody_in_make_no_folder(pair: list[Device], tmp_pa
     assert os.listdir(here) == []
     one.cli("folder", "decline", "music")
     assert one.status()["offers"]["received"] == []
+
+
+@pytest.mark.long
+def test_a_folder_that_was_left_is_offered_again(pair: list[Device]) -> None:
+    """TWO takes part, leaves, and comes back by another offer; ONE leaves with an offer that nobody answered."""
+    one, two = pair
+    there, here = _second(one), _empty(two)
+    for text in ("la\n", "la la\n"):
+        (there / "song.txt").write_text(text)
+        one.cli("folder", "offer", "music", "two")
+        eventually(lambda: _is_offered(two, "music"))
+        two.cli("folder", "accept", "music", str(here))
+        eventually(lambda: tree(here) == tree(there))
+        assert _members(one, "music") == {"two"}
+        two.cli("folder", "leave", "music", "--yes")
+        eventually(lambda: _members(one, "music") == set())
+    one.cli("folder", "offer", "music", "two")
+    eventually(lambda: _is_offered(two, "music"))
+    one.cli("folder", "leave", "music", "--yes")
+    eventually(lambda: _is_offered(two))
+    assert one.status()["offers"] == {"made": [], "received": []}
+
+
+@pytest.mark.long
+def test_a_device_that_is_paused_is_asked_when_it_is_not(pair: list[Device]) -> None:
+    one, two = pair
+    _second(one)
+    one.cli("device", "pause", "two")
+    eventually(lambda: not one.status()["devices"][0]["connected"])
+    assert "It is not connected now" in one.cli("folder", "offer", "music", "two")
+    one.cli("device", "unpause", "two")
+    eventually(lambda: _is_offered(two, "music"))

@@ -19,7 +19,7 @@ import trio
 
 from yp2p.config import Files
 from yp2p.device.folders import Folders
-from yp2p.device.members import Members, role_of
+from yp2p.device.members import ROLE_NAMES, Members, role_of
 from yp2p.device.offers_made import OffersMade
 from yp2p.device.offers_received import Decision, Look, OffersReceived, Received
 from yp2p.device.sharing import Sharing
@@ -39,7 +39,6 @@ from yp2p.protocol.messages import (
 )
 from yp2p.store.database import Database
 from yp2p.transport.link import Link
-from yp2p.trust.statements import Role
 
 # A few decisions on each of the offers that there can be.
 _MAX_WAITING = 64
@@ -48,7 +47,7 @@ _ACCEPT_LIMIT_S, _LOOK_LIMIT_S = 10.0, 60.0
 # An ID is never taken for a label by fewer characters.
 _ID_CHARACTERS = 4
 _TIDY_S = 3600.0
-_SHOWN = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader"}
+_SHOWN = {role: name for name, role in ROLE_NAMES.items()}
 
 log = structlog.get_logger()
 
