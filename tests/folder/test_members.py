@@ -197,6 +197,24 @@ def test_a_device_that_has_a_folder_alone_stays_its_administrator_or_leaves() ->
     _run(test)
 
 
+def test_a_device_that_left_sees_who_has_heard_of_it() -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        member = Peer("member")
+        founder.grant(member, Role.ADMINISTRATOR)
+        mine, theirs = await opened("founder"), await opened("member")
+        assert not mine.has_left()
+        await OwnStatements(mine).remove(founder.identity.device_id)
+        assert mine.has_left()
+        assert mine.heard_of_departure() == set()
+        await theirs.receive(mine.statements())
+        await mine.receive(theirs.statements())
+        assert mine.heard_of_departure() == {member.identity.device_id}
+        assert not theirs.has_left()
+        assert theirs.heard_of_departure() == set()  # it did not leave
+
+    _run(test)
+
+
 def test_the_last_administrator_names_another_one_before_it_leaves() -> None:
     async def test(opened: Opened, founder: Peer) -> None:
         founder.grant(Peer("member"), Role.MEMBER)

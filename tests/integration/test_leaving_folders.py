@@ -52,6 +52,7 @@ def test_leaving_keeps_the_files_and_takes_all_else(pair: list[Device]) -> None:
     (two.dir / "a.txt").unlink()
     eventually(lambda: not (one.dir / "a.txt").exists())
     one.wait()
+    assert one.run("folder", "leave", "dir").returncode != 0  # it asks, and nobody answers
     shown = one.cli("folder", "leave", "dir", "--dry-run")
     assert "two will be told" in shown
     assert "trash with 1 file (7 bytes)" in shown
@@ -73,7 +74,7 @@ def test_leaving_keeps_the_files_and_takes_all_else(pair: list[Device]) -> None:
         assert unexpected_lines(device, "folder_paused") == []
 
 
-@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_restarted", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_one_that_left_can_join_again(pair: list[Device], is_restarted: bool) -> None:
     one, two = pair
     two.cli("folder", "leave", "dir", "--yes")
@@ -116,6 +117,7 @@ def test_what_is_exactly_known_is_deleted_and_nothing_else(pair: list[Device]) -
     assert one.status()["folders"][0]["state"] == "idle"
 
 
+@pytest.mark.long
 def test_what_no_other_device_has_is_counted(pair: list[Device]) -> None:
     one, two = pair
     one.stop()
@@ -144,6 +146,7 @@ def test_the_last_administrator_names_another_one_first(pair: list[Device]) -> N
     assert two.status()["folders"] == []
 
 
+@pytest.mark.long
 def test_a_directory_that_is_away_is_not_touched(pair: list[Device], tmp_path: Path) -> None:
     one, _ = pair
     there = tmp_path / "there"
@@ -154,12 +157,6 @@ def test_a_directory_that_is_away_is_not_touched(pair: list[Device], tmp_path: P
     assert one.status()["folders"] == []
     assert tree(there) == FILES
     assert (there / ".yp2p" / "marker").exists()
-
-
-def test_it_asks_first(pair: list[Device]) -> None:
-    one, _ = pair
-    assert one.run("folder", "leave", "dir").returncode != 0  # nobody answers
-    assert one.status()["folders"]
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
@@ -218,3 +215,21 @@ def test_a_program_that_has_a_file_open_is_told(pair: list[Device]) -> None:
     eventually(lambda: (one.dir / "a.txt").read_text() == "typed\nline 1\n")
     assert not any(_rows(two).values())
     assert unexpected_lines(two, "folder_paused", "program_refused") == []
+
+
+@pytest.mark.long
+def test_a_device_that_was_away_hears_of_it_from_another_one(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two", "three") as (one, two, three):
+        (one.dir / "a.txt").write_text("text\n")
+        two.join(one)
+        three.join(one)
+        for device in (one, two, three):
+            device.wait()
+        three.stop()
+        assert "two knows that" in one.cli("folder", "leave", "dir", "--yes")
+        one.stop()
+        three.start()
+        eventually(lambda: _members(three) == {"two"})
+        (three.dir / "a.txt").write_text("by three\n")
+        eventually(lambda: (two.dir / "a.txt").read_text() == "by three\n")
+        assert (one.dir / "a.txt").read_text() == "text\n"

@@ -50,12 +50,21 @@ def test_one_shares_and_another_joins_by_their_settings_whichever_is_first(tmp_p
         assert (_folders(one), _folders(two)) == (["notes"], ["notes"])
         assert two.status()["settings"] == one.status()["settings"] == []
 
+        # A folder that a person left is not begun again.
+        two.cli("folder", "leave", str(two.dir), "--yes")
+        two.stop()
+        two.start()
+        assert _folders(two) == []
+        assert two.status()["settings"] == []
+        two.join(one)
+        eventually(lambda: _folders(two) == ["notes"])
+
         # A folder that is taken out of the settings stays.
         two.stop()
         _settings(two, "")
         two.start()
         assert _folders(two) == ["notes"]
-        assert unexpected_lines(two, "setting_waits") == []
+        assert unexpected_lines(two, "setting_waits", "folder_paused") == []
 
         # Whoever comes with a used invite is told so, and asks once.
         three = Device(tmp_path, "three")

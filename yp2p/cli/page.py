@@ -9,6 +9,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections import deque
@@ -228,7 +229,7 @@ def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tup
 
 def _not_here(shown: Shown) -> list[str]:
     path = shown.shared["path"]
-    return [f"{path} is no folder of this device any more. To share it again: yp2p share {path}"]
+    return [f"{path} is no folder of this device any more. To share it again: yp2p share {shlex.quote(path)}"]
 
 
 def _code(shown: Shown, now: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
@@ -210,13 +211,14 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
 def _questions(folder: dict[str, Any]) -> list[str]:
     """What waits for a person, and how to answer."""
     found: list[str] = []
+    where = shlex.quote(folder["path"])
     if folder["awaiting_confirmation"]:
         found.append(f"{folder['problem']}; nothing is deleted or written here until you say what is right:")
-        found.append(f"  yp2p folder restore {folder['path']}   undoes that, on all devices")
-        found.append(f"  yp2p folder confirm {folder['path']}   does it, on all devices")
+        found.append(f"  yp2p folder restore {where}   undoes that, on all devices")
+        found.append(f"  yp2p folder confirm {where}   does it, on all devices")
     if folder["rules_waiting"]:
         found.append(f"{folder['rules_waiting']}: it is ignored here until you agree")
-        found.append(f"  yp2p folder agree {folder['path']}")
+        found.append(f"  yp2p folder agree {where}")
     return found
 
 

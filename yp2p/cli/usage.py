@@ -28,6 +28,13 @@ _ELSEWHERE = {
     "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
     "id": "identity show", "version": "--version", "man": "help",
 }  # fmt: skip
+# The same for words of a group.
+_IN_GROUPS = {
+    "folder": {
+        "resume": "unpause", "continue": "unpause", "unshare": "leave", "remove": "leave", "delete": "leave",
+        "size": "usage", "du": "usage", "undo": "restore", "reject": "decline",
+    },
+}  # fmt: skip
 
 
 class NoSuchCommand(click.UsageError):
@@ -42,6 +49,8 @@ def _no_such_command(context: click.Context, group: click.Group, word: str) -> s
     near = difflib.get_close_matches(word, group.list_commands(context), n=2, cutoff=0.6)
     if not near and context.parent is None and word in _ELSEWHERE:
         near = [_ELSEWHERE[word]]
+    if context.parent is not None and word in (known := _IN_GROUPS.get(context.info_name or "", {})):
+        near = [known[word]]
     what = f"'{path} {_short(word)}' is no command"
     if not near:
         return f"{what}; '{path} --help' lists them"

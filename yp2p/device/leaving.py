@@ -18,6 +18,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -114,9 +115,10 @@ class Leaving:
             OwnStatements(folder.membership).check_can_remove(self._own)
         except FolderError as error:
             others = [folder.name_of(device) for device in self._others(folder)]
+            command = f"yp2p device role {shlex.quote(others[0])} admin --folder {shlex.quote(folder.label)}"
             raise FolderError(
-                f"this device is the only administrator of {folder.label!r}: say which other one is to be one, for"
-                f" instance `yp2p device role {others[0]} admin --folder {folder.label}`, and leave then"
+                f"this device is the only administrator of {folder.label!r}: make another device one first, for"
+                f" instance with `{command}`, and leave then"
             ) from error
 
     async def _look(self, folder: Folder, *, with_files: bool) -> _Found:

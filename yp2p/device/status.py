@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -140,7 +141,10 @@ class Status:
         how = f"`yp2p share` on another device, and `yp2p join CODE {folder.path}` here"
         if not folder.membership.members:
             return f"the store has lost the members of this folder, so nothing is synced; what helps: {how}"
-        return "this device is no member of the folder any more: nothing is synced, and the files stay here"
+        return (
+            "this device is no member of the folder any more: nothing is synced, and the files stay here;"
+            f" `yp2p folder leave {shlex.quote(str(folder.path))}` forgets it"
+        )
 
     def _problem(self, folder: Folder) -> str:
         """What hinders a folder most; empty when nothing does."""
