@@ -204,6 +204,10 @@ WITHOUT_DAEMON = _rows(
     2 device readmit
     3 device rotate --yes
     2 device rotate laptop
+    2 limit fast
+    2 limit 2Mbit/s
+    2 limit 2MB/s --upload 1MB/s
+    2 limit --device desktop
     2 invite notes photos
     2 invite --uses x
     2 invite --expires soon
@@ -292,6 +296,8 @@ WITH_DAEMON = _rows(
     2 conflicts resolve notes/nowhere.txt --keep this
     2 notices --bring-back 999
     2 notices --bring-back -1
+    2 limit 1KB/s
+    2 limit 1MB/s --device phone
     2 folder rename music songs
     2 folder rename notes photos
     2 folder rename notes ""

@@ -15,7 +15,7 @@ from yp2p.config import LEAST_RATE as LEAST
 from yp2p.identity import DeviceID, DocumentID, FolderID
 from yp2p.protocol.messages import ChannelData, Chunks, ManifestQuery
 from yp2p.transport.link import Link, LinkClosed
-from yp2p.transport.pacing import BURST_S, Bucket, Pace, Pacing, Rates
+from yp2p.transport.pacing import BURST_S, MOST_OWED_S, Bucket, Pace, Pacing, Rates
 
 FOLDER, BLOB = FolderID(bytes(16)), bytes(32)
 DESK, PI = DeviceID(b"d" * 32), DeviceID(b"p" * 32)
@@ -49,6 +49,18 @@ def test_who_is_idle_saves_up_no_more_than_a_burst() -> None:
     bucket.limit(_RATE)
     assert bucket.grant(_RATE, 1000.0) == 1000.0
     assert bucket.grant(1, 1000.0) == pytest.approx(1001.0 - BURST_S)
+
+
+def test_what_is_sent_unasked_holds_up_no_question_for_long() -> None:
+    pacing = Pacing()
+    pacing.limit(Rates(download=LEAST))
+    pace, other = pacing.pace_of(DESK), pacing.pace_of(PI)
+    for _ in range(100):
+        pace.received(64 << 20, 0.0)
+    assert 0 < other.ask_at(1, 0.0) <= MOST_OWED_S
+    pace.ask_at(100 * LEAST, 0.0)
+    pace.received(1, 0.0)
+    assert other.ask_at(1, 0.0) > 100, "what was granted before is not forgiven"
 
 
 def test_a_changed_limit_forgets_what_was_owed() -> None:

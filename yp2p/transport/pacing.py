@@ -20,6 +20,7 @@ Theory of operation
 
 Invariants
     * No limit: no clock is read, and nothing waits.
+    * What others send unasked holds up no question for longer than `MOST_OWED_S`.
     * What was granted before a limit changed is forgotten; whoever waits asks again within `LOOK_S`.
 """
 
@@ -33,6 +34,8 @@ from yp2p.identity import DeviceID
 
 # Whoever was idle for this long may send what that would have allowed; timers are late by some milliseconds.
 BURST_S = 0.1
+# Whoever sends what nobody asked for keeps this device no longer than so from asking others.
+MOST_OWED_S = 20.0
 # How long it takes at most until a change of limits is noticed.
 LOOK_S = 1.0
 # What is asked for at a time takes this long.
@@ -73,6 +76,12 @@ class Bucket:
         at = max(self._paid_at, now - BURST_S)
         self._paid_at = at + size / self.rate
         return max(at, now)
+
+    def owe(self, size: int, now: float) -> None:
+        """So many bytes went already; they are paid for before more go, though not for long."""
+        if self.rate:
+            paid_at = max(self._paid_at, now) + size / self.rate
+            self._paid_at = max(self._paid_at, min(paid_at, now + MOST_OWED_S))
 
     def give_back(self, size: int) -> None:
         """So many bytes that were granted do not go."""
@@ -181,7 +190,7 @@ class Pace:
     def received(self, size: int, now: float) -> None:
         """So many bytes came that nobody had asked for by their number."""
         for bucket in self._down:
-            bucket.grant(size, now)
+            bucket.owe(size, now)
 
     def _at_once(self, buckets: tuple[Bucket, ...], most: int) -> int:
         rate = min((bucket.rate for bucket in buckets if bucket.rate), default=0)
