@@ -298,6 +298,7 @@ WITH_DAEMON = _rows(
     2 notices --bring-back -1
     2 limit 1KB/s
     2 limit 1MB/s --device phone
+    2 limit 1MB/s --device laptop
     2 folder rename music songs
     2 folder rename notes photos
     2 folder rename notes ""

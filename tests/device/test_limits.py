@@ -20,7 +20,7 @@ from yp2p.identity import DeviceID
 from yp2p.store.database import open_database
 from yp2p.transport.pacing import Pacing
 
-DESK, PI = DeviceID(b"d" * 32), DeviceID(b"p" * 32)
+OWN, DESK, PI = (DeviceID(letter * 32) for letter in (b"o", b"d", b"p"))
 
 
 class _Room:
@@ -29,7 +29,7 @@ class _Room:
     def __init__(self, settings: config.Limits, database: Any, **known: DeviceID) -> None:
         self.known = known
         self.peers: Any = SimpleNamespace(pacing=Pacing(), members_changed=trio.Event())
-        self.limits = Limits(settings, database, self.peers, self._find, lambda device: device.decode()[:1])
+        self.limits = Limits(OWN, settings, database, self.peers, self._find, lambda device: device.decode()[:1])
 
     def _find(self, name: str) -> DeviceID:
         if name not in self.known:
@@ -105,9 +105,11 @@ def test_a_device_of_the_settings_may_be_known_later(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [1, config.LEAST_RATE - 1, -1, 1 << 50])
 def test_what_is_too_slow_or_too_fast_is_refused(tmp_path: Path, rate: int) -> None:
     async def test(database: Any) -> None:
-        room = _Room(config.Limits(), database)
-        with pytest.raises(UsageError, match=f"{config.LEAST_RATE}"):
+        room = _Room(config.Limits(), database, here=OWN)
+        with pytest.raises(UsageError, match="the least is 64KB/s"):
             await room.limits.change(None, rate, None)
+        with pytest.raises(UsageError, match="is this device"):
+            await room.limits.change("here", 1_000_000, None)
         assert not room.limits.shown()["set_here"]
 
     _with_store(tmp_path, test)

@@ -112,7 +112,9 @@ class Device:
         self.device_changes = DeviceChanges(
             identity.device_id, self._members, self.peers, self._status, setting, self._call_itself
         )
-        self.limits = Limits(config.limits, database, self.peers, self._members.find, self._members.name_of)
+        self.limits = Limits(
+            identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
+        )
 
     # --- running ------------------------------------------------------------------------------------------------
 

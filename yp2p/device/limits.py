@@ -50,12 +50,14 @@ class Limits:
 
     def __init__(
         self,
+        own: DeviceID,
         settings: config.Limits,
         database: Database,
         peers: Peers,
         find: Callable[[str], DeviceID],
         name_of: Callable[[DeviceID], str],
     ) -> None:
+        self._own = own
         self._settings = settings
         self._database = database
         self._peers = peers
@@ -98,11 +100,12 @@ class Limits:
             UsageError, FolderError: there is no such device, or no such limit.
         """
         for rate in (upload, download):
-            if rate is not None and not (rate == 0 or config.LEAST_RATE <= rate <= config.MOST_RATE):
-                raise UsageError(
-                    f"a limit of {rate} bytes a second is too low or too high; the lowest is {config.LEAST_RATE}"
-                )
+            if rate is not None and rate != 0 and not config.LEAST_RATE <= rate <= config.MOST_RATE:
+                allowed = f"the least is {config.LEAST_RATE // 1000}KB/s, the most {config.MOST_RATE // 10**9}GB/s"
+                raise UsageError(f"a limit of {rate} bytes a second cannot be kept; {allowed}")
         which = self._find(device) if device is not None else None
+        if which == self._own:
+            raise UsageError(f"{device!r} is this device; its limits are those without --device")
         old = Said() if reset else self._said.get(which, Said())
         new = Said(
             *(after if after is not None else before for before, after in zip(old, (upload, download), strict=True))
