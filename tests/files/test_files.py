@@ -432,3 +432,13 @@ def test_a_file_that_was_replaced_as_it_was_about_to_be_moved_stays(
     assert result.outcome is Outcome.CHANGED
     assert path.read_text() == "somebody's save"
     assert not (root.path / "beside").exists()
+
+
+def test_a_name_is_tried_and_nothing_stays_of_that(root: Root) -> None:
+    """What a disk refuses is tried with exFAT (tests/power); here all names are taken, and another reason stands."""
+    missing = os.strerror(errno.ENOENT)
+    before = root.temporaries()
+    assert root.why_not("d:ir/a?.txt", missing) == missing
+    assert root.why_not("a" * 255, missing) == missing
+    assert root.why_not("a\0b", "Permission denied") == "Permission denied"
+    assert root.temporaries() == before

@@ -130,3 +130,47 @@ def test_names_that_cannot_be_held_apart_are_reported_and_not_merged(tmp_path: P
     finally:
         one.kill()
         two.kill()
+
+
+_REFUSED = ["a:b.txt", "what?", "star*", "pipe|x", 'quo"te', "less<more", "new\nline", "back\\slash", "bad\udcff.txt"]
+
+
+def test_names_that_the_disk_cannot_store_wait_with_that_reason_and_are_deleted_nowhere(
+    tmp_path: Path, folding: Path
+) -> None:
+    one, two = Device(tmp_path, "one"), Device(tmp_path, "two")
+    try:
+        one.start()
+        two.start()
+        (one.dir / "in:side").mkdir()
+        (one.dir / "in:side" / "deep.txt").write_text("deep\n")
+        (one.dir / "plain.txt").write_text("plain\n")
+        for name in _REFUSED:
+            (one.dir / name).write_text("text\n")
+        two.join(one)
+        eventually(lambda: set(tree(two.dir)) == {"plain.txt"})
+        wanted = {*_REFUSED[:-1], "bad\\udcff.txt", "in:side/deep.txt"}
+
+        def waiting() -> dict[str, str]:
+            return {item["path"]: item["reason"] for item in two.status()["folders"][0]["waiting"]}
+
+        eventually(lambda: set(waiting()) == wanted, what="the names that wait")
+        assert all("cannot store the name" in reason for reason in waiting().values()), waiting()
+        assert "'in:side'" in waiting()["in:side/deep.txt"]
+        assert list((two.dir / ".yp2p/tmp").glob("probe-*")) == []
+        before = tree(one.dir)
+        two.stop()
+        two.start()
+        eventually(lambda: set(waiting()) == wanted, what="the names that wait after a restart")
+        # One that is here gets such a name elsewhere: it stays here under the one it had, and is the same file.
+        (one.dir / "plain.txt").rename(one.dir / "pl:ain.txt")
+        eventually(lambda: "pl:ain.txt" in waiting())
+        (two.dir / "plain.txt").write_text("plain\nfrom two\n")
+        eventually(lambda: (one.dir / "pl:ain.txt").read_text() == "plain\nfrom two\n")
+        (one.dir / "a:b.txt").rename(one.dir / "a-b.txt")
+        eventually(lambda: (two.dir / "a-b.txt").exists(), what="what has a name that can be stored")
+        assert set(tree(one.dir)) == set(before) - {"plain.txt", "a:b.txt"} | {"pl:ain.txt", "a-b.txt"}
+        assert unexpected_lines(one) == unexpected_lines(two) == []
+    finally:
+        one.kill()
+        two.kill()

@@ -17,6 +17,7 @@ folds_names    it takes names for one that others hold apart (`Case` and `case`,
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -61,6 +62,29 @@ def probe(directory: int) -> Capabilities:
                 os.unlink(name, dir_fd=directory)
             except OSError:
                 pass
+
+
+# What file systems say of a name that they cannot hold: exFAT through FUSE, vfat and NTFS, names that are no UTF-8.
+_OF_A_NAME = (errno.ENOENT, errno.EINVAL, errno.EILSEQ)
+# The name of a trial is longer than the one that is tried.
+_TRIED_CHARACTERS = 50
+
+
+def refused_name(directory: int, path: str) -> str | None:
+    """The first name of a path that the file system does not take; it is tried in `directory`, a descriptor."""
+    for name in path.split("/"):
+        trial = f"probe-{secrets.token_hex(6)}-{name[:_TRIED_CHARACTERS]}{name[-_TRIED_CHARACTERS:]}"
+        try:
+            os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
+        except OSError as error:
+            return name if error.errno in _OF_A_NAME else None
+        os.unlink(trial, dir_fd=directory)
+    return None
+
+
+def may_be_of_a_name(reason: str) -> bool:
+    """Whether the words of an error may be those that a file system has for a name which it does not take."""
+    return reason in map(os.strerror, _OF_A_NAME)
 
 
 def folded(path: str) -> str:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yp2p.errors import FolderError
-from yp2p.files.capabilities import Capabilities, probe
+from yp2p.files.capabilities import Capabilities, may_be_of_a_name, probe, refused_name
 from yp2p.files.syscalls import birth_time_ns, open_beneath, sync_file_system
 from yp2p.identity import ID_BYTES, FolderID
 from yp2p.machine import is_passing
@@ -51,6 +51,8 @@ _README = """This directory belongs to yp2p, which keeps the folder around it th
 tmp/ holds files on their way in, trash/ what other devices deleted. `marker` says which folder this is:
 without it yp2p pauses the folder, because an empty directory must not look like a deleted folder.
 """
+# A checkout may be a folder: `git add .` takes none of ours, and `git clean` leaves it.
+_FOR_GIT = "*\n"
 
 
 def force_to_disk(path: Path) -> None:
@@ -304,7 +306,8 @@ class Root:
                 f"remove {self.path / _MARKER} if that folder is gone"
             )
         self.make_own_directories()
-        for name, text in ((_MARKER, folder.hex() + "\n"), (f"{OURS}/README", _README)):
+        ours = {_MARKER: folder.hex() + "\n", f"{OURS}/README": _README, f"{OURS}/.gitignore": _FOR_GIT}
+        for name, text in ours.items():
             descriptor = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
             try:
                 write_all(descriptor, text.encode())
@@ -334,6 +337,22 @@ class Root:
             self.capabilities = probe(descriptor)
         finally:
             os.close(descriptor)
+
+    def why_not(self, path: str, reason: str) -> str:
+        """Why a file cannot be put at a path, of which an error says no more than `reason`."""
+        if not may_be_of_a_name(reason):
+            return reason
+        try:
+            descriptor = self.open(TMP, os.O_DIRECTORY | os.O_RDONLY)
+        except OSError:
+            return reason
+        try:
+            name = refused_name(descriptor, path)
+        except OSError:
+            return reason
+        finally:
+            os.close(descriptor)
+        return reason if name is None else f"the disk here cannot store the name {name!r}; rename it on another device"
 
     def temporaries(self) -> list[str]:
         """The files in `.yp2p/tmp`, as paths from the root."""

@@ -70,7 +70,8 @@ class Retries:
 
     def wait(self, entry: EntryID, reason: str, *, is_busy: bool = False) -> None:
         """Try again later, and have `status` say why."""
-        self._folder.note_waiting(entry, reason)
+        path = self._folder.catalogue.layout().path_of.get(entry)
+        self._folder.note_waiting(entry, reason if path is None else self._root.why_not(path, reason))
         self._waiting.add(entry)
         if is_busy:
             self.retry_soon(entry)
@@ -142,5 +143,5 @@ class Retries:
                 return False
         except OSError:
             return False  # putting the file there will say why it does not work
-        self.wait(entry, "the file system here does not hold its name apart from another one")
+        self.wait(entry, "the disk here takes its name for that of another file; rename one of them")
         return True
