@@ -262,6 +262,7 @@ def _offer_cases(folder: FolderID) -> Iterator[Case]:
     for reply in messages.Reply:
         yield f"offer reply, {reply.name.lower()}", [messages.OfferReply(os.urandom(16), folder, reply)] * 4000
     yield "offer granted", [messages.OfferGranted(os.urandom(16), False, (bytes(1000),) * 512)] * 20
+    yield "link checks", [messages.LinkCheck(number, True) for number in range(4000)]
     yield "offer listing", [messages.OfferListing(os.urandom(16), bytes(messages.MAX_LISTING_BYTES))] * 8
 
 

@@ -212,6 +212,8 @@ def _message_seeds() -> list[bytes]:
             (messages.Side("a = 1\n", (DeviceID(bytes(32)),), 9), messages.Side("a = 2\n", (), 10)),
         ),
         messages.FolderOffers((messages.Offer(bytes(16), _FOLDER, DeviceID(bytes(32)), 2, "music"),)),
+        messages.LinkCheck(7, True),
+        messages.LinkChecked(7, 1_800_000_000_000, messages.Reached.YES, False),
         messages.OfferReply(bytes(16), _FOLDER, messages.Reply.ACCEPT),
         messages.OfferGranted(bytes(16), True, (b"statement",)),
         messages.OfferListing(bytes(16), bytes(4)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,34 @@ def test_a_device_is_renamed_and_paused_and_both_sides_say_so(tmp_path: Path) ->
             one.call("POST", "/v1/device/rename", {"device": "my desk", "name": "one"})
         one.call("POST", "/v1/device/rename", {"device": "my desk", "name": ""})
         assert _of(one, "two")["connected"]
+
+
+def test_doctor_finds_nothing_between_two_devices_and_then_what_was_planted(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        alone = json.loads(one.cli("doctor", "--json"))
+        assert alone["problems"] == 0, alone
+        two.join(one)
+        one.wait()
+        found = json.loads(one.cli("doctor", "--json"))
+        assert found["problems"] == 0, found
+        port = one.status()["device"]["port"]
+        texts = [one["text"] for one in found["findings"]]
+        assert f"two can connect to this device on TCP port {port}" in texts
+        assert "that of two says the same" in texts
+        (one.home / "device.key").chmod(0o644)
+        done = one.run("doctor", "two")
+        assert done.returncode == 1
+        assert f"what helps: chmod 600 {one.home}/device.key" in done.stdout
+        assert "1 problem." in done.stdout
+        (one.home / "device.key").chmod(0o600)
+        two.stop()
+        assert "no device is called" in one.fails("doctor", "nobody")
+        eventually(lambda: not _of(one, "two")["connected"])
+        assert one.run("doctor", "two").returncode == 1, "it is away, and was asked for"
+        one.stop()
+        without = one.run("doctor", "--json")
+        assert without.returncode == 1
+        assert [f["check"] for f in json.loads(without.stdout)["findings"] if f["problem"]] == ["daemon"]
 
 
 def test_a_new_name_of_a_device_reaches_those_that_are_connected_and_is_kept(tmp_path: Path) -> None:

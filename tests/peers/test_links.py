@@ -29,6 +29,7 @@ from yp2p.protocol.messages import (
     FolderState,
     Hello,
     Membership,
+    Reached,
 )
 from yp2p.store.database import open_database
 from yp2p.transport.dialer import dial
@@ -352,5 +353,35 @@ def test_a_device_says_its_version_and_another_name_while_it_is_connected() -> N
         two.peers.rename("table")
         await until(lambda: one.peers.devices.contact(two.id).name == "table")
         assert one.peers.devices.called(two.id) == "my desk", "what a person here said counts"
+
+    _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))
+
+
+def test_a_device_learns_from_the_other_end_how_it_looks_from_there() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(one: Node, two: Node) -> None:
+        one.knows(two)
+        await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
+        checks = one.peers.checks(two.id)
+        assert checks is not None
+        answer = await checks.ask(connects=True)
+        assert answer is not None
+        assert answer.reached is Reached.NOT_TRIED, "it said that it listens nowhere"
+        one.peers.listen_port = one.address.port
+        link = one.peers.link(two.id)
+        assert link is not None
+        link.close("so that it says where it listens")
+        await until(lambda: one.peers.link(two.id) not in (None, link) and two.peers.is_linked(one.id))
+        checks = one.peers.checks(two.id)
+        assert checks is not None
+        answer = await checks.ask(connects=True)
+        assert answer is not None
+        assert (answer.reached, answer.has_clone) == (Reached.YES, False)
+        assert abs(answer.ahead_s) < 10
+        again = await checks.ask(connects=True)
+        assert again is not None
+        assert again.reached is Reached.NOT_TRIED, "it does not connect as often as it is asked"
+        assert one.peers.devices.contact(two.id).faults == 0
 
     _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))

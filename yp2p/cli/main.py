@@ -16,6 +16,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     },
     "See how it stands": {
         "status": ("status", "Show this device, the others, and the folders."),
+        "doctor": ("doctor", "Look for what is wrong here, on the network and with other devices, and say what helps."),
         "wait": ("wait", "Wait until every folder is in sync with every connected device."),
         "who": ("who", "Show which devices are here, and what is edited on them."),
         "notices": ("notices", "Show what happened that you may want to look at, and bring back what was removed."),

@@ -37,7 +37,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
-from yp2p.control.devices import DeviceChanges, device_routes
+from yp2p.control.devices import Checkup, DeviceChanges, device_routes
 from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
@@ -63,6 +63,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def checkup(self) -> Checkup: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -193,7 +196,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             *member_routes(device, stop),
             *folder_routes(device, stop),
             *offer_routes(lambda: device.offers, stop),
-            *device_routes(lambda: device.device_changes),
+            *device_routes(lambda: device.device_changes, lambda: device.checkup),
             *limit_routes(lambda: device.limits),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.

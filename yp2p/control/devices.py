@@ -4,6 +4,7 @@
 POST    /v1/device/rename     {device, name}           -> {name}
 POST    /v1/device/pause      {device}                 -> {name}
 POST    /v1/device/unpause    {device}                 -> {name}
+POST    /v1/doctor            {device?}                -> {port, devices}
 ======  ====================  =============================================
 """
 
@@ -26,6 +27,16 @@ class DeviceChanges(Protocol):
     async def pause(self, wanted: str, *, is_paused: bool) -> str: ...
 
 
+class Checkup(Protocol):
+    """What asks the other devices about this one."""
+
+    async def run(self, wanted: str | None) -> dict[str, Any]: ...
+
+
+class DoctorRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str | None = None
+
+
 class RenameDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
     device: str
     name: str
@@ -36,8 +47,12 @@ class PauseDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Devices:
-    def __init__(self, changes: Callable[[], DeviceChanges]) -> None:
+    def __init__(self, changes: Callable[[], DeviceChanges], checkup: Callable[[], Checkup]) -> None:
         self._changes = changes
+        self._checkup = checkup
+
+    async def doctor(self, wanted: DoctorRequest) -> Any:
+        return await self._checkup().run(wanted.device)
 
     async def rename(self, wanted: RenameDeviceRequest) -> Any:
         return {"name": await self._changes().rename(wanted.device, wanted.name)}
@@ -49,11 +64,12 @@ class _Devices:
         return {"name": await self._changes().pause(wanted.device, is_paused=False)}
 
 
-def device_routes(changes: Callable[[], DeviceChanges]) -> list[Route]:
+def device_routes(changes: Callable[[], DeviceChanges], checkup: Callable[[], Checkup]) -> list[Route]:
     """The routes of what a person chose about devices."""
-    answers = _Devices(changes)
+    answers = _Devices(changes, checkup)
     return [
         post_route("/v1/device/rename", RenameDeviceRequest, answers.rename),
         post_route("/v1/device/pause", PauseDeviceRequest, answers.pause),
         post_route("/v1/device/unpause", PauseDeviceRequest, answers.unpause),
+        post_route("/v1/doctor", DoctorRequest, answers.doctor),
     ]

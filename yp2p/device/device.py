@@ -15,6 +15,7 @@ import trio
 
 from yp2p import __version__
 from yp2p.config import Config
+from yp2p.device.checkup import Checkup
 from yp2p.device.device_changes import DeviceChanges
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folder_changes import FolderChanges
@@ -112,6 +113,7 @@ class Device:
         self.device_changes = DeviceChanges(
             identity.device_id, self._members, self.peers, self._status, setting, self._call_itself
         )
+        self.checkup = Checkup(self._members, self.peers, self._status)
         self.limits = Limits(
             identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
         )

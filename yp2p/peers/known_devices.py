@@ -22,6 +22,7 @@ from yp2p.protocol.messages import Hello
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
+from yp2p.transport.dialer import Outcome
 from yp2p.transport.handshake import Secured
 
 # Devices move; the addresses of long ago only cost time.
@@ -169,6 +170,14 @@ class KnownDevices:
             has_rival=not self.is_dialled(device),
         )
         return why(absence)
+
+    def is_in_the_way(self, device: DeviceID) -> bool:
+        """Whether something keeps a device from being connected that is there: it is announced, or answers."""
+        contact = self.contact(device)
+        reach = contact.reach
+        answers = any(outcome >= Outcome.SOMETHING_ELSE for outcome in reach.attempts.values())
+        is_at_fault = contact.quarantined_until > trio.current_time()
+        return bool(reach.announced_by) or reach.versions is not None or answers or is_at_fault
 
     def gone(self, instance: str) -> None:
         """What announced itself so announces nothing any more."""

@@ -40,12 +40,13 @@ from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
 from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.peers.checks import LinkChecks
 from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
 from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import PROTOCOL_VERSION, Goodbye, Hello, Membership, OfferMessage, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSION, CheckMessage, Goodbye, Hello, Membership, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
@@ -93,6 +94,7 @@ class _Linked:
     boot_id: bytes
     sessions: FolderSessions
     offers: OfferExchange | None
+    checks: LinkChecks
 
 
 class Peers:
@@ -136,6 +138,11 @@ class Peers:
         """The link with a device, while it is up."""
         linked = self._links.get(device)
         return linked.link if linked is not None else None
+
+    def checks(self, device: DeviceID) -> LinkChecks | None:
+        """What asks a device how this one looks from there, while a link with it is up."""
+        linked = self._links.get(device)
+        return linked.checks if linked is not None else None
 
     def last_error(self, device: DeviceID) -> str:
         """What is wrong with a device, for people; empty when nothing is."""
@@ -371,7 +378,10 @@ class Peers:
                     self._identity.device_id, device, link, contact, self._folders, self._presence
                 )  # fmt: skip
                 offers = self.offers(device, link) if self.offers is not None else None
-                linked = _Linked(link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions, offers)
+                checks = LinkChecks(link, lambda: contact.is_cloned(trio.current_time()))
+                linked = _Linked(
+                    link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions, offers, checks
+                )
                 self._links[device] = linked
                 link.is_wanted = sessions.waits_for
                 link.pace = self.pacing.pace_of(device)
@@ -392,6 +402,7 @@ class Peers:
         async with trio.open_nursery() as nursery:
             linked.sessions.open(nursery)
             nursery.start_soon(linked.sessions.keep, nursery)
+            nursery.start_soon(charged, contact.budget, linked.checks.run)
             if linked.offers is not None:
                 nursery.start_soon(charged, contact.budget, linked.offers.run)
             while True:
@@ -400,6 +411,8 @@ class Peers:
                 if isinstance(message, OfferMessage):
                     if linked.offers is not None:
                         linked.offers.receive(message)
+                elif isinstance(message, CheckMessage):
+                    linked.checks.receive(message)
                 elif isinstance(message, Hello):
                     contact.name = message.name  # it was given another one
                 elif not isinstance(message, Goodbye | Unknown):

@@ -707,6 +707,56 @@ class Unknown:
     type: int
 
 
+class Reached(IntEnum):
+    """Whether the sender of a LinkCheck could be connected to; a number that is none of these is as if not tried."""
+
+    NOT_TRIED = 0
+    YES = 1
+    NO_ANSWER = 2
+    REFUSED = 3
+    NO_WAY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCheck:
+    """A person wants to know how this device looks from there; `connect` asks to try its listen port."""
+
+    TYPE: ClassVar[int] = 0x85
+    number: int
+    connect: bool
+
+    def write(self, out: Writer) -> None:
+        out.u32(self.number).u8(self.connect)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(data.u32(), bool(data.u8()))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChecked:
+    """How the other device looks from here: `at` is what the clock says here (ms since 1970), `has_clone` whether two
+    machines have its key.
+    """
+
+    TYPE: ClassVar[int] = 0x86
+    number: int
+    at: int
+    reached: Reached
+    has_clone: bool
+
+    def write(self, out: Writer) -> None:
+        out.u32(self.number).u64(self.at).u8(self.reached).u8(self.has_clone)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        number, at, reached = data.u32(), data.u64(), data.u8()
+        return cls(
+            number, min(at, MAX_TIME_MS), Reached(reached) if reached in list(Reached) else Reached.NOT_TRIED,
+            bool(data.u8()),
+        )  # fmt: skip
+
+
 FolderMessage = (
     FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
     | TreeBuckets | LeavesQuery | Leaves | Pull | CountedQuery
@@ -714,7 +764,8 @@ FolderMessage = (
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 OfferMessage = FolderOffers | OfferReply | OfferGranted | OfferListing
-AnyMessage = Hello | Goodbye | Unknown | OfferMessage | FolderMessage
+CheckMessage = LinkCheck | LinkChecked
+AnyMessage = Hello | Goodbye | Unknown | OfferMessage | CheckMessage | FolderMessage
 
 _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     kind.TYPE: kind.read
@@ -723,7 +774,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
         TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
         Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
-        FolderOffers, OfferReply, OfferGranted, OfferListing,
+        FolderOffers, OfferReply, OfferGranted, OfferListing, LinkCheck, LinkChecked,
     )
 }  # fmt: skip
 
