@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from yp2p.config import Config
 from yp2p.device.device import Device
 from yp2p.disk import leaving
 from yp2p.errors import FolderError
-from yp2p.identity import FolderID, Identity
+from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.store import tables
 from yp2p.store.database import Database, open_database
 from yp2p.trust.statements import Role
@@ -119,7 +120,7 @@ async def test_what_was_stored_of_it_later_goes_at_the_next_start_and_no_number_
         database = device._database
         last = database.last_seq
         assert last > 0
-        await database.submit([tables.log.insert(last + 1, folder, bytes(16), b"", 0.0, b"")]).wait()  # type: ignore[arg-type]
+        await database.submit([tables.log.insert(last + 1, folder, DocumentID(bytes(16)), b"", 0.0, b"")]).wait()
         assert _rows(database, folder) == 1
     async with _running(tmp_path) as device:
         await device._database.pending().wait()
@@ -139,3 +140,21 @@ async def test_who_joins_again_in_the_same_run_writes_with_another_client(tmp_pa
         assert again.membership.may(Role.ADMINISTRATOR)
         assert not again.clients.ids & before.ids
         assert before.ids <= again.clients.earlier
+
+
+async def test_the_history_goes_in_pieces_and_the_store_is_smaller_afterwards(tmp_path: Path) -> None:
+    async with _running(tmp_path) as device:
+        folder = await _share(device, tmp_path)
+        database, document = device._database, DocumentID(bytes(16))
+        rows = [
+            tables.log.insert(database.next_seq(), folder, document, b"", 0.0, os.urandom(4000)) for _ in range(2000)
+        ]
+        await database.submit(rows).wait()
+        ((size,),) = database.rows("PRAGMA page_count")
+        await device.leaving.leave("dir", with_files=False)
+        assert _rows(database, folder) == 0
+        with trio.fail_after(30):
+            while database.free_pages():
+                await trio.sleep(0.05)
+        ((now,),) = database.rows("PRAGMA page_count")
+        assert now < size / 4

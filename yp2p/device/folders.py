@@ -30,6 +30,7 @@ from yp2p.folder.members import Removal
 from yp2p.folder.merger import Merger
 from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory, check_place
+from yp2p.history.packing import give_back_room
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.pairing.exchange import Grant
@@ -37,12 +38,11 @@ from yp2p.pairing.joiner import Joined
 from yp2p.peers.peers import Peers
 from yp2p.store import tables
 from yp2p.store.database import Database
-from yp2p.store.writer import GIVE_BACK_ROOM
 from yp2p.trust.membership import Member, evaluate
 from yp2p.trust.statements import Role, Signer, read_statement
 
 # Rows of a folder that was left are removed so many at a time: commits of other folders go between.
-_FORGOTTEN_AT_ONCE = 2000
+_FORGOTTEN_AT_ONCE = 500
 
 log = structlog.get_logger()
 
@@ -228,7 +228,9 @@ class Folders:
             await commit.wait()
         for table in tables.LARGE:
             while table.has_any(self._database.rows, folder.id):
-                await self._database.submit([table.forget_some(folder.id, _FORGOTTEN_AT_ONCE), GIVE_BACK_ROOM]).wait()
+                await self._database.submit([table.forget_some(folder.id, _FORGOTTEN_AT_ONCE)]).wait()
+        assert self._nursery is not None
+        self._nursery.start_soon(give_back_room, self._database)
 
     def _forget_departed(self) -> None:
         """Remove what there still is of folders that were left: a crash came, or somebody was at it."""
