@@ -105,7 +105,7 @@ async def test_an_invite_may_come_in_a_file_and_later(autojump_clock: trio.abc.C
 
 
 def test_an_invite_that_is_none_ends_the_start() -> None:
-    with pytest.raises(ConfigError, match="no invite") as caught:
+    with pytest.raises(ConfigError, match="no whole invite") as caught:
         _provisioning(Fake(), SharedFolder("/notes", invite="yp2p-secret"))
     assert "secret" not in str(caught.value)
 

@@ -363,7 +363,7 @@ def test_the_rows_of_old_packs_go_but_those_that_something_refers_to(in_use: boo
         else:
             with pytest.raises(UsageError, match="no version"):
                 await show(folder, NAME, When(version=seqs[120]))
-        with pytest.raises(UsageError, match="thinned"):
+        with pytest.raises(UsageError, match="no longer in its history"):
             await undo(folder, _entry(bridge), NAME, 1)
 
     _run(test)
