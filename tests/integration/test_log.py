@@ -49,6 +49,10 @@ def test_the_log_follows_names_says_lines_and_finds_old_contents_in_the_trash(tm
                 (["one"], 1, "title"), (["two"], 3, "second"),
             ]  # fmt: skip
             assert found["versions"][-1]["line"] == {"number": 2, "text": "first", "removed": True}
+        number = found["versions"][0]["version"]
+        assert one.run("show", f"{one.dir}/notes/a.md@{number}").stdout == "title\nfirst\n"
+        assert "-first" in one.cli("diff", str(one.dir / "notes" / "a.md"), str(number))
+        assert one.fails("restore", f"{one.dir}/notes/a.md@{number}")
         shown = one.cli("log", str(one.dir / "notes" / "a.md"))
         assert "It was called notes/a.md until" in shown
         assert shown.splitlines()[1].split() == [

@@ -114,6 +114,11 @@ class _History:
             raise UsageError(f"{path} is the folder itself; name a file in it")
         return folder, inside
 
+    async def _find_to_read(self, path: str) -> tuple[Folder, str]:
+        """Also by a name that the file had before it was renamed."""
+        folder, inside = self._find(path)
+        return folder, await file_log.name_now(folder, inside)
+
     def _find_to_write(self, path: str) -> tuple[Folder, str]:
         """Raises FolderError as well: this device only reads there."""
         folder, inside = self._find(path)
@@ -147,15 +152,15 @@ class _History:
         return [item for folder in self._chosen(wanted.folder) for item in await point_in_time.deleted(folder)]
 
     async def show(self, wanted: FileRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "text": await versions.show(folder, path, wanted.when.value())}
 
     async def diff(self, wanted: DiffRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "diff": await versions.diff(folder, path, wanted.one.value(), wanted.two.value())}
 
     async def blame(self, wanted: FileRequest) -> Any:
-        folder, path = self._find(wanted.path)
+        folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
     async def restore(self, wanted: FileRequest) -> Any:

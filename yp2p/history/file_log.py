@@ -100,6 +100,18 @@ def _is_directory(folder: Folder, path: str) -> bool:
     )  # fmt: skip
 
 
+async def name_now(folder: Folder, path: str) -> str:
+    """What the file is called now that had this name last; the name itself, where a file has or had it at last."""
+    has_it = path in folder.catalogue.layout().entry_at
+    if has_it or any(entry.path == path for entry in folder.catalogue.entries.values()):
+        return path
+    try:
+        entry = await _entry_that_was_at(folder, path)
+    except UsageError:
+        return path
+    return folder.catalogue.layout().path_of.get(entry.id, entry.path)
+
+
 async def _entry_that_was_at(folder: Folder, path: str) -> Entry:
     """The file that is at a path, or was there last, whatever it is called now."""
     found = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(path, EntryID(b"")))
