@@ -232,6 +232,19 @@ def test_a_refusal_is_told_and_it_may_be_offered_again(tmp_path: Path, lost: typ
     scene(test, tmp_path)
 
 
+def test_a_refusal_is_said_again_where_it_was_not_heard(tmp_path: Path) -> None:
+    async def test(one: Side, two: Side, three: Side) -> None:
+        await one.found()
+        await one.offer(two.id)
+        await talk(one, two)
+        await two.decide(Decision.DECLINE)
+        (said,) = await two.received.told(one.id, one.made.message(two.id))
+        assert said.reply is Reply.DECLINE
+        assert await one.made.answers(two.id, said) == (FolderOffers(()),)
+
+    scene(test, tmp_path)
+
+
 def test_what_was_accepted_and_is_offered_anew_need_not_be_accepted_again(tmp_path: Path) -> None:
     async def test(one: Side, two: Side, three: Side) -> None:
         await one.found()
@@ -315,7 +328,9 @@ def test_an_offer_ends_with_what_it_stands_on(
         await one.offer(two.id)
         await talk(one, two)
         await two.decide(Decision.ACCEPT)
+        look = replace(two.received.all()[0].reply(), reply=Reply.LOOK)
         await end(one, two)
+        assert list(await one.made.answers(two.id, look)) == [FolderOffers(())], "nor what is in it is told"
         if is_tidy:
             await one.made.tidy()
             assert one.made.all() == []
