@@ -87,3 +87,26 @@ def test_limits_are_kept_over_a_restart_and_lifted_while_a_file_is_on_its_way(pa
     one.cli("limit", "off", "--device", "two")
     two.wait()
     assert tree(two.dir) == tree(one.dir)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["upload", "download"])
+def test_the_texts_of_a_first_synchronisation_keep_to_the_limit_and_are_one_line(tmp_path: Path, way: str) -> None:
+    texts, size, rate = 500, 1000, 64_000
+    with devices(tmp_path, "one", "two") as (one, two):
+        for number in range(texts):
+            (one.dir / f"{number}.txt").write_text(os.urandom(size // 2).hex())
+        (one if way == "upload" else two).cli("limit", f"--{way}", "64KB/s")
+        began = time.monotonic()
+        two.join(one)
+        shown: list[dict[str, Any]] = []
+        while len(tree(two.dir)) < texts:
+            assert time.monotonic() - began < 60
+            shown += two.status()["transfers"]
+            time.sleep(0.1)
+        took = time.monotonic() - began
+        two.wait()
+        assert tree(two.dir) == tree(one.dir)
+    assert took > 0.7 * texts * size / rate
+    assert {(line["direction"], line["kind"], line["path"]) for line in shown} == {("receiving", "texts", "")}
+    assert max(line["files"] for line in shown) > texts // 2

@@ -160,8 +160,9 @@ async def test_a_folder_that_is_paused_has_nothing_open_while_it_waits_for_its_t
         await trio.sleep(0.2)
         both.asking.folder.state.problem = "it is paused"
         both.asking.folder.state.touch()
-        while both.asking.folder.observers.long_blobs:
-            await trio.sleep(0.01)
+        with trio.fail_after(2):  # a chunk has its turn every four seconds
+            while both.asking.folder.observers.long_blobs:
+                await trio.sleep(0.01)
 
 
 def test_lines_are_bounded_and_those_that_are_over_make_room() -> None:

@@ -22,9 +22,6 @@ from yp2p.identity import DeviceID
 MAX_LINES = 64
 _IDLE_S = 3.0
 _MIN_RATE = 1.0
-# So many texts are what somebody has just made: they wait for no limit, and have no line.
-FEW_TEXTS = 16
-
 # What goes together, many in a message.
 TEXTS, FILES = b"texts", b"files"
 

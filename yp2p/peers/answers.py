@@ -15,7 +15,7 @@ from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.counted_states import can_tell, counted_state
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import parts_to_send
-from yp2p.folder.transfers import FEW_TEXTS, TEXTS, Key, Transfer, Way
+from yp2p.folder.transfers import TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
@@ -37,6 +37,7 @@ from yp2p.protocol.messages import (
 from yp2p.protocol.reconcile import Leaf, branch_of
 from yp2p.protocol.ysync import Shape
 from yp2p.transport.link import Link
+from yp2p.transport.pacing import FEW_TEXTS
 
 MAX_PULLS_WAITING = 4
 _DOCUMENTS_BYTES = 1 << 20

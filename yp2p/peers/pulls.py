@@ -5,9 +5,6 @@ What another peer was asked for is left to it as long as it answers (`folder/cla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import trio
 
 from yp2p.documents.text import TextReplica, imported
@@ -15,13 +12,14 @@ from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import checked_parts
-from yp2p.folder.transfers import FEW_TEXTS, TEXTS, Key, Transfer, Way
+from yp2p.folder.transfers import TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.channels import Channels
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import Documents, Pull
 from yp2p.protocol.ysync import Shape
+from yp2p.transport.pacing import FEW_TEXTS
 
 _PULL_BATCH = 1024
 # Where the link is limited: nobody knows how large they are.
@@ -45,35 +43,36 @@ class Pulls:
 
     async def missing(self) -> None:
         """Pull what the manifest names and no other peer is about to send, batch by batch."""
-        observers = self._folder.observers
-        while self._wanted() and self._folder.membership.takes_from(self._peer):
-            if observers.document_claims.is_late(self._peer) and len(observers.sessions) > 1:
-                await trio.sleep(PATIENCE_S)  # the others first
-            wanted = self._wanted()
-            if len(wanted) > FEW_TEXTS and self._questions.is_limited:
-                await self._questions.turn()
-                wanted = self._wanted()[:_PULL_BATCH_LIMITED]
-            observers.document_claims.take(wanted, self._peer, trio.current_time())
-            try:
-                with self._shown(wanted):
-                    await self._pull(wanted)
-                observers.document_claims.answered(self._peer)
-            finally:
-                observers.document_claims.release(wanted, self._peer)
-                observers.pull(but=self._peer)  # they may have left documents to this one
-
-    @contextmanager
-    def _shown(self, wanted: list[DocumentID]) -> Iterator[None]:
-        """Show people what comes meanwhile, where it is more than a few."""
-        transfers = self._folder.state.transfers
-        key = Key(Way.RECEIVING, self._peer, TEXTS)
-        if len(wanted) > FEW_TEXTS:
-            left = len(self._folder.catalogue.named.missing())
-            transfers.begin(key, Transfer("", left, None, trio.current_time()))
+        transfers, key = self._folder.state.transfers, Key(Way.RECEIVING, self._peer, TEXTS)
+        is_shown = False
         try:
-            yield
+            while (wanted := self._wanted()) and self._folder.membership.takes_from(self._peer):
+                if len(wanted) > FEW_TEXTS and not is_shown:
+                    left = len(self._folder.catalogue.named.missing())
+                    transfers.begin(key, Transfer("", left, None, trio.current_time()))
+                    is_shown = True
+                await self._pull_batch(wanted)
         finally:
             transfers.end(key)
+
+    async def _pull_batch(self, wanted: list[DocumentID]) -> None:
+        """Pull some, which may be others by the time that it is this peer's turn."""
+        observers = self._folder.observers
+        if observers.document_claims.is_late(self._peer) and len(observers.sessions) > 1:
+            await trio.sleep(PATIENCE_S)  # the others first
+            wanted = self._wanted()
+        if len(wanted) > FEW_TEXTS and self._questions.is_limited:
+            await self._questions.turn()
+            wanted = self._wanted()[:_PULL_BATCH_LIMITED]
+        if not wanted:
+            return  # others have them by now
+        observers.document_claims.take(wanted, self._peer, trio.current_time())
+        try:
+            await self._pull(wanted)
+            observers.document_claims.answered(self._peer)
+        finally:
+            observers.document_claims.release(wanted, self._peer)
+            observers.pull(but=self._peer)  # they may have left documents to this one
 
     def next_lapse(self) -> float:
         """When documents that another peer was asked for are to be asked of this one as well."""

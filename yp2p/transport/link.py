@@ -30,12 +30,12 @@ import trio
 from yp2p.errors import MessageFault, OtherVersion
 from yp2p.protocol import messages
 from yp2p.protocol.frames import MAX_PLAINTEXT_BYTES, FrameEncoder, Lane
-from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Chunks, Goodbye, Hello, Message
+from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Chunks, Documents, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 from yp2p.transport.incoming import Incoming, StreamEnded
 from yp2p.transport.large_messages import Turn
 from yp2p.transport.nowait import write_nowait
-from yp2p.transport.pacing import LOOK_S, Pace, Pacing
+from yp2p.transport.pacing import FEW_TEXTS, LOOK_S, Pace, Pacing
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
@@ -74,6 +74,11 @@ def keep_alive(stream: trio.SocketStream) -> None:
 
 def lane_for(data: bytes) -> Lane:
     return Lane.BULK if len(data) >= _BULK_FROM_BYTES else Lane.INTERACTIVE
+
+
+def _is_paid_afterwards(message: AnyMessage, size: int) -> bool:
+    """Whether a message counts against the limit when it comes; of chunks as many come as were asked for."""
+    return isinstance(message, Documents) or (size >= _BULK_FROM_BYTES and not isinstance(message, Chunks))
 
 
 class Link:
@@ -119,7 +124,10 @@ class Link:
         if self._closing is not None or self._encoder.queued_bytes > MAX_QUEUED_BYTES:
             return False
         data = messages.encode(message)
-        self._encoder.send(data, lane_for(data), key)
+        lane = lane_for(data)
+        if self.pace.limits_upload and isinstance(message, Documents) and len(message.states) > FEW_TEXTS:
+            lane = Lane.BULK  # of a first synchronisation, as all of them together are
+        self._encoder.send(data, lane, key)
         self.exchanged[type(message).__name__] += len(data)
         if self._is_idle and len(data) < _BULK_FROM_BYTES:
             self._flush_nowait()
@@ -170,8 +178,8 @@ class Link:
             raise LinkClosed(self._closing or f"the connection broke: {error.__cause__ or error}") from None
         self.given_bytes = len(encoded)
         message = messages.decode(encoded)
-        if len(encoded) >= _BULK_FROM_BYTES and self.pace.limits_download and not isinstance(message, Chunks):
-            self.pace.received(len(encoded), trio.current_time())  # of chunks as many come as were asked for
+        if self.pace.limits_download and _is_paid_afterwards(message, len(encoded)):
+            self.pace.received(len(encoded), trio.current_time())
         self.exchanged[type(message).__name__] += len(encoded)
         if isinstance(message, Goodbye):
             raise LinkClosed(f"the peer closed the link: {message.reason}", is_paused_there=message.is_paused)

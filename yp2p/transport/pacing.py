@@ -12,8 +12,8 @@ Theory of operation
 
     Receiving is paced by who asks: a stream that is not read would hold up what is typed as well. The next chunks of
     files are asked for when what was asked for before is paid for; how many at a time follows from the rate
-    (`asked_at_once`). What is large and was not asked for by its size (texts of a first sync, large changes) is read
-    as it comes, and paid for afterwards: the next question waits for as long.
+    (`asked_at_once`). What is large and was not asked for by its size (large changes), and the texts of a first sync,
+    are read as they come, and paid for afterwards: the next question waits for as long.
 
     Files can be held altogether (`holds_files`, on a connection that costs by the byte): none are asked for, and
     nobody who asks gets any. Texts go on.
@@ -38,6 +38,8 @@ BURST_S = 0.1
 MOST_OWED_S = 20.0
 # How long it takes at most until a change of limits is noticed.
 LOOK_S = 1.0
+# So many texts are what somebody has just made: they wait for no limit, and people are not shown that they come.
+FEW_TEXTS = 16
 # What is asked for at a time takes this long.
 _ASK_S = 0.25
 _MIN_ASKED, _MAX_ASKED = 64 << 10, 4 << 20
