@@ -114,7 +114,9 @@ def test_a_new_laptop_takes_over_the_place_of_the_old_one_by_one_command(tmp_pat
         other.mkdir()
         desktop.cli("share", str(other))  # the laptop has no part in it
         key = new.cli("identity", "show").split()[1]
-        assert "name one DEVICE" in desktop.fails("device", "remove", "laptop", "new", "--replaced-by", key, "--yes")
+        assert "of one device, not of 2" in desktop.fails(
+            "device", "remove", "laptop", "new", "--replaced-by", key, "--yes"
+        )
         answer = desktop.cli("device", "remove", "laptop", "--replaced-by", key, "--yes")
         assert "laptop is out of dir, and laptop has its place" in answer
         assert "`yp2p share DIR --role member` here" in answer

@@ -217,7 +217,7 @@ def test_a_mistyped_token_is_noticed(place: int, character: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "yp2p-", "yp2p-" + "a" * 87, "47-K7M-X2Q", "yp2p-" + "1" * 88])
 def test_what_is_no_token_is_said_to_be_none(text: str) -> None:
-    with pytest.raises(UsageError, match="no invite"):
+    with pytest.raises(UsageError, match="no whole invite"):
         parse_token(text)
     assert is_token(text) is text.startswith("yp2p-")
 
