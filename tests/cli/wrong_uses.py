@@ -208,6 +208,8 @@ WITHOUT_DAEMON = _rows(
     2 limit 2Mbit/s
     2 limit 2MB/s --upload 1MB/s
     2 limit --device desktop
+    2 doctor laptop desktop
+    2 doctor --fix
     2 invite notes photos
     2 invite --uses x
     2 invite --expires soon
@@ -299,6 +301,7 @@ WITH_DAEMON = _rows(
     2 limit 1KB/s
     2 limit 1MB/s --device phone
     2 limit 1MB/s --device laptop
+    2 doctor phone
     2 folder rename music songs
     2 folder rename notes photos
     2 folder rename notes ""
