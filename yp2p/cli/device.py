@@ -134,13 +134,13 @@ def remove(
 ) -> None:
     """Take devices out of a folder, or of all their folders: for one that was lost, sold or stolen.
 
-    Every other device that hears of it stops talking to it at once, and takes nothing that it says afterwards. What it
-    has on its disk it keeps: no program can take that back. Whom it had let in stays, and is listed. The invites that
-    this device made to these folders are taken back, for it may have one; those of other devices are taken back there.
+    Every other device that hears of it stops talking to it at once, and accepts nothing from it afterwards. The removed
+    device keeps what it has on its disk: no program can take that back. Devices that it let in stay, and are listed.
+    Invites to these folders are revoked on each administrator's device, because the removed one may have one.
 
-    With --replaced-by NEW may do from then on what DEVICE may in each of these folders. That is for another machine
-    with a key of its own. Where the new machine is to be the old one, as that is gone for good and its key is in a
-    file, take `yp2p identity import` there instead: nothing changes for the others then.
+    With --replaced-by, NEW gets the role of DEVICE in each of these folders. NEW is another machine with a key of its
+    own. If the old machine is gone for good and you have its key in a file, you can instead make the new one the same
+    device with `yp2p identity import`: then nothing changes for the others.
     """
     if replaced_by is not None and len(devices) != 1:
         raise UsageError(

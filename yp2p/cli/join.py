@@ -34,12 +34,11 @@ def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_r
 
     A token of `yp2p invite` does as well as a code.
 
-    It asks for the code, or reads a line of standard input: other users of this machine can read command lines, and be
-    faster with the code. Give CODE before DIR only where nobody else has an account.
+    It asks for the code, or reads it as a line of standard input. Give CODE on the command line only where nobody else
+    has an account: other users can see it there, and join before you. Case, dashes and spaces do not matter.
 
-    DIR may hold files already: equal ones become one with the folder's, different ones are kept beside them under a
-    name with `.conflict-`, and the rest is exchanged; --dry-run says how many of each. Case, dashes and spaces in the
-    code do not matter.
+    DIR may already contain files. Files that are the same on both sides become one; of files that differ both versions
+    are kept, one of them with `.conflict-` in its name; all others are exchanged. --dry-run says how many of each.
     """
     code, directory = _code_and_directory(words)
     body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout), "at": at}

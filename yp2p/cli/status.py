@@ -193,7 +193,7 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
     if places:
         found.append(f"places in texts that two devices changed apart: {places:,} (`yp2p conflicts`)")
     found += _listed(
-        "closed for a device that sent bytes which the CRDT library cannot take",
+        "not exchanged with a device for a while, as it sent damaged data",
         [f"{h['path'] or h['document']} for {h['device']}, {h['retry_in_s']} s" for h in folder["quarantined"]],
     )
     told = {kind: count for kind, count in folder["notices"].items() if count}

@@ -32,10 +32,10 @@ def command(
 ) -> None:
     """Wait until every folder is in sync with every connected device.
 
-    Exits with 0 when they are, and with 1 at the timeout, or where no other device is connected: what is here may be
-    nowhere else then. In sync means that the other devices have the same files on their disks. Of several devices,
-    those that are not connected are not waited for, except in the first seconds after a start, or with --all or --with.
-    On a terminal it shows how far it is, and then with whom it is in sync.
+    In sync means that the other devices have the same files on their disks. The exit code is 0 then; it is 1 at the
+    timeout, and if no other device is connected for a folder, as its files may then be on this device only. Devices
+    that are not connected are not waited for, except in the first seconds after a start, or with --all or --with. On a
+    terminal it shows the progress, and in the end with whom everything is in sync.
     """
     if bool(devices) + everybody + anybody > 1:
         raise UsageError("--with, --all and --any exclude each other; give one of them")
