@@ -7,15 +7,11 @@ whatever else a program wants of it; it is guarded (`guarded.py`).
 Invariants
     * Where an edit fails, nothing has changed; where a transaction fails, the text is what it was before it.
     * What comes from the daemon while a transaction is open is applied after it, whoever opened it.
-<<<<<<< HEAD
     * Positions are right at any time, in a transaction as well: what the transaction has done so far is brought to
       their index. Earlier changes are brought to it only when a position is asked for, as that takes longer than to
       apply them.
-=======
-    * Positions are right at any time, in a transaction as well: what that has done so far is brought to their index.
     * An edit is the same operations, whoever finds its place: the library, or the outline of a text that is edited much
       (`followed.py`).
->>>>>>> 4c08dd2 (A program finds a place in a text and reads it without a walk over its blocks)
 """
 
 from __future__ import annotations
