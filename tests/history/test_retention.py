@@ -345,7 +345,7 @@ async def test_undo_needs_what_is_not_thinned_and_says_so(base: Path) -> None:
             await bridge.render()
             assert path.read_text() == text
         folder.state.settled = True
-        with pytest.raises(UsageError, match="thinned"):
+        with pytest.raises(UsageError, match="no longer in its history"):
             await undo(folder, entry, NAME, 1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +207,9 @@ def _last_states(channel: _Channel) -> list[Any]:
 class _Device:
     shown_id = "own"
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs, folder: Folder) -> None:
         self._programs = programs
-        self.folders: Iterable[Folder] = ()
+        self.folders = [folder]
 
     def programs(self, folder: Folder) -> Programs:
         return self._programs
@@ -229,7 +228,8 @@ def test_a_program_hears_something_every_ten_seconds_and_cursors_at_most_twenty_
             programs.add(one)
             programs.add(two)
             nursery.start_soon(
-                Documents(_Device(programs))._tell, bridge.folder, two, channel, Wanted.of("/?path=a.txt")  # type: ignore[arg-type]
+                Documents(_Device(programs, bridge.folder))._tell,  # type: ignore[arg-type]
+                bridge.folder, two, channel, Wanted.of("/?path=a.txt"),
             )  # fmt: skip
             start = trio.current_time()
             await trio.sleep(65)  # of a clock that jumps: what is told in that time is what is tested

@@ -82,9 +82,9 @@ class Tab:
 class _Device:
     shown_id = "own"
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs, folder: Folder) -> None:
         self._programs = programs
-        self.folders: list[Folder] = []
+        self.folders = [folder]
         self.there: list[State] = []
 
     def programs(self, folder: Folder) -> Programs:
@@ -102,7 +102,7 @@ class Browser:
         assert record is not None
         self.folder, self._nursery, self._entry = bridge.folder, nursery, record.entry
         self.programs = Programs(bridge.folder, lambda: None)
-        self.device = _Device(self.programs)
+        self.device = _Device(self.programs, bridge.folder)
         self.tabs: list[Tab] = []
 
     def open(self, client: int) -> Tab:
