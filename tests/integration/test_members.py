@@ -118,7 +118,7 @@ def test_a_new_laptop_takes_over_the_place_of_the_old_one_by_one_command(tmp_pat
             "device", "remove", "laptop", "new", "--replaced-by", key, "--yes"
         )
         answer = desktop.cli("device", "remove", "laptop", "--replaced-by", key, "--yes")
-        assert "laptop is out of dir, and laptop has its place" in answer
+        assert "laptop is out of dir, and the new laptop has its place" in answer
         assert "`yp2p share DIR --role member` here" in answer
         eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"], _SOON_S)
         code = desktop.cli("share", str(desktop.dir), "--role", "member")
