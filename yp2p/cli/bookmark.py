@@ -19,9 +19,9 @@ from yp2p.errors import UsageError
 @click.option("--remove", is_flag=True, help="Remove the bookmark NAME.")
 @json_option
 def command(file: str, name: str | None, line: int | None, column: int, remove: bool, as_json: bool) -> None:
-    """List the bookmarks of FILE, or put or remove one.
+    """List the bookmarks of FILE, or set or remove one.
 
-    A bookmark stays with its text while anybody edits, and every device has it.
+    A bookmark stays with its text whoever edits the file, and is on every device.
     """
     path = os.path.abspath(file)
     if name is None:

@@ -180,11 +180,11 @@ def remove(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def rotate(yes: bool, as_json: bool) -> None:
-    """Give this device another key: somebody may have a copy of the one it has, or its disk was cloned.
+    """Give this device a new key, if somebody may have a copy of its key, or its disk was cloned.
 
-    It has another ID from then on, and keeps its name, its folders and what it may do there. Whoever has the old key, a
-    clone among them, is a removed device. On a clone, which is one by now, this gives it a key of its own: it can join
-    again with a code. In each folder another device has to be connected meanwhile.
+    The device gets a new ID, and keeps its name, its folders and its roles. Whoever has the old key, such as a clone,
+    is from then on a removed device. On a clone that was removed in this way, the command gives it a key of its own:
+    then it can join again with a code. In each folder another device has to be connected while this runs.
     """
     if not yes:
         confirm(
@@ -222,7 +222,7 @@ def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
 @folder_option
 @json_option
 def readmit(device: str, folder: str | None, as_json: bool) -> None:
-    """Let DEVICE in that a removed device had let in, after its removal: `yp2p device list` shows such ones."""
+    """Let DEVICE in again, which a removed device had let in. `yp2p device list` shows such devices."""
     answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
     if as_json:
         print_json(answer)

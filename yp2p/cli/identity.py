@@ -42,11 +42,11 @@ def show(as_json: bool) -> None:
 @click.argument("file", type=click.Path())
 @json_option
 def new(file: str, as_json: bool) -> None:
-    """Write the key of a new device into FILE, readable for its owner only; `-` is standard output.
+    """Make a key for a new device and write it to FILE, readable by its owner only; `-` is standard output.
 
-    It is for a machine whose key comes from outside: `[device] key_file` in its settings names such a file, a systemd
-    credential yp2p.key or YP2P_DEVICE_KEY hold what is in it. Printed, on standard error where the key is on
-    the other one, are the ID and the public key. This machine stays who it is.
+    It is for a machine that gets its key from outside: by `[device] key_file` in its settings, as the systemd
+    credential yp2p.key, or in YP2P_DEVICE_KEY. The ID and the public key are printed as well, on standard error if the
+    key goes to standard output. The identity of this machine does not change.
     """
     from yp2p.identity import format_device_id, format_public
     from yp2p.identity_files import new_key, write_key

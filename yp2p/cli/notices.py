@@ -16,8 +16,8 @@ from yp2p.cli.output import paged, print_json, say
 def command(number: int | None, as_json: bool) -> None:
     """Show what happened in the last week that you may want to look at.
 
-    Text of another device that a save removed (the editor may not have seen it), changes that met in one line, files
-    that were put beside another one, damage after a power cut. Each device tells what it saw itself.
+    Such as: a save that removed text of another device, which its editor may not have seen; changes that met in one
+    line; conflict copies; damage after a power cut. Each device lists what it saw itself.
     """
     if number is not None:
         answer = call("POST", "/v1/notices/restore", {"number": number})

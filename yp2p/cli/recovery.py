@@ -21,9 +21,9 @@ def command() -> None:
 @click.argument("folder", required=False, type=Folder())
 @json_option
 def make(folder: str | None, as_json: bool) -> None:
-    """Make a recovery key for FOLDER (its label or directory), and print its words, once.
+    """Make a recovery key for FOLDER (its label or directory), and print its words once.
 
-    Write them down: they are kept nowhere. `yp2p device list` shows the key, and `yp2p device remove` takes it out.
+    Write them down: they are stored nowhere. `yp2p device list` shows the key, and `yp2p device remove` revokes it.
     """
     answer = call("POST", "/v1/recovery/make", {"folder": folder_name(folder)})
     if as_json:

@@ -13,7 +13,10 @@ from yp2p.errors import FolderError, UsageError
 
 @click.group(cls=Group)
 def command() -> None:
-    """What other devices deleted: it stays in .yp2p/trash of the folder, for [trash] max_age_days."""
+    """List, restore or remove for good what other devices deleted.
+
+    It stays in .yp2p/trash of the folder, for [trash] max_age_days.
+    """
 
 
 @command.command("list")

@@ -25,10 +25,10 @@ _steps: Callable[[Any], Any] = click.option(
 @_steps
 @json_option
 def command(file: str, steps: int, as_json: bool) -> None:
-    """Take back what this device changed last in FILE, and nothing of what others did.
+    """Undo the last change that this device made to FILE. What others wrote stays.
 
     A change is one save, or what a program typed without a pause. `yp2p redo` makes it again, until something else is
-    written. To the other devices it is an edit like any other.
+    written. For the other devices it is an edit like any other.
     """
     _turn("/v1/undo", file, steps, as_json)
 
@@ -38,7 +38,7 @@ def command(file: str, steps: int, as_json: bool) -> None:
 @_steps
 @json_option
 def redo(file: str, steps: int, as_json: bool) -> None:
-    """Make the change of FILE again that was undone last."""
+    """Make the change to FILE again that was undone last."""
     _turn("/v1/redo", file, steps, as_json)
 
 
