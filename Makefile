@@ -158,6 +158,7 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/caps.py
 	$(BIN)/python benches/first_sync.py
 	$(BIN)/python benches/commands.py
+	$(BIN)/python benches/writes.py
 	$(BIN)/python benches/strangers.py
 	$(BIN)/python benches/middle.py --attempts 200 --free 200 --daemons 7
 	$(BIN)/python benches/beside.py
