@@ -114,7 +114,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/doctor": {"port": 1, "devices": [
         {"name": HOSTILE, "connected": False, "reason": HOSTILE, "paused": False, "in_the_way": True, "check": None},
         {"name": HOSTILE, "connected": True, "last_error": "", "version": HOSTILE, "address": HOSTILE,
-         "check": {"ahead_s": 9999, "reached": "refused", "has_clone": True}},
+         "check": {"ahead_s": 9999, "reached": "refused", "reaches": "no_way", "has_clone": True}},
     ]},
     "/v1/device/rotate": {"device": "ID", "key": "KEY", "folders": [HOSTILE]},
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],

@@ -12,7 +12,7 @@ from yp2p.doctor.others import check_multicast, check_others
 from yp2p.peers.reach import Absence, Reach, why
 from yp2p.protocol.messages import Reached
 
-_WELL = {"ahead_s": 0.1, "reached": "yes", "has_clone": False}
+_WELL = {"ahead_s": 0.1, "reached": "yes", "reaches": "yes", "has_clone": False}
 
 
 def _device(check: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -38,6 +38,8 @@ FAULTS = [
     (_device(_WELL | {"reached": "no_answer"}), "port", "ufw allow 9727/tcp"),
     (_device(_WELL | {"reached": "refused"}), "port", "ufw allow 9727/tcp"),
     (_device(_WELL | {"reached": "no_way"}), "port", "one network"),
+    (_device(_WELL | {"reaches": "no_answer"}), "port", "let TCP out here"),
+    (_device(_WELL | {"reaches": "no_way"}), "port", "let TCP out here"),
     (_device(_WELL | {"ahead_s": 86400.0}), "clock", "timedatectl set-ntp true"),
     (_device(_WELL | {"ahead_s": -86400.0}), "clock", "timedatectl set-ntp true"),
     (_device(_WELL | {"has_clone": True}), "key", "yp2p device rotate"),
@@ -92,10 +94,19 @@ def test_whatever_a_device_says_of_the_port_has_a_finding() -> None:
     ],
 )
 def test_multicast_that_does_not_come_back_is_found(heard: dict[str, Any], remedy: str) -> None:
-    one = {"address": "10.0.0.1", "error": "", "itself": False, "others": set(), **heard}
-    finding = check_multicast(one, knows_others=True)
+    one = {"address": "10.0.0.1", "error": "", "itself": False, "others": set(), "network": "10.0.0.0/24", **heard}
+    finding = check_multicast(one, [_away("never seen")])
     assert remedy in finding.remedy
     assert finding.is_problem == bool(remedy)
+
+
+def test_a_connected_device_of_the_same_network_has_to_be_heard() -> None:
+    one = {"address": "10.0.0.1", "error": "", "itself": True, "others": set(), "network": "10.0.0.0/24"}
+    for address in ("10.0.0.2:9727", "[::ffff:10.0.0.2]:9727"):
+        assert "client isolation" in check_multicast(one, [_device(address=address)]).remedy
+    for address in ("10.9.0.2:9727", "[fe80::1%eth0]:9727", "127.0.0.1:9727", "host:1"):
+        assert not check_multicast(one, [_device(address=address)]).is_problem
+    assert not check_multicast(one | {"others": {"10.0.0.2"}}, [_device()]).is_problem
 
 
 def test_a_question_comes_back_to_whoever_asks() -> None:

@@ -91,6 +91,14 @@ def test_of_several_addresses_the_one_that_says_most_is_named() -> None:
     assert "10.0.0.2:9727 answers, but does not know" in why(Absence("pi", reach))
 
 
+def test_where_it_is_announced_now_counts_more_than_where_it_was() -> None:
+    reach = _reach(Outcome.NO_ANSWER)
+    reach.announced("instance", (Address("10.9.0.2", 9727),))
+    assert "10.0.0.2" in why(Absence("pi", reach)), "nothing else was tried yet"
+    reach.tried(Address("10.9.0.2", 9727), Outcome.NO_WAY)
+    assert why(Absence("pi", reach)).startswith("seen at 10.9.0.2, but this machine has no way")
+
+
 def test_a_link_clears_what_was_in_the_way() -> None:
     reach = _paused_there()
     reach.versions = (9,)
@@ -112,6 +120,7 @@ def test_what_is_remembered_of_a_device_is_bounded() -> None:
     ("error", "expected"),
     [
         (OSError(errno.ECONNREFUSED, "refused"), Outcome.REFUSED),
+        (OSError(errno.EPERM, "not permitted"), Outcome.NOT_ALLOWED),
         (OSError(errno.EHOSTUNREACH, "no route"), Outcome.NO_ANSWER),
         (OSError(errno.ENETUNREACH, "no network"), Outcome.NO_WAY),
         (socket.gaierror(socket.EAI_NONAME, "unknown"), Outcome.NO_NAME),

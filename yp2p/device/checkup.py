@@ -53,5 +53,6 @@ class Checkup:
             return
         if answer is not None:
             found.update(
-                ahead_s=round(answer.ahead_s, 1), reached=answer.reached.name.lower(), has_clone=answer.has_clone
-            )
+                ahead_s=round(answer.ahead_s, 1), reached=answer.reached.name.lower(), has_clone=answer.has_clone,
+                reaches=(await checks.reach()).name.lower(),
+            )  # fmt: skip

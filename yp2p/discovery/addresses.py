@@ -59,6 +59,16 @@ def own_addresses(wanted: Iterable[str] = ()) -> list[str]:
     return found if chosen else outside or found
 
 
+def own_networks() -> dict[str, str]:
+    """The network of each IPv4 address of this machine, with its prefix length."""
+    return {
+        ip.ip: str(ipaddress.ip_network(f"{ip.ip}/{ip.network_prefix}", strict=False))
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+        if isinstance(ip.ip, str)
+    }
+
+
 def missing(wanted: Iterable[str]) -> list[str]:
     """Those of the wanted interfaces (names or addresses) that this machine does not have now."""
     return [name for name in wanted if not own_addresses([name])]

@@ -30,7 +30,7 @@ def examine(paths: Paths, ask: Callable[[], Mapping[str, Any]], *, named: bool =
         pass  # the check of the lock says so
     else:
         devices = list(check_others(answer, named=named))
-    found += [check_multicast(asdict(heard), knows_others=bool(answer["devices"])) for heard in _heard(paths)]
+    found += [check_multicast(asdict(heard), answer["devices"]) for heard in _heard(paths)]
     return found + devices
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yp2p import __version__
@@ -30,6 +31,12 @@ def check_others(answer: Mapping[str, Any], *, named: bool) -> Iterator[Finding]
             yield Finding(
                 "key", f"{device['name']} sees two machines that have the key of this device",
                 "stop one of them, or type `yp2p device rotate` on the one to keep",
+            )  # fmt: skip
+        if check["reaches"] not in ("yes", "not_tried"):
+            yield Finding(
+                "port", f"this device cannot connect to {device['name']} on its TCP port, although there is a link "
+                f"that {device['name']} has made ({check['reaches'].replace('_', ' ')})",
+                f"let TCP out here and in on {device['name']}: one of both firewalls blocks it",
             )  # fmt: skip
         if check["reached"] == "yes":
             reached.append(device["name"])
@@ -71,6 +78,17 @@ def _check_clock(name: str, ahead_s: float) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _is_in(address: str, network: str) -> bool:
+    """Whether an address, with its port, is in a network; other machines are in none of the loopback's."""
+    try:
+        found = ipaddress.ip_address(address.rpartition(":")[0].strip("[]").partition("%")[0])
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return not found.is_loopback and found in ipaddress.ip_network(network)
+    except ValueError:
+        return False
+
+
 def _long(seconds: float) -> str:
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size or (unit == "days" and seconds >= 0.9 * size):
@@ -88,12 +106,12 @@ def _blocked(name: str, port: int, reached: str) -> Finding:
     )  # fmt: skip
 
 
-def check_multicast(heard: Mapping[str, Any], *, knows_others: bool) -> Finding:
+def check_multicast(heard: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]) -> Finding:
     """The finding for one interface.
 
     Args:
         heard: as `discovery.multicast.Heard`, as a mapping.
-        knows_others: whether there are other devices that could be heard.
+        devices: those of the daemon's answer: of those that are connected and in that network one has to be heard.
     """
     check, address = "multicast", heard["address"]
     if heard["error"]:
@@ -104,7 +122,14 @@ def check_multicast(heard: Mapping[str, Any], *, knows_others: bool) -> Finding:
                        "allow UDP port 5353, in and out: `sudo ufw allow mdns`, or `sudo firewall-cmd "
                        "--add-service=mdns --permanent`")  # fmt: skip
     others = sorted(heard["others"])
-    if not others and knows_others:
+    network = heard["network"]
+    near = [device["name"] for device in devices if device["connected"] and _is_in(device["address"], network)]
+    if near and not others:
+        return Finding(check, f"does not get through on {address}: none of those that are connected there was heard"
+                       f" ({', '.join(near)})",
+                       "allow UDP port 5353 on both machines; look for client isolation or IGMP snooping in the"
+                       " settings of the access point or switch")  # fmt: skip
+    if not others and devices:
         return Finding(check, f"works on {address}; no other device was heard there: either none is on, or the network "
                        "keeps its machines apart (access points call it client isolation)")  # fmt: skip
     return Finding(check, f"works on {address}" + (f"; heard: {', '.join(others)}" if others else ""))

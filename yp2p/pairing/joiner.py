@@ -320,6 +320,7 @@ _ENDS = {
 _UNREACHED = {
     Outcome.NO_NAME: "the name {host} is not known on this network; name the other device by its IP address",
     Outcome.NO_WAY: "this device has no way to {host}, where the other device is; check that both are on one network",
+    Outcome.NOT_ALLOWED: "this machine lets nothing out to {host}; does its own firewall block TCP port {port}?",
     Outcome.NO_ANSWER: "the other device is to be at {host}, but nothing answers on port {port} there; check that a "
     "firewall there lets in TCP port {port}, and that yp2p runs",
     Outcome.REFUSED: "the other device is to be at {host}, but port {port} is closed there; check that yp2p runs, that "

@@ -22,7 +22,7 @@ from yp2p.transport.link import Link
 _ANSWER_LIMIT_S = 8.0
 # Who asks more often gets the answer without an attempt: each is a packet or two to the host that asks.
 _TRY_EVERY_S = 5.0
-_REACHED = {Outcome.REFUSED: Reached.REFUSED, Outcome.NO_WAY: Reached.NO_WAY}
+_REACHED = {Outcome.REFUSED: Reached.REFUSED, Outcome.NO_WAY: Reached.NO_WAY, Outcome.NOT_ALLOWED: Reached.NO_WAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,17 @@ class LinkChecks:
                 await self._link.send(LinkChecked(asked.number, round(time.time() * 1000), reached, self._has_clone()))
 
     async def _try(self) -> Reached:
-        now, hello = trio.current_time(), self._link.peer
-        if now < self._tried_at + _TRY_EVERY_S or hello is None or not 0 < hello.listen_port < 65536:
+        now = trio.current_time()
+        if now < self._tried_at + _TRY_EVERY_S:
             return Reached.NOT_TRIED
         self._tried_at = now
+        return await self.reach()
+
+    async def reach(self) -> Reached:
+        """Whether this device can connect to the other end, whoever has made the link."""
+        hello = self._link.peer
+        if hello is None or not 0 < hello.listen_port < 65536:
+            return Reached.NOT_TRIED
         try:
             stream = await connect(self._link.remote_host, hello.listen_port)
         except OSError as error:

@@ -188,7 +188,7 @@ class KnownDevices:
         """Somebody says the device is there: try at once. `instance` is how it announces itself, if it does."""
         contact = self.contact(device)
         if instance:
-            contact.reach.announced(instance)
+            contact.reach.announced(instance, addresses)
         for address in addresses:
             contact.addresses[address] = time.time()
         while len(contact.addresses) > _MAX_ADDRESSES:

@@ -29,21 +29,21 @@ class Reach:
     """How a device was looked for.
 
     Attributes:
-        announced_by: the instances on this network now that announce it.
+        announced_by: the instances on this network now that announce it, and at which addresses.
         attempts: how the last attempt at each address ended, the newest last.
         versions: of the protocol, that it speaks, where none of them is ours.
         is_paused_there: it said that a person there paused this device.
     """
 
-    announced_by: dict[str, None] = field(default_factory=dict)
+    announced_by: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     attempts: dict[Address, Outcome] = field(default_factory=dict)
     versions: tuple[int, ...] | None = None
     is_paused_there: bool = False
     links: int = 0  # that were up since the start
 
-    def announced(self, instance: str) -> None:
-        """It is announced by this instance."""
-        self.announced_by[instance] = None
+    def announced(self, instance: str, addresses: tuple[Address, ...] = ()) -> None:
+        """It is announced by this instance, at these addresses."""
+        self.announced_by[instance] = addresses
         while len(self.announced_by) > _MAX_INSTANCES:
             del self.announced_by[next(iter(self.announced_by))]
 
@@ -117,9 +117,11 @@ def _other_version(versions: tuple[int, ...]) -> str:
 
 
 def _unreachable(absence: Absence) -> str:
-    """What the attempts say: the one that says most, and of several of a kind the newest."""
+    """What the attempts say: where it is announced now rather than elsewhere, then what says most, then the newest."""
     attempts = absence.reach.attempts
-    address = max(reversed(attempts), key=attempts.__getitem__)
+    now = {address for addresses in absence.reach.announced_by.values() for address in addresses}
+    tried = [address for address in reversed(attempts) if address in now] or list(reversed(attempts))
+    address = max(tried, key=attempts.__getitem__)
     is_announced = bool(absence.reach.announced_by)
     sentence = (_ANNOUNCED if is_announced else _REMEMBERED)[attempts[address]]
     return sentence.format(
@@ -139,10 +141,12 @@ _CUT_OFF = "{at} answers, and ends the connection at once; its log says why"
 _SOMETHING_ELSE = "{at} is another device or another program, not {name}"
 _SILENT = "{at} accepts connections, but does not answer; is the machine stopped or overloaded?"
 _NO_NAME = "the name {host} is not known here; see [discovery] static"
+_NOT_ALLOWED = "this machine lets nothing out to {at}; does its own firewall block TCP port {port}?"
 # While mDNS announces it the machine is on, and something is in the way.
 _ANNOUNCED: Mapping[Outcome, str] = {
     Outcome.NO_NAME: _NO_NAME,
     Outcome.NO_WAY: "seen at {host}, but this machine has no way to that address: is it on another network?",
+    Outcome.NOT_ALLOWED: _NOT_ALLOWED,
     Outcome.NO_ANSWER: "seen at {host}, but port {port} does not answer; does a firewall there block TCP port {port}?",
     Outcome.REFUSED: "seen at {host}, but port {port} is closed; does a firewall there reject TCP port {port}?",
     Outcome.SILENT: _SILENT,
@@ -154,6 +158,7 @@ _ANNOUNCED: Mapping[Outcome, str] = {
 _REMEMBERED: Mapping[Outcome, str] = {
     Outcome.NO_NAME: _NO_NAME,
     Outcome.NO_WAY: "not seen on this network since {since}; from here there is no way to {at}, where it was",
+    Outcome.NOT_ALLOWED: _NOT_ALLOWED,
     Outcome.NO_ANSWER: "not seen on this network since {since}; nothing answers at {at}: it is off, elsewhere, or "
     "behind a firewall",
     Outcome.REFUSED: "not seen on this network since {since}; the machine at {host} is on, but yp2p does not listen on "

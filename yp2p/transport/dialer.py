@@ -40,12 +40,13 @@ class Outcome(IntEnum):
 
     NO_NAME = 0  # the name of the host means nothing here
     NO_WAY = 1  # this machine has no way to such an address
-    NO_ANSWER = 2  # nothing came back: the machine is off, or a firewall drops what is sent to the port
-    REFUSED = 3  # the machine answers: nothing listens on the port, or a firewall says so
-    SILENT = 4  # something listens, and said nothing
-    SOMETHING_ELSE = 5  # what answered does not have the key that was looked for
-    CUT_OFF = 6  # the device is there, and ended the connection before a link was up
-    NOT_KNOWN = 7  # yp2p closes the connection without a byte for whom it does not know
+    NOT_ALLOWED = 2  # a firewall on this machine, or a rule of its routes, lets nothing out there
+    NO_ANSWER = 3  # nothing came back: the machine is off, or a firewall drops what is sent to the port
+    REFUSED = 4  # the machine answers: nothing listens on the port, or a firewall says so
+    SILENT = 5  # something listens, and said nothing
+    SOMETHING_ELSE = 6  # what answered does not have the key that was looked for
+    CUT_OFF = 7  # the device is there, and ended the connection before a link was up
+    NOT_KNOWN = 8  # yp2p closes the connection without a byte for whom it does not know
 
 
 class NotReached(OSError):
@@ -69,6 +70,8 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome.REFUSED
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Outcome.NO_NAME
+    if numbers & {errno.EPERM, errno.EACCES}:
+        return Outcome.NOT_ALLOWED
     if numbers & _NO_WAY:
         return Outcome.NO_WAY
     return Outcome.NO_ANSWER
