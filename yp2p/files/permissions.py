@@ -37,7 +37,7 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
         return
     own = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
-        os.fchown(descriptor, status.st_uid, status.st_gid)
+        _give_to(descriptor, status.st_uid, status.st_gid)
     bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
     os.fchmod(descriptor, bits)
     source = root.open_file(like or "")
@@ -54,6 +54,17 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
             raise
     finally:
         os.close(source)
+
+
+def _give_to(descriptor: int, user: int, group: int) -> None:
+    """Raises OSError, whose words say whose the file is where it cannot be given to them."""
+    try:
+        os.fchown(descriptor, user, group)
+    except PermissionError as error:
+        raise PermissionError(
+            error.errno,
+            f"it belongs to another user or group ({user}:{group}), and only root may keep that; see `chown`",
+        ) from error
 
 
 def open_own(root: Root, name: str, flags: int) -> int:
