@@ -59,7 +59,7 @@ def test_the_readme_shows_what_status_prints() -> None:
     pi = {"name": "pi", "connected": False, "address": None, "last_error": "", "last_seen": seen, "reason": reason}
     printed = status.lines(
         {
-            "device": {"name": "laptop", "missing_addresses": []},
+            "device": {"name": "laptop", "missing_addresses": [], "files_wait": False},
             "store": {"problem": "", "damaged": []}, "settings": [], "devices": [desktop, pi], "folders": [folder],
             "offers": {"made": [], "received": []},
             "transfers": [],

@@ -75,7 +75,7 @@ def _status() -> dict[str, Any]:
         "version": HOSTILE,
     }
     away = device | {"connected": False, "reason": HOSTILE}  # fmt: skip
-    own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE]}
+    own = {"name": HOSTILE, "id": "ID", "missing_addresses": [HOSTILE], "files_wait": True}
     offer = {"label": HOSTILE, "name": HOSTILE, "role": "member", "at": 0, "declined": True, "path": HOSTILE}
     received = [offer | {"decision": decision, "problem": HOSTILE} for decision in ("none", "accept")]
     return {

@@ -28,7 +28,8 @@ def _folder(*members: dict[str, Any], label: str = "notes", **more: Any) -> dict
 
 def _status(*folders: dict[str, Any]) -> dict[str, Any]:
     return {
-        "device": {"name": "laptop", "id": "OWN", "missing_addresses": []}, "devices": [], "settings": [],
+        "device": {"name": "laptop", "id": "OWN", "missing_addresses": [], "files_wait": False},
+        "devices": [], "settings": [],
         "offers": {"made": [], "received": []},
         "store": {"problem": "", "damaged": []}, "folders": list(folders), "transfers": [],
     }  # fmt: skip
@@ -140,6 +141,12 @@ def test_what_is_on_its_way_is_a_table_while_something_is() -> None:
         "receiving   1,200 texts  pi                  3.0 MiB  1.0 MiB/s",
     ]
     assert "On its way" not in "\n".join(lines(_status(_folder(_DESK))))
+
+
+def test_files_that_wait_for_another_connection_are_told() -> None:
+    status = _status(_folder(_DESK))
+    status["device"]["files_wait"] = True
+    assert "Files wait: NetworkManager says that this connection is metered" in "\n".join(lines(status))
 
 
 def test_of_many_files_on_their_way_some_are_shown() -> None:

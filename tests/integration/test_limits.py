@@ -110,3 +110,21 @@ def test_the_texts_of_a_first_synchronisation_keep_to_the_limit_and_are_one_line
     assert took > 0.7 * texts * size / rate
     assert {(line["direction"], line["kind"], line["path"]) for line in shown} == {("receiving", "texts", "")}
     assert max(line["files"] for line in shown) > texts // 2
+
+
+def test_on_a_metered_connection_files_wait_and_texts_go_on(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "busctl").write_text("#!/bin/sh\necho 'u 1'\n")
+    (programs / "busctl").chmod(0o755)
+    settings = {"PATH": f"{programs}:{os.environ['PATH']}", "YP2P_LIMITS__METERED": "pause"}
+    with devices(tmp_path, "one", "two", **settings) as (one, two):
+        (one.dir / "a.txt").write_text("0\n")
+        eventually(lambda: "Files wait: NetworkManager" in one.cli("status"), what="what status says")
+        two.join(one)
+        eventually(lambda: (two.dir / "a.txt").exists())
+        (one.dir / "b.bin").write_bytes(b"\0" * 3 + b"some")
+        eventually(lambda: two.status()["folders"][0]["entries"]["to_fetch"] == 1, what="that it is known there")
+        _edit(one, two, "1\n")
+        assert not (two.dir / "b.bin").exists()
+        assert "this connection is metered" in two.cli("limit")

@@ -152,6 +152,8 @@ def _of_device(status: dict[str, Any]) -> list[str]:
     """What a person should look at that is of no one folder."""
     missing = status["device"]["missing_addresses"]
     found = [f"Not listening on {address}: no interface has that address yet." for address in missing]
+    if status["device"]["files_wait"]:
+        found.append("Files wait: NetworkManager says that this connection is metered ([limits] metered). Texts go on.")
     if status["store"]["problem"]:
         found.append(f"Store: {status['store']['problem']}")
     found += [

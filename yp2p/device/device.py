@@ -305,6 +305,7 @@ class Device:
                 "name": self._name,
                 "port": self.peers.listen_port,
                 "missing_addresses": list(self.missing_addresses),
+                "files_wait": self.peers.pacing.holds_files,
             },
             "settings": [{"setting": one, "problem": why} for one, why in self._provisioning.problems.items()],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
