@@ -104,7 +104,9 @@ class History:
     def broken(self) -> list[str]:
         """Which rules do not hold; empty when all do."""
         found: list[str] = []
-        results: list[Evaluation] = [evaluated(self.founder, peer.known | set(self.stolen)) for peer in self.honest]
+        results: list[Evaluation] = [
+            evaluated(self.founder, peer.known | set(self.stolen), peer) for peer in self.honest
+        ]
         if any(result != results[0] for result in results):
             found.append("devices do not agree")
         members = results[0].members

@@ -26,8 +26,9 @@ def result_of(evaluation: Evaluation) -> Result:
 class Slow:
     """The rules for one set, in which each statement comes behind those that it names."""
 
-    def __init__(self, founder: DeviceID, statements: Iterable[Statement]) -> None:
+    def __init__(self, founder: DeviceID, statements: Iterable[Statement], asking: DeviceID | None = None) -> None:
         self.founder = founder
+        self.asking = asking
         self.all = list(statements)
         by_hash = {one.hash: one for one in self.all}
         self.depth: dict[Statement, int] = {}
@@ -221,11 +222,11 @@ class _Attacks:
 
     def stands(self, one: Statement, other: Statement, now: Set) -> bool:
         """Whether a removal stands against another one: more third members heard of it first, or it is the elder's."""
+        if self.is_between_branches(one, other):
+            return self._side(one, other) != other
         for_one, for_other = self._voters(one, other), self._voters(other, one)
         if len(for_one - for_other) != len(for_other - for_one):
             return len(for_one - for_other) > len(for_other - for_one)
-        if self.is_between_branches(one, other):
-            return True
         return self._age(one, now) < self._age(other, now)
 
     def _age(self, one: Statement, now: Set) -> object:
@@ -239,6 +240,36 @@ class _Attacks:
             if said in self._beside[one] & self._beside[other] and other not in slow.past[said] and said != other
             if said.issuer_id not in (other.issuer_id, other.subject_id)
         }
+
+    def _on_branch_only(self, one: Statement, other: Statement) -> list[Statement]:
+        """What was said in knowledge of what a removal stands on and another one does not know, not the other way."""
+        slow = self._slow
+
+        def is_on(said: Statement, it: Statement, against: Statement) -> bool:
+            branch = slow.forks(against) & (slow.past[it] | {it})
+            return bool(branch & (slow.past[said] | {said}))
+
+        return [said for said in slow.all if is_on(said, one, other) and not is_on(said, other, one)]
+
+    def _side(self, one: Statement, other: Statement) -> Statement | None:
+        """The one of two removals whose branch counts, for the device that asks."""
+        slow, subjects = self._slow, {one.subject_id, other.subject_id}
+        own = [said for said in slow.in_order if said.issuer_id == slow.asking]
+        let_in = [said for said in slow.all if said.kind is Kind.GRANT and said.subject_id == slow.asking]
+        known = [grant for grant in let_in if not own or grant in slow.past[own[0]]]
+        stands = [it for it in (one, other) if self._beside[it].intersection(known)]
+        if len(stands) == 1:
+            return stands[0]
+
+        on = {one: self._on_branch_only(one, other), other: self._on_branch_only(other, one)}
+        in_both = self._beside[one] & self._beside[other]
+        had = {it: {said.issuer_id for said in on[it] if said in in_both} - subjects for it in on}
+        difference = len(had[one] - had[other]) - len(had[other] - had[one])
+        if difference:
+            return one if difference > 0 else other
+
+        mine = [it for it in on if any(said.issuer_id == slow.asking for said in on[it])]
+        return mine[0] if len(mine) == 1 else None
 
 
 def _circles(attackers: Mapping[Statement, list[Statement]]) -> list[Set]:
@@ -332,7 +363,7 @@ def _what_a_removal_does_not_name_and_nobody_had_is_without_effect(
 ) -> bool:
     """What the removed one says of others, concurrently or later, unless it was let in again.
 
-    Not where each of two removals stands on a fork of what the other one names: then neither branch counts.
+    Not where each of two removals stands on a fork of what the other one names: who is on neither counts neither.
     """
     return not any(
         said in in_force or (said.kind is Kind.GRANT and _has_what_nobody_else_gave(slow, said, roles))

@@ -80,13 +80,13 @@ def meet(*peers: Peer) -> None:
         peer.known |= everything
 
 
-def evaluated(founder: Peer, known: Iterable[Statement]) -> Evaluation:
-    return evaluate(founder.identity.device_id, known)
+def evaluated(founder: Peer, known: Iterable[Statement], asking: Peer | None = None) -> Evaluation:
+    return evaluate(founder.identity.device_id, known, asking.identity.device_id if asking is not None else None)
 
 
-def roles(founder: Peer, known: Iterable[Statement]) -> dict[str, Role]:
-    """The members' names with their roles."""
-    return {member.name: member.role for member in evaluated(founder, known).members.values()}
+def roles(founder: Peer, known: Iterable[Statement], asking: Peer | None = None) -> dict[str, Role]:
+    """The members' names with their roles, as somebody says who is asked."""
+    return {member.name: member.role for member in evaluated(founder, known, asking).members.values()}
 
 
 def device_id(name: str) -> DeviceID:

@@ -387,6 +387,28 @@ def test_what_this_device_says_while_much_is_worked_out_counts(monkeypatch: pyte
     _run(test)
 
 
+def test_a_second_beginning_by_who_has_the_founders_device_puts_nobody_out() -> None:
+    """Once that device was removed it signs another branch, and a friend whom it lets in there removes it as well."""
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        forged, friend = founder.fork(founder.known), Peer("friend")
+        for name in ("a", "b"):
+            founder.grant(Peer(name))
+        a, b = await opened("a"), await opened("b")
+        await OwnStatements(a).remove(founder.identity.device_id)
+        await _exchange(a, b)
+        forged.grant(friend)
+        friend.remove(founder)
+        await b.receive(_bodies(friend))
+        await OwnStatements(b).grant(identity("late").public, Role.ADMINISTRATOR, "late")
+        late = await opened("late")
+        await _exchange(a, b, late)
+        for copy in (a, b, late):
+            assert {member.name for member in copy.members.values()} == {"a", "b", "late"}
+
+    _run(test)
+
+
 def test_nothing_of_what_follows_from_many_statements_is_worked_out_on_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -394,14 +416,13 @@ def test_nothing_of_what_follows_from_many_statements_is_worked_out_on_the_loop(
     monkeypatch.setattr(members, "_AT_ONCE", 3)
     worked_out = list[bool]()
 
-    def evaluated_in(founder: DeviceID, statements: Iterable[Statement]) -> Evaluation:
+    def evaluated_in(founder: DeviceID, statements: Iterable[Statement], asking: DeviceID | None = None) -> Evaluation:
         found = list(statements)
         if len(found) > 3:
             worked_out.append(threading.get_ident() == loop)
-        return evaluate(founder, found)
+        return evaluate(founder, found, asking)
 
-    for module in (members, own_statements):
-        monkeypatch.setattr(module, "evaluate", evaluated_in)
+    monkeypatch.setattr(members, "evaluate", evaluated_in)
 
     async def test(opened: Opened, founder: Peer) -> None:
         copy = await opened("founder")

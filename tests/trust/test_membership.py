@@ -244,15 +244,93 @@ def test_a_removal_stands_against_a_friend_of_the_thief_from_a_branch_that_is_da
     assert evaluated(thief, a.known).removals[thief.identity.device_id] == (removal,)
 
 
-def test_of_two_branches_that_nobody_else_has_seen_neither_counts() -> None:
-    """A thief has signed both, and chooses which of his friends was let in first."""
-    thief, a, friend = Peer.founder("thief"), Peer("a"), Peer("friend")
-    forged = thief.fork(thief.known)
-    forged.grant(friend)
-    friend.remove(thief)
+def _with_second_beginning(friends: int) -> tuple[Peer, list[Peer], Peer]:
+    """A thief, those who removed him, and a friend whom he let in before all of them and who removed him there.
+
+    Everybody on both sides has acknowledged the removal there, and knows nothing of the other side.
+    """
+    thief = Peer.founder("thief")
+    forged, friend, *others = thief.fork(thief.known), *(Peer(f"friend {number}") for number in range(friends))
+    honest = [Peer(name) for name in "abc"]
+    for device, (first, *rest) in ((forged, [friend, *others]), (thief, honest)):
+        for peer in (first, *rest):
+            device.grant(peer)
+        for peer in (first, *rest):
+            peer.acknowledge(*device.known)
+        meet(device, first, *rest)
+        removal = first.remove(thief)
+        for peer in rest:
+            peer.acknowledge(removal)
+        meet(first, *rest)
+    return thief, honest, friend
+
+
+@pytest.mark.parametrize("friends", [1, 3, 9])
+def test_of_two_beginnings_each_device_goes_by_the_one_that_it_had_first(friends: int) -> None:
+    """A thief has signed both, and chooses how many friends he has on his: by the statements alone both are alike."""
+    thief, honest, friend = _with_second_beginning(friends)
+    known = friend.known.union(*(peer.known for peer in honest))
+    assert roles(thief, known) == {}
+    assert {tuple(roles(thief, known, peer)) for peer in honest} == {("a", "b", "c")}
+    assert len(roles(thief, known, friend)) == friends
+
+
+def test_a_device_that_is_let_in_later_goes_by_the_beginning_that_it_was_let_in_behind() -> None:
+    thief, honest, friend = _with_second_beginning(3)
+    meet(*honest, friend)
+    honest[1].grant(late := Peer("late"))
+    assert set(roles(thief, late.known, late)) == {"a", "b", "c", "late"}
+    late.acknowledge()
+    friend.grant(late)  # what comes after that does not matter
+    assert set(roles(thief, late.known, late)) == {"a", "b", "c", "late"}
+
+
+def test_of_two_branches_the_one_stands_that_more_third_members_had_before_any_removal() -> None:
+    """The thief shows a device that was away the removal of his friend first; what it acknowledged before counts."""
+    thief, away, a = Peer.founder("thief"), Peer("away"), Peer("a")
+    thief.grant(away)
+    forged, friend = thief.fork(thief.known), Peer("friend")
     thief.grant(a)
-    a.remove(thief)
-    assert roles(thief, a.known | friend.known) == {}
+    away.acknowledge(*thief.known)
+    meet(thief, away, a)
+    removal = a.remove(thief)
+    forged.grant(friend)
+    away.acknowledge(friend.remove(thief), *friend.known)
+    away.acknowledge(removal, *a.known)
+    assert set(roles(thief, away.known)) == {"away", "a"}
+
+
+def test_a_device_that_was_away_puts_out_nobody_whom_the_other_branch_did_not_let_in() -> None:
+    """It was let in before the branches part, has said nothing since, and is shown the thief's one first."""
+    thief, awake, away, remover, late = (
+        Peer.founder("thief"),
+        Peer("awake"),
+        Peer("away"),
+        Peer("remover"),
+        Peer("late"),
+    )
+    thief.grant(away)
+    thief.grant(awake)
+    forged, friend = thief.fork(thief.known), Peer("friend")
+    thief.grant(remover)
+    thief.grant(late)
+    meet(remover, late)
+    removal = remover.remove(thief)
+    late.acknowledge(removal)
+    meet(remover, late)
+    forged.grant(friend)
+    away.acknowledge(friend.remove(thief), *friend.known)
+    known, honest = away.known | late.known, {"awake", "away", "remover", "late"}
+    for peer in (remover, late):
+        assert set(roles(thief, known, peer)) == honest
+    assert set(roles(thief, known, away)) == {"awake", "away", "friend"}, "what this cannot do"
+
+    meet(awake, late)
+    awake.acknowledge()
+    known |= awake.known
+    for peer in (remover, late, awake):
+        assert set(roles(thief, known, peer)) == honest
+    assert set(roles(thief, known, away)) == {"awake", "away", "friend"}, "one had each branch first"
 
 
 def test_who_leaves_on_a_branch_that_is_dated_back_takes_nobody_along() -> None:
@@ -419,8 +497,10 @@ def test_what_follows_is_what_slow_rules_say(seed: int) -> None:
                 one.remove(other if rng.random() < 0.9 else one, rng.choice((Role.REMOVED, Role.REMOVED, Role.MEMBER)))
         known |= one.known
     founder, statements = peers[0].identity.device_id, Ancestry(known).statements
-    found, wanted = result_of(evaluated(peers[0], known)), Slow(founder, statements).result()
-    assert (list(found[0].items()), found[1]) == (list(wanted[0].items()), wanted[1])
+    for peer in (None, *peers):
+        asking = peer.identity.device_id if peer is not None else None
+        found, wanted = result_of(evaluated(peers[0], known, peer)), Slow(founder, statements, asking).result()
+        assert (list(found[0].items()), found[1]) == (list(wanted[0].items()), wanted[1])
 
 
 def test_in_each_of_several_circles_one_stands() -> None:

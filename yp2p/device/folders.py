@@ -329,7 +329,7 @@ class Folders:
             raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
         if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
-        members = await trio.to_thread.run_sync(_members, grant)
+        members = await trio.to_thread.run_sync(_members, grant, self._identity.device_id)
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
             raise MessageFault("the other device sent a member list without itself or this device")
         await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)
@@ -363,6 +363,6 @@ class Folders:
         await self._database.submit([*(tables.forget_folder(folder) if was_here else ()), row, *rows]).wait()
 
 
-def _members(grant: Grant) -> Mapping[DeviceID, Member]:
+def _members(grant: Grant, own: DeviceID) -> Mapping[DeviceID, Member]:
     """Who takes part in a folder, by what was granted. It may take seconds. Raises MessageFault."""
-    return evaluate(grant.founder, [read_statement(body, grant.folder) for body in grant.statements]).members
+    return evaluate(grant.founder, [read_statement(body, grant.folder) for body in grant.statements], own).members

@@ -105,8 +105,7 @@ class Membership:
         found = self._read(tables.statement.read_all(self._database.rows, self._folder))
 
         def work(before: Statements) -> Outcome:
-            statements = kept(self.founder, found)
-            return Outcome(statements, evaluate(self.founder, statements.values()))
+            return self.outcome_of(kept(self.founder, found))
 
         outcome = await self.work_out(work, len(found))
         self._statements = outcome.statements
@@ -252,12 +251,15 @@ class Membership:
         found = kept(self.founder, [*before.values(), *offered])
         if found.keys() == before.keys():
             return None
-        evaluation = evaluate(self.founder, found.values())
-        said = answers(self.signer, before, found, evaluation) if self.signer is not None else {}
+        outcome = self.outcome_of(found)
+        said = answers(self.signer, before, found, outcome.evaluation) if self.signer is not None else {}
         if said:  # what we had before decides as well
-            found = kept(self.founder, [*found.values(), *said.values()])
-            evaluation = evaluate(self.founder, found.values())
-        return Outcome(found, evaluation)
+            outcome = self.outcome_of(kept(self.founder, [*found.values(), *said.values()]))
+        return outcome
+
+    def outcome_of(self, statements: Statements) -> Outcome:
+        """What follows from statements, as this device sees it."""
+        return Outcome(statements, evaluate(self.founder, statements.values(), self._own))
 
     async def work_out(self, work: Callable[[Statements], T], more: int = 1) -> T:
         """What becomes of the statements: in a thread where they are many. Call it, and `take`, with `alone` held.

@@ -13,7 +13,7 @@ from yp2p.folder.members import Membership, Outcome
 from yp2p.identity import DeviceID, Identity, PublicIdentity, short_id
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.limits import heads_within, kept
-from yp2p.trust.membership import Member, evaluate
+from yp2p.trust.membership import Member
 from yp2p.trust.statements import Role, Signer, Statement, StatementHash
 
 Heads = Sequence[StatementHash]
@@ -148,7 +148,7 @@ class OwnStatements:
         found = kept(founder, [*before.values(), *said])
         if said[-1].hash not in found:
             raise FolderError("this device has made as many statements about this folder as there may be")
-        return Outcome(found, evaluate(founder, found.values()))
+        return self._membership.outcome_of(found)
 
 
 _Made = Callable[[Heads], Sequence[Statement]]

@@ -1,4 +1,4 @@
-"""Who is a member of a folder: what follows from a set of signed statements, the same for everybody who has the set.
+"""Who is a member of a folder: what follows from a set of signed statements.
 
 Theory of operation
     Statements name what their issuers knew (`statements.py`), so of two statements one is in the *past* of the other,
@@ -22,21 +22,37 @@ Theory of operation
     * one that forks from what the other names is no attack: a device that goes on from an older statement of its own
       than the one that others have seen has signed both, and dates back. (Administrators acknowledge grants as well,
       so that the last statement of each is a recent one.) Where each forks from what the other names, that does not
-      tell which of the two is dated back, and the next rule decides; where that does not either, both are in force,
-      and neither branch counts. (Who only takes a right from itself makes no fork of anything: a thief with the
-      founder's device would leave on a second branch, and take everybody along.)
+      tell which of the two is dated back, and the rule of branches, below, decides. (Who only takes a right from
+      itself makes no fork of anything: a thief with the founder's device would leave on a second branch, and take
+      everybody along.)
     * else the one stands that more third members acknowledged first. A member has a say only if its own statement
       counts whichever of the two is in force, so nobody brings voters along;
     * equal: the one of the device that was let in earlier. So too in a circle.
 
+    Branches. A device, or a thief who has it, can sign two branches and have a friend on each remove it. By the
+    statements alone they are alike: whatever honest devices say on theirs, friends without number say on the other one.
+    What can be told apart is who was let in where, and who had which one first. So of two removals of which each
+    stands on a fork of what the other one names,
+
+    * for a device that was let in on one of the branches only, by what it knew when it first said anything, the one
+      on its branch stands;
+    * for the others, that were let in before the branches part: the one whose branch more of them had before the other
+      branch, whether they had heard of a removal or not (those whose statements count on both; all but the subjects);
+    * equal: the one whose branch the device itself had before the other one;
+    * else, and for somebody who is no member (`asking` is None), both are in force, and neither branch counts.
+
 Invariants
-    * The result is a function of the set, whatever the order in which statements came.
+    * The result is a function of the set and, between two branches of one device, of where the device that asks was
+      let in; whatever the order in which statements came.
+    * Devices that were let in on one branch agree, and nothing that is said on another one only puts them out.
     * A statement changes nothing about whoever did not have it when he acknowledged what removed its issuer.
 
 What this cannot do
     Where two devices remove each other and nobody else is there, or everybody else was let in by one of them in
     statements that the other never acknowledged, the older device stays, and it may be the stolen one. Then a new
-    folder adopts the files. A thief who is faster than the removal, with most members, wins. A removal that takes from
+    folder adopts the files. A thief who is faster than the removal, with most members, wins. A device that was let in
+    before two branches part, and says nothing until a thief shows it his, goes by that one if not more others like it
+    tell better; those on the other branch do not follow it. A removal that takes from
     a member the vote that kept another removal out stays in force, also where that other one, which then counts,
     makes its issuer one who could not have said it: there is no way to have either alone.
 """
@@ -82,10 +98,14 @@ class Evaluation:
     lost: tuple[Statement, ...]
 
 
-def evaluate(founder: DeviceID, statements: Iterable[Statement]) -> Evaluation:
-    """Who is a member, and why. Statements whose predecessors are not in the set are not looked at."""
+def evaluate(founder: DeviceID, statements: Iterable[Statement], asking: DeviceID | None = None) -> Evaluation:
+    """Who is a member, and why. Statements whose predecessors are not in the set are not looked at.
+
+    Args:
+        asking: the device that wants to know; None for somebody who is on neither of two branches.
+    """
     rules = _Rules(founder, Ancestry(statements))
-    in_force = _Conflict(rules).decided()
+    in_force = _Conflict(rules, asking).decided()
     return rules.evaluation(in_force)
 
 
@@ -335,6 +355,18 @@ class _Rules:
             self._forks[removal] = own & ~named & ~follows if named else 0
         return self._forks[removal]
 
+    def first_grants(self, device: DeviceID) -> int:
+        """What let a device in before it said anything."""
+        own = self.own.get(device, 0)
+        return self._grants.get(device, 0) & (self.past[next(bits(own))] if own else EVERYTHING)
+
+    def known_by(self, some: int) -> int:
+        """Some statements, and those that were made in knowledge of any of them."""
+        found = some
+        for number in bits(some):
+            found |= self.behind[number]
+        return found
+
     def _last(self, named: int) -> Iterator[int]:
         """Those of some statements of an issuer that no other one of them follows."""
         while named:
@@ -372,14 +404,18 @@ class _Conflict:
     Removals that change the same are looked at once: a thief says the same in a thousand forks.
     """
 
-    def __init__(self, rules: _Rules) -> None:
+    def __init__(self, rules: _Rules, asking: DeviceID | None) -> None:
         self._rules = rules
+        self._asking = asking
+        self._first_grants = rules.first_grants(asking) if asking is not None else 0
+        self._known_by: dict[int, int] = {}
         self._in_force = 0
         self._now: _Counted | None = None
         self._effects: dict[tuple[object, ...], _Effect] = {}  # of removals alike
         self._with: dict[int, int] = {}  # by removal: what counts if it is in force as well
         self._lost: dict[int, int] = {}  # by removal: the open ones that do not
         self._groups: dict[int, int] = {}  # by what is lost, the removals that do that
+        self._same: dict[int, int] = {}  # by removal: what its issuer says alike, and nobody has heard
         self._forking: dict[int, tuple[int, int]] = {}  # by what forks: removals before which it does, what else counts
         self._mutual: dict[
             int, int
@@ -412,16 +448,19 @@ class _Conflict:
         }
         self._now, self._effects = now, effects
         self._with, self._lost, self._groups = {}, {}, defaultdict(int)
+        same: dict[tuple[object, ...], int] = defaultdict(int)
         for removal in bits(open_ones):
             statement, behind = rules.statements[removal], rules.behind[removal]
             named = rules.past[removal] & rules.own.get(statement.subject_id, 0)
             is_alone = behind or statement.issuer_id == statement.subject_id
             kind = statement.subject_id, statement.role, named, removal if is_alone else None
+            same[statement.issuer_id, *kind] |= 1 << removal
             if kind not in effects:
                 effects[kind] = rules.counting_with(now, removal)
             self._with[removal] = effects[kind].counted
             self._lost[removal] = open_ones & ~effects[kind].counted & ~(1 << removal)
             self._groups[self._lost[removal]] |= 1 << removal
+        self._same = {removal: group for group in same.values() for removal in bits(group)}
 
     def _attackers(self, open_ones: int) -> dict[int, int]:
         """By removal, those that exclude it. What forks from what a removal names is no attack on it.
@@ -464,10 +503,10 @@ class _Conflict:
         left: dict[int, int] = {}
         for removal, others in attackers.items():
             left[removal], rest = others, others & self._attacked_by(removal)
-            mutual = self._mutual.get(removal, 0)
+            apart = rest & ~self._mutual.get(removal, 0)
             while rest:
                 other = (rest & -rest).bit_length() - 1
-                alike = self._alike(removal, other) & (rest & mutual if mutual >> other & 1 else rest & ~mutual)
+                alike = self._alike(removal, other) & (apart if apart >> other & 1 else ~apart)
                 if self._stands(removal, other, counted):
                     left[removal] &= ~alike
                 rest &= ~alike
@@ -476,6 +515,9 @@ class _Conflict:
     def _alike(self, removal: int, other: int) -> int:
         """Removals that are as strong as another one beside this one: nobody says that he heard of them."""
         rules, statement = self._rules, self._rules.statements[other]
+        if self._mutual.get(removal, 0) >> other & 1:
+            is_about_the_same = statement.subject_id == rules.statements[removal].subject_id
+            return self._same[other] & self._mutual[removal] if is_about_the_same else 1 << other
         if rules.behind[other] or statement.issuer_id == rules.statements[removal].issuer_id:
             return 1 << other
         found = rules.own[statement.issuer_id] & rules.last
@@ -485,12 +527,44 @@ class _Conflict:
 
     def _stands(self, one: int, other: int, counted: int) -> bool:
         """Whether an attack fails, of two removals that exclude each other."""
+        if self._mutual.get(one, 0) >> other & 1:
+            return self._stands_on_its_branch(one, other)
         for_one, for_other = self._voters(one, other), self._voters(other, one)
         if len(for_one - for_other) != len(for_other - for_one):
             return len(for_one - for_other) > len(for_other - for_one)
-        if self._mutual.get(one, 0) >> other & 1:
-            return True  # and so does the other one: who forks chooses who of his friends is the oldest
         return self._seniority(one, counted) < self._seniority(other, counted)
+
+    def _stands_on_its_branch(self, one: int, other: int) -> bool:
+        """So both may, and both attacks fail: who forks chooses how many of his friends there are, and their ages."""
+        is_ours, is_not = self._lets_us_in(one), self._lets_us_in(other)
+        if is_ours != is_not:
+            return is_ours
+        on_one, on_other = self._on_branch(one, other), self._on_branch(other, one)
+        on_one, on_other = on_one & ~on_other, on_other & ~on_one
+        in_both = self._with[one] & self._with[other]
+        for_one, for_other = (self._witnesses(on & in_both, one, other) for on in (on_one, on_other))
+        if len(for_one - for_other) != len(for_other - for_one):
+            return len(for_one - for_other) > len(for_other - for_one)
+        own = self._rules.own.get(self._asking, 0) if self._asking is not None else 0
+        return bool(own & on_one) or not own & on_other
+
+    def _on_branch(self, removal: int, other: int) -> int:
+        """What was said in knowledge of the branch that a removal stands on, and that what another one names is not."""
+        branch = self._rules.forked(other) & (self._rules.past[removal] | 1 << removal)
+        if branch not in self._known_by:
+            self._known_by[branch] = self._rules.known_by(branch)
+        return self._known_by[branch]
+
+    def _witnesses(self, said: int, one: int, other: int) -> set[DeviceID]:
+        """The issuers of some statements, without whom two removals are about."""
+        if not said:
+            return set()
+        subjects = {self._rules.statements[removal].subject_id for removal in (one, other)}
+        return {voter for voter, own in self._rules.own.items() if own & said} - subjects
+
+    def _lets_us_in(self, removal: int) -> bool:
+        """Whether the device that asks was let in, before it said anything, by what counts beside a removal."""
+        return bool(self._first_grants & self._with[removal])
 
     def _voters(self, removal: int, other: int) -> set[DeviceID]:
         """The third members that heard of a removal before they heard of the other one."""
