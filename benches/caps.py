@@ -194,6 +194,8 @@ def link_cases(room: _Room) -> Iterator[Case]:
     yield "leaves query", [messages.LeavesQuery(folder, buckets)] * 20
     yield "leaves", [messages.Leaves(folder, _leaves(4096), True)] * 10
     yield "acks", [messages.Ack(folder, _leaves(4096))] * 10
+    yield "keep queries", [messages.KeepQuery(folder, 1, _leaves(4096))] * 10
+    yield "keeping", [messages.Keeping(folder, 1, tuple(entry for entry, _ in _leaves(4096)))] * 10
     yield "pull", [messages.Pull(folder, (room.text,) * messages.MAX_PULL)] * 4
     yield "counted query", [messages.CountedQuery(folder, DeviceID(bytes(32)), (room.text,) * messages.MAX_PULL)] * 4
     yield "documents", [messages.Documents(folder, _documents(1024, 1000))] * 10

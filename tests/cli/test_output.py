@@ -92,6 +92,8 @@ _VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 
 _DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True}
 ANSWERS: dict[str, Any] = {
     "/v1/status": _status(),
+    "/v1/folder/choose": {"label": HOSTILE, "everything": False, "paths": [HOSTILE], "made_here": [HOSTILE],
+                          "not_here": 1, "leaving": 1},
     "/v1/share": {"code": HOSTILE, "expires_in_s": 60},
     "/v1/join/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1, "different": [HOSTILE],
                          "only_here": 1, "only_there": 1, "bytes_to_come": 1, "not_synced": 1},
@@ -170,7 +172,7 @@ SHOWN = [
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
-    ("doctor",), ("doctor", HOSTILE), ("device", "list"), ("device", "show", "ID"),
+    ("doctor",), ("doctor", HOSTILE), ("folder", "choose", "f"), ("device", "list"), ("device", "show", "ID"),
     ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
     ("recovery", "make"), ("help", "wait"),

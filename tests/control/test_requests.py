@@ -37,6 +37,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/device/rotate": {},
     "/v1/device/replace": {"device": "d", "by": "n", "folder": "f"},
     "/v1/device/role": {"device": "d", "folder": "f", "role": "admin"},
+    "/v1/folder/choose": {"folder": "f", "paths": ["n"]},
+    "/v1/folder/names": {"folder": "f", "beneath": "n"},
     "/v1/folder/rename": {"folder": "f", "label": "l"},
     "/v1/folder/move": {"folder": "f", "path": "/d"},
     "/v1/folder/ignore": {"folder": "f", "add": ["p"], "remove": ["p"]},
@@ -77,7 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/conflicts/marked": {"path": "/d/a", "number": 1},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "folder", "names"}
+FILE_NAMES = {"path", "paths", "folder", "names", "beneath"}
 
 
 class _NoDevice:

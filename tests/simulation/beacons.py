@@ -142,6 +142,12 @@ PLACES = (
     # What is kept.
     Place("a mass deletion is refused", "yp2p.folder.guard:DeletionGuard.refuses", bool),
     Place("a mass deletion is let happen", "yp2p.folder.guard:DeletionGuard.approve"),
+    Place("a file leaves by choice", "yp2p.disk.render.unchosen:may_leave", _is(True)),
+    Place("a file may not leave yet", "yp2p.disk.render.unchosen:may_leave", _is(False)),
+    Place("a crash while a file leaves", f"{_RECOVERY}._recover_left"),
+    Place("who left is saved still", f"{_INGEST}.first_imports:FirstImports._is_saved_late"),
+    Place("a file goes by itself while it is to leave", f"{_INGEST}.departures:Departures._is_unchosen", _is(True)),
+    Place("the directory has another choice than the store", "yp2p.disk.root_check:check_choice"),
     Place("rows are thinned", "yp2p.history.retention:Retention._replace"),
     Place("a deleted text is forgotten", "yp2p.history.retention:Retention._forget", _is(True)),
 )

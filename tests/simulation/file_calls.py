@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from simulation.disk import PAGE_BYTES, REAL
 
 from yp2p.disk.ingest import departures, exchanged_names, first_imports, opaque_entries
-from yp2p.disk.render import directory_moves, moves
+from yp2p.disk.render import directory_moves, moves, unchosen
 from yp2p.files import capabilities, directories, inspect, replace, root, syscalls
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
             directory_moves,
             opaque_entries,
             first_imports,
+            unchosen,
         )
     ),
 )

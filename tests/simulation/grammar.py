@@ -170,6 +170,14 @@ class Grammar:
     def ack(self) -> Message:
         return messages.Ack(self.folder.id, self._leaves())
 
+    def keep_query(self) -> Message:
+        return messages.KeepQuery(self.folder.id, self._number(), self._leaves())
+
+    def keeping(self) -> Message:
+        return messages.Keeping(
+            self.folder.id, self._number(), tuple(self._entry() for _ in range(self.rng.randrange(4)))
+        )
+
     # --- blobs --------------------------------------------------------------------------------------------------
 
     def chunk_hashes_query(self) -> Message:
@@ -321,6 +329,8 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.CountedQuery: Grammar.counted_query,
     messages.Documents: Grammar.documents,
     messages.Ack: Grammar.ack,
+    messages.KeepQuery: Grammar.keep_query,
+    messages.Keeping: Grammar.keeping,
     messages.ChunkHashesQuery: Grammar.chunk_hashes_query,
     messages.ChunkHashes: Grammar.chunk_hashes,
     messages.Fetch: Grammar.fetch,

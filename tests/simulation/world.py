@@ -18,7 +18,7 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
-from simulation import beacons, faults, hooks, hostile, masses, names, places, readers, rules, themes
+from simulation import beacons, choosing, faults, hooks, hostile, masses, names, places, readers, rules, themes
 from simulation.actions import ACTIONS, CONDITIONS
 from simulation.hooks import current_host, installed
 from simulation.host import Host
@@ -283,8 +283,11 @@ class World:
         if self.hostile is not None:
             await self._survive(self.hostile)
             return
+        if self.has_clone:  # then only equal trees tell that all have come to rest
+            await choosing.choose_everything(self)
         if not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
+        await self._choose_everything()
         if await readers.revert_all(self) and not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after all was reverted: {self._why_not_at_rest()}")
         self._check_log()
@@ -301,6 +304,17 @@ class World:
         wrong = self.wrong + self.oracle.check(first) + names.check_outside(self)
         if wrong:
             raise Failed(f"{'; '.join(wrong)}: {first}")
+
+    async def _choose_everything(self) -> None:
+        """What is chosen is alike; then everybody has everything. Raises Failed."""
+        if not any(map(choosing.chooses, self.hosts)):
+            return
+        if not self.readers and not self.has_clone and (wrong := choosing.differing(self)):
+            raise Failed(wrong)
+        with trio.move_on_after(_REST_LIMIT_S):
+            await choosing.choose_everything(self)
+        if not await self._wait_for_rest(_REST_LIMIT_S):
+            raise Failed(f"not in sync after everything was chosen: {self._why_not_at_rest()}")
 
     def _wanted(self, host: Host) -> Iterator[str]:
         """Where a device is to have a blob that it does not have."""
@@ -336,6 +350,8 @@ class World:
         for host in self.hosts:
             await host.stop()
             await host.start()
+        with trio.move_on_after(_REST_LIMIT_S):
+            await choosing.choose_everything(self)
         wrong = self.wrong + await hostile.check(self)
         self._check_log()
         if wrong:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from yp2p.cli.options import call
+from yp2p.cli.options import call, folder_name, is_typed_path
 from yp2p.cli.when import shown
 from yp2p.errors import YpError
 from yp2p.printable import printable
@@ -52,6 +52,17 @@ class Folder(_Word):
             return [CompletionItem(incomplete, type="dir")]
         folders = _ask("GET", "/v1/status").get("folders", [])
         return _items(((folder["label"], folder["path"]) for folder in folders), incomplete)
+
+
+class Within(_Word):
+    """A file or directory of the folder that was named before, whether it is on this disk or not."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if is_typed_path(incomplete):
+            return [CompletionItem(incomplete, type="file")]
+        asked = {"folder": folder_name(ctx.params.get("folder")), "beneath": incomplete.rpartition("/")[0]}
+        names = _ask("POST", "/v1/folder/names", asked) or []
+        return _items(((name, "") for name in names), incomplete)
 
 
 class Device(_Word):

@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from yp2p.cli import output
-from yp2p.cli.complete import Directory, Folder, Pattern
+from yp2p.cli.complete import Directory, Folder, Pattern, Within
 from yp2p.cli.group import Group
 from yp2p.cli.offers import accept, decline, offer, offer_tables
-from yp2p.cli.options import absolute, call, folder_name, folder_option, json_option, size_text
+from yp2p.cli.options import absolute, call, folder_name, folder_option, is_typed_path, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.cli.table import table
-from yp2p.errors import FolderError
+from yp2p.errors import FolderError, UsageError
 
 
 @click.group(cls=Group)
@@ -68,6 +68,43 @@ def move(folder: str, directory: str) -> None:
     not deleted on the other devices.
     """
     call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
+
+
+@command.command()
+@click.argument("folder", type=Folder())
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=Within())
+@click.option("--all", "everything", is_flag=True, help="Have all files of the folder on this disk again.")
+@json_option
+def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Have only the files and directories PATH of FOLDER (its label or directory) on this disk.
+
+    PATH is a path in the folder, or begins with / or ./ as any other path does. Each time you name all that you want;
+    without a PATH the command lists what is chosen. Everything else stays on the other devices, and nothing is deleted
+    there. What is here of it goes as soon as another device that is connected says that it has it. A file that you
+    make here stays here, wherever it is.
+    """
+    if everything and paths:
+        raise UsageError("give either --all or what is to be here")
+    named = [absolute(path) if is_typed_path(path) else path for path in paths]
+    body: dict[str, Any] = {"folder": folder_name(folder)}
+    if everything or named:
+        body["paths"] = named
+    answer = call("POST", "/v1/folder/choose", body)
+    if as_json:
+        print_json(answer)
+        return
+    if answer["everything"]:
+        say(f"All of {answer['label']} is chosen: every file is on this disk, or on its way.")
+        return
+    say(*answer["paths"], *(f"{path} (made here)" for path in answer["made_here"]))
+    say(*_choice_in_short(answer))
+
+
+def _choice_in_short(answer: dict[str, Any]) -> list[str]:
+    found = [f"{answer['not_here']:,} other files are not on this disk."]
+    if answer["leaving"]:
+        found.append(f"{answer['leaving']:,} are here still; each goes once a connected device says that it has it.")
+    return found
 
 
 @command.command()

@@ -56,6 +56,11 @@ def absolute(directory: str) -> str:
     return path
 
 
+def is_typed_path(word: str) -> bool:
+    """Whether a word that may be a path in a folder is one of this file system: it begins like one."""
+    return word in (".", "..") or word.startswith(("/", "./", "../", "~"))
+
+
 def check_seconds(seconds: float | None) -> float | None:
     """A number of seconds as people may give it."""
     if seconds is not None and not 0 <= seconds < float("inf"):

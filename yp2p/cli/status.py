@@ -183,9 +183,7 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
         if member["connected"] and not member["in_sync"]:
             behind = f"{member['behind']:,} files behind" if member["behind"] else ""
             found.append(f"{member['name']}: {', '.join(filter(None, (member['condition'], behind))) or 'comparing'}")
-    ignored = folder["entries"]["ignored"]
-    if ignored:
-        found.append(f"ignored here, as .yp2pignore, the settings or `yp2p folder ignore` say: {ignored:,}")
+    found += _not_here(folder["entries"])
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     found += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]
@@ -208,6 +206,24 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
         if present.get("open"):
             found.append(f"{present.get('device', '?')} edits {', '.join(map(str, present['open']))}")
     return [f"{folder['label']}:", *(f"  {line}" for line in found)] if found else []
+
+
+def _not_here(entries: dict[str, Any]) -> list[str]:
+    """What is left out here, and what is not on this disk because a person chose so."""
+    found: list[str] = []
+    ignored = entries["ignored"]
+    if ignored:
+        found.append(f"ignored here, as .yp2pignore, the settings or `yp2p folder ignore` say: {ignored:,}")
+    if entries.get("not_here"):
+        found.append(
+            f"not on this disk, as you chose: {entries['not_here']:,} files (`yp2p folder choose` lists what is)"
+        )
+    if entries.get("leaving"):
+        found.append(
+            f"not chosen, and still here: {entries['leaving']:,} files; each goes once a connected device says that it "
+            "has it, and nobody edits it here"
+        )
+    return found
 
 
 def _questions(folder: dict[str, Any]) -> list[str]:

@@ -37,6 +37,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from yp2p.control.answers import endpoint, json_response
+from yp2p.control.choosing import Choosing, choosing_routes
 from yp2p.control.devices import Checkup, DeviceChanges, device_routes
 from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
@@ -66,6 +67,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def checkup(self) -> Checkup: ...
+
+    @property
+    def choosing(self) -> Choosing: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -198,6 +202,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             *offer_routes(lambda: device.offers, stop),
             *device_routes(lambda: device.device_changes, lambda: device.checkup),
             *limit_routes(lambda: device.limits),
+            *choosing_routes(lambda: device.choosing, stop),
             *history_routes(lambda: device.folders),
             # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),

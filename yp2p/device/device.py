@@ -16,6 +16,7 @@ import trio
 from yp2p import __version__
 from yp2p.config import Config
 from yp2p.device.checkup import Checkup
+from yp2p.device.choosing import Choosing
 from yp2p.device.device_changes import DeviceChanges
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folder_changes import FolderChanges
@@ -109,6 +110,7 @@ class Device:
         self.offers = Offers(database, self.home, self.peers, self._members, self._sharing, config.files)
         self.offers.load()
         self.peers.offers = self.offers.exchange
+        self.choosing = Choosing(self.home, database)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
         self.device_changes = DeviceChanges(
             identity.device_id, self._members, self.peers, self._status, setting, self._call_itself

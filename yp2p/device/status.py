@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from yp2p.device.choosing import counts
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.transfers import TEXTS
@@ -84,6 +85,7 @@ class Status:
             "state": folder.state.activity.value,
             "problem": self._problem(folder),
             "is_reader": folder.membership.is_reader,
+            "chosen": sorted(folder.files.choice.paths),
             "local_changes": [{"path": p, "change": c.value} for p, c in sorted(folder.files.local.paths.items())],
             "rules_waiting": folder.files.rules_waiting,
             "awaiting_confirmation": bool(folder.state.confirmation_reason),
@@ -96,6 +98,7 @@ class Status:
                 "not_synced": len(waiting.skipped),
                 "waiting": len(waiting.entries),
                 "ignored": len(folder.files.ignored),
+                **counts(folder),
                 "conflicts": len(conflict_files(folder)),
                 "places_to_settle": sum(1 for _ in conflicts_of(folder)),
             },

@@ -204,6 +204,7 @@ class Disk:
         folder = self._folder
         root_check.check_marker(folder, root)
         make_own_directories(folder, root)
+        await root_check.check_choice(folder, root)
         root.probe()
         self._scans.begin()
         rules = await self._rules.read(root, self._scans.context)

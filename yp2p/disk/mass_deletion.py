@@ -89,7 +89,9 @@ class Confirmation:
         gone = {
             entry: record
             for entry, record in (missing | doomed).items()
-            if not folder.files.is_ignored(record.path, record.kind) and record.sight is not Sight.LOST
+            if not folder.files.is_ignored(record.path, record.kind)
+            and record.sight is not Sight.LOST
+            and (entry in doomed or entry not in folder.files.choice.unchosen)
         }
         replaced = replaced_by_others(folder, folder.files.keys() - gone.keys())
         if since is None or any(record.sight is Sight.UNCONFIRMED for record in gone.values()):

@@ -56,7 +56,7 @@ from yp2p.files.inspect import (
 )
 from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import open_own, set_permissions
-from yp2p.files.root import PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
+from yp2p.files.root import LEFT, PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.identity import ID_BYTES
 from yp2p.protocol.blobs import blob_hash
@@ -152,6 +152,7 @@ _PURPOSE = re.compile(
     rf"-(?P<content>[0-9a-f]{{0,{2 * _HASH_BYTES}}})-(?P<inode>[0-9a-f]{{1,16}})"
 )
 _PARKED = re.compile(rf"{re.escape(PARKED)}([0-9a-f]{{{2 * ID_BYTES}}})")
+_LEFT = re.compile(rf"{re.escape(LEFT)}([0-9a-f]{{{2 * ID_BYTES}}})-([0-9a-f]{{{2 * _HASH_BYTES}}})")
 _FRESH = re.compile(rf"{re.escape(TMP)}/[0-9a-f]{{16}}")
 
 
@@ -173,6 +174,17 @@ def read_parked(name: str) -> bytes | None:
     """The entry of a parked file, from its name, if it is one."""
     found = _PARKED.fullmatch(name)
     return bytes.fromhex(found[1]) if found is not None else None
+
+
+def left_name(entry: bytes, content: bytes) -> str:
+    """Where the file of an entry goes that is not to be on this disk any more, while it may still be written to."""
+    return f"{LEFT}{entry.hex()}-{content[:_HASH_BYTES].hex()}"
+
+
+def read_left(name: str) -> tuple[bytes, bytes] | None:
+    """The entry of such a file, and how its content's hash begins, from the name, if it is one."""
+    found = _LEFT.fullmatch(name)
+    return (bytes.fromhex(found[1]), bytes.fromhex(found[2])) if found is not None else None
 
 
 def is_fresh(name: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ TMP = f"{OURS}/tmp"
 TRASH = f"{OURS}/trash"
 # A file on its way to another name, with its entry.
 PARKED = f"{TMP}/park-"
+LEFT = f"{TMP}/left-"
 
 
 def is_ours(path: str) -> bool:
@@ -42,6 +44,7 @@ def is_temporary(path: str) -> bool:
 
 
 _MARKER = f"{OURS}/marker"
+_CHOICE = f"{OURS}/choice"
 # Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
 _MOST_USES = 16
 # What is mounted below the root is not the folder's: what is put there would have to be copied, and when the mount goes
@@ -55,18 +58,19 @@ without it yp2p pauses the folder, because an empty directory must not look like
 _FOR_GIT = "*\n"
 
 
-def force_to_disk(path: Path) -> None:
-    """Bring the file system of a directory to the disk, if it is there. Blocks."""
+def force_to_disk(path: Path) -> bool:
+    """Bring the file system of a directory to the disk, if it is there; tells whether that was done. Blocks."""
     try:
         descriptor = os.open(path, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return
+        return False
     try:
         sync_file_system(descriptor)
     except OSError:
-        pass
+        return False
     finally:
         os.close(descriptor)
+    return True
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -314,6 +318,31 @@ class Root:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def choice_mark(self) -> bytes:
+        """What `set_choice_mark` wrote last; empty where nothing did, or what it wrote cannot be read."""
+        try:
+            with os.fdopen(self.open_file(_CHOICE)) as file:
+                return bytes.fromhex(file.read(64).strip())
+        except ValueError:
+            return b""
+        except OSError as error:
+            if is_passing(error):
+                raise
+            return b""
+
+    def set_choice_mark(self, mark: bytes) -> None:
+        """Have the directory know of a choice (`folder/choice.py`), durably. Raises OSError."""
+        made = f"{TMP}/{secrets.token_hex(8)}"
+        descriptor = self.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            write_all(descriptor, mark.hex().encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with self.parent(made) as (directory, name), self.parent(_CHOICE) as (ours, target):
+            os.rename(name, target, src_dir_fd=directory, dst_dir_fd=ours)
+        sync_file_system(self.descriptor)
 
     def make_own_directories(self) -> list[str]:
         """Make what is missing of `.yp2p/`; gives what stood in the way, as it is called now. Raises OSError."""

@@ -4,6 +4,7 @@ Invariants
     * No two entries have one file: whose path another takes has none, and is rendered anew.
     * `blobs` knows the file of every blob that is here.
     * `ignored` holds exactly the live entries at paths that this device leaves out.
+    * What is left alone is ignored, or unchosen and without a file here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import trio
 from yp2p.documents.manifest import Entry
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.blob_index import BlobIndex
+from yp2p.folder.choice import Choice
 from yp2p.folder.digests import Digests
 from yp2p.folder.local_changes import LocalChanges
 from yp2p.folder.records import FileRecord, Sight, Values, load_files
@@ -60,6 +62,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.local = LocalChanges()
         self.rules = IgnoreRules()
         self.ignored: set[EntryID] = set()
+        self.choice = Choice(folder, database)
         self.rules_waiting = ""  # what others loosened of the rules; people here have to agree
         self.ignore_problem = ""  # why the file that says what is left out is not used
         self._uninterned = 0
@@ -164,6 +167,14 @@ class FileIndex(Mapping[EntryID, FileRecord]):
     def is_ignored(self, path: str, kind: Kind) -> bool:
         """Whether this device leaves out what is at a path."""
         return self.rules.ignores(path, directory=kind is Kind.DIRECTORY)
+
+    def is_left_alone(self, entry: EntryID) -> bool:
+        """Whether nothing is to be done for an entry here: it is ignored, or is not here by choice."""
+        return entry in self.ignored or self.is_not_here_by_choice(entry)
+
+    def is_not_here_by_choice(self, entry: EntryID) -> bool:
+        """Whether an entry is not chosen, and its file is gone."""
+        return entry in self.choice.unchosen and entry not in self._records
 
     def chunk_hashes(self, blob: bytes) -> list[bytes]:
         """The hashes of the chunks of a blob of more than one, as far as they are known here."""

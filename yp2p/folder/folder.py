@@ -109,9 +109,11 @@ class Folder:
                 values.intern(value)
         self.texts.digests.load(values, MANIFEST_INDEX)
         self.files.load(values)
+        self.files.choice.load()
         self._set_aside()
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
+        self.note_chosen(self.catalogue.entries)
         self.render_queue.want_all(self.catalogue.entries)
 
     def _set_aside(self) -> None:
@@ -138,6 +140,7 @@ class Folder:
         entries |= self.catalogue.take_moved()
         for entry in entries:
             self.note_ignored(entry, self._is_ignored(entry))
+        self.note_chosen(entries)
         for entry in entries:
             self.observers.entry_changed(entry)
         self.render_queue.want_all(entries)
@@ -152,7 +155,7 @@ class Folder:
 
     def _may_wait(self, entry: EntryID) -> bool:
         """Whether there is something to wait for: a file that is to come, or one that is to go."""
-        if entry in self.files.ignored:
+        if self.files.is_left_alone(entry):
             return False
         found = self.catalogue.entries.get(entry)
         return entry in self.files or (found is not None and self.catalogue.is_alive(found))
@@ -173,7 +176,7 @@ class Folder:
         lacks = (
             found is not None
             and found.kind is Kind.BLOB
-            and entry not in self.files.ignored
+            and not self.files.is_left_alone(entry)
             and self.catalogue.is_alive(found)
             and not self.files.holds(found)
         )
@@ -194,6 +197,19 @@ class Folder:
             self._note_wanted(entry)
             self.leaves.set(entry)
 
+    def note_chosen(self, entries: Iterable[EntryID]) -> None:
+        """Whether these entries are chosen (`choice.py`): their paths, or what is chosen, are others by now."""
+        choice, path_of = self.files.choice, self.catalogue.layout().path_of
+        for entry in entries:
+            path = path_of.get(entry)
+            is_unchosen = path is not None and not choice.has(entry, path)
+            if is_unchosen != (entry in choice.unchosen):
+                (choice.unchosen.add if is_unchosen else choice.unchosen.discard)(entry)
+                if self.files.is_left_alone(entry):
+                    self.files.waiting.done(entry)
+                self._note_wanted(entry)
+                self.leaves.set(entry)
+
     def shown_path(self, record: FileRecord) -> str:
         """The path of a file as people know it: one that is parked while another has its place has the entry's."""
         if not is_ours(record.path):
@@ -210,7 +226,7 @@ class Folder:
         if found is None or not self.catalogue.is_alive(found):
             return None
         if found.kind is not Kind.TEXT:
-            if not self.files.holds(found) and entry not in self.files.ignored:
+            if not self.files.holds(found) and not self.files.is_left_alone(entry):
                 return None
             version = hashlib.sha256(found.content.encode()).digest()
             return Leaf(found.document, version, found.content.hash)
@@ -218,9 +234,9 @@ class Folder:
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
 
     def is_on_disk(self, entry: EntryID) -> bool:
-        """Whether the file holds exactly what the documents say, as far as we know, or is left out."""
+        """Whether the file holds exactly what the documents say, as far as we know, or is left alone."""
         found, record = self.catalogue.entries.get(entry), self.files.get(entry)
-        if entry in self.files.ignored:
+        if self.files.is_left_alone(entry):
             return True
         if found is None or not self.catalogue.is_alive(found):
             return record is None
@@ -245,7 +261,8 @@ class Folder:
     def files_to_go(self) -> int:
         """How many entries have no file yet, or an older one."""
         alive, wanted = self.catalogue.layout().path_of.keys(), self.files.blobs.wanted.keys()
-        return len(alive - self.files.keys() - self.files.ignored) + len(wanted & self.files.keys())
+        missing = alive - self.files.keys() - self.files.ignored - self.files.choice.unchosen
+        return len(missing) + len(wanted & self.files.keys())
 
     def is_complete(self) -> bool:
         """Whether everything that other devices have, as far as they told, is here."""

@@ -75,7 +75,7 @@ def bring_in_line(folder: Folder, goes: Mapping[EntryID, _Goes], was: Mapping[En
         elif one.before is None or not _is_same(one.before, now):
             if record is None or not folder.is_on_disk(entry):
                 _forget_file(folder, record)
-        elif entry not in folder.files.ignored:
+        elif not folder.files.is_left_alone(entry):
             _set_record(folder, now, record, one.since)
 
 

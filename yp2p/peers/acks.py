@@ -1,6 +1,7 @@
 """Acknowledgements: which entries the peer of a folder session has as we do, and telling it which are here.
 
-An `Ack` says that an entry is stored and on disk here in exactly this version; an entry is shown in sync with a device
+An `Ack` says that an entry is stored and on disk here in exactly this version (or ignored here; what is not here by
+choice is never acknowledged, the announcement alone speaks of it); an entry is shown in sync with a device
 only when that device acknowledged what we have (invariant 10). A folder that is paused acknowledges nothing: nobody
 knows what its disk holds. What it holds is told once it has settled again, by the announcement.
 
@@ -77,7 +78,9 @@ class Acks:
             leaves: list[tuple[EntryID, Leaf]] = []
             for entry in entries:
                 # What programs type is not asked for its digest; it comes back here when it is on the disk.
-                if not folder.is_being_typed(entry) and folder.is_on_disk(entry):
+                if folder.is_being_typed(entry) or folder.files.is_not_here_by_choice(entry):
+                    continue
+                if folder.is_on_disk(entry):
                     leaf = folder.leaf(entry)
                     if leaf is not None:
                         leaves.append((entry, leaf))

@@ -30,6 +30,7 @@ from yp2p.peers.answers import Answers
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
 from yp2p.peers.inbox import Inbox
+from yp2p.peers.keeping import KeepExchange
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
 from yp2p.peers.relaying import Relaying
@@ -51,6 +52,8 @@ from yp2p.protocol.messages import (
     FolderLinks,
     FolderMessage,
     FolderState,
+    Keeping,
+    KeepQuery,
     Leaves,
     LeavesQuery,
     ManifestQuery,
@@ -96,6 +99,7 @@ class FolderSession:
         self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)
         self._answers = Answers(folder, link, peer)
         self._fetcher = BlobFetcher(folder, link, peer, self.agreement.is_at_rest)
+        self._keeping = KeepExchange(folder, link, peer)
         self._reconciliation = Reconciliation(folder, link, peer, self._channels, self.agreement)
 
     @property
@@ -136,7 +140,8 @@ class FolderSession:
                 await nursery.start(self._channels.run)
                 for task in (
                     self._inbox.run, told.announcements.run, self._reconciliation.run, told.acks.run,
-                    self._answers.run, self._fetcher.run, told.conditions.run, self._tell_both_changed,
+                    self._answers.run, self._fetcher.run, self._keeping.run, told.conditions.run,
+                    self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
@@ -250,15 +255,19 @@ class FolderSession:
                 await self._fetcher.deliver(message)
             case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
                 await self._reconciliation.deliver(message)
-            case FolderLinks() | Membership() | BothChanged():
+            case FolderLinks() | Membership() | BothChanged() | KeepQuery() | Keeping():
                 await self._take_news(message)
 
-    async def _take_news(self, message: FolderLinks | Membership | BothChanged) -> None:
-        """What the peer tells of others."""
+    async def _take_news(self, message: FolderLinks | Membership | BothChanged | KeepQuery | Keeping) -> None:
+        """What the peer tells of others, and what it and we keep on our disks."""
         folder = self._folder
         match message:
             case FolderLinks():
                 self._relaying.take(message)
+            case KeepQuery():
+                await self._keeping.answer(message)
+            case Keeping():
+                self._keeping.take(message)
             case Membership(statements=statements):
                 news = await self._reconciliation.take_statements(statements)
                 for part in Membership.parts(folder.id, news):

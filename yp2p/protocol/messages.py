@@ -419,6 +419,46 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepQuery:
+    """Do you have these entries on your disk, as exactly these versions, and go on having them?
+
+    `number` is not 0; the answer bears it.
+    """
+
+    TYPE: ClassVar[int] = 0x88
+    folder: FolderID
+    number: int
+    leaves: tuple[tuple[EntryID, Leaf], ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(self.number)
+        _write_leaves(out, self.leaves)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), data.u32(), _read_leaves(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Of what you asked for by this number, I have these entries, and go on having them."""
+
+    TYPE: ClassVar[int] = 0x89
+    folder: FolderID
+    number: int
+    entries: tuple[EntryID, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).u32(self.number).u32(len(self.entries)).raw(b"".join(self.entries))
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, number = FolderID(data.raw(ID_BYTES)), data.u32()
+        kept = data.counted(_ID, MAX_LEAVES, "entries that are kept")
+        return cls(folder, number, tuple(EntryID(entry) for (entry,) in kept))
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkHashesQuery:
     """Ask for the hashes of the chunks of a blob."""
 
@@ -760,7 +800,7 @@ class LinkChecked:
 FolderMessage = (
     FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
     | TreeBuckets | LeavesQuery | Leaves | Pull | CountedQuery
-    | Documents | Ack | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
+    | Documents | Ack | KeepQuery | Keeping | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 OfferMessage = FolderOffers | OfferReply | OfferGranted | OfferListing
@@ -772,7 +812,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     for kind in (
         Hello, Goodbye, FolderState, FolderCondition, FolderLinks, Membership, ManifestQuery, ManifestVersions,
         TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
-        Documents, Ack, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
+        Documents, Ack, KeepQuery, Keeping, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
         FolderOffers, OfferReply, OfferGranted, OfferListing, LinkCheck, LinkChecked,
     )

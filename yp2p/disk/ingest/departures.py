@@ -160,6 +160,8 @@ class Departures:
         for record in moved:
             self._pending.requeue(record.path)
             folder.files.set(record)
+        for record in moved:
+            folder.files.choice.was_made_here(record.entry, record.path)
         changes = [Change(record.entry, path=record.path) for record in moved]
         return folder.catalogue.write(changes, [record.save(folder.id) for record in moved])
 
@@ -198,11 +200,15 @@ class Departures:
         for record in records:
             if record.entry in self._folder.files.ignored:
                 self._pending.missing.pop(record.path, None)
-            elif record.sight is Sight.LOST:
+            elif record.sight is Sight.LOST or self._is_unchosen(record):
                 self._damage.recreate(record)
             else:
                 seen.append(record)
         return seen
+
+    def _is_unchosen(self, record: FileRecord) -> bool:
+        """Whether a file is not to be here anyway: that it went deletes nothing."""
+        return record.entry in self._folder.files.choice.unchosen
 
     async def _recreate_too_young(self, records: list[FileRecord]) -> list[FileRecord]:
         """Of files that are missing because the folder came back from a backup, those that it cannot have are made
@@ -222,6 +228,9 @@ class Departures:
             for record in records:
                 self._damage.recreate(record)
             return
+        for record in filter(self._is_unchosen, records):
+            self._damage.recreate(record)
+        records = [record for record in records if not self._is_unchosen(record)]
         now = trio.current_time()
         changes: list[Change] = []
         statements: list[Statement] = []

@@ -28,6 +28,7 @@ from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
+from yp2p.documents.diff import hunks
 from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
@@ -36,9 +37,10 @@ from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
+from yp2p.folder.former_files import Former
 from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_entry_id
 from yp2p.folder.notices import NoticeKind
-from yp2p.folder.records import FileRecord, save_chunks
+from yp2p.folder.records import FileRecord, Sight, save_chunks
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Kind
 from yp2p.store.sql import Statement
@@ -55,6 +57,7 @@ class FirstImports:
 
     Args:
         moved_away: is told of a file whose path is another one's now.
+        former_at: gives what stood at a path a moment ago, and left it because of others or by choice.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class FirstImports:
         pending: PendingPaths,
         known_files: KnownFiles,
         moved_away: Callable[[FileRecord], None],
+        former_at: Callable[[str], Former | None],
         opaque: OpaqueEntries,
         kept: KeptLocal,
     ) -> None:
@@ -72,6 +76,7 @@ class FirstImports:
         self._pending = pending
         self._known_files = known_files
         self._moved_away = moved_away
+        self._former_at = former_at
         self._opaque = opaque
         self._kept = kept
         self._on_their_way: deque[Commit] = deque()  # batches
@@ -190,6 +195,7 @@ class FirstImports:
             statements += save_chunks(finding)
             if content.kind is Kind.SYMLINK:
                 folder.notices.tell_symlink(path, content.target, entry)
+        folder.files.choice.was_made_here(entry, path)
         statements.append(record.save(folder.id))
         folder.files.set(record)
         before = folder.catalogue.entries.get(entry)
@@ -205,6 +211,7 @@ class FirstImports:
             if here is not None and not await self._trash_file_at_former_path(occupant, finding):
                 return
             record = replace(record_of(occupant.id, occupant.content, finding), mode=finding.mode)
+            folder.files.choice.was_made_here(occupant.id, finding.path)
             folder.files.set(record)
             folder.database.submit([*save_chunks(finding), record.save(folder.id)])
             folder.render_queue.want(occupant.id)
@@ -237,6 +244,10 @@ class FirstImports:
             if await self._trash_file_at_former_path(occupant, finding):
                 await self._assign_to_entry(occupant, finding)
             return
+        former = self._left_by_choice(occupant, finding)
+        if former is not None:
+            await self._is_saved_late(former, finding, context)
+            return
         if folder.catalogue.came_back(occupant) and occupant.id not in folder.files and not self._kept.is_on:
             await self._revive(occupant, finding, context)
             return
@@ -250,6 +261,24 @@ class FirstImports:
                 return
             entry = next_entry_id(entry)
         await self._import_as_conflict_copy(entry, occupant, finding)
+
+    def _left_by_choice(self, occupant: Entry, finding: Finding) -> FileRecord | None:
+        """What an entry held whose file is not here by choice, where this is a save of that: most of it is in it."""
+        folder = self._folder
+        former = self._former_at(finding.path) if folder.files.is_not_here_by_choice(occupant.id) else None
+        if former is None or (former.record.entry, former.record.document) != (occupant.id, occupant.document):
+            return None
+        old = folder.texts.fork_at_base(former.record).text()
+        removed = sum(hunk.stop - hunk.start for hunk in hunks(old, finding.text))
+        return former.record if old and 2 * removed <= len(old) else None
+
+    async def _is_saved_late(self, former: FileRecord, finding: Finding, context: ScanContext) -> None:
+        """Somebody saved a file that had left this disk by choice: it is here again, with the save."""
+        record = replace(former, stamp=NO_STAMP, sight=Sight.SEEN)
+        self._folder.files.choice.was_made_here(record.entry, record.path)
+        self._folder.files.set(record)
+        await self._folder.database.submit([record.save(self._folder.id)]).wait()
+        await self._known_files.take(record, finding, context)
 
     async def _trash_file_at_former_path(self, occupant: Entry, finding: Finding) -> bool:
         """The file that an entry has elsewhere goes into the trash, as its content stands where it belongs already;
@@ -289,6 +318,7 @@ class FirstImports:
         record = FileRecord(
             occupant.id, finding.path, occupant.document, seq, None, finding.content, finding.mode, finding.stamp
         )
+        folder.files.choice.was_made_here(occupant.id, finding.path)
         folder.files.set(record)
         folder.database.submit([record.save(folder.id)])
         folder.rendered([occupant.id])
@@ -351,6 +381,7 @@ class FirstImports:
             entry.id, finding.path, entry.document, live.last_seq, None, live.text.content(), entry.mode,
             NO_STAMP,
         )  # fmt: skip
+        folder.files.choice.was_made_here(entry.id, finding.path)
         folder.files.set(record)
         commit = folder.catalogue.write([Change(entry.id, path=finding.path, revive=True)], [record.save(folder.id)])
         await commit.wait()

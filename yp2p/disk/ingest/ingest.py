@@ -114,7 +114,14 @@ class Ingest:
             folder, self.readers, self.edits, self.opaque, self.damage, self.put_back, self._kept
         )  # fmt: skip
         self._imports = FirstImports(
-            folder, root, self.pending, self._known_files, self.readers.stepped_aside, self.opaque, self._kept
+            folder,
+            root,
+            self.pending,
+            self._known_files,
+            self.readers.stepped_aside,
+            self.readers.former.at,
+            self.opaque,
+            self._kept,
         )
         self._departures = Departures(
             folder, root, self.pending, self.damage, self.put_back, self._known_files, self._kept
@@ -240,7 +247,12 @@ class Ingest:
 
     def _needs_entry(self, path: str) -> bool:
         """Whether a directory is there only if an entry says so."""
-        return path not in self._folder.catalogue.layout().entry_at and self._root.is_empty_directory(path)
+        layout, choice = self._folder.catalogue.layout(), self._folder.files.choice
+        if path in layout.entry_at or not self._root.is_empty_directory(path):
+            return False
+        if choice.covers(f"{path}/x"):
+            return True
+        return not any(layout.path_of[entry].startswith(f"{path}/") for entry in choice.unchosen)
 
     def _look_at_links(self, finding: Finding) -> None:
         """The other names of a file that changed: inotify tells of the one only that it was written by."""

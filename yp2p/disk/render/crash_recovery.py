@@ -93,11 +93,13 @@ class CrashRecovery:
         disk.discard(self._root, intent.temporary.name)
 
     async def _recover_temporary(self, name: str) -> None:
-        purpose, parked = disk.read_purpose(name), disk.read_parked(name)
+        purpose, parked, left = disk.read_purpose(name), disk.read_parked(name), disk.read_left(name)
         if purpose is not None:
             await self._recover_replacement(*purpose)
         elif parked is not None:
             await self._recover_parked(name, EntryID(parked))
+        elif left is not None:
+            await self._recover_left(name, EntryID(left[0]), left[1])
         elif disk.is_fresh(name) or name.startswith(PREFIX):
             disk.discard(self._root, name)
         else:
@@ -129,6 +131,25 @@ class CrashRecovery:
             self._folder.files.set(parked)
             self._folder.database.submit([parked.save(self._folder.id)])
         self._folder.render_queue.want(entry)
+
+    async def _recover_left(self, name: str, entry: EntryID, content: bytes) -> None:
+        """A file that was not to be on this disk any more (`unchosen.py`): another device keeps what it held then."""
+        folder, record = self._folder, self._folder.files.get(entry)
+        if record is not None and self._root.lstat(record.path) is None:
+            folder.files.drop(entry)
+            await folder.database.submit([record.delete(folder.id)]).wait()
+            folder.render_queue.want(entry)
+        if await trio.to_thread.run_sync(self._holds, name, content):
+            disk.discard(self._root, name)
+        else:  # somebody has written into it since
+            await keep_in_trash(folder, self._root, name)
+
+    def _holds(self, name: str, content: bytes) -> bool:
+        """Whether a file has a content whose hash begins so, as a text or as a blob. Blocks."""
+        return any(
+            inspect(self._root, name, None, limit, trust_stamp=False).content.startswith(content)
+            for limit in (MAX_TEXT_BYTES, 0)
+        )
 
     def _is_undone(self, intent: Intent) -> bool:
         """Whether the file is not in place all the same.

@@ -8,6 +8,7 @@ Theory of operation
 Invariants
     * A file is replaced a few times a second at most (`pace.py`), and the last state always comes.
     * Nothing is rendered before the first scan after a start: the disk may be older than the store.
+    * What is not chosen is not written; what is here of it leaves (`unchosen.py`).
     * Incoming deletions are carried out together, and only past the guard (`incoming_deletions.py`).
 """
 
@@ -32,6 +33,7 @@ from yp2p.disk.render.plan import Facts, Step, plan
 from yp2p.disk.render.replacements import Replacements
 from yp2p.disk.render.retries import Retries
 from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
+from yp2p.disk.render.unchosen import UnchosenFiles
 from yp2p.documents.manifest import Entry
 from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
@@ -83,6 +85,7 @@ class Render:
         self._replacements = Replacements(folder)
         self._directories = DirectoryMoves(folder, root, ingest.readers, self.retries)
         self._deletions = IncomingDeletions(folder, self.retries)
+        self._unchosen = UnchosenFiles(folder, root, self._moves, self.displaced, self.retries, ingest)
         self._pace = Pace(folder)
         self._staged = StagedWrites(
             folder, root, ingest, self.displaced, self.retries, expecting, self._replacements.done, self._pace.placed
@@ -93,7 +96,8 @@ class Render:
         self._pace.forget()
 
     def next_deadline(self) -> float:
-        return min(self.retries.next_deadline(), self.displaced.next_deadline(), self._replacements.next_deadline())
+        parts = self.retries, self.displaced, self._replacements, self._unchosen
+        return min(part.next_deadline() for part in parts)
 
     @property
     def is_idle(self) -> bool:
@@ -135,6 +139,7 @@ class Render:
                 await self._staged.commit_batch(puts)
         self.retries.forget_failures(tried)
         await self.displaced.inspect()
+        await self._unchosen.run()
         self._replacements.tell()
         self._remove_obsolete()
 
@@ -194,7 +199,7 @@ class Render:
             found,
             record,
             path=folder.catalogue.layout().path_of[entry] if is_alive else "",
-            is_ignored=entry in folder.files.ignored,
+            is_ignored=folder.files.is_left_alone(entry),
             is_file_ignored=record is not None and folder.files.is_ignored(record.path, record.kind),
             is_alive=is_alive,
             is_here=found.kind is not Kind.TEXT or found.document in folder.texts.digests,

@@ -13,6 +13,7 @@ from yp2p.store.tables import (
     aside,
     bandwidth,
     base,
+    chosen,
     chunks,
     day,
     departed,
@@ -28,6 +29,7 @@ from yp2p.store.tables import (
     last_run,
     local_rules,
     log,
+    made_here,
     notice,
     offer_made,
     offer_received,
@@ -42,9 +44,10 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "agreement", "aside", "bandwidth", "base", "chunks", "day", "departed", "device", "digest", "file", "folder",
-    "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "notice", "offer_made",
-    "offer_received", "owner", "pack", "rules", "served", "start", "statement", "step", "unread",
+    "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "day", "departed", "device", "digest", "file",
+    "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
+    "notice", "offer_made", "offer_received", "owner", "pack", "rules", "served", "start", "statement", "step",
+    "unread",
 ]  # fmt: skip
 
 

@@ -1,0 +1,128 @@
+"""What a person chooses of a folder: which files are on this disk (`folder/choice.py`)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+import trio
+
+from yp2p.device.folders import Folders, open_root
+from yp2p.errors import FolderError, UsageError
+from yp2p.folder.choice import MARK_BYTES
+from yp2p.folder.folder import Folder
+from yp2p.folder.lookup import choose
+from yp2p.machine import reason
+from yp2p.protocol.entries import Kind
+from yp2p.store.database import Database
+
+# So many places are named; who wants more files than that names their directories. Each is looked up for every path.
+MAX_PATHS = 1000
+
+log = structlog.get_logger()
+
+
+class Choosing:
+    """Chooses, and tells what is chosen."""
+
+    def __init__(self, folders: Folders, database: Database) -> None:
+        self._folders = folders
+        self._database = database
+
+    def describe(self, name: str | None) -> dict[str, Any]:
+        """What is chosen of a folder. Raises UsageError: there is no such folder."""
+        folder = choose(self._folders.by_id.values(), name)
+        path_of, choice = folder.catalogue.layout().path_of, folder.files.choice
+        return {
+            "label": folder.label,
+            "everything": not choice.paths,
+            "paths": sorted(choice.paths),
+            "made_here": sorted(path_of[entry] for entry in choice.made_here if entry in path_of),
+            **counts(folder),
+        }
+
+    def names(self, name: str | None, beneath: str) -> list[str]:
+        """The files and directories in a directory of a folder, the first of them. Raises UsageError."""
+        folder = choose(self._folders.by_id.values(), name)
+        above = f"{beneath}/" if beneath else ""
+        entry_at, entries, found = folder.catalogue.layout().entry_at, folder.catalogue.entries, set[str]()
+        for path, entry in entry_at.items():
+            if path.startswith(above):
+                first, slash, _ = path[len(above) :].partition("/")
+                is_directory = bool(slash) or entries[entry].kind is Kind.DIRECTORY
+                found.add(f"{above}{first}/" if is_directory else f"{above}{first}")
+        return sorted(found)[:MAX_PATHS]
+
+    async def choose(self, name: str | None, paths: Sequence[str]) -> dict[str, Any]:
+        """Have only these paths on this disk, or everything where none is named; gives what is chosen then.
+
+        Raises:
+            UsageError: there is no such folder, or no such path. FolderError: it cannot be chosen now.
+        """
+        folder = choose(self._folders.by_id.values(), name)
+        chosen = [_inside(folder, path) for path in paths]
+        if len(chosen) > MAX_PATHS:
+            raise UsageError(
+                f"{len(chosen)} paths are too many; name at most {MAX_PATHS}, or the directories they are in"
+            )
+        if not folder.state.adopted:
+            raise FolderError(f"{folder.label!r} waits for the first device; choose once it is here")
+        if folder.state.pause_reason:
+            raise FolderError(f"{folder.label!r} does not sync now: {folder.state.pause_reason}; choose once it does")
+        wanted, mark = () if "" in chosen else chosen, secrets.token_bytes(MARK_BYTES)
+        async with folder.files.writing:
+            choice = folder.files.choice
+            await trio.to_thread.run_sync(_set_mark, folder, mark)
+            await self._database.submit(choice.statements(wanted, mark)).wait()
+            # no await: what is asked and answered of files is about this choice from here on
+            choice.take(wanted, mark)
+            entries = list(folder.catalogue.layout().path_of)
+            folder.note_chosen(entries)
+            folder.render_queue.want_all(entries)
+            folder.observers.fetch()
+            folder.state.touch()
+        log.info("folder_chosen", folder=folder.label, paths=len(wanted), not_chosen=len(choice.unchosen))
+        return self.describe(name)
+
+
+def _set_mark(folder: Folder, mark: bytes) -> None:
+    """Have the directory know of a choice. Raises FolderError. Blocks."""
+    with open_root(folder.path) as root:
+        if root.marker() != folder.id:
+            raise FolderError(f"{folder.path} is not the directory of {folder.label!r} any more")
+        try:
+            root.set_choice_mark(mark)
+        except OSError as error:
+            raise FolderError(f"{folder.path} cannot be written: {reason(error)}") from error
+
+
+def counts(folder: Folder) -> dict[str, int]:
+    """How many files are not here by choice, and how many of what is not chosen are here still."""
+    unchosen, entries = folder.files.choice.unchosen, folder.catalogue.entries
+    files = [entry for entry in unchosen if entries[entry].kind is not Kind.DIRECTORY]
+    leaving = sum(1 for entry in files if entry in folder.files)
+    return {"not_here": len(files) - leaving, "leaving": leaving}
+
+
+def _inside(folder: Folder, path: str) -> str:
+    """A path as it is called in the folder, "" for all of it. Raises UsageError: there is nothing of that name."""
+    root = str(folder.path)
+    below = os.path.normpath(path)
+    if os.path.isabs(below):
+        real = os.path.join(os.path.realpath(os.path.dirname(below)), os.path.basename(below))
+        below = next((os.path.relpath(one, root) for one in (below, real) if _is_below(one, root)), "..")
+    if below == ".":
+        return ""
+    if below.split("/")[0] == "..":
+        raise UsageError(f"{path} is not in {folder.path}; name what is in the folder {folder.label!r}")
+    known = folder.catalogue.layout().entry_at
+    if below not in known and not any(one.startswith(f"{below}/") for one in known):
+        raise UsageError(f"there is no file or directory {below!r} in {folder.label!r}; name one that is there")
+    return below
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
