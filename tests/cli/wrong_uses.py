@@ -183,6 +183,8 @@ WITHOUT_DAEMON = _rows(
     2 folder offer notes
     2 folder accept music
     2 folder leave
+    2 folder choose
+    2 folder choose notes --none
     3 folder leave notes
     2 folder leave notes --keep-files
     2 folder unpause notes photos
@@ -322,6 +324,8 @@ WITH_DAEMON = _rows(
     2 folder pause
     8 folder agree notes
     2 folder leave music --yes
+    2 folder choose music 2026
+    2 folder choose notes a.txt --all
     2 folder unpause music
     8 folder unpause notes
     8 folder confirm notes
