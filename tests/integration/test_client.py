@@ -337,7 +337,7 @@ def test_errors_are_typed(tmp_path: Path) -> None:
             async with connect(_socket(one)) as here:
                 for path, reason in (
                     ("nothing.md", "there is no file 'nothing.md'"),
-                    ("blob", "blob is no text"),
+                    ("blob", "blob is not a text file"),
                     ("/nowhere/a.md", "is in no folder of this device"),
                     ("half \ud83d.md", "is the name of no file"),
                     ("a\0.md", "is the name of no file"),

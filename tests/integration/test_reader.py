@@ -115,7 +115,7 @@ def test_a_reader_gets_everything_and_changes_nothing(tmp_path: Path) -> None:
         assert (reader.dir / "before.txt").exists()
         reader.cli("folder", "revert", "new.txt")
         assert not (reader.dir / "new.txt").exists()
-        assert "nothing is kept back" in one.fails("folder", "revert")
+        assert "there is nothing to revert" in one.fails("folder", "revert")
         assert tree(one.dir) == tree(two.dir) == expected
         for device in (one, two, reader):
             assert unexpected_lines(device, "conflict_copy_created") == []

@@ -10,7 +10,7 @@ import pytest
 import trio
 from conditions import until
 
-from yp2p.peers.checks import Checked, LinkChecks
+from yp2p.peers.checks import LinkChecks, Result
 from yp2p.protocol.messages import LinkCheck, LinkChecked, Reached
 
 
@@ -34,7 +34,7 @@ def _checks(link: _Link) -> LinkChecks:
 async def test_a_clock_that_is_off_by_a_day_is_told_and_answers_to_other_questions_are_not() -> None:
     link = _Link()
     checks = _checks(link)
-    found: list[Checked | None] = []
+    found: list[Result | None] = []
 
     async def ask() -> None:
         found.append(await checks.ask(connects=False))

@@ -178,6 +178,13 @@ class Grammar:
             self.folder.id, self._number(), tuple(self._entry() for _ in range(self.rng.randrange(4)))
         )
 
+    def link_check(self) -> Message:
+        return messages.LinkCheck(self._number(), self.rng.random() < 0.5)
+
+    def link_checked(self) -> Message:
+        reached = self.rng.choice(list(messages.Reached))
+        return messages.LinkChecked(self._number(), self.rng.getrandbits(40), reached, self.rng.random() < 0.5)
+
     # --- blobs --------------------------------------------------------------------------------------------------
 
     def chunk_hashes_query(self) -> Message:
@@ -331,6 +338,8 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.Ack: Grammar.ack,
     messages.KeepQuery: Grammar.keep_query,
     messages.Keeping: Grammar.keeping,
+    messages.LinkCheck: Grammar.link_check,
+    messages.LinkChecked: Grammar.link_checked,
     messages.ChunkHashesQuery: Grammar.chunk_hashes_query,
     messages.ChunkHashes: Grammar.chunk_hashes,
     messages.Fetch: Grammar.fetch,

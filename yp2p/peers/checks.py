@@ -26,7 +26,7 @@ _REACHED = {Outcome.REFUSED: Reached.REFUSED, Outcome.NO_WAY: Reached.NO_WAY, Ou
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Result:
     """What the other end said.
 
     Attributes:
@@ -94,7 +94,7 @@ class LinkChecks:
         await trio.aclose_forcefully(stream)
         return Reached.YES
 
-    async def ask(self, *, connects: bool) -> Checked | None:
+    async def ask(self, *, connects: bool) -> Result | None:
         """How this device looks from there; None where that is not said in time. Raises LinkClosed."""
         async with self._asking:
             self._number, self._answer, self._answered = secrets.randbits(32), None, trio.Event()
@@ -105,9 +105,9 @@ class LinkChecks:
             return self._read(self._answer, began, connects=connects)
 
     @staticmethod
-    def _read(answer: LinkChecked | None, began: float, *, connects: bool) -> Checked | None:
+    def _read(answer: LinkChecked | None, began: float, *, connects: bool) -> Result | None:
         if answer is None:
             return None
         # It looked at its clock when it had tried: right before the answer came.
         moment = time.time() if connects else (began + time.time()) / 2
-        return Checked(answer.at / 1000 - moment, answer.reached, answer.has_clone)
+        return Result(answer.at / 1000 - moment, answer.reached, answer.has_clone)

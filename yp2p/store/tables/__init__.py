@@ -53,8 +53,9 @@ __all__ = [
 
 # The tables whose rows are a folder's and go with it. The two that can be large come last.
 OF_FOLDER = (
-    "agreement", "base", "digest", "file", "former", "intent", "invite", "judgement", "local_rules", "notice",
-    "offer_made", "offer_received", "rules", "served", "statement", "step", "unread", "pack", "log",
+    "agreement", "base", "chosen", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
+    "made_here", "notice", "offer_made", "offer_received", "rules", "served", "statement", "step", "unread",
+    "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 
