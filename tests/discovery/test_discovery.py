@@ -17,6 +17,7 @@ from zeroconf import ServiceInfo, Zeroconf
 
 from yp2p.device.discovery import Discoverer
 from yp2p.discovery import mdns
+from yp2p.discovery import mdns as mdns_module
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
 from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, hint, make_hints, recognise, to_properties
 from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _instance, _Listener, _Resolver, open_mdns
@@ -227,3 +228,23 @@ async def test_an_mdns_that_does_not_answer_holds_up_no_stop(
         async with open_mdns([]):
             pass
     never.set()
+
+
+async def test_what_the_library_could_not_announce_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it gives up, and nobody would ever hear of this device."""
+    monkeypatch.setattr(mdns_module, "_RETRY_S", 0.05)
+    attempts: list[str] = []
+
+    def register(self: Zeroconf, info: ServiceInfo, **_: object) -> None:
+        attempts.append(info.name)
+        if len(attempts) < 3:
+            raise TimeoutError("busy")
+
+    monkeypatch.setattr(Zeroconf, "register_service", register)
+    with trio.fail_after(20):
+        async with open_mdns(["127.0.0.1"]) as (mdns, _):
+            await mdns.announce(Announcement(9, (), ("47",), "desk"))
+            while len(attempts) < 3:
+                await trio.sleep(0.02)
+            await trio.sleep(0.2)  # four times as long as an attempt waits for the next
+    assert len(attempts) == 3, "what was said is not said again"

@@ -44,6 +44,8 @@ _MAX_ADDRESSES = 16
 _MAX_NAME = 64
 _RESOLVE_MS = 2000
 _START_LIMIT_S = 5
+# A busy machine is left alone for so long before the next attempt to announce.
+_RETRY_S = 5.0
 _STOP_LIMIT_S = 2.0
 
 log = structlog.get_logger()
@@ -238,6 +240,8 @@ class Mdns:
         self._zeroconf: Zeroconf | None = None
         self._registered: ServiceInfo | None = None
         self._announcement: Announcement | None = None
+        self._said: Announcement | None = None  # what was announced last, where that did not fail
+        self._starting = threading.Lock()
         self._turn = 0
         self._lock = trio.Lock()
 
@@ -245,8 +249,17 @@ class Mdns:
         return self._announcement.secrets if self._announcement is not None else ()
 
     async def run(self) -> None:
-        """Look up what others announce, until cancelled."""
-        await self._resolver.run(self._look_up)
+        """Look up what others announce, and say again what could not be said, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._resolver.run, self._look_up)
+            nursery.start_soon(self._retry)
+
+    async def _retry(self) -> None:
+        """The library gives up on a busy machine: nobody else would say that this device is here."""
+        while True:
+            await trio.sleep(_RETRY_S)
+            if self._announcement is not self._said:
+                await self.refresh()
 
     def _look_up(self, name: str) -> ServiceInfo | None:
         """Blocks. None: nobody answers for the name, or it is no time to ask."""
@@ -274,7 +287,12 @@ class Mdns:
             yield
 
     def start(self) -> None:
-        """Blocks; where there is no interface to use, `refresh` tries again."""
+        """Blocks; where there is no interface to use, or it took too long, `refresh` tries again."""
+        with self._starting:  # whoever waited for it may have gone
+            if self._zeroconf is None:
+                self._start_library()
+
+    def _start_library(self) -> None:
         absent = missing(self._wanted)
         if absent:
             log.warning(
@@ -322,15 +340,16 @@ class Mdns:
             self._apply()
 
     def _apply(self) -> None:
-        if self._zeroconf is None or self._announcement is None:
+        announcement = self._announcement
+        if self._zeroconf is None or announcement is None:
             return
-        info = self._service_info(self._announcement)
+        info = self._service_info(announcement)
         try:
             if self._registered is None:
                 self._zeroconf.register_service(info, cooperating_responders=True)
             else:
                 self._zeroconf.update_service(info)
-            self._registered = info
+            self._registered, self._said = info, announcement
         except (OSError, ZeroconfError, TimeoutError) as error:
             log.info("mdns_announce_failed", reason=str(error))
 
