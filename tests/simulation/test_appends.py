@@ -19,10 +19,10 @@ _MOST_SEEDS = 1000
 _MANY_FLAWED = 3
 
 
-@pytest.mark.parametrize("devices", [2, 3, 4])
+@pytest.mark.parametrize("devices", [2, 3])
 def test_what_was_appended_once_is_there_once(devices: int) -> None:
     """Of three devices in one run of 300 a line comes twice, where two repairs put the same lines in another order, and
-    somebody went on from each of them. That is watched here."""
+    somebody went on from each of them. That is watched here. Of four devices it is not known (docs/goals.md)."""
     flawed = 0
     for seed in _SEEDS:
         outcome = Room(seed, devices).run()
