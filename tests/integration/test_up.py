@@ -79,7 +79,8 @@ def test_the_page_shows_a_code_who_joined_and_the_next_code(tmp_path: Path) -> N
     with devices(tmp_path, "two") as (two,), _terminal(one, "up", str(one.dir)) as page:
         page.shows("The code is")
         (code,) = page.codes()
-        two.cli("join", "--timeout", "40", code, str(two.dir))
+        at = f"127.0.0.1:{one.status()['device']['port']}"
+        two.cli("join", "--timeout", "40", "--at", at, code, str(two.dir))
         page.shows("two joined")
         eventually(lambda: len(page.codes()) == 2, 20, "a new code")
         page.shows("in sync with two")
