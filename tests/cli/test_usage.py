@@ -107,6 +107,7 @@ def test_help_is_what_the_option_prints(words: tuple[str, ...], run: Run) -> Non
         (("status", "--json"), 3, "no yp2p daemon"),
         (("status", "--json", "--zzz"), 2, "no option --zzz"),
         (("log", "--json"), 2, "name a file or a directory"),
+        (("status", "--watch", "--json"), 2, "one of --watch and --json"),
     ],
 )
 def test_errors_are_json_for_programs(arguments: tuple[str, ...], code: int, words: str, run: Run) -> None:

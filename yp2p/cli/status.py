@@ -15,6 +15,7 @@ from yp2p.cli.progress import ToGo
 from yp2p.cli.table import table
 from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
+from yp2p.errors import UsageError
 
 _SHOWN = 10
 _INTERVAL_S = 1.0
@@ -29,7 +30,9 @@ def command(ids: bool, watch: bool, as_json: bool) -> None:
 
     A device is in sync with a folder when it has said that every file is on its disk exactly as it is here.
     """
-    if watch and not as_json:
+    if watch and as_json:
+        raise UsageError("give one of --watch and --json; a program asks again by itself")
+    if watch:
         screen = Screen()
         while True:
             screen.show(lines(call("GET", "/v1/status"), ids=ids))
