@@ -13,7 +13,7 @@ import trio
 from yp2p import daemon
 from yp2p.config import Config, find_paths
 from yp2p.daemon import _floor
-from yp2p.errors import AlreadyRunning, ConfigError, DamagedError, ListenError, UsageError, YpError
+from yp2p.errors import AlreadyRunning, ConfigError, DamagedError, ListenError, NewerStore, UsageError, YpError
 
 
 async def test_what_is_above_still_works_while_what_is_below_ends(autojump_clock: trio.abc.Clock) -> None:
@@ -111,5 +111,6 @@ def test_tries_become_rarer_and_stop_where_a_person_has_to_act() -> None:
         assert int(settings["RestartSteps"]) > 1
         assert settings["RestartMaxDelaySec"] == "10min"
         assert set(settings["RestartPreventExitStatus"].split()) == {
-            str(error.exit_code) for error in (UsageError, AlreadyRunning, ListenError, ConfigError, DamagedError)
+            str(error.exit_code)
+            for error in (UsageError, AlreadyRunning, ListenError, ConfigError, DamagedError, NewerStore)
         }

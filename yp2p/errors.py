@@ -9,6 +9,7 @@
     ├── ListenError              5  the listen address or port cannot be bound
     ├── ConfigError              6  a setting is unknown or has a wrong value
     ├── DamagedError             7  the store or the device key cannot be read
+    │   └── NewerStore          10  a newer yp2p wrote the store: it is left as it is
     ├── FolderError              8  a directory cannot be shared or joined
     │   └── RootGone             8  the root of a folder is away, or lost its marker: it is waited for
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
@@ -83,6 +84,12 @@ class DamagedError(YpError):
     """The store or the device key cannot be read; it is left as it is."""
 
     exit_code = 7
+
+
+class NewerStore(DamagedError):
+    """A newer yp2p wrote the store; it is left as it is."""
+
+    exit_code = 10
 
 
 class FolderError(YpError):
@@ -212,9 +219,10 @@ EXIT_CODES: dict[int, str] = {
     4: "another daemon already runs for this home",
     5: "the listen address or port cannot be used",
     6: "a setting is unknown or has a wrong value",
-    7: "the device key is damaged, or the store is of another device or version (left as it is)",
+    7: "the device key is damaged, or the store is of another device or program (left as it is)",
     8: "the directory cannot be shared or joined",
     9: "pairing did not succeed",
+    10: "a newer yp2p wrote the store (left as it is)",
 }
 
 

@@ -174,7 +174,7 @@ def _schemas() -> Iterator[Case]:
         if table not in ("log", "file", "folder", "owner", "statement"):
             yield Case(f"the table {table} is missing", _in_store(f"DROP TABLE {table}"), says="store|table")
     yield Case("a column too many", _in_store("ALTER TABLE day ADD COLUMN foreign_column TEXT"))
-    yield Case("a newer store", _in_store("PRAGMA user_version = 9999"), says="newer yp2p", refusal=7)
+    yield Case("a newer store", _in_store("PRAGMA user_version = 9999"), says="newer yp2p", refusal=10)
     yield Case(
         "somebody else's database", _in_store("PRAGMA application_id = 7"), says="not a store of yp2p", refusal=7
     )

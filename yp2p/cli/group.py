@@ -11,7 +11,7 @@ from yp2p.cli.main import COMMANDS, SECTIONS
 from yp2p.cli.usage import NoSuchCommand
 from yp2p.errors import EXIT_CODES
 
-_CODES = "".join(f"\n  {code}  {text}" for code, text in EXIT_CODES.items())
+_CODES = "".join(f"\n  {code:>2}  {text}" for code, text in EXIT_CODES.items())
 _HELP = """Keep folders the same on every device of a LAN.
 
 \b

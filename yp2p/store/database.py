@@ -35,7 +35,7 @@ import trio
 
 from yp2p.errors import DamagedError, YpError
 from yp2p.machine import reason
-from yp2p.store import salvage, schema, tables
+from yp2p.store import salvage, schema, tables, upgrade
 from yp2p.store.salvage import Salvaged
 from yp2p.store.soundness import set_damaged_aside
 from yp2p.store.sql import Read, Statement
@@ -69,6 +69,8 @@ class Database:
             self._read = refused.enter_context(closing(schema.connect(path, read_only=True)))
             self.last_seq = max(tables.log.last_seq(self._read_rows), tables.departed.last_seq(self._read_rows))
             self._last_notice = tables.notice.last_number(self._read_rows)
+            for dropped in upgrade.drop_old_copies(path, tables.day.days(self._read_rows)):
+                log.info("store_copy_removed", name=str(dropped))
             refused.pop_all()
         self._open: Commit | None = None  # what is submitted as one
         self._last = Commit()
@@ -199,7 +201,7 @@ async def open_database(path: Path, *, make_room: bool = True) -> AsyncIterator[
         make_room: whether to make commits faster at the price of a slower start.
 
     Raises:
-        DamagedError: the file is the store of something else, or was written by a newer yp2p.
+        DamagedError: the file is the store of something else. NewerStore: a newer yp2p wrote it.
         YpError: it cannot be written now: the disk is full or read-only.
     """
     try:

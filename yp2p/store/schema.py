@@ -11,9 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from yp2p.errors import DamagedError
 from yp2p.machine import put_aside
-from yp2p.store import tables
+from yp2p.store import tables, upgrade
 from yp2p.store.tables import room
 
 log = structlog.get_logger()
@@ -35,7 +34,12 @@ _WAL_BYTES = 4_200_000
 
 
 def check(path: Path) -> None:
-    """Raise sqlite3.DatabaseError when an existing store is damaged, OSError when it cannot be looked at."""
+    """Look at an existing store before it is opened, and change nothing.
+
+    Raises:
+        DamagedError: it is no store of yp2p. NewerStore: a newer yp2p wrote it.
+        sqlite3.DatabaseError: it is damaged. OSError: it cannot be looked at.
+    """
     for suffix in BESIDE:
         moved = put_aside(path.with_name(path.name + suffix), stat.S_ISREG)
         if moved is not None:
@@ -53,6 +57,7 @@ def check(path: Path) -> None:
         for (line,) in connection.execute("PRAGMA quick_check(1)"):
             if line != "ok":
                 raise sqlite3.DatabaseError(line)
+        upgrade.refuse_unknown(connection, path, newest=SCHEMA_VERSION, application=APPLICATION_ID)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -70,22 +75,19 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file to the schema of this version.
+    """Bring the file to the schema of this version. A copy of what an older one wrote is kept (`upgrade.py`).
 
     Raises:
-        DamagedError: it is no store, or a newer yp2p wrote it.
+        DamagedError: it is no store. NewerStore: a newer yp2p wrote it.
+        YpError: there is no room to upgrade it.
         sqlite3.DatabaseError: it is damaged: its tables are not those of its version.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    upgrade.refuse_unknown(connection, path, newest=SCHEMA_VERSION, application=APPLICATION_ID)
+    version = upgrade.version_of(connection)
     is_new = not connection.execute("PRAGMA schema_version").fetchone()[0]
-    if not is_new and application != APPLICATION_ID:
-        raise DamagedError(f"{path} is not a store of yp2p; it was left as it is")
-    if version > SCHEMA_VERSION:
-        raise DamagedError(
-            f"{path} was written by a newer yp2p (schema {version}, this one knows {SCHEMA_VERSION}); "
-            "install that version again"
-        )
+    if not is_new and version < SCHEMA_VERSION:
+        kept = upgrade.keep_copy(connection, path)
+        log.info("store_upgrade_begins", before=version, after=SCHEMA_VERSION, kept=str(kept))
     if is_new:  # what the log had and has not any more is given back
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
