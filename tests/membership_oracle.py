@@ -1,7 +1,8 @@
 """Who is a member, once more: slowly, with sets of statements instead of bits.
 
-`Slow.result` says again what the head of `yp2p.trust.membership` says, without the ways in which that module saves
-work. `broken_rules` says what does not hold of a result, whatever led to it: what a person relies on.
+`Slow.result` says again what the heads of `yp2p.trust.membership`, `counting`, `conflict` and `branches` say, without
+the ways in which these save work. `broken_rules` says what does not hold of a result, whatever led to it: what a person
+relies on.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from membership_oracle import Slow, result_of
 from room import Peer, evaluated, meet, roles
 
 from yp2p.trust.ancestry import Ancestry, bits
-from yp2p.trust.membership import _Rules
+from yp2p.trust.counting import Rules
 from yp2p.trust.statements import Role, Statement
 
 
@@ -418,7 +418,7 @@ def test_what_one_removal_more_changes_is_what_all_say_anew(seed: int) -> None:
         rng.choice((one.remove, one.grant))(other)
         rng.choice((one, other)).acknowledge()
         meet(*rng.sample(peers, 2))
-    rules = _Rules(peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers))))
+    rules = Rules(peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers))))
     in_force, removals = 0, list(bits(rules.removals))
     for removal in rng.sample(removals, len(removals)):
         whole = rules.counting(in_force | 1 << removal)
@@ -435,14 +435,14 @@ def test_what_a_thief_says_in_a_thousand_forks_is_looked_at_once(monkeypatch: py
         fork.remove(rng.choice([a, *others]), rng.choice((Role.REMOVED, Role.MEMBER)))
         thief.known |= fork.known
     looked_at = 0
-    counting_with = _Rules.counting_with
+    counting_with = Rules.counting_with
 
-    def counted(rules: _Rules, before: object, removal: int) -> object:
+    def counted(rules: Rules, before: object, removal: int) -> object:
         nonlocal looked_at
         looked_at += 1
         return counting_with(rules, before, removal)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_Rules, "counting_with", counted)
+    monkeypatch.setattr(Rules, "counting_with", counted)
     a.remove(thief)
     meet(a, *others)
     assert set(roles(a, a.known | thief.known)) == {"a", "b", "c"}
@@ -464,14 +464,14 @@ def _undone(accomplices: int, removals: int) -> tuple[Peer, set[Statement]]:
 def test_of_a_ring_that_comes_undone_each_removal_is_looked_at_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
     founder, known = _undone(30, 4)
     looked_at = 0
-    counting_with = _Rules.counting_with
+    counting_with = Rules.counting_with
 
-    def counted(rules: _Rules, before: Any, removal: int) -> object:
+    def counted(rules: Rules, before: Any, removal: int) -> object:
         nonlocal looked_at
         looked_at += 1
         return counting_with(rules, before, removal)
 
-    monkeypatch.setattr(_Rules, "counting_with", counted)
+    monkeypatch.setattr(Rules, "counting_with", counted)
     assert len(roles(founder, known)) == 1 + 15
     assert 0 < looked_at < 2 * 30 * 4
 
