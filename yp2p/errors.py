@@ -181,8 +181,8 @@ class MessageFault(PeerFault):
 class OtherVersion(MessageFault):
     """The peer speaks none of our versions of the protocol; `offered` are those that it speaks."""
 
-    def __init__(self, own: int, offered: tuple[int, ...]) -> None:
-        super().__init__(f"the peer speaks versions {list(offered)}, this device speaks {own}")
+    def __init__(self, own: tuple[int, ...], offered: tuple[int, ...]) -> None:
+        super().__init__(f"the peer speaks versions {list(offered)}, this device speaks {list(own)}")
         self.offered = offered
 
 

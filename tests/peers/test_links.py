@@ -22,7 +22,7 @@ from yp2p.identity import DeviceID, DocumentID, FolderID, Identity, PublicIdenti
 from yp2p.peers.peers import Peers
 from yp2p.peers.presence import FolderPresence
 from yp2p.protocol.messages import (
-    PROTOCOL_VERSION,
+    PROTOCOL_VERSIONS,
     ChannelData,
     Condition,
     FolderCondition,
@@ -327,7 +327,7 @@ def test_devices_of_other_versions_tell_each_other_which_and_it_is_no_fault() ->
             with pytest.RaisesGroup(LinkClosed, flatten_subgroups=True):
                 async with open_link(secured, hello) as link:
                     assert link.peer is not None
-                    assert link.peer.versions == (PROTOCOL_VERSION,)
+                    assert link.peer.versions == PROTOCOL_VERSIONS
                     await link.receive()
         await until(lambda: "speaks version 9" in _why_not(one, TWO.device_id))
         assert "update yp2p here" in _why_not(one, TWO.device_id)

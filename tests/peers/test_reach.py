@@ -11,7 +11,7 @@ import trio
 
 from yp2p.discovery.addresses import Address
 from yp2p.peers.reach import Absence, Reach, why
-from yp2p.protocol.messages import PROTOCOL_VERSION
+from yp2p.protocol.messages import PROTOCOL_VERSIONS
 from yp2p.transport.dialer import NotReached, Outcome, connect, outcome_of
 
 HERE = Address("10.0.0.2", 9727)
@@ -56,7 +56,7 @@ REASONS = [
     (Absence("pi", _reach(Outcome.NOT_KNOWN)), "does not know this device: it removed this device, or was set up anew"),
     (Absence("pi", _reach(), is_paused=True), "paused here; `yp2p device unpause pi`"),
     (Absence("pi", _paused_there()), "paused there"),
-    (Absence("pi", _other_version(PROTOCOL_VERSION + 1)), "update yp2p here"),
+    (Absence("pi", _other_version(max(PROTOCOL_VERSIONS) + 1)), "update yp2p here"),
     (Absence("pi", _other_version(0)), "it speaks version 0 of the protocol"),
     (Absence("pi", _other_version()), "update yp2p there"),
     (Absence("pi", _reach(), waits_until=86400.0, fault="a message that is none"), "not tried before"),

@@ -302,9 +302,10 @@ def test_back_off_grows_with_jitter_and_an_end() -> None:
 
 
 def test_versions() -> None:
-    assert choose_version(1, (1, 2)) == 1
-    with pytest.raises(MessageFault, match=r"\[2, 3\]"):
-        choose_version(1, (2, 3))
+    assert choose_version((1,), (1, 2)) == choose_version((1, 2), (1,)) == 1
+    assert choose_version((1, 2, 3), (3, 2)) == 3
+    with pytest.raises(MessageFault, match=r"speaks versions \[2, 3\], this device speaks \[1\]"):
+        choose_version((1,), (2, 3))
     assert Goodbye("x").reason == "x"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import asdict
 
 import click
 
-from yp2p import __version__
 from yp2p.cli.main import COMMANDS, SECTIONS
 from yp2p.cli.usage import NoSuchCommand
-from yp2p.errors import EXIT_CODES
+from yp2p.errors import EXIT_CODES, UsageError
 
 _CODES = "".join(f"\n  {code:>2}  {text}" for code, text in EXIT_CODES.items())
 _HELP = """Keep folders the same on every device of a LAN.
@@ -59,7 +59,30 @@ class _Commands(Group):
                 formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
 
 
-@click.command(cls=_Commands, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="yp2p")
-def group() -> None:
-    pass
+@click.command(
+    cls=_Commands,
+    help=_HELP,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("-V", "--version", "asks_version", is_flag=True, help="Show the version, also of protocol and store.")
+@click.option("--json", "as_json", is_flag=True, hidden=True)
+@click.pass_context
+def group(context: click.Context, asks_version: bool, as_json: bool) -> None:
+    if asks_version:
+        _print_version(as_json)
+        context.exit()
+    if as_json:
+        raise UsageError("--json belongs behind a command, such as `yp2p status --json`, or behind `yp2p --version`")
+
+
+def _print_version(as_json: bool) -> None:
+    from yp2p.cli.output import print_json, say
+    from yp2p.compatibility import Versions
+
+    if as_json:
+        print_json(asdict(Versions()))
+    else:
+        say(str(Versions()))

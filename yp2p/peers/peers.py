@@ -46,7 +46,7 @@ from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
 from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import PROTOCOL_VERSION, CheckMessage, Goodbye, Hello, Membership, OfferMessage, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, Membership, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
@@ -287,7 +287,7 @@ class Peers:
 
     def _hello(self) -> Hello:
         features = f"{MERGE_RULES} {VERSION_FEATURE}{__version__}"
-        return Hello((PROTOCOL_VERSION,), self._boot_id, self.devices.own_name, self.listen_port, features)
+        return Hello(PROTOCOL_VERSIONS, self._boot_id, self.devices.own_name, self.listen_port, features)
 
     def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:
         """Whether a new link takes the place of the one there is; `boot_id` of the peer, where it said so already."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yp2p.discovery.addresses import Address
-from yp2p.protocol.messages import PROTOCOL_VERSION
+from yp2p.protocol.messages import PROTOCOL_VERSIONS
 from yp2p.transport.dialer import Outcome
 
 # As many instances are remembered that announce one device: an honest one has one, and another after each start.
@@ -110,10 +110,9 @@ def why(absence: Absence) -> str:
 
 def _other_version(versions: tuple[int, ...]) -> str:
     newest = max(versions, default=0)
-    where = "there" if newest < PROTOCOL_VERSION else "here"
-    return (
-        f"it speaks version {newest} of the protocol, and this device version {PROTOCOL_VERSION}; update yp2p {where}"
-    )
+    own = max(PROTOCOL_VERSIONS)
+    where = "there" if newest < own else "here"
+    return f"it speaks version {newest} of the protocol, and this device version {own}; update yp2p {where}"
 
 
 def _unreachable(absence: Absence) -> str:

@@ -20,7 +20,8 @@ from yp2p.protocol.frames import MAX_BULK_BYTES
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
 from yp2p.protocol.wire import Reader, Writer
 
-PROTOCOL_VERSION = 1
+# All that this device speaks; of those that a peer speaks as well the highest is used.
+PROTOCOL_VERSIONS: tuple[int, ...] = (1,)
 MANIFEST_DOCUMENTS = 64
 # A name is shown in tables; a longer one only breaks them.
 MAX_DEVICE_NAME_BYTES = 256

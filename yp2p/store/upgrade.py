@@ -107,8 +107,8 @@ def _check_room(path: Path) -> None:
     if free < needed:
         raise YpError(
             f"the store {path} is of an older yp2p. Before it is upgraded a copy of it is kept; that needs "
-            f"{needed // _MIB} MiB on its disk, and {free // _MIB} MiB are free. Make room and start again; the store was "
-            "left as it is"
+            f"{needed // _MIB} MiB on its disk, and {free // _MIB} MiB are free. Make room and start again; the store "
+            "was left as it is"
         )
 
 

@@ -30,7 +30,7 @@ import trio
 from yp2p.errors import MessageFault, OtherVersion
 from yp2p.protocol import messages
 from yp2p.protocol.frames import MAX_PLAINTEXT_BYTES, FrameEncoder, Lane
-from yp2p.protocol.messages import PROTOCOL_VERSION, AnyMessage, Chunks, Documents, Goodbye, Hello, Message
+from yp2p.protocol.messages import AnyMessage, Chunks, Documents, Goodbye, Hello, Message
 from yp2p.transport.handshake import HANDSHAKE_LIMIT_S, Secured
 from yp2p.transport.incoming import Incoming, StreamEnded
 from yp2p.transport.large_messages import Turn
@@ -256,11 +256,12 @@ class Link:
             await trio.aclose_forcefully(self._stream)
 
 
-def choose_version(own: int, offered: tuple[int, ...]) -> int:
+def choose_version(own: tuple[int, ...], offered: tuple[int, ...]) -> int:
     """The highest protocol version both speak. Raises OtherVersion when there is none."""
-    if own not in offered:
+    shared = set(own) & set(offered)
+    if not shared:
         raise OtherVersion(own, offered)
-    return own
+    return max(shared)
 
 
 def _checked(first: AnyMessage) -> Hello:
@@ -301,7 +302,7 @@ async def open_link(secured: Secured, hello: Hello, confirmed: Link | None = Non
             if link.peer is None:
                 with trio.fail_after(HANDSHAKE_LIMIT_S):
                     link.peer = _checked(await link.receive())
-            choose_version(PROTOCOL_VERSION, link.peer.versions)  # after our Hello: the peer has to know ours as well
+            choose_version(hello.versions, link.peer.versions)  # after our Hello: the peer has to know ours as well
             yield link
         except MessageFault as fault:
             link.close(f"{fault}; my versions are {list(hello.versions)}")
