@@ -11,7 +11,7 @@ from yp2p.store.schema import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Versions of the program, of the protocol (all that it speaks), and of the store's schema (all up to it are read)."""
+    """Of the program; all that it speaks of the protocol; of the store's schema, of which it reads all up to this."""
 
     yp2p: str = __version__
     protocol: tuple[int, ...] = PROTOCOL_VERSIONS

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from yp2p import __version__
 from yp2p.discovery.addresses import Address
+from yp2p.errors import OtherVersion
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -324,11 +325,10 @@ def test_devices_of_other_versions_tell_each_other_which_and_it_is_no_fault() ->
         for _ in range(2):
             secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
             hello = Hello((9,), bytes(16), "newer", 1)
-            with pytest.RaisesGroup(LinkClosed, flatten_subgroups=True):
-                async with open_link(secured, hello) as link:
-                    assert link.peer is not None
-                    assert link.peer.versions == PROTOCOL_VERSIONS
-                    await link.receive()
+            said_here = rf"the peer speaks versions \[{PROTOCOL_VERSIONS[0]}\], this device speaks \[9\]"
+            with pytest.RaisesGroup(pytest.RaisesExc(OtherVersion, match=said_here), flatten_subgroups=True):
+                async with open_link(secured, hello):
+                    pytest.fail("there is no link")
         await until(lambda: "speaks version 9" in _why_not(one, TWO.device_id))
         assert "update yp2p here" in _why_not(one, TWO.device_id)
         assert one.peers.devices.contact(TWO.device_id).faults == 0
@@ -337,6 +337,17 @@ def test_devices_of_other_versions_tell_each_other_which_and_it_is_no_fault() ->
     with capture_logs() as said:
         _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}))
     assert [line["event"] for line in said].count("other_version") == 1
+
+
+def test_a_device_that_speaks_a_newer_version_as_well_is_linked() -> None:
+    async def test(one: Node) -> None:
+        secured = await dial("127.0.0.1", one.address.port, TWO, ONE.public.noise_key)
+        newest = max(PROTOCOL_VERSIONS)
+        async with open_link(secured, Hello((newest, newest + 1), bytes(16), "newer", 1)) as link:
+            await until(lambda: one.peers.is_linked(TWO.device_id))
+            link.close("seen")
+
+    _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}))
 
 
 def test_a_device_says_its_version_and_another_name_while_it_is_connected() -> None:
