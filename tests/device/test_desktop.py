@@ -49,7 +49,7 @@ class _Folder:
         self.admitted: list[Any] = []
         self.membership = SimpleNamespace(on_admitted=self.admitted.append)
         self.notices = SimpleNamespace(on_added=None, is_own=lambda notice: notice.text != "of others")
-        self.state = SimpleNamespace(on_question=None)
+        self.state = SimpleNamespace(question=SimpleNamespace(asked=None))
 
     def add(self, kind: NoticeKind, path: str, text: str = "") -> None:
         self.notices.on_added(Notice(1, 0.0, kind, path, text, EntryID(bytes(16)), None))
@@ -85,7 +85,7 @@ async def test_a_conflict_a_mass_deletion_and_a_device_that_joined_are_told(
         folder.add(NoticeKind.CONFLICT_COPY, "a/-x\x1b<i>.pdf", "a secret line")
         folder.add(NoticeKind.DAMAGED, "other.txt")
         folder.add(NoticeKind.BOTH_CHANGED, "b.txt", "of others")
-        folder.state.on_question("90 of 100 files were deleted")
+        folder.state.question.asked("90 of 100 files were deleted")
         folder.admit("desk")
         folder.admit("itself", b"own")
         lines = await _shown(tmp_path, 3)

@@ -60,7 +60,7 @@ async def test_nothing_of_a_folder_stays_in_the_daemon(tmp_path: Path) -> None:
         assert not device._presence._presences
         assert device.status()["folders"] == []
         assert _rows(device._database, folder) == 0
-        assert device.home.was_left(tmp_path / "dir")
+        assert device.home.departed.was_at(tmp_path / "dir")
 
 
 async def test_what_cannot_be_cleared_is_told_and_done_by_the_same_command(
@@ -104,7 +104,7 @@ async def test_files_that_went_before_a_crash_are_no_deletion_when_the_folder_is
         await device.share(str(tmp_path / "dir"), None)  # a person takes it up
         device.changes.unpause(None)
         with trio.fail_after(10):
-            while not known.state.confirmation_reason:
+            while not known.state.question.reason:
                 await known.state.changed.wait()
         (entry,) = [one for one in known.catalogue.entries.values() if one.path == "a.txt"]
         assert known.catalogue.is_alive(entry)

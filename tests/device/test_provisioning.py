@@ -30,7 +30,11 @@ class Fake:
     async def run(self) -> None:
         """Nobody is introduced."""
 
-    def was_left(self, path: Path) -> bool:
+    @property
+    def departed(self) -> Fake:
+        return self
+
+    def was_at(self, path: Path) -> bool:
         return path in self.left
 
     def at(self, path: Path) -> object | None:

@@ -206,7 +206,7 @@ async def test_what_is_missing_since_the_marker_was_lost_waits_for_a_person(base
         await bridge.folder.files.lose_sight(list(bridge.folder.files), Sight.UNCONFIRMED).wait()
     (base / "dir/d/text").unlink()
     async with open_bridge(base) as bridge:
-        assert "1 of 2 files are missing" in bridge.folder.state.confirmation_reason
+        assert "1 of 2 files are missing" in bridge.folder.state.question.reason
         assert _alive(bridge) == {"d/text", "d/blob"}
         confirmation = Confirmation(bridge.folder)
         assert not await confirmation.is_over(bridge.root, bridge.ingest.put_back)
@@ -240,7 +240,7 @@ def _make(directory: Path, count: int) -> None:
 async def _held(bridge: Bridge) -> None:
     bridge.dirty |= set(bridge.folder.files.at)
     await bridge.look()
-    assert bridge.folder.state.confirmation_reason
+    assert bridge.folder.state.question.reason
 
 
 @pytest.mark.parametrize(("back", "is_over"), [(100, True), (60, True), (40, False)])
@@ -268,7 +268,7 @@ async def test_what_was_deleted_before_counts_however_long_the_folder_waits(base
         for number in range(45):
             (base / f"dir/d/{number}").unlink()
         await bridge.scan()
-        assert not bridge.folder.state.confirmation_reason
+        assert not bridge.folder.state.question.reason
         for number in range(45, 60):
             (base / f"dir/d/{number}").unlink()
         await _held(bridge)
@@ -303,8 +303,8 @@ async def test_after_a_restart_everything_has_to_be_back(base: Path, back: int) 
     async with open_bridge(base) as bridge:
         shutil.rmtree(base / "dir/d")
         await _held(bridge)
-        bridge.folder.state.confirmation_since = None  # as after a start
+        bridge.folder.state.question.since = None  # as after a start
         _make(base / "dir/d", back)
         assert await Confirmation(bridge.folder).is_over(bridge.root, bridge.ingest.put_back) == (back == 100)
         end_pause(bridge.folder)
-        assert not bridge.folder.state.confirmation_reason
+        assert not bridge.folder.state.question.reason

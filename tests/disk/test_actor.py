@@ -60,7 +60,7 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
     """Said again while it is carried out, it is refused: it is no answer to whatever is asked next."""
     async with _running(tmp_path) as (folder, disk):
         _remove(folder, range(60))
-        await _until(folder, lambda: folder.state.confirmation_reason)
+        await _until(folder, lambda: folder.state.question.reason)
         scans = disk._scans
         scan = scans.run
         refused: list[str] = []
@@ -74,11 +74,11 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
 
         monkeypatch.setattr(scans, "run", scan_and_ask_again)
         disk.decide(accept=True)
-        await _until(folder, lambda: not folder.state.confirmation_reason)
+        await _until(folder, lambda: not folder.state.question.reason)
         assert refused == ["the folder 'test' does not wait for a decision any more: the deletions are carried out"]
         await _until(folder, lambda: _alive(folder) == _FILES - 60)
         _remove(folder, range(60, _FILES))
-        await _until(folder, lambda: folder.state.confirmation_reason)
+        await _until(folder, lambda: folder.state.question.reason)
         assert _alive(folder) == _FILES - 60
 
 

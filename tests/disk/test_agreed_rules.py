@@ -73,7 +73,7 @@ class Room:
 
     @property
     def waiting(self) -> str:
-        return self.folder.files.rules_waiting
+        return self.folder.files.ignored.waiting
 
 
 @asynccontextmanager
@@ -135,9 +135,9 @@ async def test_what_a_person_here_changes_takes_effect_at_once(tmp_path: Path) -
         await room.until(lambda: room.has(".env"))
         assert room.waiting == ""
         room.rules.write_text("*.log\na.*\n")
-        await room.until(lambda: room.folder.files.rules.ignores("a.txt"))
+        await room.until(lambda: room.folder.files.ignored.rules.ignores("a.txt"))
         room.rules.unlink()
-        await room.until(lambda: not room.folder.files.rules.ignores("a.txt"))
+        await room.until(lambda: not room.folder.files.ignored.rules.ignores("a.txt"))
         assert (room.waiting, list(room.folder.notices)) == ("", [])
 
 
@@ -148,7 +148,7 @@ async def test_a_save_here_does_not_agree_to_what_others_loosened_before(tmp_pat
         await room.until(lambda: room.waiting)
         with room.rules.open("a") as rules:
             rules.write("*.tmp\n")
-        await room.until(lambda: room.folder.files.rules.ignores("x.tmp"))
+        await room.until(lambda: room.folder.files.ignored.rules.ignores("x.tmp"))
         await room.settled()
         assert room.waiting
         assert not room.has(".env")
@@ -158,11 +158,11 @@ async def test_others_may_have_more_ignored(tmp_path: Path) -> None:
     _with_secret(tmp_path)
     async with _room(tmp_path) as room:
         await room.others_save(".env\n*.log\n*.tmp\n")
-        await room.until(lambda: room.folder.files.rules.ignores("x.tmp"))
+        await room.until(lambda: room.folder.files.ignored.rules.ignores("x.tmp"))
         assert room.waiting == ""
         await room.others_save(".env\n*.log\n")
         await room.until(lambda: room.waiting)
-        assert room.folder.files.rules.ignores("x.tmp"), "what was agreed to by itself is no less a rule"
+        assert room.folder.files.ignored.rules.ignores("x.tmp"), "what was agreed to by itself is no less a rule"
 
 
 async def test_rules_of_the_settings_cannot_be_lifted(tmp_path: Path) -> None:

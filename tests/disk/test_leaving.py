@@ -32,7 +32,7 @@ def directory(tmp_path: Path) -> Path:
 
 def _clear(bridge: Bridge, *parked: tuple[str, str], with_files: bool = True) -> leaving.Cleared:
     files = bridge.folder.files
-    return leaving.clear(bridge.root, list(files.values()), files.ignored, parked, with_files=with_files)
+    return leaving.clear(bridge.root, list(files.values()), files.ignored.entries, parked, with_files=with_files)
 
 
 def _there(directory: Path) -> set[str]:

@@ -89,7 +89,7 @@ def _document(entry: Entry) -> DocumentID:
 
 async def _render(bridge: Bridge) -> None:
     for _ in range(4):
-        if not bridge.folder.state.confirmation_reason:
+        if not bridge.folder.state.question.reason:
             await bridge.render()
         clock().jump(1)
 
@@ -108,7 +108,7 @@ def test_a_wave_waits_for_a_person(way: Callable[[Bridge, Entry, bytes], Change]
             for entry in entries:
                 bridge.folder.edits.take_pulled(_document(entry), check(imported("new"), Shape.TEXT), PEER)
         await _render(bridge)
-        assert "51 of 51 files were replaced within ten minutes" in bridge.folder.state.confirmation_reason
+        assert "51 of 51 files were replaced within ten minutes" in bridge.folder.state.question.reason
         assert [(directory / f"{n:03}").read_bytes() for n in range(51)] == [_old(n, was_text) for n in range(51)]
         assert trash.items(bridge.root) == []
 
@@ -120,7 +120,7 @@ def test_what_comes_one_by_one_is_counted_together() -> None:
         for number, entry in enumerate(_entries(bridge)):
             await _write_elsewhere(bridge, [_blob(bridge, entry, _new(number))])
             await _render(bridge)
-        assert "51 of 51 files were replaced" in bridge.folder.state.confirmation_reason
+        assert "51 of 51 files were replaced" in bridge.folder.state.question.reason
         assert len(trash.items(bridge.root)) == MIN_FILES
 
     _run(test, _ONE_TOO_MANY)
@@ -136,7 +136,7 @@ def test_deletions_and_replacements_are_one_wave() -> None:
             (directory / f"{number:03}").unlink()
             bridge.dirty.add(f"{number:03}")
         await _render(bridge)
-        assert "51 of 51 files were" in bridge.folder.state.confirmation_reason
+        assert "51 of 51 files were" in bridge.folder.state.question.reason
 
     _run(test, _ONE_TOO_MANY)
 
@@ -148,11 +148,11 @@ def test_more_bytes_than_the_trash_may_hold_wait_although_it_is_one_file() -> No
             [entry] = _entries(bridge)
             await _write_elsewhere(bridge, [_blob(bridge, entry, _new(number))])
             await _render(bridge)
-        assert not bridge.folder.state.confirmation_reason
+        assert not bridge.folder.state.question.reason
         [entry] = _entries(bridge)
         await _write_elsewhere(bridge, [_blob(bridge, entry, _new(3))])
         await _render(bridge)
-        assert "bytes were replaced within ten minutes" in bridge.folder.state.confirmation_reason
+        assert "bytes were replaced within ten minutes" in bridge.folder.state.question.reason
         assert (directory / "000").read_bytes() == _new(2)
 
     _run(test, 1)
@@ -163,7 +163,7 @@ def test_an_edit_of_texts_is_in_their_logs_and_waits_for_nobody() -> None:
         changes = [Change(entry.id, mode=Mode.EXECUTABLE) for entry in _entries(bridge)]
         await _write_elsewhere(bridge, changes)
         await _render(bridge)
-        assert not bridge.folder.state.confirmation_reason
+        assert not bridge.folder.state.question.reason
         assert trash.items(bridge.root) == []
 
     _run(test, _ONE_TOO_MANY, text=True)
@@ -175,10 +175,10 @@ def test_a_person_decides(accept: bool) -> None:
         entries = _entries(bridge)
         await _write_elsewhere(bridge, [_blob(bridge, entry, _new(n)) for n, entry in enumerate(entries)])
         await _render(bridge)
-        assert bridge.folder.state.confirmation_reason
+        assert bridge.folder.state.question.reason
         await mass_deletion.decide(bridge.folder, bridge.ingest, accept=accept)
         await _render(bridge)
-        assert not bridge.folder.state.confirmation_reason
+        assert not bridge.folder.state.question.reason
         expected = _new if accept else _old
         assert [(directory / f"{n:03}").read_bytes() for n in range(51)] == [expected(n) for n in range(51)]
         hashes = {blob_hash(len(data), [chunk_hash(data)]) for data in map(expected, range(51))}

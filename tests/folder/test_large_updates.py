@@ -13,7 +13,7 @@ from yp2p.documents.provider import Provider
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.folder import live_document
-from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import update_parts, ysync
 from yp2p.protocol.channel import Answer, Step2, Updates, decode
@@ -45,7 +45,7 @@ def _live(applied: list[int] | None = None, rows: Any = None) -> LiveDocument:
         if applied is not None:
             applied.append(len(update.parsed.sections) + len(update.deleted))
 
-    return LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, _Durable, rows=rows)  # type: ignore[arg-type]
+    return LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(accept, _Durable, rows=rows))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("deletes", [False, True])
@@ -129,7 +129,7 @@ async def test_what_is_said_of_the_manifest_goes_in_messages_of_which_each_is_sm
     monkeypatch.setattr(update_parts, "_TO_SEND", update_parts._Size(1 << 13, 1 << 3, 1000))
     monkeypatch.setattr(update_parts, "_is_small", lambda update: False)
     manifest, peer = Manifest(7), Manifest(8)
-    live = LiveDocument(DocumentID(bytes(16)), manifest.replicas[0], lambda *_: None, _Durable)  # type: ignore[arg-type]
+    live = LiveDocument(DocumentID(bytes(16)), manifest.replicas[0], Keeper(lambda *_: None, _Durable))  # type: ignore[arg-type]
     channel = _Channel()
     provider = Provider(live, channel, tells_state=True)  # type: ignore[arg-type]
     provider._peer_vector, provider._live = b"\x00", True

@@ -12,7 +12,7 @@ import trio.testing
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.folder import live_document, turns
-from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import Checked, Insertion
 from yp2p.store.writer import Commit
@@ -29,7 +29,7 @@ class _Heard:
 
 
 def _live() -> tuple[LiveDocument, _Heard, _Heard]:
-    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), lambda *_: None, Commit)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(lambda *_: None, Commit))
     peers, programs = _Heard(), _Heard()
     live.subscribe(peers)
     live.subscribe(programs, early=True)
@@ -86,7 +86,7 @@ async def test_a_peer_that_is_faster_than_the_disk_has_to_wait() -> None:
         live.applied(update.data, source, commits[-1])
         return commits[-1]
 
-    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(accept, Commit))
     await live.receive_all([_SMALL] * 500, _PEER)
     with trio.move_on_after(0.1) as waiting:
         await live.receive_all([_SMALL] * 100, _PEER)
@@ -137,7 +137,7 @@ async def test_nothing_is_taken_at_once_that_takes_long_or_is_at_fault() -> None
         taken.append(update.data)
         return None
 
-    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(accept, Commit))
     assert not live.receive_nowait([large], _PEER)
     assert not live.receive_nowait([b"\x01\x01"], _PEER), "whoever has the time says what is wrong"
     assert not live.receive_nowait([b"\x00\x00"] * 1024, _PEER), "each takes its time, however short it is"
@@ -164,7 +164,7 @@ async def test_between_updates_that_each_take_long_others_get_their_turn(monkeyp
     now = SimpleNamespace(thread_time=lambda: worked, time=time.time)
     monkeypatch.setattr(turns, "time", now)
     monkeypatch.setattr(live_document, "time", now)
-    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(accept, Commit))
     updates = [Insertion.of(client, "x").update for client in range(1, 41)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watches)
@@ -179,7 +179,7 @@ async def test_updates_that_say_nothing_cost_nothing() -> None:
     def accept(live: LiveDocument, update: Checked, source: object) -> Commit | None:
         raise AssertionError("the library is not asked")
 
-    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), accept, Commit)
+    live = LiveDocument(DocumentID(bytes(16)), TextReplica(1), Keeper(accept, Commit))
     await live.receive_all([b"\x00\x00"] * 100, _PEER)
     assert live.receive_nowait([b"\x00\x00"], _PEER)
 

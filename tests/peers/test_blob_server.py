@@ -83,8 +83,8 @@ def test_who_asks_while_the_disk_is_away_is_told_that_there_is_nothing(tmp_path:
     trio.run(test, clock=trio.testing.MockClock(rate=1))
 
 
-@pytest.mark.parametrize("reason", ["problem", "confirmation_reason"])
-def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Path, reason: str) -> None:
+@pytest.mark.parametrize("is_question", [False, True])
+def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Path, is_question: bool) -> None:
     async def test() -> None:
         directory = tmp_path / "dir"
         directory.mkdir()
@@ -93,7 +93,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             folder = bridge.folder
             record = folder.files.by_path("b.bin")
             assert record is not None
-            setattr(folder.state, reason, "why")
+            folder.state.problem, folder.state.question.reason = ("", "why") if is_question else ("why", "")
             server: Any = _Link()
             give, take = trio.open_memory_channel[ChunkHashesQuery | Fetch](2)
             await give.send(Fetch(folder.id, ((record.content, 0, 1),)))
@@ -117,7 +117,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             folder.state.touch()
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert len(asked.sent) == 1, "until it goes on"
-            setattr(folder.state, reason, "why")
+            folder.state.problem, folder.state.question.reason = ("", "why") if is_question else ("why", "")
             await fetcher.deliver(Chunks(folder.id, ((blob, 0, data),)))
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert not list((directory / ".yp2p/tmp").glob("blob-*")), "what comes then is not taken"

@@ -67,7 +67,7 @@ async def remove_many(world: World) -> None:
 
 async def _is_held(host: Host) -> bool:
     with trio.move_on_after(_HELD_LIMIT_S):
-        while host.is_up and not host.folder.state.confirmation_reason:
+        while host.is_up and not host.folder.state.question.reason:
             await trio.sleep(0.1)
         return host.is_up
     return False
@@ -75,7 +75,7 @@ async def _is_held(host: Host) -> bool:
 
 def answer(host: Host, *, accept: bool) -> None:
     """A person's word on held deletions."""
-    if host.device is None or not host.folder.state.confirmation_reason:
+    if host.device is None or not host.folder.state.question.reason:
         return
     token = current_host.set(host)
     try:

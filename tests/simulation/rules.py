@@ -69,7 +69,11 @@ async def share_rule(world: World) -> None:
     people._write(IGNORE_FILE, f"{world.shared_rule}\n".encode(), in_place=True)
     world.note(f"{host.name} writes {world.shared_rule} into {IGNORE_FILE}")
     await world.sleep(2.0, 4.0)
-    if host.is_watching and world.rng.random() < 0.5 and host.folder.files.rules.ignores(f"{world.shared_rule}x"):
+    if (
+        host.is_watching
+        and world.rng.random() < 0.5
+        and host.folder.files.ignored.rules.ignores(f"{world.shared_rule}x")
+    ):
         remove_ignored(world, host)
 
 

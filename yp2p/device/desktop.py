@@ -83,7 +83,7 @@ class Desktop:
 
         folder.membership.on_admitted = admitted
         folder.notices.on_added = lambda notice: self._added(folder, notice)
-        folder.state.on_question = lambda reason: self._tell(
+        folder.state.question.asked = lambda reason: self._tell(
             folder, Subject.MASS_DELETION, f"{reason}. Nothing is done until you decide: `yp2p status`"
         )
 

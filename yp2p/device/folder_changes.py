@@ -100,7 +100,7 @@ class FolderChanges:
         folder = choose(self._folders.by_id.values(), name)
         pause = self._folders.disks[folder.id].pause
         if not pause.is_wanted:
-            is_asking = bool(folder.state.confirmation_reason)
+            is_asking = bool(folder.state.question.reason)
             raise FolderError(
                 f"the folder {folder.label!r} is not paused by you, but waits for your decision: `yp2p folder restore`"
                 " undoes what `yp2p status` shows, `yp2p folder confirm` does it"
@@ -117,7 +117,7 @@ class FolderChanges:
             FolderError: it waits for no decision.
         """
         folder = choose(self._folders.by_id.values(), name)
-        if not folder.state.confirmation_reason:
+        if not folder.state.question.reason:
             raise FolderError(
                 f"the folder {folder.label!r} does not wait for a decision; it is {folder.state.activity.value}"
             )

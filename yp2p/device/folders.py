@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from yp2p.config import Config
+from yp2p.device.departed import Departed
 from yp2p.device.desktop import Desktop
 from yp2p.disk.actor import Disk
 from yp2p.errors import DamagedError, FolderError, MessageFault, PeerFault, YpError
@@ -87,8 +88,7 @@ class Folders:
         self._desktop = Desktop(config.notify)
         self._nursery: trio.Nursery | None = None
         self._tasks: dict[FolderID, _Tasks] = {}
-        self._departed: set[tuple[FolderID, str]] = set()  # those that were left, and where
-        self._left_now: set[FolderID] = set()  # since this start
+        self.departed = Departed(database)
         self.clients = ClientIDs.fresh(identity.device_id)
         self.by_id: dict[FolderID, Folder] = {}
         self.disks: dict[FolderID, Disk] = {}
@@ -115,7 +115,7 @@ class Folders:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._desktop.run)
-                self._forget_departed()
+                self.departed.load()
                 await self._load_all()
                 if self._after_power_cut:
                     nursery.start_soon(self._follow_first_scans)
@@ -199,10 +199,6 @@ class Folders:
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
-    def was_left(self, path: Path) -> bool:
-        """Whether a person left the folder that was there: only a person begins another one there."""
-        return any(root == str(path) for _, root in self._departed)
-
     async def forget(self, folder: Folder) -> None:
         """Let go of a folder: its tasks end, and the store has nothing of it any more. Its directory is not touched.
 
@@ -215,11 +211,9 @@ class Folders:
             # no await: whoever looks finds a folder, or none
             del self.by_id[folder.id]
             self.disks.pop(folder.id).scanned.set()  # nobody waits for it
-            self._departed.add((folder.id, str(folder.path)))
-            self._left_now.add(folder.id)
             commit = self._database.submit(
                 [
-                    tables.departed.insert(folder.id, str(folder.path), self._database.last_seq),
+                    self.departed.add(folder.id, folder.path),
                     tables.folder.delete(folder.id),
                     *tables.forget_folder(folder.id, but=("pack", "log")),
                 ]
@@ -232,16 +226,9 @@ class Folders:
         assert self._nursery is not None
         self._nursery.start_soon(give_back_room, self._database)
 
-    def _forget_departed(self) -> None:
-        """Remove what there still is of folders that were left: a crash came, or somebody was at it."""
-        self._departed = set(tables.departed.read_all(self._database.rows))
-        here = {FolderID(row[0]) for row in tables.folder.read_all(self._database.rows)}
-        for gone in {folder for folder, _ in self._departed} - here:
-            self._database.submit(tables.forget_folder(gone))
-
     def _clients_for(self, folder: FolderID) -> ClientIDs:
         """What is written with there: nobody here knows any more what was written before a folder was left."""
-        if folder not in self._left_now:
+        if not self.departed.is_left_now(folder):
             return self.clients
         clients = ClientIDs.fresh(self._identity.device_id)
         clients.earlier = self.clients.earlier | self.clients.ids
@@ -359,8 +346,9 @@ class Folders:
             root.prepare(folder)
         row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
         rows = [tables.statement.insert(folder, body) for body in statements]
-        was_here = any(gone == folder for gone, _ in self._departed)
-        await self._database.submit([*(tables.forget_folder(folder) if was_here else ()), row, *rows]).wait()
+        await self._database.submit(
+            [*(tables.forget_folder(folder) if folder in self.departed else ()), row, *rows]
+        ).wait()
 
 
 def _members(grant: Grant, own: DeviceID) -> Mapping[DeviceID, Member]:

@@ -123,7 +123,7 @@ class Leaving:
 
     async def _look(self, folder: Folder, *, with_files: bool) -> _Found:
         """Raises FolderError: files are to go, and nobody can say whether these are the folder's."""
-        records, ignored = list(folder.files.values()), frozenset(folder.files.ignored)
+        records, ignored = list(folder.files.values()), frozenset(folder.files.ignored.entries)
 
         def look() -> _Found:
             with open_root(folder.path) as root:
@@ -193,7 +193,7 @@ class Leaving:
     async def _clear(self, folder: Folder, only_here: Set[EntryID], *, with_files: bool) -> dict[str, Any]:
         """Raises FolderError: the directory could not be cleared."""
         files = folder.files
-        records, ignored = list(files.values()), frozenset(files.ignored)
+        records, ignored = list(files.values()), frozenset(files.ignored.entries)
         parked = [(record.path, folder.shown_path(record)) for record in records if is_ours(record.path)]
 
         def clear() -> tuple[leaving.Cleared, int]:

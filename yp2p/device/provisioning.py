@@ -70,7 +70,7 @@ class Provisioning:
     def _is_settled(self, setting: SharedFolder) -> bool:
         """Whether there is nothing to begin: the folder is here, or a person left it."""
         path = _resolved(setting)
-        return self._folders.at(path) is not None or self._folders.was_left(path)
+        return self._folders.at(path) is not None or self._folders.departed.was_at(path)
 
     async def run(self) -> None:
         """Carry out the settings, and let in whom they name, until cancelled."""

@@ -87,8 +87,8 @@ class Status:
             "is_reader": folder.membership.is_reader,
             "chosen": sorted(folder.files.choice.paths),
             "local_changes": [{"path": p, "change": c.value} for p, c in sorted(folder.files.local.paths.items())],
-            "rules_waiting": folder.files.rules_waiting,
-            "awaiting_confirmation": bool(folder.state.confirmation_reason),
+            "rules_waiting": folder.files.ignored.waiting,
+            "awaiting_confirmation": bool(folder.state.question.reason),
             "file_system": folder.state.file_system.as_dict(),
             "entries": {
                 "total": len(alive),
@@ -97,7 +97,7 @@ class Status:
                 "bytes_to_fetch": folder.files.blobs.wanted_bytes,
                 "not_synced": len(waiting.skipped),
                 "waiting": len(waiting.entries),
-                "ignored": len(folder.files.ignored),
+                "ignored": len(folder.files.ignored.entries),
                 **counts(folder),
                 "conflicts": len(conflict_files(folder)),
                 "places_to_settle": sum(1 for _ in conflicts_of(folder)),
@@ -153,7 +153,7 @@ class Status:
         """What hinders a folder most; empty when nothing does."""
         state = folder.state
         doubt = folder.observers.uncounted.problem() or folder.observers.unsent.problem()
-        return state.pause_reason or self._removed(folder) or doubt or state.limitation or folder.files.ignore_problem
+        return state.pause_reason or self._removed(folder) or doubt or state.limitation or folder.files.ignored.problem
 
     def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:
         """The documents that panicked on what some device sent."""

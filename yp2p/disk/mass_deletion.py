@@ -83,13 +83,13 @@ class Confirmation:
         return not self._needs_answer(absent) and put_back.is_within_limit(unchanged)
 
     def _needs_answer(self, absent: Iterable[str]) -> bool:
-        folder, since = self._folder, self._folder.state.confirmation_since
+        folder, since = self._folder, self._folder.state.question.since
         doomed = {entry: record for entry, record in folder.files.items() if not _is_alive(folder, entry)}
         missing = {record.entry: record for path in absent if (record := folder.files.by_path(path)) is not None}
         gone = {
             entry: record
             for entry, record in (missing | doomed).items()
-            if not folder.files.is_ignored(record.path, record.kind)
+            if not folder.files.ignored.covers(record.path, record.kind)
             and record.sight is not Sight.LOST
             and (entry in doomed or entry not in folder.files.choice.unchosen)
         }

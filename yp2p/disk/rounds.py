@@ -56,7 +56,7 @@ class Rounds:
         folder.render_queue.start()
         if self._pause.is_wanted:
             return False
-        if folder.state.confirmation_reason and not await self._is_answered(at):
+        if folder.state.question.reason and not await self._is_answered(at):
             return True
         self._follow_role()
         if self._changed.scan_wanted and self._scans.may_begin():
@@ -65,7 +65,7 @@ class Rounds:
         if ingest.pending:
             await self._decide(at)
         self._scans.note_first(ingest)
-        if folder.state.confirmation_reason:
+        if folder.state.question.reason:
             return True
         if folder.edits.own_claims.to_publish and not folder.membership.is_reader:
             await folder.edits.own_claims.publish()
@@ -138,7 +138,7 @@ class Rounds:
 
     async def _wait_for_work(self, at: OpenRoot) -> None:
         folder, pending, phase = self._folder, at.ingest.pending, self._scans.phase
-        if folder.state.confirmation_reason and self.confirmation.accepts is None:
+        if folder.state.question.reason and self.confirmation.accepts is None:
             await folder.render_queue.wait(self.confirmation.next_check_at())
             return
         is_changed = phase is Phase.WORKING and (self._changed or pending.requeued)

@@ -79,4 +79,4 @@ class RulesInUse:
     def _tell(self, problem: str, reason: str) -> None:
         if reason:
             log.warning("ignore_file_refused", folder=self._folder.label, reason=reason)
-        self._folder.files.ignore_problem = problem
+        self._folder.files.ignored.problem = problem

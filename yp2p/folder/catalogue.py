@@ -23,7 +23,7 @@ from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
 from yp2p.folder.authorship import Authorship
 from yp2p.folder.client_ids import ClientIDs
-from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.folder.named_documents import NamedDocuments
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
@@ -86,14 +86,9 @@ class Catalogue:
         self.manifest = Manifest(clients.own, self._stored)
         authorship.claims = self.manifest.claims
         self.entries = self.manifest.entries
+        keeper = Keeper(self._receive, database.pending, takes_from=authorship.membership.takes_from)
         self.documents = [
-            LiveDocument(
-                manifest_document_id(index),
-                replica,
-                self._receive,
-                database.pending,
-                takes_from=authorship.membership.takes_from,
-            )
+            LiveDocument(manifest_document_id(index), replica, keeper)
             for index, replica in enumerate(self.manifest.replicas)
         ]
         self.named = NamedDocuments(texts)

@@ -3,7 +3,6 @@
 Invariants
     * No two entries have one file: whose path another takes has none, and is rendered anew.
     * `blobs` knows the file of every blob that is here.
-    * `ignored` holds exactly the live entries at paths that this device leaves out.
     * What is left alone is ignored, or unchosen and without a file here.
 """
 
@@ -16,10 +15,10 @@ from typing import Any
 import trio
 
 from yp2p.documents.manifest import Entry
-from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.blob_index import BlobIndex
 from yp2p.folder.choice import Choice
 from yp2p.folder.digests import Digests
+from yp2p.folder.ignored import Ignored
 from yp2p.folder.local_changes import LocalChanges
 from yp2p.folder.records import FileRecord, Sight, Values, load_files
 from yp2p.folder.render_queue import RenderQueue
@@ -60,11 +59,8 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.blobs = BlobIndex()
         self.waiting = Waiting()
         self.local = LocalChanges()
-        self.rules = IgnoreRules()
-        self.ignored: set[EntryID] = set()
+        self.ignored = Ignored()
         self.choice = Choice(folder, database)
-        self.rules_waiting = ""  # what others loosened of the rules; people here have to agree
-        self.ignore_problem = ""  # why the file that says what is left out is not used
         self._uninterned = 0
 
     def __getitem__(self, entry: EntryID) -> FileRecord:
@@ -163,10 +159,6 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         """Whether the file of an entry that is no text has the content that the manifest says."""
         record = self._records.get(found.id)
         return record is not None and record.kind is found.kind and record.content == found.content.hash
-
-    def is_ignored(self, path: str, kind: Kind) -> bool:
-        """Whether this device leaves out what is at a path."""
-        return self.rules.ignores(path, directory=kind is Kind.DIRECTORY)
 
     def is_left_alone(self, entry: EntryID) -> bool:
         """Whether nothing is to be done for an entry here: it is ignored, or is not here by choice."""

@@ -184,11 +184,11 @@ class Folder:
 
     def _is_ignored(self, entry: EntryID) -> bool:
         path = self.catalogue.layout().path_of.get(entry)
-        return path is not None and self.files.is_ignored(path, self.catalogue.entries[entry].kind)
+        return path is not None and self.files.ignored.covers(path, self.catalogue.entries[entry].kind)
 
     def note_ignored(self, entry: EntryID, is_ignored: bool) -> None:
         """Whether an entry is at a path that this device leaves out (`disk/ingest/ignored.py`)."""
-        ignored = self.files.ignored
+        ignored = self.files.ignored.entries
         if is_ignored != (entry in ignored):
             (ignored.add if is_ignored else ignored.discard)(entry)
             if is_ignored:
@@ -261,7 +261,7 @@ class Folder:
     def files_to_go(self) -> int:
         """How many entries have no file yet, or an older one."""
         alive, wanted = self.catalogue.layout().path_of.keys(), self.files.blobs.wanted.keys()
-        missing = alive - self.files.keys() - self.files.ignored - self.files.choice.unchosen
+        missing = alive - self.files.keys() - self.files.ignored.entries - self.files.choice.unchosen
         return len(missing) + len(wanted & self.files.keys())
 
     def is_complete(self) -> bool:

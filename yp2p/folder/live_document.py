@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import structlog
@@ -149,10 +150,11 @@ async def parts_to_send(updates: Iterable[bytes], shape: Shape) -> tuple[bytes, 
 _PACE_OF_EACH_S = 0.004
 
 
-class LiveDocument:
-    """One document in memory.
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """What keeps a document does for it.
 
-    Args:
+    Attributes:
         accept: applies and stores what comes from others.
         pending: gives the commit of what was submitted last.
         meet: takes what comes from peers whose history may have gone apart from ours.
@@ -160,29 +162,27 @@ class LiveDocument:
         takes_from: whether what comes from a source counts; what does not is dropped unread.
     """
 
+    accept: Accept
+    pending: Callable[[], Commit]
+    meet: Meet | None = None
+    rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None
+    takes_from: Callable[[object], bool] = lambda source: True
+
+
+class LiveDocument:
+    """One document in memory."""
+
     def __init__(
-        self,
-        document: DocumentID,
-        replica: TextReplica | ManifestReplica,
-        accept: Accept,
-        pending: Callable[[], Commit],
-        last_seq: int = 0,
-        meet: Meet | None = None,
-        rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None,
-        takes_from: Callable[[object], bool] = lambda source: True,
+        self, document: DocumentID, replica: TextReplica | ManifestReplica, keeper: Keeper, last_seq: int = 0
     ) -> None:
         self.id = document
         self.replica = replica
         self.last_seq = last_seq
         self.used_at = 0.0
-        self._accept = accept
-        self._pending = pending
-        self._meet = meet
-        self._rows = rows
-        self._takes_from = takes_from
+        self._keeper = keeper
         self.changes = 0  # how often it was changed since it is in memory
         self.bytes = 0  # of its updates
-        self._saved_clocks = _saved(replica.clocks()) if meet is not None else {}
+        self._saved_clocks = _saved(replica.clocks()) if keeper.meet is not None else {}
         self._telling = Telling()
         self._changing = 0
         self._cost_s = 0.0  # of the last update, by the time of the processor: of large documents each takes long
@@ -225,7 +225,7 @@ class LiveDocument:
 
     def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
         """What a holder of `state_vector` lacks, and the commit that makes it durable."""
-        return self.replica.update_since(state_vector), self._pending()
+        return self.replica.update_since(state_vector), self._keeper.pending()
 
     async def updates_as_made(self, state_vector: bytes) -> list[bytes]:
         """The updates that a holder of `state_vector` lacks, as they were made, where there are repairs among them.
@@ -237,11 +237,11 @@ class LiveDocument:
         parts: list[bytes] = []
         for _ in range(_TRIES):
             changes = self.changes
-            if self._rows is None or not any(
+            if self._keeper.rows is None or not any(
                 Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
             ):
                 return []
-            parts = await self._lacking(self._rows(self, known), known)
+            parts = await self._lacking(self._keeper.rows(self, known), known)
             if self.changes == changes:
                 break
         return parts
@@ -287,7 +287,7 @@ class LiveDocument:
         Args:
             theirs: what the peer has with them, where it says so.
         """
-        if not self._takes_from(source):
+        if not self._keeper.takes_from(source):
             return
         known, shape = self.replica.clocks(), self.replica.shape
         checked: list[Checked] = []
@@ -299,7 +299,7 @@ class LiveDocument:
             for part in in_parts(whole, known, shape):  # here, so that who merges has parts as well
                 checked += [part] if part is not None else []
                 await turn()
-        if theirs is None or self._meet is None or not await self._meet(self, checked, source, theirs):
+        if theirs is None or self._keeper.meet is None or not await self._keeper.meet(self, checked, source, theirs):
             await self.take_all(checked, source)
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
@@ -307,7 +307,7 @@ class LiveDocument:
 
         Those before one that is at fault are taken, as by `receive_all`, for which they are no news then.
         """
-        if not self._takes_from(source):
+        if not self._keeper.takes_from(source):
             return True
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
@@ -342,10 +342,10 @@ class LiveDocument:
             raise fault
 
     def _accept_one(self, update: Checked, source: object) -> None:
-        if update.says_nothing or not self._takes_from(source):  # it was a member when this was begun
+        if update.says_nothing or not self._keeper.takes_from(source):  # it was a member when this was begun
             return
         began = time.thread_time()
-        self._accept(self, update, source)
+        self._keeper.accept(self, update, source)
         self._cost_s = time.thread_time() - began
 
     def subscribe(self, listener: Listener, *, early: bool = False) -> Callable[[], None]:
@@ -371,7 +371,7 @@ class LiveDocument:
 
     def _vector_of_save(self) -> bytes | None:
         """The state vector, where what was just applied is no keystroke; None where it is."""
-        if self._meet is None:
+        if self._keeper.meet is None:
             return None
         saved = _saved(self.replica.clocks())
         if saved == self._saved_clocks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 import structlog
@@ -31,6 +32,21 @@ class Activity(Enum):
     IDLE = "idle"
 
 
+@dataclass(slots=True)
+class Question:
+    """What a person has to say before the folder goes on.
+
+    Attributes:
+        reason: why they are asked; empty when they are not.
+        since: trio's clock; None: since before the start, or not at all.
+        asked: is told of the reason.
+    """
+
+    reason: str
+    since: float | None = None
+    asked: Callable[[str], None] = lambda reason: None
+
+
 class FolderState:
     """The state of one folder.
 
@@ -38,7 +54,7 @@ class FolderState:
         adopted: whether it has been compared with the device it was joined through, or was shared here.
         problem: why the root cannot be used; empty when it can.
         limitation: what works less well than it should here, and what helps; empty when nothing does.
-        confirmation_reason: why a person has to say how to go on; empty when nobody has to.
+        question: what a person has to answer (a mass deletion).
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
@@ -52,12 +68,10 @@ class FolderState:
         self.adopted = adopted
         self.problem = ""
         self.limitation = ""
-        self.confirmation_reason = confirmation_reason
+        self.question = Question(confirmation_reason)
         self._settled = False
-        self.confirmation_since: float | None = None  # trio's clock; None: since before the start
         self.is_scanned = False
         self.file_system = Capabilities()
-        self.on_question: Callable[[str], None] = lambda reason: None
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
         self.progress = Progress()
         self.transfers = Transfers()
@@ -72,7 +86,7 @@ class FolderState:
     @property
     def pause_reason(self) -> str:
         """Why what comes is not read, stored or written to the disk now; empty when all is well."""
-        return self.problem or self.confirmation_reason or self._database.writability.problem
+        return self.problem or self.question.reason or self._database.writability.problem
 
     @property
     def settled(self) -> bool:
@@ -106,11 +120,11 @@ class FolderState:
     def pause_for_confirmation(self, reason: str) -> None:
         """Stop touching the disk until a person says how to go on; with an empty reason, go on."""
         self._settled = False
-        self.confirmation_reason = reason
-        self.confirmation_since = trio.current_time() if reason else None
+        self.question.reason = reason
+        self.question.since = trio.current_time() if reason else None
         if reason:
             log.warning("mass_deletion_paused", folder=self._label, reason=reason, advice="yp2p status")
-            self.on_question(reason)
+            self.question.asked(reason)
         self._database.submit([tables.folder.set_confirmation_reason(self._folder, reason)])
         self.touch()
 

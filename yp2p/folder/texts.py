@@ -20,7 +20,7 @@ from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import CrdtPanic, HistoriesDiffer
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
-from yp2p.folder.live_document import RECENT_S, Accept, LiveDocument, Meet
+from yp2p.folder.live_document import RECENT_S, Accept, Keeper, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
@@ -40,7 +40,7 @@ class Texts:
     """The text documents of one folder.
 
     Args:
-        accept, meet, takes_from: take what comes from others for a document in memory (`LiveDocument`).
+        accept, meet, takes_from: take what comes from others for a document in memory (`Keeper`).
     """
 
     def __init__(
@@ -55,9 +55,7 @@ class Texts:
         self._folder = folder
         self._database = database
         self._clients = clients
-        self._accept = accept
-        self._meet = meet
-        self._takes_from = takes_from
+        self._keeper = Keeper(accept, database.pending, meet, self.updates_as_made, takes_from)
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
         # Documents of one row that may be on its way to the store, until everything is there.
@@ -79,10 +77,7 @@ class Texts:
         if live is None:
             rows = self.rows(document)
             replica = TextReplica.from_updates(self._clients.own_of(document), [data for _, data in rows])
-            live = LiveDocument(
-                document, replica, self._accept, self._database.pending,
-                meet=self._meet, rows=self.updates_as_made, takes_from=self._takes_from,
-            )  # fmt: skip
+            live = LiveDocument(document, replica, self._keeper)
             live.last_seq = rows[-1][0] if rows else 0
             live.bytes = sum(len(data) for _, data in rows)
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):

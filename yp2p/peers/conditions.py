@@ -76,7 +76,7 @@ class Conditions:
         self._working_since = math.inf if state.settled else min(self._working_since, now)
         if state.problem:
             condition = Condition.PAUSED
-        elif state.confirmation_reason:
+        elif state.question.reason:
             condition = Condition.AWAITING_CONFIRMATION
         elif state.pause_reason:
             condition = Condition.CANNOT_STORE

@@ -150,7 +150,7 @@ class Documents:
         with suppress(UsageError, OSError):
             folder, inside = lookup.find(self._device.folders, wanted.path)
             is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.pause_reason
-            if is_new and not folder.files.rules.ignores(inside, directory=False):
+            if is_new and not folder.files.ignored.rules.ignores(inside, directory=False):
                 return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
         return None
 

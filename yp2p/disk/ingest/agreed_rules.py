@@ -58,7 +58,7 @@ class AgreedRules:
 
     def agree(self) -> bool:
         """A person here agrees to what the file says now; False: nothing waits for that."""
-        if not self._folder.files.rules_waiting:
+        if not self._folder.files.ignored.waiting:
             return False
         self._agree_to(self._current)
         return True
@@ -70,7 +70,7 @@ class AgreedRules:
         except ValueError:
             return  # they are not used, and what they said before is
         self._current = text
-        if record is None or not self._folder.files.rules_waiting:
+        if record is None or not self._folder.files.ignored.waiting:
             self._agree_to(text)
             return
         before = self._folder.texts.fork_at_base(record).text() if record.kind is Kind.TEXT else ""
@@ -105,9 +105,9 @@ class AgreedRules:
         folder = self._folder
         listed = ", ".join(map(repr, missing[:_SHOWN])) + (" and others" if len(missing) > _SHOWN else "")
         waiting = f"another device changed {IGNORE_FILE} so that less is ignored ({listed})" if missing else ""
-        if waiting == folder.files.rules_waiting:
+        if waiting == folder.files.ignored.waiting:
             return
-        folder.files.rules_waiting = waiting
+        folder.files.ignored.waiting = waiting
         folder.state.touch()
         if waiting:
             entry = folder.catalogue.layout().entry_at.get(IGNORE_FILE, EntryID(b""))

@@ -18,7 +18,7 @@ from yp2p.protocol.entries import Kind
 async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
     """From now on these paths are left out. What is left out no more, and is not there, comes back: nobody looked
     whether it went, which is no deletion (`Sight`)."""
-    folder.files.rules = rules
+    folder.files.ignored.rules = rules
     places = dict(folder.catalogue.layout().path_of)
     entries = folder.catalogue.entries
     directories = {entry for entry in places if entries[entry].kind is Kind.DIRECTORY}
@@ -27,7 +27,7 @@ async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
         return {e for e, path in places.items() if rules.ignores(path, directory=e in directories)}
 
     found = await trio.to_thread.run_sync(ignored_entries)
-    for entry in found ^ folder.files.ignored:
+    for entry in found ^ folder.files.ignored.entries:
         if folder.catalogue.layout().path_of.get(entry) == places.get(entry):
             folder.note_ignored(entry, entry in found)
             folder.render_queue.want(entry)
@@ -38,9 +38,11 @@ async def apply_rules(folder: Folder, rules: IgnoreRules) -> None:
 def is_ignored_entry(folder: Folder, path: str) -> bool:
     """Whether the file of a known entry is left out by now."""
     entry = folder.files.at.get(path)
-    if entry not in folder.files.ignored:
-        return False
-    return folder.files.rules.ignores(path, directory=folder.files[entry].kind is Kind.DIRECTORY)
+    return (
+        entry is not None
+        and entry in folder.files.ignored
+        and folder.files.ignored.covers(path, folder.files[entry].kind)
+    )
 
 
 def _rules_entry(folder: Folder) -> Entry | None:

@@ -46,7 +46,7 @@ class IncomingDeletions:
             entry: record.stamp.size
             for entry in folder.render_queue & folder.files.keys()  # of a first sync's ten thousand, none
             if ((found := folder.catalogue.entries.get(entry)) is None or not folder.catalogue.is_alive(found))
-            and not folder.files.is_ignored((record := folder.files[entry]).path, record.kind)
+            and not folder.files.ignored.covers((record := folder.files[entry]).path, record.kind)
         }
 
     def _due(self, doomed: dict[EntryID, int], now: float) -> dict[EntryID, int]:

@@ -200,7 +200,7 @@ class Render:
             record,
             path=folder.catalogue.layout().path_of[entry] if is_alive else "",
             is_ignored=folder.files.is_left_alone(entry),
-            is_file_ignored=record is not None and folder.files.is_ignored(record.path, record.kind),
+            is_file_ignored=record is not None and folder.files.ignored.covers(record.path, record.kind),
             is_alive=is_alive,
             is_here=found.kind is not Kind.TEXT or found.document in folder.texts.digests,
             is_due=trio.current_time() >= self._pace.due_at(found),
