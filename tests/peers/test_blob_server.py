@@ -113,7 +113,7 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             fetcher.wake()
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert not asked.sent, "nothing is asked for"
-            setattr(folder.state, reason, "")
+            folder.state.problem = folder.state.question.reason = ""
             folder.state.touch()
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert len(asked.sent) == 1, "until it goes on"
