@@ -41,7 +41,7 @@ demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s
 
 # The tests run against the installed wheel, not against the checkout. They are compiled here, with their assertions: in
 # a new clone each of the workers would compile all of them.
-$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p -name '*.py' -o -name '*.sql') pyproject.toml README.md
+$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') config/yp2p.example.toml pyproject.toml README.md
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"
@@ -57,11 +57,11 @@ test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the in
 test-all: lint test long properties simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
 
 format: $(VENV)/.dev ## Format the code
-	$(BIN)/ruff format --quiet yp2p tests benches docs
-	$(BIN)/ruff check --quiet --fix yp2p tests benches docs
+	$(BIN)/ruff format --quiet yp2p packaging tests benches docs
+	$(BIN)/ruff check --quiet --fix yp2p packaging tests benches docs
 
 lint: $(VENV)/.dev ## ruff, flake8-async, mypy --strict, import-linter
-	$(BIN)/ruff check --quiet yp2p tests benches docs
+	$(BIN)/ruff check --quiet yp2p packaging tests benches docs
 	$(BIN)/flake8 $$(grep -rlEw --include='*.py' 'async|trio|anyio' yp2p) # its rules are about these; a second a file
 	$(BIN)/mypy
 	$(BIN)/lint-imports

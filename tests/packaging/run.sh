@@ -1,5 +1,5 @@
 #!/bin/sh
-# The wheel alone, without what only developers install, in an environment of its own.
+# The wheel alone, without what only developers install, in an environment of its own; what it is checked with in another.
 set -eu
 pytest=$1
 shift
@@ -8,4 +8,6 @@ where=$(mktemp -d)
 trap 'rm -rf "$where"' EXIT
 python3 -m venv "$where"
 "$where/bin/pip" install --quiet --disable-pip-version-check "$wheel"
-YP2P_BARE="$where/bin/yp2p" "$pytest" -q -m packaging tests/packaging "$@"
+python3 -m venv "$where/tools"
+"$where/tools/bin/pip" install --quiet --disable-pip-version-check twine pipx shiv
+YP2P_BARE="$where/bin/yp2p" YP2P_TOOLS="$where/tools/bin" "$pytest" -q -m packaging tests/packaging "$@"
