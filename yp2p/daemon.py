@@ -32,7 +32,8 @@ import structlog
 import trio
 
 from yp2p.config import DEFAULT_PORT, Config, Paths
-from yp2p.control.app import make_app, serve_control
+from yp2p.control.app import make_app, make_documents
+from yp2p.control.server import serve_local
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
 from yp2p.device.rotation import Rotation
@@ -44,7 +45,6 @@ from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import keep_imports_from_the_collector, share_one_arena
-from yp2p.programs.server import Documents
 from yp2p.store.database import open_database
 from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.given_key import GivenKey, take_given_key
@@ -290,8 +290,8 @@ async def _serve(
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
         await rotation.finish()
-        api.start_soon(serve_control, make_app(device, stop.event, rotation), sockets.control)
-        api.start_soon(Documents(device).serve, sockets.documents)
+        api.start_soon(serve_local, make_app(device, stop.event, rotation), sockets.control)
+        api.start_soon(serve_local, make_documents(device), sockets.documents)
         peers.start_soon(device.run_peers)
         intake.start_soon(listener.serve, sockets.peers.listeners)
         intake.start_soon(listener.serve_missing, sockets.peers)

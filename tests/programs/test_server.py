@@ -140,13 +140,13 @@ def test_what_may_not_be_said_is_answered_with_the_reason(
     [
         pytest.param(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 404, b"/v1/documents?path=PATH", id="wrong URL"),
         pytest.param(WSConnection(ConnectionType.CLIENT).send(Request(host="a", target="/v1/document?path=x")), 404,
-                     b"/v1/document?path=x", id="wrong URL of a WebSocket"),
+                     b"GET /v1/document;", id="wrong URL of a WebSocket"),
         pytest.param(b"POST /v1/documents HTTP/1.1\r\nhost: a\r\n\r\n", 405, b"GET", id="POST"),
         pytest.param(b"GET /v1/documents HTTP/1.1\r\nhost: a\r\n\r\n", 400, b"WebSocket", id="no WebSocket"),
         pytest.param(b"GET /v1/documents HTTP/1.1\r\nhost: a..b\r\n\r\n", 400, b"WebSocket", id="a host that is none"),
         pytest.param(b"\x00" * 100, 400, b"HTTP", id="zeros"),
         pytest.param(b"", 0, b"", id="nothing"),
-        pytest.param(b"GET /v1/documents HTTP/1.1\r\nx", 400, b"WebSocket", id="half"),
+        pytest.param(b"GET /v1/documents HTTP/1.1\r\nx", 400, b"HTTP", id="half"),
     ],
 )  # fmt: skip
 def test_what_is_no_websocket_is_answered_and_hung_up_on(device: Device, said: bytes, status: int, word: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from yp2p import __version__
 from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import Screen, print_json, say
@@ -15,6 +16,7 @@ from yp2p.cli.progress import ToGo
 from yp2p.cli.table import table
 from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
+from yp2p.control.versions import difference
 from yp2p.errors import UsageError
 
 _SHOWN = 10
@@ -154,7 +156,10 @@ def _away(device: dict[str, Any]) -> str:
 def _of_device(status: dict[str, Any]) -> list[str]:
     """What a person should look at that is of no one folder."""
     missing = status["device"]["missing_addresses"]
+    other = difference(str(status.get("version", __version__)), __version__)
     found = [f"Not listening on {address}: no interface has that address yet." for address in missing]
+    if other:
+        found.append(f"Versions: {other}")
     if status["device"]["files_wait"]:
         found.append("Files wait: NetworkManager says that this connection is metered ([limits] metered). Texts go on.")
     if status["store"]["problem"]:

@@ -3,58 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
-from starlette.requests import Request
-from starlette.responses import Response
 
+from yp2p.control.requests import Request
 from yp2p.errors import CrdtPanic, YpError, first_of
 from yp2p.machine import is_passing, reason
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+# Sends a piece of an answer that has no end.
+Send = Callable[[bytes], Awaitable[None]]
 
 log = structlog.get_logger()
 
 
-def json_response(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(_printable(value)), status, media_type="application/json")
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered.
+
+    Attributes:
+        stream: sends the rest of the body, piece by piece, until it returns or whoever asked has gone.
+        after: is called once the answer is out, or cannot be sent.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    media_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    stream: Callable[[Send], Awaitable[None]] | None = None
+    after: Callable[[], None] | None = None
+
+
+Endpoint = Callable[[Request], Awaitable[Answer]]
+
+
+def json_answer(value: Any, status: int = 200, *, after: Callable[[], None] | None = None) -> Answer:
+    return Answer(msgspec.json.encode(_printable(value)), status, after=after)
 
 
 def endpoint(handle: Callable[[Request], Awaitable[Any]]) -> Endpoint:
-    """Answer with what `handle` gives, as JSON unless it is a response; with an error where it raises one of ours."""
+    """Answer with what `handle` gives, as JSON unless it is an answer; with an error where it raises one of ours."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Answer:
         try:
             value = await handle(request)
-            return value if isinstance(value, Response) else json_response(value)
+            return value if isinstance(value, Answer) else json_answer(value)
         except Exception as error:
             return _refusal(first_of(error) if isinstance(error, ExceptionGroup) else error, request)
 
     return answer
 
 
-def _refusal(error: BaseException, request: Request) -> Response:
+def _refusal(error: BaseException, request: Request) -> Answer:
     """The answer to a request that failed. The one place where a fault of ours in a request stops, and is logged."""
     match error:
         case YpError():
-            return _error(str(error), error.exit_code, 422)
+            return error_answer(str(error), error.exit_code, 422)
         case CrdtPanic():
-            return _error(f"the CRDT library failed: {error}; nothing was changed", 1, 422)
+            return error_answer(f"the CRDT library failed: {error}; nothing was changed", 1, 422)
         case OSError() if is_passing(error):
             place = f"{error.filename}: " if error.filename else ""
-            return _error(f"this machine does not allow it now: {place}{reason(error)}; then try again", 1, 422)
+            return error_answer(f"this machine does not allow it now: {place}{reason(error)}; then try again", 1, 422)
         case msgspec.ValidationError() | msgspec.DecodeError():
-            return _error(f"the request is not valid: {error}", 2, 400)
+            return error_answer(f"the request is not valid: {error}", 2, 400)
         case _:
-            log.error("request_failed", request=request.url.path, exc_info=error)
+            log.error("request_failed", request=request.path, exc_info=error)
             fault = f"{type(error).__name__}: {error}"
-            return _error(f"the daemon failed at {request.url.path}, and its log says where: {fault}", 1, 500)
+            return error_answer(f"the daemon failed at {request.path}, and its log says where: {fault}", 1, 500)
 
 
-def _error(text: str, exit_code: int, status: int) -> Response:
-    return json_response({"error": text, "exit_code": exit_code}, status)
+def error_answer(text: str, exit_code: int, status: int) -> Answer:
+    """An error as every client of the API reads it."""
+    return json_answer({"error": text, "exit_code": exit_code}, status)
 
 
 def _printable(value: Any) -> Any:

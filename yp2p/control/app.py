@@ -1,42 +1,20 @@
-"""The local API: JSON over HTTP on the control socket (docs/protocol.md, section "Local API").
-
-======  ====================  =============================================
-GET     /v1/status            what `yp2p status --json` prints
-POST    /v1/wait              {timeout_s?, whom?, devices?} -> {in_sync, connected...}
-POST    /v1/agree             {folder?}                -> {label}
-POST    /v1/revert            {folder?, names}         -> {reverted, skipped}
-POST    /v1/trash             {folder?}                -> [{item, path...}]
-POST    /v1/trash/restore     {folder?, names, all}    -> {restored, skipped}
-POST    /v1/trash/empty       {folder?}                -> {removed}
-GET     /v1/notices           what `yp2p notices --json` prints
-POST    /v1/notices/restore   {number}                 -> {path}
-POST    /v1/device/rotate     {}                       -> {device, key, folders}
-POST    /v1/stop              {}                       -> {stopping}
-======  ====================  =============================================
+"""The local API: JSON over HTTP on the control socket; `docs/api.md` is made of these routes.
 
 Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, offered folders in
 `offers.py`, names and pauses of devices in `devices.py`, undo and history in `history.py`. An error is
-{error, exit_code} with
-status 422 (the request cannot be carried out), 400 (it is no request) or 500 (a fault of the daemon, in its log).
+{error, exit_code} with status 422 (the request cannot be carried out), 400 (it is no request), 404 and 405 (there is
+no such request) or 500 (a fault of the daemon, which its log has, too).
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import msgspec
 import trio
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve
-from starlette.applications import Starlette
-from starlette.background import BackgroundTask
-from starlette.requests import Request
-from starlette.routing import Route
 
-from yp2p.control.answers import endpoint, json_response
+from yp2p.control.answers import json_answer
 from yp2p.control.choosing import Choosing, choosing_routes
 from yp2p.control.devices import Checkup, DeviceChanges, device_routes
 from yp2p.control.folders import Device as Folders
@@ -45,9 +23,11 @@ from yp2p.control.history import history_routes
 from yp2p.control.limits import Limits, limit_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
-from yp2p.control.requests import FileName, Nothing
-from yp2p.control.routes import post_route
+from yp2p.control.requests import FileName, Nothing, Request
+from yp2p.control.routes import Routes, get_route, live_route, post_route
 from yp2p.folder.folder import Folder
+from yp2p.programs.server import Device as LiveDevice
+from yp2p.programs.server import Documents
 
 
 class Device(Members, Folders, Protocol):
@@ -138,64 +118,112 @@ class _Control:
         self._rotation = rotation
 
     async def status(self, request: Request) -> Any:
+        """How everything is: this device, the others, the folders, what is on its way. `yp2p status --json` prints it.
+
+        Answer: what `yp2p status --json` prints; `settings` are those that could not be carried out yet, with
+        the reason; `transfers` is what is on its way, at most 64 a folder: `{device, folder, direction, path,
+        kind, files, bytes_done, bytes_total, bytes_per_s, seconds_left}`, where many small `files` or `texts`
+        are one without a path, and what nobody knows is null.
+        """
         return self._device.status()
 
     async def wait(self, wanted: WaitRequest) -> Any:
+        """Wait until every folder is in sync, at most `timeout_s`; ends with the connection.
+
+        `whom` is `connected`, `all` or `any`, `devices` only these.
+
+        Answer: `{in_sync, connected, alone, missing?}`: whether it is, the names of the devices that are
+        connected, the labels of the folders for which nobody is, and what was missing at the timeout.
+        """
         limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         missing = await self._device.wait(limit_s, wanted.whom, wanted.devices)
         answer = {"in_sync": not missing, "connected": self._device.in_sync_with(), "alone": self._device.alone()}
         return answer | {"missing": missing} if missing else answer
 
     async def agree(self, wanted: AgreeRequest) -> Any:
+        """Agree that less is ignored here from now on, as others changed `.yp2pignore`.
+
+        Answer: `{label}`; less is ignored here from now on, as others changed `.yp2pignore`.
+        """
         return {"label": self._device.agree(wanted.folder)}
 
     async def revert(self, wanted: RevertRequest) -> Any:
+        """Bring back what all have, where this device only reads.
+
+        Answer: `{reverted: [{path, kept}], skipped: [{path, reason}]}`; where this device only reads: what all
+        have comes back, `kept` is the place of what was here beneath the folder, or null. Without names
+        everything but what was only added.
+        """
         return await self._device.revert(wanted.folder, wanted.names)
 
     async def trash(self, wanted: TrashRequest) -> Any:
+        """List what is in the trash.
+
+        Answer: `[{item, path, bytes, removed_at}]`.
+        """
         return await self._device.trash(wanted.folder)
 
     async def restore(self, wanted: RestoreRequest) -> Any:
+        """Put files from the trash back where they were.
+
+        Answer: `{restored, skipped}`.
+        """
         return await self._device.restore(wanted.folder, wanted.names, everything=wanted.all)
 
     async def empty_trash(self, wanted: TrashRequest) -> Any:
+        """Remove what is in the trash for good.
+
+        Answer: `{removed}`.
+        """
         return {"removed": await self._device.empty_trash(wanted.folder)}
 
     async def notices(self, request: Request) -> Any:
+        """What a person may want to look at, of the last week.
+
+        Answer: `[{number, folder, at, kind, path, text, can_be_brought_back, can_be_settled}]`.
+        """
         return self._device.notices()
 
     async def bring_back(self, wanted: NoticeRequest) -> Any:
+        """Bring back what the save of a notice removed.
+
+        Answer: `{path}`.
+        """
         return await self._device.bring_back(wanted.number)
 
     async def rotate(self, wanted: Nothing) -> Any:
+        """Change the key of this device; the daemon starts anew.
+
+        Answer: `{device, key, folders}`: the ID and public key that this device has from now on; the daemon
+        starts anew.
+        """
         check_running(self._stop)
         return self._last_answer(await self._rotation.run())
 
     async def stop(self, wanted: Nothing) -> Any:
+        """End the daemon, once this is answered.
+
+        Answer: `{stopping}`.
+        """
         return self._last_answer({"stopping": True})
 
     def _last_answer(self, value: Any) -> Any:
-        async def end() -> None:
-            self._stop.set()
-
-        answer = json_response(value)
-        answer.background = BackgroundTask(end)  # once the answer is out
-        return answer
+        return json_answer(value, after=self._stop.set)
 
 
-def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
-    """The application for one device; `stop` is set by a stop request, and when `rotation` is done."""
+def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
+    """The routes for one device; `stop` is set by a stop request, and when `rotation` is done."""
     answers = _Control(device, stop, rotation)
-    return Starlette(
-        routes=[
-            Route("/v1/status", endpoint(answers.status)),
-            post_route("/v1/wait", WaitRequest, answers.wait),
+    return Routes(
+        [
+            get_route("/v1/status", answers.status),
+            post_route("/v1/wait", WaitRequest, answers.wait, ends_with_client=True),
             post_route("/v1/agree", AgreeRequest, answers.agree),
             post_route("/v1/revert", RevertRequest, answers.revert),
             post_route("/v1/trash", TrashRequest, answers.trash),
             post_route("/v1/trash/restore", RestoreRequest, answers.restore),
             post_route("/v1/trash/empty", TrashRequest, answers.empty_trash),
-            Route("/v1/notices", endpoint(answers.notices)),
+            get_route("/v1/notices", answers.notices),
             post_route("/v1/notices/restore", NoticeRequest, answers.bring_back),
             *member_routes(device, stop),
             *folder_routes(device, stop),
@@ -204,19 +232,15 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Starlette:
             *limit_routes(lambda: device.limits),
             *choosing_routes(lambda: device.choosing, stop),
             *history_routes(lambda: device.folders),
-            # Its body is read as well: closing a connection that has unread bytes resets it, and the answer is lost.
             post_route("/v1/device/rotate", Nothing, answers.rotate),
             post_route("/v1/stop", Nothing, answers.stop),
         ]
     )
 
 
-async def serve_control(app: Starlette, sock: socket.socket) -> None:
-    """Answer requests until cancelled."""
-    config = HypercornConfig()
-    config.bind = [f"fd://{os.dup(sock.fileno())}"]  # hypercorn closes what it is given
-    config.accesslog = None
-    config.errorlog = None
-    config.loglevel = "ERROR"
-    config.graceful_timeout = 0.2
-    await serve(app, config, shutdown_trigger=trio.sleep_forever, mode="asgi")  # type: ignore[arg-type]
+def make_documents(device: LiveDevice) -> Routes:
+    """The routes of the socket for programs that edit texts: they may have that one alone."""
+    return Routes(
+        [live_route("/v1/documents", Documents(device).serve)],
+        also=". On this socket there is GET /v1/documents?path=PATH, a WebSocket",
+    )

@@ -5,10 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from yp2p import __version__
 from yp2p.control.socket import connect_control_socket
+from yp2p.control.versions import RESTART, VERSION_HEADER, difference
 from yp2p.errors import EXIT_CODES, NotRunning, YpError
+
+# What is answered where the daemon knows no such request, or knows it otherwise.
+_UNKNOWN = (400, 404, 405)
 
 
 class RemoteError(YpError):
@@ -19,13 +24,29 @@ class RemoteError(YpError):
         self.exit_code = exit_code if exit_code in EXIT_CODES else 1  # type: ignore[misc]
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to the daemon."""
+
     def __init__(self, path: Path, timeout_s: float | None) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = connect_control_socket(self._path, self.timeout)
+
+
+class _Object(dict[str, Any]):
+    """An object of an answer. A daemon of another version may not say what is looked for: that is a sentence, too."""
+
+    __slots__ = ("_daemon",)
+
+    def __init__(self, found: dict[str, Any], daemon: str) -> None:
+        super().__init__(found)
+        self._daemon = daemon
+
+    def __missing__(self, key: str) -> NoReturn:
+        why = difference(self._daemon, __version__) or "it was started before the program was changed; " + RESTART
+        raise RemoteError(f"the daemon does not say {key!r}: {why}", 1)
 
 
 def call(socket_path: Path, method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
@@ -35,24 +56,51 @@ def call(socket_path: Path, method: str, path: str, body: Any = None, timeout_s:
         timeout_s: how long to wait for the answer; None waits as long as it takes.
 
     Raises:
-        NotRunning: nobody answers. RemoteError: the daemon says why it could not be done.
+        NotRunning: nobody answers. RemoteError: the daemon says why it could not be done, or is of another version.
     """
-    connection = _UnixConnection(socket_path, timeout_s)
+    connection = UnixConnection(socket_path, timeout_s)
     try:
-        payload = json.dumps(body).encode() if body is not None else None
-        connection.request(method, path, payload, {"Content-Type": "application/json"})
-        response = connection.getresponse()
+        response = ask(connection, method, path, body)
         data = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise NotRunning(
-            "no yp2p daemon is running for this home; start one with `yp2p daemon`, or `yp2p up DIR`"
-        ) from error
+        raise not_running() from error
     finally:
         connection.close()
-    try:
-        answer: Any = json.loads(data) if data else {}
-    except ValueError:
-        raise RemoteError(f"the daemon answered {response.status} {response.reason}", 1) from None
+    return _answer(response, data)
+
+
+def ask(connection: UnixConnection, method: str, path: str, body: Any = None) -> http.client.HTTPResponse:
+    """Send a request, and read the head of its answer. Raises OSError, HTTPException."""
+    payload = json.dumps(body).encode() if body is not None else None
+    connection.request(method, path, payload, {"Content-Type": "application/json", VERSION_HEADER: __version__})
+    return connection.getresponse()
+
+
+def not_running() -> NotRunning:
+    """That nobody answers."""
+    return NotRunning("no yp2p daemon is running for this home; start one with `yp2p daemon`, or `yp2p up DIR`")
+
+
+def check(response: http.client.HTTPResponse) -> None:
+    """Raises RemoteError: the daemon says why it could not be done. Reads the answer then."""
     if response.status >= 400:
-        raise RemoteError(answer["error"], answer["exit_code"])
-    return answer
+        _answer(response, response.read())
+
+
+def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
+    """Raises RemoteError."""
+    daemon = response.getheader(VERSION_HEADER, "")
+    other = difference(daemon, __version__)
+    try:
+        answer: Any = json.loads(data, object_hook=lambda found: _Object(found, daemon)) if data else {}
+    except ValueError:
+        said = f"the daemon answered {response.status} {response.reason}"
+        raise RemoteError(f"{said}: {other}" if other else said, 1) from None
+    if response.status < 400:
+        return answer
+    if not isinstance(answer, dict) or not {"error", "exit_code"} <= answer.keys():
+        raise RemoteError(f"the daemon answered {response.status} {response.reason}; {other}", 1)
+    said = str(answer["error"])
+    if other and response.status in _UNKNOWN and other not in said:
+        said = f"{said}; {other}"
+    raise RemoteError(said, answer["exit_code"])

@@ -1,13 +1,4 @@
-"""The local API of what is chosen of a folder.
-
-======  ====================  ====================================================================================
-POST    /v1/folder/choose     {folder?, paths?}  -> {label, everything, paths, made_here, not_here, leaving}
-POST    /v1/folder/names      {folder?, beneath?}  -> [PATH]
-======  ====================  ====================================================================================
-
-Without `paths` nothing is changed; an empty list chooses everything. The names are those of
-files and directories in a directory of the folder, whether they are on this disk or not; directories end with a slash.
-"""
+"""The local API of what is chosen of a folder."""
 
 from __future__ import annotations
 
@@ -16,11 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
-from starlette.routing import Route
 
 from yp2p.control.members import check_running
 from yp2p.control.requests import FileName
-from yp2p.control.routes import post_route
+from yp2p.control.routes import Route, post_route
 
 
 class Choosing(Protocol):
@@ -47,12 +37,23 @@ def choosing_routes(choosing: Callable[[], Choosing], stop: trio.Event) -> list[
     """The routes of what is chosen."""
 
     async def choose(wanted: ChooseRequest) -> Any:
+        """What of a folder is on this disk, or choose that.
+
+        With `paths` these are chosen (paths in the folder, or absolute ones), with an empty list everything; without
+        `paths` nothing is changed.
+
+        Answer: `{label, everything, paths, made_here, not_here, leaving}`.
+        """
         if wanted.paths is None:
             return choosing().describe(wanted.folder)
         check_running(stop)
         return await choosing().choose(wanted.folder, wanted.paths)
 
     async def names(wanted: NamesRequest) -> Any:
+        """What is in a directory of a folder, on this disk or not.
+
+        Answer: `[path]`, the first 1000; directories end with a slash.
+        """
         return choosing().names(wanted.folder, wanted.beneath)
 
     return [

@@ -1,12 +1,4 @@
-"""The local API of what a person here chose about devices.
-
-======  ====================  =============================================
-POST    /v1/device/rename     {device, name}           -> {name}
-POST    /v1/device/pause      {device}                 -> {name}
-POST    /v1/device/unpause    {device}                 -> {name}
-POST    /v1/doctor            {device?}                -> {port, devices}
-======  ====================  =============================================
-"""
+"""The local API of what a person here chose about devices."""
 
 from __future__ import annotations
 
@@ -14,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from starlette.routing import Route
 
-from yp2p.control.routes import post_route
+from yp2p.control.routes import Route, post_route
 
 
 class DeviceChanges(Protocol):
@@ -52,15 +43,37 @@ class _Devices:
         self._checkup = checkup
 
     async def doctor(self, wanted: DoctorRequest) -> Any:
+        """Ask the other devices how this one looks from there.
+
+        Answer: `{port, devices}`: each as in `status`, with `in_the_way` (something keeps a device from being
+        connected that is there) and `check` (`{ahead_s, reached, reaches, has_clone}`, null where it was not
+        asked): how far its clock is ahead, whether it can connect to `port` here (`yes`, `no_answer`,
+        `refused`, `no_way`, `not_tried`) and this device to it, whether it sees two machines with this device's
+        key.
+        """
         return await self._checkup().run(wanted.device)
 
     async def rename(self, wanted: RenameDeviceRequest) -> Any:
+        """Call a device otherwise.
+
+        An empty name takes back the one that was given here.
+
+        Answer: `{name}`: what it is called from now on, here; of this device, everywhere.
+        """
         return {"name": await self._changes().rename(wanted.device, wanted.name)}
 
     async def pause(self, wanted: PauseDeviceRequest) -> Any:
+        """Have no link with a device until it is unpaused.
+
+        Answer: `{name}`; no link with it while it is paused, also after a restart.
+        """
         return {"name": await self._changes().pause(wanted.device, is_paused=True)}
 
     async def unpause(self, wanted: PauseDeviceRequest) -> Any:
+        """Have links with a paused device again.
+
+        Answer: `{name}`; no link with it while it is paused, also after a restart.
+        """
         return {"name": await self._changes().pause(wanted.device, is_paused=False)}
 
 

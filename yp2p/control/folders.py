@@ -1,17 +1,4 @@
-"""The local API of the life of a folder on this device.
-
-======  ====================  =============================================
-POST    /v1/folder/rename     {folder, label}          -> {label}
-POST    /v1/folder/move       {folder, path}           -> {path}
-POST    /v1/folder/pause      {folder?}                -> {label}
-POST    /v1/folder/unpause    {folder?}                -> {label}
-POST    /v1/folder/confirm    {folder?}                -> {label}
-POST    /v1/folder/restore    {folder?}                -> {label}
-POST    /v1/folder/ignore     {folder, add?, remove?}  -> {label, here, settings}
-POST    /v1/folder/usage      {folder?}                -> {folders, store}
-POST    /v1/folder/leave      {folder, delete_files?, dry_run?} -> {label, told...}
-======  ====================  =============================================
-"""
+"""The local API of the life of a folder on this device."""
 
 from __future__ import annotations
 
@@ -21,11 +8,10 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
-from starlette.routing import Route
 
 from yp2p.control.members import check_running
 from yp2p.control.requests import FileName
-from yp2p.control.routes import post_route
+from yp2p.control.routes import Route, post_route
 
 
 class Changes(Protocol):
@@ -103,32 +89,76 @@ class _Folders:
         self._stop = stop
 
     async def rename(self, wanted: RenameRequest) -> Any:
+        """Call a folder otherwise on this device.
+
+        Answer: `{label}`.
+        """
         await self._device.changes.rename(wanted.folder, wanted.label)
         return {"label": wanted.label}
 
     async def move(self, wanted: MoveRequest) -> Any:
+        """Move the directory of a folder.
+
+        Answer: `{path}`; the directory is renamed, or is there already.
+        """
         check_running(self._stop)
         return {"path": str(await self._device.changes.move(wanted.folder, wanted.path))}
 
     async def pause(self, wanted: WhichRequest) -> Any:
+        """Leave a folder's directory alone until it is unpaused.
+
+        Answer: `{label}`, when nothing of the folder's directory is open any more.
+        """
         return {"label": await self._device.changes.pause(wanted.folder)}
 
     async def unpause(self, wanted: WhichRequest) -> Any:
+        """Sync a paused folder again.
+
+        Answer: `{label}`.
+        """
         return {"label": self._device.changes.unpause(wanted.folder)}
 
     async def confirm(self, wanted: WhichRequest) -> Any:
+        """Say that a mass deletion was meant: it is done, on all devices.
+
+        Answer: `{label}`.
+        """
         return {"label": self._device.changes.decide(wanted.folder, accept=True)}
 
     async def restore(self, wanted: WhichRequest) -> Any:
+        """Undo a mass deletion, on all devices.
+
+        Answer: `{label}`.
+        """
         return {"label": self._device.changes.decide(wanted.folder, accept=False)}
 
     async def ignore(self, wanted: IgnoreRequest) -> Any:
+        """Change what is ignored on this device only, or list it.
+
+        Answer: `{label, here, settings}`: the patterns that a person here has ignored on this device only, of
+        which some are added or removed first, and those of the settings; when it answers they are in force,
+        unless the folder is paused.
+        """
         return await self._device.changes.ignore(wanted.folder, wanted.add, wanted.remove)
 
     async def usage(self, wanted: WhichRequest) -> Any:
+        """How much room folders take.
+
+        Answer: `{folders: [{label, path, entries: {texts, other_files, symlinks, empty_directories},
+        file_bytes, history: {changes, bytes}, trash: {files, bytes, problem}}], store: {path, bytes}}`; `files`
+        and `bytes` of the trash are null where the directory is away.
+        """
         return await self._device.usage.show(wanted.folder)
 
     async def leave(self, wanted: LeaveRequest) -> Any:
+        """Leave a folder.
+
+        Answer: `{label, path, name, devices, connected, only_here, trash, problem, deleted, stays}`, and where
+        it is done `told` and `unknown`: the other devices, those that are connected and those that are known to
+        have heard; `{files, bytes}` that no connected device is known to have, and in the trash; why the
+        directory is not touched; with `delete_files` what goes (`{files, bytes, only_here}`), what stays with
+        the reason, and how many files stay that the folder does not know.
+        """
         check_running(self._stop)
         do = self._device.leaving.preview if wanted.dry_run else self._device.leaving.leave
         return await do(wanted.folder, with_files=wanted.delete_files)

@@ -1,21 +1,5 @@
 """The local API of undo, history, bookmarks and conflicts.
 
-=====================================  =====================================================
-POST    /v1/undo, /v1/redo             {path, steps?}            -> {path, steps, diff, revived, removed}
-POST    /v1/history/log                {path, limit?}            -> {path, kind, deleted, names, versions, changes?}
-POST    /v1/history/deleted            {folder?}                 -> [{path, at, folder}]
-POST    /v1/history/show               {path, when?}             -> {path, text}
-POST    /v1/history/diff               {path, one, two?}         -> {path, diff}
-POST    /v1/history/blame              {path, when?}             -> {path, lines}
-POST    /v1/history/restore            {path, when}              -> {path, steps, diff, revived, removed}
-POST    /v1/history/restore-directory  {path, at, dry_run}       -> {path, done}
-POST    /v1/bookmarks                  {path}                    -> [{name, position, index...}]
-POST    /v1/bookmarks/set              {path, name, position? | place?}
-POST    /v1/conflicts                  {folder?}                 -> [{folder, path, kind, number, this, other...}]
-POST    /v1/conflicts/resolve          {path, keep, number?}     -> {path, settled, changed}
-POST    /v1/conflicts/marked           {path, number?}           -> {root, path, copy, before, text, markers}
-=====================================  =====================================================
-
 `path` is an absolute path on this device. `when` is {version} or {at}, in seconds since 1970; without either it is the
 newest version.
 """
@@ -26,10 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from starlette.routing import Route
 
 from yp2p.control.requests import FileName
-from yp2p.control.routes import post_route
+from yp2p.control.routes import Route, post_route
 from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
@@ -139,37 +122,82 @@ class _History:
         return _undone(path, done)
 
     async def undo(self, wanted: UndoRequest) -> Any:
+        """Undo the last changes that this device made to a file.
+
+        Answer: `{path, steps, diff}`.
+        """
         return await self._turn(wanted, back=True)
 
     async def redo(self, wanted: UndoRequest) -> Any:
+        """Redo what was undone.
+
+        Answer: `{path, steps, diff}`.
+        """
         return await self._turn(wanted, back=False)
 
     async def log(self, wanted: LogRequest) -> Any:
+        """The versions of a file, or the changes of a directory.
+
+        `limit` of the changes of a directory, 1 to 10,000, 100 where it is left out.
+
+        Answer: of a text `{path, kind: "text", deleted, came_from, names, versions: [{version, at, since,
+        added, removed, devices, line}]}`: `path` is where the file is now, `names` (`{path, until, device}`)
+        those it had, `line` (`{number, text, removed}`) the first one that the version changed, or null. Of a
+        blob or symlink the versions are `{version: null, at, since, devices, bytes, hash, here, trash}`:
+        whether the file is that, and the item of the trash that is. Of a directory `kind` is "directory",
+        `versions` is empty, and `changes`, the newest first, are `{path, change, kind, was, at, devices,
+        version, added, removed, bytes}`; `change` is "added", "changed", "renamed", "permissions", "deleted" or
+        "brought back", `more` says whether there are more.
+        """
         folder, path = lookup.find(self._folders(), wanted.path)
         return await file_log.log(folder, path, wanted.limit)
 
     async def deleted(self, wanted: FolderRequest) -> Any:
+        """The texts that were deleted, the last one first.
+
+        Answer: `[{path, at, folder}]`.
+        """
         return [item for folder in self._chosen(wanted.folder) for item in await point_in_time.deleted(folder)]
 
     async def show(self, wanted: FileRequest) -> Any:
+        """A text as it was.
+
+        Answer: `{path, text}`.
+        """
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "text": await versions.show(folder, path, wanted.when.value())}
 
     async def diff(self, wanted: DiffRequest) -> Any:
+        """What is different between two versions of a text.
+
+        Answer: `{path, diff}`.
+        """
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "diff": await versions.diff(folder, path, wanted.one.value(), wanted.two.value())}
 
     async def blame(self, wanted: FileRequest) -> Any:
+        """Who wrote each line of a text, and when.
+
+        Answer: `{path, lines: [{text, device, at, version}]}`.
+        """
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
     async def restore(self, wanted: FileRequest) -> Any:
+        """Bring back a version of a file, as a new edit.
+
+        Answer: `{path, steps, diff}`.
+        """
         folder, path = self._find_to_write(wanted.path)
         done = await versions.restore(folder, path, wanted.when.value())
         await undo.on_disk(folder, lookup.entry_at(folder, path).id)
         return _undone(path, done)
 
     async def restore_directory(self, wanted: MomentRequest) -> Any:
+        """Bring back a directory as it was at a moment.
+
+        Answer: `{path, done: [{path, action, reason?}]}`.
+        """
         folder, path = lookup.find(self._folders(), wanted.path)
         if not wanted.dry_run:
             folder.membership.check_may_write()
@@ -177,10 +205,18 @@ class _History:
         return {"path": path, "done": done}
 
     async def list_bookmarks(self, wanted: FileRequest) -> Any:
+        """The bookmarks of a file.
+
+        Answer: `[{name, position, index, line, column}]`.
+        """
         folder, path = self._find(wanted.path)
         return bookmarks.bookmarks(folder, lookup.entry_at(folder, path))
 
     async def set_bookmark(self, wanted: BookmarkRequest) -> Any:
+        """Set a bookmark in a file, or remove it.
+
+        Answer: `{path}`; without either the bookmark is removed.
+        """
         folder, path = self._find_to_write(wanted.path)
         entry = lookup.entry_at(folder, path)
         position = Position.from_json(wanted.position) if wanted.position is not None else None
@@ -190,13 +226,30 @@ class _History:
         return {"path": path}
 
     async def list_conflicts(self, wanted: FolderRequest) -> Any:
+        """What two devices changed apart, and nobody has settled.
+
+        Answer: `[{folder, root, path, kind: "place", number, at, line, reported_by, stands, this, other}]`,
+        `this` and `other` are `{text, devices, at}`; a file kept beside another: `{folder, root, path, kind:
+        "file", beside, this, other}`, where `this` (the one at `beside`) and `other` (the one at `path`) are
+        `{devices, at}`; `at` is null where it is not there any more.
+        """
         return await conflicts.list_conflicts(self._chosen(wanted.folder))
 
     async def marked(self, wanted: MergeRequest) -> Any:
+        """Both versions in one text, with markers, for an editor.
+
+        Answer: `{root, path, copy, before, text, markers}`: the text `before` with both versions of each place
+        in it, or with those of the file `copy` that stands beside it, between lines as git writes them;
+        `markers` are the first and the last of these lines.
+        """
         folder, path = self._find_to_write(wanted.path)
         return (await conflicts.marked(folder, path, wanted.number)).as_dict(str(folder.path))
 
     async def resolve(self, wanted: ResolveRequest) -> Any:
+        """Settle what was changed apart.
+
+        Answer: `{path, settled, changed}`.
+        """
         folder, path = self._find_to_write(wanted.path)
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:

@@ -1,10 +1,4 @@
-"""The local API of limits of bandwidth.
-
-======  ====================  =============================================
-GET     /v1/limits            what `yp2p limit --json` prints
-POST    /v1/limits/set        {device?, upload?, download?, reset?} -> the same
-======  ====================  =============================================
-"""
+"""The local API of limits of bandwidth."""
 
 from __future__ import annotations
 
@@ -12,11 +6,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from starlette.requests import Request
-from starlette.routing import Route
 
-from yp2p.control.answers import endpoint
-from yp2p.control.routes import post_route
+from yp2p.control.requests import Request
+from yp2p.control.routes import Route, get_route, post_route
 
 
 class Limits(Protocol):
@@ -41,9 +33,20 @@ class _Answers:
         self._limits = limits
 
     async def show(self, request: Request) -> Any:
+        """The limits of bandwidth. `yp2p limit --json` prints it.
+
+        Answer: `{upload, download, set_here, devices: [{id, name, upload, download, set_here}], metered:
+        {setting, connection, files_wait}}`: bytes a second, 0 is no limit; `set_here` where not only the
+        settings say so; `connection` is `yes`, `no` or `unknown`.
+        """
         return self._limits().shown()
 
     async def set(self, wanted: LimitRequest) -> Any:
+        """Change limits of bandwidth.
+
+        Answer: the same, as it is from now on; 0 is no limit, what is left out stays; `reset` takes back what
+        was set here.
+        """
         return await self._limits().change(wanted.device, wanted.upload, wanted.download, reset=wanted.reset)
 
 
@@ -51,6 +54,6 @@ def limit_routes(limits: Callable[[], Limits]) -> list[Route]:
     """The routes of limits."""
     answers = _Answers(limits)
     return [
-        Route("/v1/limits", endpoint(answers.show)),
+        get_route("/v1/limits", answers.show),
         post_route("/v1/limits/set", LimitRequest, answers.set),
     ]

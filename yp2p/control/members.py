@@ -1,20 +1,4 @@
-"""The local API of who has a folder: sharing, joining, invites, devices, recovery keys.
-
-======  ====================  =============================================
-POST    /v1/share             {path, label?, role?, page?} -> {code, ...}
-POST    /v1/join              {code, path, timeout_s?, at?} -> {label, name...}
-POST    /v1/join/preview      the same                 -> {equal, different...}
-POST    /v1/invite            {folder?, role?, uses?, lifetime_s?} -> {token, ...}
-POST    /v1/invite/revoke     {}                       -> {revoked}
-POST    /v1/recovery/make     {folder?}                -> {words, folder}
-POST    /v1/recovery/use      {words, folder?}         -> {folder}
-GET     /v1/devices           what `yp2p device list --json` prints
-POST    /v1/device/remove     {device, folder?, with_let_in?} -> {name, folders...}
-POST    /v1/device/replace    {device, by, folder?}    -> {device, name, by...}
-POST    /v1/device/readmit    {device, folder?}        -> {name, folder}
-POST    /v1/device/role       {device, folder?, role}  -> {name, folder...}
-======  ====================  =============================================
-"""
+"""The local API of who has a folder: sharing, joining, invites, devices, recovery keys."""
 
 from __future__ import annotations
 
@@ -22,12 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
-from starlette.requests import Request
-from starlette.routing import Route
 
-from yp2p.control.answers import endpoint
-from yp2p.control.requests import FileName, Nothing
-from yp2p.control.routes import post_route
+from yp2p.control.requests import FileName, Nothing, Request
+from yp2p.control.routes import Route, get_route, post_route
 from yp2p.errors import NotRunning
 
 
@@ -130,43 +111,107 @@ class _Members:
         self._stop = stop
 
     async def share(self, wanted: ShareRequest) -> Any:
+        """Share a directory, or show a code for one that is shared already.
+
+        Answer: `{code, expires_in_s, folder, label, path, devices, locked}`; with `page` there may be no code:
+        this device lets nobody in, or (`locked`) codes were guessed at.
+        """
         check_running(self._stop)
         return await self._device.share(wanted.path, wanted.label, wanted.role, is_page=wanted.page)
 
     async def join(self, wanted: JoinRequest) -> Any:
+        """Take part in the folder of the device that shows a code.
+
+        `code` may be an invite, `at` is HOST or HOST:PORT.
+
+        Answer: `{folder, label, path, device, name}`.
+        """
         check_running(self._stop)
         return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
 
     async def preview(self, wanted: JoinRequest) -> Any:
+        """What joining would do with a directory; nothing is changed.
+
+        Answer: `{label, name, path, entries, equal, different, only_here, only_there, bytes_to_come,
+        not_synced}`.
+        """
         check_running(self._stop)
         return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
 
     async def make_recovery_key(self, wanted: MakeRecoveryRequest) -> Any:
+        """Make a recovery key for a folder.
+
+        Answer: `{words, folder}`: the 24 words of a new recovery key, which are kept nowhere.
+        """
         return await self._device.make_recovery_key(wanted.folder)
 
     async def use_recovery_key(self, wanted: UseRecoveryRequest) -> Any:
+        """Make this device an administrator with a recovery key.
+
+        Answer: `{folder}`: this device is an administrator of it again.
+        """
         return await self._device.use_recovery_key(wanted.words, wanted.folder)
 
     async def invite(self, wanted: InviteRequest) -> Any:
+        """Make a token for a machine on which nobody can type a code.
+
+        Answer: `{token, folder, role, uses, expires_at}`; `admin`, `member` (where none is said) or `reader`, 1
+        to 1000 uses, a second to a year.
+        """
         check_running(self._stop)
         return await self._device.invite(wanted.folder, wanted.role, wanted.uses, wanted.lifetime_s)
 
     async def revoke_invites(self, wanted: Nothing) -> Any:
+        """Take back all of this device's invites.
+
+        Answer: `{revoked}`: how many invites were still good.
+        """
         return {"revoked": await self._device.revoke_invites()}
 
     async def devices(self, request: Request) -> Any:
+        """The devices that take part in the folders, and those that were removed.
+
+        Answer: list of `{id, name, is_this_device, connected, reason, paused, address, version, last_seen,
+        known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
+        condition?}`; `reason` says why it is not connected, `known_since` when this device first heard of it
+        (null: before that was noted).
+        """
         return self._device.members()
 
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
+        """Take a device out of a folder, or of all.
+
+        Answer: `{device, name, folders, last_seen, let_in: [{device, name}], let_in_removed, invites_revoked}`;
+        from all folders where none is named. `let_in`: the members that nobody but that device let in, itself
+        or through others; with `with_let_in` they are removed as well. This device's invites to these folders
+        are taken back.
+        """
         return await self._device.remove_member(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
     async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
+        """Let a device take the place of another one.
+
+        `by` is a device, or the public key of one.
+
+        Answer: `{device, name, by, folders, let_in, failed, last_seen}`: in each of these folders, one commit
+        in each, `by` has the role of the device, which is removed; `let_in` (`{folder, role}`) are those that
+        it was not in before, `failed` (`{folder, reason}`) those that stayed as they were.
+        """
         return await self._device.replace_member(wanted.device, wanted.by, wanted.folder)
 
     async def readmit(self, wanted: ReadmitRequest) -> Any:
+        """Let a device in again that a removed one had let in.
+
+        Answer: `{device, name, folder}`: in again, whom a removed device had let in after its removal (role
+        `void` in the list).
+        """
         return await self._device.readmit(wanted.device, wanted.folder)
 
     async def set_role(self, wanted: RoleRequest) -> Any:
+        """Say what a device may do in a folder.
+
+        Answer: `{device, name, folder, role}`; `admin`, `member` or `reader`.
+        """
         return await self._device.set_role(wanted.device, wanted.folder, wanted.role)
 
 
@@ -181,7 +226,7 @@ def member_routes(device: Members, stop: trio.Event) -> list[Route]:
         post_route("/v1/recovery/use", UseRecoveryRequest, answers.use_recovery_key),
         post_route("/v1/invite", InviteRequest, answers.invite),
         post_route("/v1/invite/revoke", Nothing, answers.revoke_invites),
-        Route("/v1/devices", endpoint(answers.devices)),
+        get_route("/v1/devices", answers.devices),
         post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
         post_route("/v1/device/replace", ReplaceDeviceRequest, answers.replace_device),
         post_route("/v1/device/readmit", ReadmitRequest, answers.readmit),

@@ -1,13 +1,4 @@
-"""The local API of offered folders.
-
-======  =========================  ==================================================
-POST    /v1/folder/offer           {folder, devices, role?}  -> {label, role, devices}
-POST    /v1/folder/offer/withdraw  {folder, devices}         -> {label, devices}
-POST    /v1/folder/accept          {name, path, device?}     -> {label, path, joined, waits_for}
-POST    /v1/folder/accept/preview  {name, path, device?}     -> as /v1/join/preview
-POST    /v1/folder/decline         {name, device?}           -> {label, devices}
-======  =========================  ==================================================
-"""
+"""The local API of offered folders."""
 
 from __future__ import annotations
 
@@ -16,11 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
-from starlette.routing import Route
 
 from yp2p.control.members import check_running
 from yp2p.control.requests import FileName
-from yp2p.control.routes import post_route
+from yp2p.control.routes import Route, post_route
 
 
 class Offers(Protocol):
@@ -65,19 +55,43 @@ class _Offers:
         self._stop = stop
 
     async def offer(self, wanted: OfferRequest) -> Any:
+        """Offer a folder to devices that are known already.
+
+        Answer: `{label, role, devices: [{device, name, connected}]}`; all of the devices, or none, are offered
+        the folder, as `admin` where no role is said.
+        """
         return await self._offers().offer(wanted.folder, wanted.devices, wanted.role)
 
     async def withdraw(self, wanted: WithdrawRequest) -> Any:
+        """Offer a folder to these devices no more.
+
+        Answer: `{label, devices}`.
+        """
         return await self._offers().withdraw(wanted.folder, wanted.devices)
 
     async def accept(self, wanted: AcceptRequest) -> Any:
+        """Accept a folder that another device offers.
+
+        `device` is who offers it.
+
+        Answer: `{label, path, joined, waits_for}`: whether it is a folder here now, else the names of the
+        devices that have not answered within ten seconds, or are not connected; it goes on by itself then.
+        """
         check_running(self._stop)
         return await self._offers().accept(wanted.name, wanted.path, wanted.device)
 
     async def preview(self, wanted: AcceptRequest) -> Any:
+        """What accepting would do with a directory; nothing is changed.
+
+        Answer: as `/v1/join/preview`.
+        """
         return await self._offers().preview(wanted.name, wanted.path, wanted.device)
 
     async def decline(self, wanted: DeclineRequest) -> Any:
+        """Decline an offered folder.
+
+        Answer: `{label, devices}`.
+        """
         return await self._offers().decline(wanted.name, wanted.device)
 
 

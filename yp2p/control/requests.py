@@ -1,4 +1,4 @@
-"""Reading a request of the local API: JSON of a known shape, whose strings and numbers are valid.
+"""A request of the local API, and reading its body: JSON of a known shape, whose strings and numbers are valid.
 
 JSON can express half a surrogate pair, which no text has, and numbers that are too large for everything here. After
 this check a string is text; in a field of type `FileName` it is any name that a file can have.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import aclosing
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qs
 
 import msgspec
-from starlette.requests import Request
 
 from yp2p.control.names import is_file_name, is_text
 
-# A request is a path and a code; more is a mistake.
-_MAX_BODY_BYTES = 64 << 10
 # What SQLite, clocks and files count with; beyond it each of them fails in its own way.
 _LARGEST_NUMBER = (1 << 63) - 1
+# Of a query.
+_MAX_FIELDS = 100
 
 # The name of a file or a directory, or what may be one. Bytes that are no UTF-8 are `\udcXX` escapes, as in Python.
 FileName = Annotated[str, msgspec.Meta(extra={"is_file_name": True})]
@@ -31,21 +31,29 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """A request that says nothing more."""
 
 
-async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
-    """The body of a request.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks: the path without its query, the names of the headers in small letters."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def request_of(request: Request, kind: type[_Kind]) -> _Kind:
+    """The body of a request; of a GET its query.
 
     Raises:
         msgspec.ValidationError: it is no request of this kind, with the reason.
     """
-    body = b""
-    async with aclosing(request.stream()) as parts:
-        async for part in parts:
-            body += part
-            if len(body) > _MAX_BODY_BYTES:
-                raise msgspec.ValidationError(f"it has more than {_MAX_BODY_BYTES} bytes")
     try:
-        # The library's own decoder knows names that are not UTF-8 as well, as `\\udcXX` escapes.
-        found = msgspec.convert(json.loads(body or b"{}"), kind)
+        if request.method == "GET":
+            found = msgspec.convert(_queried(request.query, kind), kind, strict=False)
+        else:
+            # The library's own decoder knows names that are not UTF-8 as well, as `\\udcXX` escapes.
+            found = msgspec.convert(json.loads(request.body or b"{}"), kind)
     except RecursionError:
         raise msgspec.ValidationError("it is nested too deeply") from None
     except ValueError as error:
@@ -53,6 +61,15 @@ async def request_of(request: Request, kind: type[_Kind]) -> _Kind:
     for fault in _faults(found, kind, "it"):
         raise msgspec.ValidationError(fault)
     return found
+
+
+def _queried(query: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields of a query; those that are lists may be there several times. Raises ValueError."""
+    hints = get_type_hints(kind)
+    values = parse_qs(query, keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_FIELDS)
+    return {
+        name: found if get_origin(hints.get(name)) is list else found[-1] for name, found in values.items()
+    }  # fmt: skip
 
 
 def _faults(value: Any, hint: Any, where: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The local API of live documents: a WebSocket at /v1/documents?path=PATH speaks the protocol of Yjs providers.
 
-It has a socket of its own beside the control socket, and no framework between: a keystroke passes through here.
+It has a socket of its own beside the control socket, which a program may have without the power to change folders. Who
+serves that has read the request; from there on a keystroke passes through nothing but this.
 
 With `&client=ID` a program says what client ID it writes with. The answer has a header `yp2p-file`, which names the
 document that this path is now; with `&file=` of that a program that comes back gets the same one, wherever the file is
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import stat
 import time
 from collections.abc import Iterable
@@ -28,7 +28,6 @@ from urllib.parse import parse_qs, quote
 
 import structlog
 import trio
-from wsproto import ConnectionType
 
 from yp2p.documents.manifest import Entry
 from yp2p.documents.provider import Provider
@@ -37,10 +36,10 @@ from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.programs.awareness_feed import RENEWED_S, AwarenessFeed
-from yp2p.programs.channel import RECEIVE_BYTES, ProgramChannel
+from yp2p.programs.channel import ProgramChannel
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import PRESENCE_AGE_S, Program, Programs, states_for
-from yp2p.programs.refusals import NotHereYet, refusal, rejection
+from yp2p.programs.refusals import NotHereYet, refusal
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
@@ -50,9 +49,8 @@ from yp2p.protocol.ysync import MAX_CLIENT
 
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
-_TARGET = "/v1/documents"
 _PRESENCE_DELAY_S = 0.05
-_HANDSHAKE_LIMIT_S, _CLOSE_LIMIT_S = 10.0, 0.5
+_CLOSE_LIMIT_S = 0.5
 # A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
 _LOOK_LIMIT_S = 1.5
 
@@ -109,28 +107,21 @@ class Documents:
     def __init__(self, device: Device) -> None:
         self._device = device
 
-    async def serve(self, sock: socket.socket) -> None:
-        """Serve programs until cancelled."""
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
-        await trio.serve_listeners(self._serve_program, [listener])
+    async def serve(self, stream: trio.SocketStream, socket: WebSocket) -> None:
+        """A live document: a WebSocket whose messages are those of a Yjs provider.
 
-    async def _serve_program(self, stream: trio.SocketStream) -> None:
-        """One connection, to its end. The one place where a program's fault stops."""
-        program = WebSocket(ConnectionType.SERVER)
+        `path` names the file, `client` the client ID that the program writes with, `file` the name of the file that it
+        had before; `batch=1` and `others=1` say what it can read (docs/protocol.md, "Live documents").
+
+        Takes the stream, on which `socket` was asked for. The one place where a program's fault stops.
+        """
+        assert socket.target is not None
         try:
-            with trio.move_on_after(_HANDSHAKE_LIMIT_S):
-                while program.target is None and program.closed is None:
-                    program.receive(await stream.receive_some(RECEIVE_BYTES))
-            if program.target is None or program.target.partition("?")[0] != _TARGET:
-                await _say(stream, rejection(program, _TARGET))
-                return
-            await self._serve_document(stream, program, Wanted.of(program.target))
+            await self._serve_document(stream, socket, Wanted.of(socket.target))
         except* (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went while something was sent to it
         except* Exception:
             log.exception("program_failed")
-        finally:
-            await trio.aclose_forcefully(stream)
 
     async def _find_soon(self, wanted: Wanted) -> tuple[Folder, Entry]:
         """The text that a program asks for; a file that was just made is waited for until it was looked at.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
-from http import HTTPStatus
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -24,8 +23,6 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 # Without it a client fills the memory with one message that never ends: a whole document with its history has room.
 MAX_MESSAGE_BYTES = 64 << 20
-# Where the request line did not end by then, it is none.
-_MAX_REQUEST_LINE = 8 << 10
 _MAX_REASON_BYTES = 123  # section 5.5: a control frame has 125 bytes, two of them are the code
 
 
@@ -66,7 +63,6 @@ class WebSocket:
         self.messages: deque[bytes] = deque()
         self.target: str | None = None  # what the client asked for, once it did
         self.fault: WebSocketClosed | None = None  # why this end has to close
-        self._head = b""  # the beginning of a request, as it came
         self.headers: dict[bytes, bytes] = {}  # what the server said beside that it accepts
         self.is_open = False
         self.closed: WebSocketClosed | None = None
@@ -94,37 +90,8 @@ class WebSocket:
         except LocalProtocolError:
             return b""
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything came."""
-        return bool(self._head)
-
-    @property
-    def request(self) -> tuple[str, str] | None:
-        """Method and target of an HTTP request, also of one that asks for no WebSocket; None for other bytes."""
-        match self._head.partition(b"\r\n")[0].split(b" "):
-            case [method, target, version] if version.startswith(b"HTTP/") and method.isalpha():
-                return method.decode("ascii", "replace"), target.decode("ascii", "replace")
-            case _:
-                return None
-
-    def reject(self, status: HTTPStatus, reason: str) -> bytes:
-        """An answer of HTTP in place of a WebSocket, as it goes on the wire; the connection is to be closed then."""
-        body = f"{reason}\n".encode(errors="replace")
-        extra = {
-            HTTPStatus.METHOD_NOT_ALLOWED: "allow: GET\r\n",
-            HTTPStatus.UPGRADE_REQUIRED: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
-        }.get(status, "")
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n{extra}\r\n"
-        )
-        return head.encode() + body
-
     def receive(self, data: bytes) -> None:
         """Take what came; no bytes are the end."""
-        if self.target is None and len(self._head) < _MAX_REQUEST_LINE:
-            self._head += data
         try:
             self._protocol.receive_data(data or None)
             for event in self._protocol.events():
