@@ -146,6 +146,17 @@ class Slow:
 
     def in_force(self) -> Set:
         in_force: Set = frozenset()
+        taken_back: Set = frozenset()
+        for _ in range(4):
+            in_force = self._decided(in_force)
+            void = {one for one in in_force - self.counting(in_force) if one.issuer_id != one.subject_id} - taken_back
+            if not void:
+                return in_force
+            in_force, taken_back = in_force - void, taken_back | void
+        return self._decided(in_force)
+
+    def _decided(self, in_force: Set) -> Set:
+        """What is in force when all is decided that counts beside some that are."""
         out: Set = frozenset()
         while True:
             now = self.counting(in_force)

@@ -13,6 +13,7 @@ from room import Peer, evaluated, meet, roles
 
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.counting import Rules
+from yp2p.trust.membership import evaluate
 from yp2p.trust.statements import Role, Statement
 
 
@@ -392,6 +393,61 @@ def test_in_a_circle_one_stands() -> None:
     b.remove(c)
     c.remove(a)
     assert set(roles(a, a.known | b.known | c.known)) == {"a", "c"}
+
+
+def test_a_removal_that_others_exclude_only_together_is_not_in_force() -> None:
+    """A demotes B, and only C had heard of that before E's removal of A came; but D removes C, whose word is gone."""
+    a, b, c, d, e = _room("a", "b", "c", "d", "e")
+    of_b, of_c, of_a = a.remove(b, Role.MEMBER), d.remove(c), e.remove(a)
+    c.acknowledge(of_b)
+    c.acknowledge(of_a)
+    known = set().union(*(peer.known for peer in (a, b, c, d, e)))
+    assert result_of(evaluated(a, known - {of_c}))[1] == {of_b, of_a}
+    assert result_of(evaluated(a, known))[1] == {of_c, of_a}
+    assert set(roles(a, known)) == {"b", "d", "e"}
+    assert roles(a, known)["b"] is Role.ADMINISTRATOR
+    _agrees(a, known)
+
+
+def test_who_has_no_say_any_more_does_not_decide_between_two_who_remove_each_other() -> None:
+    """C had heard of B's removal of A first, and D of A's of B: equal, and A is the elder. But C and D remove each
+    other as well, and there C is the elder."""
+    a, b, c, d = _room("a", "b", "c", "d")
+    by_a, by_b, by_c, by_d = a.remove(b), b.remove(a), c.remove(d), d.remove(c)
+    c.acknowledge(by_b)
+    c.acknowledge(by_a)
+    d.acknowledge(by_a)
+    known = set().union(*(peer.known for peer in (a, b, c, d)))
+    assert result_of(evaluated(a, known - {by_c, by_d}))[1] == {by_a}
+    assert result_of(evaluated(a, known))[1] == {by_c, by_b}
+    assert set(roles(a, known)) == {"b", "c"}
+    _agrees(a, known)
+
+
+def test_in_a_circle_without_an_answer_all_agree_and_who_is_left_lets_in_again() -> None:
+    """D removes E, which alone kept it that A's demotion of D does not count: so D could not have removed E."""
+    a, b, c, d, e = _room("a", "b", "c", "d", "e")
+    of_e, of_d, of_a = d.remove(e), a.remove(d, Role.MEMBER), b.remove(a)
+    e.acknowledge(of_a)
+    c.acknowledge(of_d)
+    c.acknowledge(of_a)
+    known = set().union(*(peer.known for peer in (a, b, c, d, e)))
+    assert result_of(evaluated(a, known))[1] == {of_e, of_d, of_a}
+    assert roles(a, known) == {"b": Role.ADMINISTRATOR, "c": Role.ADMINISTRATOR, "d": Role.MEMBER}
+    _agrees(a, known)
+
+    meet(a, b, c, d, e)
+    for peer in (a, d, e):
+        b.grant(peer)
+    assert set(roles(a, b.known)) == {"a", "b", "c", "d", "e"}
+
+
+def _agrees(founder: Peer, known: set[Statement]) -> None:
+    """With the rules that are written once more, and whoever asks."""
+    for asking in (None, *{one.issuer_id for one in known}):
+        slow = Slow(founder.identity.device_id, Ancestry(known).statements, asking)
+        found = evaluate(founder.identity.device_id, known, asking)
+        assert result_of(found) == slow.result() == result_of(evaluated(founder, known))
 
 
 def test_statements_without_their_predecessors_are_not_looked_at() -> None:

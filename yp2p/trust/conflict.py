@@ -10,6 +10,13 @@ Theory of operation
       counts whichever of the two is in force, so nobody brings voters along;
     * equal: the one of the device that was let in earlier. So too in a circle.
 
+    When all is decided, a removal in force may not count any more: others exclude it together that do not alone, as one
+    of them takes the vote from the members that kept it. So it is taken back, and decided about beside all that are in
+    force without it. That is done once for each, as there are circles without an answer: a removal takes the vote from
+    a member that kept another one out, and that one, which then counts, makes the first one void. What does not count
+    the second time stays in force, and so does what excludes it. Whoever is out by either is let in again by those that
+    are left. (What a device takes from itself stays as it is: that it does not count only says that others took more.)
+
 Removals that change the same are looked at once: a thief says the same in a thousand forks.
 """
 
@@ -23,6 +30,9 @@ from yp2p.trust.ancestry import bits
 from yp2p.trust.branches import Branches
 from yp2p.trust.counting import Counted, Effect, Rules
 
+# How often all that does not count is taken back. Who says what he likes could have it done once for each removal.
+_TIMES = 4
+
 
 class Conflict:
     """Decides which removals are in force, as the device goes by them that asks (None: nobody)."""
@@ -31,6 +41,7 @@ class Conflict:
         self._rules = rules
         self._branches = Branches(rules, asking)
         self._in_force = 0
+        self._taken_back = 0  # those that did not count when all was decided
         self._now: Counted | None = None
         self._effects: dict[tuple[object, ...], Effect] = {}  # of removals alike
         self._with: dict[int, int] = {}  # by removal: what counts if it is in force as well
@@ -43,12 +54,27 @@ class Conflict:
         ] = {}  # by removal: those that fork from what it names, as it does from what they name
 
     def decided(self) -> int:
+        """The removals that are in force."""
+        for _ in range(_TIMES):
+            counted = self._decide()
+            void = self._in_force & ~counted & ~self._rules.about_itself & ~self._taken_back
+            if not void:
+                break
+            self._in_force &= ~void
+            self._taken_back |= void
+            self._now = None  # what is known of others is so beside these
+        else:
+            self._decide()
+        return self._in_force
+
+    def _decide(self) -> int:
+        """Decide about all that count and are not in force yet; gives what counts then."""
         out = 0
         while True:
             now = self._rules.counting(self._in_force)
             open_ones = self._rules.removals & now.counted & ~self._in_force & ~out
             if not open_ones:
-                return self._in_force
+                return now.counted
             self._look(open_ones, now)
             attackers = self._attackers(open_ones)
             free = _unattacked(attackers)

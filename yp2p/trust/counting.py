@@ -76,7 +76,7 @@ class Rules:
         behind: of each statement those that have it in their past.
         own: by issuer, its statements.
         last: those that nothing follows.
-        grants, removals: all of them.
+        grants, removals, about_itself: all grants, all removals, all that issuers say of themselves.
         removals_by_subject: by the device that each is about.
     """
 
@@ -88,12 +88,12 @@ class Rules:
         self._at_least = dict.fromkeys(Role, 0)
         self.removals_by_subject: dict[DeviceID, int] = defaultdict(int)
         self.own: dict[DeviceID, int] = defaultdict(int)
-        self._about_itself = self.grants = self.removals = 0
+        self.about_itself = self.grants = self.removals = 0
         for number, statement in enumerate(self.statements):
             bit = 1 << number
             self.own[statement.issuer_id] |= bit
             if statement.issuer_id == statement.subject_id:
-                self._about_itself |= bit
+                self.about_itself |= bit
             if statement.kind is Kind.ACKNOWLEDGEMENT:
                 continue
             for role in Role:
@@ -190,13 +190,13 @@ class Rules:
         """What counted of the removed device, and may not do so beside the removal."""
         mine = self.own.get(self.statements[removal].subject_id, 0) & counted & ~self.past[removal] & ~(1 << removal)
         if self.statements[removal].role >= Role.READER:  # which is enough to say something of oneself
-            mine &= ~self._about_itself | self.forked(removal)
+            mine &= ~self.about_itself | self.forked(removal)
         return mine
 
     def _counts(self, number: int, counted: int, in_force: int, taken: Mapping[int, int]) -> bool:
         """Args: `taken` are removals in force with what most had before they heard of it, where that is anything."""
         statement, bit = self.statements[number], 1 << number
-        issuer, is_about_itself = statement.issuer_id, bool(self._about_itself & bit)
+        issuer, is_about_itself = statement.issuer_id, bool(self.about_itself & bit)
         if is_about_itself and statement.kind is Kind.GRANT:
             return issuer == self._founder and not statement.previous
         past = self.past[number]

@@ -24,9 +24,8 @@ What this cannot do
     statements that the other never acknowledged, the older device stays, and it may be the stolen one. Then a new
     folder adopts the files. A thief who is faster than the removal, with most members, wins. A device that was let in
     before two branches part, and says nothing until a thief shows it his, goes by that one if not more others like it
-    tell better; those on the other branch do not follow it. A removal that takes from
-    a member the vote that kept another removal out stays in force, also where that other one, which then counts,
-    makes its issuer one who could not have said it: there is no way to have either alone.
+    tell better; those on the other branch do not follow it. In a circle without an answer (`conflict.py`) more devices
+    are out than anybody meant, and have to be let in again.
 """
 
 from __future__ import annotations
