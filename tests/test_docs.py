@@ -224,6 +224,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         "files",
         "trash",
         "history",
+        "scrub",
         "pairing",
         "limits",
         "notify",

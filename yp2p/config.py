@@ -96,6 +96,15 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1 << 30
 
 
+class Scrub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[scrub]"""
+
+    percent: Annotated[
+        float, Meta(ge=0, le=50, description="a number from 0 to 50: how much of the time files are read; 0 is never")
+    ] = 0.5
+    interval_days: Annotated[float, Meta(ge=0, le=3650, description="a number of days from 0 to 3650")] = 7.0
+
+
 class Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[pairing]"""
 
@@ -172,6 +181,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: Files = Files()
     trash: Trash = Trash()
     history: History = History()
+    scrub: Scrub = Scrub()
     pairing: Pairing = Pairing()
     limits: Limits = Limits()
     notify: Notify = Notify()

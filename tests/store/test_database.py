@@ -295,6 +295,8 @@ async def test_a_store_of_a_schema_before_is_migrated(tmp_path: Path, version: i
     if version < 23:
         for table in ("chosen", "made_here"):
             connection.execute(f"DROP TABLE {table}")
+    for table in ("damage", "scrub"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     async with open_database(old) as database:

@@ -192,6 +192,7 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
             behind = f"{member['behind']:,} files behind" if member["behind"] else ""
             found.append(f"{member['name']}: {', '.join(filter(None, (member['condition'], behind))) or 'comparing'}")
     found += _not_here(folder["entries"])
+    found += _listed("damaged on this disk, and on no device that is connected", _damaged(folder))
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])
     found += _listed("waiting", [f"{item['path']} ({item['reason']})" for item in folder["waiting"]])
     changes = [f"{item['path']} ({item['change']})" for item in folder["local_changes"]]
@@ -214,6 +215,15 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
         if present.get("open"):
             found.append(f"{present.get('device', '?')} edits {', '.join(map(str, present['open']))}")
     return [f"{folder['label']}:", *(f"  {line}" for line in found)] if found else []
+
+
+def _damaged(folder: dict[str, Any]) -> list[str]:
+    """The files that the scrub found damaged, and that are not whole again."""
+    found = folder.get("scrub", {}).get("damaged", [])
+    return [
+        f"{one['path']} (since {shown(one['at'])}; put a copy in its place, or bring a device that has it)"
+        for one in found
+    ]
 
 
 def _not_here(entries: dict[str, Any]) -> list[str]:

@@ -311,7 +311,10 @@ class Device:
             },
             "settings": [{"setting": one, "problem": why} for one, why in self._provisioning.problems.items()],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
-            "folders": [self._status.folder(folder) for folder in self.folders],
+            "folders": [
+                self._status.folder(folder) | {"scrub": self.home.disks[folder.id].scrub.describe()}
+                for folder in self.folders
+            ],
             "offers": self.offers.shown(),
             "transfers": self._status.transfers(),
         }

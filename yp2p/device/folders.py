@@ -173,7 +173,7 @@ class Folders:
             folder.observers.called = self.peers.devices.called
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
-            folder, config.files, config.trash, after_power_cut=self._after_power_cut, is_paused=is_paused
+            folder, config.files, config.trash, config.scrub, after_power_cut=self._after_power_cut, is_paused=is_paused
         )  # fmt: skip
         self._members_changed()
         await self._nursery.start(self._run_folder, folder, disk)

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 import trio
 
-from yp2p.config import Files, Trash
+from yp2p.config import Files, Scrub, Trash
 from yp2p.disk import root_check
 from yp2p.disk.housekeeping import Housekeeping, make_own_directories
 from yp2p.disk.ingest.ignored import apply_rules
@@ -30,6 +30,7 @@ from yp2p.disk.revert import revert
 from yp2p.disk.rounds import Rounds
 from yp2p.disk.rules_in_use import RulesInUse
 from yp2p.disk.scans import Phase, Scans
+from yp2p.disk.scrub import Scrubber
 from yp2p.errors import DamagedError, FolderError, PeerFault, RootGone, YpError, first_of
 from yp2p.files.changed_paths import ChangedPaths
 from yp2p.files.ignore import IGNORE_FILE
@@ -53,7 +54,14 @@ class Disk:
     """The files of one folder."""
 
     def __init__(
-        self, folder: Folder, settings: Files, trash: Trash, *, after_power_cut: bool = False, is_paused: bool = False
+        self,
+        folder: Folder,
+        settings: Files,
+        trash: Trash,
+        scrub: Scrub | None = None,
+        *,
+        after_power_cut: bool = False,
+        is_paused: bool = False,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -66,6 +74,7 @@ class Disk:
         )  # fmt: skip
         self._rounds = Rounds(folder, self._changed, self._rules, self._scans, self.pause)
         self._housekeeping = Housekeeping(folder, trash)
+        self.scrub = Scrubber(folder, scrub or Scrub())
         self._open: OpenRoot | None = None  # the root that is open, or was last
         self._patience = Patience(_ROOT_RETRY_S, _LONGEST_RETRY_S)
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -221,6 +230,7 @@ class Disk:
             nursery.start_soon(Reports(folder, self._changed, self._scans, at).run)
             nursery.start_soon(at.ingest.readers.last_opened.follow)
             nursery.start_soon(self._housekeeping.run, at, self._scans)
+            nursery.start_soon(self.scrub.run, at)
             nursery.start_soon(self._rounds.run, at, nursery.cancel_scope)
             self._report_started()
 

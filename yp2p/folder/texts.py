@@ -181,13 +181,15 @@ class Texts:
         return record.base_state is None and record.base_seq >= live.last_seq
 
     def is_rendered(self, record: FileRecord) -> bool:
-        """Whether the base is all of the document, without loading the document when its digest tells."""
-        live = self._open.get(record.document)
-        if live is None and record.base_state is None:
-            digest = self.digests.at_hand(record.document)
-            if digest is not None or record.document not in self.digests:
-                return digest is not None and digest.content == record.content
-        return self.base_is_head(record, live or self.open(record.document))
+        """Whether the file is all of the document, without loading the document when its digest tells.
+
+        Where the base is all of it and the content is not, the file was damaged (`disk/damaged_files.py`).
+        """
+        live, digest = self._open.get(record.document), self.digests.at_hand(record.document)
+        if live is None and record.base_state is None and (digest is not None or record.document not in self.digests):
+            return digest is not None and digest.content == record.content
+        is_head = self.base_is_head(record, live or self.open(record.document))
+        return is_head and (digest is None or digest.content == record.content)
 
     def fork_at_base(self, record: FileRecord, client_id: int | None = None) -> TextReplica:
         """A replica that holds what the file held, to apply a save to (invariant 2).

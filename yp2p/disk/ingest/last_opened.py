@@ -32,6 +32,7 @@ class LastOpened:
         self._watcher = watcher
         self._at: dict[EntryID, float] = {}  # `_NEVER` of a version that was rendered and not opened since
         self._blind_at = trio.current_time()  # when all others may have been
+        self._ours: Set[str] = frozenset()  # what we read ourselves just now
 
     def at(self, entry: EntryID) -> float:
         """When the version on the disk was opened last, by trio's clock."""
@@ -50,7 +51,8 @@ class LastOpened:
         if reads.overflow:
             self._at.clear()
             self._blind_at = now
-        entries = {entry for path in reads.paths if (entry := self._folder.files.at.get(path)) is not None}
+        paths = reads.paths - self._ours
+        entries = {entry for path in paths if (entry := self._folder.files.at.get(path)) is not None}
         self._at.update(dict.fromkeys(entries, now))
         return entries
 
@@ -82,6 +84,18 @@ class LastOpened:
         self.take_now()
         yield
         self.take_now(but=paths)
+
+    @contextmanager
+    def reading_beside(self, paths: Set[str]) -> Iterator[None]:
+        """Reads of these files are our own until this ends, in another thread. One of somebody else's at that moment
+        is not seen: it has to be short, and seldom."""
+        self.take_now()
+        self._ours |= paths
+        try:
+            yield
+        finally:
+            self.take_now()
+            self._ours -= paths
 
     def may_be(self, paths: Iterable[str]) -> None:
         """Nobody watched these files being read, until now."""

@@ -20,7 +20,8 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 
 import trio
@@ -325,6 +326,16 @@ class ReadTracker:
         for entry in unread:
             self._reading.pop(entry, None)
         return unread
+
+    @contextmanager
+    def reading_beside(self, records: Sequence[FileRecord]) -> Iterator[None]:
+        """We read these files in a thread until this ends, which is not to be taken for a person's reading."""
+        unread = self.stop_counting(records)
+        try:
+            with self.last_opened.reading_beside({record.path for record in records}):
+                yield
+        finally:
+            self.count_again(unread, set())
 
     def count_again(self, entries: Set[EntryID], busy: Set[str]) -> None:
         for entry in entries:

@@ -65,8 +65,8 @@ class StagedWrite:
 
     @property
     def is_next_version(self) -> bool:
-        """Whether a file of the same document is replaced: what is saved late can be merged."""
-        return self.record is not None and self.record.document == self.document
+        """Whether a text of the same document is replaced: what is saved late can be merged."""
+        return self.kind is Kind.TEXT and self.record is not None and self.record.document == self.document
 
     def intent(self, temporary: Temporary) -> Intent:
         return Intent(
@@ -289,7 +289,8 @@ class StagedWrites:
                     await self._ingest.edits.merge_late_save(before, result.unexpected)
             else:  # it was made of a document that is no more, or is no text
                 await keep_in_trash(folder, self._root, intent.temporary.name)
-                self._was_replaced(before)
+                if before.document != write.document:  # else it was damaged (`disk/damaged_files.py`)
+                    self._was_replaced(before)
         folder.rendered([write.entry])
         await self._take_displaced_mode(write, before, record, result)
 

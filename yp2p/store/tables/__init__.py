@@ -15,6 +15,7 @@ from yp2p.store.tables import (
     base,
     chosen,
     chunks,
+    damage,
     day,
     departed,
     device,
@@ -36,6 +37,7 @@ from yp2p.store.tables import (
     owner,
     pack,
     rules,
+    scrub,
     served,
     start,
     statement,
@@ -44,17 +46,17 @@ from yp2p.store.tables import (
 )  # fmt: skip
 
 __all__ = [
-    "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "day", "departed", "device", "digest", "file",
-    "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
-    "notice", "offer_made", "offer_received", "owner", "pack", "rules", "served", "start", "statement", "step",
+    "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "damage", "day", "departed", "device", "digest",
+    "file", "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
+    "notice", "offer_made", "offer_received", "owner", "pack", "rules", "scrub", "served", "start", "statement", "step",
     "unread",
 ]  # fmt: skip
 
 
 # The tables whose rows are a folder's and go with it. The two that can be large come last.
 OF_FOLDER = (
-    "agreement", "base", "chosen", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
-    "made_here", "notice", "offer_made", "offer_received", "rules", "served", "statement", "step", "unread",
+    "agreement", "base", "chosen", "damage", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
+    "made_here", "notice", "offer_made", "offer_received", "rules", "scrub", "served", "statement", "step", "unread",
     "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
