@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from yp2p.errors import NewerStore, YpError
-from yp2p.store import schema, upgrade
+from yp2p.store import upgrade
 from yp2p.store.database import open_database
 from yp2p.store.schema import SCHEMA_VERSION
 
 _DAY = 86400
+_SCHEMAS = Path(__file__).with_name("schemas")
 
 
-def _make_older(path: Path) -> None:
-    """Take back what the last migration made, as far as that is tables."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as store:
-        for table in _made_by_the_last_migration():
-            store.execute(f"DROP TABLE {table}")
-        store.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
-        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _made_by_the_last_migration() -> Iterator[str]:
-    script = Path(schema.__file__).with_name(schema.MIGRATIONS[-1]).read_text()
-    assert "ALTER TABLE" not in script, "take that back as well"
-    for line in script.splitlines():
-        if line.startswith("CREATE TABLE "):
-            yield line.split()[2]
-
-
-async def _older_store(path: Path) -> None:
-    async with open_database(path) as database:
-        await database.submit([("INSERT INTO start VALUES (?, 0, 0)", (7,))]).wait()
-    _make_older(path)
+def _older_store(path: Path) -> None:
+    """A store of the schema before this one, with a row of ours."""
+    with closing(sqlite3.connect(path)) as store:
+        store.executescript((_SCHEMAS / f"{SCHEMA_VERSION - 1}.sql").read_text())
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("DELETE FROM start")
+        store.execute("INSERT INTO start VALUES (7, 0, 0)")
+        store.commit()
 
 
 def _version(path: Path) -> int:
@@ -52,7 +39,7 @@ def _contents(directory: Path) -> dict[str, bytes]:
 
 async def test_a_copy_is_kept_before_a_store_is_migrated(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    await _older_store(path)
+    _older_store(path)
     async with open_database(path) as database:
         assert database.rows("SELECT client FROM start") == [(7,)]
     (kept,) = upgrade.copies(path)
@@ -70,7 +57,7 @@ async def test_a_copy_is_kept_before_a_store_is_migrated(tmp_path: Path) -> None
 
 async def test_what_is_in_the_write_ahead_log_is_in_the_copy(tmp_path: Path) -> None:
     path, crashed = tmp_path / "store.db", tmp_path / "crashed"
-    await _older_store(path)
+    _older_store(path)
     crashed.mkdir()
     with closing(sqlite3.connect(path)) as store, store:
         store.execute("INSERT INTO start VALUES (8, 0, 0)")
@@ -92,7 +79,7 @@ async def test_no_copy_is_made_of_a_store_of_this_version(tmp_path: Path) -> Non
 
 async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.db"
-    await _older_store(path)
+    _older_store(path)
     before = _contents(tmp_path)
     real = os.statvfs(tmp_path)
 
@@ -118,7 +105,7 @@ async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, monk
 
 async def test_a_copy_that_cannot_be_written_leaves_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.db"
-    await _older_store(path)
+    _older_store(path)
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -134,7 +121,7 @@ async def test_a_copy_that_cannot_be_written_leaves_the_store(tmp_path: Path, mo
 
 async def test_a_copy_goes_after_thirty_days_on_which_it_ran(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    await _older_store(path)
+    _older_store(path)
     async with open_database(path) as database:
         (kept,) = upgrade.copies(path)
         os.utime(kept, (0, 10.5 * _DAY))

@@ -1,0 +1,167 @@
+"""The daemon of an earlier commit and this one: side by side, one after the other on the same home, and back.
+
+The earlier ones are the commit before this one (or YP2P_BEFORE), and the last one with another schema of the store. Of
+each a wheel is built and put into an environment of its own, which has the dependencies of this one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from lab import Device, eventually, tree, unexpected_lines
+
+from yp2p.compatibility import Versions
+from yp2p.store import upgrade
+
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).resolve().parents[2]
+_RUN = "#!/bin/sh\n# Runs another yp2p than the one that is named first.\nshift\nexec {python} -c '{code}' \"$@\"\n"
+_MAIN = "from yp2p.cli.main import main; main()"
+_OTHER_PROTOCOL = f"import yp2p.protocol.messages as messages; messages.PROTOCOL_VERSIONS = {{versions}}; {_MAIN}"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"the commit is not here (a shallow clone, or no clone): {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _last_with_another_schema() -> str:
+    newest = f"yp2p/store/migrate_{Versions().schema - 1}_to_{Versions().schema}.sql"
+    added = _git("log", "--diff-filter=A", "--format=%H", "--", newest)
+    if not added:
+        pytest.skip(f"no commit here added {newest}")
+    return f"{added.split()[-1]}~1"
+
+
+def _runner(place: Path, python: str | Path, code: str) -> tuple[str]:
+    """A script to put in front of a command of `lab.Device`: it runs something else in its place."""
+    place.write_text(_RUN.format(python=python, code=code))
+    place.chmod(0o755)
+    return (str(place),)
+
+
+def _build(commit: str, base: Path) -> tuple[str]:
+    """The yp2p of a commit in an environment of its own."""
+    sources, wheels, environment = base / "sources", base / "wheels", base / "environment"
+    sources.mkdir(parents=True)
+    _git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
+    archive = base / "sources.tar"
+    _git("archive", "--output", str(archive), commit)
+    shutil.unpack_archive(archive, sources, "tar")
+    for command in (
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, sources],
+        [sys.executable, "-m", "venv", "--without-pip", environment],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    packages = next(environment.glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(packages)
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return _runner(base / "run", environment / "bin/python", _MAIN)
+
+
+@pytest.fixture(scope="module", params=["the commit before", "another schema"])
+def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str]:
+    before = os.environ.get("YP2P_BEFORE", "HEAD~1")
+    commit = before if request.param == "the commit before" else _last_with_another_schema()
+    return _build(commit, tmp_path_factory.mktemp("earlier"))
+
+
+def _synced(*devices: Device) -> None:
+    for device in devices:
+        device.wait()
+    trees = [tree(device.dir) for device in devices]
+    assert all(other == trees[0] for other in trees), trees
+
+
+def test_side_by_side_then_upgraded_then_back(earlier: tuple[str], tmp_path: Path) -> None:
+    old, other = Device(tmp_path, "old", prefix=earlier), Device(tmp_path, "other")
+    old.others, other.others = [other], [old]
+    running = [old, other]
+    try:
+        for device in running:
+            device.start()
+        (old.dir / "list.txt").write_text("apples\n")
+        (old.dir / "picture.bin").write_bytes(bytes(range(256)) * 300)
+        other.join(old)
+        _synced(*running)
+        (other.dir / "list.txt").write_text("apples\npears\n")
+        (other.dir / "more.txt").write_text("from the new one\n")
+        _synced(*reversed(running))
+        assert old.stop() == 0
+        (other.dir / "list.txt").write_text("apples\npears\nplums\n")
+
+        upgraded = Device(tmp_path, "old")
+        upgraded.others, other.others = [other], [upgraded]
+        running[0] = upgraded.start()
+        _synced(*running)
+        assert (upgraded.dir / "list.txt").read_text() == "apples\npears\nplums\n"
+        assert "apples" in upgraded.cli("show", f"{upgraded.dir}/list.txt@1")
+        assert upgraded.stop() == 0
+        _go_back(old, upgraded)
+    finally:
+        for device in running:
+            device.kill()
+    assert unexpected_lines(other) == []
+
+
+def _go_back(old: Device, upgraded: Device) -> None:
+    """The earlier yp2p on the store that this one upgraded: refused, and nothing changed, if the schema is another."""
+    kept = upgrade.copies(upgraded.home / "store.db")
+    before = {name: data for name, data in tree(upgraded.home).items() if name.startswith("store.db")}
+    if not kept:
+        old.start()
+        assert old.stop() == 0
+        return
+    done = old.run("daemon")
+    assert done.returncode in (7, 10), done.stderr
+    assert "newer yp2p" in done.stderr
+    after = {name: data for name, data in tree(upgraded.home).items() if name.startswith("store.db")}
+    assert {name: after.get(name) for name in before if before[name]} == {n: d for n, d in before.items() if d}
+    # And with the copy in its place it is what it was.
+    kept[0].replace(upgraded.home / "store.db")
+    for name in ("store.db-wal", "store.db-shm"):
+        (upgraded.home / name).unlink(missing_ok=True)
+    old.start()
+    eventually(lambda: old.status()["folders"][0]["state"] == "idle")
+    old.wait()
+    assert (old.dir / "list.txt").read_text() == "apples\npears\nplums\n"
+    assert old.stop() == 0
+
+
+@pytest.mark.parametrize("spoken", [(1, 2), (2,)])
+def test_two_neighbouring_versions_of_the_protocol(spoken: tuple[int, ...], tmp_path: Path) -> None:
+    """They use the one that both speak, or both say which ones there are."""
+    newer_runs = _runner(tmp_path / "newer", sys.executable, _OTHER_PROTOCOL.format(versions=spoken))
+    this, other = Device(tmp_path, "this"), Device(tmp_path, "newer")
+    newer = Device(tmp_path, "newer", prefix=newer_runs)
+    try:
+        for device in (this, other):
+            device.start()
+        (this.dir / "list.txt").write_text("apples\n")
+        other.join(this)
+        _synced(this, other)
+        assert other.stop() == 0
+        newer.start()
+        (newer.dir / "list.txt").write_text("apples\npears\n")
+        if 1 in spoken:
+            eventually(lambda: (this.dir / "list.txt").read_text() == "apples\npears\n")
+            return
+        eventually(lambda: "update yp2p here" in this.cli("status"))
+        eventually(lambda: "update yp2p there" in newer.cli("status"))
+        assert "it speaks version 1 of the protocol, and this device version 2" in newer.cli("status")
+        assert (this.dir / "list.txt").read_text() == "apples\n"
+    finally:
+        for device in (this, other, newer):
+            device.kill()
