@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,18 @@ from yp2p.store import upgrade
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
-_RUN = "#!/bin/sh\n# Runs another yp2p than the one that is named first.\nshift\nexec {python} -c '{code}' \"$@\"\n"
+# Runs another yp2p than the one that is named first.
+_RUN = "#!/bin/sh\nshift\nexec {python} {isolated}-c '{code}' \"$@\"\n"
 _MAIN = "from yp2p.cli.main import main; main()"
 _OTHER_PROTOCOL = f"import yp2p.protocol.messages as messages; messages.PROTOCOL_VERSIONS = {{versions}}; {_MAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What to put in front of a command, and whether its store is known to be another."""
+
+    prefix: tuple[str]
+    has_another_schema: bool = False
 
 
 def _git(*words: str) -> str:
@@ -43,9 +53,9 @@ def _last_with_another_schema() -> str:
     return f"{added.split()[-1]}~1"
 
 
-def _runner(place: Path, python: str | Path, code: str) -> tuple[str]:
+def _runner(place: Path, python: str | Path, code: str, *, isolated: bool = False) -> tuple[str]:
     """A script to put in front of a command of `lab.Device`: it runs something else in its place."""
-    place.write_text(_RUN.format(python=python, code=code))
+    place.write_text(_RUN.format(python=python, code=code, isolated="-I " if isolated else ""))
     place.chmod(0o755)
     return (str(place),)
 
@@ -68,14 +78,17 @@ def _build(commit: str, base: Path) -> tuple[str]:
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(packages)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return _runner(base / "run", environment / "bin/python", _MAIN)
+    python = environment / "bin/python"
+    done = subprocess.run([python, "-I", "-c", "import yp2p; print(yp2p.__file__)"], capture_output=True, text=True)
+    assert Path(done.stdout.strip()).is_relative_to(environment), done
+    return _runner(base / "run", python, _MAIN, isolated=True)
 
 
 @pytest.fixture(scope="module", params=["the commit before", "another schema"])
-def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str]:
-    before = os.environ.get("YP2P_BEFORE", "HEAD~1")
-    commit = before if request.param == "the commit before" else _last_with_another_schema()
-    return _build(commit, tmp_path_factory.mktemp("earlier"))
+def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    if request.param == "another schema":
+        return Earlier(_build(_last_with_another_schema(), tmp_path_factory.mktemp("earlier")), has_another_schema=True)
+    return Earlier(_build(os.environ.get("YP2P_BEFORE", "HEAD~1"), tmp_path_factory.mktemp("earlier")))
 
 
 def _synced(*devices: Device) -> None:
@@ -85,8 +98,8 @@ def _synced(*devices: Device) -> None:
     assert all(other == trees[0] for other in trees), trees
 
 
-def test_side_by_side_then_upgraded_then_back(earlier: tuple[str], tmp_path: Path) -> None:
-    old, other = Device(tmp_path, "old", prefix=earlier), Device(tmp_path, "other")
+def test_side_by_side_then_upgraded_then_back(earlier: Earlier, tmp_path: Path) -> None:
+    old, other = Device(tmp_path, "old", prefix=earlier.prefix), Device(tmp_path, "other")
     old.others, other.others = [other], [old]
     running = [old, other]
     try:
@@ -109,30 +122,32 @@ def test_side_by_side_then_upgraded_then_back(earlier: tuple[str], tmp_path: Pat
         assert (upgraded.dir / "list.txt").read_text() == "apples\npears\nplums\n"
         assert "apples" in upgraded.cli("show", f"{upgraded.dir}/list.txt@1")
         assert upgraded.stop() == 0
-        _go_back(old, upgraded)
+        kept = upgrade.copies(upgraded.home / "store.db")
+        assert kept or not earlier.has_another_schema
+        _go_back(old, upgraded.home, kept)
     finally:
         for device in running:
             device.kill()
     assert unexpected_lines(other) == []
 
 
-def _go_back(old: Device, upgraded: Device) -> None:
+def _stores(home: Path) -> dict[str, bytes]:
+    """The files of the store; readers make empty ones, and an index of the log."""
+    found = {name: data for name, data in tree(home).items() if name.startswith("store.db")}
+    return {name: data for name, data in found.items() if data and not name.endswith("-shm")}
+
+
+def _go_back(old: Device, home: Path, kept: list[Path]) -> None:
     """The earlier yp2p on the store that this one upgraded: refused, and nothing changed, if the schema is another."""
-    kept = upgrade.copies(upgraded.home / "store.db")
-    before = {name: data for name, data in tree(upgraded.home).items() if name.startswith("store.db")}
-    if not kept:
-        old.start()
-        assert old.stop() == 0
-        return
-    done = old.run("daemon")
-    assert done.returncode in (7, 10), done.stderr
-    assert "newer yp2p" in done.stderr
-    after = {name: data for name, data in tree(upgraded.home).items() if name.startswith("store.db")}
-    assert {name: after.get(name) for name in before if before[name]} == {n: d for n, d in before.items() if d}
-    # And with the copy in its place it is what it was.
-    kept[0].replace(upgraded.home / "store.db")
-    for name in ("store.db-wal", "store.db-shm"):
-        (upgraded.home / name).unlink(missing_ok=True)
+    if kept:
+        before = _stores(home)
+        done = old.run("daemon")
+        assert done.returncode in (7, 10), done.stderr  # 7 before there was 10
+        assert "newer yp2p" in done.stderr
+        assert _stores(home) == before
+        kept[0].replace(home / "store.db")
+        for name in ("store.db-wal", "store.db-shm"):
+            (home / name).unlink(missing_ok=True)
     old.start()
     eventually(lambda: old.status()["folders"][0]["state"] == "idle")
     old.wait()
@@ -143,7 +158,7 @@ def _go_back(old: Device, upgraded: Device) -> None:
 @pytest.mark.parametrize("spoken", [(1, 2), (2,)])
 def test_two_neighbouring_versions_of_the_protocol(spoken: tuple[int, ...], tmp_path: Path) -> None:
     """They use the one that both speak, or both say which ones there are."""
-    newer_runs = _runner(tmp_path / "newer", sys.executable, _OTHER_PROTOCOL.format(versions=spoken))
+    newer_runs = _runner(tmp_path / "run", sys.executable, _OTHER_PROTOCOL.format(versions=spoken))
     this, other = Device(tmp_path, "this"), Device(tmp_path, "newer")
     newer = Device(tmp_path, "newer", prefix=newer_runs)
     try:
