@@ -9,10 +9,13 @@ Task tree; nesting is shutdown order, the innermost goes first::
                 └── intake
                     ├── listener     handshakes of incoming connections, then their links
                     ├── mDNS         announcing, sightings, interface changes
-                    └── watchdog     WATCHDOG=1 from the loop itself
+                    ├── watchdog     WATCHDOG=1 from the loop itself
+                    ├── status line  what the service manager shows
+                    └── reloading    reads the settings again on SIGHUP
 
 So `yp2p status` answers while sessions say goodbye. Beside all that, from the first moment, a task takes SIGTERM and
-SIGINT: they end what has started in that order, and cancel a start.
+SIGINT: they end what has started in that order, and cancel a start. SIGHUP has the settings read again, but where there
+is a terminal: that has been closed, and the daemon ends with it.
 """
 
 from __future__ import annotations
@@ -31,21 +34,24 @@ from typing import Any
 import structlog
 import trio
 
-from yp2p.config import DEFAULT_PORT, Config, Paths
+from yp2p.config import DEFAULT_PORT, Config, Paths, load_config
 from yp2p.control.app import make_app, make_documents
 from yp2p.control.server import serve_local
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
 from yp2p.device.rotation import Rotation
+from yp2p.device.settings import Part, Settings, of_section
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
 from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
 from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
+from yp2p.logs import use_level
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import keep_imports_from_the_collector, share_one_arena
 from yp2p.store.database import open_database
+from yp2p.supervisor import Supervisor, feed_watchdog, own_folders, with_invites
 from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.given_key import GivenKey, take_given_key
 from yp2p.trust.keyfile import load_identity, read_next, temporary_of
@@ -76,32 +82,17 @@ class _Lock:
         os.close(self._descriptor)
 
 
-def notify(message: str) -> None:
-    """Tell systemd (sd_notify(3)); nothing without it."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock, suppress(OSError):
-        sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        sock.sendall(message.encode())
+class _Wishes:
+    """What signals ask for: that the settings are read again (`hangup`), or that the daemon ends (`stop`).
 
-
-async def _feed_watchdog() -> None:
-    """Show systemd that the loop turns, twice per interval."""
-    interval_us = os.environ.get("WATCHDOG_USEC", "")
-    if not interval_us.isdecimal() or not int(interval_us):
-        return
-    while True:
-        notify("WATCHDOG=1")
-        await trio.sleep(int(interval_us) / 2_000_000)
-
-
-class _Stop:
-    """The wish that the daemon ends: it stops in order once it has started, and gives a start up."""
+    It stops in order once it has started, and gives a start up.
+    """
 
     def __init__(self, start: trio.CancelScope) -> None:
-        self.event = trio.Event()
+        self.stop = trio.Event()
+        self.hangup = trio.Event()
         self._start = start
+        self._has_terminal = _has_terminal()
 
     def started(self) -> None:
         """From now on whoever waits for the event ends the daemon."""
@@ -110,8 +101,31 @@ class _Stop:
     async def on_signals(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             log.info("signal_received", signal=signal.Signals(number).name)
-            self.event.set()
+            if number == signal.SIGHUP and not self._has_terminal:
+                self.hangup.set()
+                continue
+            self.stop.set()
             self._start.cancel()
+
+    async def wait_for_hangup(self) -> None:
+        """Return when the settings are to be read, once for all signals that came by then."""
+        await self.hangup.wait()
+        self.hangup = trio.Event()
+
+
+def _has_terminal() -> bool:
+    """Whether this process goes with a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _taken_signals() -> list[int]:
+    """Those that are taken; `nohup` has SIGHUP ignored, and that stays so."""
+    hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    return [signal.SIGTERM, signal.SIGINT, *hangup]
 
 
 def _own_places(paths: Paths) -> tuple[Path, ...]:
@@ -157,11 +171,11 @@ async def run(
         YpError: it cannot start; the text says why and what to do.
     """
     starts_anew = False  # also where a signal ends the start
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*_taken_signals()) as signals:
         async with trio.open_nursery() as nursery:
-            stop = _Stop(nursery.cancel_scope)
-            nursery.start_soon(stop.on_signals, signals)
-            starts_anew = await _run(config, paths, stop, at_start, given)
+            wishes = _Wishes(nursery.cancel_scope)
+            nursery.start_soon(wishes.on_signals, signals)
+            starts_anew = await _run(config, paths, wishes, at_start, given)
             nursery.cancel_scope.cancel()
     return starts_anew
 
@@ -211,7 +225,7 @@ def _in_a_sentence(place: Path) -> Iterator[None]:
 async def _run(
     config: Config,
     paths: Paths,
-    stop: _Stop,
+    wishes: _Wishes,
     at_start: _AtStart,
     given: GivenKey | None,
 ) -> bool:
@@ -251,11 +265,14 @@ async def _run(
             device = Device(config, identity, database, _own_places(paths), merger)
             device.peers.listen_port = sockets.peers.port
             device.missing_addresses = sockets.peers.missing
+            device.home.own_folders = own_folders()
+            device.settings.load = lambda: with_invites(load_config(paths.config))
+            device.settings.add(Part(of_section("log", "level"), lambda new: use_level(new.log)))
             rotation = Rotation(
                 identity, device.home.by_id, device.peers, database,
                 key=paths.key if given is None else None, place=place, former=former,
             )  # fmt: skip
-            await _serve(config, device, identity, sockets, stop, rotation, at_start)
+            await _serve(config, device, identity, sockets, wishes, rotation, at_start)
             return rotation.done.is_set()
     finally:
         lock.release()
@@ -274,7 +291,7 @@ async def _serve(
     device: Device,
     identity: Identity,
     sockets: _Sockets,
-    stop: _Stop,
+    wishes: _Wishes,
     rotation: Rotation,
     at_start: _AtStart,
 ) -> None:
@@ -287,28 +304,33 @@ async def _serve(
         psk_of=device.invites.psk_of,
         is_known_host=device.peers.devices.is_known_host,
     )
+    stop, supervisor = wishes.stop, Supervisor()
+    device.settings.supervisor = supervisor
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
         await rotation.finish()
-        api.start_soon(serve_local, make_app(device, stop.event, rotation), sockets.control)
+        api.start_soon(serve_local, make_app(device, stop, rotation), sockets.control)
         api.start_soon(serve_local, make_documents(device), sockets.documents)
         peers.start_soon(device.run_peers)
         intake.start_soon(listener.serve, sockets.peers.listeners)
         intake.start_soon(listener.serve_missing, sockets.peers)
-        intake.start_soon(_feed_watchdog)
-        intake.start_soon(_end_after, rotation.done, stop.event)
+        intake.start_soon(feed_watchdog)
+        intake.start_soon(_end_after, rotation.done, stop)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)
         port = device.peers.listen_port
         log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
-        notify(f"READY=1\nSTATUS=listening on port {port}")
+        supervisor.show(device.status_line.sentence())
+        supervisor.started()
+        intake.start_soon(device.status_line.run, supervisor.show)
+        intake.start_soon(_reload_on_hangup, wishes, device.settings)
         if at_start.share is not None:
             at_start.shared(await device.run_share(at_start.share))
-        stop.started()
+        wishes.started()
         at_start.started()
-        await stop.event.wait()
+        await stop.wait()
         if not rotation.done.is_set():
-            notify("STOPPING=1")
+            supervisor.stopping()
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
         folders.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S
@@ -320,6 +342,14 @@ async def _end_after(done: trio.Event, stop: trio.Event) -> None:
     with trio.move_on_after(STOP_LIMIT_S):
         await stop.wait()
     stop.set()
+
+
+async def _reload_on_hangup(wishes: _Wishes, settings: Settings) -> None:
+    """Read the settings again for each SIGHUP."""
+    while True:
+        await wishes.wait_for_hangup()
+        with suppress(YpError):  # it is told, in the log and in `status`
+            await settings.reload()
 
 
 async def _discover(config: Config, device: Device) -> None:
@@ -339,6 +369,7 @@ def run_daemon(
     Args:
         started: is called once everything runs, at the first start only.
     """
+    config = with_invites(config)
     given = take_given_key(config.device, os.environ)
     try:
         while trio.run(run, config, paths, _AtStart(share, shared, started), given):

@@ -50,7 +50,7 @@ def set_up_logs(settings: Log, faults: Callable[[str], None] | None = None) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("yp2p").setLevel(settings.level.upper())
+    use_level(settings)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -61,6 +61,11 @@ def set_up_logs(settings: Log, faults: Callable[[str], None] | None = None) -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def use_level(settings: Log) -> None:
+    """Log so much from now on."""
+    logging.getLogger("yp2p").setLevel(settings.level.upper())
 
 
 class _Faults(logging.Handler):

@@ -46,6 +46,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The program": {
         "daemon": ("daemon", "Run the daemon in the foreground."),
+        "reload": ("reload", "Have the daemon read its settings again."),
         "stop": ("stop", "Stop the daemon."),
         "completion": ("completion", "Print the shell completion script."),
         "help": ("help", "Explain a command."),

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from yp2p.errors import UsageError
+from yp2p.printable import size_text as size_text  # sizes are written alike wherever a person reads them
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -66,11 +67,3 @@ def check_seconds(seconds: float | None) -> float | None:
     if seconds is not None and not 0 <= seconds < float("inf"):
         raise UsageError(f"{seconds:g} is not a time to wait: give a number of seconds, 0 or more")
     return seconds
-
-
-def size_text(count: int) -> str:
-    """A number of bytes for people."""
-    size, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"

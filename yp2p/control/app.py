@@ -25,6 +25,7 @@ from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
 from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
+from yp2p.control.settings import Settings, settings_routes
 from yp2p.folder.folder import Folder
 from yp2p.programs.server import Device as LiveDevice
 from yp2p.programs.server import Documents
@@ -44,6 +45,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def settings(self) -> Settings: ...
 
     @property
     def checkup(self) -> Checkup: ...
@@ -230,6 +234,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *offer_routes(lambda: device.offers, stop),
             *device_routes(lambda: device.device_changes, lambda: device.checkup),
             *limit_routes(lambda: device.limits),
+            *settings_routes(lambda: device.settings),
             *choosing_routes(lambda: device.choosing, stop),
             *history_routes(lambda: device.folders),
             post_route("/v1/device/rotate", Nothing, answers.rotate),

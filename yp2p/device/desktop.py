@@ -70,8 +70,13 @@ class Desktop:
 
     def __init__(self, settings: Notify, environment: Mapping[str, str] = os.environ) -> None:
         self._command = shutil.which(_COMMAND, path=environment.get("PATH"))
-        self.is_on = settings.desktop and self._command is not None and has_session_bus(environment)
+        self._is_possible = self._command is not None and has_session_bus(environment)
+        self.use(settings)
         self._queue, self._waiting = trio.open_memory_channel[tuple[str, Subject, str]](_MOST_WAITING)
+
+    def use(self, settings: Notify) -> None:
+        """Tell, or do not, from now on."""
+        self.is_on = settings.desktop and self._is_possible
 
     def follow(self, folder: Folder) -> None:
         """Tell what happens in a folder from now on."""

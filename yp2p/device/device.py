@@ -29,10 +29,12 @@ from yp2p.device.members import Members, role_of
 from yp2p.device.offers import Offers
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
+from yp2p.device.settings import Part, Settings, of_section
 from yp2p.device.sharing import Sharing
 from yp2p.device.status import Status
+from yp2p.device.status_line import StatusLine
 from yp2p.device.usage import Usage
-from yp2p.discovery.addresses import parse_address
+from yp2p.discovery.addresses import Address, parse_address
 from yp2p.discovery.mdns import Mdns, Sighting
 from yp2p.errors import ConfigError, FolderError
 from yp2p.files.ignore import IgnoreRules
@@ -52,6 +54,22 @@ from yp2p.transport.handshake import Secured
 from yp2p.trust import recovery
 
 
+def _static(config: Config) -> list[Address]:
+    """Where other devices always are. Raises ConfigError."""
+    try:
+        return [parse_address(text) for text in config.discovery.static]
+    except ValueError as error:
+        raise ConfigError(f"[discovery] static: {error}") from None
+
+
+def _check_ignored(config: Config) -> None:
+    """Raises ConfigError: what is to be ignored is no pattern."""
+    try:
+        IgnoreRules(config.files.ignore)
+    except ValueError as error:
+        raise ConfigError(f"[files] ignore: {error}") from None
+
+
 class Device:
     """Everything one daemon does, without the sockets of the local API. `run` and `run_peers` do the work."""
 
@@ -63,19 +81,11 @@ class Device:
         own_places: Iterable[Path],
         merger: Merger | None = None,
     ) -> None:
-        try:
-            static = [parse_address(text) for text in config.discovery.static]
-        except ValueError as error:
-            raise ConfigError(f"[discovery] static: {error}") from None
-        try:
-            IgnoreRules(config.files.ignore)
-        except ValueError as error:
-            raise ConfigError(f"[files] ignore: {error}") from None
+        self._static = static = _static(config)
+        _check_ignored(config)
         self._identity = identity
         self._database = database
-        setting = config.device.name
-        given = "" if setting else tables.known.name_of(database.rows, identity.device_id)
-        self._name = name = given or recovery.checked_name(config.device_name)
+        self._name = name = recovery.checked_name(self._name_in(config))
         self.missing_addresses: list[str] = []  # of those it should listen on
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
@@ -113,12 +123,53 @@ class Device:
         self.choosing = Choosing(self.home, database)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
         self.device_changes = DeviceChanges(
-            identity.device_id, self._members, self.peers, self._status, setting, self._call_itself
+            identity.device_id, self._members, self.peers, self._status, config.device.name, self._call_itself
         )
         self.checkup = Checkup(self._members, self.peers, self._status)
         self.limits = Limits(
             identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
         )
+        self.status_line = StatusLine(identity.device_id, self.home.by_id, self.peers)
+        self.settings = Settings(config, self._parts(introductions))
+
+    def _parts(self, introductions: Introductions) -> list[Part]:
+        """Who carries out which settings, while it runs."""
+        of_files = of_section("files", "scan_interval_s", "ignore")
+        of_disks = frozenset().union(*map(of_section, ("trash", "history", "notify")), of_files)
+        return [
+            Part(of_section("device", "name"), self._use_name, lambda new: recovery.checked_name(self._name_in(new))),
+            Part(of_section("discovery", "static"), self._use_static, _static),
+            Part(of_disks, self._use_files, _check_ignored),
+            Part(of_section("pairing"), lambda new: self.pairing_host.use(new.pairing.window_s)),
+            Part(of_section("limits"), lambda new: self.limits.use(new.limits)),
+            Part(
+                frozenset({"[[devices]]"}),
+                lambda new: introductions.use(new.devices),
+                lambda new: introductions.check(new.devices),
+            ),
+            Part(
+                frozenset({"[[folders]]"}),
+                lambda new: self._provisioning.use(new.folders),
+                lambda new: self._provisioning.check(new.folders),
+            ),
+        ]
+
+    def _name_in(self, config: Config) -> str:
+        """What the device is called with these settings: a person may have named it where they do not."""
+        given = tables.known.name_of(self._database.rows, self._identity.device_id)
+        return config.device_name if config.device.name or not given else given
+
+    def _use_name(self, config: Config) -> None:
+        self.device_changes.use(config.device.name, self._name_in(config))
+
+    def _use_static(self, config: Config) -> None:
+        self._static[:] = _static(config)  # who dials has this list
+        for contact in self.peers.devices.contacts.values():
+            contact.wake.set()
+
+    def _use_files(self, config: Config) -> None:
+        self.home.use(config)
+        self._sharing.files = self.offers.files = self.home.files
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -309,7 +360,10 @@ class Device:
                 "missing_addresses": list(self.missing_addresses),
                 "files_wait": self.peers.pacing.holds_files,
             },
-            "settings": [{"setting": one, "problem": why} for one, why in self._provisioning.problems.items()],
+            "settings": [
+                {"setting": one, "problem": why}
+                for one, why in {**self.settings.problems, **self._provisioning.problems}.items()
+            ],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [
                 self._status.folder(folder) | {"scrub": self.home.disks[folder.id].scrub.describe()}

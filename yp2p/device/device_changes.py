@@ -49,6 +49,11 @@ class DeviceChanges:
         self._setting = setting
         self._call_itself = call_itself
 
+    def use(self, setting: str, name: str) -> None:
+        """This device has that name from now on; `setting` is the one that the settings give it, if they do."""
+        self._setting = setting
+        self._call_itself(name)
+
     def shown(self) -> list[dict[str, Any]]:
         """All devices that have a folder with this one, or had one, with how each link and each folder is doing."""
         return [self._with_link(one) for one in self._members.shown()]

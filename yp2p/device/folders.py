@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import structlog
 import trio
+from msgspec.structs import replace
 
-from yp2p.config import Config
+from yp2p.config import Config, Files
 from yp2p.device.departed import Departed
 from yp2p.device.desktop import Desktop
 from yp2p.disk.actor import Disk
@@ -63,8 +64,9 @@ def open_root(path: Path) -> Iterator[Root]:
 
 @dataclass(slots=True)
 class _Tasks:
-    """The tasks of one folder: what ends them, and whether they have ended."""
+    """The tasks of one folder: what ends them, whether they have ended, and the one that thins its history."""
 
+    retention: Retention
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
 
@@ -74,6 +76,9 @@ class Folders:
 
     Args:
         own_places: directories whose files must never travel.
+
+    Attributes:
+        own_folders: a directory in which those that are to be folders are made, where they are missing; None: none is.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Folders:
         self._database = database
         self._merger = merger
         self._own_places = tuple(own_places)
+        self.own_folders: Path | None = None
         self._after_power_cut = False
         self._desktop = Desktop(config.notify)
         self._nursery: trio.Nursery | None = None
@@ -179,6 +185,21 @@ class Folders:
         await self._nursery.start(self._run_folder, folder, disk)
         return folder
 
+    def use(self, config: Config) -> None:
+        """Look after the files with other settings from now on. Texts may still be as long as at the start."""
+        files = replace(config.files, max_text_bytes=self._config.files.max_text_bytes)
+        self._config = replace(config, files=files)
+        self._desktop.use(config.notify)
+        for disk in self.disks.values():
+            disk.use(files, config.trash)
+        for tasks in self._tasks.values():
+            tasks.retention.use(config.history)
+
+    @property
+    def files(self) -> Files:
+        """The settings of files that count now."""
+        return self._config.files
+
     def _removed(self, folder: Folder, removal: Removal) -> None:
         folder.notices.tell_removal(removal)
         self.on_removed(folder.id, removal)
@@ -187,12 +208,12 @@ class Folders:
         self, folder: Folder, disk: Disk, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """The tasks of one folder, until it is left."""
-        tasks = self._tasks[folder.id] = _Tasks()
+        tasks = self._tasks[folder.id] = _Tasks(Retention(folder, self._config.history, disk.bases))
         try:
             with tasks.scope:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(disk.run)
-                    nursery.start_soon(Retention(folder, self._config.history, disk.bases).run)
+                    nursery.start_soon(tasks.retention.run)
                     task_status.started()
         finally:
             tasks.ended.set()
@@ -251,7 +272,14 @@ class Folders:
         Args:
             besides: a folder that does not count: it is to be there.
         """
+        self._make_own(Path(os.path.realpath(directory)))
         return check_directory(directory, self._taken(besides), self._own_places)
+
+    def _make_own(self, path: Path) -> None:
+        """Make a directory that only this device could make."""
+        if self.own_folders is not None and path.parent == Path(os.path.realpath(self.own_folders)):
+            with suppress(OSError):  # who checks it says why it cannot be used
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def check_place(self, path: Path, besides: Folder) -> None:
         """Whether a directory that does not exist yet could be a folder. Raises FolderError."""

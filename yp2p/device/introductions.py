@@ -45,8 +45,19 @@ class Introductions:
         self._identity = identity
         self._folders = folders
         self._invites = invites
-        self._known = [(setting, *_read(setting)) for setting in settings]
+        self._known = self.check(settings)
         self.problems: dict[str, str] = {}
+
+    @staticmethod
+    def check(settings: Sequence[KnownDevice]) -> list[tuple[KnownDevice, PublicIdentity, Role]]:
+        """What the settings mean. Raises ConfigError: a key or a role is none."""
+        return [(setting, *_read(setting)) for setting in settings]
+
+    def use(self, settings: Sequence[KnownDevice]) -> None:
+        """Let in these from now on; who is in stays in."""
+        self._known = self.check(settings)
+        if self._folders.peers is not None:
+            self._folders.peers.membership_changed()  # which has `run` look at them
 
     def keys_of(self, name: str) -> PublicIdentity | None:
         """The public keys of a device that the settings name; None: it is this one."""

@@ -70,6 +70,13 @@ class Limits:
         self._of_settings: dict[DeviceID, int] = {}
         self._apply()
 
+    def use(self, settings: config.Limits) -> None:
+        """Keep to other settings from now on."""
+        self._settings = settings
+        if settings.metered != "pause":
+            self._peers.pacing.hold_files(hold=False)
+        self._apply()
+
     async def run(self) -> None:
         """Follow who the settings mean, and what the connection costs, until cancelled."""
         while True:

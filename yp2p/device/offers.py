@@ -68,7 +68,7 @@ class Offers:
         self._peers = peers
         self._members = members
         self._sharing = sharing
-        self._files = files
+        self.files = files
         self._exchanges: dict[DeviceID, _Exchange] = {}
         self.made = OffersMade(folders, database)
         self.received = OffersReceived(folders, database, sharing.directory, sharing.take_part)
@@ -209,7 +209,7 @@ class Offers:
         if scope.cancelled_caught:
             raise FolderError(f"{self._members.name_of(one.device)} did not say what is in {one.label!r}; try again")
         try:
-            found = await trio.to_thread.run_sync(compare, path, look.entries, self._files)
+            found = await trio.to_thread.run_sync(compare, path, look.entries, self.files)
         except OSError as error:
             raise FolderError(f"{path} cannot be read: {error.strerror}") from error
         name_there = self._members.name_of(one.device)

@@ -46,13 +46,34 @@ class Provisioning:
     def __init__(
         self, settings: Sequence[SharedFolder], folders: Folders, sharing: Sharing, introductions: Introductions
     ) -> None:
-        for setting in settings:
-            _check(setting)
+        self.check(settings)
         self._settings = settings
         self._folders = folders
         self._sharing = sharing
         self._introductions = introductions
         self._problems: dict[SharedFolder, str] = {}
+        self._tried: dict[SharedFolder, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+
+    @staticmethod
+    def check(settings: Sequence[SharedFolder]) -> None:
+        """Raises ConfigError: an invite is none."""
+        for setting in settings:
+            _check(setting)
+
+    def use(self, settings: Sequence[SharedFolder]) -> None:
+        """Carry out these from now on; what was begun stays, and what waits and is wanted no more is given up."""
+        self._settings = settings
+        for setting in self._tried.keys() - set(settings):
+            self._tried[setting].cancel()
+        self._begin_all()
+
+    def _begin_all(self) -> None:
+        if self._nursery is not None:
+            for setting in self._settings:
+                if setting not in self._tried:
+                    scope = self._tried[setting] = trio.CancelScope()
+                    self._nursery.start_soon(self._provide, setting, scope)
 
     @property
     def problems(self) -> dict[str, str]:
@@ -76,18 +97,22 @@ class Provisioning:
         """Carry out the settings, and let in whom they name, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._introductions.run)
-            for setting in self._settings:
-                nursery.start_soon(self._provide, setting)
+            self._nursery = nursery
+            self._begin_all()
 
-    async def _provide(self, setting: SharedFolder) -> None:
+    async def _provide(self, setting: SharedFolder, scope: trio.CancelScope) -> None:
         """Have a folder where the setting wants one."""
         patience = Patience(_FIRST_RETRY_S, _LONGEST_RETRY_S)
-        while not self._is_settled(setting):
-            try:
-                await self._begin(setting, str(_resolved(setting)))
-            except (FolderError, PairingError, UsageError) as error:
-                self._tell(setting, error)
-                await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())
+        try:
+            with scope:
+                while not self._is_settled(setting):
+                    try:
+                        await self._begin(setting, str(_resolved(setting)))
+                    except (FolderError, PairingError, UsageError) as error:
+                        self._tell(setting, error)
+                        await trio.sleep(_REFUSED_RETRY_S if isinstance(error, InviteRefused) else patience.next_s())
+        finally:
+            del self._tried[setting]
         self._problems.pop(setting, None)
 
     async def _begin(self, setting: SharedFolder, path: str) -> None:

@@ -49,7 +49,7 @@ class Sharing:
     ) -> None:
         self._identity = identity
         self.name = name
-        self._files = files
+        self.files = files
         self._folders = folders
         self._peers = peers
         self._discoverer = discoverer
@@ -174,7 +174,7 @@ class Sharing:
         path = self.directory(directory)
         shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
         try:
-            found = await trio.to_thread.run_sync(compare, path, shown.entries, self._files)
+            found = await trio.to_thread.run_sync(compare, path, shown.entries, self.files)
         except OSError as error:
             raise FolderError(f"{path} cannot be read: {error.strerror}") from error
         return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}

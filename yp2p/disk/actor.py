@@ -118,6 +118,17 @@ class Disk:
         """What is ignored."""
         return self._rules
 
+    def use(self, settings: Files, trash: Trash) -> None:
+        """Work with other settings from now on. Texts may still be as long as when the folder was opened."""
+        rules_before, self._settings = self._settings.ignore, settings
+        self._rules.use(settings)
+        self._scans.use(settings.scan_interval_s)
+        self._housekeeping.use(trash)
+        self._folder.state.guard.use(trash.max_bytes)
+        if settings.ignore != rules_before:
+            self._changed.add(IGNORE_FILE)
+            self._folder.render_queue.wake()
+
     async def ignore_here(self, patterns: Sequence[str]) -> None:
         """Ignore these on this device; returns when that is so, or will be once the folder goes on.
 

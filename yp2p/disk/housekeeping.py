@@ -61,6 +61,11 @@ class Housekeeping:
         self._wanted: frozenset[bytes] = frozenset()  # the blobs that were wanted the last time
         self._searched_at = 0  # when something had come into the trash last, when it was searched
 
+    def use(self, settings: Trash) -> None:
+        """Keep so much in the trash from now on; what is too much goes with the next round."""
+        self._settings = settings
+        self._pruned_at = 0.0
+
     async def run(self, at: OpenRoot, scans: Scans) -> None:
         """Do everything each `EVERY_S`. Raises RootGone: the root is another directory now."""
         mounts = await trio.to_thread.run_sync(mounts_below, at.root.path)

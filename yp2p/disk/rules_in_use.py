@@ -43,6 +43,10 @@ class RulesInUse:
         """What the settings leave out."""
         return list(self._settings.ignore)
 
+    def use(self, settings: Files) -> None:
+        """The settings leave out these; `apply` has that be so."""
+        self._settings = settings
+
     def ignore_here(self, patterns: Sequence[str]) -> Commit:
         """These, and no others, are what a person ignores here. Raises ValueError: one is no pattern."""
         IgnoreRules(here=patterns)

@@ -73,6 +73,12 @@ class Scans:
         # When to scan without having been told of anything: in any case, and where the kernel does not tell of all.
         self._slow_at = self._poll_at = math.inf
 
+    def use(self, interval_s: float) -> None:
+        """Scan so often from now on."""
+        if interval_s != self._interval_s:
+            self._interval_s = interval_s
+            self._slow_at = min(self._slow_at, trio.current_time() + interval_s)
+
     @property
     def phase(self) -> Phase:
         """What may be done by now."""

@@ -42,6 +42,10 @@ class DeletionGuard:
         self._done: dict[EntryID, _Done] = {}
         self._approved: set[EntryID] = set()
 
+    def use(self, trash_bytes: int) -> None:
+        """The trash can hold so many bytes from now on."""
+        self._trash_bytes = trash_bytes
+
     def refuses(self, sizes: Mapping[EntryID, int], live: int, now: float, verb: str = "deleted") -> str:
         """Why these deletions have to wait for a person's word; empty when they may be done.
 

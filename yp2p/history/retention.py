@@ -108,10 +108,14 @@ class Retention:
 
     def __init__(self, folder: Folder, settings: History, bases: Callable[[], Iterable[FileRecord]]) -> None:
         self._folder = folder
-        self._max_age_s = settings.max_age_days * DAY_S
-        self._max_bytes = settings.max_bytes
+        self.use(settings)
         self._bases = bases
         self._marks = [(trio.current_time(), folder.database.last_seq)]  # the last row there was, at some moments
+
+    def use(self, settings: History) -> None:
+        """Keep so much from now on."""
+        self._max_age_s = settings.max_age_days * DAY_S
+        self._max_bytes = settings.max_bytes
 
     async def run(self) -> None:
         """Work until cancelled; keystrokes are packed beside."""

@@ -63,6 +63,10 @@ class PairingHost:
         event, self.changed = self.changed, trio.Event()
         event.set()
 
+    def use(self, window_s: float) -> None:
+        """Windows that are opened from now on stay open so long."""
+        self._window_s = window_s
+
     @property
     def is_open(self) -> bool:
         return bool(self.digits())
