@@ -228,5 +228,6 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         "pairing",
         "limits",
         "notify",
+        "metrics",
         "log",
     }

@@ -131,6 +131,14 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     desktop: Annotated[bool, Meta(description="true or false")] = True
 
 
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[metrics]"""
+
+    listen: Annotated[
+        str, Meta(description="ADDRESS:PORT where Prometheus may ask for metrics; empty means nowhere")
+    ] = ""
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[log]"""
 
@@ -185,6 +193,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairing: Pairing = Pairing()
     limits: Limits = Limits()
     notify: Notify = Notify()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     folders: tuple[SharedFolder, ...] = ()
     devices: tuple[KnownDevice, ...] = ()

@@ -36,14 +36,16 @@ import trio
 
 from yp2p.config import DEFAULT_PORT, Config, Paths, load_config
 from yp2p.control.app import make_app, make_documents
-from yp2p.control.server import serve_local
+from yp2p.control.logs import make_metrics
+from yp2p.control.server import serve_anybody, serve_local
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
 from yp2p.device.rotation import Rotation
 from yp2p.device.settings import Part, Settings, of_section
+from yp2p.discovery.addresses import parse_address
 from yp2p.discovery.mdns import open_mdns
 from yp2p.documents.text import self_test
-from yp2p.errors import AlreadyRunning, ConfigError, YpError, first_of
+from yp2p.errors import AlreadyRunning, ConfigError, ListenError, YpError, first_of
 from yp2p.folder.merger import open_merger
 from yp2p.folder.roots import check_directory
 from yp2p.identity import Identity, format_device_id
@@ -187,6 +189,7 @@ class _Sockets:
     peers: Listening
     control: socket.socket
     documents: socket.socket
+    metrics: socket.socket | None
 
 
 @contextmanager
@@ -202,7 +205,23 @@ def _open_sockets(config: Config, paths: Paths) -> Iterator[_Sockets]:
             with _in_a_sentence(path):
                 local.append(stack.enter_context(bind_control_socket(path)))
             stack.callback(path.unlink, missing_ok=True)
-        yield _Sockets(peers, *local)
+        control, documents = local
+        yield _Sockets(peers, control, documents, _open_metrics(config.metrics.listen, stack))
+
+
+def _open_metrics(place: str, stack: ExitStack) -> socket.socket | None:
+    """Where Prometheus asks, if anywhere. Raises ConfigError, ListenError."""
+    if not place:
+        return None
+    try:
+        address = parse_address(place)
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        found = socket.create_server((address.host, address.port), family=family)
+    except ValueError as error:
+        raise ConfigError(f"[metrics] listen: {error}") from None
+    except OSError as error:
+        raise ListenError(f"cannot listen on {place}: {os.strerror(error.errno or 0)}; see [metrics] listen") from error
+    return stack.enter_context(found)
 
 
 def _make_way(path: Path, kind: Callable[[int], bool]) -> None:
@@ -312,6 +331,9 @@ async def _serve(
         api.start_soon(serve_local, make_app(device, stop, rotation), sockets.control)
         api.start_soon(serve_local, make_documents(device), sockets.documents)
         peers.start_soon(device.run_peers)
+        device.metrics.refused.append(listener.refusals)
+        if sockets.metrics is not None:
+            api.start_soon(serve_anybody, make_metrics(device.metrics), sockets.metrics)
         intake.start_soon(listener.serve, sockets.peers.listeners)
         intake.start_soon(listener.serve_missing, sockets.peers)
         intake.start_soon(feed_watchdog)

@@ -136,6 +136,9 @@ ANSWERS: dict[str, Any] = {
         "deleted": {"files": 1, "bytes": 1, "only_here": {"files": 1, "bytes": 1}},
         "stays": [{"path": HOSTILE, "reason": HOSTILE}],
     },
+    "/v1/metrics": f'a{{b="{HOSTILE}"}} 1'.replace("\n", "\\n") + "\n",  # as the library writes it
+    "/v1/logs": {"last": 1, "elsewhere": HOSTILE,
+                 "lines": [{"at": 0, "level": "info", "event": HOSTILE, "folder": HOSTILE, "exception": HOSTILE}]},
     "/v1/limits": {
         "upload": 1, "download": 0, "set_here": True,
         "devices": [{"id": "ID", "name": HOSTILE, "upload": 1, "download": 0, "set_here": True}],
@@ -168,7 +171,7 @@ ANSWERS: dict[str, Any] = {
     ],
 }  # fmt: skip
 SHOWN = [
-    ("status",), ("status", "--ids"), ("limit",),
+    ("status",), ("status", "--ids"), ("limit",), ("metrics",), ("logs",),
     ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
@@ -200,7 +203,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_command_that_shows_something_is_tried() -> None:
-    silent = {"up", "daemon", "stop", "identity"}  # they need a daemon, or tell nothing of others
+    silent = {"up", "daemon", "stop", "identity", "debug"}  # they need a daemon, or tell nothing of others
     assert {arguments[0] for arguments in SHOWN} == COMMANDS.keys() - silent
 
 

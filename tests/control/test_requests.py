@@ -24,6 +24,7 @@ WHEN = {"version": 1, "at": 2.5}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/share": {"path": "/d", "label": "l", "role": "admin", "page": True},
     "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/logs": {"after": 1, "lines": 1, "wait_s": 1.0},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
     "/v1/recovery/make": {"folder": "f"},
     "/v1/recovery/use": {"words": "w", "folder": "f"},

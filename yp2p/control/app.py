@@ -21,6 +21,7 @@ from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
 from yp2p.control.limits import Limits, limit_routes
+from yp2p.control.logs import Metrics, log_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
 from yp2p.control.requests import FileName, Nothing, Request
@@ -54,6 +55,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def choosing(self) -> Choosing: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -236,6 +240,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *limit_routes(lambda: device.limits),
             *settings_routes(lambda: device.settings),
             *choosing_routes(lambda: device.choosing, stop),
+            *log_routes(lambda: device.metrics),
             *history_routes(lambda: device.folders),
             post_route("/v1/device/rotate", Nothing, answers.rotate),
             post_route("/v1/stop", Nothing, answers.stop),

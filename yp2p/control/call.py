@@ -91,6 +91,8 @@ def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
     """Raises RemoteError."""
     daemon = response.getheader(VERSION_HEADER, "")
     other = difference(daemon, __version__)
+    if response.status == 200 and response.getheader("Content-Type", "").startswith("text/plain"):
+        return data.decode()
     try:
         answer: Any = json.loads(data, object_hook=lambda found: _Object(found, daemon)) if data else {}
     except ValueError:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 import h11
@@ -56,18 +56,35 @@ async def serve_local(routes: Routes, sock: socket.socket) -> None:
     await trio.serve_listeners(_Connections(routes).serve, [listener])
 
 
-class _Connections:
-    """Those of one socket."""
+async def serve_anybody(routes: Routes, sock: socket.socket) -> None:
+    """Answer requests on a TCP socket, whoever they are from, until cancelled."""
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
+    await trio.serve_listeners(_Connections(routes, lambda _: True).serve, [listener])
 
-    def __init__(self, routes: Routes) -> None:
+
+def _is_allowed(sock: trio.socket.SocketType) -> bool:
+    """Whether the program at the other end runs as this user, or as root."""
+    found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _CREDENTIALS.unpack(found)[1] in (os.geteuid(), 0)
+
+
+class _Connections:
+    """Those of one socket.
+
+    Args:
+        is_allowed: whether who is at the other end of a socket is answered.
+    """
+
+    def __init__(self, routes: Routes, is_allowed: Callable[[trio.socket.SocketType], bool] = _is_allowed) -> None:
         self._routes = routes
+        self._is_allowed = is_allowed
         self._open = self._refused = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, to its end. The one place where a fault of it stops."""
         try:
             connection = Connection(stream, self._routes)
-            if not _is_allowed(stream.socket):
+            if not self._is_allowed(stream.socket):
                 await self._refuse(connection, 403, "this is the daemon of another user; run one as yourself")
             elif self._open >= _MAX_CONNECTIONS:
                 await self._refuse(connection, 503, f"{_MAX_CONNECTIONS} programs are connected already; end one")
@@ -95,12 +112,6 @@ class _Connections:
                 await connection.refuse(status, reason)
             finally:
                 self._refused -= 1
-
-
-def _is_allowed(sock: trio.socket.SocketType) -> bool:
-    """Whether the program at the other end runs as this user, or as root."""
-    found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return _CREDENTIALS.unpack(found)[1] in (os.geteuid(), 0)
 
 
 class _Refused(Exception):

@@ -26,6 +26,7 @@ from yp2p.device.introductions import Introductions
 from yp2p.device.leaving import Leaving
 from yp2p.device.limits import Limits
 from yp2p.device.members import Members, role_of
+from yp2p.device.metrics import Metrics
 from yp2p.device.offers import Offers
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
@@ -126,6 +127,9 @@ class Device:
             identity.device_id, self._members, self.peers, self._status, config.device.name, self._call_itself
         )
         self.checkup = Checkup(self._members, self.peers, self._status)
+        self.metrics = Metrics(
+            database, self.peers, self.home.by_id, self.home.disks, [self.peers.refusals, self.pairing_host.refusals]
+        )
         self.limits = Limits(
             identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
         )

@@ -245,6 +245,11 @@ class Disk:
             nursery.start_soon(self._rounds.run, at, nursery.cancel_scope)
             self._report_started()
 
+    @property
+    def watched_directories(self) -> int:
+        """How many directories inotify watches."""
+        return self._open.watcher.watched_directories if self._open is not None else 0
+
     def _opened(self, root: Root, watcher: Watcher, nursery: trio.Nursery) -> OpenRoot:
         ingest = Ingest(
             self._folder,

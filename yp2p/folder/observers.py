@@ -10,6 +10,7 @@ from yp2p.folder.long_blobs import LongBlob
 from yp2p.folder.quarantine import Quarantine
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
+from yp2p.histogram import Histogram
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import BothChanged
 
@@ -61,6 +62,7 @@ class Observers:
         self.document_claims = Claims()
         self.blob_claims = Claims()
         self.long_blobs: dict[bytes, LongBlob] = {}
+        self.acknowledged = Histogram()  # from a change here until a peer has it on its disk
 
     def is_compared(self) -> bool:
         """Whether some peer is linked, and all that are have been compared with."""

@@ -56,7 +56,7 @@ class PairingHost:
         self._not_before = 0.0
         self._is_locked = False  # until a person asks for a code
         self._run_ended = trio.Event()
-        self._refusals = Refusals()
+        self.refusals = Refusals()
         self.changed = trio.Event()
 
     def _touch(self) -> None:
@@ -158,7 +158,7 @@ class PairingHost:
                 with trio.fail_after(RUN_LIMIT_S):
                     return await self._let_in(secured, messages)
             except (PeerFault, PairingError, FolderError, trio.TooSlowError, trio.BrokenResourceError) as error:
-                self._refusals.note(f"no pairing: {str(error) or 'it took too long'}")
+                self.refusals.note(f"no pairing: {str(error) or 'it took too long'}")
                 return None
 
     async def _let_in(self, secured: Secured, messages: SecureMessages) -> PublicIdentity | None:

@@ -22,6 +22,9 @@ from yp2p.protocol.messages import MAX_LEAVES, Ack
 from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
+# Of a first sync some tell as much as all.
+_MOST_TIMED = 1024
+
 
 class Acks:
     """Sends and takes acknowledgements.
@@ -37,10 +40,13 @@ class Acks:
         self._to_send: set[EntryID] = set()
         self._work = trio.Event()
         self.behind: dict[EntryID, Leaf | None] = {}  # with what it acknowledged last, if anything
+        self._changed_at: dict[EntryID, float] = {}  # of some that are behind; trio's clock
 
     def entry_changed(self, entry: EntryID) -> None:
         """An entry is another here: the peer has to acknowledge it again."""
         self.behind.setdefault(entry, None)
+        if len(self._changed_at) < _MOST_TIMED:
+            self._changed_at.setdefault(entry, trio.current_time())
 
     def on_disk(self, entry: EntryID) -> None:
         """The file of an entry is what the documents say: the peer is told."""
@@ -64,6 +70,8 @@ class Acks:
         if self.behind:
             self._folder.state.touch()
         self.behind.clear()  # an empty one keeps the room that it needed
+        for entry in list(self._changed_at):
+            self._is_acknowledged(entry)
 
     async def run(self) -> None:
         """Send acknowledgements until cancelled."""
@@ -95,7 +103,13 @@ class Acks:
             self.behind[entry] = acknowledged  # looked at again once it is on the disk
         elif self._folder.leaf(entry) == acknowledged:
             self.behind.pop(entry, None)
+            self._is_acknowledged(entry)
             self._agreed(acknowledged.document)
             self._folder.state.touch()
         elif entry in self._folder.catalogue.entries:
             self.behind[entry] = acknowledged
+
+    def _is_acknowledged(self, entry: EntryID) -> None:
+        changed_at = self._changed_at.pop(entry, None)
+        if changed_at is not None:
+            self._folder.observers.acknowledged.observe(trio.current_time() - changed_at)

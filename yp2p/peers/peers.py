@@ -118,7 +118,7 @@ class Peers:
         self._presence = presence
         self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
-        self._refusals = Refusals()
+        self.refusals = Refusals()
         self._links: dict[DeviceID, _Linked] = {}
         self.devices = KnownDevices(identity, database, folders)
         self.devices.own_name = name
@@ -248,7 +248,7 @@ class Peers:
             await self._tell_former(former, secured, confirmed)
             return
         if device is None:
-            self._refusals.note("a device that did not prove both its keys")
+            self.refusals.note("a device that did not prove both its keys")
         if device is None or self._is_banned(device):
             await trio.aclose_forcefully(secured.stream)
             return
@@ -282,7 +282,7 @@ class Peers:
         contact = self.devices.contact(device)
         if not contact.is_banned(trio.current_time()):
             return False
-        self._refusals.note("a device with too many faults")
+        self.refusals.note("a device with too many faults")
         return True
 
     def _hello(self) -> Hello:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -22,6 +23,7 @@ import structlog
 import trio
 
 from yp2p.errors import YpError
+from yp2p.histogram import Histogram
 from yp2p.machine import Patience
 from yp2p.store.sql import Statement
 from yp2p.store.writability import Writability, may_pass
@@ -97,6 +99,7 @@ class Writer:
         self._connection = connection
         self._writability = writability
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
+        self.took = Histogram()  # how long group commits took
         self._failed = trio.Event()
         self._error: BaseException | None = None
         self._unreadable: YpError | None = None
@@ -107,6 +110,11 @@ class Writer:
     def start(self) -> None:
         """Begin to commit."""
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many commits wait for the thread."""
+        return self._queue.qsize()
 
     def put(self, commit: Commit) -> None:
         """Commit this, after all that was put before."""
@@ -146,7 +154,9 @@ class Writer:
                 self._commit(batch)
 
     def _commit(self, batch: list[Commit]) -> None:
+        began = time.monotonic()
         was_refused = self._store(batch)
+        self.took.observe(time.monotonic() - began)
         self._soon(self._finish, batch)
         shortage = self._writability.shortage_now()
         if self._error is None and (was_refused or shortage != self._writability.shortage):

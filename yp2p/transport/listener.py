@@ -143,7 +143,7 @@ class Listener:
         self._psk_of = psk_of
         self._is_known_host = is_known_host
         self._half_open = HalfOpen()
-        self._refusals = Refusals()
+        self.refusals = Refusals()
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
         """Accept until cancelled."""
@@ -171,7 +171,7 @@ class Listener:
         try:
             await self._serve(stream)
         except* PeerFault as fault:
-            self._refusals.note(str(first_of(fault)))
+            self.refusals.note(str(first_of(fault)))
         except* YpError:
             raise  # the store's
         except* Exception:
@@ -186,14 +186,14 @@ class Listener:
         with trio.CancelScope() as scope:
             place = self._half_open.take(host, scope.cancel, is_known=self._is_known_host(host))
             if place is None:
-                self._refusals.note("too many half-open connections")
+                self.refusals.note("too many half-open connections")
                 return
             try:
                 confirmed = await self._authenticate(stream, place)
             finally:
                 self._half_open.leave(place)
         if scope.cancelled_caught:
-            self._refusals.note("its place went to another one: too many half-open connections")
+            self.refusals.note("its place went to another one: too many half-open connections")
         elif confirmed is not None:
             await self._serve_known(*confirmed)
 
@@ -220,9 +220,9 @@ class Listener:
                 limit.deadline = math.inf  # pairing has a limit of its own
             await self._pair(secured)
         except UnknownKey as unknown:
-            self._refusals.note_unknown(unknown.key, place.source)
+            self.refusals.note_unknown(unknown.key, place.source)
         except (PeerFault, LinkClosed, trio.TooSlowError) as error:
-            self._refusals.note(str(error) or "it took too long")
+            self.refusals.note(str(error) or "it took too long")
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            self._refusals.note("the connection broke")
+            self.refusals.note("the connection broke")
         return None

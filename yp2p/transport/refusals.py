@@ -25,9 +25,14 @@ log = structlog.get_logger()
 
 
 class Refusals:
-    """Counts what is refused, and tells of it: the first at once, the rest with the first after a minute."""
+    """Counts what is refused, and tells of it: the first at once, the rest with the first after a minute.
+
+    Attributes:
+        total: how many there were since the start.
+    """
 
     def __init__(self) -> None:
+        self.total = 0
         self._counts: Counter[str] = Counter()
         self._told_at = -math.inf
         self._unknown: dict[bytes, float] = {}  # by key: when it was noted, the newest last
@@ -36,6 +41,7 @@ class Refusals:
         """A device was refused because its key is not known here."""
         now = trio.current_time()
         if now < self._unknown.get(key, -math.inf) + _UNKNOWN_PAUSE_S:
+            self.total += 1
             return
         self._unknown.pop(key, None)
         self._unknown[key] = now
@@ -45,6 +51,7 @@ class Refusals:
 
     def note(self, reason: str) -> None:
         """Something was refused."""
+        self.total += 1
         known = reason in self._counts or len(self._counts) < _MOST_REASONS
         self._counts[reason if known else _OTHERS] += 1
         now = trio.current_time()
