@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually
 
 # Statements travel when they are made, and not with the next heartbeat, which is 30 s away.
@@ -103,6 +105,36 @@ def test_a_device_that_was_off_when_it_was_removed_is_told_when_it_comes_back(tm
         laptop.start()
         eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"])
         assert not any(peer["connected"] for peer in laptop.status()["devices"])
+        assert not (laptop.dir / "later.txt").exists()
+
+
+@pytest.mark.long
+def test_two_that_removed_each_other_apart_hear_of_it_when_they_meet(tmp_path: Path) -> None:
+    """Nobody else is there, and nothing announces either to the other: they are where they were last."""
+    with devices(tmp_path, "desktop", "laptop") as (desktop, laptop), socket.socket() as one, socket.socket() as other:
+        for device, free in ((desktop, one), (laptop, other)):
+            free.bind(("127.0.0.1", 0))
+            device.environment["YP2P_LISTEN__PORT"] = str(free.getsockname()[1])
+            device.stop()
+        one.close()
+        other.close()
+        desktop.start()
+        laptop.start()
+        _room(desktop, laptop)
+        laptop.stop()
+        desktop.cli("device", "remove", "laptop", "--yes")
+        desktop.stop()
+        laptop.start()
+        laptop.cli("device", "remove", "desktop", "--yes")
+        assert not laptop.status()["folders"][0]["problem"]
+        desktop.start()
+        eventually(
+            lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"], 120, "being told"
+        )
+        assert not desktop.status()["folders"][0]["problem"]
+        assert (_role(desktop, laptop), _role(laptop, desktop)) == ("removed", "admin")
+        (desktop.dir / "later.txt").write_text("of later\n")
+        desktop.wait()
         assert not (laptop.dir / "later.txt").exists()
 
 

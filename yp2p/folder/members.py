@@ -33,7 +33,8 @@ from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.trust import recovery
-from yp2p.trust.ancestry import Ancestry, bits
+from yp2p.trust.ancestry import Ancestry
+from yp2p.trust.evidence import of_removals
 from yp2p.trust.limits import kept
 from yp2p.trust.membership import Evaluation, Member, evaluate
 from yp2p.trust.statements import Kind, Role, Signer, Statement, StatementHash, read_statement
@@ -134,12 +135,9 @@ class Membership:
         return tuple(statement.encode() for statement in self._statements.values())
 
     def about_removal(self, device: DeviceID) -> tuple[bytes, ...]:
-        """The statements by which a device was removed, and all that these follow: what it is told of that."""
-        ancestry = Ancestry(self._statements.values())
-        told = 0
-        for removal in self.evaluation.removals.get(device, ()):
-            told |= ancestry.up_to(removal.hash)
-        return tuple(ancestry.statements[number].encode() for number in bits(told))
+        """The statements by which a device was removed, as it is told them (`trust/evidence.py`)."""
+        removals = self.evaluation.removals.get(device, ())
+        return tuple(one.encode() for one in of_removals(self._statements.values(), removals, device))
 
     def signer_of(self, identity: Identity) -> Signer:
         return Signer(identity, self._folder)

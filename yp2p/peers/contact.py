@@ -19,6 +19,8 @@ _LONGEST_QUARANTINE_S = 3600.0
 _FREE_FAULTS = 16
 # A link that held for this long pays for the faults before it.
 FORGIVEN_S = 600.0
+# A device that was removed is told that so often at most: each time is a handshake, and some statements.
+_TOLD_EVERY_S = 60.0
 # Boot IDs remembered of a device.
 _MAX_BOOTS = 16
 
@@ -65,6 +67,13 @@ class Contact:
 
     def is_cloned(self, now: float) -> bool:
         return now - self.cloned_at < FORGIVEN_S
+
+    def is_told_again(self, now: float) -> bool:
+        """Whether it is time to tell it by what it was removed; who asks does so."""
+        if now - self.told_at < _TOLD_EVERY_S:
+            return False
+        self.told_at = now
+        return True
 
     def problem(self, now: float) -> str:
         """What is wrong with it, for people; empty when nothing is."""

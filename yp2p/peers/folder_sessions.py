@@ -7,6 +7,7 @@ Invariants
       believed of the disk here holds no more.
     * A session lasts no longer than both devices are members: who is removed from a folder hears no more of it, and the
       link ends with the last folder that is shared. So it does when the peer has to wait in all of them.
+    * Of a folder that one of both was removed from, as the other one sees it, statements are exchanged (`removed.py`).
     * Of a folder that this device has left, what the peer says of members is still read for a moment: it says then that
       it has heard.
 """
@@ -24,12 +25,10 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.contact import Contact
 from yp2p.peers.presence import FolderPresence
+from yp2p.peers.removed import LISTENS_S, AboutRemovals
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import Condition, FolderCondition, FolderMessage, Membership, subject_of
 from yp2p.transport.link import Link, LinkClosed
-
-# So long a device that was removed may take to read why.
-LISTENS_S = 2.0
 
 log = structlog.get_logger()
 
@@ -57,6 +56,7 @@ class FolderSessions:
         self._contact = contact
         self._folders = folders
         self._presence = presence
+        self._about_removals = AboutRemovals(own, peer, link, folders)
         self._scopes: dict[FolderID, trio.CancelScope] = {}
         self._changed = trio.Event()
         self._banned_until: dict[
@@ -101,6 +101,8 @@ class FolderSessions:
 
     async def keep(self, nursery: trio.Nursery) -> None:
         """Begin and end sessions as folders and members come and go. Raises LinkClosed when nothing is shared."""
+        if self._about_removals.is_needed() and self._contact.is_told_again(trio.current_time()):
+            await self._about_removals.tell()
         while True:
             changed = self._changed
             is_told = self._end_sessions()
@@ -148,14 +150,16 @@ class FolderSessions:
         if isinstance(message, Membership) and self._has_left(message.folder):
             await self._folders[message.folder].membership.receive(message.statements)
             return
-        if session is None:
-            return
         try:
-            await session.deliver(message, size)
+            if session is not None:
+                await session.deliver(message, size)
+            elif isinstance(message, Membership):
+                await self._about_removals.hear(message)
         except trio.BrokenResourceError:
             pass  # the session has ended meanwhile
         except PeerFault as fault:
-            self._scopes[message.folder].cancel()
+            if message.folder in self._scopes:
+                self._scopes[message.folder].cancel()
             self._is_at_fault(self._folders[message.folder], str(fault))
 
     def _has_left(self, folder_id: FolderID) -> bool:

@@ -86,10 +86,6 @@ class KnownDevices:
                         found[device] = removals[-1].subject
         return found
 
-    def folders_without(self, device: DeviceID) -> list[Folder]:
-        """Those that a device was removed from."""
-        return [one for one in self._folders.values() if device in one.membership.evaluation.removals]
-
     def is_known(self, noise_key: bytes) -> bool:
         """Whether a device with this key gets a link, or is told why it gets none any more."""
         return any(keys.noise_key == noise_key for keys in (*self.known().values(), *self.former().values()))

@@ -14,8 +14,8 @@ Invariants
     * A peer's fault in a folder ends its session there (`folder_sessions.py`), one of its link that link, and nothing
       else: `_serve` is the one place where it stops (invariant 15). The store's faults go on through.
     * A link is with the device that proved both its keys on it, whatever others say about who has them.
-    * A link carries only folders of which our statements say that the peer is a member. One that was removed is told
-      by which statements, and nothing else.
+    * A link carries only folders of which our statements say that the peer is a member. With one that was removed
+      statements about that are exchanged, and nothing else (`removed.py`).
     * There is no link with a device that a person paused, in either direction: it is not dialled, and one that connects
       is told that it is paused, and nothing else.
     * Two machines with one key (a cloned disk) are noticed by their boot IDs, told, and served in turns, not in a race.
@@ -42,11 +42,12 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.peers.checks import LinkChecks
 from yp2p.peers.contact import Contact
-from yp2p.peers.folder_sessions import LISTENS_S, FolderSessions
+from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
 from yp2p.peers.presence import FolderPresence
+from yp2p.peers.removed import FormerDevices
 from yp2p.peers.session import FolderSession
-from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, Membership, OfferMessage, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
 from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
@@ -66,8 +67,6 @@ _LOOK_AGAIN_S = 30.0
 _CLONE_TURN_S = 30.0
 # A device that paused this one, or speaks another version, dials itself once that has changed.
 _RARELY_S = 300.0
-# A device that was removed is told that so often at most: each time is a handshake, and some statements.
-_TOLD_EVERY_S = 60.0
 
 _PAUSED = "this device was paused by a person there"
 
@@ -126,6 +125,7 @@ class Peers:
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
         self.pacing = Pacing()
         self.members_changed = trio.Event()
+        self._former = FormerDevices(identity, self.devices, folders, self._hello, lambda: self.members_changed)
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -179,6 +179,7 @@ class Peers:
         """Keep links to all known devices until cancelled."""
         async with trio.open_nursery() as nursery:
             dialled: set[DeviceID] = set()
+            nursery.start_soon(self._former.run)
             since = 0.0  # who is known at the start was known before
             while True:
                 changed = self.members_changed
@@ -245,7 +246,7 @@ class Peers:
         """A known device connected: serve it until the link is over."""
         device = self.devices.proved_by(secured, confirmed.peer)
         if device is None and (former := self.devices.former_proved_by(secured, confirmed.peer)) is not None:
-            await self._tell_former(former, secured, confirmed)
+            await self._former.talk(former, secured, confirmed)
             return
         if device is None:
             self.refusals.note("a device that did not prove both its keys")
@@ -257,25 +258,6 @@ class Peers:
         except OSError:
             return
         await self._serve(device, secured, Address(host, port), confirmed)
-
-    async def _tell_former(self, device: DeviceID, secured: Secured, confirmed: Link) -> None:
-        """Tell a device that was removed by which statements it was, now and then; it gets nothing else."""
-        contact, now = self.devices.contact(device), trio.current_time()
-        if now - contact.told_at < _TOLD_EVERY_S:
-            await trio.aclose_forcefully(secured.stream)
-            return
-        contact.told_at = now
-        try:
-            async with open_link(secured, self._hello(), confirmed) as link:
-                for folder in self.devices.folders_without(device):
-                    for part in Membership.parts(folder.id, folder.membership.about_removal(device)):
-                        await link.send(part)
-                with trio.move_on_after(LISTENS_S):
-                    while True:  # until it ends the link, having read that
-                        await link.receive()
-                link.close("no folder is shared with this device any more")
-        except* (LinkClosed, PeerFault, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # whatever it does is nobody's concern any more
 
     def _is_banned(self, device: DeviceID) -> bool:
         """Whether a device broke the protocol so often that it has to wait before it may connect again."""
