@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 from conditions import until
-from peers.test_links import HELLO, NOTES, ONE, OTHER, TWO, Node, _run, statements
+from peers.test_links import HELLO, HOSTILE, NOTES, ONE, OTHER, TWO, Node, _run, statements
 
 from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
@@ -187,17 +187,21 @@ def test_nothing_but_statements_is_taken_and_a_number_of_them_and_nothing_else_i
 
 
 class _Devices:
-    """Two former members; one has no address."""
+    """Three former members; one has no address, and one has left by itself."""
 
     def __init__(self) -> None:
         self.contacts: dict[DeviceID, Contact] = {}
         self.contact(TWO.device_id).addresses[Address("192.0.2.1", 1)] = 1.0
+        self.contact(HOSTILE.device_id).addresses[Address("192.0.2.2", 1)] = 1.0
 
     def contact(self, device: DeviceID) -> Contact:
         return self.contacts.setdefault(device, Contact(Budget(device)))
 
     def former(self) -> dict[DeviceID, PublicIdentity]:
-        return {TWO.device_id: TWO.public, THREE.device_id: THREE.public}
+        return {one.device_id: one.public for one in (TWO, THREE, HOSTILE)}
+
+    def has_left(self, device: DeviceID) -> bool:
+        return device == HOSTILE.device_id
 
 
 def test_a_former_member_that_does_not_answer_is_dialled_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,3 +230,14 @@ def test_a_former_member_that_does_not_answer_is_dialled_less_and_less_often(mon
     assert times[0] == 60
     assert waits == [300, 600, 1200, 2400, 3600, 3600]
     assert Counter(host for _, host in tries).keys() == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize("by", [ONE, TWO], ids=["another one", "itself"])
+def test_who_left_by_itself_knows_it_and_is_not_dialled(by: Identity) -> None:
+    room = _room(TWO)
+
+    async def test(one: Node) -> None:
+        assert set(one.peers.devices.former()) == {TWO.device_id}
+        assert one.peers.devices.has_left(TWO.device_id) == (by is TWO)
+
+    _run(test, (ONE, {NOTES: _bodies(*room, _removal(by, TWO, room))}))

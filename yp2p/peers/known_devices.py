@@ -86,6 +86,11 @@ class KnownDevices:
                         found[device] = removals[-1].subject
         return found
 
+    def has_left(self, device: DeviceID) -> bool:
+        """Whether all that a device is out by is its own word: then it knows."""
+        removals = [folder.membership.evaluation.removals.get(device, ()) for folder in self._folders.values()]
+        return all(one.issuer_id == device for of_folder in removals for one in of_folder)
+
     def is_known(self, noise_key: bytes) -> bool:
         """Whether a device with this key gets a link, or is told why it gets none any more."""
         return any(keys.noise_key == noise_key for keys in (*self.known().values(), *self.former().values()))

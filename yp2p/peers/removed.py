@@ -8,8 +8,8 @@ Theory of operation
     both have then, so both are told who heard of which removal first (`trust/evidence.py`), and the one that is out
     says so to its people.
 
-    Nor would either of them dial. So former members are dialled too, where they were last: rarely, less and less often,
-    and one at a time. They are looked for nowhere else: who was removed is announced to no longer.
+    Nor would either of them dial. So former members that others removed are dialled too, where they were last: rarely,
+    less and less often, and one at a time. They are looked for nowhere else: no announcement is for who was removed.
 
     Where they share another folder there is a link anyway, and they say it over that one (`folder_sessions.py`).
 
@@ -129,7 +129,7 @@ class FormerDevices:
             self._due = {
                 device: self._due.get(device, (now + _DIALLED_AFTER_S, _DIALLED_EVERY_S))
                 for device in former
-                if self._devices.contact(device).addresses
+                if self._devices.contact(device).addresses and not self._devices.has_left(device)
             }
             for device, (at, wait_s) in list(self._due.items()):
                 if at <= now:
