@@ -34,12 +34,14 @@ from typing import Any
 import structlog
 import trio
 
+from yp2p import __version__
 from yp2p.config import DEFAULT_PORT, Config, Paths, load_config
 from yp2p.control.app import make_app, make_documents
 from yp2p.control.logs import make_metrics
 from yp2p.control.server import serve_anybody, serve_local
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
 from yp2p.device.device import Device
+from yp2p.device.events import Daemon as DaemonEvent
 from yp2p.device.rotation import Rotation
 from yp2p.device.settings import Part, Settings, of_section
 from yp2p.discovery.addresses import parse_address
@@ -353,6 +355,7 @@ async def _serve(
         await stop.wait()
         if not rotation.done.is_set():
             supervisor.stopping()
+        device.following.events.say(DaemonEvent(state="stopping", version=__version__))
         log.info("daemon_stopping")
         # Whatever does not end by then is left to the store's rules: everything promised is durable already.
         folders.cancel_scope.deadline = trio.current_time() + STOP_LIMIT_S

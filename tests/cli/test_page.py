@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
-from yp2p.cli.page import Page, Shown, Traffic, events, lines
+from yp2p.cli.page import Page, Shown, Traffic, lines, noted
 
 
 def _device(name: str, *, connected: bool = True, **more: Any) -> dict[str, Any]:
@@ -88,21 +87,17 @@ def test_rates_are_of_the_time_between_two_looks() -> None:
     assert traffic.rates == {"desk": (100.0, 0.0)}, "a new link counts from nothing"
 
 
-def test_what_happened_is_told_once() -> None:
-    before = _status("desk")
-    assert events(None, before) == []
-    assert events(before, copy.deepcopy(before)) == []
-    after = _status("desk", "lap", conflicts=["a.conflict-x"], problem="full", notices={"wrong-code": 1})
-    assert events(before, after) == [
-        "lap joined notes", "notes: full", "notes: a.conflict-x was kept beside another file",
-        "somebody typed a wrong code (`yp2p notices` says from where)", "lap connected",
-    ]  # fmt: skip
-    gone = copy.deepcopy(before)
-    gone["devices"][0]["connected"] = False
-    gone["folders"][0]["devices"] = []
-    assert events(before, gone) == ["desk left notes", "desk is gone"]
-    other = copy.deepcopy(before["folders"][0]) | {"id": "g", "label": "code"}
-    assert events(before, before | {"folders": [*before["folders"], other]}) == ["code is shared here now"]
+def test_what_people_want_to_hear_of_is_noted() -> None:
+    of = {"folder": "f", "label": "notes", "device": "D", "name": "lap"}
+    state = {**of, "kind": "folder", "path": "/notes", "state": "working", "problem": "", "entries": 1, "to_fetch": 0}
+    noticed = {**of, "kind": "notice", "path": "", "text": "a wrong code"}
+    assert noted({**of, "kind": "member", "change": "joined", "role": "member"}) == "notes: lap joined, as member"
+    assert noted(noticed) == "notes: a wrong code"
+    assert noted({**state, "change": "changed", "problem": "full"}) == "notes: full"
+    assert noted({**state, "change": "left"}) == "notes: no folder of this device any more"
+    assert noted({**state, "change": "changed"}) == "", "that is on the page itself"
+    assert noted({**of, "kind": "sync", "connected": True, "in_sync": True, "behind": 0, "condition": ""}) == ""
+    assert noted({"kind": "of a later daemon"}) == ""
 
 
 def test_a_folder_that_was_left_is_not_shared_again_by_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +116,6 @@ def test_a_folder_that_was_left_is_not_shared_again_by_its_page(monkeypatch: pyt
     shown = "\n".join(lines(page._shown, left, {}, [], 0.0, ""))
     assert "/notes is no folder of this device any more" in shown
     assert "47-K7M" not in shown
-    assert events(_status(), left) == ["notes is no folder of this device any more"]
     page._renew(_status())  # the code of one that is here is renewed
     assert asked == ["/v1/share"]
 

@@ -1,10 +1,10 @@
 """The page of `yp2p up`: the code while it is good, the devices, what is on its way, and what happened.
 
 Theory of operation
-    A thread asks the daemon for its status once a second, over the control socket, whether the daemon runs in this
-    process or in another one. `events` and `lines` are pure: what is new between two statuses, and the page of one.
-    The code is asked for again when it ran out or was used (`share` with `page`); after wrong guesses the daemon gives
-    none, and the page says what a person can do.
+    A thread follows the events of the daemon, over the control socket, whether it runs in this process or in another
+    one, and asks for its status whenever something has happened. `lines` is pure: the page of a status. What is noted
+    on it is what `yp2p events` prints. The code is asked for again when it ran out or was used (`share` with `page`);
+    after wrong guesses the daemon gives none, and the page says what a person can do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from yp2p.cli.events import Feed, line
 from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
@@ -24,7 +25,10 @@ from yp2p.cli.status import state
 from yp2p.cli.transfers import transfer_table
 from yp2p.errors import YpError
 
-_POLL_S = 1.0
+# What happens within a moment is shown at once. While nothing happens the code gets older, and rates go to nothing.
+_SETTLES_S, _ANEW_S, _TRY_AGAIN_S = 0.3, 2.0, 0.3
+# Kinds of events that people want to hear of; the rest is on the page itself.
+_NOTED = ("link", "member", "conflict", "notice", "folder")
 _EVENTS, _TRANSFERS = 8, 8
 # Acknowledgements and the like are less, in bytes a second.
 _SHOWN_RATE = 1024
@@ -81,7 +85,9 @@ class Page:
         self._screen = Screen()
         self._noted: deque[str] = deque(maxlen=_EVENTS)
         self._shown: Shown | None = None
+        self._last_noted = ""
         self._traffic = Traffic()
+        self._feed: Feed | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -92,6 +98,8 @@ class Page:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        if self._feed is not None:
+            self._feed.close()
         if self._thread.is_alive():
             self._thread.join(2)
         self._screen.leave()
@@ -113,23 +121,34 @@ class Page:
             pass
 
     def _run(self) -> None:
-        before: dict[str, Any] | None = None
         while not self._ended.is_set():
             try:
-                status = call("GET", "/v1/status")
-                self._renew(status)
+                self._feed = Feed(*_NOTED, "transfer", "sync", "offer")
             except YpError:
-                if before is not None:
-                    return  # the daemon has ended
-            else:
-                for event in events(before, status):
-                    self.note(event)
-                before = status
-                now = time.monotonic()
-                self._traffic.take(status, now)
-                assert self._shown is not None
-                self._screen.show(lines(self._shown, status, self._traffic.rates, list(self._noted), now, self._ending))
-            self._ended.wait(_POLL_S)
+                self._ended.wait(_TRY_AGAIN_S)  # it is about to start
+                continue
+            try:
+                self._follow(self._feed)
+            except YpError:
+                pass  # the daemon has ended
+            finally:
+                self._feed.close()
+            return
+
+    def _follow(self, feed: Feed) -> None:
+        """Until the daemon ends. Raises YpError."""
+        while not (self._ended.is_set() or feed.has_ended):
+            status = call("GET", "/v1/status")
+            self._renew(status)
+            now = time.monotonic()
+            self._traffic.take(status, now)
+            assert self._shown is not None
+            self._screen.show(lines(self._shown, status, self._traffic.rates, list(self._noted), now, self._ending))
+            self._ended.wait(_SETTLES_S)
+            for event in feed.take(_ANEW_S):
+                if (text := noted(event)) and text != self._last_noted:
+                    self._last_noted = text
+                    self.note(text)
 
     def _renew(self, status: dict[str, Any]) -> None:
         """Ask for the code again, where the one that is shown ran out or was used. Raises YpError."""
@@ -147,41 +166,10 @@ class Page:
             self._shown = Shown(shared, now, mark)
 
 
-def events(before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
-    """What a person wants to hear of between two statuses."""
-    if before is None:
-        return []
-    here = {folder["id"] for folder in after["folders"]}
-    were = {folder["id"]: folder for folder in before["folders"]}
-    found = [f"{old['label']} is no folder of this device any more" for id_, old in were.items() if id_ not in here]
-    for folder in after["folders"]:
-        old = were.get(folder["id"])
-        if old is None:
-            found.append(f"{folder['label']} is shared here now")
-            continue
-        found += _of_members(folder["label"], old, folder)
-        if folder["problem"] and folder["problem"] != old["problem"]:
-            found.append(f"{folder['label']}: {folder['problem']}")
-        found += [f"{folder['label']}: {path} was kept beside another file" for path in _new(old, folder, "conflicts")]
-        wrong = folder["notices"]["wrong-code"] - old["notices"]["wrong-code"]
-        if wrong > 0:
-            found.append("somebody typed a wrong code (`yp2p notices` says from where)")
-    linked = {device["id"]: device["connected"] for device in before["devices"]}
-    for device in after["devices"]:
-        if device["connected"] != linked.get(device["id"], False):
-            found.append(f"{device['name']} {'connected' if device['connected'] else 'is gone'}")
-    return found
-
-
-def _of_members(label: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    were = {device["id"]: device for device in old["devices"]}
-    now = {device["id"]: device for device in new["devices"]}
-    found = [f"{device['name']} joined {label}" for id_, device in now.items() if id_ not in were]
-    return found + [f"{device['name']} left {label}" for id_, device in were.items() if id_ not in now]
-
-
-def _new(old: dict[str, Any], new: dict[str, Any], key: str) -> list[str]:
-    return [item for item in new[key] if item not in old[key]]
+def noted(event: dict[str, Any]) -> str:
+    """An event as a line on the page; empty where it is not for that."""
+    is_state = event["kind"] == "folder" and event["change"] == "changed" and not event["problem"]
+    return line(event) if event["kind"] in _NOTED and not is_state else ""
 
 
 def lines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -17,10 +17,11 @@ from yp2p.cli.table import table
 from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 from yp2p.control.versions import difference
-from yp2p.errors import UsageError
+from yp2p.errors import NotRunning, UsageError
 
 _SHOWN = 10
-_INTERVAL_S = 1.0
+# What happens within a moment is shown at once; how long ago something was is another text by then.
+_SETTLES_S, _ANEW_S = 0.2, 30.0
 
 
 @click.command()
@@ -35,15 +36,27 @@ def command(ids: bool, watch: bool, as_json: bool) -> None:
     if watch and as_json:
         raise UsageError("give one of --watch and --json; a program asks again by itself")
     if watch:
-        screen = Screen()
-        while True:
-            screen.show(lines(call("GET", "/v1/status"), ids=ids))
-            time.sleep(_INTERVAL_S)
+        _show_until_the_end(ids=ids)
     answer = call("GET", "/v1/status")
     if as_json:
         print_json(answer)
         return
     say(*lines(answer, ids=ids))
+
+
+def _show_until_the_end(*, ids: bool) -> NoReturn:
+    """Show it whenever something has happened. Raises NotRunning: the daemon has ended."""
+    from yp2p.cli.events import ENDED, Feed
+
+    screen, feed = Screen(), Feed()
+    try:
+        while not feed.has_ended:
+            screen.show(lines(call("GET", "/v1/status"), ids=ids))
+            time.sleep(_SETTLES_S)
+            feed.take(_ANEW_S)
+    finally:
+        feed.close()
+    raise NotRunning(ENDED)
 
 
 def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:

@@ -17,6 +17,7 @@ import trio
 from yp2p.control.answers import json_answer
 from yp2p.control.choosing import Choosing, choosing_routes
 from yp2p.control.devices import Checkup, DeviceChanges, device_routes
+from yp2p.control.events import Follower, event_routes
 from yp2p.control.folders import Device as Folders
 from yp2p.control.folders import folder_routes
 from yp2p.control.history import history_routes
@@ -58,6 +59,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def following(self) -> Follower: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -242,6 +246,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *choosing_routes(lambda: device.choosing, stop),
             *log_routes(lambda: device.metrics),
             *history_routes(lambda: device.folders),
+            *event_routes(lambda: device.following.events, lambda: device.folders, stop),
             post_route("/v1/device/rotate", Nothing, answers.rotate),
             post_route("/v1/stop", Nothing, answers.stop),
         ]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlencode
 
 from yp2p import __version__
 from yp2p.control.socket import connect_control_socket
@@ -106,3 +110,43 @@ def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
     if other and response.status in _UNKNOWN and other not in said:
         said = f"{said}; {other}"
     raise RemoteError(said, answer["exit_code"])
+
+
+class EventStream:
+    """What happens at the daemon, as events: an iterator over them, to be closed.
+
+    Args:
+        query: what `GET /v1/events` takes.
+
+    Raises:
+        NotRunning: nobody answers. RemoteError: the daemon says why it could not be done, or is of another version.
+    """
+
+    def __init__(self, socket_path: Path, query: Sequence[tuple[str, str]] = ()) -> None:
+        self._connection = UnixConnection(socket_path, None)
+        target = f"/v1/events?{urlencode(query, errors='surrogateescape')}"
+        try:
+            self._response = ask(self._connection, "GET", target)
+            check(self._response)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise not_running() from error
+        except RemoteError:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Until the daemon ends, or `close` is called (by another thread as well)."""
+        try:
+            for line in self._response:
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+        except (OSError, http.client.HTTPException, ValueError):
+            pass  # cut off: it ended without a word
+
+    def close(self) -> None:
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        self._connection.close()

@@ -19,8 +19,10 @@ from yp2p.device.checkup import Checkup
 from yp2p.device.choosing import Choosing
 from yp2p.device.device_changes import DeviceChanges
 from yp2p.device.discovery import Discoverer
+from yp2p.device.events import Events
 from yp2p.device.folder_changes import FolderChanges
 from yp2p.device.folders import Folders
+from yp2p.device.following import Following
 from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
 from yp2p.device.leaving import Leaving
@@ -123,6 +125,11 @@ class Device:
         self.peers.offers = self.offers.exchange
         self.choosing = Choosing(self.home, database)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
+        self.following = Following(
+            Events(), self.home.by_id, self.peers, self._status, lambda: self.offers.shown()["received"],
+            self._presence.present,
+        )  # fmt: skip
+        self.home.on_started = self.following.follow
         self.device_changes = DeviceChanges(
             identity.device_id, self._members, self.peers, self._status, config.device.name, self._call_itself
         )
@@ -193,6 +200,7 @@ class Device:
             nursery.start_soon(self._provisioning.run)
             nursery.start_soon(self.offers.run)
             nursery.start_soon(self.limits.run)
+            nursery.start_soon(self.following.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""

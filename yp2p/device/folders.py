@@ -100,6 +100,7 @@ class Folders:
         self.disks: dict[FolderID, Disk] = {}
         self.peers: Peers | None = None  # is told when members come
         self.on_removed: Callable[[FolderID, Removal], None] = lambda folder, removal: None
+        self.on_started: Callable[[Folder], None] = lambda folder: None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled; `started` when all folders are loaded."""
@@ -174,6 +175,7 @@ class Folders:
         folder.membership.on_change = self._members_changed
         folder.membership.on_removed = partial(self._removed, folder)
         self._desktop.follow(folder)
+        self.on_started(folder)
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         if self.peers is not None:
             folder.observers.called = self.peers.devices.called

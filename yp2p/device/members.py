@@ -31,7 +31,7 @@ from yp2p.trust.statements import Role
 ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER, "reader": Role.READER}
 # As many characters of an ID are never taken for a name alone: the first group.
 _GROUP = 7
-_SHOWN = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}
+SHOWN_ROLES = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}
 
 log = structlog.get_logger()
 
@@ -107,7 +107,7 @@ class Members:
         shown: dict[str, Any] = {"folder": folder.label, "id": folder.id.hex(), "role": "removed"}
         if member is not None:
             by = member.grant.issuer_id
-            shown |= {"role": _SHOWN[member.role], "let_in_by": None if by == device else self.name_of(by)}
+            shown |= {"role": SHOWN_ROLES[member.role], "let_in_by": None if by == device else self.name_of(by)}
         if removals:
             shown["removed_by"] = [self.name_of(removal.issuer_id) for removal in removals]
         return shown
@@ -217,7 +217,7 @@ class Members:
             answer["folders"].append(one.label)
             if is_new:
                 role = one.membership.members[keys.device_id].role
-                answer["let_in"].append({"folder": one.label, "role": _SHOWN[role]})
+                answer["let_in"].append({"folder": one.label, "role": SHOWN_ROLES[role]})
         await self.revoke_invites({one.id for one in self.folders.values() if one.label in answer["folders"]})
         if not answer["folders"]:
             reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])

@@ -48,7 +48,7 @@ class Status:
         self._folders = folders
         self._present = present
 
-    def _name_of(self, device: DeviceID) -> str:
+    def name_of(self, device: DeviceID) -> str:
         return self._peers.devices.called(device) or next(
             (f.membership.members[device].name for f in self._folders.values() if device in f.membership.members), ""
         )
@@ -57,7 +57,7 @@ class Status:
         """What is known of a device, and of the link with it."""
         address = self._peers.address_of(device)
         contact = self._peers.devices.contact(device)
-        link, name = self._peers.link(device), self._name_of(device)
+        link, name = self._peers.link(device), self.name_of(device)
         return {
             "id": format_device_id(device),
             "name": name,
@@ -83,7 +83,7 @@ class Status:
             "label": folder.label,
             "path": str(folder.path),
             "state": folder.state.activity.value,
-            "problem": self._problem(folder),
+            "problem": self.problem(folder),
             "is_reader": folder.membership.is_reader,
             "chosen": sorted(folder.files.choice.paths),
             "local_changes": [{"path": p, "change": c.value} for p, c in sorted(folder.files.local.paths.items())],
@@ -120,10 +120,14 @@ class Status:
 
     def transfers(self) -> list[dict[str, Any]]:
         """What is on its way, by file and device."""
+        return [line for folder in self._folders.values() for line in self.transfers_of(folder)]
+
+    def transfers_of(self, folder: Folder) -> list[dict[str, Any]]:
+        """What is on its way in a folder."""
         now = trio.current_time()
         return [
             {
-                "device": self._name_of(line.key.device),
+                "device": self.name_of(line.key.device),
                 "folder": folder.label,
                 "direction": line.key.way.value,
                 "path": line.path,
@@ -134,7 +138,6 @@ class Status:
                 "bytes_per_s": round(line.bytes_per_s),
                 "seconds_left": None if line.seconds_left is None else round(line.seconds_left, 1),
             }
-            for folder in self._folders.values()
             for line in folder.state.transfers.lines(now)
         ]
 
@@ -149,7 +152,7 @@ class Status:
             f" `yp2p folder leave {shlex.quote(str(folder.path))}` forgets it"
         )
 
-    def _problem(self, folder: Folder) -> str:
+    def problem(self, folder: Folder) -> str:
         """What hinders a folder most; empty when nothing does."""
         state = folder.state
         doubt = folder.observers.uncounted.problem() or folder.observers.unsent.problem()
@@ -162,7 +165,7 @@ class Status:
             {
                 "path": path_of.get(entry_of.get(held.document, EntryID(b"")), ""),
                 "document": held.document.hex()[:8],
-                "device": self._name_of(held.peer),
+                "device": self.name_of(held.peer),
                 "failures": held.failures,
                 "retry_in_s": round(held.until - now),
             }
@@ -179,7 +182,7 @@ class Status:
         session = self._peers.session(device, folder.id)
         return {
             "id": format_device_id(device),
-            "name": self._name_of(device),
+            "name": self.name_of(device),
             "connected": session is not None,
             "in_sync": session is not None
             and folder.state.settled

@@ -63,7 +63,7 @@ class Catalogue:
     Attributes:
         entries: all that can be read, deleted ones as well.
         named: the documents of text entries.
-        changed_by: which other device changed an entry last, since this process started.
+        changed_by: which other device changed an entry last, since this process started and since this one did.
     """
 
     def __init__(
@@ -167,7 +167,10 @@ class Catalogue:
         commit = self._database.submit(statements)
         for live, update in rows:
             live.applied(update, None, commit)
-        self._changed({change.entry for change in changes if isinstance(change, Change)})
+        written = {change.entry for change in changes if isinstance(change, Change)}
+        for entry in written:
+            self.changed_by.pop(entry, None)
+        self._changed(written)
         for live, _ in rows:
             self._observers.document_changed(live.id, None)
         return commit

@@ -82,6 +82,10 @@ class Recent:
             self._ranges.append((at, client, start, stop))
         self.forget(at)
 
+    def newest(self) -> set[int]:
+        """The client IDs of the last update."""
+        return {client for at, client, _, _ in self._ranges if at == self._ranges[-1][0]}
+
     def forget(self, now: float) -> None:
         while self._ranges and self._ranges[0][0] < now - RECENT_S:
             self._ranges.popleft()

@@ -146,6 +146,7 @@ class Notices:
         self._name_of = name_of
         self._notices: dict[int, Notice] = {}
         self.on_added: Callable[[Notice], None] = lambda notice: None
+        self.on_settled: Callable[[Notice], None] = lambda notice: None
 
     def load(self) -> None:
         self._database.submit([tables.notice.forget_before(self._folder, time.time() - MAX_AGE_S)])
@@ -324,6 +325,7 @@ class Notices:
         undo = msgspec.structs.replace(notice.undo, versions=versions)
         self._notices[notice.id] = replace(notice, undo=undo)
         self._database.submit([tables.notice.set_undo(notice.id, msgspec.json.encode(undo))])
+        self.on_settled(self._notices[notice.id])
         return list(self._message(self._notices[notice.id]))
 
     def is_done(self, notice: Notice) -> None:

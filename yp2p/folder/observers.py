@@ -1,4 +1,4 @@
-"""Who is told what happens in a folder: its sessions with other devices."""
+"""Who is told what happens in a folder: its sessions with other devices, and who follows its files."""
 
 from __future__ import annotations
 
@@ -45,17 +45,29 @@ class Session(Protocol):
     def start_over(self) -> None: ...
 
 
+class Watcher(Protocol):
+    """What a folder tells whoever follows what becomes of its files; the calls are those of a session."""
+
+    def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None: ...
+
+    def entry_changed(self, entry: EntryID) -> None: ...
+
+    def on_disk(self, entry: EntryID) -> None: ...
+
+
 class Observers:
     """The sessions of one folder, by peer, and what they have to know of one another.
 
-    `document_claims` and `blob_claims` say who was asked for what; `long_blobs` are being put together from chunks;
-    `uncounted` says whether what is here may be handed on, `unsent` whether some of it may be nowhere else.
+    `watcher` hears of files as well, while it is there. `document_claims` and `blob_claims` say who was asked for what;
+    `long_blobs` are being put together from chunks; `uncounted` says whether what is here may be handed on, `unsent`
+    whether some of it may be nowhere else.
     """
 
     def __init__(self, uncounted: Uncounted, unsent: Unsent) -> None:
         self.uncounted, self.unsent = uncounted, unsent
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
+        self.watcher: Watcher | None = None
         self.quarantine = Quarantine()
         # What a device is called here, where that is known from elsewhere than the statements; empty where it is not.
         self.called: Callable[[DeviceID], str] = lambda device: ""
@@ -77,16 +89,22 @@ class Observers:
         """
         for session in self.sessions.values():
             session.document_changed(document, source, entry)
+        if self.watcher is not None:
+            self.watcher.document_changed(document, source, entry)
 
     def entry_changed(self, entry: EntryID) -> None:
         """What an entry is is another by now, or its text has just come."""
         for session in self.sessions.values():
             session.entry_changed(entry)
+        if self.watcher is not None:
+            self.watcher.entry_changed(entry)
 
     def on_disk(self, entry: EntryID) -> None:
         """The file of an entry was brought in step."""
         for session in self.sessions.values():
             session.on_disk(entry)
+        if self.watcher is not None:
+            self.watcher.on_disk(entry)
 
     def fetch(self) -> None:
         """Some blob is wanted, or wanted again."""
