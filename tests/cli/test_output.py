@@ -171,7 +171,7 @@ ANSWERS: dict[str, Any] = {
     ],
 }  # fmt: skip
 SHOWN = [
-    ("status",), ("status", "--ids"), ("limit",), ("metrics",), ("logs",),
+    ("status",), ("status", "--ids"), ("limit",), ("metrics",), ("logs",), ("events",),
     ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
@@ -187,10 +187,28 @@ SHOWN = [
 ]  # fmt: skip
 
 
+class _Events(list[dict[str, Any]]):
+    """The events of a daemon, which then ends."""
+
+    def __init__(self, _socket: object, _query: object) -> None:
+        of = {"label": HOSTILE, "name": HOSTILE, "at": 0}
+        super().__init__(
+            [
+                {**of, "kind": "link", "connected": False, "reason": HOSTILE},
+                {**of, "kind": "file", "path": HOSTILE, "was": HOSTILE, "change": HOSTILE, "devices": [HOSTILE]},
+                {**of, "kind": "notice", "path": HOSTILE, "text": HOSTILE},
+            ]
+        )
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command whose daemon gives `ANSWERS`; gives the exit code and what it printed."""
     monkeypatch.setattr("yp2p.control.call.call", lambda _socket, _method, path, *_: ANSWERS[path])
+    monkeypatch.setattr("yp2p.cli.events.EventStream", _Events)
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["yp2p", *arguments])
