@@ -412,6 +412,12 @@ ABLATIONS: dict[str, Ablation] = {
         _gives("yp2p.folder.uncounted:Uncounted.removed", None),
         theme="a-lost-device",
     ),
+    "claims-are-signed": Ablation(
+        "11i",
+        "a client ID is whose anybody says it is",
+        _gives("yp2p.folder.authorship:has_signed_client", True),
+        theme="a-lost-device",
+    ),
     "readers-are-refused": Ablation(
         "11h",
         "what comes from a reader is taken",

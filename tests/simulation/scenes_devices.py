@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 import trio
 from simulation import faults
 from simulation.disk import REAL, peek
-from simulation.hooks import current_host
+from simulation.hooks import as_host, current_host
 from simulation.people import State, tokens_in
 from simulation.stage import Stage
 
+from yp2p.documents.diff import Hunk
+from yp2p.documents.manifest import OWNER_BYTES, Claim
+from yp2p.documents.text import TextReplica
 from yp2p.folder.own_statements import OwnStatements
+from yp2p.protocol.ysync import Shape, check
 
 if TYPE_CHECKING:
+    from simulation.people import People
     from simulation.world import World
 
 # Twice as long as it takes at most until devices that have nothing to say say that.
@@ -215,7 +220,10 @@ async def _made_again_by_both(stage: Stage) -> None:
 
 
 async def a_lost_device(world: World) -> None:
-    """A device is lost and removed. One that was away meets it first, and works on: only that lasts."""
+    """A device is lost and removed. One that was away meets it first, and works on: only that lasts.
+
+    The lost one also writes in the name of the one that removed it, without that one's signature.
+    """
     stage = Stage(world)
     keeper, lost, away = (world.people[host.name] for host in world.hosts)
     path, deleted, renamed = [await stage.file() for _ in range(3)]
@@ -229,6 +237,9 @@ async def a_lost_device(world: World) -> None:
     written = [stage.add(lost, path, at=0), stage.put_blob(lost, blob)]
     world.oracle.brought_back(tokens_in(before[blob]))
     await trio.sleep(world.rng.uniform(0.0, 3.0))
+    forged = lost._line()
+    _write_as(keeper, lost, path, forged)
+    await trio.sleep(world.rng.uniform(1.0, 3.0))
     lines = lost._read(path).splitlines(keepends=True)
     lost._write(path, "".join(lines[:-1]).encode(), in_place=True)
     lost._write("of-a-thief.txt", (line := lost._line()).encode(), in_place=True)
@@ -245,7 +256,7 @@ async def a_lost_device(world: World) -> None:
     await lost.host.stop()
     world.hosts.remove(lost.host)
     del world.people[lost.host.name]
-    for one in (*written, *tokens_in(line.encode())):
+    for one in (*written, *tokens_in(line.encode()), *tokens_in(forged.encode())):
         world.oracle.tokens[one] = State.NEVER
     if world.rng.random() < 0.5:
         await stage.restart([away.host])
@@ -260,3 +271,16 @@ async def a_lost_device(world: World) -> None:
         kept = [line for line in files[path].splitlines(keepends=True) if own[0].encode() not in line]
         stage.expect(b"".join(kept) == before[path], f"{path} is {files[path]!r} on {people.host.name}")
     stage.expect(world.reached["changes_taken_back"] > 0, "nothing was taken back")
+
+
+def _write_as(owner: People, people: People, path: str, line: str) -> None:
+    """A patched program of a device writes the first line of a text with a client ID of which it says whose it is."""
+    host, client = people.host, people.world.rng.getrandbits(31) + 1
+    people.world.note(f"{host.name} writes {line!r} into {path} as {owner.host.name}")
+    with as_host(host):
+        folder = host.folder
+        document = folder.catalogue.entries[folder.files.at[path]].document
+        folder.catalogue.write([Claim(client, owner.host.identity.device_id[:OWNER_BYTES], bytes(64))])
+        replica = TextReplica.from_updates(client, [folder.texts.state(document)])
+        assert replica.edit([Hunk(0, 0, line)]) is not None
+        folder.edits.accept(folder.texts.open(document), check(replica.state(), Shape.TEXT), None)
