@@ -22,7 +22,14 @@ ENDED = "the daemon has ended, and its events with it; `yp2p daemon` or `yp2p up
 
 
 @click.command()
-@click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Only events of this kind; for several, again.")
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    shell_complete=lambda _context, _parameter, typed: [kind for kind in _LINES if kind.startswith(typed)],
+    help="Only events of this kind; for several, again.",
+)
 @click.option(
     "--folder",
     metavar="FOLDER",

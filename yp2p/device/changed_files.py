@@ -3,8 +3,9 @@
 Theory of operation
     The folder tells of documents and entries when they change, and of files when they are brought in step
     (`folder/observers.py`). What changes is noted by entry, with who changed it; it is told when this disk has it. For
-    what is saved here that is at once, for what comes from others when it is rendered. What changes again before that
-    is one event. Where an entry was is known from the paths as they were told last.
+    what is saved here that is at once, for what comes from others when it is rendered: an entry is looked at when it
+    changed, and when its file was brought in step. What changes again before that is one event. Where an entry was is
+    known from the paths as they were told last.
 
 Invariants
     * Nothing is noted while nobody follows: `begin` and `end`.
@@ -39,7 +40,6 @@ class _Noted:
 
     path: str | None
     devices: set[DeviceID] = field(default_factory=set)
-    is_here: bool = False
 
 
 class ChangedFiles:
@@ -54,6 +54,7 @@ class ChangedFiles:
         self._woken = woken
         self._paths: dict[EntryID, str] = {}
         self._noted: dict[EntryID, _Noted] = {}
+        self._due: dict[EntryID, bool] = {}  # to be looked at; whether its file was brought in step since it changed
 
     def begin(self) -> None:
         """Note what changes from now on."""
@@ -62,7 +63,7 @@ class ChangedFiles:
 
     def end(self) -> None:
         self._folder.observers.watcher = None
-        self._paths, self._noted = {}, {}
+        self._paths, self._noted, self._due = {}, {}, {}
 
     # --- what the folder tells ----------------------------------------------------------------------------------
 
@@ -79,9 +80,8 @@ class ChangedFiles:
         self._note(entry).devices.add(device)
 
     def on_disk(self, entry: EntryID) -> None:
-        noted = self._noted.get(entry)
-        if noted is not None:
-            noted.is_here = True
+        if entry in self._noted:
+            self._due[entry] = True
             self._woken()
 
     def _writers(self, document: DocumentID, source: object) -> set[DeviceID]:
@@ -99,7 +99,7 @@ class ChangedFiles:
             while len(self._noted) >= _MAX_NOTED:
                 del self._noted[next(iter(self._noted))]
             noted = self._noted[entry] = _Noted(self._paths.get(entry))
-        noted.is_here = False
+        self._due[entry] = False
         self._woken()
         return noted
 
@@ -107,14 +107,13 @@ class ChangedFiles:
 
     async def tell(self, say: Callable[[FileChanged], None]) -> None:
         """Tell what this disk has by now."""
-        for number, entry in enumerate(list(self._noted)):
+        due, self._due = self._due, {}
+        for number, (entry, is_here) in enumerate(due.items()):
             if number % _SLICE == _SLICE - 1:
                 await trio.lowlevel.checkpoint()
-            noted = self._noted.get(entry)
-            if noted is None or not (noted.is_here or self._folder.is_on_disk(entry)):
+            if entry not in self._noted or not (is_here or self._folder.is_on_disk(entry)):
                 continue
-            del self._noted[entry]
-            event = self._event(entry, noted)
+            event = self._event(entry, self._noted.pop(entry))
             if event is not None:
                 say(event)
 

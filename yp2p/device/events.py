@@ -78,6 +78,8 @@ class FolderChanged(Event, tag="folder"):
     awaiting_confirmation: Annotated[bool, msgspec.Meta(description="whether a mass deletion waits for a person")]
     entries: Annotated[int, msgspec.Meta(description="files, directories and symlinks")]
     to_fetch: Annotated[int, msgspec.Meta(description="files whose content is still to come")]
+    waiting: Annotated[int, msgspec.Meta(description="files that wait for something; `status` says for what")]
+    not_synced: Annotated[int, msgspec.Meta(description="files that are not synced; `status` says why")]
 
 
 class DeviceChanged(Event, tag="device"):

@@ -213,6 +213,7 @@ class Following:
                 state=folder.state.activity.value, problem=shown_name(self._status.problem(folder)),
                 awaiting_confirmation=bool(folder.state.question.reason),
                 entries=len(folder.catalogue.layout().path_of), to_fetch=len(folder.files.blobs.wanted),
+                waiting=len(folder.files.waiting.entries), not_synced=len(folder.files.waiting.skipped),
             ),
         )  # fmt: skip
         for device in folder.membership.devices:
