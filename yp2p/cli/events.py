@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -165,7 +165,7 @@ def _presence(event: dict[str, Any]) -> str:
     return f"{event['name']} has open: {', '.join(opened)}" if opened else f"{event['name']} has nothing open"
 
 
-_LINES = {
+_LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "daemon": _daemon, "lost": _lost, "folder": _folder, "device": _device, "link": _link, "member": _member,
     "sync": _sync, "file": _file, "transfer": _transfer, "conflict": _conflict, "notice": _notice, "offer": _offer,
     "presence": _presence,
