@@ -75,6 +75,21 @@ def test_a_register_that_cannot_be_read_hides_its_entry_and_nothing_else(name: s
     assert set(two.entries) == {other}
 
 
+@pytest.mark.parametrize("value", [b"", b"\x01", b"\x07desk-2026-11-29", b"\x01../x-2026-11-29", b"\x01" + b"x" * 9000])
+def test_who_made_an_entry_is_said_or_is_not_known_and_changes_nothing_else(value: bytes) -> None:
+    one, two = _pair(TEXT)
+    assert _entry(two).origin is None
+    before = _entry(two)
+    _exchange(one.write([Change(ENTRY, origin="desk-2026-11-29")]), two)
+    assert _entry(two).origin == "desk-2026-11-29"
+    index = one.index_of(ENTRY)
+    update = one.replicas[index].write({ENTRY.hex() + "n": value})
+    assert update is not None
+    two.receive(index, update)
+    assert _entry(two) == before
+    assert _entry(two).origin == "", "and nobody who made it writes it again"
+
+
 def test_a_document_that_rests_is_what_it_was() -> None:
     stored: dict[int, list[bytes]] = {}
     one, two = Manifest(1, lambda index: stored.get(index, [])), Manifest(2)

@@ -154,13 +154,16 @@ def test_whatever_the_order_all_agree_and_no_edit_is_deleted(count: int, step: i
 
 _IDS = [EntryID(bytes([number]) * 16) for number in range(4)]
 _BESIDE = conflict_path("a", _IDS[1])  # the name that the second entry has where it loses
-_PATHS = ("a", "a/b", _BESIDE, f"{_BESIDE}/b", conflict_path(_BESIDE, _IDS[3]))
+_ORIGINS = {_IDS[1]: "x-2026-11-29", _IDS[3]: "y-2026-11-29"}
+_NAMED = conflict_path("a", _IDS[1], _ORIGINS[_IDS[1]])  # the same where it is known who made it
+_PATHS = ("a", "a/b", _BESIDE, f"{_BESIDE}/b", _NAMED, conflict_path(_BESIDE, _IDS[3]))
 _WANTS = [*((path, False) for path in _PATHS), ("a", True), (_BESIDE, True)]
 
 
 def _laid_out(wanted: dict[EntryID, tuple[str, bool]]) -> Layout:
     files = [(entry, path) for entry, (path, is_directory) in wanted.items() if not is_directory]
-    return layout(files, [(entry, path) for entry, (path, is_directory) in wanted.items() if is_directory])
+    directories = [(entry, path) for entry, (path, is_directory) in wanted.items() if is_directory]
+    return layout(files, directories, _ORIGINS)
 
 
 def _check(wanted: dict[EntryID, tuple[str, bool]], found: Layout) -> None:
@@ -190,7 +193,7 @@ def test_the_index_is_right_after_any_three_changes_of_three_entries() -> None:
     for sequence in every(itertools.product(changes, repeat=3), 1 if EFFORT == "deep" else 3):
         index, wanted = LayoutIndex(), {}
         for entry, want in sequence:
-            index.want(entry, want)
+            index.want(entry, want, _ORIGINS.get(entry, ""))
             wanted[entry] = want
         left = {entry: want for entry, want in wanted.items() if want is not None}
         found, expected = index.get(), _laid_out(left)

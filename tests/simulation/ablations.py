@@ -187,10 +187,10 @@ def _random_client(writer: Any, *_: bytes) -> int:
     return int(writer.client_id(_RANDOM.getrandbits(32)))
 
 
-def _by_host(original: Any, path: str, entry: EntryID, *args: Any) -> str:
+def _by_host(original: Any, path: str, entry: EntryID, *args: Any, **options: Any) -> str:
     host = current_host.get()
     mark = zlib.crc32(host.name.encode()) if host is not None else 0
-    return str(original(path, EntryID(bytes([mark % 256]) + entry[1:]), *args))
+    return str(original(path, EntryID(bytes([mark % 256]) + entry[1:]), *args, **options))
 
 
 def _is_never_extended(original: Any, record: Any, finding: Any, what: Any) -> Any:
@@ -485,6 +485,18 @@ ABLATIONS: dict[str, Ablation] = {
         "14",
         "each device names conflicts its own way",
         _around("yp2p.documents.layout:conflict_path", _by_host),
+        theme="the-same-name-twice",
+    ),
+    "copies-are-one": Ablation(
+        "5a",
+        "what steps aside on two devices under two names is two files",
+        _gives("yp2p.disk.ingest.first_imports:copy_id_of", None),
+        theme="blobs-apart",
+    ),
+    "names-say-whose": Ablation(
+        "14",
+        "nobody says whose a file is that lost its name",
+        _later(f"{_RENDER}.conflict_names:ConflictNames.write"),
         theme="the-same-name-twice",
     ),
     "what-comes-back-is-one": Ablation(

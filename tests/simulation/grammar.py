@@ -265,6 +265,7 @@ class Grammar:
             Change(EntryID(rng.randbytes(16)), rng.choice(_PATHS), Content.text(self._document(), Mode.PLAIN)),
             Change(entry, content=Content.symlink(rng.choice((b"../../etc/passwd", b"a.txt", b"/dev/zero")))),
             Change(entry, content=Content.directory()),
+            Change(entry, origin=rng.choice(("desk-2026-11-29", "../x-2026-11-29", "\u202e-2026-11-29", "x" * 200))),
             Change(entry, content=Content.blob(self._hash(), 3, Mode.PLAIN, 0)),
             Claim(
                 rng.getrandbits(32), rng.choice(self._devices() or (self.identity.device_id,))[:8], rng.randbytes(64)
@@ -274,7 +275,7 @@ class Grammar:
         if rng.random() < 0.8:
             updates = manifest.write([rng.choice(changes)])
             return next(iter(updates.values()), b"\x00\x00")
-        values = {entry.hex() + rng.choice("pcmd"): rng.choice((b"\x01" + rng.choice(_BAD_PATHS), rng.randbytes(20)))}
+        values = {entry.hex() + rng.choice("pcmdn"): rng.choice((b"\x01" + rng.choice(_BAD_PATHS), rng.randbytes(20)))}
         return manifest.replicas[index].write(values) or b"\x00\x00"
 
     def _presence(self) -> bytes:

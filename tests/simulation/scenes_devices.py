@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _QUIET_S = 65.0
 # What is relayed at once needs no longer, on slow links and with slow stores.
 _RELAYED_S = 4.0
+_SAYS_WHOSE = re.compile(r"twice\.conflict-h[0-9]+-[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{8}\.")
 
 
 async def a_joiner_with_the_same_files(world: World) -> None:
@@ -152,6 +154,23 @@ async def blobs_apart(world: World) -> None:
         tokens = [stage.put_blob(people, path) for people in (stage.one, stage.other)]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"the blob with {token} is lost")
+    await _put_aside_by_two(stage)
+
+
+async def _put_aside_by_two(stage: Stage) -> None:
+    """Two devices make one change of a blob while a third one makes another, which gets the name: there is one copy."""
+    path = await stage.blob()
+    everybody = [stage.one, stage.other, stage.world.people[stage.world.hosts[2].name]]
+    odd = max(everybody, key=lambda people: people.host.folder.clients.own)
+    same, too = (people for people in everybody if people is not odd)
+    stage.cut_off(stage.other.host, 30.0)
+    async with stage.apart():
+        tokens = [stage.put_blob(odd, path), stage.put_blob(same, path)]
+        too._write(path, same.host.disk.contents()[path], in_place=False)
+        stage.world.note(f"{too.host.name} makes the same of it as {same.host.name}")
+    for token in tokens:
+        homes = stage.homes(token)
+        stage.expect(all(len(found) == 1 for found in homes), f"the blob with {token} is in {homes}")
 
 
 async def deleted_while_others_replace(world: World) -> None:
@@ -196,6 +215,10 @@ async def the_same_name_twice(world: World) -> None:
             tokens += [*tokens_in(text.encode()), stage.put_blob(people, "twice.bin")]
     for token in tokens:
         stage.expect(all(stage.homes(token)), f"{token} is lost")
+    beside = [name for name in stage.one.host.disk.contents() if name.startswith("twice.c")]
+    stage.expect(len(beside) == 2, f"{beside} stand beside what two have made")
+    for name in beside:
+        stage.expect(_SAYS_WHOSE.match(name) is not None, f"{name} does not say whose it is")
     await _made_again_by_both(stage)
 
 

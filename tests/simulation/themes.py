@@ -64,7 +64,7 @@ THEMES = (
     Theme(devices.a_line_of_devices, devices=3, topology="line"),
     Theme(devices.links_that_were_cut),
     Theme(devices.a_machine_is_copied, devices=3, topology="mesh"),
-    Theme(devices.blobs_apart),
+    Theme(devices.blobs_apart, devices=3),
     Theme(devices.deleted_while_others_replace),
     Theme(devices.the_same_name_twice),
     Theme(members.a_hostile_member, is_hostile=True),

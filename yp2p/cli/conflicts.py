@@ -29,7 +29,8 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
     Edits of a text merge. Where both changed the same word or line, one of the versions stands, or both one after the
     other; here are both, for a week. Two versions of any other file that were made at a time, and different files that
-    met under one name, are both kept: one has the name, the other stands beside it with `.conflict-` in its name.
+    met under one name, are both kept: one has the name, the other stands beside it, under a name with `.conflict-`, the
+    device that it is from, and the day.
 
     `yp2p conflicts resolve FILE --keep this|other|both|merge` settles them.
     """

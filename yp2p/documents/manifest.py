@@ -6,6 +6,8 @@ Each entry has registers, small bytes values that are written and merged indepen
     <id>c   a content (`protocol/entries.py`)            what it is: a text, blob, directory or symlink
     <id>m   01 mode                                      its mode, once that was changed
     <id>d   empty, or 01 document ID state vector        deleted, having seen that much
+    <id>n   01 origin                                    who made it and on which day (`origins.py`), once it stands
+                                                         beside another entry: for its name there
 
 so that a rename, a new content, a chmod and a delete made at the same time all hold. Concurrent writes to one register
 leave the same one of them on every device (Yjs decides by client ID).
@@ -38,14 +40,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from pycrdt import Doc, Map, MapEvent
 
+from yp2p.documents.origins import decode_origin
 from yp2p.documents.positions import Position
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault, PositionInvalid
@@ -64,14 +67,14 @@ from yp2p.protocol.ysync import (
     read_state_vector,
 )
 
-_UNCOMMON = ("m", "d")  # what the registers of modes and deletes end with
+_UNCOMMON = ("m", "d", "n")  # what the registers of modes, deletes and origins end with
 _FORMAT = 1
 _CLAIM, _CLAIM_FORMAT = "@", 2
 # Of a device's ID, in the key of a claim: who its owner is follows from the signature.
 OWNER_BYTES = 8
 _BOOKMARK = "b"
 _CLAIM_KEY = re.compile(rf"{_CLAIM}([0-9a-f]{{16}})([0-9a-f]{{{2 * OWNER_BYTES}}})")
-_REGISTER_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}[pcmd]")
+_REGISTER_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}[pcmdn]")
 _BOOKMARK_KEY = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}{_BOOKMARK}[0-9a-f]{{16}}")
 # Of a text with more a peer could fill the memory of every member.
 MAX_BOOKMARKS = 256
@@ -103,12 +106,18 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as its registers say."""
+    """One entry as its registers say.
+
+    Attributes:
+        origin: who made it and on which day, for its name beside another entry; None where nobody has said so, empty
+            where that cannot be read. It changes nothing of the entry.
+    """
 
     id: EntryID
     path: str
     content: Content
     deletion: Deletion | None
+    origin: str | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> Kind:
@@ -134,6 +143,7 @@ class Change:
     mode: Mode | None = None
     deletion: Deletion | None = None
     revive: bool = False
+    origin: str | None = None
 
     @property
     def index(self) -> int:
@@ -153,6 +163,8 @@ class Change:
             values[name + "d"] = bytes([_FORMAT]) + self.deletion.document + self.deletion.seen
         elif self.revive:
             values[name + "d"] = b""
+        if self.origin is not None:
+            values[name + "n"] = bytes([_FORMAT]) + self.origin.encode()
         return values
 
 
@@ -219,7 +231,7 @@ class ManifestReplica(Replica):
         self._keys: set[str] = set()
         self._values: dict[str, bytes | None] = {}  # of those of the changed keys of which an event told
         self._told: dict[str, bytes | None] = {}  # of the keys that were taken last
-        self._uncommon: set[str] = set()  # the keys of modes and deletes: few entries have them
+        self._uncommon: set[str] = set()  # the keys of modes, deletes and origins: few entries have them
 
     @contextmanager
     def _calling_pycrdt(self) -> Iterator[None]:
@@ -284,10 +296,10 @@ class ManifestReplica(Replica):
         return keys
 
     def registers(self, entries: Iterable[EntryID]) -> dict[EntryID, list[bytes | None]]:
-        """Path, content, mode and delete of each entry."""
+        """Path, content, mode, delete and origin of each entry."""
         # In one transaction: each call would make two of its own, which takes longer than what it asks for.
         with self._calling_pycrdt(), self._doc.transaction():
-            found = {entry: [self._register(entry.hex() + letter) for letter in "pcmd"] for entry in entries}
+            found = {entry: [self._register(entry.hex() + letter) for letter in "pcmdn"] for entry in entries}
         self._told = {}
         return found
 
@@ -504,13 +516,12 @@ class Manifest:
     @classmethod
     def _parse(cls, replica: ManifestReplica, entries: Iterable[EntryID]) -> dict[EntryID, Entry]:
         """The entries that can be read."""
-        read = {entry: cls._entry(entry, *values) for entry, values in replica.registers(entries).items()}
+        read = {entry: cls._entry(entry, values) for entry, values in replica.registers(entries).items()}
         return {entry: found for entry, found in read.items() if found is not None}
 
     @staticmethod
-    def _entry(
-        entry: EntryID, path: bytes | None, content: bytes | None, mode: bytes | None, deletion: bytes | None
-    ) -> Entry | None:
+    def _entry(entry: EntryID, registers: Sequence[bytes | None]) -> Entry | None:
+        path, content, mode, deletion, origin = registers
         try:
             if not path or path[0] != _FORMAT or content is None:
                 return None
@@ -521,6 +532,7 @@ class Manifest:
                 return None
             return Entry(
                 entry, decode_path(path[1:]), decoded, _parse_deletion(deletion) if deletion else None,
+                _parse_origin(origin) if origin is not None else None,
             )  # fmt: skip
         except (MessageFault, InvalidUpdate, ValueError):
             return None
@@ -530,6 +542,10 @@ def _parse_mode(value: bytes, kind: Kind) -> Mode:
     if len(value) != 2 or value[0] != _FORMAT:
         raise ValueError("a mode register of another format")
     return Mode(value[1] & (Mode.EXECUTABLE | Mode.PRIVATE)) if kind in (Kind.TEXT, Kind.BLOB) else Mode.PLAIN
+
+
+def _parse_origin(value: bytes) -> str:
+    return decode_origin(value[1:]) if value[:1] == bytes([_FORMAT]) else ""
 
 
 def _parse_deletion(value: bytes) -> Deletion:

@@ -310,7 +310,8 @@ class _Places:
         if old is not None and self.dead_at.get(old.path) == entry:
             del self.dead_at[old.path]
         is_placed = found is not None and is_alive
-        self.index.want(entry, (found.path, found.kind is Kind.DIRECTORY) if found is not None and is_placed else None)
+        wanted = (found.path, found.kind is Kind.DIRECTORY) if found is not None and is_placed else None
+        self.index.want(entry, wanted, found.origin or "" if found is not None else "")
         if is_placed and old is not None and old.deletion is not None:
             self.undone[entry] = old.deletion
         if found is not None and not is_alive:

@@ -23,13 +23,13 @@ from dataclasses import replace
 import structlog
 import trio
 
+from yp2p.disk.ingest.conflict_copies import copy_id, copy_id_of, copy_of, copy_path
 from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.diff import hunks
-from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
@@ -122,13 +122,15 @@ class FirstImports:
         # It may have moved on while it was imported, before anybody knew that it is ours.
         self._pending.requeue(finding.path)
 
-    def _occupant(self, path: str) -> Entry | None:
+    def _occupant(self, finding: Finding) -> Entry | None:
+        """The entry that has the path of a file; or whose conflict copy it is, which another device named otherwise."""
         catalogue = self._folder.catalogue
-        return catalogue.entries.get(catalogue.layout().entry_at.get(path, EntryID(b"")))
+        found = catalogue.entries.get(catalogue.layout().entry_at.get(finding.path, EntryID(b"")))
+        return found or (copy_of(self._folder, finding) if not self._kept.is_on else None)
 
     def _is_unclaimed(self, finding: Finding) -> bool:
         """Whether no entry has, or had, the path of a file that is about to be imported."""
-        if self._occupant(finding.path) is not None:
+        if self._occupant(finding) is not None:
             return False
         if self._kept.is_on:
             return True  # no file that was made here brings anything back
@@ -137,7 +139,7 @@ class FirstImports:
     async def _take_occupied_path(self, finding: Finding, context: ScanContext) -> None:
         """A file stands where another device's entry belongs, or where one was deleted."""
         folder = self._folder
-        occupant = self._occupant(finding.path)
+        occupant = self._occupant(finding)
         if occupant is not None and occupant.kind is not finding.kind:
             finding = await self._inspect_as_kind_of(occupant, finding)
         is_text = finding.kind is Kind.TEXT
@@ -159,7 +161,9 @@ class FirstImports:
         Where the ID was used before, the next one is computed of it. What is no text and was here before lives again.
         """
         known = self._folder.catalogue.entries
-        entry = entry_id_for(self._folder.id, os.fsencode(finding.path), finding.content)
+        entry = copy_id_of(self._folder, finding) or entry_id_for(
+            self._folder.id, os.fsencode(finding.path), finding.content
+        )
         if finding.kind is Kind.TEXT:
             while entry in known or entry in chosen:
                 entry = next_entry_id(entry)
@@ -251,7 +255,7 @@ class FirstImports:
         if folder.catalogue.came_back(occupant) and occupant.id not in folder.files and not self._kept.is_on:
             await self._revive(occupant, finding, context)
             return
-        entry = entry_id_for(b"conflict", occupant.id, finding.content)
+        entry = copy_id(occupant.id, finding.content)
         while (copy := folder.catalogue.entries.get(entry)) is not None:
             if folder.catalogue.is_alive(copy) and copy.document not in folder.texts.digests:
                 self._pending.busy[finding.path] = trio.current_time() + BUSY_RETRY_S  # its text is on its way
@@ -321,6 +325,8 @@ class FirstImports:
         folder.files.choice.was_made_here(occupant.id, finding.path)
         folder.files.set(record)
         folder.database.submit([record.save(folder.id)])
+        if folder.catalogue.layout().path_of.get(occupant.id) != finding.path:
+            folder.render_queue.want(occupant.id)
         folder.rendered([occupant.id])
 
     async def _use_existing_copy(self, copy: Entry, occupant: Entry, finding: Finding) -> None:
@@ -339,7 +345,7 @@ class FirstImports:
     async def _import_as_conflict_copy(self, entry: EntryID, occupant: Entry, finding: Finding) -> None:
         """A file that is not what the entry at its path holds gets a name beside it, as a new entry."""
         folder = self._folder
-        beside = conflict_path(finding.path, entry)
+        beside = copy_path(folder, finding.path, entry)
         result = await self._move(finding, beside)
         if result.outcome is not Outcome.DONE or result.stamp is None:
             return

@@ -6,9 +6,8 @@ Theory of operation
 
     * A save of a file whose content the register names replaces that content in the register.
     * When the register has moved on to a content that does not replace what was saved here, the two are in conflict:
-      the file here becomes a conflict copy, under a name computed from the entry and the content, and is imported as a
-      new file. Several devices that saved the same content compute the same name and the same entry, so there is one
-      copy.
+      the file here becomes a conflict copy (`conflict_copies.py`): it steps aside, and is imported as a new file.
+      Several devices that saved the same content compute the same entry, so there is one copy.
     * When the entry was deleted meanwhile, the save revives it: an edit beats a delete.
     * A file that was only rendered here, and not saved, is replaced by any later register: if a copy has to be kept,
       the device that saved it keeps it.
@@ -28,9 +27,9 @@ from dataclasses import replace
 import structlog
 import trio
 
+from yp2p.disk.ingest.conflict_copies import copy_id, copy_path, may_hold
 from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
-from yp2p.documents.layout import conflict_path
 from yp2p.documents.manifest import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
 from yp2p.files.replace import Outcome, move_away
@@ -38,7 +37,7 @@ from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
-from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_entry_id
+from yp2p.folder.new_texts import document_id_for, new_text, next_entry_id
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, save_chunks
 from yp2p.identity import EntryID
@@ -176,14 +175,17 @@ class OpaqueEntries:
         return is_same
 
     def _conflict_path(self, record: FileRecord) -> str:
-        """Where a file steps aside to: computed, so that what comes again on two devices has one name there as well."""
-        entry, path = entry_id_for(b"conflict", record.entry, record.content), self._folder.shown_path(record)
+        """Where a file steps aside to: where the copy is that another device made of the same, else beside its path."""
+        folder, entry, path = self._folder, copy_id(record.entry, record.content), self._folder.shown_path(record)
         while True:
-            beside = conflict_path(path, entry)
-            copy = self._folder.files.by_path(beside)
-            if copy is not None and copy.kind is record.kind and copy.content == record.content:
+            copy = folder.catalogue.entries.get(entry)
+            is_there = copy is not None and may_hold(folder, copy, record.kind, record.content)
+            made = folder.catalogue.layout().path_of.get(entry) if is_there else None
+            beside = made or copy_path(folder, path, entry)
+            here = folder.files.get(entry) if made else folder.files.by_path(beside)
+            if here is not None and here.kind is record.kind and here.content == record.content:
                 return f"{new_place()}/{path}"  # it stands there already
-            if copy is None and self._root.lstat(beside) is None:
+            if here is None and folder.files.by_path(beside) is None and self._root.lstat(beside) is None:
                 return beside
             entry = next_entry_id(entry)
 

@@ -23,6 +23,7 @@ import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.kept_local import has_news
+from yp2p.disk.render.conflict_names import ConflictNames
 from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.disk.render.displaced_files import DisplacedFiles
 from yp2p.disk.render.equal_entries import join_equal_entries
@@ -87,6 +88,7 @@ class Render:
         self._deletions = IncomingDeletions(folder, self.retries)
         self._unchosen = UnchosenFiles(folder, root, self._moves, self.displaced, self.retries, ingest)
         self._pace = Pace(folder)
+        self._names = ConflictNames(folder)
         self._staged = StagedWrites(
             folder, root, ingest, self.displaced, self.retries, expecting, self._replacements.done, self._pace.placed
         )  # fmt: skip
@@ -110,6 +112,7 @@ class Render:
         self.retries.take_due(now)
         if folder.catalogue.layout().conflicts and not folder.membership.is_reader:
             await join_equal_entries(folder)
+            await self._names.write()
         reason = self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
