@@ -253,6 +253,25 @@ async def test_a_new_file_where_others_have_another_stands_beside_and_an_equal_o
         assert bridge.folder.files.local.paths == {beside.name: LocalChange.ADDED}
 
 
+async def test_what_others_delete_while_it_is_missing_here_is_waited_for_no_more(
+    tmp_path: Path, root: Path, role: Role, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_bridge(tmp_path) as bridge:
+        record = bridge.folder.files.by_path("gone.txt")
+        assert record is not None
+        seen = bridge.document("gone.txt").state_vector()
+        role.is_reader(True)
+        (root / "gone.txt").unlink()
+        await bridge.ingest.inspect(["gone.txt"])
+        assert bridge.ingest.pending.missing
+        await _changes_of_peer(bridge, Change(record.entry, deletion=Deletion(record.document, seen)))
+        await bridge.render_actor.run()
+        assert bridge.folder.files.by_path("gone.txt") is None
+        await _settle(bridge)
+        assert not bridge.ingest.pending
+        assert bridge.folder.files.local.paths == {}
+
+
 async def test_the_mode_of_a_file_stays_here_too(
     tmp_path: Path, root: Path, role: Role, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -168,6 +168,8 @@ class Departures:
     async def delete(self, paths: Sequence[str]) -> None:
         folder = self._folder
         records = [record for path in paths if (record := folder.files.by_path(path)) is not None]
+        for path in set(paths) - {record.path for record in records}:
+            self._pending.missing.pop(path, None)  # others deleted it, or moved it, meanwhile
         records = self._damage.recreate_vanished(self._known_to_be_deleted(records))
         records = await self._recreate_too_young(records)
         unconfirmed = sum(1 for record in records if record.sight is Sight.UNCONFIRMED)
