@@ -139,6 +139,12 @@ ANSWERS: dict[str, Any] = {
     "/v1/metrics": f'a{{b="{HOSTILE}"}} 1'.replace("\n", "\\n") + "\n",  # as the library writes it
     "/v1/logs": {"last": 1, "elsewhere": HOSTILE,
                  "lines": [{"at": 0, "level": "info", "event": HOSTILE, "folder": HOSTILE, "exception": HOSTILE}]},
+    "/v1/purge": {
+        "label": HOSTILE, "path": HOSTILE, "texts": 1, "versions": 2, "trash": {"files": 1, "bytes": 5},
+        "copies": [HOSTILE], "temporary": 1, "deleted": 1, "unchanged": [HOSTILE], "held": [HOSTILE], "unknown": 1,
+        "set_aside": 1, "kept_stores": [HOSTILE], "devices": [HOSTILE], "unerased": HOSTILE,
+    },
+    "/v1/purges": [{"folder": HOSTILE, "path": HOSTILE, "at": 1.0, "device": HOSTILE, "erased": False}],
     "/v1/limits": {
         "upload": 1, "download": 0, "set_here": True,
         "devices": [{"id": "ID", "name": HOSTILE, "upload": 1, "download": 0, "set_here": True}],
@@ -175,7 +181,8 @@ SHOWN = [
     ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
-    ("notices",), ("conflicts",), ("completion", "bash"), ("log", HOSTILE, HOSTILE),
+    ("notices",), ("conflicts",), ("purge",), ("purge", HOSTILE, "--yes"), ("purge", HOSTILE, "--dry-run"),
+    ("completion", "bash"), ("log", HOSTILE, HOSTILE),
     ("doctor",), ("doctor", HOSTILE), ("folder", "choose", "f"), ("device", "list"), ("device", "show", "ID"),
     ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),

@@ -206,6 +206,10 @@ WITHOUT_DAEMON = _rows(
     2 device readmit
     3 device rotate --yes
     2 device rotate laptop
+    2 purge --yes
+    2 purge --with-file
+    2 purge a.txt b.txt
+    2 forget notes/a.txt
     2 limit fast
     2 limit 2Mbit/s
     2 limit 2MB/s --upload 1MB/s
@@ -298,6 +302,9 @@ WITH_DAEMON = _rows(
     2 bookmark notes/photo.bin
     2 conflicts resolve notes/a.txt --keep this
     2 conflicts resolve notes/nowhere.txt --keep this
+    2 purge notes/nowhere.txt --yes
+    2 purge letter.txt --yes
+    2 purge notes --with-file --yes
     2 notices --bring-back 999
     2 notices --bring-back -1
     2 limit 1KB/s

@@ -51,6 +51,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/folder/accept": {"name": "n", "path": "/d", "device": "d"},
     "/v1/folder/accept/preview": {"name": "n", "path": "/d", "device": "d"},
     "/v1/folder/decline": {"name": "n", "device": "d"},
+    "/v1/purge": {"path": "/d/f", "with_file": False, "dry_run": True},
     "/v1/limits/set": {"device": "d", "upload": 1, "download": 1, "reset": False},
     "/v1/settings/reload": {},
     "/v1/wait": {"timeout_s": 1.0, "whom": "all", "devices": ["x"]},

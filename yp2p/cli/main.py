@@ -32,6 +32,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "redo": ("redo", "Redo what was undone."),
         "restore": ("restore", "Bring back a version of a file, or a whole directory."),
         "trash": ("trash", "List, restore or empty what other devices deleted."),
+        "purge": ("purge", "Remove the past of a file from this device: a password that was saved by mistake."),
         "bookmark": ("bookmark", "List, set or remove the bookmarks of a file."),
     },
     "Folders and devices": {

@@ -26,7 +26,8 @@ _ELSEWHERE = {
     "reject": "folder decline", "refuse": "folder decline", "limits": "limit",
     "bandwidth": "limit", "throttle": "limit",
     "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
-    "id": "identity show", "version": "--version", "man": "help",
+    "id": "identity show", "forget": "purge", "erase": "purge", "wipe": "purge", "shred": "purge", "expunge": "purge",
+    "scrub": "purge", "version": "--version", "man": "help",
 }  # fmt: skip
 # The same for words of a group.
 _IN_GROUPS = {

@@ -25,6 +25,7 @@ from yp2p.control.limits import Limits, limit_routes
 from yp2p.control.logs import Metrics, log_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
+from yp2p.control.purging import Purging, purge_routes
 from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
@@ -56,6 +57,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def choosing(self) -> Choosing: ...
+
+    @property
+    def purging(self) -> Purging: ...
 
     @property
     def metrics(self) -> Metrics: ...
@@ -244,6 +248,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *limit_routes(lambda: device.limits),
             *settings_routes(lambda: device.settings),
             *choosing_routes(lambda: device.choosing, stop),
+            *purge_routes(lambda: device.purging, stop),
             *log_routes(lambda: device.metrics),
             *history_routes(lambda: device.folders),
             *event_routes(lambda: device.following.events, lambda: device.folders, stop),

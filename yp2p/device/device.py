@@ -32,6 +32,7 @@ from yp2p.device.metrics import Metrics
 from yp2p.device.offers import Offers
 from yp2p.device.presence import DevicePresence
 from yp2p.device.provisioning import Provisioning
+from yp2p.device.purging import Purging
 from yp2p.device.settings import Part, Settings, of_section
 from yp2p.device.sharing import Sharing
 from yp2p.device.status import Status
@@ -124,6 +125,7 @@ class Device:
         self.offers.load()
         self.peers.offers = self.offers.exchange
         self.choosing = Choosing(self.home, database)
+        self.purging = Purging(identity.device_id, self.home, database)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
         self.following = Following(
             Events(), self.home.by_id, self.peers, self._status, lambda: self.offers.shown()["received"],
@@ -200,6 +202,7 @@ class Device:
             nursery.start_soon(self._provisioning.run)
             nursery.start_soon(self.offers.run)
             nursery.start_soon(self.limits.run)
+            nursery.start_soon(self.purging.run)
             nursery.start_soon(self.following.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:

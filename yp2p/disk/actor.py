@@ -8,7 +8,7 @@ Who else works below `.yp2p/` is in docs/concurrency.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,7 @@ from yp2p.files.root import Root
 from yp2p.files.watch import Watcher, open_watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.identity import EntryID
 from yp2p.machine import Patience, reason
 
 # Whether a disk is there again is seen at a glance; to begin on a root that does not let us takes a scan each time.
@@ -104,6 +105,20 @@ class Disk:
         if self._open is None:
             return []
         return [*self._open.ingest.readers.bases(), *self._open.render.displaced.bases()]
+
+    async def forget_versions(self, entries: Set[EntryID], has_name: Callable[[str], bool]) -> list[str]:
+        """Have no save be made of a former version of these files any more; gives the paths of those of which a program
+        writes one still. `FileIndex.writing` is held.
+
+        Args:
+            has_name: whether they have or had a path.
+        """
+        if self._open is None:
+            return []
+        busy = await self._open.render.displaced.end(entries)
+        if not busy:
+            self._open.ingest.readers.forget_versions(entries, has_name)
+        return busy
 
     def agree(self) -> bool:
         """A person agrees to what others loosened of the rules; False: nothing waits for that."""

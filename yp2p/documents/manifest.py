@@ -311,6 +311,12 @@ class ManifestReplica(Replica):
         value = self._map.get(key)
         return bytes(value) if value is not None else None
 
+    def bookmark_values(self, entry: EntryID) -> dict[str, bytes]:
+        """The registers of a text's bookmarks by their keys; those of removed ones are empty."""
+        prefix = f"{entry.hex()}{_BOOKMARK}"
+        with self._calling_pycrdt():
+            return {key: bytes(self._map[key]) for key in self._map.keys() if key.startswith(prefix)}  # noqa: SIM118
+
     def claim_signature(self, key: str) -> bytes | None:
         """The signature that stands at the key of a claim, whether it is good or not; None when there is none."""
         with self._calling_pycrdt():

@@ -10,6 +10,9 @@ Theory of operation
     The operations stay the same, with their client IDs and clocks: a device that thins holds the same document as one
     that does not, and both go on merging. Who wrote a line can still be told.
 
+    Without any past (`without_past`) the whole log is one row: the document as it is now, which knows of what was
+    deleted how long it was, and nothing else.
+
 Invariants
     * The sum of the rows up to a kept one is the same document as before: text or registers, state vector, delete set.
       This is computed again from the new rows before they are used.
@@ -48,9 +51,22 @@ class _Sum:
         self._shape = shape
         self._doc: Doc[Any] = Doc(client_id=1)
         self._root: Any = self._doc.get(shape.value, type=Text if shape is Shape.TEXT else Map)
+        self._reached: dict[int, int] = {}  # what all the rows that were taken have, by client
 
     def apply(self, update: bytes) -> None:
         self._doc.apply_update(update)
+
+    def take(self, update: bytes) -> None:
+        """Apply a row. Raises InvalidUpdate: it is no update of a document of this shape."""
+        for client, (_, stop) in UpdateParser(update, self._shape).parse().sections.items():
+            self._reached[client] = max(stop, self._reached.get(client, 0))
+        self.apply(update)
+
+    def check_complete(self) -> None:
+        """Raises DamagedError: a row that was taken waits for one that is missing."""
+        clocks = read_state_vector(self.clocks())
+        if any(clocks.get(client, 0) != stop for client, stop in self._reached.items()):
+            raise DamagedError("rows of a log wait for one that is not there; they were left as they are")
 
     def clocks(self) -> bytes:
         return self._doc.get_state()
@@ -96,15 +112,11 @@ def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]
     found: list[LogRow] = []
     hashes: dict[int, bytes] = {}
     run: list[LogRow] = []
-    reached: dict[int, int] = {}
     with raising_panics():
         whole = _Sum(shape)
         clocks, deleted = whole.clocks(), whole.deleted()
         for number, row in enumerate(rows):
-            parser = UpdateParser(row[1], shape)
-            for client, (_, stop) in parser.parse().sections.items():
-                reached[client] = max(stop, reached.get(client, 0))
-            whole.apply(row[1])
+            whole.take(row[1])
             run.append(row)
             is_last = number == len(rows) - 1
             if row[0] in ends or is_last:
@@ -117,11 +129,26 @@ def joined(rows: Sequence[LogRow], ends: Set[int], shape: Shape) -> list[LogRow]
                 run = []
                 if rows[number + 1 : number + 2] and rows[number + 1][0] not in ends:
                     clocks, deleted = whole.clocks(), whole.deleted()
-        if any(read_state_vector(whole.clocks()).get(client, 0) != stop for client, stop in reached.items()):
-            raise DamagedError("rows of a log wait for one that is not there; they were left as they are")
+        whole.check_complete()
         again = _Sum(shape)
         for seq, update in found:
             again.apply(update)
             if seq in hashes and again.hash() != hashes[seq]:
                 raise DamagedError("joining the rows of a log would make another document; they were left as they are")
+    return found
+
+
+def without_past(rows: Sequence[LogRow]) -> bytes:
+    """All of a text as one update that has nothing of what was deleted but its length. Raises as `joined`."""
+    shape = Shape.TEXT
+    with raising_panics():
+        whole, again = _Sum(shape), _Sum(shape)
+        nothing = whole.clocks()
+        for _, row in rows:
+            whole.take(row)
+        whole.check_complete()
+        found = _small(whole.since(nothing), shape, ())
+        again.apply(found)
+        if again.hash() != whole.hash():
+            raise DamagedError("a log without its past would make another document; it was left as it is")
     return found

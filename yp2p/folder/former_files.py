@@ -11,6 +11,7 @@ opened when it was moved away.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -76,6 +77,10 @@ class FormerFiles:
     def all(self) -> list[FileRecord]:
         now = trio.current_time()
         return [former.record for former in self._was_at.values() if now < former.until]
+
+    def forget(self, is_meant: Callable[[FileRecord], bool]) -> None:
+        """Forget the files of which `is_meant` says so, here and not in the store."""
+        self._was_at = {path: former for path, former in self._was_at.items() if not is_meant(former.record)}
 
     def forget_old(self) -> None:
         """Forget what does not matter any more."""

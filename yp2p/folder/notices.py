@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -145,6 +145,7 @@ class Notices:
         self._own = own
         self._name_of = name_of
         self._notices: dict[int, Notice] = {}
+        self._purged_at: dict[EntryID, float] = {}  # when the past of an entry was removed, seconds since 1970
         self.on_added: Callable[[Notice], None] = lambda notice: None
         self.on_settled: Callable[[Notice], None] = lambda notice: None
 
@@ -159,6 +160,19 @@ class Notices:
                 self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
             except (ValueError, msgspec.MsgspecError):
                 log.warning("notice_left_out", number=number, advice="it cannot be read; it stays in the store")
+        for _, _, at, _, entries, _ in tables.purge.read_all(self._database.rows, self._folder):
+            self.purged([EntryID(entries[start : start + ID_BYTES]) for start in range(0, len(entries), ID_BYTES)], at)
+
+    def purged(self, entries: Iterable[EntryID], at: float) -> None:
+        """The past of these entries was removed: what others tell of it is not taken. `at` in seconds since 1970."""
+        self._purged_at |= dict.fromkeys(entries, at)
+
+    def forget(self, is_meant: Callable[[Notice], bool]) -> list[Statement]:
+        """Forget those of which `is_meant` says so; gives what has the store forget them."""
+        gone = [number for number, notice in self._notices.items() if is_meant(notice)]
+        for number in gone:
+            del self._notices[number]
+        return [tables.notice.delete(number) for number in gone]
 
     def __iter__(self) -> Iterator[Notice]:
         earliest = time.time() - MAX_AGE_S
@@ -310,7 +324,7 @@ class Notices:
         if (
             message.settled
             or not any(self._own in maker.devices for maker in makers)
-            or at < now - MAX_AGE_S
+            or at < max(now - MAX_AGE_S, self._purged_at.get(message.entry, 0.0))
             or len(told) >= _MAX_TOLD_BY_ONE
             or sum(one.chars for one in told) + versions.chars > _MAX_TOLD_CHARS
         ):

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 _CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
 # With a new one goes a store of the one before, for the tests (tests/store/old_store.py).
-SCHEMA_VERSION = 24
+SCHEMA_VERSION = 25
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
 MIGRATIONS = tuple(f"migrate_{number}_to_{number + 1}.sql" for number in range(1, SCHEMA_VERSION))
 
@@ -108,6 +108,20 @@ def fill_log(connection: sqlite3.Connection) -> None:
     holds up whoever makes or renames a file meanwhile. SQLite writes over a log that has been checkpointed.
     """
     connection.executescript(room.filled(_WAL_BYTES) + "PRAGMA wal_checkpoint(RESTART)")
+
+
+def erase(connection: sqlite3.Connection, path: Path) -> None:
+    """Have the file and its write-ahead log hold what there is, and nothing of what was removed.
+
+    Raises sqlite3.Error: not now, as there is no room, or somebody reads for long.
+    """
+    log_file = path.with_name(path.name + BESIDE[0])
+    is_filled = log_file.exists() and log_file.stat().st_size >= _WAL_BYTES
+    connection.execute("VACUUM")
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise sqlite3.OperationalError("the write-ahead log is being read")
+    if is_filled:
+        fill_log(connection)
 
 
 def make_schema() -> str:

@@ -25,6 +25,7 @@ import trio
 from yp2p.errors import YpError
 from yp2p.histogram import Histogram
 from yp2p.machine import Patience
+from yp2p.store.schema import erase
 from yp2p.store.sql import Statement
 from yp2p.store.writability import Writability, may_pass
 
@@ -39,6 +40,14 @@ _RETRY_S, _LONGEST_RETRY_S = 0.25, 5.0
 
 # Let the file be a MiB smaller, after much was deleted. More at once would hold up everybody's commits.
 GIVE_BACK_ROOM: Statement = ("PRAGMA incremental_vacuum(256)", ())
+
+
+# What this commit removes is nowhere in the file afterwards, nor what was removed before (`Writer.unerased` says where
+# that fails). Everybody's commits wait until the file is written anew.
+ERASE: Statement = ("PRAGMA secure_delete", ())
+_NOT_STATEMENTS = (GIVE_BACK_ROOM[0], ERASE[0])
+# How often to try, where somebody reads the store meanwhile: SQLite waits for five seconds each time.
+_ERASE_TRIES = 3
 
 
 class Commit:
@@ -92,6 +101,9 @@ class Writer:
     Args:
         path: of the store, for messages.
         connection: used by the thread alone from `start` until `close`.
+
+    Attributes:
+        unerased: why what was to be erased last may still be in the file; empty where it is not.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, writability: Writability) -> None:
@@ -99,6 +111,7 @@ class Writer:
         self._connection = connection
         self._writability = writability
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
+        self.unerased = ""
         self.took = Histogram()  # how long group commits took
         self._failed = trio.Event()
         self._error: BaseException | None = None
@@ -196,10 +209,12 @@ class Writer:
     def _execute(self, statements: list[Statement]) -> None:
         if not statements:
             return
+        if ERASE in statements:
+            self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             for sql, rows in _together(statements):
-                if sql is not GIVE_BACK_ROOM[0]:
+                if sql not in _NOT_STATEMENTS:
                     self._execute_all(sql, rows)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -209,6 +224,19 @@ class Writer:
         if GIVE_BACK_ROOM in statements:
             with suppress(sqlite3.OperationalError):  # what was asked for is durable; a full disk can have no room
                 self._connection.executescript(GIVE_BACK_ROOM[0])  # `execute` would give back one page
+        if ERASE in statements:
+            self._erase()
+
+    def _erase(self) -> None:
+        """Write the file anew. What was asked for is durable already, so that it does not work ends nothing."""
+        for _ in range(_ERASE_TRIES):
+            try:
+                erase(self._connection, self._path)
+            except sqlite3.OperationalError as error:
+                self.unerased = str(error)
+            else:
+                self.unerased = ""
+                return
 
     def _execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Execute one statement for each of the rows, many rows at a time where it adds rows."""

@@ -149,6 +149,18 @@ class ReadTracker:
         self._keep(entry, [])
         self.last_opened.forget(entry)
 
+    def forget_versions(self, entries: Set[EntryID], has_name: Callable[[str], bool]) -> None:
+        """Forget, here and not in the store, that saves may be made of former versions of these files."""
+        for entry in entries:
+            self._candidates.pop(entry, None)
+            self._were_read.discard(entry)
+        self._foreign = {
+            entry: (base, until)
+            for entry, (base, until) in self._foreign.items()
+            if entry not in entries and base.entry not in entries
+        }
+        self.former.forget(lambda record: record.entry in entries or has_name(record.path))
+
     def _keep(self, entry: EntryID, candidates: list[Candidate]) -> None:
         """Only these are candidates of the entry, here and in the store."""
         if self._candidates.pop(entry, None) is not None:

@@ -91,6 +91,14 @@ class DisplacedFiles:
             disk.discard(self._root, out.name)
         self._merging = []
 
+    async def end(self, entries: Set[EntryID]) -> list[str]:
+        """Do with those of these entries what is done when their time is up; gives the paths of those that a program
+        has open for writing."""
+        for out in [out for out in self._displaced if out.base.entry in entries]:
+            self._displaced.remove(out)
+            await self._merge_displaced(out)
+        return [out.base.path for out in self._displaced if out.base.entry in entries]
+
     async def finish(self) -> None:
         """Before stopping: look once more at everything that is kept."""
         for _ in range(len(self._displaced)):

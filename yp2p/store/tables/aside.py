@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yp2p.identity import FolderID
-from yp2p.store.sql import Statement
+from yp2p.store.sql import Read, Statement
 
 SOUND = "1"
 
@@ -29,6 +29,20 @@ def move(table: str, columns: Sequence[str], condition: str, at: float) -> list[
 def forget(folder: FolderID) -> Statement:
     """Remove the rows that were a folder's."""
     return ("DELETE FROM aside WHERE instr(row, ?)", (f"X'{folder.hex().upper()}'",))
+
+
+def forget_about(folder: FolderID, value: bytes) -> Statement:
+    """Remove the rows that were a folder's and have a value in a column, or within one."""
+    return (
+        "DELETE FROM aside WHERE instr(row, ?) AND instr(row, ?)",
+        (f"X'{folder.hex().upper()}'", value.hex().upper()),
+    )
+
+
+def count(read: Read, folder: FolderID) -> int:
+    """How many rows were a folder's."""
+    query = "SELECT count(*) FROM aside WHERE instr(row, ?)"
+    return int(read(query, (f"X'{folder.hex().upper()}'",))[0][0])
 
 
 def _readable(column: str) -> str:

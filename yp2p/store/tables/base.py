@@ -24,6 +24,10 @@ def forget(folder: FolderID, document: DocumentID) -> Statement:
     return ("DELETE FROM base WHERE folder = ? AND document = ?", (folder, document))
 
 
+def forget_of(folder: FolderID, entry: EntryID) -> Statement:
+    return ("DELETE FROM base WHERE folder = ? AND entry = ?", (folder, entry))
+
+
 def state_of(read: Read, folder: FolderID, entry: EntryID, document: DocumentID, content: bytes) -> bytes | None:
     """The state of a base with that content hash."""
     query = "SELECT base_state FROM base WHERE folder = ? AND entry = ? AND document = ? AND content = ?"

@@ -17,6 +17,10 @@ def save(blob: bytes, size: int, hashes: bytes) -> Statement:
 FORGET_UNUSED: Statement = ("DELETE FROM chunks WHERE hash NOT IN (SELECT content FROM file)", ())
 
 
+def forget(blob: bytes) -> Statement:
+    return ("DELETE FROM chunks WHERE hash = ?", (blob,))
+
+
 def hashes_of(read: Read, blob: bytes) -> bytes:
     """One after the other, 32 bytes each; empty where they are not known."""
     rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))

@@ -29,6 +29,14 @@ def forget_before(folder: FolderID, at: float) -> Statement:
     return ("DELETE FROM former WHERE folder = ? AND moved_at < ?", (folder, at))
 
 
+def forget_of(folder: FolderID, entry: EntryID) -> Statement:
+    return ("DELETE FROM former WHERE folder = ? AND entry = ?", (folder, entry))
+
+
+def forget_at(folder: FolderID, path: bytes) -> Statement:
+    return ("DELETE FROM former WHERE folder = ? AND path = ?", (folder, path))
+
+
 def read_since(read: Read, folder: FolderID, at: float) -> list[tuple[Any, ...]]:
     """Path, entry, document, kind, content, row, state, time, in the order of time."""
     query = (

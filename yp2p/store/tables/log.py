@@ -82,6 +82,10 @@ def join(folder: FolderID, document: DocumentID, first: int, last: int, data: by
     ]
 
 
+def overwrite(seq: int, data: bytes) -> Statement:
+    return ("UPDATE log SET data = ?, crc = ? WHERE seq = ?", (data, crc_of(data), seq))
+
+
 def delete(seq: int) -> Statement:
     return ("DELETE FROM log WHERE seq = ?", (seq,))
 
@@ -110,6 +114,12 @@ def documents(read: Read) -> list[tuple[FolderID, DocumentID]]:
     """The folder and the ID of every document, where they are IDs."""
     query = "SELECT DISTINCT folder, document FROM log WHERE typeof(folder) = 'blob' AND typeof(document) = 'blob'"
     return [(FolderID(folder), DocumentID(document)) for folder, document in read(query, ())]
+
+
+def documents_of(read: Read, folder: FolderID) -> set[DocumentID]:
+    """Every document of a folder, those of the manifest as well."""
+    rows = read("SELECT DISTINCT document FROM log WHERE folder = ?", (folder,))
+    return {DocumentID(document) for (document,) in rows}
 
 
 def newest_documents(read: Read, folder: FolderID) -> list[tuple[DocumentID, int]]:

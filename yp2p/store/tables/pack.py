@@ -40,6 +40,11 @@ def forget_some(folder: FolderID, count: int) -> Statement:
     return ("DELETE FROM pack WHERE seq IN (SELECT seq FROM pack WHERE folder = ? LIMIT ?)", (folder, count))
 
 
+def count(read: Read, folder: FolderID, document: DocumentID) -> int:
+    """How many packs a document has."""
+    return int(read("SELECT count(*) FROM pack WHERE folder = ? AND document = ?", (folder, document))[0][0])
+
+
 def rows_of(read: Read, seq: int) -> bytes | None:
     found = read("SELECT rows FROM pack WHERE seq = ?", (seq,))
     return found[0][0] if found else None

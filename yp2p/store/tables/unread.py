@@ -30,6 +30,11 @@ def forget(folder: FolderID, entry: EntryID) -> Statement:
     return ("DELETE FROM unread WHERE folder = ? AND entry = ?", (folder, entry))
 
 
+def forget_of(folder: FolderID, entry: EntryID) -> Statement:
+    """Those of an entry's file, and those that are a version of it."""
+    return ("DELETE FROM unread WHERE folder = ? AND (entry = ? OR before = ?)", (folder, entry, entry))
+
+
 def read_all(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
     """Entry, row, state, content, the other entry, name and inode of the lock, whether it was read; the oldest first of
     each entry."""

@@ -1,0 +1,70 @@
+"""`yp2p purge` through two daemons: the past goes on one device and then on the other, and both go on merging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lab import Device, devices, eventually
+
+SECRET = "hunter2-correct-horse"
+
+
+def _save(device: Device, text: str) -> None:
+    path = device.dir / "a.txt"
+    path.read_bytes() if path.exists() else None
+    path.write_text(text)
+
+
+def _text(device: Device) -> str:
+    return (device.dir / "a.txt").read_text()
+
+
+def _found(device: Device) -> list[str]:
+    """The files of a device, also of its daemon, that have the secret."""
+    places = (device.home, device.dir)
+    return [
+        path.name
+        for place in places
+        for path in sorted(place.rglob("*"))
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
+
+
+@pytest.mark.long
+def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _save(one, "one\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        for text in (f"one\n{SECRET}\n", "one\ntwo\n"):
+            _save(one, text)
+            one.wait()
+            two.wait()
+        eventually(lambda: bool(_found(one) and _found(two)), 10, "the secret in both histories")
+        plan = one.cli("purge", str(one.dir / "a.txt"), "--dry-run")
+        assert "2 versions of 1 file will be removed." in plan
+        assert "two: has what it has; run `yp2p purge` there as well." in plan
+        assert _found(one)
+        refused = one.run("purge", str(one.dir / "a.txt"))  # nobody answers the question
+        assert refused.returncode == 130
+        assert _found(one)
+        assert "2 versions of 1 file removed from this device." in one.cli("purge", str(one.dir / "a.txt"), "--yes")
+        assert _found(one) == []
+        assert _found(two)
+        assert len(one.cli("log", str(one.dir / "a.txt")).splitlines()) == 2, "a header, and the version that is left"
+        for device, text in ((two, "zero\none\ntwo\n"), (one, "zero\none\ntwo\nthree\n")):
+            _save(device, text)
+            for other in (one, two):
+                eventually(lambda other=other, text=text: _text(other) == text, 20, text)  # type: ignore[misc]
+        two.cli("purge", str(two.dir), "--yes")
+        assert _found(two) == []
+        one.stop()
+        two.stop()
+        assert _found(one) == _found(two) == []
+        for device in (one, two):
+            device.start()
+            device.wait()
+            assert _text(device) == "zero\none\ntwo\nthree\n"
+            assert "a.txt" in device.cli("purge") or "all of it" in device.cli("purge")

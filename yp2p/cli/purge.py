@@ -1,0 +1,139 @@
+"""`yp2p purge`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from yp2p.cli.options import call, json_option, size_text
+from yp2p.cli.output import confirm, print_json, say
+from yp2p.cli.table import table
+from yp2p.cli.when import shown
+from yp2p.errors import UsageError
+
+# Names that are listed; more are counted.
+_MOST_NAMES = 10
+
+
+@click.command()
+@click.argument("path", metavar="[FILE | DIR]", required=False, type=click.Path())
+@click.option("--with-file", is_flag=True, help="Delete the file or the directory first, on all devices.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def command(path: str | None, with_file: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Remove the past of FILE, or of all files in DIR, from this device: a password that was saved by mistake.
+
+    Remove it from the file first, and change it: it was on other disks. What the file holds now stays. All its versions
+    on this device go, with what is in the trash of it, and nothing brings them back: `yp2p log` has one version then,
+    and there is nothing to undo. A file that was deleted goes as a whole. The other devices have what they have: run it
+    there as well.
+
+    Only an administrator can do that. Without FILE it lists what was purged.
+    """
+    if path is None:
+        if with_file or dry_run or yes:
+            raise UsageError("name the FILE or DIR to purge; `yp2p purge` alone lists what was purged")
+        _list(as_json=as_json)
+        return
+    body = {"path": os.path.abspath(path), "with_file": with_file}
+    if dry_run or not yes:
+        plan = call("POST", "/v1/purge", {**body, "dry_run": True})
+        if dry_run:
+            print_json(plan) if as_json else say(*_plan(plan))
+            return
+        say(*_plan(plan), err=True)
+        confirm(f"Purge {plan['path'] or plan['label']}?")
+        confirm("Nothing brings it back. Are you sure?")
+    answer = call("POST", "/v1/purge", {**body, "dry_run": False})
+    print_json(answer) if as_json else say(*_purged(answer))
+
+
+def _list(*, as_json: bool) -> None:
+    found = call("GET", "/v1/purges")
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("Nothing was purged on this device.")
+        return
+    rows = [[shown(one["at"]), one["folder"], one["path"] or "(all of it)", _state(one)] for one in found]
+    say(*table(["When", "Folder", "Path", "State"], rows))
+
+
+def _state(purged: dict[str, Any]) -> str:
+    return "done" if purged["erased"] else "removed, and not erased yet: at the next start"
+
+
+def _plan(plan: dict[str, Any]) -> list[str]:
+    """What purging does, before it is done."""
+    found = [f"{plan['path'] or plan['label']}:"]
+    if plan["deleted"]:
+        found.append(f"  {_count(plan['deleted'], 'file')} will be deleted first, on all devices.")
+    found += [f"  {line}" for line in _what(plan, "will be removed")]
+    if plan["deleted"]:
+        return [*found, "  So will all that was in them, and their copies in the trash."]
+    return [*found, *(f"  {line}" for line in _rest(plan))]
+
+
+def _purged(answer: dict[str, Any]) -> list[str]:
+    found = _what(answer, "removed from this device")
+    if answer["deleted"]:
+        found.insert(0, f"{_count(answer['deleted'], 'file')} deleted.")
+    if answer["unerased"]:
+        found.append(
+            f"The store could not be written anew ({answer['unerased']}), so what was removed can be read in it still:"
+            " make room on its disk, and start the daemon again."
+        )
+    return [*found, *_rest(answer), "A password that was on other disks is known there: change it."]
+
+
+def _what(plan: dict[str, Any], done: str) -> list[str]:
+    """What goes, as sentences."""
+    found: list[str] = []
+    if plan["versions"]:
+        found.append(f"{_count(plan['versions'], 'version')} of {_count(plan['texts'], 'file')} {done}.")
+    if plan["trash"]["files"]:
+        files = f"{_count(plan['trash']['files'], 'file')} ({size_text(plan['trash']['bytes'])}) in the trash {done}."
+        found.append(files)
+    if plan["copies"]:
+        found.append(f"Of these, under other names: {_names(plan['copies'])}.")
+    if plan["temporary"]:
+        found.append(f"{_count(plan['temporary'], 'file')} in .yp2p/tmp {done}.")
+    return found or ["There is nothing of it but what it is now: no older version, and nothing in the trash."]
+
+
+def _rest(plan: dict[str, Any]) -> list[str]:
+    """What stays, and that a person should know of."""
+    found: list[str] = []
+    if plan["unchanged"]:
+        found.append(
+            f"Nothing was ever removed from {_names(plan['unchanged'])}: what you want to be gone is in there still,"
+            " if it ever was. Remove it there first."
+        )
+    if plan["held"]:
+        found.append(f"The same as an older version is in {_names(plan['held'])}: purge that as well.")
+    if plan["unknown"]:
+        found.append(
+            f"Of {_count(plan['unknown'], 'old text')} nobody knows any more which file it was; to purge the whole"
+            " folder removes them."
+        )
+    if plan["set_aside"]:
+        found.append(f"The store has {_count(plan['set_aside'], 'row')} that cannot be read and may be of it.")
+    if plan["kept_stores"]:
+        found.append(f"Older copies of the store may have it, remove them yourself: {_names(plan['kept_stores'])}.")
+    if plan["devices"]:
+        found.append(f"{_names(plan['devices'])}: has what it has; run `yp2p purge` there as well.")
+    return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    listed = ", ".join(names[:_MOST_NAMES])
+    return f"{listed} and {more:,} more" if more > 0 else listed

@@ -1,0 +1,183 @@
+"""What of the store goes with `yp2p purge`: logs become one row, whatever else it says of what is meant is forgotten.
+
+Everything is submitted between two awaits, the rows of a log together with all that refers to them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import trio
+
+from yp2p.documents.former_bookmarks import without_names
+from yp2p.documents.manifest import Bookmark, Manifest
+from yp2p.documents.thinning import without_past
+from yp2p.errors import CrdtPanic, DamagedError, FolderError, InvalidUpdate, MissingDependency
+from yp2p.folder.catalogue import manifest_document_id
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import Notice
+from yp2p.history.purge_scope import Scope
+from yp2p.history.undo import all_stored
+from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import encode_path
+from yp2p.protocol.ysync import Shape, UpdateParser
+from yp2p.store import tables
+from yp2p.store.sql import Read, Statement
+
+_FAULTS = (CrdtPanic, DamagedError, InvalidUpdate, MissingDependency)
+_OF_ENTRY = (tables.base.forget_of, tables.unread.forget_of, tables.former.forget_of)
+
+
+@dataclass(frozen=True, slots=True)
+class TextLog:
+    """The log of a text: its last row, how many it has and how many packs, their bytes, and what it is to be.
+
+    Attributes:
+        removed: how much was ever removed of the text, in UTF-16 units.
+    """
+
+    document: DocumentID
+    last: int
+    versions: int
+    size: int
+    present: bytes
+    removed: int
+
+    @property
+    def has_past(self) -> bool:
+        return self.versions > 1 or len(self.present) != self.size
+
+
+async def read_logs(folder: Folder, documents: Collection[DocumentID]) -> list[TextLog]:
+    """The logs of those documents that are here. Raises FolderError: one cannot be read."""
+
+    def read_all() -> list[TextLog]:
+        with folder.database.reader() as read:
+            return [found for document in documents if (found := _log(read, folder.id, document)) is not None]
+
+    return await trio.to_thread.run_sync(read_all, abandon_on_cancel=True)
+
+
+def _log(read: Read, folder: FolderID, document: DocumentID) -> TextLog | None:
+    rows = tables.log.updates(read, folder, document)
+    if not rows:
+        return None
+    try:
+        present = without_past(rows)
+        parser = UpdateParser(present, Shape.TEXT)
+        parser.parse()
+    except _FAULTS as error:
+        raise FolderError(f"the history of a text cannot be read ({error}); it was left as it is") from error
+    versions = len(rows) + tables.pack.count(read, folder, document)
+    removed = sum(length for _, _, length in parser.ranges)
+    return TextLog(document, rows[-1][0], versions, sum(len(data) for _, data in rows), present, removed)
+
+
+def not_in_step(folder: Folder, entries: Collection[EntryID]) -> str:
+    """The path of a file of these that does not hold what its document says; empty where all do, or are not here."""
+    for entry in entries:
+        found, record = folder.catalogue.entries.get(entry), folder.files.get(entry)
+        if found is None or found.kind is not Kind.TEXT or found.document not in folder.texts.digests:
+            continue
+        if record is None and folder.files.is_left_alone(entry):
+            continue
+        digest = folder.texts.digests.get(found.document)
+        if record is None or record.document != found.document or digest is None or record.content != digest.content:
+            return folder.catalogue.layout().path_of.get(entry, found.path)
+    return ""
+
+
+def replace_log(folder: Folder, found: TextLog, *, stays: bool) -> bool:
+    """Submit what replaces a log by its present, or by nothing; False where it is another one by now."""
+    document, texts = found.document, folder.texts
+    if not stays:
+        return texts.forget(document)
+    entry, live = folder.catalogue.entry_of.get(document), texts.in_memory(document)
+    is_last = live is None or (live.last_seq == found.last and not live.untold_updates())
+    if entry is None or not is_last or not_in_step(folder, [entry]):
+        return False
+    statements = [
+        *tables.log.join(folder.id, document, 0, found.last, found.present, b""),
+        tables.pack.forget(folder.id, document),
+        tables.step.forget(folder.id, document),
+        *(forget(folder.id, entry) for forget in _OF_ENTRY),
+    ]
+    record = folder.files.get(entry)
+    if record is not None:
+        folder.files.set(based := replace(record, base_seq=found.last, base_state=None))
+        statements.append(based.save(folder.id))
+    folder.database.submit(statements)
+    folder.edits.end_undo_group(document)
+    texts.past_is_gone(document, len(found.present))
+    return True
+
+
+def forget_rest(folder: Folder, scope: Scope, present: Mapping[bytes, int], now: float) -> list[Statement]:
+    """What has the store forget whatever else it says of what is meant, and know that it was purged.
+
+    Args:
+        present: the hashes of what files hold.
+        now: seconds since 1970.
+    """
+    entries = sorted(scope.entries)
+    names = {encode_path(name) for name in scope.names if name}
+    request, own = secrets.token_bytes(16), folder.clients.device
+    folder.notices.purged(entries, now)
+    return [
+        tables.purge.insert(folder.id, request, own, now, encode_path(scope.path), b"".join(entries)),
+        *folder.notices.forget(partial(_is_meant, scope, _naming(scope))),
+        *(tables.chunks.forget(content) for content in scope.contents.keys() - present.keys()),
+        *(tables.former.forget_at(folder.id, name) for name in names),
+        *(forget(folder.id, entry) for entry in scope.gone for forget in _OF_ENTRY),
+        # A row that cannot be read has one of these in it.
+        *(
+            tables.aside.forget_about(folder.id, value)
+            for value in {*entries, *scope.texts, *scope.forgotten, *names}
+        ),
+    ]  # fmt: skip
+
+
+def _naming(scope: Scope) -> re.Pattern[str] | None:
+    """Matches where a text names a file that is meant."""
+    names = "|".join(map(re.escape, sorted(filter(None, scope.names))))
+    return re.compile(rf"(?<![\w/.-])(?:{names})(?![\w/-])") if names else None
+
+
+def _is_meant(scope: Scope, naming: re.Pattern[str] | None, notice: Notice) -> bool:
+    document = notice.undo.document if notice.undo is not None else b""
+    return (
+        notice.entry in scope.entries
+        or bool(notice.path and scope.has_name(notice.path))
+        or document in scope.texts | scope.forgotten
+        or (naming is not None and naming.search(notice.text) is not None)
+    )
+
+
+async def remove_bookmarks(folder: Folder, scope: Scope) -> None:
+    """Remove the bookmarks of what was deleted."""
+    known = folder.catalogue.manifest.bookmarks
+    gone = [
+        Bookmark(entry, bookmark.name, None)
+        for entry in sorted(scope.gone)
+        for bookmark in known.get(entry, {}).values()
+        if bookmark.position is not None
+    ]
+    if gone:
+        await folder.catalogue.write(gone).wait()
+
+
+async def overwrite_bookmarks(folder: Folder, scope: Scope) -> None:
+    """Have the manifest's log not have the names of bookmarks that are no more. `Texts.rewriting` is held."""
+    await all_stored(folder)
+    for index in {Manifest.index_of(entry) for entry in scope.entries}:
+        entries = [entry for entry in scope.entries if Manifest.index_of(entry) == index]
+        if not any(folder.catalogue.manifest.replicas[index].bookmark_values(entry) for entry in entries):
+            continue
+        rows = tables.log.updates(folder.database.rows, folder.id, manifest_document_id(index))
+        changed = await trio.to_thread.run_sync(without_names, rows, entries)
+        await folder.database.submit([tables.log.overwrite(seq, data) for seq, data in changed]).wait()
