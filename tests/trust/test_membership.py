@@ -474,12 +474,22 @@ def test_what_one_removal_more_changes_is_what_all_say_anew(seed: int) -> None:
         rng.choice((one.remove, one.grant))(other)
         rng.choice((one, other)).acknowledge()
         meet(*rng.sample(peers, 2))
-    rules = Rules(peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers))))
+        if rng.random() < 0.3:  # somebody goes on from what was known before
+            rng.choice(peers).known &= rng.choice(peers).known
+    founder, ancestry = peers[0].identity.device_id, Ancestry(set().union(*(peer.known for peer in peers)))
+    rules, slow = Rules(founder, ancestry), Slow(founder, ancestry.statements)
+
+    def said(some: int) -> set[Statement]:
+        return {ancestry.statements[number] for number in bits(some)}
+
     in_force, removals = 0, list(bits(rules.removals))
     for removal in rng.sample(removals, len(removals)):
-        whole = rules.counting(in_force | 1 << removal)
-        assert rules.counting_with(rules.counting(in_force), removal).counted == whole.counted
+        before = rules.counting(in_force)
+        assert said(before.counted) == slow.counting(frozenset(said(in_force)))
+        without_forks = slow.counting(frozenset(said(in_force)), forks_of=ancestry.statements[removal])
+        assert said(rules.counting_without(before, rules.forked(removal))) == without_forks
         in_force |= 1 << removal
+        assert said(rules.counting_with(before, removal).counted) == slow.counting(frozenset(said(in_force)))
 
 
 def test_what_a_thief_says_in_a_thousand_forks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -530,6 +540,36 @@ def test_of_a_ring_that_comes_undone_each_removal_is_looked_at_a_few_times(monke
     monkeypatch.setattr(Rules, "counting_with", counted)
     assert len(roles(founder, known)) == 1 + 15
     assert 0 < looked_at < 2 * 30 * 4
+
+
+def test_of_many_circles_without_an_answer_each_statement_is_looked_at_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has a removal that counts by the word of somebody; there are as many as somebody likes."""
+    founder, looked_at = Peer.founder("founder"), 0
+    known, begun = set(founder.known), set(founder.known)
+    for number in range(20):
+        a, b, c, d, e = (Peer(f"{name} {number}") for name in "abcde")
+        founder.known = set(begun)
+        for peer in (a, b, c, d, e):
+            founder.grant(peer)
+        meet(founder, a, b, c, d, e)
+        of_d, of_a = a.remove(d, Role.MEMBER), b.remove(a)
+        d.remove(e)
+        e.acknowledge(of_a)
+        c.acknowledge(of_d)
+        c.acknowledge(of_a)
+        known |= set().union(*(peer.known for peer in (a, b, c, d, e)))
+    counts = Rules._counts
+
+    def counted(rules: Rules, *arguments: Any) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return counts(rules, *arguments)
+
+    monkeypatch.setattr(Rules, "_counts", counted)
+    assert len(result_of(evaluated(founder, known))[1]) == 3 * 20
+    assert 0 < looked_at < 20 * len(known)
 
 
 @pytest.mark.parametrize("seed", range(many(200)))

@@ -76,7 +76,7 @@ class Conflict:
             if not open_ones:
                 return now.counted
             self._look(open_ones, now)
-            attackers = self._attackers(open_ones)
+            attackers = self._attackers(open_ones, now)
             free = _unattacked(attackers)
             if not free:
                 attackers = self._vote(attackers, now.counted)
@@ -109,7 +109,7 @@ class Conflict:
             self._groups[self._lost[removal]] |= 1 << removal
         self._same = {removal: group for group in same.values() for removal in bits(group)}
 
-    def _attackers(self, open_ones: int) -> dict[int, int]:
+    def _attackers(self, open_ones: int, now: Counted) -> dict[int, int]:
         """By removal, those that exclude it. What forks from what a removal names is no attack on it.
 
         Unless that forks from what the other one names as well: then those decide who heard of one first.
@@ -124,7 +124,7 @@ class Conflict:
             forks = self._rules.forked(removal) if others else 0
             if forks:
                 known = self._forking.get(forks)
-                before, rest = known or (0, self._rules.counting(self._in_force, forks_of=removal).counted)
+                before, rest = known or (0, self._rules.counting_without(now, forks))
                 self._forking[forks] = before | 1 << removal, rest
                 found[removal] = others & rest
                 forking[removal] = others & ~rest

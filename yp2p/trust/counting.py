@@ -45,6 +45,7 @@ class Counted:
         counted: with it.
         taken: by removal in force, what most had before they heard of it, where that is anything.
         voting: the statements by which third members first said that they knew of a removal in force.
+        forks: what is on a fork of what one of them names.
     """
 
     in_force: int
@@ -52,6 +53,7 @@ class Counted:
     counted: int
     taken: Mapping[int, int]
     voting: int
+    forks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,47 +111,49 @@ class Rules:
         self._firsts: dict[int, tuple[int, ...]] = {}
         self._forks: dict[int, int] = {}
 
-    def counting(self, in_force: int, forks_of: int | None = None) -> Counted:
-        """What counts with these removals in force.
-
-        Args:
-            forks_of: a removal; what forks from the statements that it names does not count either.
-        """
-        forks = self.forked(forks_of) if forks_of is not None else 0
+    def counting(self, in_force: int) -> Counted:
+        """What counts with these removals in force."""
+        forks = voting = 0
         for removal in bits(in_force):
             forks |= self.forked(removal)
-        strict = self._pass(forks, in_force, {})
-        taken = {removal: mask for removal in bits(in_force) if (mask := self._taken_before(removal, strict))}
-        voting = 0
-        for removal in bits(in_force):
             voting |= self._voting(removal)
-        return Counted(in_force, strict, self._pass(forks, in_force, taken) if taken else strict, taken, voting)
+        strict = self._pass(forks, in_force)
+        taken = {removal: mask for removal in bits(in_force) if (mask := self._taken_before(removal, strict))}
+        counted = self._again(strict, forks, in_force, taken, _changes({}, taken))
+        return Counted(in_force, strict, counted, taken, voting, forks)
 
     def counting_with(self, before: Counted, removal: int) -> Effect:
         """What counts if one more removal is in force than `before`; looked at is only what that can change."""
-        forks, in_force = self.forked(removal), before.in_force | 1 << removal
-        strict, looked_at = self._less(before.strict, forks, in_force, {}, removal)
+        forks, in_force = before.forks | self.forked(removal), before.in_force | 1 << removal
+        strict, looked_at = self._less(before.strict, forks, in_force, removal)
         lost = before.strict & ~strict
-        taken = {
-            one: self._taken_before(one, strict) if lost & self._voting(one) else mask
-            for one, mask in before.taken.items()
-        }
-        changed = taken != before.taken or (
-            lost & before.voting
-            and any(
-                lost & self._voting(one) and self._taken_before(one, strict)
-                for one in bits(before.in_force)
-                if one not in taken and self.behind[one] & lost
-            )
-        )
-        if changed:
-            return Effect(counted := self.counting(in_force).counted, before.counted & ~counted, EVERYTHING)
+        taken = self._taken_beside(before, lost, strict)
         if mask := self._taken_before(removal, strict):
             taken[removal] = mask
-        if not taken and before.counted == before.strict:
+        if not taken and not before.taken:
             return Effect(strict, lost, looked_at | self._voting(removal))
-        counted, _ = self._less(before.counted, forks, in_force, taken, removal)
+        todo = self._concerned(before.counted, removal) | _changes(before.taken, taken)
+        counted = self._again(before.counted, forks, in_force, taken, todo)
         return Effect(counted, before.counted & ~counted, EVERYTHING)
+
+    def counting_without(self, before: Counted, forks: int) -> int:
+        """What counts if some statements do not that are on a fork of what others name."""
+        strict = self._again(before.strict, before.forks | forks, before.in_force, {}, before.strict & forks)
+        taken = self._taken_beside(before, before.strict & ~strict, strict)
+        if not taken and not before.taken:
+            return strict
+        todo = before.counted & forks | _changes(before.taken, taken)
+        return self._again(before.counted, before.forks | forks, before.in_force, taken, todo)
+
+    def _taken_beside(self, before: Counted, lost: int, strict: int) -> dict[int, int]:
+        """What most had taken before they heard of the removals in force, where some who said so count no more."""
+        if not lost & before.voting:
+            return dict(before.taken)
+        masks = (
+            (one, self._taken_before(one, strict) if lost & self._voting(one) else before.taken.get(one, 0))
+            for one in bits(before.in_force)
+        )
+        return {one: mask for one, mask in masks if mask}
 
     def is_the_same_beside(self, effect: Effect, before: Counted, now: Counted) -> bool:
         """Whether a removal that takes away something beside some others takes away the same beside others."""
@@ -158,29 +162,33 @@ class Rules:
         changed = (before.counted ^ now.counted) | (before.in_force ^ now.in_force)
         return not changed & effect.depends_on
 
-    def _pass(self, forks: int, in_force: int, taken: Mapping[int, int]) -> int:
+    def _pass(self, forks: int, in_force: int) -> int:
         counted = 0
         for number in range(len(self.statements)):
-            if not forks >> number & 1 and self._counts(number, counted, in_force, taken):
+            if not forks >> number & 1 and self._counts(number, counted, in_force, {}):
                 counted |= 1 << number
         return counted
 
-    def _less(self, counted: int, forks: int, in_force: int, taken: Mapping[int, int], removal: int) -> tuple[int, int]:
+    def _less(self, counted: int, forks: int, in_force: int, removal: int) -> tuple[int, int]:
         """What is left of what counted, with a removal more; and what was looked at for that."""
-        todo = self._concerned(counted, removal)
         looked_at = self._about(self.statements[removal].subject_id)
+        left = self._again(counted, forks, in_force, {}, self._concerned(counted, removal))
+        for grant in bits(counted & ~left & self.grants):
+            looked_at |= self._about(self.statements[grant].subject_id)
+        return left, looked_at
+
+    def _again(self, counted: int, forks: int, in_force: int, taken: Mapping[int, int], todo: int) -> int:
+        """What counts, where something has changed for some statements since that was worked out."""
         while todo:
             lowest = todo & -todo
             todo ^= lowest
             number = lowest.bit_length() - 1
-            if not forks & lowest and self._counts(number, counted, in_force, taken):
+            if bool(counted & lowest) == (not forks & lowest and self._counts(number, counted, in_force, taken)):
                 continue
             counted ^= lowest
             if self.grants & lowest:  # what its subject said has to be looked at again
-                subject = self.statements[number].subject_id
-                todo |= self.own.get(subject, 0) & self.behind[number] & counted
-                looked_at |= self._about(subject)
-        return counted, looked_at
+                todo |= self.own.get(self.statements[number].subject_id, 0) & self.behind[number]
+        return counted
 
     def _about(self, device: DeviceID) -> int:
         """What a device says, and what it may say that by."""
@@ -201,8 +209,8 @@ class Rules:
             return issuer == self._founder and not statement.previous
         past = self.past[number]
         against = self.removals_by_subject.get(issuer, 0) & in_force & ~bit & ~self.behind[number]
-        for removal, mask in taken.items():
-            if mask & bit and not past >> removal & 1:
+        for removal in bits(against) if taken else ():
+            if taken.get(removal, 0) & bit and not past >> removal & 1:
                 against &= ~(1 << removal)
         return self._has(issuer, Role.READER if is_about_itself else Role.ADMINISTRATOR, past & counted, against)
 
@@ -302,3 +310,11 @@ class Rules:
     def seniority(self, device: DeviceID, counted: int) -> int:
         """A number that is lower for who was let in earlier."""
         return next(bits(self._grants.get(device, 0) & counted), len(self.statements))
+
+
+def _changes(before: Mapping[int, int], now: Mapping[int, int]) -> int:
+    """The bits in which some masks are others than before."""
+    changes = 0
+    for one in before.keys() | now.keys():
+        changes |= before.get(one, 0) ^ now.get(one, 0)
+    return changes
