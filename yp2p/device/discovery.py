@@ -145,8 +145,7 @@ class Discoverer:
 
     async def _follow_interfaces(self, mdns: Mdns) -> None:
         async for _ in mdns.interface_changes():
-            for contact in self._peers.devices.contacts.values():
-                contact.wake.set()
+            self._peers.network_changed()
 
 
 async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

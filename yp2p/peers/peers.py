@@ -166,6 +166,12 @@ class Peers:
         linked = self._links.get(device)
         return linked.sessions.by_folder.get(folder) if linked is not None else None
 
+    def network_changed(self) -> None:
+        """An interface or an address came or went: look for all devices again."""
+        for contact in self.devices.contacts.values():
+            contact.wake.set()
+        self._former.wake()
+
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
         event, self.members_changed = self.members_changed, trio.Event()

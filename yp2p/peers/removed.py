@@ -22,6 +22,7 @@ Invariants
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
@@ -41,7 +42,7 @@ from yp2p.transport.link import Link, LinkClosed, open_link
 LISTENS_S = 2.0
 _TALK_LIMIT_S = 20.0
 # When it is dialled first (one that was connected has been told by then), and how often at most from then on: the wait
-# doubles, as it may be gone for good, or know it and not answer.
+# doubles while this device stays where it is, as the other one may be gone for good, or know it and not answer.
 _DIALLED_AFTER_S, _DIALLED_EVERY_S, _LONGEST_S = 60.0, 300.0, 3600.0
 # Twice as many as all statements that there may be take: both may say some again.
 _MOST_PARTS = 2 * (MAX_STATEMENTS // STATEMENTS_OF_PART)
@@ -119,25 +120,34 @@ class FormerDevices:
         self._hello = hello
         self._changed = changed
         self._budget = Budget(self)
-        self._due: dict[DeviceID, tuple[float, float]] = {}  # when each is dialled next, and the wait after that
+        self._waits: dict[DeviceID, tuple[float, float]] = {}  # since when each waits, and for how long
+        self._woken = trio.Event()
+
+    def wake(self) -> None:
+        """This device came to another network: a former member may be there."""
+        self._waits = {one: (since, min(wait_s, _DIALLED_EVERY_S)) for one, (since, wait_s) in self._waits.items()}
+        self._woken.set()
 
     async def run(self) -> None:
         """Dial former members, until cancelled."""
         while True:
-            changed, now = self._changed(), trio.current_time()
+            self._woken = trio.Event()
+            changes, now = (self._changed(), self._woken), trio.current_time()
             former = self._devices.former()
-            self._due = {
-                device: self._due.get(device, (now + _DIALLED_AFTER_S, _DIALLED_EVERY_S))
+            self._waits = {
+                device: self._waits.get(device, (now, _DIALLED_AFTER_S))
                 for device in former
                 if self._devices.contact(device).addresses and not self._devices.has_left(device)
             }
-            for device, (at, wait_s) in list(self._due.items()):
-                if at <= now:
-                    self._due[device] = now + wait_s, min(2 * wait_s, _LONGEST_S)
+            for device, (since, wait_s) in list(self._waits.items()):
+                if since + wait_s <= now:
+                    self._waits[device] = now, min(max(2 * wait_s, _DIALLED_EVERY_S), _LONGEST_S)
                     await self._dial(device, former[device].noise_key)
-            first = min((at for at, _ in self._due.values()), default=float("inf"))
-            with trio.move_on_at(first):
-                await changed.wait()
+            first = min((since + wait_s for since, wait_s in self._waits.values()), default=math.inf)
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.deadline = first
+                for change in changes:
+                    nursery.start_soon(_cancel_when, change, nursery.cancel_scope)
 
     async def _dial(self, device: DeviceID, noise_key: bytes) -> None:
         contact = self._devices.contact(device)
@@ -180,3 +190,8 @@ class FormerDevices:
                         await rest()
                         await about.hear(message)
             link.close("no folder is shared with this device any more")
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
