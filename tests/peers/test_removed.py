@@ -217,15 +217,15 @@ def test_a_former_member_that_does_not_answer_is_dialled_less_and_less_often(mon
 
     async def run() -> None:
         nonlocal began
-        began, changed = trio.current_time(), trio.Event()
-        former = FormerDevices(ONE, _Devices(), {}, lambda: HELLO, lambda: changed)  # type: ignore[arg-type]
+        began = trio.current_time()
+        former = FormerDevices(ONE, _Devices(), {}, lambda: HELLO)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(former.run)
             await trio.sleep(4 * 3600)
-            former.wake()  # there may be others where it is now
+            former.network_changed()  # there may be others where it is now
             await trio.sleep(600)
-            former.wake()
-            former.wake()
+            former.network_changed()
+            former.network_changed()
             await trio.sleep(299)
             nursery.cancel_scope.cancel()
 

@@ -125,7 +125,7 @@ class Peers:
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
         self.pacing = Pacing()
         self.members_changed = trio.Event()
-        self._former = FormerDevices(identity, self.devices, folders, self._hello, lambda: self.members_changed)
+        self._former = FormerDevices(identity, self.devices, folders, self._hello)
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -170,12 +170,13 @@ class Peers:
         """An interface or an address came or went: look for all devices again."""
         for contact in self.devices.contacts.values():
             contact.wake.set()
-        self._former.wake()
+        self._former.network_changed()
 
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
         event, self.members_changed = self.members_changed, trio.Event()
         event.set()
+        self._former.members_changed()
         for linked in self._links.values():
             linked.sessions.wake()
 

@@ -103,7 +103,6 @@ class FormerDevices:
 
     Args:
         hello: what this device says of itself.
-        changed: an event that is set when members come or go.
     """
 
     def __init__(
@@ -112,27 +111,29 @@ class FormerDevices:
         devices: KnownDevices,
         folders: Mapping[FolderID, Folder],
         hello: Callable[[], Hello],
-        changed: Callable[[], trio.Event],
     ) -> None:
         self._identity = identity
         self._devices = devices
         self._folders = folders
         self._hello = hello
-        self._changed = changed
         self._budget = Budget(self)
         self._waits: dict[DeviceID, tuple[float, float]] = {}  # since when each waits, and for how long
-        self._woken = trio.Event()
+        self._changed = trio.Event()
 
-    def wake(self) -> None:
+    def members_changed(self) -> None:
+        """Members came or went."""
+        event, self._changed = self._changed, trio.Event()
+        event.set()
+
+    def network_changed(self) -> None:
         """This device came to another network: a former member may be there."""
         self._waits = {one: (since, min(wait_s, _DIALLED_EVERY_S)) for one, (since, wait_s) in self._waits.items()}
-        self._woken.set()
+        self.members_changed()
 
     async def run(self) -> None:
         """Dial former members, until cancelled."""
         while True:
-            self._woken = trio.Event()
-            changes, now = (self._changed(), self._woken), trio.current_time()
+            changed, now = self._changed, trio.current_time()
             former = self._devices.former()
             self._waits = {
                 device: self._waits.get(device, (now, _DIALLED_AFTER_S))
@@ -144,10 +145,8 @@ class FormerDevices:
                     self._waits[device] = now, min(max(2 * wait_s, _DIALLED_EVERY_S), _LONGEST_S)
                     await self._dial(device, former[device].noise_key)
             first = min((since + wait_s for since, wait_s in self._waits.values()), default=math.inf)
-            async with trio.open_nursery() as nursery:
-                nursery.cancel_scope.deadline = first
-                for change in changes:
-                    nursery.start_soon(_cancel_when, change, nursery.cancel_scope)
+            with trio.move_on_at(first):
+                await changed.wait()
 
     async def _dial(self, device: DeviceID, noise_key: bytes) -> None:
         contact = self._devices.contact(device)
@@ -190,8 +189,3 @@ class FormerDevices:
                         await rest()
                         await about.hear(message)
             link.close("no folder is shared with this device any more")
-
-
-async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()
