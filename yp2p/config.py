@@ -64,6 +64,10 @@ class Discovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="a list of interface names or IP addresses; empty means every interface"),
     ] = []
     static: Annotated[list[str], Meta(description="a list of HOST:PORT where other devices always are")] = []
+    commands: Annotated[
+        dict[str, str],
+        Meta(description="a table of names of devices, and for each a command whose input and output lead there"),
+    ] = {}
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -50,6 +50,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "daemon": ("daemon", "Run the daemon in the foreground."),
         "reload": ("reload", "Have the daemon read its settings again."),
         "stop": ("stop", "Stop the daemon."),
+        "link": ("link", "Carry a link over standard input and output, for ssh."),
         "logs": ("logs", "Show the log of the daemon, and follow it."),
         "debug": ("debug", "Gather what somebody needs who looks for a fault."),
         "metrics": ("metrics", "Print what the daemon does, in numbers, for Prometheus."),

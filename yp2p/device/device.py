@@ -6,6 +6,7 @@ first, while the local API still answers, and then the disk actors.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +55,7 @@ from yp2p.programs.programs import Programs
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
+from yp2p.transport.command import Command
 from yp2p.transport.handshake import Secured
 from yp2p.trust import recovery
 
@@ -64,6 +66,20 @@ def _static(config: Config) -> list[Address]:
         return [parse_address(text) for text in config.discovery.static]
     except ValueError as error:
         raise ConfigError(f"[discovery] static: {error}") from None
+
+
+def _commands(config: Config) -> dict[str, Command]:
+    """The programs that lead to devices, by name. Raises ConfigError."""
+    found: dict[str, Command] = {}
+    for name, text in config.discovery.commands.items():
+        try:
+            words = tuple(shlex.split(text))
+        except ValueError as error:
+            raise ConfigError(f"[discovery] commands.{name} is {text!r}: {error}") from None
+        if not words:
+            raise ConfigError(f"[discovery] commands.{name} is empty; say the command, or leave {name} out")
+        found[name] = Command(words, text)
+    return found
 
 
 def _check_ignored(config: Config) -> None:
@@ -94,6 +110,7 @@ class Device:
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
         self.peers = Peers(identity, name, database, self.home.by_id, self._presence.of, static)
+        self.peers.commands = _commands(config)
         self.home.peers = self.peers
         self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
         self._in_sync = InSync(identity.device_id, self.home, self.peers)
@@ -152,6 +169,7 @@ class Device:
         return [
             Part(of_section("device", "name"), self._use_name, lambda new: recovery.checked_name(self._name_in(new))),
             Part(of_section("discovery", "static"), self._use_static, _static),
+            Part(of_section("discovery", "commands"), self._use_commands, _commands),
             Part(of_disks, self._use_files, _check_ignored),
             Part(of_section("pairing"), lambda new: self.pairing_host.use(new.pairing.window_s)),
             Part(of_section("limits"), lambda new: self.limits.use(new.limits)),
@@ -177,6 +195,11 @@ class Device:
 
     def _use_static(self, config: Config) -> None:
         self._static[:] = _static(config)  # who dials has this list
+        for contact in self.peers.devices.contacts.values():
+            contact.wake.set()
+
+    def _use_commands(self, config: Config) -> None:
+        self.peers.commands = _commands(config)
         for contact in self.peers.devices.contacts.values():
             contact.wake.set()
 

@@ -228,7 +228,8 @@ class OffersReceived:
             raise MessageFault("the folder has another founder than that one here")
         name = peers.devices.contact(one.device).name
         grant = Grant(one.folder, one.founder, self._free_label(one, known), name, statements)
-        address = peers.address_of(one.device) or Address("", 0)
+        way = peers.address_of(one.device)
+        address = way if isinstance(way, Address) else Address("", 0)
         await self._take_part(Joined(grant, keys, address), self._check(one.path))
         if not self._is_here(one.folder):
             raise FolderError(f"{one.label!r} does not have this device as a member yet")

@@ -29,7 +29,7 @@ from yp2p.errors import YpError
 FROM_A_START = frozenset(
     {
         "[device] key_file", "[listen] address", "[listen] port", "[discovery] mdns", "[discovery] interfaces",
-        "[files] max_text_bytes", "[log] format", "[scrub] percent", "[scrub] interval_days",
+        "[files] max_text_bytes", "[log] format", "[metrics] listen", "[scrub] percent", "[scrub] interval_days",
     }
 )  # fmt: skip
 

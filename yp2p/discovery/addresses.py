@@ -39,6 +39,16 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address leads to this machine alone; a name does not count as one."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
 def own_addresses(wanted: Iterable[str] = ()) -> list[str]:
     """This machine's addresses, or those of the wanted interfaces (names or addresses).
 

@@ -196,8 +196,8 @@ class KnownDevices:
             del contact.addresses[min(contact.addresses, key=contact.addresses.__getitem__)]
         contact.wake.set()
 
-    def linked(self, device: DeviceID, hello: Hello | None, address: Address, *, dialled_by_us: bool) -> None:
-        """A link with a device is up: remember where it is."""
+    def linked(self, device: DeviceID, hello: Hello | None, address: Address | None, *, dialled_by_us: bool) -> None:
+        """A link with a device is up: remember where it is, if that is an address of its own."""
         contact = self.contact(device)
         contact.reach.linked()
         if not contact.faults:
@@ -206,6 +206,8 @@ class KnownDevices:
             return
         contact.name = hello.name
         contact.version = version_of(hello)
+        if address is None:
+            return
         self._note_host(address.host)
         reachable = address
         if not dialled_by_us:

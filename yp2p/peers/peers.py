@@ -34,22 +34,24 @@ import structlog
 import trio
 
 from yp2p import __version__
-from yp2p.discovery.addresses import Address
+from yp2p.discovery.addresses import Address, is_loopback
 from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
 from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
-from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, format_device_id, short_id
 from yp2p.peers.checks import LinkChecks
 from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
 from yp2p.peers.presence import FolderPresence
+from yp2p.peers.reach import Way
 from yp2p.peers.removed import FormerDevices
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
+from yp2p.transport.command import Command, dial_through
 from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -67,6 +69,9 @@ _LOOK_AGAIN_S = 30.0
 _CLONE_TURN_S = 30.0
 # A device that paused this one, or speaks another version, dials itself once that has changed.
 _RARELY_S = 300.0
+
+# The beginning of a device's ID that names it, at least.
+_SHORTEST_ID = 7
 
 _PAUSED = "this device was paused by a person there"
 
@@ -89,7 +94,7 @@ class _Linked:
     scope: trio.CancelScope
     dialled_by_us: bool
     since: float
-    address: Address
+    address: Way
     boot_id: bytes
     sessions: FolderSessions
     offers: OfferExchange | None
@@ -101,6 +106,7 @@ class Peers:
 
     Attributes:
         offers: makes what serves the offers of folders over a link.
+        commands: the programs that lead to devices, by what a device is called here, or the beginning of its ID.
     """
 
     def __init__(
@@ -123,6 +129,7 @@ class Peers:
         self.devices.own_name = name
         self.listen_port = 0
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
+        self.commands: dict[str, Command] = {}
         self.pacing = Pacing()
         self.members_changed = trio.Event()
         self._former = FormerDevices(identity, self.devices, folders, self._hello)
@@ -130,7 +137,7 @@ class Peers:
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
 
-    def address_of(self, device: DeviceID) -> Address | None:
+    def address_of(self, device: DeviceID) -> Way | None:
         linked = self._links.get(device)
         return linked.address if linked is not None else None
 
@@ -237,15 +244,35 @@ class Peers:
                 outcome = outcome_of(error)
                 if outcome is Outcome.NOT_KNOWN and address not in contact.addresses:
                     outcome = Outcome.SOMETHING_ELSE  # an address of the settings is tried for every device
-                contact.reach.tried(address, outcome)
-                log.debug("dial_failed", peer=short_id(device), reason=str(error))
+                self._not_reached(device, address, outcome, error)
                 continue
-            if device in self._links and not self._wins(device, dialled_by_us=True):
-                await trio.aclose_forcefully(secured.stream)
-                return True
-            await self._serve(device, secured, address, None)
+            await self._serve_dialled(device, secured, address)
             return True
+        return await self._dial_through(device, keys)
+
+    async def _dial_through(self, device: DeviceID, keys: PublicIdentity) -> bool:
+        """Try the programs that lead to the device; returns when the link is over. False when none led to it."""
+        called, full = self.devices.called(device), format_device_id(device)
+        for name, command in self.commands.items():
+            if name != called and not (len(name) >= _SHORTEST_ID and full.startswith(name)):
+                continue
+            try:
+                async with dial_through(command, self._identity, keys.noise_key) as secured:
+                    await self._serve_dialled(device, secured, command)
+                    return True
+            except OSError as error:
+                self._not_reached(device, command, outcome_of(error), error)
         return False
+
+    async def _serve_dialled(self, device: DeviceID, secured: Secured, way: Way) -> None:
+        if device in self._links and not self._wins(device, dialled_by_us=True):
+            await trio.aclose_forcefully(secured.stream)
+        else:
+            await self._serve(device, secured, way, None)
+
+    def _not_reached(self, device: DeviceID, way: Way, outcome: Outcome, error: OSError) -> None:
+        self.devices.contact(device).reach.tried(way, outcome, str(error) if isinstance(way, Command) else "")
+        log.debug("dial_failed", peer=short_id(device), reason=str(error))
 
     # --- links --------------------------------------------------------------------------------------------------
 
@@ -290,7 +317,7 @@ class Peers:
             return True
         return dialled_by_us == (self._identity.device_id < device)
 
-    async def _serve(self, device: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+    async def _serve(self, device: DeviceID, secured: Secured, address: Way, confirmed: Link | None) -> None:
         """Run one link to its end; `confirmed` is None where we dialled. The one place where a fault of it stops."""
         before = self.devices.contact(device).reach.links
         with structlog.contextvars.bound_contextvars(peer=short_id(device)):
@@ -313,7 +340,7 @@ class Peers:
                 self._is_at_fault(device, secured, first_reason(group))
                 log.exception("session_failed", reason=first_reason(group))
 
-    def _has_ended(self, device: DeviceID, error: BaseException, dialled: Address | None) -> None:
+    def _has_ended(self, device: DeviceID, error: BaseException, dialled: Way | None) -> None:
         """A connection has ended: note what that says of the device, for people.
 
         Args:
@@ -338,7 +365,7 @@ class Peers:
         at_fault = self.devices.served_on(secured.remote_noise_key, device)
         self.devices.contact(at_fault).note_link_fault(reason, trio.current_time())
 
-    async def _run_link(self, wanted: DeviceID, secured: Secured, address: Address, confirmed: Link | None) -> None:
+    async def _run_link(self, wanted: DeviceID, secured: Secured, address: Way, confirmed: Link | None) -> None:
         """Args: `wanted` is the device that was dialled; whoever proves to be there is served."""
         dialled_by_us = confirmed is None
         async with open_link(secured, self._hello(), confirmed) as link:
@@ -374,7 +401,9 @@ class Peers:
                 self._links[device] = linked
                 link.is_wanted = sessions.waits_for
                 link.pace = self.pacing.pace_of(device)
-                self.devices.linked(device, link.peer, address, dialled_by_us=dialled_by_us)
+                self.devices.linked(
+                    device, link.peer, self._address_of_peer(address, link.peer), dialled_by_us=dialled_by_us
+                )
                 log.info("link_up", address=str(address))
                 try:
                     await charged(contact.budget, self._run_sessions, linked, contact)
@@ -386,6 +415,13 @@ class Peers:
                     contact.link_ended(linked.since, trio.current_time())
                     self.devices.unlinked(device, link.peer)
                     log.info("link_down")
+
+    def _address_of_peer(self, way: Way, hello: Hello | None) -> Address | None:
+        """Where a device is that is linked this way: one that came through `yp2p link --stdio` is not where that is."""
+        if isinstance(way, Command):
+            return None
+        is_ours = hello is not None and hello.listen_port == self.listen_port
+        return None if is_ours and is_loopback(way.host) else way
 
     async def _run_sessions(self, linked: _Linked, contact: Contact) -> None:
         async with trio.open_nursery() as nursery:

@@ -13,11 +13,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from yp2p.discovery.addresses import Address
 from yp2p.protocol.messages import PROTOCOL_VERSIONS
+from yp2p.transport.command import Command
 from yp2p.transport.dialer import Outcome
 
+# How a device is reached: at an address, or through a program.
+Way: TypeAlias = Address | Command
 # As many instances are remembered that announce one device: an honest one has one, and another after each start.
 _MAX_INSTANCES = 8
 # Other addresses that a reason names besides the one that says most.
@@ -30,13 +34,14 @@ class Reach:
 
     Attributes:
         announced_by: the instances on this network now that announce it, and at which addresses.
-        attempts: how the last attempt at each address ended, the newest last.
+        attempts: how the last attempt at each address, or by each program, ended; the newest last.
         versions: of the protocol, that it speaks, where none of them is ours.
         is_paused_there: it said that a person there paused this device.
     """
 
     announced_by: dict[str, tuple[Address, ...]] = field(default_factory=dict)
-    attempts: dict[Address, Outcome] = field(default_factory=dict)
+    attempts: dict[Way, Outcome] = field(default_factory=dict)
+    said: str = ""  # by the program that was tried last
     versions: tuple[int, ...] | None = None
     is_paused_there: bool = False
     links: int = 0  # that were up since the start
@@ -47,10 +52,11 @@ class Reach:
         while len(self.announced_by) > _MAX_INSTANCES:
             del self.announced_by[next(iter(self.announced_by))]
 
-    def tried(self, address: Address, outcome: Outcome) -> None:
-        """An attempt to reach it failed."""
-        self.attempts.pop(address, None)
-        self.attempts[address] = outcome
+    def tried(self, way: Way, outcome: Outcome, said: str = "") -> None:
+        """An attempt to reach it failed; a program said so."""
+        self.said = said or self.said
+        self.attempts.pop(way, None)
+        self.attempts[way] = outcome
         while len(self.attempts) > _MAX_ATTEMPTS:
             del self.attempts[next(iter(self.attempts))]
 
@@ -118,9 +124,11 @@ def _other_version(versions: tuple[int, ...]) -> str:
 def _unreachable(absence: Absence) -> str:
     """What the attempts say: where it is announced now rather than elsewhere, then what says most, then the newest."""
     attempts = absence.reach.attempts
-    now = {address for addresses in absence.reach.announced_by.values() for address in addresses}
-    tried = [address for address in reversed(attempts) if address in now] or list(reversed(attempts))
+    now: set[Way] = {address for addresses in absence.reach.announced_by.values() for address in addresses}
+    tried = [way for way in reversed(attempts) if way in now] or list(reversed(attempts))
     address = max(tried, key=attempts.__getitem__)
+    if isinstance(address, Command):
+        return _THROUGH.get(attempts[address], _ENDED).format(at=address, name=absence.name, said=absence.reach.said)
     is_announced = bool(absence.reach.announced_by)
     sentence = (_ANNOUNCED if is_announced else _REMEMBERED)[attempts[address]]
     return sentence.format(
@@ -132,6 +140,13 @@ def _at(moment: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)) if moment is not None else "the start"
 
 
+_ENDED = "{at} ended without a link: {said}; does it lead to {name}, and does yp2p run there? See [discovery] commands"
+_THROUGH: Mapping[Outcome, str] = {
+    Outcome.NO_NAME: "{at} cannot be started on this machine: {said}; see [discovery] commands",
+    Outcome.SILENT: "{at} runs, and no device answers through it; see [discovery] commands",
+    Outcome.SOMETHING_ELSE: "{at} leads to another device or another program, not to {name}",
+    Outcome.NOT_KNOWN: _ENDED,
+}
 _NOT_KNOWN = (
     "{at} answers, but does not know this device: it removed this device, or was set up anew (then `yp2p share` on one "
     "and `yp2p join` on the other pair them again), or another device has that address now"

@@ -102,10 +102,14 @@ async def dial(host: str, port: int, identity: Identity, noise_key: bytes) -> Se
     Raises:
         OSError: it cannot be reached there, or something else answers.
     """
-    stream = await connect(host, port)
+    return await dial_over(await connect(host, port), identity, noise_key, HANDSHAKE_LIMIT_S)
+
+
+async def dial_over(stream: trio.SocketStream, identity: Identity, noise_key: bytes, limit_s: float) -> Secured:
+    """Run the handshake with a device we know on an open connection, which is closed if that fails. Raises OSError."""
     try:
         keep_alive(stream)
-        with trio.fail_after(HANDSHAKE_LIMIT_S):
+        with trio.fail_after(limit_s):
             return await initiate(stream, identity, noise_key)
     except (HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
         await trio.aclose_forcefully(stream)

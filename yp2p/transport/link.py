@@ -62,7 +62,9 @@ class LinkClosed(Exception):
 
 
 def keep_alive(stream: trio.SocketStream) -> None:
-    """Notice a silent peer within 6 s (tcp(7))."""
+    """Notice a silent peer within 6 s (tcp(7)); what is no TCP connection is another program's to watch."""
+    if stream.socket.family == socket.AF_UNIX:
+        return
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)
