@@ -100,7 +100,10 @@ async def _expect_only_there(stage: Stage, reader: People, own: set[str]) -> Non
     # What a member had for a moment, and took back, may have gone from this disk as from all.
     here = tokens_in(b"\n".join([*_files(reader), *_kept(reader)]))
     stage.expect(own <= here, f"{own - here} of the reader is not on its disk")
-    stage.expect(len(host.folder.files.local.paths) >= 4, f"it says only {host.folder.files.local.paths}")
+    mine, theirs = host.disk.contents(), stage.one.host.disk.contents()
+    differs = {path for path in mine.keys() | theirs.keys() if mine.get(path) != theirs.get(path)}
+    shown = host.folder.files.local.paths
+    stage.expect(shown.keys() == differs, f"it says that {sorted(shown)} are otherwise, and {sorted(differs)} are")
     for other in stage.world.hosts:
         if other is not host:
             found = own & tokens_in(b"\n".join(other.disk.contents().values()))

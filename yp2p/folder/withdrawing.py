@@ -19,7 +19,7 @@ Invariants
     * Only operations go that the member lacks or has deleted, or that are built on such.
     * Nothing is written with a client ID again whose operations were taken out: another member may have them.
     * The rows of a document, and the base of its file, are replaced in one step and one commit. What is cut short is
-      begun again.
+      begun again; what was done by then is told at once, as it is not found once more.
 """
 
 from __future__ import annotations
@@ -60,19 +60,23 @@ _LastRows: TypeAlias = "Mapping[DeviceID, int]"
 async def withdraw(folder: Folder, counted: Mapping[DocumentID, Counted]) -> int:
     """Take out of these documents what a member lacks; gives how many that changed. Raises OSError: the trash is not
     there."""
-    last, done = folder.observers.unsent.in_question(), 0
+    last, done, is_cut_short = folder.observers.unsent.in_question(), 0, True
     async with folder.texts.rewriting, folder.files.writing:
-        texts = [document for document in counted if document not in MANIFEST_INDEX]
+        # One that went when this was begun before is not here any more, and not to be opened, empty as it is.
+        texts = [document for document in counted if document in folder.texts.digests]
         for document in texts:
             await _keep_what_no_file_has(folder, document, counted[document], last)
-        for document in [document for document in counted if document in MANIFEST_INDEX]:
-            done += await _withdraw_entries(folder, document, counted[document], last)
-        for document in texts:
-            done += await _withdraw_text(folder, document, counted[document], last)
-    if done:
-        folder.observers.start_over()
-        folder.files.local.begin_anew()
-        folder.render_queue.wake()
+        try:
+            for document in [document for document in counted if document in MANIFEST_INDEX]:
+                done += await _withdraw_entries(folder, document, counted[document], last)
+            for document in texts:
+                done += await _withdraw_text(folder, document, counted[document], last)
+            is_cut_short = False
+        finally:
+            if done or is_cut_short:
+                folder.observers.start_over()
+                folder.files.local.begin_anew()
+                folder.render_queue.wake()
     return done
 
 
