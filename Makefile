@@ -13,7 +13,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,14 @@ covered: ## The figure of the last `make coverage`
 
 hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates against the wall (1 min)
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
+
+malformed: export YP2P_MALFORMED = 100000
+malformed: $(TEST_VENV)/.wheel ## 100,000 requests that are none at each local socket of a daemon (15 min)
+	$(TEST_VENV)/bin/pytest -q -s -p no:randomly tests/control/test_malformed.py
+
+api: $(TEST_VENV)/.wheel ## Write docs/api.md anew, with answers of real daemons (1 min)
+	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m control.samples
+	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m control.api_page ../docs/api.md
 
 YJS := .yjs
 yjs: $(TEST_VENV)/.wheel ## The real Yjs: positions, and y-websocket clients of a daemon (node and npm)

@@ -78,6 +78,8 @@ WITHOUT_DAEMON = _rows(
     2 status now
     2 status --jsn
     2 status --watch=1
+    3 events
+    2 events --since yesterday
     3 status
     2 up
     2 up notes photos

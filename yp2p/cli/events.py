@@ -207,5 +207,6 @@ class Feed:
             return came
 
     def close(self) -> None:
-        self._stream.close()
+        self._stream.interrupt()
         self._thread.join(2)
+        self._stream.close()

@@ -126,17 +126,19 @@ class EventStream:
         self._connection = UnixConnection(socket_path, None)
         target = f"/v1/events?{urlencode(query, errors='surrogateescape')}"
         try:
+            self._connection.connect()
+            self._socket = self._connection.sock  # the connection forgets it where the answer has no end
             self._response = ask(self._connection, "GET", target)
             check(self._response)
         except (OSError, http.client.HTTPException) as error:
-            self.close()
+            self._connection.close()
             raise not_running() from error
         except RemoteError:
-            self.close()
+            self._connection.close()
             raise
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Until the daemon ends, or `close` is called (by another thread as well)."""
+        """Until the daemon ends, or `interrupt` is called."""
         try:
             for line in self._response:
                 if line.startswith(b"data: "):
@@ -144,9 +146,11 @@ class EventStream:
         except (OSError, http.client.HTTPException, ValueError):
             pass  # cut off: it ended without a word
 
+    def interrupt(self) -> None:
+        """End the iteration that another thread is in."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        sock = getattr(self._connection, "sock", None)
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        self._response.close()
         self._connection.close()
