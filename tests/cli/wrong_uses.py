@@ -252,6 +252,7 @@ WITH_DAEMON = _rows(
     """
     4 daemon
     4 daemon --detach
+    2 events --kind files
     8 share nowhere
     8 share letter.txt
     8 share notes/sub
