@@ -142,6 +142,23 @@ def test_who_shares_another_folder_is_told_over_that_link(is_mutual: bool) -> No
     )
 
 
+def test_two_that_remove_each_other_at_once_on_a_link_that_goes_on_agree() -> None:
+    room, other = _room(TWO), statements(OTHER, TWO.public)
+
+    async def test(one: Node, two: Node) -> None:
+        two.knows(one)
+        await until(lambda: all(one.has_session(two.id, folder) for folder in (NOTES, OTHER)))
+        await until(lambda: all(two.has_session(one.id, folder) for folder in (NOTES, OTHER)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.folders[NOTES].membership.receive, _bodies(_removal(ONE, TWO, room)))
+            nursery.start_soon(two.folders[NOTES].membership.receive, _bodies(_removal(TWO, ONE, room)))
+        await until(lambda: _members(one) == _members(two) == {ONE.device_id})
+        assert _was_told(two)
+        assert one.has_session(two.id, OTHER)
+
+    _run(test, (ONE, {NOTES: _bodies(*room), OTHER: other}), (TWO, {NOTES: _bodies(*room), OTHER: other}))
+
+
 async def _read(link: Link) -> list[object]:
     """What comes until the other side ends the link."""
     found: list[object] = []

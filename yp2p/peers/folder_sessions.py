@@ -150,11 +150,12 @@ class FolderSessions:
         if isinstance(message, Membership) and self._has_left(message.folder):
             await self._folders[message.folder].membership.receive(message.statements)
             return
+        is_over = session is None or self._scopes[message.folder].cancel_called
         try:
-            if session is not None:
-                await session.deliver(message, size)
-            elif isinstance(message, Membership):
+            if isinstance(message, Membership) and is_over:
                 await self._about_removals.hear(message)
+            elif session is not None:
+                await session.deliver(message, size)
         except trio.BrokenResourceError:
             pass  # the session has ended meanwhile
         except PeerFault as fault:

@@ -89,7 +89,11 @@ class AboutRemovals:
         Of one that this device is out of itself by what was said so far, the rest is taken as well.
         """
         folder = self._folders.get(message.folder)
-        if folder is None or folder.id not in self._spoken_of or self._heard[folder.id] >= _MOST_PARTS:
+        if folder is None or self._heard[folder.id] >= _MOST_PARTS:
+            return
+        if self._is_about(folder):
+            self._spoken_of.add(folder.id)
+        elif folder.id not in self._spoken_of:
             return
         self._heard[folder.id] += 1
         commit = await folder.membership.receive(message.statements)
