@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+import socket
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
@@ -23,6 +24,8 @@ _CONNECT_LIMIT_S = 4.0
 
 class _Socket:
     """What a link asks of the socket beneath."""
+
+    family = socket.AF_INET
 
     def __init__(self, address: str, port: int) -> None:
         self._address = (address, port)
