@@ -339,6 +339,7 @@ async def _serve(
         intake.start_soon(listener.serve, sockets.peers.listeners)
         intake.start_soon(listener.serve_missing, sockets.peers)
         intake.start_soon(feed_watchdog)
+        intake.start_soon(device.machine.follow_stops)
         intake.start_soon(_end_after, rotation.done, stop)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)

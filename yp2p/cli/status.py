@@ -181,6 +181,7 @@ def _of_device(status: dict[str, Any]) -> list[str]:
         f"The store was damaged, and what could be read of it is used. When nothing is missing, remove {kept}"
         for kept in status["store"]["damaged"]
     ]
+    found += [f"This machine: {one}." for one in status.get("machine", ())]
     found += [f"Setting {one['setting']}: {one['problem']}" for one in status["settings"]]
     found += offer_lines(status["offers"])
     for device in status["devices"]:

@@ -28,6 +28,7 @@ from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
 from yp2p.device.leaving import Leaving
 from yp2p.device.limits import Limits
+from yp2p.device.machine_state import MachineState
 from yp2p.device.members import Members, role_of
 from yp2p.device.metrics import Metrics
 from yp2p.device.offers import Offers
@@ -42,6 +43,7 @@ from yp2p.device.usage import Usage
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.discovery.mdns import Mdns, Sighting
 from yp2p.errors import ConfigError, FolderError
+from yp2p.files.boot import boot_id
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
@@ -159,6 +161,7 @@ class Device:
         self.limits = Limits(
             identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
         )
+        self.machine = MachineState(database)
         self.status_line = StatusLine(identity.device_id, self.home.by_id, self.peers)
         self.settings = Settings(config, self._parts(introductions))
 
@@ -213,6 +216,7 @@ class Device:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Look after the folders' files until cancelled; `started` when all folders are loaded."""
+        self.machine.note_last_run(boot_id())
         await self.home.run(task_status=task_status)
 
     async def run_peers(self) -> None:
@@ -398,6 +402,7 @@ class Device:
                 "missing_addresses": list(self.missing_addresses),
                 "files_wait": self.peers.pacing.holds_files,
             },
+            "machine": self.machine.problems(),
             "settings": [
                 {"setting": one, "problem": why}
                 for one, why in {**self.settings.problems, **self._provisioning.problems}.items()

@@ -17,6 +17,10 @@ from yp2p.files.changed_paths import ChangedPaths
 from yp2p.files.watch import Batch, is_at_or_beneath
 from yp2p.folder.folder import Folder
 
+_OVERFLOW = (
+    "more changed at a time than the kernel tells of (fs.inotify.max_queued_events), so every file is looked at again"
+)
+
 log = structlog.get_logger()
 
 
@@ -50,6 +54,7 @@ class Reports:
         render.retries.retry_at_paths(batch.finished | batch.removed_directories, batch.changed_directories)
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
+            self._folder.state.limitation = _OVERFLOW
         self._folder.state.settled = False
 
     async def _list(self, directories: set[str]) -> None:

@@ -103,8 +103,8 @@ def versions(
             and len(found) > 1
             and last.authors == authors
             and len(authors) == 1
-            and since - last.at <= gap_s
-            and row.at - last.since <= longest_s
+            and abs(since - last.at) <= gap_s  # a clock can have been set back in between
+            and abs(row.at - last.since) <= longest_s
         ):
             found[-1] = Version(
                 row.seq, row.at, last.since, authors, last.added + added, last.removed + removed
