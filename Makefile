@@ -13,7 +13,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -172,6 +172,10 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/beside.py
 	$(BIN)/python benches/large.py
 	$(BIN)/python benches/scale.py --files 10000 100000
+
+MINUTES ?= 60
+soak: $(VENV)/.dev ## Three devices at work for MINUTES=60: memory, open files and contents at the end
+	$(BIN)/python benches/soak.py --minutes $(MINUTES)
 
 clean: ## Remove what was built
 	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
