@@ -22,6 +22,7 @@ from yp2p.documents.provider import PeerState
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.identity import DocumentID, Identity
 from yp2p.store import tables
+from yp2p.store.salvage import first_gap
 from yp2p.store.schema import SCHEMA_VERSION
 from yp2p.trust.statements import Role, Signer
 
@@ -139,3 +140,18 @@ def test_an_honest_store_has_nothing_to_set_aside(filled: Path) -> None:
     with tempfile.TemporaryDirectory(dir=filled.parent) as base:
         shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
         _run(run, Path(base))
+
+
+def test_of_a_log_without_gaps_nothing_is_set_aside(tmp_path: Path) -> None:
+    """Neither of texts nor of the list of entries, whose updates are no texts."""
+
+    async def test() -> None:
+        await _fill(tmp_path)
+        async with open_bridge(tmp_path) as bridge:
+            with bridge.folder.database.reader() as read:
+                found = tables.log.documents(read)
+                assert any(document.startswith(tables.log.MANIFEST_PREFIX) for _, document in found)
+                assert [first_gap(read, folder, document) for folder, document in found] == [None] * len(found)
+
+    (tmp_path / "dir").mkdir()
+    _run(test)

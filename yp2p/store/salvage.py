@@ -28,7 +28,7 @@ from typing import Any
 
 from yp2p.errors import HistoriesDiffer, MissingDependency, PeerFault
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import check_dependencies, parse_update
+from yp2p.protocol.ysync import Shape, UpdateParser, check_dependencies
 from yp2p.store import tables
 from yp2p.store.schema import BESIDE, columns_of, make_schema
 from yp2p.store.sql import Read
@@ -166,7 +166,7 @@ def _set_gaps_aside(connection: sqlite3.Connection) -> None:
 
     columns = columns_of(connection, "log")
     for folder, document in tables.log.documents(read):
-        first = _first_gap(read, folder, document)
+        first = first_gap(read, folder, document)
         if first is not None:
             first = first if document.startswith(tables.log.MANIFEST_PREFIX) else 0
             condition = tables.log.rows_from(folder, document, first)
@@ -176,13 +176,14 @@ def _set_gaps_aside(connection: sqlite3.Connection) -> None:
         connection.execute(tables.log.without_rows(name))
 
 
-def _first_gap(read: Read, folder: FolderID, document: DocumentID) -> int | None:
+def first_gap(read: Read, folder: FolderID, document: DocumentID) -> int | None:
     """The first row that cannot be used for want of others; None: nothing is missing, as far as can be told."""
+    shape = Shape.MANIFEST if document.startswith(tables.log.MANIFEST_PREFIX) else Shape.TEXT
     clocks: dict[int, int] = {}
     seq = 0
     for seq, data in tables.log.updates(read, folder, document):
         try:
-            parsed = parse_update(data)
+            parsed = UpdateParser(data, shape).parse()
             check_dependencies(parsed, clocks)
         except (MissingDependency, PeerFault):
             return seq
