@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement  # comes with pytest
 from packaging.utils import canonicalize_name
 
+from yp2p.check.findings import ABOUT
 from yp2p.cli import join, status
 from yp2p.cli.main import COMMANDS
 from yp2p.cli.page import Shown, lines
@@ -191,6 +192,12 @@ def test_every_invariant_that_is_cited_exists_with_a_test() -> None:
         assert "`tests/" in paragraph or "the simulation misses it" in paragraph, paragraph[:60]
     for test in re.findall(r"`(tests/[a-z_/]+\.py)`", text):
         assert (ROOT / test).exists(), test
+
+
+def test_every_kind_of_finding_is_in_its_table() -> None:
+    rows = [row.split(" | ") for row in _read("docs/check.md").splitlines() if row.startswith("| `")]
+    shown = {cells[0].strip("| `"): (cells[1].strip("`"), cells[2]) for cells in rows if len(cells) == 4}
+    assert shown == {kind.value: (about.depth.value or "always", about.mends.value) for kind, about in ABOUT.items()}
 
 
 def test_every_exception_is_in_the_tree() -> None:

@@ -286,6 +286,7 @@ async def _run(
             device = Device(config, identity, database, _own_places(paths), merger)
             device.peers.listen_port = sockets.peers.port
             device.missing_addresses = sockets.peers.missing
+            device.checks.use_key(paths.key if given is None else None)
             device.home.own_folders = own_folders()
             device.settings.load = lambda: with_invites(load_config(paths.config))
             device.settings.add(Part(of_section("log", "level"), lambda new: use_level(new.log)))
@@ -294,7 +295,7 @@ async def _run(
                 key=paths.key if given is None else None, place=place, former=former,
             )  # fmt: skip
             await _serve(config, device, identity, sockets, wishes, rotation, at_start)
-            return rotation.done.is_set()
+            return rotation.done.is_set() or device.checks.restart.is_set()
     finally:
         lock.release()
 
@@ -341,6 +342,7 @@ async def _serve(
         intake.start_soon(feed_watchdog)
         intake.start_soon(device.machine.follow_stops)
         intake.start_soon(_end_after, rotation.done, stop)
+        intake.start_soon(_end_after, device.checks.restart, stop)
         if config.discovery.mdns:
             intake.start_soon(_discover, config, device)
         port = device.peers.listen_port
@@ -354,7 +356,7 @@ async def _serve(
         wishes.started()
         at_start.started()
         await stop.wait()
-        if not rotation.done.is_set():
+        if not rotation.done.is_set() and not device.checks.restart.is_set():
             supervisor.stopping()
         device.following.events.say(DaemonEvent(state="stopping", version=__version__))
         log.info("daemon_stopping")
@@ -363,7 +365,8 @@ async def _serve(
 
 
 async def _end_after(done: trio.Event, stop: trio.Event) -> None:
-    """End the daemon once its key is another one. The answer to whoever asked does, if that is still there."""
+    """End the daemon once its key is another one, or its store is to be mended at a start. The answer to whoever asked
+    does, if that is still there."""
     await done.wait()
     with trio.move_on_after(STOP_LIMIT_S):
         await stop.wait()

@@ -113,6 +113,14 @@ ANSWERS: dict[str, Any] = {
         "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
         "let_in_removed": False, "invites_revoked": 2,
     },
+    "/v1/check": {
+        "findings": [
+            {"kind": "damaged-file", "folder": HOSTILE, "path": HOSTILE, "text": HOSTILE, "device": HOSTILE,
+             "mended_by": mended_by, "result": result, "help": HOSTILE}
+            for result in ("found", "repaired", "started", "left") for mended_by in ("by a person", "of what is here")
+        ],
+        "checked": [{"folder": HOSTILE, "files": 1, "bytes": 1, "texts": 1, "devices": 1}], "restarts": True,
+    },
     "/v1/doctor": {"port": 1, "devices": [
         {"name": HOSTILE, "connected": False, "reason": HOSTILE, "paused": False, "in_the_way": True, "check": None},
         {"name": HOSTILE, "connected": True, "last_error": "", "version": HOSTILE, "address": HOSTILE,
@@ -183,6 +191,7 @@ SHOWN = [
     ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("purge",), ("purge", HOSTILE, "--yes"), ("purge", HOSTILE, "--dry-run"),
     ("completion", "bash"), ("log", HOSTILE, HOSTILE),
+    ("check",), ("check", HOSTILE, "--read", "--peers", "--repair"),
     ("doctor",), ("doctor", HOSTILE), ("folder", "choose", "f"), ("device", "list"), ("device", "show", "ID"),
     ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),

@@ -216,6 +216,8 @@ WITHOUT_DAEMON = _rows(
     2 limit 2Mbit/s
     2 limit 2MB/s --upload 1MB/s
     2 limit --device desktop
+    2 check notes photos
+    2 check --fix
     2 doctor laptop desktop
     2 doctor --fix
     2 invite notes photos

@@ -160,6 +160,10 @@ def _look_back(story: Story, laptop: Device, desktop: Device) -> None:
     story.ask(laptop, "POST /v1/limits/set", {"device": "desktop", "upload": 2_000_000})
     story.ask(laptop, "POST /v1/limits/set", {"device": "desktop", "reset": True})
     story.ask(laptop, "POST /v1/doctor", {"device": "desktop"})
+    by_hand = laptop.dir / ".yp2p/trash/by-hand.txt"
+    by_hand.write_text("put here by hand\n")
+    story.ask(laptop, "POST /v1/check", {"folder": "notes", "read": True, "repair": False})
+    by_hand.unlink()
     story.ask(laptop, "POST /v1/folder/usage", {"folder": "notes"})
 
 

@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/invite/revoke": {},
     "/v1/device/remove": {"device": "d", "folder": "f", "with_let_in": True},
     "/v1/device/readmit": {"device": "d", "folder": "f"},
+    "/v1/check": {"folder": "f", "read": True, "peers": True, "repair": True},
     "/v1/doctor": {"device": "d"},
     "/v1/device/rename": {"device": "d", "name": "n"},
     "/v1/device/pause": {"device": "d"},

@@ -72,7 +72,7 @@ async def test_a_text_is_made_again_from_its_history(base: Path) -> None:
         record = rot(bridge, "a.txt")
         damaged = (base / "dir/a.txt").read_bytes()
         rows = bridge.folder.database.last_seq
-        assert await DamagedFiles(bridge.folder).take(opened(bridge), record) is Outcome.RESTORED
+        assert await DamagedFiles(bridge.folder).take(opened(bridge), record) == [Outcome.RESTORED]
         await settle(bridge)
         assert (base / "dir/a.txt").read_text() == text
         assert trash(bridge) == {"a.txt": damaged}
@@ -90,12 +90,12 @@ async def test_a_blob_that_another_file_here_has_is_copied(base: Path) -> None:
         record = rot(bridge, "a.bin")
         damaged = (base / "dir/a.bin").read_bytes()
         files = DamagedFiles(bridge.folder)
-        assert await files.take(opened(bridge), record) is Outcome.RESTORED
-        assert [one.path for one in files.list()] == ["a.bin"]
+        assert await files.take(opened(bridge), record) == [Outcome.RESTORED]
+        assert [one.path for one in files.known()] == ["a.bin"]
         await settle(bridge)
         assert (base / "dir/a.bin").read_bytes() == _BLOB
         assert trash(bridge) == {"a.bin": damaged}
-        assert files.list() == []
+        assert files.known() == []
 
 
 @over_directory
@@ -107,9 +107,9 @@ async def test_a_copy_that_is_damaged_as_well_is_not_copied(base: Path) -> None:
         record = rot(bridge, "a.bin")
         rot(bridge, "b.bin", 9)
         files = DamagedFiles(bridge.folder)
-        assert await files.take(opened(bridge), record) is Outcome.FETCHED
+        assert await files.take(opened(bridge), record) == [Outcome.FETCHED]
         await settle(bridge)
-        assert [one.path for one in files.list()] == ["a.bin", "b.bin"]
+        assert [one.path for one in files.known()] == ["a.bin", "b.bin"]
         assert len(bridge.folder.files.blobs.wanted) == 2
 
 
@@ -123,7 +123,7 @@ async def test_what_nobody_has_stays_named_and_no_edit(base: Path) -> None:
         assert content is not None
         record = rot(bridge, "a.bin")
         damaged = (base / "dir/a.bin").read_bytes()
-        assert await DamagedFiles(bridge.folder).take(opened(bridge), record) is Outcome.FETCHED
+        assert await DamagedFiles(bridge.folder).take(opened(bridge), record) == [Outcome.FETCHED]
         await settle(bridge)
         assert (base / "dir/a.bin").read_bytes() == damaged
     async with open_bridge(base) as bridge:
@@ -134,13 +134,13 @@ async def test_what_nobody_has_stays_named_and_no_edit(base: Path) -> None:
             "the damage became an edit"
         )
         files = DamagedFiles(bridge.folder)
-        assert [one.path for one in files.list()] == ["a.bin"]
+        assert [one.path for one in files.known()] == ["a.bin"]
         assert list(bridge.folder.files.blobs.wanted) == [record.entry]
         assert bridge.folder.leaf(record.entry) is None, "nobody is told that it is here"
         (base / "dir/a.bin").write_bytes(_BLOB)
         bridge.dirty.add("a.bin")
         await settle(bridge)
-        assert files.list() == []
+        assert files.known() == []
         assert not bridge.folder.files.blobs.wanted
 
 
@@ -152,7 +152,7 @@ async def test_a_file_that_is_open_for_writing_is_not_judged(base: Path) -> None
         await _quiet(bridge)
         record = rot(bridge, "a.bin")
         with (base / "dir/a.bin").open("r+b"):
-            assert await DamagedFiles(bridge.folder).take(opened(bridge), record) is Outcome.SOUND
+            assert await DamagedFiles(bridge.folder).take(opened(bridge), record) == [Outcome.SOUND]
         assert told(bridge) == []
 
 
@@ -166,7 +166,7 @@ async def test_where_no_lease_is_to_be_had_it_is_told_once_and_left(base: Path) 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("yp2p.files.verify._is_quiet", lambda descriptor: None)
             for _ in range(2):
-                assert await files.take(opened(bridge), record) is Outcome.TOLD
+                assert await files.take(opened(bridge), record) == [Outcome.TOLD]
         assert (base / "dir/a.txt").read_text() != "a line of text\n"
         assert len(told(bridge)) == 1
         assert trash(bridge) == {}

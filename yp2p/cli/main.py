@@ -18,6 +18,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("status", "Show whether everything is in sync, the folders and the devices."),
         "doctor": ("doctor", "Look for what is wrong here, on the network and with other devices, and say what helps."),
         "events": ("events", "Show what happens, as it happens: links, changed files, transfers, conflicts."),
+        "check": ("check", "Look whether store, files, history and trash fit together, and mend what does not."),
         "wait": ("wait", "Wait until every folder is in sync with every connected device."),
         "who": ("who", "Show which devices are connected, and which files are being edited."),
         "notices": ("notices", "Show what you may want to look at, and bring back removed text."),

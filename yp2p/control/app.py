@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from yp2p.control.answers import json_answer
+from yp2p.control.check import Checks, check_routes
 from yp2p.control.choosing import Choosing, choosing_routes
 from yp2p.control.devices import Checkup, DeviceChanges, device_routes
 from yp2p.control.events import Follower, event_routes
@@ -54,6 +55,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def checkup(self) -> Checkup: ...
+
+    @property
+    def checks(self) -> Checks: ...
 
     @property
     def choosing(self) -> Choosing: ...
@@ -247,6 +251,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *device_routes(lambda: device.device_changes, lambda: device.checkup),
             *limit_routes(lambda: device.limits),
             *settings_routes(lambda: device.settings),
+            *check_routes(lambda: device.checks),
             *choosing_routes(lambda: device.choosing, stop),
             *purge_routes(lambda: device.purging, stop),
             *log_routes(lambda: device.metrics),

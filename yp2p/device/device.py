@@ -16,6 +16,7 @@ import trio
 
 from yp2p import __version__
 from yp2p.config import Config
+from yp2p.device.checks import Checks
 from yp2p.device.checkup import Checkup
 from yp2p.device.choosing import Choosing
 from yp2p.device.device_changes import DeviceChanges
@@ -155,6 +156,7 @@ class Device:
             identity.device_id, self._members, self.peers, self._status, config.device.name, self._call_itself
         )
         self.checkup = Checkup(self._members, self.peers, self._status)
+        self.checks = Checks(identity, database, self.home, self.peers, self._members.name_of)
         self.metrics = Metrics(
             database, self.peers, self.home.by_id, self.home.disks, [self.peers.refusals, self.pairing_host.refusals]
         )

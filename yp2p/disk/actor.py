@@ -8,7 +8,7 @@ Who else works below `.yp2p/` is in docs/concurrency.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -119,6 +119,17 @@ class Disk:
         if not busy:
             self._open.ingest.readers.forget_versions(entries, has_name)
         return busy
+
+    @property
+    def open_root(self) -> OpenRoot | None:
+        """The root, while it can be used."""
+        return self._open if self._open is not None and not self._folder.state.problem else None
+
+    def look_again(self, paths: Iterable[str]) -> None:
+        """Look at these paths as if somebody had saved there."""
+        for path in paths:
+            self._changed.add(path)
+        self._folder.render_queue.wake()
 
     def agree(self) -> bool:
         """A person agrees to what others loosened of the rules; False: nothing waits for that."""

@@ -20,7 +20,8 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -31,7 +32,7 @@ from yp2p.disk.open_root import OpenRoot
 from yp2p.files.copies import copy_to
 from yp2p.files.root import Root, is_ours
 from yp2p.files.trash import new_place
-from yp2p.files.verify import Held, Look, held
+from yp2p.files.verify import STEP_BYTES, Held, Look, held, reading
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord
@@ -71,7 +72,7 @@ class DamagedFiles:
         self._known: dict[EntryID, tuple[bytes, float]] = {EntryID(e): (content, at) for e, content, at in known}
         self._told: set[tuple[EntryID, bytes]] = set()  # of which nothing is certain
 
-    def list(self) -> list[Damaged]:
+    def known(self) -> list[Damaged]:
         """Those that are damaged still, by path."""
         files, found = self._folder.files, []
         for entry, (content, at) in list(self._known.items()):
@@ -90,19 +91,25 @@ class DamagedFiles:
         is_file = record.kind in (Kind.TEXT, Kind.BLOB, Kind.SYMLINK) and not is_ours(record.path)
         return is_file and not is_wanted and not folder.files.local.keeps(record.path)
 
-    async def take(self, at: OpenRoot, record: FileRecord) -> Outcome:
-        """Look at a file that seemed damaged once more, and do what is right."""
+    async def take(self, at: OpenRoot, *records: FileRecord) -> list[Outcome]:
+        """Look at files that seemed damaged once more, and do what is right; of several at a time one can be made of
+        what another one holds in its place."""
+        async with self._folder.files.writing:
+            return [await self._take(at, record) for record in records]
+
+    async def _take(self, at: OpenRoot, record: FileRecord) -> Outcome:
         folder = self._folder
-        async with folder.files.writing:
-            if folder.files.get(record.entry) != record or not self.may_be_read(record) or folder.state.pause_reason:
-                return Outcome.SOUND
-            with at.ingest.readers.reading_beside([record]):
-                now = await trio.to_thread.run_sync(held, at.root, record.path, record.stamp, record.kind)
-            if now.look is not Look.READ or now.content == record.content:
-                return self._unreadable(record, now) if now.look is Look.UNREADABLE else Outcome.SOUND
-            if not now.is_certain:
-                return self._tell_once(record, now.content, NOT_CERTAIN)
-            return await self._restore(at.root, record, now)
+        if folder.files.get(record.entry) != record or not self.may_be_read(record) or folder.state.pause_reason:
+            return Outcome.SOUND
+        with at.ingest.readers.reading_beside([record]):
+            now = await trio.to_thread.run_sync(held, at.root, record.path, record.stamp, record.kind)
+        if now.look is Look.UNREADABLE:
+            return self._unreadable(record, now)
+        if now.look is not Look.READ or now.content == record.content:
+            return Outcome.SOUND
+        if not now.is_certain:
+            return self._tell_once(record, now.content, NOT_CERTAIN)
+        return await self._restore(at.root, record, now)
 
     async def _restore(self, root: Root, record: FileRecord, now: Held) -> Outcome:
         folder = self._folder
@@ -178,6 +185,35 @@ def _copy_to_trash(root: Root, record: FileRecord) -> None:
     copy_to(root, record.path, record.stamp, place)
 
 
-async def read_some(root: Root, records: Sequence[FileRecord]) -> list[tuple[FileRecord, Held]]:
-    """What these files hold, in a thread."""
-    return await trio.to_thread.run_sync(lambda: [(one, held(root, one.path, one.stamp, one.kind)) for one in records])
+def is_odd(record: FileRecord, now: Held) -> bool:
+    """Whether a file holds something else than it is known to, or cannot be read."""
+    return now.look is Look.UNREADABLE or (now.look is Look.READ and now.content != record.content)
+
+
+async def read_in_steps(at: OpenRoot, records: Sequence[FileRecord]) -> list[tuple[FileRecord, Held]]:
+    """What these files hold, read in a thread; whoever waits for it can be cancelled between two steps."""
+    with closing(reading_all(at.root, records)) as work, at.ingest.readers.reading_beside(records):
+        while True:
+            found = await trio.to_thread.run_sync(next, work)
+            if isinstance(found, list):
+                return found
+
+
+def reading_all(
+    root: Root, records: Sequence[FileRecord]
+) -> Generator[int | list[tuple[FileRecord, Held]], None, None]:
+    """Read files in steps; gives after each how many bytes were read, and what all hold as the last value. Blocks."""
+    found: list[tuple[FileRecord, Held]] = []
+    unyielded = 0
+    for record in records:
+        steps = reading(root, record.path, record.stamp, record.kind)
+        while True:
+            try:
+                unyielded += next(steps)
+            except StopIteration as done:
+                found.append((record, done.value))
+                break
+            if unyielded >= STEP_BYTES:
+                yield unyielded
+                unyielded = 0
+    yield found

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,9 +28,9 @@ import structlog
 import trio
 
 from yp2p.config import Scrub
-from yp2p.disk.damaged_files import DamagedFiles, Outcome
+from yp2p.disk.damaged_files import DamagedFiles, Outcome, is_odd, reading_all
 from yp2p.disk.open_root import OpenRoot
-from yp2p.files.verify import STEP_BYTES, Held, Look, reading
+from yp2p.files.verify import STEP_BYTES
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.names import encode_path
@@ -106,7 +105,7 @@ class Scrubber:
             "files": progress.files,
             "bytes": progress.bytes,
             "found": progress.found,
-            "damaged": [{"path": one.path, "at": one.at} for one in self.damaged.list()],
+            "damaged": [{"path": one.path, "at": one.at} for one in self.damaged.known()],
         }
 
     async def run(self, at: OpenRoot) -> None:
@@ -167,7 +166,7 @@ class Scrubber:
         if not records:
             await trio.lowlevel.checkpoint()
             return
-        work = _reading_all(at, records)
+        work = reading_all(at.root, records)
         with closing(work):
             while True:
                 began = time.perf_counter()
@@ -179,12 +178,10 @@ class Scrubber:
         progress = self._progress
         size = sum(record.stamp.size for record in records)
         self._progress = replace(progress, files=progress.files + len(records), bytes=progress.bytes + size)
-        for record, now in found:
-            is_other = now.look is Look.READ and now.content != record.content
-            if is_other or now.look is Look.UNREADABLE:
-                outcome = await self.damaged.take(at, record)
-                if outcome is not Outcome.SOUND:
-                    self._progress = replace(self._progress, found=self._progress.found + 1)
+        odd = [record for record, now in found if is_odd(record, now)]
+        outcomes = await self.damaged.take(at, *odd) if odd else []
+        count = sum(outcome is not Outcome.SOUND for outcome in outcomes)
+        self._progress = replace(self._progress, found=self._progress.found + count)
 
     def _save(self) -> None:
         self._saved_at = trio.current_time()
@@ -202,21 +199,3 @@ class Scrubber:
 def _progress_of(row: tuple[Any, ...]) -> Progress:
     path, *rest = row
     return Progress(path.decode("utf-8", "surrogateescape"), *rest)
-
-
-def _reading_all(at: OpenRoot, records: list[FileRecord]) -> Generator[int | list[tuple[FileRecord, Held]], None, None]:
-    """Read files in steps of some size; gives in the end, as the last value, what they hold. Blocks."""
-    found: list[tuple[FileRecord, Held]] = []
-    unyielded = 0
-    for record in records:
-        steps = reading(at.root, record.path, record.stamp, record.kind)
-        while True:
-            try:
-                unyielded += next(steps)
-            except StopIteration as done:
-                found.append((record, done.value))
-                break
-            if unyielded >= STEP_BYTES:
-                yield unyielded
-                unyielded = 0
-    yield found

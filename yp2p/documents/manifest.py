@@ -276,6 +276,11 @@ class ManifestReplica(Replica):
         del self._doc, self._map
         return True
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether the store alone has it."""
+        return self._resting is not None
+
     def state_vector(self) -> bytes:
         return self._resting[0] if self._resting is not None else super().state_vector()
 

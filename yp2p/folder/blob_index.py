@@ -91,6 +91,10 @@ class BlobIndex:
     def remove_file(self, blob: bytes, entry: EntryID) -> None:
         _discard(self._at, blob, entry)
 
+    def listed(self) -> list[tuple[bytes, EntryID]]:
+        """Each blob that is here, with each entry whose file holds it."""
+        return [(blob, entry) for blob, entries in self._at.items() for entry in entries]
+
     def file_with(self, blob: bytes) -> EntryID | None:
         """An entry whose file holds this blob."""
         return next(iter(self._at.get(blob, ())), None)

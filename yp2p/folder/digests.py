@@ -57,6 +57,10 @@ class Digests:
         """The digest of a document, if it is known without opening the document."""
         return self._known.get(document) if document not in self._outdated else None
 
+    def documents(self) -> list[DocumentID]:
+        """All that are here."""
+        return [*self._known, *(self._outdated - self._known.keys())]
+
     def learn(self, document: DocumentID, digest: Digest) -> None:
         """The digest of a document that was just made here."""
         self._known[document] = digest

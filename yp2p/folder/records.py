@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -192,23 +192,26 @@ def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: 
 
 
 def load_files(database: Database, folder: FolderID, values: Values) -> list[FileRecord]:
+    return [file_of(row, values) for row in tables.file.read_all(database.rows, folder)]
+
+
+def file_of(row: Sequence[Any], values: Values) -> FileRecord:
+    """A row of the table `file`. Raises ValueError, TypeError: it is none."""
+    entry, path, document, seq, state, content, mode, kind, own, sight, *stamp = row
     intern = values.intern
-    return [
-        FileRecord(
-            intern(EntryID(e)),
-            intern(_path(p)),
-            intern(DocumentID(d)),
-            seq,
-            state,
-            intern(content),
-            Mode(m),
-            Stamp(*stamp),
-            Kind(kind),
-            bool(own),
-            Sight(sight),
-        )
-        for e, p, d, seq, state, content, m, kind, own, sight, *stamp in tables.file.read_all(database.rows, folder)
-    ]
+    return FileRecord(
+        intern(EntryID(entry)),
+        intern(_path(path)),
+        intern(DocumentID(document)),
+        seq,
+        state,
+        intern(content),
+        Mode(mode),
+        Stamp(*stamp),
+        Kind(kind),
+        bool(own),
+        Sight(sight),
+    )
 
 
 @dataclass(frozen=True, slots=True)

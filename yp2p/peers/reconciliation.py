@@ -22,6 +22,7 @@ from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.adoption import adopt
 from yp2p.peers.agreement import Agreement
+from yp2p.peers.audit import Audits
 from yp2p.peers.channels import Channels
 from yp2p.peers.divergence import has_diverged, repair
 from yp2p.peers.judging import Judging
@@ -56,6 +57,9 @@ class Reconciliation:
 
     Args:
         agreement: says what the peer announced last, and is kept up to date with what the comparison finds.
+
+    Attributes:
+        audits: compares because a person asks.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Reconciliation:
         self._questions = Questions(link)
         self._pulls = Pulls(folder, peer, self._questions, channels)
         self._work = trio.Event()
+        self.audits = Audits(folder, self._questions, lambda: self._work.set())
         self._is_wanted = self._is_pull_wanted = False
         self._last: tuple[tuple[bytes, ...], float] = ((), 0.0)
         self._known_statements: set[bytes] = set()  # of the membership, that the peer has or was sent
@@ -127,6 +132,8 @@ class Reconciliation:
         if self._folder.observers.unsent.is_pending and self._takes():
             await Withdrawal(self._folder, self._questions).run()
             self._is_wanted = True
+        if self.audits.is_wanted:
+            await self.audits.run()
         if self._is_wanted:
             await self._compare_and_pull()
         elif self._is_pull_wanted:

@@ -27,6 +27,7 @@ from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.agreement import Agreement
 from yp2p.peers.announcements import HEARTBEAT_S
 from yp2p.peers.answers import Answers
+from yp2p.peers.audit import Audit
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
 from yp2p.peers.inbox import Inbox
@@ -106,6 +107,10 @@ class FolderSession:
     def compared(self) -> bool:
         """Whether a first comparison with the peer came to its end."""
         return self.agreement.compared
+
+    async def audit(self, *, read: bool) -> Audit | None:
+        """Compare everything with the peer because a person asks; None when it does not answer as it should."""
+        return await self._reconciliation.audits.ask(read=read)
 
     @property
     def merges_alike(self) -> bool:

@@ -35,12 +35,15 @@ import trio
 
 from yp2p.errors import DamagedError, YpError
 from yp2p.machine import reason
-from yp2p.store import salvage, schema, tables, upgrade
+from yp2p.store import salvage, schema, soundness, tables, upgrade
 from yp2p.store.salvage import Salvaged
 from yp2p.store.soundness import set_damaged_aside
 from yp2p.store.sql import Read, Statement
 from yp2p.store.writability import Writability, may_pass
 from yp2p.store.writer import Commit, Writer
+
+# How often somebody else may have submitted something meanwhile.
+_TRIES = 50
 
 log = structlog.get_logger()
 
@@ -71,6 +74,7 @@ class Database:
             self._last_notice = tables.notice.last_number(self._read_rows)
             for dropped in upgrade.drop_old_copies(path, tables.day.days(self._read_rows)):
                 log.info("store_copy_removed", name=str(dropped))
+            self._columns = {table: schema.columns_of(self._read, table) for table in tables.__all__}
             refused.pop_all()
         self._open: Commit | None = None  # what is submitted as one
         self._last = Commit()
@@ -128,9 +132,24 @@ class Database:
             self._open = None
             self.writer.put(commit)
 
+    def set_aside(self, table: str, condition: str) -> Commit:
+        """Move the rows of a table that fulfil an SQL condition to the table `aside`; those that are not sound without
+        one."""
+        return self.submit(soundness.moves(table, self._columns[table], condition))
+
     def pending(self) -> Commit:
         """The commit of what was submitted last: when it is done, everything submitted so far is durable."""
         return self._last
+
+    async def is_at_rest(self) -> bool:
+        """Wait until everything is durable and nothing new was submitted: up to the next await the store has what is in
+        memory. False: it never was, for a while."""
+        for _ in range(_TRIES):
+            commit = self._last
+            await commit.wait()
+            if self._last is commit:
+                return True
+        return False
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -149,10 +168,16 @@ class Database:
         return self._read.execute(query, parameters).fetchall()
 
     @contextmanager
-    def reader(self) -> Iterator[Read]:
-        """`rows` for a thread beside the loop, which has a connection of its own. Raises YpError: it cannot be read."""
+    def reader(self, *, of_one_moment: bool = False) -> Iterator[Read]:
+        """`rows` for a thread beside the loop, which has a connection of its own. Raises YpError: it cannot be read.
+
+        Args:
+            of_one_moment: whether all that is read is to be of one; the write-ahead log grows meanwhile.
+        """
         try:
             with closing(schema.connect(self.path, read_only=True)) as connection:
+                if of_one_moment:
+                    connection.execute("BEGIN")
                 yield lambda query, parameters: connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise YpError(f"the store {self.path} could not be read: {error}") from error

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.ysync import parse_update, read_state_vector
 from yp2p.store import tables
+from yp2p.store.sql import Statement
 from yp2p.store.tables.log import crc_of
 
 _TABLES = [name for name in tables.__all__ if name != "aside"]
@@ -42,11 +44,10 @@ class SetAside:
 
 def set_damaged_aside(connection: sqlite3.Connection) -> list[SetAside]:
     """Move the rows that are not sound to `aside`, in one transaction; tells of which tables there were some."""
-    for name, function in _FUNCTIONS.items():
-        connection.create_function(name, 1, function, deterministic=True)
+    _add_functions(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = [aside for name in _TABLES for aside in _set_aside(connection, name, getattr(tables, name).SOUND)]
+        found = [aside for name in _TABLES for aside in _set_aside(connection, name)]
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -54,11 +55,48 @@ def set_damaged_aside(connection: sqlite3.Connection) -> list[SetAside]:
     return found
 
 
-def _set_aside(connection: sqlite3.Connection, table: str, sound: str) -> list[SetAside]:
-    damaged = f"NOT coalesce(({sound}), 0)"
-    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
-    owner = "folder" if "folder" in columns else "id" if table == "folder" else "x''"
-    counts = connection.execute(tables.aside.counts(table, owner, damaged)).fetchall()
+def _add_functions(connection: sqlite3.Connection) -> None:
+    for name, function in _FUNCTIONS.items():
+        connection.create_function(name, 1, function, deterministic=True)
+
+
+def find_damaged(connection: sqlite3.Connection) -> list[SetAside]:
+    """The rows that `set_damaged_aside` would move, of all tables but the log, whose documents tell more; changes
+    nothing."""
+    _add_functions(connection)
+    found: list[SetAside] = []
+    for table in _TABLES:
+        if table != "log":
+            sql = tables.aside.counts(table, _owner(connection, table), _damaged(table))
+            found += [SetAside(table, folder, count) for folder, count in connection.execute(sql)]
+    return found
+
+
+def moves(table: str, columns: Sequence[str], condition: str = "") -> list[Statement]:
+    """The statements that move rows of a table to `aside`, for a connection that has looked for damage before.
+
+    Args:
+        condition: which rows, in SQL; empty: those that are not sound.
+    """
+    return tables.aside.move(table, columns, condition or _damaged(table), time.time())
+
+
+def _damaged(table: str) -> str:
+    return f"NOT coalesce(({getattr(tables, table).SOUND}), 0)"
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+
+
+def _owner(connection: sqlite3.Connection, table: str) -> str:
+    """What says which folder a row is of."""
+    return "folder" if "folder" in _columns(connection, table) else "id" if table == "folder" else "x''"
+
+
+def _set_aside(connection: sqlite3.Connection, table: str) -> list[SetAside]:
+    damaged, columns = _damaged(table), _columns(connection, table)
+    counts = connection.execute(tables.aside.counts(table, _owner(connection, table), damaged)).fetchall()
     if not counts:
         return []
     condition = tables.log.follows_damaged(damaged) if table == "log" else damaged

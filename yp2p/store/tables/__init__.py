@@ -43,6 +43,7 @@ from yp2p.store.tables import (
     start,
     statement,
     step,
+    trashed,
     unread,
 )  # fmt: skip
 
@@ -50,7 +51,7 @@ __all__ = [
     "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "damage", "day", "departed", "device", "digest",
     "file", "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
     "notice", "offer_made", "offer_received", "owner", "pack", "purge", "rules", "scrub", "served", "start",
-    "statement", "step", "unread",
+    "statement", "step", "trashed", "unread",
 ]  # fmt: skip
 
 
@@ -58,7 +59,7 @@ __all__ = [
 OF_FOLDER = (
     "agreement", "base", "chosen", "damage", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
     "made_here", "notice", "offer_made", "offer_received", "purge", "rules", "scrub", "served", "statement", "step",
-    "unread", "pack", "log",
+    "trashed", "unread", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 

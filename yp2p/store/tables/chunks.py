@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from yp2p.store.sql import Read, Statement
 
 # What every row is that this version wrote (`store/soundness.py`).
@@ -25,3 +27,8 @@ def hashes_of(read: Read, blob: bytes) -> bytes:
     """One after the other, 32 bytes each; empty where they are not known."""
     rows = read("SELECT hashes FROM chunks WHERE hash = ?", (blob,))
     return rows[0][0] if rows else b""
+
+
+def read_some(read: Read, after: bytes, limit: int) -> list[tuple[Any, ...]]:
+    """Hash, size and hashes of the chunks of some blobs behind one, in the order of their hashes."""
+    return read("SELECT hash, size, hashes FROM chunks WHERE hash > ? ORDER BY hash LIMIT ?", (after, limit))

@@ -39,3 +39,13 @@ def read_all(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
         " ctime_ns FROM file WHERE folder = ?"
     )
     return read(query, (folder,))
+
+
+def read_one(read: Read, folder: FolderID, entry: EntryID) -> tuple[Any, ...] | None:
+    """The same of one entry."""
+    query = (
+        "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own, sight, inode, size, mtime_ns,"
+        " ctime_ns FROM file WHERE folder = ? AND entry = ?"
+    )
+    rows = read(query, (folder, entry))
+    return rows[0] if rows else None

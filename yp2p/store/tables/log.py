@@ -157,6 +157,12 @@ def updates(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[in
     return [(seq, data) for seq, data in rows]
 
 
+def first_broken(read: Read, folder: FolderID, document: DocumentID) -> int:
+    """The first row of a document that is not what was written; 0: there is none."""
+    query = "SELECT seq, data, crc FROM log WHERE folder = ? AND document = ? ORDER BY seq"
+    return next((seq for seq, data, crc in read(query, (folder, document)) if crc not in (-1, crc_of(data))), 0)
+
+
 def rows(read: Read, folder: FolderID, document: DocumentID) -> list[tuple[Any, ...]]:
     """Number, time, origin and update of each row of a document, in order."""
     query = "SELECT seq, received, origin, data FROM log WHERE folder = ? AND document = ? ORDER BY seq"

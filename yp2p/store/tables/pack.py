@@ -50,5 +50,11 @@ def rows_of(read: Read, seq: int) -> bytes | None:
     return found[0][0] if found else None
 
 
+def documents(read: Read, folder: FolderID) -> list[DocumentID]:
+    """The documents of a folder that have some."""
+    found = read("SELECT DISTINCT document FROM pack WHERE folder = ?", (folder,))
+    return [DocumentID(document) for (document,) in found]
+
+
 def total_bytes(read: Read, folder: FolderID) -> int:
     return int(read("SELECT coalesce(sum(length(rows)), 0) FROM pack WHERE folder = ?", (folder,))[0][0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from yp2p.identity import DocumentID, FolderID
 from yp2p.store.sql import LAST, Read, Statement
@@ -75,3 +76,14 @@ def last_group(read: Read, folder: FolderID, document: DocumentID, stack: int) -
 def rows_from(read: Read, folder: FolderID, document: DocumentID, first: int) -> set[int]:
     query = "SELECT seq FROM step WHERE folder = ? AND document = ? AND seq >= ?"
     return {seq for (seq,) in read(query, (folder, document, first))}
+
+
+def stray(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
+    """Number and document of the steps that are to be undone or redone, and whose rows are in no log and no pack."""
+    query = (
+        "SELECT s.seq, s.document FROM step s WHERE s.folder = ? AND s.stack IN (0, 1) AND s.grp > 0"
+        " AND NOT EXISTS (SELECT 1 FROM log l WHERE l.seq = s.seq AND l.document = s.document)"
+        " AND NOT EXISTS (SELECT 1 FROM pack p WHERE p.folder = s.folder AND p.document = s.document"
+        " AND p.first <= s.seq AND p.seq >= s.seq)"
+    )
+    return read(query, (folder,))

@@ -1,0 +1,89 @@
+"""`check` finds what is planted, names it, mends what has one right answer, and loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from check.planted import BLOBS, FAULTS, TEXTS, Place, open_place
+from yp2p.check import checker
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker, "_AGAIN_S", 0.05)
+    monkeypatch.setattr(checker, "_SETTLE_LIMIT_S", 0.5)
+
+
+def _expected(place: Place, names: list[str]) -> set[tuple[str, str]]:
+    stands = {"STORE": str(place.home / "store"), "KEY": str(place.checker.key)}
+    return {(FAULTS[name].kind.value, stands.get(path, path)) for name in names for path in FAULTS[name].paths}
+
+
+async def test_where_all_is_well_nothing_is_found(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place:
+        assert await place.check(read=True, peers=True) == []
+        assert await place.check(read=True, repair=True) == []
+
+
+async def test_everything_that_is_planted_is_found_named_and_mended(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place:
+        await place.plant(*FAULTS.values())
+        await place.folder.database.pending().wait()
+        files = {name: place.path(name).read_bytes() for name in ("rotten.txt", "here.bin", "nobody.bin")}
+        found = await place.check(read=True)
+        assert {(one["kind"], one["path"]) for one in found} == _expected(place, list(FAULTS))
+        for one in found:
+            assert len(one["text"]) > 20, one
+            assert one["help"], one
+        assert {one["result"] for one in found} == {"found"}
+
+        mended = [name for name, fault in FAULTS.items() if fault.is_mended]
+        repaired = await place.check(read=True, repair=True)
+        done = {(one["kind"], one["path"]) for one in repaired if one["result"] == "repaired"}
+        assert done == _expected(place, mended)
+        again = await place.check(read=True)
+        left = {(one["kind"], one["path"]) for one in again}
+        assert left == _expected(place, [name for name in FAULTS if name not in mended]), again
+
+        for name, data in {**{name: text.encode() for name, text in TEXTS.items()}, **BLOBS}.items():
+            if name != "nobody.bin":
+                assert place.path(name).read_bytes() == data, name
+        assert place.path("nobody.bin").read_bytes() == files["nobody.bin"]
+        kept = {
+            str(path.relative_to(place.path(".yp2p/trash"))).partition("/")[2]: path.read_bytes()
+            for path in place.path(".yp2p/trash").rglob("*")
+            if path.is_file()
+        }
+        assert kept["rotten.txt"] == files["rotten.txt"]
+        assert kept["here.bin"] == files["here.bin"]
+        assert kept["kept.txt"] == b"put here by hand\n"
+        aside = [row for (row,) in place.folder.database.rows("SELECT row FROM aside")]
+        assert {row.partition("(")[0] for row in aside} == {"pack", "step", "notice", "chunks", "statement", "served"}
+
+
+async def test_what_is_on_its_way_is_nothing_that_was_found(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place, trio.open_nursery() as nursery:
+
+        async def save_on() -> None:
+            number = 0
+            while True:
+                number += 1
+                place.path("fine.txt").write_text(f"version {number}\n" * 5)
+                place.path(f"new{number}.txt").write_text(f"new {number}\n")
+                await trio.sleep(0.02)
+
+        nursery.start_soon(save_on)
+        for _ in range(3):
+            assert await place.check(read=True) == []
+        nursery.cancel_scope.cancel()
+
+
+def test_the_document_has_what_is_planted() -> None:
+    text = (Path(__file__).parents[2] / "docs/check.md").read_text()
+    for name, fault in FAULTS.items():
+        assert f"| {name} | `{fault.kind.value}` | {'yes' if fault.is_mended else 'no'}" in text, name
+    assert len(FAULTS) >= 20
+    assert sum(fault.is_mended for fault in FAULTS.values()) >= 15

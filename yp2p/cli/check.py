@@ -1,0 +1,77 @@
+"""`yp2p check`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from yp2p.cli.complete import Folder
+from yp2p.cli.options import call, folder_name, json_option, size_text
+from yp2p.cli.output import print_json, say
+from yp2p.errors import NotRunning
+
+_RESULTS = {
+    "found": "",
+    "repaired": "repaired: ",
+    "started": "begun: ",
+    "left": "not repaired; what helps: ",
+}
+
+
+@click.command()
+@click.argument("folder", required=False, type=Folder(), callback=lambda _context, _parameter, name: folder_name(name))
+@click.option("--read", is_flag=True, help="Read the bytes of every file and of the trash as well.")
+@click.option(
+    "--peers", is_flag=True, help="Compare with every device that is connected; with --read, ask for its texts."
+)
+@click.option("--repair", is_flag=True, help="Mend what has one right answer; nothing is lost by that.")
+@json_option
+def command(folder: str | None, *, read: bool, peers: bool, repair: bool, as_json: bool) -> int:
+    """Look whether store, files, history and trash of FOLDER, or of all folders, fit together, and say what does not.
+
+    Everything is compared while the daemon goes on. Without a daemon it is read only, and less is looked at. The exit
+    code is 1 where something was found that is not repaired.
+    """
+    wanted = {"folder": folder, "read": read, "peers": peers, "repair": repair}
+    try:
+        answer = call("POST", "/v1/check", wanted)
+    except NotRunning:
+        if peers or repair:
+            raise
+        from yp2p.check.offline import check_offline
+        from yp2p.config import find_paths
+
+        answer = check_offline(find_paths(), folder, read=read)
+    code = int(any(one["result"] != "repaired" for one in answer["findings"]))
+    if as_json:
+        print_json(answer)
+        return code
+    for one in answer["findings"]:
+        _say(one, repair=repair)
+    say(*([""] if answer["findings"] else []), *_summary(answer))
+    return code
+
+
+def _say(one: dict[str, Any], *, repair: bool) -> None:
+    where = ": ".join(filter(None, (one["folder"], one["path"])))
+    say(f"{where}: {one['text']}" if where else str(one["text"]))
+    if repair and _RESULTS[one["result"]]:
+        say(f"    {_RESULTS[one['result']]}{one['help'] or one['mended_by']}")
+    elif one["mended_by"] == "by a person":
+        say(f"    what helps: {one['help']}")
+    elif not repair:
+        say(f"    `yp2p check --repair` mends it {one['mended_by']}: {one['help']}")
+
+
+def _summary(answer: dict[str, Any]) -> list[str]:
+    found = [f"{one['folder']}: {one['files']:,} files, {size_text(one['bytes'])}, {one['texts']:,} texts looked at"
+             for one in answer["checked"]]  # fmt: skip
+    left = [one for one in answer["findings"] if one["result"] != "repaired"]
+    mended = len(answer["findings"]) - len(left)
+    if answer["restarts"]:
+        found.append("The daemon starts anew, to mend its store; check again in a moment.")
+    if mended:
+        found.append(f"{mended:,} repaired." if mended != 1 else "1 repaired.")
+    found.append(f"{len(left):,} things do not fit." if len(left) != 1 else "1 thing does not fit.")
+    return found if left or mended else [*found[:-1], "All is well."]
