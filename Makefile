@@ -173,9 +173,9 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/large.py
 	$(BIN)/python benches/scale.py --files 10000 100000
 
-MINUTES ?= 60
-soak: $(VENV)/.dev ## Three devices at work for MINUTES=60: memory, open files and contents at the end
-	$(BIN)/python benches/soak.py --minutes $(MINUTES)
+SOAK_MINUTES ?= 60
+soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open files and contents at the end
+	$(BIN)/python benches/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Remove what was built
 	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
