@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,25 @@ async def test_a_long_file_that_stays_open_is_read_as_well(
             await bridge.ingest.deferred.read("log")
             await _look(bridge, "log")
             assert _text(bridge, "log") == "a long file\n"
+
+
+async def test_what_was_mapped_is_read_again_once_it_is_closed(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    """Writes through a mapping show in the times of a file once, and then no more until the kernel has stored them."""
+    (tmp_path / "dir").mkdir()
+    place = tmp_path / "dir/mapped.txt"
+    place.write_text("nothing\n")
+    async with open_bridge(tmp_path) as bridge:
+        with place.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+            time.sleep(0.05)  # noqa: ASYNC251 (what was made a moment ago is read whatever its times say)
+            mapped[:7] = b"written"
+            await _look(bridge, "mapped.txt")
+            await _look(bridge, "mapped.txt", 4.0)
+            assert _text(bridge, "mapped.txt") == "written\n"
+            before = place.stat()
+            time.sleep(0.05)  # noqa: ASYNC251
+            mapped[:7] = b"changed"
+            assert place.stat().st_mtime_ns == before.st_mtime_ns, "else this shows nothing"
+        await _look(bridge, "mapped.txt")
+        assert _text(bridge, "mapped.txt") == "changed\n"

@@ -152,7 +152,8 @@ async def contents(
                 odd += [one for one, now in await read_in_steps(at, batch) if is_odd(one, now)]
                 batch, size = [], 0
         odd += [one for one, now in await read_in_steps(at, batch) if is_odd(one, now)]
-    again = await read_in_steps(at, [r for r in odd if folder.files.get(r.entry) == r])
+    unproven = at.ingest.deferred.read_open()
+    again = await read_in_steps(at, [r for r in odd if folder.files.get(r.entry) == r and r.path not in unproven])
     return [(one.entry, folder.shown_path(one), one, now) for one, now in again if is_odd(one, now)]
 
 

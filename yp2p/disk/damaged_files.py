@@ -11,6 +11,11 @@ Theory of operation
     A file that no device gives stays as it is, under its name: most of it may be good. It is named in `status` and
     `yp2p notices` until another one stands there.
 
+What it cannot tell
+    A program that maps a file can change it without that its times show it, for half a minute. Of a file that was read
+    meanwhile nothing is said until it is closed (`ingest/open_files.py`); should the daemon end in between, what was
+    written then looks like damage. It is in the trash, and told.
+
 Invariants
     * What was damaged is never written into a document or the manifest.
     * Nothing is replaced before its bytes are in the trash, or go there in the same step.
@@ -101,6 +106,8 @@ class DamagedFiles:
         folder = self._folder
         if folder.files.get(record.entry) != record or not self.may_be_read(record) or folder.state.pause_reason:
             return Outcome.SOUND
+        if record.path in at.ingest.deferred.read_open():
+            return Outcome.SOUND  # its stamp says nothing: it is read again when it is closed
         with at.ingest.readers.reading_beside([record]):
             now = await trio.to_thread.run_sync(held, at.root, record.path, record.stamp, record.kind)
         if now.look is Look.UNREADABLE:

@@ -6,7 +6,7 @@ is closed, or was quiet for a while (`open_files.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import trio
 
@@ -49,6 +49,10 @@ class DeferredReads:
     def quiet(self) -> dict[str, Stamp]:
         """The files that may be read although they are open, as they were found last."""
         return self._open.quiet(trio.current_time())
+
+    def read_open(self) -> Set[str]:
+        """The files that were read while they were open, and not since: their status says nothing of their content."""
+        return self._open.read_open
 
     def put_off(self, finding: Finding, record: FileRecord | None) -> None:
         """What was found cannot be read now: it is looked at again."""

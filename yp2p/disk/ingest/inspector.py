@@ -52,15 +52,17 @@ class Inspector:
     ) -> list[Finding]:
         """What stands at the paths of these files.
 
-        Content decides whether a file is changed; in a scan an equal stamp is enough.
+        Content decides whether a file is changed; in a scan an equal stamp is enough, and of what nobody has written to
+        for a moment, but not of what was read while it was open.
 
         Args:
             records: by path; None for a path that no file is known at.
             unread: files that nobody has read yet: to read one would look as if its next writer had.
         """
+        read_open = self._deferred.read_open()
         known: list[_Known] = [
             (path, record.stamp, context.is_scan or record.entry in unread)
-            if record is not None and not context.after_power_cut
+            if record is not None and not context.after_power_cut and (context.is_scan or path not in read_open)
             else (path, None, False)
             for path, record in records.items()
         ]

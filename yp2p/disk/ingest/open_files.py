@@ -8,6 +8,9 @@ Theory of operation
     up to `LONGEST_QUIET_S`, until it is closed: a file that is written to all day does not become a version each
     minute.
 
+    What is written through a mapping (mmap(2)) shows in the times of a file once, and then no more until the kernel has
+    stored it. So of a file that was read while it was open the status says nothing: it is read again when it is closed.
+
     A file that has just been emptied has to be quiet for longer: most programs that empty a file are about to write it.
 
     In the first moments the file is looked at often, as most saves end soon, and nobody is told. Later `status` says
@@ -55,6 +58,7 @@ class OpenFiles:
         self._folder = folder
         self._pending = pending
         self._files: dict[str, _OpenFile] = {}
+        self.read_open: set[str] = set()  # that were read while they were open, and not since
 
     def found(self, finding: Finding, record: FileRecord | None, now: float, *, retry_s: float = _SAVE_S) -> None:
         """A file is being written: it is looked at again, and listed with the reason once that takes long.
@@ -89,6 +93,8 @@ class OpenFiles:
 
     def was_read(self, path: str, now: float) -> None:
         """A file was read although it is open: the next time it takes longer."""
+        if len(self.read_open) < _MAX_FILES:
+            self.read_open.add(path)
         file = self._files.get(path)
         if file is not None:
             file.quiet_s = min(LONGEST_QUIET_S, 2 * file.quiet_s)
@@ -97,6 +103,7 @@ class OpenFiles:
     def closed(self, path: str) -> None:
         """Nobody has a file open, or it is gone."""
         self._files.pop(path, None)
+        self.read_open.discard(path)
 
     def _forget_old(self, now: float) -> None:
         if len(self._files) > _MAX_FILES:
