@@ -237,7 +237,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_command_that_shows_something_is_tried() -> None:
-    silent = {"up", "daemon", "stop", "identity", "debug", "link"}  # they need a daemon, or tell nothing of others
+    # They need a daemon, or tell nothing of others.
+    silent = {"up", "daemon", "stop", "identity", "debug", "link", "service"}
     assert {arguments[0] for arguments in SHOWN} == COMMANDS.keys() - silent
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from yp2p.cli.hub import check_is_not_hub
 from yp2p.cli.output import is_terminal, say
 
 
@@ -26,6 +27,7 @@ def command(in_background: bool) -> None:
         from yp2p.daemon import run_daemon
         from yp2p.logs import set_up_logs
 
+    check_is_not_hub()
     paths = find_paths()
     config = load_config(paths.config)
 

@@ -68,9 +68,14 @@ class _Commands(Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("-V", "--version", "asks_version", is_flag=True, help="Show the version, also of protocol and store.")
+@click.option("--hub", is_flag=True, help="Ask the hub of this machine (yp2p-hub.service); root only.")
 @click.option("--json", "as_json", is_flag=True, hidden=True)
 @click.pass_context
-def group(context: click.Context, asks_version: bool, as_json: bool) -> None:
+def group(context: click.Context, asks_version: bool, hub: bool, as_json: bool) -> None:
+    if hub:
+        from yp2p.cli.hub import use_hub
+
+        use_hub()
     if asks_version:
         _print_version(as_json)
         context.exit()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from yp2p.cli.group import Group
+from yp2p.cli.hub import check_is_not_hub
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import ask_secret, print_json, say
 from yp2p.errors import NotRunning, UsageError
@@ -93,6 +94,7 @@ def import_(file: str) -> None:
     from yp2p.identity import format_device_id
     from yp2p.identity_files import check_can_import, import_identity
 
+    check_is_not_hub()
     paths = find_paths()
     check_can_import(paths)
     shown = format_device_id(import_identity(paths, file, ask_secret("The passphrase of the file")))

@@ -49,6 +49,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The program": {
         "daemon": ("daemon", "Run the daemon in the foreground."),
+        "service": ("service", "Have systemd run yp2p, from a login or the start of the machine on."),
         "reload": ("reload", "Have the daemon read its settings again."),
         "stop": ("stop", "Stop the daemon."),
         "link": ("link", "Carry a link over standard input and output, for ssh."),

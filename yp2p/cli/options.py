@@ -9,17 +9,27 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from yp2p.errors import UsageError
+from yp2p.errors import NotRunning, UsageError
 from yp2p.printable import size_text as size_text  # sizes are written alike wherever a person reads them
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+# Where the folders of the hub are, once a command is about that (`hub.py`).
+home_of_hub: str | None = None
+NO_HUB = "the hub does not run; `systemctl start yp2p-hub` starts it, `yp2p service install --hub` installs it"
+
+
 def folder_name(name: str | None) -> str | None:
     """A folder's label, ID or directory as the daemon has to see it: it runs in another directory."""
-    if name is None or not (os.sep in name or name in (".", "..") or os.path.isdir(name)):
+    if name is None or not (os.sep in name or name in (".", "..") or os.path.isdir(_absolute(name))):
         return name
-    return os.path.abspath(name)
+    return _absolute(name)
+
+
+def _absolute(path: str) -> str:
+    """A path from where the person is; for the hub from where its folders are."""
+    return os.path.abspath(os.path.join(home_of_hub or "", path))
 
 
 def _offer_folders(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -42,7 +52,12 @@ def call(method: str, path: str, body: Any = None, timeout_s: float | None = Non
     from yp2p.control.call import call as call_daemon
     from yp2p.control.socket import find_control_socket
 
-    return call_daemon(find_control_socket(), method, path, body, timeout_s)
+    try:
+        return call_daemon(find_control_socket(), method, path, body, timeout_s)
+    except NotRunning:
+        if home_of_hub is not None:
+            raise NotRunning(NO_HUB) from None
+        raise
 
 
 def absolute(directory: str) -> str:
@@ -51,7 +66,7 @@ def absolute(directory: str) -> str:
         raise UsageError("DIR is empty; name a directory")
     if directory.startswith("~") and not os.path.lexists(directory):
         directory = os.path.expanduser(directory)  # some shells leave `DIR=~/notes` and `--option=~/notes` as they are
-    path = os.path.abspath(directory)
+    path = _absolute(directory)
     if any("\ud800" <= character <= "\udfff" for character in path):
         raise UsageError(f"{path!r} is not UTF-8; the name of a folder's directory has to be (names in it need not)")
     return path

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from yp2p.cli.complete import Directory
+from yp2p.cli.hub import check_is_not_hub
 from yp2p.cli.options import absolute, call
 from yp2p.cli.output import is_terminal, say
 from yp2p.cli.page import Page
@@ -46,6 +47,7 @@ def _run(path: str, *, has_page: bool) -> None:
         from yp2p.daemon import run_daemon
         from yp2p.logs import set_up_logs
 
+    check_is_not_hub()
     paths = find_paths()
     config = load_config(paths.config)
     os.chdir("/")  # the disk that it was started on can be unmounted

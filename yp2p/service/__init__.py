@@ -1,0 +1,1 @@
+"""The daemon as a service of systemd: its units written for this machine, installed, removed and looked at."""

@@ -1,0 +1,126 @@
+"""The units of systemd/, as they are written for one machine: with the path of the program, for its version of systemd.
+
+What is changed is little: the path in `ExecStart=`, and the settings that this systemd does not know, or knows better.
+Everything else is as in the files, which packages install as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from yp2p.errors import UsageError
+
+MARK = "# Written by `yp2p service install`, and removed by `yp2p service uninstall`.\n"
+HUB_STATE = Path("/var/lib/yp2p-hub")
+# What a version of systemd is the first to know.
+_KNOWS_NOTIFY_RELOAD, _KNOWS_RARER_TRIES = 253, 254
+_SYSTEM_UNITS = Path("/etc/systemd/system")
+
+
+class Kind(Enum):
+    """Whose folders a service is for; the value is what the option is called."""
+
+    USER = "user"
+    SYSTEM = "system"
+    HUB = "hub"
+
+
+_FILES = {Kind.USER: "yp2p.service", Kind.SYSTEM: "yp2p@.service", Kind.HUB: "yp2p-hub.service"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an account."""
+
+    name: str
+    uid: int
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One service.
+
+    Attributes:
+        name: what systemd calls it.
+        path: where its file is written.
+        lock: what its daemon holds while it runs.
+        state, settings: where key, store and settings are.
+    """
+
+    kind: Kind
+    name: str
+    path: Path
+    state: Path
+    settings: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
+
+
+def unit_of(kind: Kind, person: Person, config_home: Path | None = None) -> Unit:
+    """The service of a person, or the hub.
+
+    Args:
+        config_home: the person's XDG_CONFIG_HOME, where they have one.
+    """
+    settings = config_home or person.home / ".config"
+    state = person.home / ".local/state/yp2p"
+    if kind is Kind.USER:
+        return Unit(kind, "yp2p.service", settings / "systemd/user/yp2p.service", state, settings / "yp2p/config.toml")
+    if kind is Kind.SYSTEM:
+        file = person.home / ".config/yp2p/config.toml"
+        return Unit(kind, f"yp2p@{person.name}.service", _SYSTEM_UNITS / _FILES[kind], state, file)
+    return Unit(kind, _FILES[kind], _SYSTEM_UNITS / _FILES[kind], HUB_STATE / "yp2p", Path("/etc/yp2p/config.toml"))
+
+
+def template(kind: Kind) -> str:
+    """The unit as it was written: within the package, or in a checkout beside it."""
+    package = Path(__file__).resolve().parents[1]
+    for place in (package / "units", package.parent / "systemd"):
+        if (place / _FILES[kind]).is_file():
+            return (place / _FILES[kind]).read_text()
+    raise UsageError(f"this yp2p came without its units ({package / 'units'} is missing); install it again")
+
+
+def written_for(text: str, program: Path, version: int) -> str:
+    """A unit for a program at this path and this version of systemd."""
+    text = re.sub(r"^ExecStart=\S+", lambda _: f"ExecStart={_quoted(program)}", text, flags=re.MULTILINE)
+    unknown = [] if version >= _KNOWS_RARER_TRIES else ["RestartSteps", "RestartMaxDelaySec"]
+    if version >= _KNOWS_NOTIFY_RELOAD:
+        text = text.replace("\nType=notify\n", "\nType=notify-reload\n")
+        unknown.append("ExecReload")
+    for setting in unknown:
+        text = re.sub(rf"^{setting}=.*\n", "", text, flags=re.MULTILINE)
+    return MARK + text
+
+
+def home_drop_in(person: Person) -> str:
+    """What a unit for a person needs whose home is not where homes are; empty where it is."""
+    hidden = (Path("/home"), Path("/root"), Path("/run/user"))
+    if person.home == Path("/home", person.name) or not any(place in person.home.parents for place in hidden):
+        return ""
+    return f"{MARK}[Service]\nBindPaths={_quoted(person.home)}\n"
+
+
+def _quoted(path: Path) -> str:
+    """A path as systemd reads it in a command."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"' if re.search(r"[\s\"'\\]", text) else text
+
+
+def why_not(program: Path, kind: Kind, person: Person) -> str:
+    """Why a service cannot have its program there; empty where it can."""
+    advice = "put it where every user can read it: `python3 -m venv /opt/yp2p && /opt/yp2p/bin/pip install yp2p`"
+    if kind is Kind.USER:
+        return ""
+    homes = (Path("/home"), Path("/root"), Path("/tmp"), Path("/run/user"))
+    places = [home for home in homes if home in program.parents]
+    is_own = kind is Kind.SYSTEM and person.home in program.parents
+    if places and not is_own:
+        return f"the unit does not see {places[0]}, and this program is {program}; {advice}"
+    return ""
