@@ -13,7 +13,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd packaging debian13 wheels constraints bench soak clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +52,9 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -n
 # What is compiled is kept, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not days and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
 
-test-all: lint test long properties simulate hostile packaging netns systemd editors power ## Everything, also what needs root (30 min)
+test-all: lint test long properties simulate hostile packaging netns systemd days editors power ## Everything, also what needs root (30 min)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format --quiet yp2p packaging tests benches docs
@@ -71,8 +71,11 @@ check: lint test ## Everything that must pass before a commit
 netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (root)
 	sh tests/netns/run.sh $(TEST_VENV)/bin/pytest
 
-systemd: $(TEST_VENV)/.wheel ## Two machines with systemd as PID 1 (root, systemd-nspawn)
+systemd: $(TEST_VENV)/.wheel ## Three machines with systemd as PID 1: units, hub, service, what they cannot do (root, systemd-nspawn)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
+
+days: $(TEST_VENV)/.wheel ## Three machines through crashes, a hang and power cuts, with 1,000 files (root, systemd-nspawn; 3 min)
+	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest days
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests
@@ -171,6 +174,7 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/middle.py --attempts 200 --free 200 --daemons 7
 	$(BIN)/python benches/beside.py
 	$(BIN)/python benches/large.py
+	$(BIN)/python benches/service.py
 	$(BIN)/python benches/scale.py --files 10000 100000
 
 SOAK_MINUTES ?= 60

@@ -14,4 +14,4 @@ if [ -n "$missing" ] && command -v apt-get >/dev/null; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null
 fi
 command -v systemd-nspawn >/dev/null || { echo "make systemd: needs systemd-nspawn (Debian: systemd-container)"; exit 1; }
-exec "$pytest" -q -m systemd -p no:randomly tests/systemd
+exec "$pytest" -q -m "${2:-systemd}" -p no:randomly -s tests/systemd
