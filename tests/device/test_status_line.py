@@ -12,11 +12,16 @@ from yp2p.device.status_line import Glance, Other, StatusLine, sentence
 from yp2p.folder.state import Activity
 from yp2p.identity import DeviceID
 
-PI, DESK = Other("pi"), Other("desktop")
+
+def _other(name: str, *arguments: Any, **more: Any) -> Other:
+    return Other(DeviceID(name.encode()), name, *arguments, **more)
+
+
+PI, DESK = _other("pi"), _other("desktop")
 
 
 def _away(name: str) -> Other:
-    return Other(name, is_connected=False, is_in_sync=False)
+    return _other(name, is_connected=False, is_in_sync=False)
 
 
 @pytest.mark.parametrize(
@@ -25,22 +30,27 @@ def _away(name: str) -> Other:
         ([], "nothing is shared yet; listening on port 9727"),
         ([Glance("notes", files=1204, others=(PI, DESK))], "in sync with 2 devices; 1,204 files"),
         ([Glance("notes", files=1, others=(PI,))], "in sync with pi; 1 file"),
+        ([Glance("notes", files=1, others=(PI, Other(DeviceID(b"2"), "pi")))], "in sync with 2 devices; 1 file"),
+        (
+            [Glance("notes", files=1, others=(PI, Other(DeviceID(b"2"), "pi", False, False)))],
+            "in sync with 1 of 2 devices; 1 file",
+        ),
         ([Glance("notes", files=3)], "on no other device yet; 3 files"),
         ([Glance("notes", files=3, others=(_away("pi"),))], "not connected with pi; 3 files"),
         ([Glance("notes", files=3, others=(PI, _away("desktop")))], "in sync with 1 of 2 devices; 3 files"),
         (
-            [Glance("notes", files=3, others=(PI, Other("desktop", is_in_sync=False)))],
+            [Glance("notes", files=3, others=(PI, _other("desktop", is_in_sync=False)))],
             "in sync with 1 of 2 devices; 3 files",
         ),
-        ([Glance("notes", files=3, others=(Other("pi", is_in_sync=False),))], "comparing with pi; 3 files"),
+        ([Glance("notes", files=3, others=(_other("pi", is_in_sync=False),))], "comparing with pi; 3 files"),
         (
             [
-                Glance("a", files=3, others=(Other("pi", True, False, 2, 12 << 20),)),
-                Glance("b", files=4, others=(Other("pi", True, False, 1), DESK)),
+                Glance("a", files=3, others=(_other("pi", True, False, 2, 12 << 20),)),
+                Glance("b", files=4, others=(_other("pi", True, False, 1), DESK)),
             ],
             "sending 3 files to pi, 12.0 MiB left; 7 files",
         ),
-        ([Glance("a", files=9, others=(Other("pi", True, False, 1),))], "sending 1 file to pi; 9 files"),
+        ([Glance("a", files=9, others=(_other("pi", True, False, 1),))], "sending 1 file to pi; 9 files"),
         (
             [Glance("a", Activity.WORKING, files=9, files_to_go=2, bytes_to_go=2048, others=(PI,))],
             "receiving 2 files, 2.0 KiB left; 9 files",

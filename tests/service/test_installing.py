@@ -31,6 +31,7 @@ class FakeSystemd:
         self.asked: list[str] = []
         self.fails: str = ""
         self.others: list[str] = []
+        self.lets_namespaces = True
 
     def run(self, *arguments: str) -> str:
         if arguments[0] == "list-units":
@@ -57,6 +58,9 @@ class FakeSystemd:
 
     def version(self) -> int:
         return 252
+
+    def has_namespaces(self) -> bool:
+        return self.lets_namespaces
 
     def environment(self) -> dict[str, str]:
         return {}
@@ -168,6 +172,20 @@ def test_a_home_that_only_the_shell_knows_of_is_refused(tmp_path: Path) -> None:
     assert unit_of(Kind.USER, person, tmp_path / "other").path == tmp_path / "other/systemd/user/yp2p.service"
 
 
+def test_a_kernel_without_namespaces_for_people_is_no_hindrance(tmp_path: Path) -> None:
+    person = Person("me", 1000, tmp_path)
+    unit = replace(unit_of(Kind.USER, person), state=tmp_path / "state")
+    fake: Any = FakeSystemd(unit)
+    fake.lets_namespaces = False
+    service = Service(unit, person, fake)
+    service.install(PROGRAM, {})
+    drop_in = unit.path.parent / "yp2p.service.d/yp2p-service.conf"
+    assert drop_in.read_text() == f"{MARK}[Service]\nPrivateUsers=no\nCapabilityBoundingSet=~\n"
+    assert service.said[1] == "The kernel lets no user have namespaces: the service does without users of its own."
+    service.uninstall()
+    assert not drop_in.parent.exists()
+
+
 def test_the_unit_of_several_persons_stays_while_one_has_it(tmp_path: Path) -> None:
     person = Person("me", 1000, tmp_path / "home/me")
     unit = replace(unit_of(Kind.SYSTEM, person), path=tmp_path / "etc/yp2p@.service", state=tmp_path / "state")
@@ -190,7 +208,7 @@ def test_a_home_below_home_comes_with_a_drop_in_that_goes_again(
     fake: Any = FakeSystemd(unit)
     service = Service(unit, person, fake)
     service.install(PROGRAM, {})
-    drop_in = tmp_path / "etc/yp2p@me.service.d/home.conf"
+    drop_in = tmp_path / "etc/yp2p@me.service.d/yp2p-service.conf"
     assert drop_in.read_text() == f"{MARK}[Service]\nBindPaths=/home/staff/me\n"
     service.uninstall()
     assert not drop_in.parent.exists()

@@ -49,11 +49,11 @@ def test_a_service_of_the_user(room: list[Machine]) -> None:
 
 def test_a_daemon_that_was_started_by_hand_is_left_alone(room: list[Machine]) -> None:
     three = room[2]
-    three.yp2p("daemon", "--detach")
+    three.yp2p("daemon", "--detach", runtime="/home/owner/run")
     done = three.inside(PROGRAM, "service", "install", "--system", "--for", "owner")
     assert done.returncode == 1
     assert "a daemon runs already without the service (process " in done.stderr
-    three.yp2p("status")
+    three.yp2p("status")  # the lock says where it answers
     three.yp2p("stop")
 
 

@@ -29,8 +29,12 @@ _MOST_CHARS, _MOST_ADDED = 400, 10_000
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Another device of a folder. `files_to_go` and `bytes_to_go` are still to be sent to it."""
+    """Another device of a folder. `files_to_go` and `bytes_to_go` are still to be sent to it.
 
+    Several devices may have one name.
+    """
+
+    id: DeviceID
     name: str
     is_connected: bool = True
     is_in_sync: bool = True
@@ -71,22 +75,22 @@ def _parts(folders: Sequence[Glance]) -> Iterator[str]:
     sending = _sending(active)
     if any(coming):
         yield f"receiving {_amount(*coming)}"
-    for name, (files, size) in sending.items():
+    for name, files, size in sending:
         yield f"sending {_files(files)} to {name}" + (f", {_left(size)}" if size else "")
     if not any(coming) and not sending and active:
         yield _standing(active)
     yield _files(sum(one.files for one in folders))
 
 
-def _sending(folders: Iterable[Glance]) -> dict[str, tuple[int, int]]:
-    """Files and bytes that are on their way, by the name of a device."""
-    found: dict[str, tuple[int, int]] = {}
+def _sending(folders: Iterable[Glance]) -> list[tuple[str, int, int]]:
+    """The devices that something is on its way to, by name, with files and bytes."""
+    found: dict[DeviceID, tuple[str, int, int]] = {}
     for one in folders:
         for other in one.others:
             if other.is_connected and other.files_to_go:
-                files, size = found.get(other.name, (0, 0))
-                found[other.name] = files + other.files_to_go, size + other.bytes_to_go
-    return found
+                _, files, size = found.get(other.id, ("", 0, 0))
+                found[other.id] = other.name, files + other.files_to_go, size + other.bytes_to_go
+    return list(found.values())
 
 
 def _standing(folders: Sequence[Glance]) -> str:
@@ -96,18 +100,17 @@ def _standing(folders: Sequence[Glance]) -> str:
         if busy.activity is Activity.WAITING:
             return f"{busy.label} waits for the first device"
         return f"looking at the files of {busy.label}" if not busy.is_scanned else f"reading or writing in {busy.label}"
-    names = {other.name: True for one in folders for other in one.others}
-    for one in folders:
-        for other in one.others:
-            names[other.name] &= other.is_connected and other.is_in_sync
-    connected = {other.name for one in folders for other in one.others if other.is_connected}
-    in_sync = [name for name, is_so in names.items() if is_so]
-    if connected and not in_sync:
-        return f"comparing with {_devices(sorted(connected))}"
+    others = [other for one in folders for other in one.others]
+    names = {other.id: other.name for other in others}
+    connected = {other.id: other.name for other in others if other.is_connected}
+    lagging = {other.id for other in others if not (other.is_connected and other.is_in_sync)}
+    in_sync = [name for device, name in names.items() if device not in lagging]
     if not names:
         return "on no other device yet"
+    if connected and not in_sync:
+        return f"comparing with {_devices(list(connected.values()))}"
     if not in_sync:
-        return f"not connected with {_devices(list(names))}"
+        return f"not connected with {_devices(list(names.values()))}"
     if len(in_sync) == len(names):
         return f"in sync with {_devices(in_sync)}"
     return f"in sync with {len(in_sync)} of {len(names)} devices"
@@ -181,7 +184,7 @@ class StatusLine:
     def _other(self, folder: Folder, device: DeviceID) -> Other:
         session, name = self._peers.session(device, folder.id), folder.name_of(device)
         if session is None:
-            return Other(name, is_connected=False, is_in_sync=False)
+            return Other(device, name, is_connected=False, is_in_sync=False)
         told = session.agreement
         is_in_sync = folder.state.settled and folder.is_complete() and told.in_sync
         behind = told.behind if told.compared else {}
@@ -189,4 +192,4 @@ class StatusLine:
         size = sum(entries[entry].content.size for entry in islice(behind, _MOST_ADDED) if entry in entries)
         lines = folder.state.transfers.lines(trio.current_time())
         sent = sum(one.done for one in lines if one.key.way is Way.SENDING and one.key.device == device and one.path)
-        return Other(name, True, is_in_sync, len(behind), max(0, size - sent))
+        return Other(device, name, True, is_in_sync, len(behind), max(0, size - sent))

@@ -5,11 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import cache
+from pathlib import Path
 
 from yp2p.files.inspect import Stamp
 from yp2p.files.new_files import ACL, CREATION_MASK
 from yp2p.files.root import Root
 from yp2p.protocol.entries import Mode
+
+# What the kernel says of whoever has no number here (user_namespaces(7)).
+_NOBODY = 65534
+_USERS = Path("/proc/self/uid_map")
 
 
 def permissions(before: int, mode: Mode) -> int:
@@ -36,6 +42,7 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
         os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o777, mode))
         return
     own = os.fstat(descriptor)
+    _check_is_known(status)
     if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
         _give_to(descriptor, status.st_uid, status.st_gid)
     bits = permissions(stat.S_IMODE(status.st_mode) & 0o777, mode)  # what comes from elsewhere never runs as another
@@ -54,6 +61,23 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
             raise
     finally:
         os.close(source)
+
+
+def _check_is_known(status: os.stat_result) -> None:
+    """Raises PermissionError: whose a file is has no number in the user namespace of this process, or all the same."""
+    if _NOBODY in (status.st_uid, status.st_gid) and not _knows_all_users():
+        raise PermissionError(
+            errno.EPERM,
+            "it belongs to a user or group that the unit of the daemon does not know; see its PrivateUsers=",
+        )
+
+
+@cache
+def _knows_all_users() -> bool:
+    try:
+        return "4294967295" in _USERS.read_text()
+    except OSError:
+        return True
 
 
 def _give_to(descriptor: int, user: int, group: int) -> None:

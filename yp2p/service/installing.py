@@ -19,7 +19,18 @@ from yp2p.control.socket import read_lock
 from yp2p.errors import UsageError, YpError
 from yp2p.machine import reason
 from yp2p.service.systemctl import Refused, Systemctl
-from yp2p.service.units import HUB_STATE, MARK, Kind, Person, Unit, home_drop_in, template, why_not, written_for
+from yp2p.service.units import (
+    HUB_STATE,
+    MARK,
+    WITHOUT_NAMESPACES,
+    Kind,
+    Person,
+    Unit,
+    home_drop_in,
+    template,
+    why_not,
+    written_for,
+)
 
 # Where a person's shell may say that a home of yp2p is, and a service does not know of it.
 _PLACES = ("YP2P_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
@@ -46,11 +57,20 @@ class Service:
         else:
             text = written_for(template(self.unit.kind), program, self.systemctl.version())
             has_changed = self._write(self.unit.path, text)
-        if self.unit.kind is Kind.SYSTEM and (text := home_drop_in(self.person)):
+        if text := self._local():
             has_changed |= self._write(self._drop_in(), text)
         if has_changed:
             self.systemctl.run("daemon-reload")
         self._start(has_changed=has_changed)
+
+    def _local(self) -> str:
+        """What the unit needs on this machine alone; empty where that is nothing."""
+        if self.unit.kind is Kind.SYSTEM:
+            return home_drop_in(self.person)
+        if self.unit.kind is Kind.USER and not self.systemctl.has_namespaces():
+            self.said.append("The kernel lets no user have namespaces: the service does without users of its own.")
+            return WITHOUT_NAMESPACES
+        return ""
 
     def _check(self, program: Path, environment: dict[str, str]) -> None:
         if problem := why_not(program, self.unit.kind, self.person):
@@ -112,7 +132,7 @@ class Service:
         return True
 
     def _drop_in(self) -> Path:
-        return self.unit.path.parent / f"{self.unit.name}.d/home.conf"
+        return self.unit.path.parent / f"{self.unit.name}.d/yp2p-service.conf"
 
     def _start(self, *, has_changed: bool) -> None:
         """Enable it, and have it run as its file is now. Raises YpError."""

@@ -107,6 +107,10 @@ def home_drop_in(person: Person) -> str:
     return f"{MARK}[Service]\nBindPaths={_quoted(person.home)}\n"
 
 
+# What a unit of a person's own systemd does without, where the kernel lets nobody but root have namespaces.
+WITHOUT_NAMESPACES = f"{MARK}[Service]\nPrivateUsers=no\nCapabilityBoundingSet=~\n"
+
+
 def _quoted(path: Path) -> str:
     """A path as systemd reads it in a command."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
