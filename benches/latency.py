@@ -1,7 +1,8 @@
 """Edit to visible on the other device's disk: two daemons on loopback, a 10 KB file.
 
 Prints the distribution of (a) 200 single edits, each after the one before has arrived, and (b) five edits a second for
-20 seconds. `--files N` puts N other files into the folder first. `--json` prints JSON.
+20 seconds. `--files N` puts N other files into the folder first. `--followers N` has N programs follow the events of
+each daemon meanwhile. `--json` prints JSON.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import argparse
 import json
 import os
 import select
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from inotify_simple import INotify, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from lab import devices
+from lab import Device, devices
 
 BARS_MS = {"single": (5.0, 15.0), "five a second": (None, 20.0)}
 
@@ -55,13 +59,27 @@ def percentiles(values_s: list[float]) -> dict[str, float]:
     return {**result, "max": round(ordered[-1], 2), "edits": len(ordered)}
 
 
-def measure(files: int) -> dict[str, dict[str, float]]:
+@contextmanager
+def followed(daemons: list[Device], followers: int) -> Iterator[None]:
+    """Programs follow the events of these daemons meanwhile."""
+    command = f"exec curl -sN --unix-socket control.sock http://localhost/v1/events >{os.devnull}"
+    readers = [subprocess.Popen(["sh", "-c", command], cwd=daemon.home) for daemon in daemons for _ in range(followers)]
+    try:
+        yield
+    finally:
+        for reader in readers:
+            reader.terminate()
+            reader.wait()
+
+
+def measure(files: int, followers: int = 0) -> dict[str, dict[str, float]]:
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
             one,
             two,
         ),
+        followed([one, two], followers),
     ):
         for number in range(files):
             (one.dir / f"f{number // 100}").mkdir(exist_ok=True)
@@ -90,9 +108,10 @@ def measure(files: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=0)
+    parser.add_argument("--followers", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    result = measure(options.files)
+    result = measure(options.files, options.followers)
     if options.json:
         print(json.dumps(result))
         return

@@ -75,7 +75,8 @@ class Malformed:
         body = self._random.choice((self._no_json, self._no_object, self._other_fields))()
         size = len(body) + self._random.choice((0, 0, 0, 0, -1, 1, 1 << 40))
         path = self._random.choice(self._routes)
-        return b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (path.encode(), max(0, size), body)
+        # No body at all is a request: an empty object.
+        return b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (path.encode(), max(1, size), body)
 
     def _no_json(self) -> bytes:
         return self._random.choice(

@@ -16,10 +16,10 @@ from control.malformed import Malformed
 from control.test_requests import BODIES
 from lab import Device, devices, eventually, unexpected_lines
 
-_COUNT = int(os.environ.get("YP2P_MALFORMED", "1500"))
+_COUNT = int(os.environ.get("YP2P_MALFORMED", "1000"))
 _TOGETHER = 16
-# Grown by the first ones: buffers, caches, the pool of threads.
-_WARM = 500
+# Grown by the first ones: buffers, caches, the last lines of the log, the pool of threads.
+_WARM = max(500, _COUNT // 20)
 # What a process of this size moves by without any requests, and what is a leak of a few bytes each.
 _MAX_GROWTH_KIB = 4096
 _LIMIT_S = 2.0
