@@ -97,6 +97,24 @@ def test_what_was_removed_is_said_where_the_next_one_cannot_be(run: Any, monkeyp
     assert (code, [one["name"] for one in json.loads(out)]) == (2, ["laptop"])
 
 
+def test_what_may_be_lost_with_a_device_is_said_before_it_is_removed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(_socket: Path, _method: str, path: str, body: Any, _timeout_s: float | None) -> Any:
+        assert (path, body["device"]) == ("/v1/device/remove/preview", "laptop"), "nothing is removed yet"
+        return {
+            "name": "laptop",
+            "nowhere_else": [{"folder": "films", "files": 3, "bytes": 5 << 20, "paths": ["a.mkv", "b.mkv"]}],
+        }
+
+    def confirm(question: str) -> None:
+        raise UsageError("no")
+
+    monkeypatch.setattr("yp2p.control.call.call", call)
+    monkeypatch.setattr("yp2p.cli.device.confirm", confirm)
+    code, _, err = run("device", "remove", "laptop")
+    assert code == 2
+    assert "maybe only on laptop: 3 files (5.0 MiB), a.mkv, b.mkv and more." in err
+
+
 def test_no_advice_puts_the_code_on_a_command_line(
     run: Any, asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

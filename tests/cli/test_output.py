@@ -109,6 +109,10 @@ ANSWERS: dict[str, Any] = {
                      "folders": [{"folder": HOSTILE, "role": "removed", "removed_by": [HOSTILE]},
                                  {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE, "behind": 7,
                                   "condition": ""}]}],
+    "/v1/device/remove/preview": {
+        "device": "ID", "name": HOSTILE,
+        "nowhere_else": [{"folder": HOSTILE, "files": 2, "bytes": 1, "paths": [HOSTILE]}],
+    },
     "/v1/device/remove": {
         "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
         "let_in_removed": False, "invites_revoked": 2,

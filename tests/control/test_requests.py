@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/recovery/use": {"words": "w", "folder": "f"},
     "/v1/invite": {"folder": "f", "role": "admin", "uses": 1, "lifetime_s": 60.0},
     "/v1/invite/revoke": {},
+    "/v1/device/remove/preview": {"device": "d", "folder": "f"},
     "/v1/device/remove": {"device": "d", "folder": "f", "with_let_in": True},
     "/v1/device/readmit": {"device": "d", "folder": "f"},
     "/v1/check": {"folder": "f", "read": True, "peers": True, "repair": True},

@@ -150,3 +150,29 @@ def test_what_is_not_in_the_folder_cannot_be_chosen(tmp_path: Path) -> None:
         assert one.call("POST", "/v1/folder/choose", {})["paths"] == ["docs"]
         assert _entries(one)["leaving"] == 3
         assert len(tree(one.dir)) == 4
+
+
+@pytest.mark.long
+def test_who_left_a_file_out_does_not_count_as_one_that_has_it(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _fill(one)
+        two.join(one)
+        two.wait()
+        _choose(two, "docs")
+        eventually(lambda: tree(two.dir) == {"docs/a": b"one\n"})
+        two.wait()
+        one.wait()
+        plan = json.loads(one.cli("folder", "leave", "dir", "--delete-files", "--dry-run", "--json"))
+        assert plan["deleted"]["only_here"] == {"files": 1, "bytes": len(_BLOB)}, "texts and links are known there"
+        assert "no connected device is known to have 1 file" in one.cli(
+            "folder", "leave", "dir", "--dry-run", "--delete-files"
+        )
+        preview = two.call("POST", "/v1/device/remove/preview", {"device": "one"})
+        assert preview["nowhere_else"] == [{"folder": "dir", "files": 1, "bytes": len(_BLOB), "paths": ["big/film"]}]
+        assert two.call("POST", "/v1/device/remove/preview", {"device": "two"})["nowhere_else"] == []
+        _choose(two)
+        eventually(lambda: (two.dir / "big/film").exists())
+        two.wait()
+        plan = json.loads(one.cli("folder", "leave", "dir", "--delete-files", "--dry-run", "--json"))
+        assert plan["deleted"]["only_here"]["files"] == 0
+        assert two.call("POST", "/v1/device/remove/preview", {"device": "one"})["nowhere_else"] == []

@@ -153,3 +153,25 @@ async def test_another_version_is_asked_for_again(tmp_path: Path, mock_clock: tr
         await trio.testing.wait_all_tasks_blocked()
         await bridge.render()
         assert (tmp_path / "dir/a.txt").read_text() == "a\nof others\n", "the older one is kept"
+
+
+async def test_what_a_person_wants_to_know_lets_nothing_leave(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    _fill(tmp_path)
+    async with open_bridge(tmp_path) as bridge, open_session(bridge) as (session, link):
+        bridge.folder.state.is_scanned = True
+        leaves, kept = _leaves(bridge), set[EntryID]()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.keeping.ask, leaves, kept)
+            await _until(lambda: bool(_asked(link)))
+            (query,) = _asked(link)
+            assert dict(query.leaves) == leaves
+            _choose(bridge, "nothing")
+            await session.deliver(Keeping(bridge.folder.id, query.number ^ 1, tuple(leaves)))
+            await trio.testing.wait_all_tasks_blocked()
+            assert not kept, "an answer to no question"
+            one = _record(bridge, "b.bin").entry
+            await session.deliver(Keeping(bridge.folder.id, query.number, (one, _OTHER)))
+        assert kept == {one}
+        assert not bridge.folder.files.choice.kept

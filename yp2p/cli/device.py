@@ -9,7 +9,7 @@ import click
 
 from yp2p.cli.complete import Device
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.options import call, folder_option, json_option, size_text
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
@@ -149,6 +149,8 @@ def remove(
     if replaced_by is not None and with_let_in:
         raise UsageError("--replaced-by and --with-those-it-let-in do not go together; remove those devices by name")
     if not yes:
+        for device in dict.fromkeys(devices):
+            say(*_only_there(device, folder), err=True)
         names = ", ".join(devices)
         where = f" from {folder}" if folder else " from all folders"
         instead = f" {replaced_by} may do there what it may." if replaced_by is not None else ""
@@ -267,6 +269,17 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
 def _remove(device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
     body = {"device": device, "folder": folder, "with_let_in": with_let_in}
     return dict(call("POST", "/v1/device/remove", body))
+
+
+def _only_there(device: str, folder: str | None) -> list[str]:
+    """What may be lost with a device."""
+    answer = call("POST", "/v1/device/remove/preview", {"device": device, "folder": folder})
+    return [
+        f"{one['folder']}: neither here nor on another connected device, so maybe only on {answer['name']}:"
+        f" {one['files']:,} file{'s' if one['files'] != 1 else ''} ({size_text(one['bytes'])}),"
+        f" {', '.join(one['paths'])}{' and more' if one['files'] > len(one['paths']) else ''}."
+        for one in answer["nowhere_else"]
+    ]
 
 
 def _say_removed(answer: dict[str, Any]) -> None:

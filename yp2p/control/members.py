@@ -37,6 +37,8 @@ class Members(Protocol):
 
     async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]: ...
 
+    async def preview_removal(self, device: str, folder: str | None) -> dict[str, Any]: ...
+
     async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
 
     async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
@@ -78,6 +80,11 @@ class RemoveDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
     device: str
     folder: FileName | None = None
     with_let_in: bool = False
+
+
+class PreviewRemovalRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    folder: FileName | None = None
 
 
 class ReadmitRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -188,6 +195,14 @@ class _Members:
         """
         return await self._device.remove_member(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
+    async def preview_removal(self, wanted: PreviewRemovalRequest) -> Any:
+        """What may be on no other disk than that of a device; nothing is changed.
+
+        Answer: `{device, name, nowhere_else: [{folder, files, bytes, paths}]}`: the files, texts not counted, that
+        are neither here nor on another connected device; `paths` are the first of them.
+        """
+        return await self._device.preview_removal(wanted.device, wanted.folder)
+
     async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
         """Let a device take the place of another one.
 
@@ -228,6 +243,7 @@ def member_routes(device: Members, stop: trio.Event) -> list[Route]:
         post_route("/v1/invite/revoke", Nothing, answers.revoke_invites),
         get_route("/v1/devices", answers.devices),
         post_route("/v1/device/remove", RemoveDeviceRequest, answers.remove_device),
+        post_route("/v1/device/remove/preview", PreviewRemovalRequest, answers.preview_removal),
         post_route("/v1/device/replace", ReplaceDeviceRequest, answers.replace_device),
         post_route("/v1/device/readmit", ReadmitRequest, answers.readmit),
         post_route("/v1/device/role", RoleRequest, answers.set_role),

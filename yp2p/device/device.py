@@ -319,6 +319,10 @@ class Device:
         """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
         return await self._members.remove(device, folder, with_let_in=with_let_in)
 
+    async def preview_removal(self, device: str, folder: str | None) -> dict[str, Any]:
+        """What may be lost with a device. Raises UsageError, FolderError."""
+        return await self._members.preview_removal(device, folder)
+
     async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]:
         """Let a device take the place of another one. Raises UsageError, FolderError."""
         return await self._members.replace(device, by, folder)

@@ -27,6 +27,7 @@ import structlog
 import trio
 
 from yp2p.device.folders import Folders, open_root
+from yp2p.device.keepers import kept_by
 from yp2p.disk import leaving
 from yp2p.errors import FolderError
 from yp2p.files.root import is_ours
@@ -76,7 +77,7 @@ class Leaving:
         folder = choose(self._folders.by_id.values(), name)
         self._check(folder)
         found = await self._look(folder, with_files=with_files)
-        return self._shown(folder, found, self._only_here(folder))
+        return self._shown(folder, found, await self._only_here(folder))
 
     async def leave(self, name: str, *, with_files: bool) -> dict[str, Any]:
         """Leave a folder; gives what `preview` does, with what was done.
@@ -89,7 +90,7 @@ class Leaving:
             folder = choose(self._folders.by_id.values(), name)
             self._check(folder)
             found = await self._look(folder, with_files=with_files)
-            only_here = self._only_here(folder)
+            only_here = await self._only_here(folder)
             shown = self._shown(folder, found, only_here) | {"unknown": 0}
             shown["told"] = await self._tell(folder)
             await self._folders.disks[folder.id].pause.begin()
@@ -142,14 +143,17 @@ class Leaving:
             raise FolderError(f"{why}: leave without --delete-files, and remove the files yourself")
         return found
 
-    def _only_here(self, folder: Folder) -> set[EntryID]:
+    async def _only_here(self, folder: Folder) -> set[EntryID]:
         """The files that no device which is connected now is known to have as they are here."""
-        sessions = [self._peers.session(device, folder.id) for device in self._others(folder)]
-        behind = [one.agreement.behind for one in sessions if one is not None and one.compared]
-        return {
-            entry for entry, record in folder.files.items()
-            if record.kind is not Kind.DIRECTORY and all(entry in one for one in behind)
-        }  # fmt: skip
+        found = [self._peers.session(device, folder.id) for device in self._others(folder)]
+        sessions = [one for one in found if one is not None and one.compared]
+        behind = [one.agreement.behind for one in sessions]
+        files = {entry: record.kind for entry, record in folder.files.items() if record.kind is not Kind.DIRECTORY}
+        alone = {entry for entry in files if all(entry in one for one in behind)}
+        # Who is in sync may have left a file out; a text is in its documents all the same.
+        blobs = {entry for entry, kind in files.items() if kind is Kind.BLOB and folder.leaf(entry) is not None} - alone
+        kept = await kept_by(folder, sessions, blobs)
+        return alone | {entry for entry, kind in files.items() if kind is Kind.BLOB and entry not in kept}
 
     def _shown(self, folder: Folder, found: _Found, only_here: Set[EntryID]) -> dict[str, Any]:
         known = found.sorted.known if found.sorted is not None else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from yp2p.device.keepers import nowhere_but_there
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
@@ -150,6 +151,19 @@ class Members:
                 for device in folder.membership.evaluation.removals
             )
         ]
+
+    async def preview_removal(self, wanted: str, folder: str | None) -> dict[str, Any]:
+        """What nobody else who is connected has of the folders that a device would be out of. Raises as `remove`."""
+        device, found = self.find(wanted), list[dict[str, Any]]()
+        for one in self._folders_of(device, folder):
+            others = [
+                session for other in sorted(one.membership.devices.keys() - {self.own, device})
+                if (session := self.peers.session(other, one.id)) is not None
+            ]  # fmt: skip
+            missing = await nowhere_but_there(one, others)
+            if missing is not None:
+                found.append(missing)
+        return {"device": format_device_id(device), "name": self.name_of(device), "nowhere_else": found}
 
     async def remove(self, wanted: str, folder: str | None, *, with_let_in: bool = False) -> dict[str, Any]:
         """Take a device out of a folder, or of all that it is in, and take back our invites to these.

@@ -43,6 +43,11 @@ from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
 
 
+def blob_leaf(found: Entry) -> Leaf:
+    """The leaf of what is no text, where its file is as the manifest says."""
+    return Leaf(found.document, hashlib.sha256(found.content.encode()).digest(), found.content.hash)
+
+
 class Folder:
     """One folder of this device.
 
@@ -228,8 +233,7 @@ class Folder:
         if found.kind is not Kind.TEXT:
             if not self.files.holds(found) and not self.files.is_left_alone(entry):
                 return None
-            version = hashlib.sha256(found.content.encode()).digest()
-            return Leaf(found.document, version, found.content.hash)
+            return blob_leaf(found)
         digest = self.texts.digests.get(found.document)
         return Leaf(found.document, digest.version, digest.content) if digest is not None else None
 

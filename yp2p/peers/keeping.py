@@ -7,7 +7,7 @@ folder is paused, or has not been scanned since the root is open.
 Invariants
     * A choice, and what is asked for, are durable before anybody is asked.
     * An answer counts for the one question that bears its number, in the versions asked for, and only as long as the
-      choice stands that this was asked for.
+      choice stands that this was asked for. What a person wanted to know (`ask`) lets nothing leave.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -33,6 +33,10 @@ AGAIN_S, _TOGETHER_S = 5.0, 0.2
 _SLICE = 256
 
 
+def _fresh_number() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What the peer was asked: for which choice, by which number, until when its answer is waited for."""
@@ -43,6 +47,15 @@ class _Question:
     leaves: Mapping[EntryID, Leaf]
 
 
+@dataclass(slots=True)
+class _Poll:
+    """What the peer was asked because a person wants to know it, and what it answered."""
+
+    leaves: Mapping[EntryID, Leaf]
+    kept: frozenset[EntryID] = frozenset()
+    is_answered: trio.Event = field(default_factory=trio.Event)
+
+
 class KeepExchange:
     """What a folder session asks and answers about what is kept."""
 
@@ -51,6 +64,7 @@ class KeepExchange:
         self._link = link
         self._peer = peer
         self._question: _Question | None = None
+        self._polls: dict[int, _Poll] = {}  # by the number of the question
         self._not_before: dict[EntryID, float] = {}  # what the peer did not keep, and when to ask for it again
 
     async def run(self) -> None:
@@ -88,7 +102,7 @@ class KeepExchange:
                 await turn()
         if not wanted or number != choice.number:
             return None
-        return _Question(number, secrets.randbelow(2**32 - 1) + 1, trio.current_time() + AGAIN_S, wanted)
+        return _Question(number, _fresh_number(), trio.current_time() + AGAIN_S, wanted)
 
     def _leaf_to_leave(self, entry: EntryID) -> Leaf | None:
         """The version of an unchosen file that is as all have it, unless somebody keeps that one already."""
@@ -98,6 +112,23 @@ class KeepExchange:
         leaf, kept = folder.leaf(entry), folder.files.choice.kept.get(entry)
         is_kept = kept is not None and kept[0] == leaf and kept[1] in folder.observers.sessions
         return None if is_kept else leaf
+
+    async def ask(self, leaves: Mapping[EntryID, Leaf], kept: set[EntryID]) -> None:
+        """Ask which of these the peer keeps, and add them to `kept`; it takes until the peer has answered.
+
+        Nothing follows from the answers for what may leave.
+        """
+        await self._folder.database.pending().wait()
+        rest = list(leaves.items())
+        for start in range(0, len(rest), MAX_LEAVES):
+            number, poll = _fresh_number(), _Poll(dict(rest[start : start + MAX_LEAVES]))
+            self._polls[number] = poll
+            try:
+                await self._link.send(KeepQuery(self._folder.id, number, tuple(poll.leaves.items())))
+                await poll.is_answered.wait()
+            finally:
+                del self._polls[number]
+            kept |= poll.kept
 
     async def answer(self, query: KeepQuery) -> None:
         """Tell the peer what of that is on this disk, and stays."""
@@ -123,6 +154,11 @@ class KeepExchange:
 
     def take(self, message: Keeping) -> None:
         """The peer keeps these."""
+        poll = self._polls.get(message.number)
+        if poll is not None:
+            poll.kept = frozenset(poll.leaves.keys() & set(message.entries))
+            poll.is_answered.set()
+            return
         question, choice, now = self._question, self._folder.files.choice, trio.current_time()
         if question is None or message.number != question.number:
             return

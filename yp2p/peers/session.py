@@ -100,7 +100,7 @@ class FolderSession:
         self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)
         self._answers = Answers(folder, link, peer)
         self._fetcher = BlobFetcher(folder, link, peer, self.agreement.is_at_rest)
-        self._keeping = KeepExchange(folder, link, peer)
+        self.keeping = KeepExchange(folder, link, peer)
         self._reconciliation = Reconciliation(folder, link, peer, self._channels, self.agreement)
 
     @property
@@ -145,7 +145,7 @@ class FolderSession:
                 await nursery.start(self._channels.run)
                 for task in (
                     self._inbox.run, told.announcements.run, self._reconciliation.run, told.acks.run,
-                    self._answers.run, self._fetcher.run, self._keeping.run, told.conditions.run,
+                    self._answers.run, self._fetcher.run, self.keeping.run, told.conditions.run,
                     self._tell_both_changed,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
@@ -270,9 +270,9 @@ class FolderSession:
             case FolderLinks():
                 self._relaying.take(message)
             case KeepQuery():
-                await self._keeping.answer(message)
+                await self.keeping.answer(message)
             case Keeping():
-                self._keeping.take(message)
+                self.keeping.take(message)
             case Membership(statements=statements):
                 news = await self._reconciliation.take_statements(statements)
                 for part in Membership.parts(folder.id, news):
