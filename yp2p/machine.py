@@ -62,6 +62,12 @@ def floor_bytes(status: os.statvfs_result) -> int:
     return min(_LARGEST_FLOOR_BYTES, status.f_blocks * status.f_frsize // 100)
 
 
+def free_bytes(directory: Path) -> int:
+    """How much may come in from others to this file system. Raises OSError."""
+    status = os.statvfs(directory)
+    return max(0, status.f_bavail * status.f_frsize - floor_bytes(status))
+
+
 def low_room(directory: Path, wanted_bytes: int = 0) -> str:
     """Why so many bytes more may not come in from others to this file system; empty when they may."""
     try:

@@ -243,6 +243,7 @@ def _change_devices(story: Story, laptop: Device, desktop: Device, pi: Device) -
         "POST", "/v1/join", {"code": token, "path": str(pi.dir), "at": f"127.0.0.1:{laptop.status()['device']['port']}"}
     )
     story.ask(laptop, "POST /v1/invite/revoke", {})
+    story.ask(laptop, "POST /v1/device/remove/preview", {"device": "pi", "folder": "notes"})
     story.ask(laptop, "POST /v1/device/remove", {"device": "pi", "folder": "notes"})
 
 

@@ -23,9 +23,9 @@ WHEN = {"version": 1, "at": 2.5}
 # A body of every request, with everything that it can have.
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/share": {"path": "/d", "label": "l", "role": "admin", "page": True},
-    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"]},
     "/v1/logs": {"after": 1, "lines": 1, "wait_s": 1.0},
-    "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h"},
+    "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"], "only_room": True},
     "/v1/recovery/make": {"folder": "f"},
     "/v1/recovery/use": {"words": "w", "folder": "f"},
     "/v1/invite": {"folder": "f", "role": "admin", "uses": 1, "lifetime_s": 60.0},
@@ -50,8 +50,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/folder/leave": {"folder": "f", "delete_files": True, "dry_run": True},
     "/v1/folder/offer": {"folder": "f", "devices": ["d"], "role": "member"},
     "/v1/folder/offer/withdraw": {"folder": "f", "devices": ["d"]},
-    "/v1/folder/accept": {"name": "n", "path": "/d", "device": "d"},
-    "/v1/folder/accept/preview": {"name": "n", "path": "/d", "device": "d"},
+    "/v1/folder/accept": {"name": "n", "path": "/d", "device": "d", "choose": ["p"], "force": True},
+    "/v1/folder/accept/preview": {"name": "n", "path": "/d", "device": "d", "choose": ["p"], "force": True},
     "/v1/folder/decline": {"name": "n", "device": "d"},
     "/v1/purge": {"path": "/d/f", "with_file": False, "dry_run": True},
     "/v1/limits/set": {"device": "d", "upload": 1, "download": 1, "reset": False},
@@ -85,7 +85,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/conflicts/marked": {"path": "/d/a", "number": 1},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "paths", "folder", "names", "beneath"}
+FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose"}
 
 
 class _NoDevice:

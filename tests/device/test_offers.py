@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +56,7 @@ class Side:
         self.known = {one.device_id: one.public for one in (ONE, TWO, THREE) if one is not own}
         self.by_id: dict[FolderID, Any] = {}
         self.refuses = ""
+        self.chosen: tuple[str, ...] = ()
         self.peers = SimpleNamespace(
             devices=SimpleNamespace(
                 known=lambda: self.known, contact=lambda device: SimpleNamespace(name=NAMES[device])
@@ -75,7 +76,8 @@ class Side:
     def is_member(self, folder: Any) -> bool:
         return self.id in folder.membership.members
 
-    async def _take_part(self, joined: Joined, path: Path) -> None:
+    async def _take_part(self, joined: Joined, path: Path, chosen: Sequence[str]) -> None:
+        self.chosen = tuple(chosen)
         if self.refuses:
             raise FolderError(self.refuses)
         grant = joined.grant
@@ -228,6 +230,20 @@ def test_a_refusal_is_told_and_it_may_be_offered_again(tmp_path: Path, lost: typ
         await two.decide(Decision.ACCEPT)
         await talk(one, two)
         assert _roles(two) == {"one": Role.ADMINISTRATOR, "two": Role.MEMBER}
+
+    scene(test, tmp_path)
+
+
+def test_what_is_chosen_is_kept_until_the_folder_is_there(tmp_path: Path) -> None:
+    async def test(one: Side, two: Side, three: Side) -> None:
+        await one.found()
+        await one.offer(two.id)
+        await talk(one, two)
+        await two.received.decide(two.received.all(), Decision.ACCEPT, "/files", ("docs", "b\udcff"))
+        two.start()
+        await one.offer(two.id)  # anew
+        await talk(one, two)
+        assert two.chosen == ("docs", "b\udcff")
 
     scene(test, tmp_path)
 

@@ -176,3 +176,67 @@ def test_who_left_a_file_out_does_not_count_as_one_that_has_it(tmp_path: Path) -
         plan = json.loads(one.cli("folder", "leave", "dir", "--delete-files", "--dry-run", "--json"))
         assert plan["deleted"]["only_here"]["files"] == 0
         assert two.call("POST", "/v1/device/remove/preview", {"device": "one"})["nowhere_else"] == []
+
+
+@pytest.mark.long
+def test_who_chooses_at_joining_gets_nothing_else(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        every = _fill(one)
+        code = one.cli("share", str(one.dir))
+        eventually(lambda: _entries(one)["total"] == 5)
+        (two.dir / "big").mkdir()
+        (two.dir / "big/own").write_bytes(b"\x00own")
+        preview = json.loads(two.cli("join", "--dry-run", code, str(two.dir), "--choose", "docs", "--json"))
+        assert (preview["only_there"], preview["not_chosen"], preview["bytes_needed"]) == (1, 4, 4)
+        assert preview["bytes_free"] > 0
+        assert "only there, and not chosen" in two.cli("join", "--dry-run", code, str(two.dir), "--choose", "docs")
+        assert "/x is not in /" in two.run("join", code, str(two.dir), "--choose", "../x").stderr
+        assert two.status()["folders"] == []
+        before = two.traffic()
+        two.cli("join", code, str(two.dir), "--choose", "docs", "--choose", f"{two.dir}/nowhere")
+        two.wait()
+        one.wait()
+        own = {"docs/a": b"one\n", "big/own": b"\x00own"}
+        assert tree(two.dir) == own
+        assert two.traffic() - before < len(_BLOB) / 2
+        assert tree(one.dir) == {**every, "big/own": b"\x00own"}
+        assert (_entries(two)["not_here"], _entries(two)["leaving"]) == (3, 0)
+        shown = two.cli("folder", "choose", "dir")
+        assert "nowhere (nothing is there now)" in shown
+        (usage,) = json.loads(two.cli("folder", "usage", "--json"))["folders"]
+        assert usage["not_here"] == {"files": 3, "bytes": len(_BLOB) + len("film")}
+        assert usage["entries"] == {"texts": 1, "other_files": 1, "symlinks": 0, "empty_directories": 0}
+        assert "Not here by choice" in two.cli("folder", "usage")
+        two.stop()
+        two.start()
+        two.wait()
+        assert tree(two.dir) == own
+        _choose(two)
+        eventually(lambda: tree(two.dir) == tree(one.dir))
+
+
+@pytest.mark.long
+def test_who_accepts_a_folder_chooses_as_well(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        two.join(one)
+        films = tmp_path / "films"
+        (films / "docs").mkdir(parents=True)
+        (films / "docs/a").write_text("a\n")
+        (films / "film").write_bytes(_BLOB)
+        one.call("POST", "/v1/share", {"path": str(films), "label": "films"})
+        one.cli("folder", "offer", "films", "two")
+        eventually(lambda: bool(two.status()["offers"]["received"]))
+        here = tmp_path / "here"
+        here.mkdir()
+        one.stop()
+        # nobody can say how much it is; what is chosen is remembered
+        answer = json.loads(two.cli("folder", "accept", "films", str(here), "--choose", "docs", "--json"))
+        assert not answer["joined"]
+        two.stop()
+        two.start()
+        one.start()
+        eventually(lambda: tree(here) == {"docs/a": b"a\n"})
+        two.wait()
+        one.wait()
+        assert tree(here) == {"docs/a": b"a\n"}
+        assert json.loads(two.cli("folder", "choose", "films", "--json"))["paths"] == ["docs"]

@@ -10,7 +10,7 @@ from yp2p.cli import output
 from yp2p.cli.complete import Directory, Folder, Pattern, Within
 from yp2p.cli.group import Group
 from yp2p.cli.offers import accept, decline, offer, offer_tables
-from yp2p.cli.options import absolute, call, folder_name, folder_option, is_typed_path, json_option, size_text
+from yp2p.cli.options import absolute, call, chosen_paths, folder_name, folder_option, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.cli.table import table
@@ -85,7 +85,7 @@ def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool)
     """
     if everything and paths:
         raise UsageError("give either --all or what is to be here")
-    named = [absolute(path) if is_typed_path(path) else path for path in paths]
+    named = chosen_paths(paths)
     body: dict[str, Any] = {"folder": folder_name(folder)}
     if everything or named:
         body["paths"] = named
@@ -96,7 +96,9 @@ def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool)
     if answer["everything"]:
         say(f"All of {answer['label']} is chosen: every file is on this disk, or on its way.")
         return
-    say(*answer["paths"], *(f"{path} (made here)" for path in answer["made_here"]))
+    missing = set(answer["missing"])
+    say(*(f"{path} (nothing is there now)" if path in missing else path for path in answer["paths"]))
+    say(*(f"{path} (made here)" for path in answer["made_here"]))
     say(*_choice_in_short(answer))
 
 
@@ -281,7 +283,8 @@ def unignore(folder: str, patterns: tuple[str, ...], as_json: bool) -> None:
 def usage(folder: str | None, as_json: bool) -> None:
     """Show how much room folders take.
 
-    FOLDER is its label or directory; without it, all folders are shown. Files are those that are here. History is what
+    FOLDER is its label or directory; without it, all folders are shown. Files are those that are here: `yp2p folder
+    choose` leaves others out. History is what
     `yp2p log` and `yp2p undo` go back to; it is in the store, which has more room than it needs for a while after
     much was removed. The trash has what other devices deleted or replaced.
     """
@@ -291,6 +294,10 @@ def usage(folder: str | None, as_json: bool) -> None:
         return
     header = ["Folder", "Files", "Size", "Changes kept", "History", "In the trash", "Trash"]
     rows = [_usage(one) for one in answer["folders"]]
+    if any(one["not_here"]["files"] for one in answer["folders"]):
+        header += ["Not here by choice"]
+        for row, one in zip(rows, answer["folders"], strict=True):
+            row.append(f"{one['not_here']['files']:,} files" if one["not_here"]["files"] else "")
     if rows:
         say(*table(header, rows, right=header[1:]), "")
     store = answer["store"]

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from yp2p.cli.complete import Directory
-from yp2p.cli.options import absolute, call, check_seconds, json_option, size_text
+from yp2p.cli.options import absolute, call, check_seconds, choose_option, chosen_paths, json_option, size_text
 from yp2p.cli.output import ask, is_terminal, print_json, say
 from yp2p.cli.progress import progress_bar
-from yp2p.errors import NotRunning, UsageError
+from yp2p.errors import FolderError, NotRunning, UsageError
 
 # `yp2p daemon &` on the line before takes a moment to listen.
 _DAEMON_LIMIT_S = 3.0
@@ -27,9 +27,19 @@ _TOKEN = re.compile(r"yp2p-[a-z2-7]{60,}", re.IGNORECASE)
 @click.argument("words", metavar="[CODE | TOKEN] DIR", nargs=-1, required=True, type=Directory())
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
 @click.option("--at", metavar="HOST[:PORT]", help="Where the other device is, if mDNS does not find it.")
+@choose_option
+@click.option("--force", is_flag=True, help="Go on where DIR has no room for the files.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")
 @json_option
-def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_run: bool, as_json: bool) -> None:
+def command(
+    words: tuple[str, ...],
+    timeout: float | None,
+    at: str | None,
+    choose: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Pair with the device that shows a code, and keep DIR the same as its folder.
 
     A token of `yp2p invite` does as well as a code.
@@ -39,9 +49,18 @@ def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_r
 
     DIR may already contain files. Files that are the same on both sides become one; of files that differ both versions
     are kept, one of them with `.conflict-` in its name; all others are exchanged. --dry-run says how many of each.
+
+    With --choose, only these files and directories of the folder come to this disk. Names are known for all of it, and
+    `yp2p folder choose` changes what is here.
     """
     code, directory = _code_and_directory(words)
-    body = {"code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout), "at": at}
+    body = {
+        "code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout), "at": at,
+        "choose": chosen_paths(choose),
+    }  # fmt: skip
+    is_invite = code.strip().lower().startswith("yp2p-")  # which cannot be tried
+    if not (dry_run or force or is_invite):
+        _check_room(body)
     answer = _ask("/v1/join/preview" if dry_run else "/v1/join", body)
     if as_json:
         print_json(answer)
@@ -50,6 +69,15 @@ def command(words: tuple[str, ...], timeout: float | None, at: str | None, dry_r
     elif is_terminal():
         say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
         follow()
+
+
+def _check_room(body: dict[str, Any]) -> None:
+    """Raises FolderError: the files would find no room."""
+    found = _ask("/v1/join/preview", body | {"only_room": True})
+    if found["no_room"]:
+        raise FolderError(found["no_room"])
+    for host in found["impostors"]:
+        say(f"A device at {host} answered to the code as well, and did not know it.", err=True)
 
 
 def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
@@ -96,6 +124,11 @@ def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
         f"{preview['only_here']:>9,} only here: they go to the other devices",
         f"{preview['only_there']:>9,} only there: they come here, {size_text(preview['bytes_to_come'])}",
     ]
+    if preview["not_chosen"]:
+        lines.append(f"{preview['not_chosen']:>9,} only there, and not chosen: they stay there")
+    lines.append(f"Room: {size_text(preview['bytes_needed'])} needed, {size_text(preview['bytes_free'])} free for it.")
+    if preview["no_room"]:
+        lines.append("That is too little: make room, choose less of the folder (--choose PATH), or say --force.")
     if preview["not_synced"]:
         lines.append(f"{preview['not_synced']:>9,} here that cannot be synchronised (FIFOs, sockets, unreadable files)")
     if different:

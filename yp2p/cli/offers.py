@@ -9,7 +9,7 @@ import click
 
 from yp2p.cli.complete import Device, Directory, Folder, Offered
 from yp2p.cli.join import follow, preview_lines
-from yp2p.cli.options import absolute, call, folder_name, json_option
+from yp2p.cli.options import absolute, call, choose_option, chosen_paths, folder_name, json_option
 from yp2p.cli.output import is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.cli.when import shown
@@ -57,15 +57,30 @@ def offer(folder: str, devices: tuple[str, ...], role: str, withdraw: bool, as_j
 @click.argument("offered", metavar="NAME", type=Offered())
 @click.argument("directory", metavar="DIR", type=Directory())
 @_from
+@choose_option
+@click.option("--force", is_flag=True, help="Go on where DIR has no room for the files.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR.")
 @json_option
-def accept(offered: str, directory: str, device: str | None, dry_run: bool, as_json: bool) -> None:
+def accept(
+    offered: str,
+    directory: str,
+    device: str | None,
+    choose: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Take part in the folder NAME that another device offers, and keep DIR the same as it.
 
     DIR may hold files already, as with `yp2p join`. If the other device is not connected now, yp2p takes part as soon
     as it is. `yp2p folder list` shows what is offered.
+
+    With --choose, only these files and directories of the folder come to this disk, as after `yp2p folder choose`.
     """
-    body = {"name": offered, "path": absolute(directory), "device": device}
+    body: dict[str, Any] = {
+        "name": offered, "path": absolute(directory), "device": device, "choose": chosen_paths(choose),
+        "force": force,
+    }  # fmt: skip
     answer = call("POST", "/v1/folder/accept/preview" if dry_run else "/v1/folder/accept", body)
     if as_json:
         print_json(answer)

@@ -77,6 +77,19 @@ def is_typed_path(word: str) -> bool:
     return word in (".", "..") or word.startswith(("/", "./", "../", "~"))
 
 
+choose_option: Callable[[Any], Any] = click.option(
+    "--choose",
+    metavar="PATH",
+    multiple=True,
+    help="Have only PATH of the folder on this disk, a file or a directory in it; may be given several times.",
+)
+
+
+def chosen_paths(names: tuple[str, ...]) -> list[str]:
+    """Paths in a folder as the daemon has to see them: one that begins like a path of this file system is one."""
+    return [absolute(name) if is_typed_path(name) else name for name in names]
+
+
 def check_seconds(seconds: float | None) -> float | None:
     """A number of seconds as people may give it."""
     if seconds is not None and not 0 <= seconds < float("inf"):

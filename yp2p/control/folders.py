@@ -145,8 +145,9 @@ class _Folders:
         """How much room folders take.
 
         Answer: `{folders: [{label, path, entries: {texts, other_files, symlinks, empty_directories},
-        file_bytes, history: {changes, bytes}, trash: {files, bytes, problem}}], store: {path, bytes}}`; `files`
-        and `bytes` of the trash are null where the directory is away.
+        file_bytes, not_here: {files, bytes}, history: {changes, bytes}, trash: {files, bytes, problem}}],
+        store: {path, bytes}}`; `entries` are those on this disk, `not_here` those that are not by choice, `bytes`
+        without texts; `files` and `bytes` of the trash are null where the directory is away.
         """
         return await self._device.usage.show(wanted.folder)
 

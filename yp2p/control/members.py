@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -19,10 +20,19 @@ class Members(Protocol):
         self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
     ) -> dict[str, Any]: ...
 
-    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]: ...
+    async def join(
+        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
+    ) -> dict[str, Any]: ...
 
     async def preview(
-        self, text: str, directory: str, limit_s: float | None, at: str | None = None
+        self,
+        text: str,
+        directory: str,
+        limit_s: float | None,
+        at: str | None = None,
+        chosen: Sequence[str] = (),
+        *,
+        only_room: bool = False,
     ) -> dict[str, Any]: ...
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]: ...
@@ -58,6 +68,11 @@ class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     timeout_s: float | None = None
     at: str | None = None
+    choose: list[FileName] = []
+
+
+class PreviewJoinRequest(JoinRequest):
+    only_room: bool = False
 
 
 class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -129,21 +144,27 @@ class _Members:
     async def join(self, wanted: JoinRequest) -> Any:
         """Take part in the folder of the device that shows a code.
 
-        `code` may be an invite, `at` is HOST or HOST:PORT.
+        `code` may be an invite, `at` is HOST or HOST:PORT. `choose` are paths in the folder, or absolute ones: only
+        these are to be on this disk; none: everything.
 
         Answer: `{folder, label, path, device, name}`.
         """
         check_running(self._stop)
-        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
+        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose)
 
-    async def preview(self, wanted: JoinRequest) -> Any:
+    async def preview(self, wanted: PreviewJoinRequest) -> Any:
         """What joining would do with a directory; nothing is changed.
 
-        Answer: `{label, name, path, entries, equal, different, only_here, only_there, bytes_to_come,
-        not_synced}`.
+        Answer: `{label, name, path, entries, equal, different, only_here, only_there, bytes_to_come, not_synced,
+        not_chosen, bytes_needed, bytes_free, no_room, impostors}`; with `only_room`, for which no file is read,
+        without those from `entries` to `not_chosen`. `bytes_free` is what others may fill of the disk, `no_room`
+        says that it is less than `bytes_needed`, or is empty; `impostors` are addresses where somebody answered,
+        and did not know the code.
         """
         check_running(self._stop)
-        return await self._device.preview(wanted.code, wanted.path, wanted.timeout_s, wanted.at)
+        return await self._device.preview(
+            wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose, only_room=wanted.only_room
+        )
 
     async def make_recovery_key(self, wanted: MakeRecoveryRequest) -> Any:
         """Make a recovery key for a folder.
@@ -236,7 +257,7 @@ def member_routes(device: Members, stop: trio.Event) -> list[Route]:
     return [
         post_route("/v1/share", ShareRequest, answers.share),
         post_route("/v1/join", JoinRequest, answers.join),
-        post_route("/v1/join/preview", JoinRequest, answers.preview),
+        post_route("/v1/join/preview", PreviewJoinRequest, answers.preview),
         post_route("/v1/recovery/make", MakeRecoveryRequest, answers.make_recovery_key),
         post_route("/v1/recovery/use", UseRecoveryRequest, answers.use_recovery_key),
         post_route("/v1/invite", InviteRequest, answers.invite),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -20,9 +20,13 @@ class Offers(Protocol):
 
     async def withdraw(self, folder: str, devices: list[str]) -> dict[str, Any]: ...
 
-    async def accept(self, name: str, directory: str, device: str | None) -> dict[str, Any]: ...
+    async def accept(
+        self, name: str, directory: str, device: str | None, paths: Sequence[str] = (), *, is_forced: bool = False
+    ) -> dict[str, Any]: ...
 
-    async def preview(self, name: str, directory: str, device: str | None) -> dict[str, Any]: ...
+    async def preview(
+        self, name: str, directory: str, device: str | None, paths: Sequence[str] = ()
+    ) -> dict[str, Any]: ...
 
     async def decline(self, name: str, device: str | None) -> dict[str, Any]: ...
 
@@ -42,6 +46,8 @@ class AcceptRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     path: FileName
     device: str | None = None
+    choose: list[FileName] = []
+    force: bool = False
 
 
 class DeclineRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,20 +78,23 @@ class _Offers:
     async def accept(self, wanted: AcceptRequest) -> Any:
         """Accept a folder that another device offers.
 
-        `device` is who offers it.
+        `device` is who offers it, `choose` as in `/v1/join`. Without `force` it is an error that there is no room
+        for it, where the other device is connected.
 
         Answer: `{label, path, joined, waits_for}`: whether it is a folder here now, else the names of the
         devices that have not answered within ten seconds, or are not connected; it goes on by itself then.
         """
         check_running(self._stop)
-        return await self._offers().accept(wanted.name, wanted.path, wanted.device)
+        return await self._offers().accept(
+            wanted.name, wanted.path, wanted.device, wanted.choose, is_forced=wanted.force
+        )
 
     async def preview(self, wanted: AcceptRequest) -> Any:
         """What accepting would do with a directory; nothing is changed.
 
         Answer: as `/v1/join/preview`.
         """
-        return await self._offers().preview(wanted.name, wanted.path, wanted.device)
+        return await self._offers().preview(wanted.name, wanted.path, wanted.device, wanted.choose)
 
     async def decline(self, wanted: DeclineRequest) -> Any:
         """Decline an offered folder.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
 from yp2p.machine import reason
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import path_problem
 from yp2p.store.database import Database
 
 # So many places are named; who wants more files than that names their directories. Each is looked up for every path.
@@ -40,6 +42,7 @@ class Choosing:
             "label": folder.label,
             "everything": not choice.paths,
             "paths": sorted(choice.paths),
+            "missing": sorted(path for path in choice.paths if _is_missing(folder, path)),
             "made_here": sorted(path_of[entry] for entry in choice.made_here if entry in path_of),
             **counts(folder),
         }
@@ -63,16 +66,15 @@ class Choosing:
             UsageError: there is no such folder, or no such path. FolderError: it cannot be chosen now.
         """
         folder = choose(self._folders.by_id.values(), name)
-        chosen = [_inside(folder, path) for path in paths]
-        if len(chosen) > MAX_PATHS:
-            raise UsageError(
-                f"{len(chosen)} paths are too many; name at most {MAX_PATHS}, or the directories they are in"
-            )
+        wanted = paths_in(folder.path, paths, folder.label)
+        for path in wanted:
+            if _is_missing(folder, path):
+                raise UsageError(f"there is no file or directory {path!r} in {folder.label!r}; name one that is there")
         if not folder.state.adopted:
             raise FolderError(f"{folder.label!r} waits for the first device; choose once it is here")
         if folder.state.pause_reason:
             raise FolderError(f"{folder.label!r} does not sync now: {folder.state.pause_reason}; choose once it does")
-        wanted, mark = () if "" in chosen else chosen, secrets.token_bytes(MARK_BYTES)
+        mark = secrets.token_bytes(MARK_BYTES)
         async with folder.files.writing:
             choice = folder.files.choice
             await trio.to_thread.run_sync(_set_mark, folder, mark)
@@ -107,9 +109,25 @@ def counts(folder: Folder) -> dict[str, int]:
     return {"not_here": len(files) - leaving, "leaving": leaving}
 
 
-def _inside(folder: Folder, path: str) -> str:
-    """A path as it is called in the folder, "" for all of it. Raises UsageError: there is nothing of that name."""
-    root = str(folder.path)
+def paths_in(root: Path, paths: Sequence[str], label: str = "") -> list[str]:
+    """Paths as they are called in a folder; none where one of them is all of it.
+
+    Args:
+        paths: in the folder, or absolute.
+        label: of the folder, where it is here already.
+
+    Raises:
+        UsageError: one is no path in it, or they are too many.
+    """
+    if len(paths) > MAX_PATHS:
+        raise UsageError(f"{len(paths)} paths are too many; name at most {MAX_PATHS}, or the directories they are in")
+    found = [_inside(root, path, label) for path in paths]
+    return [] if "" in found else found
+
+
+def _inside(folder: Path, path: str, label: str) -> str:
+    """A path as it is called in the folder, "" for all of it. Raises UsageError."""
+    root = str(folder)
     below = os.path.normpath(path)
     if os.path.isabs(below):
         real = os.path.join(os.path.realpath(os.path.dirname(below)), os.path.basename(below))
@@ -117,11 +135,15 @@ def _inside(folder: Folder, path: str) -> str:
     if below == ".":
         return ""
     if below.split("/")[0] == "..":
-        raise UsageError(f"{path} is not in {folder.path}; name what is in the folder {folder.label!r}")
-    known = folder.catalogue.layout().entry_at
-    if below not in known and not any(one.startswith(f"{below}/") for one in known):
-        raise UsageError(f"there is no file or directory {below!r} in {folder.label!r}; name one that is there")
+        raise UsageError(f"{path} is not in {folder}; name what is in the folder{f' {label!r}' if label else ''}")
+    if problem := path_problem(below):
+        raise UsageError(f"{path} cannot be in a folder: {problem}; name what is in it")
     return below
+
+
+def _is_missing(folder: Folder, path: str) -> bool:
+    known = folder.catalogue.layout().entry_at
+    return path not in known and not any(one.startswith(f"{path}/") for one in known)
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -7,7 +7,7 @@ first, while the local API still answers, and then the disk actors.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -272,9 +272,11 @@ class Device:
         """Share a directory, or show a code for one that is shared already. Raises FolderError, PairingError."""
         return await self._sharing.share(directory, label, role_of(role), is_page=is_page)
 
-    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
+    async def join(
+        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""
-        return await self._sharing.join(text, directory, limit_s, at)
+        return await self._sharing.join(text, directory, limit_s, at, chosen)
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
         """Make a recovery key for a folder. Raises FolderError."""
@@ -300,9 +302,18 @@ class Device:
         """Take back all invites of this device; gives how many were still good."""
         return await self.invites.revoke_all()
 
-    async def preview(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
-        """What joining would do with a directory. Raises as `join`."""
-        return await self._sharing.preview(text, directory, limit_s, at)
+    async def preview(
+        self,
+        text: str,
+        directory: str,
+        limit_s: float | None,
+        at: str | None = None,
+        chosen: Sequence[str] = (),
+        *,
+        only_room: bool = False,
+    ) -> dict[str, Any]:
+        """What joining would do with a directory, or only whether there is room. Raises as `join`."""
+        return await self._sharing.preview(text, directory, limit_s, at, chosen, only_room=only_room)
 
     def members(self) -> list[dict[str, Any]]:
         """The devices that take part in the folders, and those that were removed."""

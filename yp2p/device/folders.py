@@ -7,8 +7,9 @@ Until every folder has been scanned since, the next start has to know of it as w
 from __future__ import annotations
 
 import os
+import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from yp2p.disk.actor import Disk
 from yp2p.errors import DamagedError, FolderError, MessageFault, PeerFault, YpError
 from yp2p.files.boot import boot_id
 from yp2p.files.root import Root, force_to_disk
+from yp2p.folder.choice import MARK_BYTES, choose_statements
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
@@ -336,10 +338,19 @@ class Folders:
         log.info("folder_shared", folder=label)
         return folder
 
-    async def accept(self, joined: Joined, path: Path) -> Folder:
-        """Take part in the folder of another device. Raises FolderError, MessageFault."""
+    async def accept(self, joined: Joined, path: Path, chosen: Sequence[str] = ()) -> Folder:
+        """Take part in the folder of another device.
+
+        Args:
+            chosen: what of it is to be on this disk; nothing: everything.
+
+        Raises:
+            FolderError, MessageFault: it cannot be there, or may not.
+        """
         grant, founder = joined.grant, joined.grant.founder
         known = self.by_id.get(grant.folder)
+        if known is not None and chosen:
+            raise FolderError(f"{known.label!r} is here already; `yp2p folder choose` says what of it is on this disk")
         if known is not None and known.path == path and await self._come_back(known, grant.statements):
             return known
         if self.at(path) is not None:
@@ -349,7 +360,7 @@ class Folders:
         members = await trio.to_thread.run_sync(_members, grant, self._identity.device_id)
         if joined.sharer.device_id not in members or self._identity.device_id not in members:
             raise MessageFault("the other device sent a member list without itself or this device")
-        await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False)
+        await self._store(path, grant.label, grant.folder, founder, grant.statements, adopted=False, chosen=chosen)
         if self.peers is not None:
             self.peers.devices.contact(joined.sharer.device_id).name = grant.name
         return await self._start(grant.folder, grant.label, path, founder, adopted=False)
@@ -371,13 +382,22 @@ class Folders:
         statements: tuple[bytes, ...],
         *,
         adopted: bool,
+        chosen: Sequence[str] = (),
     ) -> None:
+        mark = secrets.token_bytes(MARK_BYTES)
         with open_root(path) as root:
             root.prepare(folder)
+            if chosen:
+                root.set_choice_mark(mark)
         row = tables.folder.insert(folder, label, str(path), founder, time.time(), adopted=adopted)
         rows = [tables.statement.insert(folder, body) for body in statements]
         await self._database.submit(
-            [*(tables.forget_folder(folder) if folder in self.departed else ()), row, *rows]
+            [
+                *(tables.forget_folder(folder) if folder in self.departed else ()),
+                row,
+                *rows,
+                *(choose_statements(folder, chosen, mark) if chosen else ()),
+            ]
         ).wait()
 
 

@@ -11,13 +11,16 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
 import trio
 
 from yp2p.config import Files
+from yp2p.device.choosing import paths_in
 from yp2p.device.folders import Folders
 from yp2p.device.members import ROLE_NAMES, Members, role_of
 from yp2p.device.offers_made import OffersMade
@@ -25,9 +28,10 @@ from yp2p.device.offers_received import Decision, Look, OffersReceived, Received
 from yp2p.device.sharing import Sharing
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.budget import rest
+from yp2p.folder.choice import Chosen
 from yp2p.folder.lookup import choose
 from yp2p.identity import DeviceID, FolderID, format_device_id
-from yp2p.pairing.preview import compare, summary
+from yp2p.pairing.preview import look_at
 from yp2p.peers.peers import Peers
 from yp2p.protocol.messages import (
     FolderOffers,
@@ -43,7 +47,7 @@ from yp2p.transport.link import Link
 # A few decisions on each of the offers that there can be.
 _MAX_WAITING = 64
 # So long a person waits for the other device; it goes on without.
-_ACCEPT_LIMIT_S, _LOOK_LIMIT_S = 10.0, 60.0
+_ACCEPT_LIMIT_S, _LOOK_LIMIT_S, _ROOM_LIMIT_S = 10.0, 60.0, 3.0
 # An ID is never taken for a label by fewer characters.
 _ID_CHARACTERS = 4
 _TIDY_S = 3600.0
@@ -140,17 +144,26 @@ class Offers:
 
     # --- being offered ------------------------------------------------------------------------------------------
 
-    async def accept(self, name: str, directory: str, device: str | None) -> dict[str, Any]:
+    async def accept(
+        self, name: str, directory: str, device: str | None, paths: Sequence[str] = (), *, is_forced: bool = False
+    ) -> dict[str, Any]:
         """Take part in a folder that is offered; it waits a little for the other device.
+
+        Args:
+            paths: what of the folder is to be on this disk; none: everything.
+            is_forced: also where there is no room for it.
 
         Raises:
             UsageError: no such folder is offered, or several are.
             FolderError: the directory cannot be used, or the folder is not offered any more.
         """
         chosen = self._chosen(name, device)
-        path = str(self._sharing.directory(directory))
+        directory_path = self._sharing.directory(directory)
+        path, wanted = str(directory_path), paths_in(directory_path, paths)
         self._check_path(chosen[0], path)
-        await self.received.decide(chosen, Decision.ACCEPT, path)
+        if not is_forced and (no_room := await self._no_room(chosen, directory_path, wanted)):
+            raise FolderError(no_room)
+        await self.received.decide(chosen, Decision.ACCEPT, path, tuple(wanted))
         self._reply(chosen)
         with trio.move_on_after(_ACCEPT_LIMIT_S if self._linked(chosen) else 0.0):
             await self._settled(chosen)
@@ -164,6 +177,15 @@ class Offers:
             raise FolderError(f"{label!r} cannot be there yet: {problem}")
         names = [self._members.name_of(one.device) for one in waiting]
         return {"label": label, "path": path, "joined": False, "waits_for": names}
+
+    async def _no_room(self, chosen: list[Received], path: Path, paths: Sequence[str]) -> str:
+        """Why the folder finds no room, as far as a device that is connected says soon what is in it."""
+        if not self._linked(chosen):
+            return ""
+        with trio.move_on_after(_ROOM_LIMIT_S):
+            with suppress(FolderError):
+                return str((await self._look(chosen, path, paths, only_room=True))["no_room"])
+        return ""
 
     def _check_path(self, one: Received, path: str) -> None:
         """Raises FolderError: another folder is to be there, or this one is elsewhere already."""
@@ -190,14 +212,20 @@ class Offers:
         self._reply(chosen)
         return {"label": chosen[0].label, "devices": [self._device(one.device) for one in chosen]}
 
-    async def preview(self, name: str, directory: str, device: str | None) -> dict[str, Any]:
+    async def preview(self, name: str, directory: str, device: str | None, paths: Sequence[str] = ()) -> dict[str, Any]:
         """What accepting would do with a directory; nothing is changed. Raises as `accept`."""
         chosen = self._chosen(name, device)
         path = self._sharing.directory(directory)
-        linked = self._linked(chosen)
-        if not linked:
+        if not self._linked(chosen):
             names = ", ".join(self._members.name_of(one.device) for one in chosen)
             raise FolderError(f"{names} is not connected now, and only that device can say what is in {name!r}")
+        return await self._look(chosen, path, paths_in(path, paths), only_room=False)
+
+    async def _look(
+        self, chosen: Iterable[Received], path: Path, paths: Sequence[str], *, only_room: bool
+    ) -> dict[str, Any]:
+        """Ask a device that is connected what is in a folder that it offers. Raises FolderError."""
+        linked = self._linked(chosen)
         one, look = linked[0], Look(linked[0].id)
         self.received.looks[one.device] = look
         self._exchanges[one.device].send(OfferReply(one.id, one.folder, Reply.LOOK))
@@ -208,12 +236,8 @@ class Offers:
             del self.received.looks[one.device]
         if scope.cancelled_caught:
             raise FolderError(f"{self._members.name_of(one.device)} did not say what is in {one.label!r}; try again")
-        try:
-            found = await trio.to_thread.run_sync(compare, path, look.entries, self.files)
-        except OSError as error:
-            raise FolderError(f"{path} cannot be read: {error.strerror}") from error
-        name_there = self._members.name_of(one.device)
-        return {"label": one.label, "name": name_there, "path": str(path), **summary(look.entries, found)}
+        about = {"label": one.label, "name": self._members.name_of(one.device), "path": str(path)}
+        return about | await look_at(path, look.entries, self.files, Chosen(paths), only_room=only_room)
 
     def _linked(self, chosen: Iterable[Received]) -> list[Received]:
         return [one for one in chosen if one.device in self._exchanges]

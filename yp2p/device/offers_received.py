@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
@@ -35,6 +35,7 @@ from yp2p.pairing.exchange import Grant, Listed, decode_listing
 from yp2p.pairing.joiner import MAX_LISTED, Joined
 from yp2p.printable import printable
 from yp2p.protocol.messages import FolderOffers, Offer, OfferGranted, OfferListing, OfferReply, Reply
+from yp2p.protocol.names import encode_path
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.trust.statements import Role
@@ -63,7 +64,13 @@ _REPLIES = {Decision.NONE: Reply.UNDECIDED, Decision.ACCEPT: Reply.ACCEPT, Decis
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One offer. Attributes: `path` is where the folder is to be; `problem` why it could not be there yet."""
+    """One offer.
+
+    Attributes:
+        path: where the folder is to be.
+        chosen: what of it is to be there; nothing: everything.
+        problem: why it could not be there yet.
+    """
 
     device: DeviceID
     folder: FolderID
@@ -74,6 +81,7 @@ class Received:
     received_at: float
     decision: Decision = Decision.NONE
     path: str = ""
+    chosen: tuple[str, ...] = ()
     problem: str = ""
 
     def reply(self) -> OfferReply:
@@ -106,7 +114,7 @@ class OffersReceived:
         folders: Folders,
         database: Database,
         check: Callable[[str], Path],
-        take_part: Callable[[Joined, Path], Awaitable[None]],
+        take_part: Callable[[Joined, Path, Sequence[str]], Awaitable[None]],
     ) -> None:
         self._folders = folders
         self._database = database
@@ -120,13 +128,13 @@ class OffersReceived:
         self.looks: dict[DeviceID, Look] = {}
 
     def load(self) -> None:
-        for device, folder, number, founder, role, label, received_at, decision, path in tables.offer_received.read_all(
-            self._database.rows
-        ):
+        for row in tables.offer_received.read_all(self._database.rows):
+            device, folder, number, founder, role, label, received_at, decision, path, chosen = row
             key = DeviceID(device), FolderID(folder)
             self._received[key] = Received(
-                *key, number, DeviceID(founder), Role(role), label, received_at, Decision(decision), path
-            )
+                *key, number, DeviceID(founder), Role(role), label, received_at, Decision(decision), path,
+                tuple(part.decode("utf-8", "surrogateescape") for part in chosen.split(b"\0") if part),
+            )  # fmt: skip
 
     def all(self) -> list[Received]:
         return sorted(self._received.values(), key=lambda one: one.received_at)
@@ -230,7 +238,7 @@ class OffersReceived:
         grant = Grant(one.folder, one.founder, self._free_label(one, known), name, statements)
         way = peers.address_of(one.device)
         address = way if isinstance(way, Address) else Address("", 0)
-        await self._take_part(Joined(grant, keys, address), self._check(one.path))
+        await self._take_part(Joined(grant, keys, address), self._check(one.path), one.chosen)
         if not self._is_here(one.folder):
             raise FolderError(f"{one.label!r} does not have this device as a member yet")
 
@@ -248,12 +256,14 @@ class OffersReceived:
 
     # --- what a person says -------------------------------------------------------------------------------------
 
-    async def decide(self, chosen: list[Received], decision: Decision, path: str = "") -> None:
-        """Keep what was said to these offers, those that are still there."""
+    async def decide(
+        self, chosen: list[Received], decision: Decision, path: str = "", paths: tuple[str, ...] = ()
+    ) -> None:
+        """Keep what was said to these offers, those that are still there; `paths` are to be on this disk."""
         for one in chosen:
             current = self.current(one)
             if current is not None:
-                await self._save(replace(current, decision=decision, path=path, problem=""))
+                await self._save(replace(current, decision=decision, path=path, chosen=paths, problem=""))
 
     def current(self, one: Received) -> Received | None:
         """What became of an offer since."""
@@ -287,8 +297,9 @@ class OffersReceived:
     async def _save(self, one: Received) -> None:
         self._received[one.device, one.folder] = one
         row = tables.offer_received.save(
-            one.device, one.folder, one.id, one.founder, one.role, one.label, one.received_at, one.decision, one.path
-        )
+            one.device, one.folder, one.id, one.founder, one.role, one.label, one.received_at, one.decision, one.path,
+            b"\0".join(map(encode_path, one.chosen)),
+        )  # fmt: skip
         await self._database.submit([row]).wait()
         self._touch()
 

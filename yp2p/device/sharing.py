@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,20 @@ import structlog
 import trio
 
 from yp2p.config import DEFAULT_PORT, Files
+from yp2p.device.choosing import paths_in
 from yp2p.device.discovery import Discoverer
 from yp2p.device.folder_changes import check_label
 from yp2p.device.folders import Folders
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.errors import FolderError, PairingError, UsageError
+from yp2p.folder.choice import Chosen
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity, format_device_id
 from yp2p.pairing.exchange import Code, PairingWindow, parse_code
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import Invited, Token, is_token, parse_token
 from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
-from yp2p.pairing.preview import compare, summary
+from yp2p.pairing.preview import look_at
 from yp2p.pairing.standing import token_of
 from yp2p.peers.peers import Peers
 from yp2p.trust.statements import Role
@@ -101,20 +103,24 @@ class Sharing:
                 await self._folders.take_up(folder)
         return folder
 
-    async def join(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
+    async def join(
+        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Pair with the device that shows the code, or made the invite, and take part in its folder.
 
         Args:
             at: HOST or HOST:PORT where that device is, beside those that are found.
+            chosen: the paths of the folder that are to be on this disk; none: everything.
 
         Raises:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
         """
         limit_s = limit_s if limit_s is not None else JOIN_LIMIT_S
         path = self.directory(directory)
+        paths = paths_in(path, chosen)
 
         async def accept(joined: Joined) -> None:
-            await self._accept(joined, path)
+            await self._accept(joined, path, paths)
 
         if is_token(text):
             joined = await self._invited(parse_token(text), _places(at)).join(accept, limit_s)
@@ -144,15 +150,15 @@ class Sharing:
         invited = self._invited(token_of(self._identity, device, label), ())
         self._has_joined(await invited.join(accept, limit_s), path)
 
-    async def take_part(self, joined: Joined, path: Path) -> None:
+    async def take_part(self, joined: Joined, path: Path, chosen: Sequence[str]) -> None:
         """Take part in a folder that this device was let into over a link. Raises FolderError, MessageFault."""
-        await self._accept(joined, path)
+        await self._accept(joined, path, chosen)
         self._joined()
         log.info("folder_joined", folder=joined.grant.label)
 
-    async def _accept(self, joined: Joined, path: Path) -> None:
+    async def _accept(self, joined: Joined, path: Path, chosen: Sequence[str] = ()) -> None:
         async with self._making:
-            await self._folders.accept(joined, path)
+            await self._folders.accept(joined, path, chosen)
 
     def _has_joined(self, joined: Joined, path: Path) -> dict[str, Any]:
         self._joined()
@@ -166,18 +172,30 @@ class Sharing:
             "name": joined.grant.name,
         }
 
-    async def preview(self, text: str, directory: str, limit_s: float | None, at: str | None = None) -> dict[str, Any]:
-        """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`."""
+    async def preview(
+        self,
+        text: str,
+        directory: str,
+        limit_s: float | None,
+        at: str | None = None,
+        chosen: Sequence[str] = (),
+        *,
+        only_room: bool = False,
+    ) -> dict[str, Any]:
+        """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`.
+
+        Args:
+            only_room: only whether there is room for it: no file is read.
+        """
         if is_token(text):
             raise UsageError("an invite cannot be tried: `--dry-run` is for codes")
         code, joiner = self._joiner(text, _places(at))
         path = self.directory(directory)
+        paths = Chosen(paths_in(path, chosen))
         shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
-        try:
-            found = await trio.to_thread.run_sync(compare, path, shown.entries, self.files)
-        except OSError as error:
-            raise FolderError(f"{path} cannot be read: {error.strerror}") from error
-        return {"label": shown.label, "name": shown.name, "path": str(path), **summary(shown.entries, found)}
+        impostors = {"impostors": [impostor.host for impostor in shown.impostors]}
+        about = {"label": shown.label, "name": shown.name, "path": str(path)}
+        return about | await look_at(path, shown.entries, self.files, paths, only_room=only_room) | impostors
 
     def directory(self, directory: str) -> Path:
         """The directory to take part with. Raises FolderError."""

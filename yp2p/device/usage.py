@@ -41,7 +41,9 @@ class Usage:
 
     async def _of(self, folder: Folder) -> dict[str, Any]:
         entries = folder.catalogue.entries
-        kinds = Counter(entries[entry].kind for entry in folder.catalogue.layout().path_of)
+        away = [entry for entry in folder.files.choice.unchosen if entry not in folder.files]
+        kinds = Counter(entries[entry].kind for entry in folder.catalogue.layout().path_of.keys() - set(away))
+        files_away = [entries[entry] for entry in away if entries[entry].kind is not Kind.DIRECTORY]
         # no await: the files do not change while they are counted
         here = [record for record in folder.files.values() if not is_ours(record.path)]
         size = sum(record.stamp.size for record in here if record.kind in (Kind.TEXT, Kind.BLOB))
@@ -55,6 +57,7 @@ class Usage:
                 "empty_directories": kinds[Kind.DIRECTORY],
             },
             "file_bytes": size,
+            "not_here": {"files": len(files_away), "bytes": sum(one.content.size for one in files_away)},
             "history": await trio.to_thread.run_sync(self._history_of, folder),
             "trash": await trio.to_thread.run_sync(_trash_of, folder),
         }

@@ -47,11 +47,29 @@ def _above(path: str) -> Iterable[str]:
         yield path
 
 
+class Chosen:
+    """Paths that are chosen, each with all that is beneath it; none: everything."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self.paths = frozenset(paths)
+        self._directories = frozenset(above for path in self.paths for above in _above(path))
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is chosen, or a directory that something chosen is in."""
+        if not self.paths or path == IGNORE_FILE or path in self._directories or path in self.paths:
+            return True
+        return any(above in self.paths for above in _above(path))
+
+
+def choose_statements(folder: FolderID, paths: Iterable[str], mark: bytes) -> list[Statement]:
+    """What makes a choice durable, once the directory has its mark."""
+    return tables.chosen.replace(folder, map(encode_path, sorted(set(paths)) or [""]), mark)
+
+
 class Choice:
     """What is chosen of one folder.
 
     Attributes:
-        paths: empty: everything.
         mark: which choice it is; empty: nobody ever chose.
         unchosen: the live entries that are not chosen, whether their file is here or not.
         number: how many choices there were since the start: answers about another one do not count.
@@ -61,9 +79,8 @@ class Choice:
     def __init__(self, folder: FolderID, database: Database) -> None:
         self._folder = folder
         self._database = database
-        self.paths: frozenset[str] = frozenset()
+        self._chosen = Chosen()
         self.mark = b""
-        self._directories: frozenset[str] = frozenset()  # those that a chosen path is in
         self._made_here: set[EntryID] = set()
         self.unchosen: set[EntryID] = set()
         self.number = 0
@@ -72,26 +89,26 @@ class Choice:
     def load(self) -> None:
         """Read it from the store."""
         rows = tables.chosen.read_all(self._database.rows, self._folder)
-        self._set(path.decode("utf-8", "surrogateescape") for path, _ in rows if path)
+        self._chosen = Chosen(path.decode("utf-8", "surrogateescape") for path, _ in rows if path)
         self.mark = next((mark for _, mark in rows), b"")
         self._made_here = set(map(EntryID, tables.made_here.read_all(self._database.rows, self._folder)))
 
     def statements(self, paths: Iterable[str], mark: bytes) -> list[Statement]:
         """What makes a choice durable, once the directory has its mark; `take` comes after that."""
-        chosen = tables.chosen.replace(self._folder, map(encode_path, sorted(set(paths)) or [""]), mark)
-        return [*chosen, tables.made_here.forget_all(self._folder)]
+        return [*choose_statements(self._folder, paths, mark), tables.made_here.forget_all(self._folder)]
 
     def take(self, paths: Iterable[str], mark: bytes) -> None:
         """From now on this is chosen; what was made here where nothing was chosen counts no more."""
-        self._set(paths)
+        self._chosen = Chosen(paths)
         self.mark = mark
         self._made_here.clear()
         self.number += 1
         self.kept.clear()
 
-    def _set(self, paths: Iterable[str]) -> None:
-        self.paths = frozenset(paths)
-        self._directories = frozenset(above for path in self.paths for above in _above(path))
+    @property
+    def paths(self) -> frozenset[str]:
+        """What is chosen; empty: everything."""
+        return self._chosen.paths
 
     def has(self, entry: EntryID, path: str) -> bool:
         """Whether an entry at this path is chosen."""
@@ -99,9 +116,7 @@ class Choice:
 
     def covers(self, path: str) -> bool:
         """Whether a path is chosen, or a directory that something chosen is in."""
-        if not self.paths or path == IGNORE_FILE or path in self._directories or path in self.paths:
-            return True
-        return any(above in self.paths for above in _above(path))
+        return self._chosen.covers(path)
 
     def was_made_here(self, entry: EntryID, path: str) -> None:
         """A person here put a file at this path: it stays. Durable with whatever is submitted afterwards."""

@@ -75,11 +75,12 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a folder has, whose it is, and the name of the device that shows it."""
+    """What a folder has, whose it is, and the name of the device that shows it; `impostors` as in `Joined`."""
 
     label: str
     name: str
     entries: list[Listed]
+    impostors: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +189,10 @@ class Joiner:
                 entries += part
                 if len(entries) > MAX_LISTED:
                     raise MessageFault(f"a folder of more than {MAX_LISTED} entries")
-            return Shown(label, name, entries)
+            return Shown(label, name, entries, tuple(search.wrong))
 
-        return await self._search(_Search(code, Intent.LOOK), take, limit_s)
+        search = _Search(code, Intent.LOOK)
+        return await self._search(search, take, limit_s)
 
     async def _search(self, search: _Search, take: _Take[T], limit_s: float) -> T:
         """Find the device that shows the code, prove that we know it, and let `take` do the rest."""

@@ -10,13 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trio
+
 from yp2p.config import Files
+from yp2p.errors import FolderError
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
 from yp2p.files.walk import walk
+from yp2p.folder.choice import Chosen
 from yp2p.folder.folder import Folder
+from yp2p.machine import free_bytes, reason
 from yp2p.pairing.exchange import Listed
+from yp2p.printable import size_text
 from yp2p.protocol.entries import Kind
 
 
@@ -46,10 +52,11 @@ class Preview:
     only_there: int = 0
     bytes_to_come: int = 0
     not_synced: int = 0
+    not_chosen: int = 0
 
 
-def compare(directory: Path, entries: Iterable[Listed], settings: Files) -> Preview:
-    """Compare a directory with what a folder has. Blocks; raises OSError."""
+def compare(directory: Path, entries: Iterable[Listed], settings: Files, chosen: Chosen) -> Preview:
+    """Compare a directory with what a folder has, of which this is chosen. Blocks; raises OSError."""
     result = Preview()
     root = Root(directory)
     try:
@@ -75,7 +82,9 @@ def compare(directory: Path, entries: Iterable[Listed], settings: Files) -> Prev
             if path in here or rules.ignores(path, directory=entry.kind is Kind.DIRECTORY):
                 continue
             status = root.lstat(path)
-            if status is None:
+            if status is None and not chosen.covers(path):
+                result.not_chosen += 1
+            elif status is None:
                 result.only_there += 1
                 result.bytes_to_come += entry.size
             elif entry.kind is Kind.DIRECTORY:
@@ -104,4 +113,43 @@ def summary(shown: Sequence[Listed], preview: Preview) -> dict[str, object]:
         "only_there": preview.only_there,
         "bytes_to_come": preview.bytes_to_come,
         "not_synced": preview.not_synced,
+        "not_chosen": preview.not_chosen,
     }
+
+
+def room(directory: Path, entries: Iterable[Listed], settings: Files, chosen: Chosen) -> dict[str, object]:
+    """Whether the files of a folder find room in a directory. No file is read. Blocks; raises OSError.
+
+    A file of the same size as there is taken for the same. `bytes_free` is what others may fill of the disk; `no_room`
+    says that it is too little, as a person is told.
+    """
+    root, needed = Root(directory), 0
+    try:
+        rules = read_rules(root, settings)[0]
+        for entry in entries:
+            if chosen.covers(entry.path) and not rules.ignores(entry.path, directory=entry.kind is Kind.DIRECTORY):
+                status = root.lstat(entry.path)
+                needed += entry.size if status is None or status.st_size != entry.size else 0
+        free = free_bytes(directory)
+    finally:
+        root.close()
+    no_room = (
+        f"{directory} has room for {size_text(free)}, and the files that would come take {size_text(needed)}; make room"
+        " there, choose less of the folder (--choose PATH), or go on with --force"
+    )
+    return {"bytes_needed": needed, "bytes_free": free, "no_room": no_room if needed > free else ""}
+
+
+async def look_at(
+    directory: Path, entries: list[Listed], settings: Files, chosen: Chosen, *, only_room: bool
+) -> dict[str, object]:
+    """What becomes of a directory, and whether there is room, or only that. Raises FolderError: it cannot be read."""
+
+    def look() -> dict[str, object]:
+        found = room(directory, entries, settings, chosen)
+        return found if only_room else summary(entries, compare(directory, entries, settings, chosen)) | found
+
+    try:
+        return await trio.to_thread.run_sync(look)
+    except OSError as error:
+        raise FolderError(f"{directory} cannot be read: {reason(error)}") from error

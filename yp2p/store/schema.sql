@@ -284,6 +284,7 @@ CREATE TABLE offer_received (
     received_at REAL NOT NULL,         -- seconds since 1970
     decision    INTEGER NOT NULL,      -- 0 none yet, 1 accept, 2 decline
     path        TEXT NOT NULL,         -- where it is to be, once it is accepted
+    chosen      BLOB NOT NULL DEFAULT x'',  -- the paths of it that are to be there, NUL between them; empty: everything
     PRIMARY KEY (device, folder)
 ) STRICT, WITHOUT ROWID;
 

@@ -25,10 +25,11 @@ def save(
     received_at: float,
     decision: int,
     path: str,
+    chosen: bytes,
 ) -> Statement:
     """Args: `received_at` in seconds since 1970; `path` where the decision is 1, to accept; else it is empty."""
-    values = (device, folder, offer, founder, role, label, received_at, decision, path)
-    return ("INSERT OR REPLACE INTO offer_received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    values = (device, folder, offer, founder, role, label, received_at, decision, path, chosen)
+    return ("INSERT OR REPLACE INTO offer_received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def delete(device: DeviceID, folder: FolderID) -> Statement:
@@ -37,6 +38,5 @@ def delete(device: DeviceID, folder: FolderID) -> Statement:
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
     """The columns of all rows, in the order of `save`."""
-    return read(
-        "SELECT device, folder, offer, founder, role, label, received_at, decision, path FROM offer_received", ()
-    )
+    columns = "device, folder, offer, founder, role, label, received_at, decision, path, chosen"
+    return read(f"SELECT {columns} FROM offer_received", ())
