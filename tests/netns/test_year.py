@@ -7,7 +7,7 @@ says so on each machine that is there. `pytest -s` prints each command with what
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,11 @@ _SETTINGS = {"YP2P_LISTEN__ADDRESS": "", "YP2P_DISCOVERY__INTERFACES": "", "YP2P
 
 @dataclass
 class Machine:
-    """A device, and where it has which folder."""
+    """A device, where it has which folder, and the one directory of a folder that it has chosen, where it has."""
 
     device: Device
     folders: dict[str, Path]
+    chosen: dict[str, str] = field(default_factory=dict)
 
     def types(self, *arguments: str) -> str:
         said = self.device.cli(*arguments)
@@ -43,7 +44,7 @@ def _host(base: Path, name: str, number: int) -> Device:
 
 
 def _settled(title: str, *machines: Machine, here_only: dict[str, set[str]] | None = None) -> None:
-    """All who have a folder have the same in it, and `status` says on each that it is in sync.
+    """All who have a folder have the same in it, as far as they chose it, and `status` says on each that it is in sync.
 
     Args:
         here_only: by machine, what only its directories hold.
@@ -60,15 +61,24 @@ def _settled(title: str, *machines: Machine, here_only: dict[str, set[str]] | No
             if folder in machine.folders:
                 own = (here_only or {}).get(machine.device.name, set())
                 found = tree(machine.folders[folder])
-                trees.append({name: data for name, data in found.items() if name not in own})
-        assert all(one == trees[0] for one in trees), f"{title}: {folder}: {trees}"
+                trees.append((machine, {name: data for name, data in found.items() if name not in own}))
+        whole = next(found for machine, found in trees if folder not in machine.chosen)
+        for machine, found in trees:
+            above = f"{machine.chosen[folder]}/" if folder in machine.chosen else ""
+            expected = {name: data for name, data in whole.items() if name.startswith(above)}
+            assert found == expected, f"{title}: {folder} on {machine.device.name}: {found}, not {expected}"
 
 
-def _joins(machine: Machine, other: Machine, folder: str, directory: Path, *options: str) -> None:
+def _joins(
+    machine: Machine, other: Machine, folder: str, directory: Path, *options: str, chosen: str | None = None
+) -> None:
     code = other.types("share", str(other.folders[folder]), *options).split()[0]
     directory.mkdir(parents=True, exist_ok=True)
-    machine.types("join", "--timeout", "60", code, str(directory))
+    only = ("--choose", chosen) if chosen is not None else ()
+    machine.types("join", "--timeout", "60", *only, code, str(directory))
     machine.folders[folder] = directory
+    if chosen is not None:
+        machine.chosen[folder] = chosen
 
 
 def _role(machine: Machine, name: str, folder: str) -> str | None:
@@ -103,7 +113,8 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
 
     # A second folder needs no code.
     desktop.folders["photos"] = desktop.device.dir / "photos"
-    desktop.write("photos", "one.raw", "\0 a picture")
+    for name in ("one.raw", "2025/summer.raw", "2026/winter.raw"):
+        desktop.write("photos", name, f"\0 a picture, {name}")
     desktop.types("share", str(desktop.folders["photos"]))
     desktop.types("folder", "offer", "photos", "laptop", "pi")
     for machine in (laptop, pi):
@@ -113,6 +124,17 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
         machine.types("folder", "accept", "photos", str(machine.folders["photos"]))
         eventually(lambda machine=machine: len(machine.device.status()["folders"]) == 2, 30, "taking part")  # type: ignore[misc]
     _settled("a second folder, by offer", desktop, laptop, pi)
+
+    # The pi has no room for all of it: nothing is deleted elsewhere, and what comes later is as it chose.
+    pi.types("folder", "choose", "photos", "2026")
+    pi.chosen["photos"] = "2026"
+    eventually(lambda: tree(pi.folders["photos"]).keys() == {"2026/winter.raw"}, 60, "the others leave the pi")
+    _settled("a directory of a folder alone", desktop, laptop, pi)
+    laptop.write("photos", "2025/autumn.raw", "\0 of the laptop, not for the pi")
+    laptop.write("photos", "2026/spring.raw", "\0 of the laptop")
+    pi.write("photos", "2026/pi.raw", "\0 of the pi")
+    _settled("changes in what was chosen and in what was not", desktop, laptop, pi)
+    assert "3 files" in pi.types("folder", "usage")
 
     # A reader.
     _joins(nas, desktop, "notes", nas.device.dir / "notes", "--role", "reader")
@@ -166,11 +188,17 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
     new.device.start()
     key = json.loads(new.device.cli("identity", "show", "--json"))["key"]
     desktop.types("device", "remove", "kitchen", "--replaced-by", key, "--yes")
-    for folder in ("notes", "photos"):
-        _joins(new, desktop, folder, new.device.dir / folder)
+    _joins(new, desktop, "notes", new.device.dir / "notes")
+    code = desktop.types("share", str(desktop.folders["photos"])).split()[0]
+    (new.device.dir / "photos").mkdir()
+    assert "Room: " in new.types("join", "--dry-run", "--timeout", "60", code, str(new.device.dir / "photos"))
+    _joins(new, desktop, "photos", new.device.dir / "photos", chosen="2025")
     pi.device.kill()
     new.write("notes", "new.txt", "of the new machine\n")
-    _settled("a replaced machine", desktop, nas, new)
+    _settled("a replaced machine, which chose when it joined", desktop, nas, new)
+    new.types("folder", "choose", "photos", "--all")
+    del new.chosen["photos"]
+    _settled("everything of the folder", desktop, nas, new)
 
     # A folder is left; its files stay.
     new.types("folder", "leave", "photos", "--yes")
