@@ -21,10 +21,15 @@ NO_HUB = "the hub does not run; `systemctl start yp2p-hub` starts it, `yp2p serv
 
 
 def folder_name(name: str | None) -> str | None:
-    """A folder's label, ID or directory as the daemon has to see it: it runs in another directory."""
-    if name is None or not (os.sep in name or name in (".", "..") or os.path.isdir(_absolute(name))):
-        return name
-    return _absolute(name)
+    """A folder's label, ID or directory as the daemon has to see it: it runs in another directory.
+
+    A label that is also the name of a directory here comes as HERE/./LABEL: the directory counts, and then the label.
+    """
+    if name is None:
+        return None
+    if os.sep in name or name in (".", ".."):
+        return _absolute(name)
+    return os.path.join(_absolute("."), ".", name) if os.path.isdir(_absolute(name)) else name
 
 
 def _absolute(path: str) -> str:

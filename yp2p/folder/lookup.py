@@ -16,6 +16,8 @@ from yp2p.store import tables
 def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     """The folder that is meant by a label, a directory or the beginning of an ID; the only one without a name.
 
+    DIR/./LABEL means the directory LABEL in DIR, or, if that is no folder, the folder of that label.
+
     Raises:
         UsageError: none or several are meant.
     """
@@ -35,6 +37,8 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     ]
     if len(found) == 1:
         return found[0]
+    if not found and "/./" in name:  # a word that is a directory where it was typed (cli/options.py)
+        return choose(every, name.rpartition("/./")[2])
     many = "several folders are" if found else "no folder is"
     raise UsageError(f"{many} called {name!r}; the folders here are {labels}")
 
