@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_VENV := .venv-test
+TOOLS := .venv-tools
 DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
 # Most tests wait for daemons: so many run at a time.
@@ -13,10 +14,10 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
@@ -90,8 +91,30 @@ editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrive
 power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)
 	sh tests/power/run.sh $(TEST_VENV)/bin/pytest
 
-packaging: $(TEST_VENV)/.wheel ## Every command of the bare wheel in a terminal, without what developers install
-	sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest
+# What builds and checks packages, and nothing else.
+$(TOOLS)/.tools:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check pex pipx twine
+	@touch $@
+
+packaging: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## Every command of the bare wheel, the sdist, the guide of installing, and this Debian's package (2 min)
+	sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest $(abspath $(TOOLS))/bin
+
+packages: $(TEST_VENV)/.wheel deb single-file ## Build everything that is published into dist/: wheel, sdist, Debian packages, single file (3 min)
+	$(TEST_VENV)/bin/python -m build --sdist --no-isolation --outdir dist . >/dev/null
+	ls -l dist
+
+deb: $(TEST_VENV)/.wheel ## Build the packages for Debian 12 and 13, amd64 and arm64, without any of them (2 min)
+	$(TEST_VENV)/bin/python packaging/deb/build.py dist/*.whl --into dist
+
+single-file: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## Build one file that has everything but Python in it, for this Python and machine (30 s)
+	PYTHON=$(abspath $(TEST_VENV))/bin/python sh packaging/single_file.sh $(TOOLS)/bin/pex dist/*.whl dist
+
+debians: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## The packages in a Debian 12 and a 13 of their own, and lintian (root, debootstrap; 6 min)
+	YP2P_DEBIANS="bookworm trixie" sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest $(abspath $(TOOLS))/bin tests/packaging/test_deb.py
+
+oci: $(TEST_VENV)/.wheel ## The image by its recipe, without a registry, and two devices in it (root, debootstrap, buildah; 4 min)
+	sh tests/packaging/oci.sh $(TEST_VENV)/bin/pip
 
 debian13: $(TEST_VENV)/.wheel ## The bare wheel and the demo on Debian 13 without a compiler (root, debootstrap; ARGS=tests/store)
 	sh tests/packaging/debian13.sh $(TEST_VENV)/bin/pip $(ARGS)
@@ -182,4 +205,4 @@ soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open fi
 	$(BIN)/python benches/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -7,7 +7,6 @@ each a wheel is built and put into an environment of its own, which has the depe
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from earlier_versions import build_wheel, last_with_another_schema
 from lab import Device, eventually, tree, unexpected_lines
 
-from yp2p.compatibility import Versions
 from yp2p.store import upgrade
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).resolve().parents[2]
 # Runs another yp2p than the one that is named first.
 _RUN = "#!/bin/sh\nshift\nexec {python} {isolated}-c '{code}' \"$@\"\n"
 _MAIN = "from yp2p.cli.main import main; main()"
@@ -38,21 +36,6 @@ class Earlier:
     has_another_schema: bool = False
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"the commit is not here (a shallow clone, or no clone): {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-def _last_with_another_schema() -> str:
-    newest = f"yp2p/store/migrate_{Versions().schema - 1}_to_{Versions().schema}.sql"
-    added = _git("log", "--diff-filter=A", "--format=%H", "--", newest)
-    if not added:
-        pytest.skip(f"no commit here added {newest}")
-    return f"{added.split()[-1]}~1"
-
-
 def _runner(place: Path, python: str | Path, code: str, *, isolated: bool = False) -> tuple[str]:
     """A script to put in front of a command of `lab.Device`: it runs something else in its place."""
     place.write_text(_RUN.format(python=python, code=code, isolated="-I " if isolated else ""))
@@ -60,23 +43,13 @@ def _runner(place: Path, python: str | Path, code: str, *, isolated: bool = Fals
     return (str(place),)
 
 
-def _build(commit: str, base: Path) -> tuple[str]:
-    """The yp2p of a commit in an environment of its own."""
-    sources, wheels, environment = base / "sources", base / "wheels", base / "environment"
-    sources.mkdir(parents=True)
-    _git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
-    archive = base / "sources.tar"
-    _git("archive", "--output", str(archive), commit)
-    shutil.unpack_archive(archive, sources, "tar")
-    for command in (
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, sources],
-        [sys.executable, "-m", "venv", "--without-pip", environment],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+def _install(wheel: Path, base: Path) -> tuple[str]:
+    """An earlier yp2p in an environment of its own."""
+    environment = base / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     packages = next(environment.glob("lib/python*/site-packages"))
-    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        wheel.extractall(packages)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = environment / "bin/python"
     done = subprocess.run([python, "-I", "-c", "import yp2p; print(yp2p.__file__)"], capture_output=True, text=True)
@@ -86,9 +59,10 @@ def _build(commit: str, base: Path) -> tuple[str]:
 
 @pytest.fixture(scope="module", params=["the commit before", "another schema"])
 def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
-    if request.param == "another schema":
-        return Earlier(_build(_last_with_another_schema(), tmp_path_factory.mktemp("earlier")), has_another_schema=True)
-    return Earlier(_build(os.environ.get("YP2P_BEFORE", "HEAD~1"), tmp_path_factory.mktemp("earlier")))
+    is_other = request.param == "another schema"
+    commit = last_with_another_schema() if is_other else os.environ.get("YP2P_BEFORE", "HEAD~1")
+    base = tmp_path_factory.mktemp("earlier")
+    return Earlier(_install(build_wheel(commit, base), base), has_another_schema=is_other)
 
 
 def _synced(*devices: Device) -> None:
