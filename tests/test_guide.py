@@ -19,7 +19,7 @@ from yp2p.errors import NotRunning
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _GUIDE = (_DOCS / "guide.md").read_text()
-_PAGES = ("guide.md", "git.md", "files.md", "compared.md")
+_PAGES = ("guide.md", "install.md", "git.md", "files.md", "compared.md")
 _LINE = re.compile(r"^(?P<device>[a-z]*)\$ (?P<command>.*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(yp2p [^`]+)`")
 _CODE = re.compile(r"\d\d-\w{3}-\w{3}")
@@ -30,7 +30,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
     """Of each command in a console block: the device, the command, and what the page shows of its output."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         found = list(_LINE.finditer(block))
-        ends = [one.start() for one in found[1:]] + [len(block)]
+        ends = [*[one.start() for one in found], len(block)][1:]
         for one, end in zip(found, ends, strict=True):
             yield one["device"], one["command"], block[one.end() : end].strip()
 

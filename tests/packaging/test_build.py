@@ -16,7 +16,7 @@ from yp2p.cli.main import COMMANDS
 pytestmark = pytest.mark.packaging
 
 ROOT = Path(__file__).resolve().parents[2]
-# Where run.sh has put what only these tests need: twine, pipx, shiv.
+# What only these tests need.
 TOOLS = Path(os.environ.get("YP2P_TOOLS", "/nowhere"))
 _SHARED = ("bash-completion/completions/yp2p", "zsh/site-functions/_yp2p", "fish/vendor_completions.d/yp2p.fish")
 
@@ -68,20 +68,3 @@ def test_it_is_fit_to_be_published(built: tuple[Path, Path]) -> None:
     if not (TOOLS / "twine").exists():
         pytest.skip("twine is not in YP2P_TOOLS")
     assert "FAILED" not in _run(TOOLS / "twine", "check", "--strict", *built, NO_COLOR="1")
-
-
-def test_pipx_links_pages_and_completions(built: tuple[Path, Path], tmp_path: Path) -> None:
-    if not (TOOLS / "pipx").exists():
-        pytest.skip("pipx is not in YP2P_TOOLS")
-    share = tmp_path / "share"
-    places = {
-        "PIPX_HOME": tmp_path / "pipx", "PIPX_BIN_DIR": tmp_path / "bin", "PIPX_MAN_DIR": share / "man",
-        "PIPX_COMPLETION_DIR": share, "HOME": tmp_path,
-    }  # fmt: skip
-    settings = {name: str(place) for name, place in places.items()}
-    _run(TOOLS / "pipx", "install", built[0], **settings)
-    assert _run(tmp_path / "bin/yp2p", "--version").startswith("yp2p ")
-    for name in ("man/man1/yp2p.1", "man/man1/yp2p-status.1", "man/man5/yp2p.toml.5", *_SHARED):
-        assert (share / name).is_file(), name
-    _run(TOOLS / "pipx", "uninstall", "yp2p", **settings)
-    assert not [path for path in tmp_path.rglob("*yp2p*") if path.is_symlink()]
