@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from bridge import SIGNER, open_folder
+from bridge import PEER, SIGNER, open_folder
 
 from yp2p.check.checker import Checker
 from yp2p.check.findings import Kind
@@ -45,6 +45,18 @@ class Place:
     disk: Disk
     checker: Checker
     home: Path
+    others: Others
+
+    def connect(self, session: object = None) -> None:
+        """A device is connected from now on, or none."""
+        self.others.connected = session
+        self.folder.membership.devices = {PEER: object()} if session is not None else {}  # type: ignore[dict-item]
+
+    async def settled(self) -> None:
+        """Wait until all that is to be done was done."""
+        with trio.fail_after(20):
+            while not self.folder.state.settled or self.folder.render_queue:
+                await self.folder.state.changed.wait()
 
     def path(self, name: str) -> Path:
         return self.folder.path / name
@@ -89,11 +101,14 @@ class Place:
         return found
 
 
-class _Nobody:
-    """Peers, none of which is connected."""
+class Others:
+    """The other devices: none is connected, or one that a test made."""
 
-    def session(self, device: DeviceID, folder: FolderID) -> None:
-        return None
+    def __init__(self) -> None:
+        self.connected: Any = None
+
+    def session(self, device: DeviceID, folder: FolderID) -> Any:
+        return self.connected
 
 
 @asynccontextmanager
@@ -104,7 +119,7 @@ async def open_place(base: Path) -> AsyncIterator[Place]:
         (base / "dir" / name).write_bytes(data)
     async with open_folder(base, FOLDER) as folder:
         disk = Disk(folder, Files(), Trash(), Scrub(percent=0))
-        peers: Any = _Nobody()
+        peers: Any = Others()
         checker = Checker(SIGNER, folder.database, {folder.id: disk}, peers, lambda device: "somebody")
         checker.key = base / "device.key"
         from yp2p.trust.keyfile import text_of, write_new
@@ -115,7 +130,7 @@ async def open_place(base: Path) -> AsyncIterator[Place]:
             with trio.fail_after(20):
                 while len(folder.files) < len(TEXTS) + len(BLOBS) or not folder.state.settled:
                     await folder.state.changed.wait()
-            yield Place(folder, disk, checker, base)
+            yield Place(folder, disk, checker, base, peers)
             nursery.cancel_scope.cancel()
 
 

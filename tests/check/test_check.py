@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
+from bridge import PEER
 
 from check.planted import BLOBS, FAULTS, TEXTS, Place, open_place
 from yp2p.check import checker
+from yp2p.documents.manifest import Change
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.entries import Content, Mode
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checker, "_AGAIN_S", 0.05)
-    monkeypatch.setattr(checker, "_SETTLE_LIMIT_S", 0.5)
+    monkeypatch.setattr(checker, "_SETTLE_LIMIT_S", 0.2)
 
 
 def _expected(place: Place, names: list[str]) -> set[tuple[str, str]]:
@@ -76,7 +81,7 @@ async def test_what_is_on_its_way_is_nothing_that_was_found(tmp_path: Path) -> N
                 await trio.sleep(0.02)
 
         nursery.start_soon(save_on)
-        for _ in range(3):
+        for _ in range(2):
             assert await place.check(read=True) == []
         nursery.cancel_scope.cancel()
 
@@ -87,3 +92,67 @@ def test_the_document_has_what_is_planted() -> None:
         assert f"| {name} | `{fault.kind.value}` | {'yes' if fault.is_mended else 'no'}" in text, name
     assert len(FAULTS) >= 20
     assert sum(fault.is_mended for fault in FAULTS.values()) >= 15
+
+
+class _Session:
+    """A device that is connected, and has everything that is here."""
+
+    compared = True
+
+    def __init__(self) -> None:
+        self.peer = PEER
+        self.agreement = SimpleNamespace(behind={})
+        self.pulled = 0
+
+    def pull(self) -> None:
+        self.pulled += 1
+
+
+async def test_a_list_of_entries_that_only_the_store_had_comes_from_another_device(tmp_path: Path) -> None:
+    """Nobody has it in memory; until it has come no file is touched."""
+    async with open_place(tmp_path) as place:
+        folder = place.folder
+        manifest = folder.catalogue.manifest
+        entry = place.record("fine.txt").entry
+        index = manifest.index_of(entry)
+        state, before = manifest.replicas[index].state(), dict(folder.catalogue.entries)
+        while not manifest.replicas[index].is_resting:
+            manifest.rest()
+        place.sql("UPDATE log SET crc = crc + 1 WHERE document = ?", folder.catalogue.documents[index].id)
+        (found,) = await place.check()
+        assert (found["kind"], found["result"]) == ("damaged-manifest", "found")
+        (left,) = await place.check(repair=True)
+        assert left["result"] == "left", "without a device that has it nothing is taken away"
+        assert folder.catalogue.entries == before
+
+        place.connect(_Session())
+        await place.check(repair=True)
+        assert entry not in folder.catalogue.entries
+        await place.settled()
+        assert {name: place.path(name).read_text() for name in TEXTS} == TEXTS
+        live = folder.catalogue.documents[index]
+        await live.receive(state, PEER)
+        await place.settled()
+        place.connect()
+        assert await place.check(read=True) == []
+        assert folder.catalogue.entries == before
+        assert {name: place.path(name).read_text() for name in TEXTS} == TEXTS
+        assert not list(place.folder.path.glob("*.conflict-*"))
+
+
+async def test_a_text_that_is_not_here_is_asked_of_the_devices_that_are_connected(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place:
+        document = place.record("fine.txt").document
+        entry = place.record("lost.txt").entry
+        change = Change(
+            EntryID(b"one more entry.."), "more.txt", Content.text(DocumentID(b"no such document"), Mode.PLAIN)
+        )
+        await place.folder.catalogue.write([change]).wait()
+        (found,) = await place.check(repair=True)
+        assert (found["kind"], found["path"], found["result"]) == ("missing-document", "more.txt", "left")
+        session = _Session()
+        place.connect(session)
+        (found,) = await place.check(repair=True)
+        assert found["result"] == "started"
+        assert session.pulled
+        assert (document, entry) == (place.record("fine.txt").document, place.record("lost.txt").entry)
