@@ -122,8 +122,9 @@ ANSWERS: dict[str, Any] = {
     "/v1/check": {
         "findings": [
             {"kind": "damaged-file", "folder": HOSTILE, "path": HOSTILE, "text": HOSTILE, "device": HOSTILE,
-             "mended_by": mended_by, "result": result, "help": HOSTILE}
-            for result in ("found", "repaired", "started", "left") for mended_by in ("by a person", "of what is here")
+             "mended_by": mended_by, "result": result, "repair": repair, "help": HOSTILE}
+            for result in ("found", "repaired", "started", "left")
+            for mended_by in ("by a person", "of what is here") for repair in ("", HOSTILE)
         ],
         "checked": [{"folder": HOSTILE, "files": 1, "bytes": 1, "texts": 1, "devices": 1}], "restarts": True,
     },

@@ -135,7 +135,7 @@ class Checker:
         at = disk.open_root
         if at is None:
             text = folder.state.problem or "its directory is not open"
-            return [Finding(Kind.LOST_MARKER, folder.label, str(folder.path), text)]
+            return [Finding(Kind.LOST_MARKER, folder.label, "", text)]
         found: list[Finding] = []
         everything = []
         async for some in gather.files(folder, at.root):

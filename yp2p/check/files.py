@@ -41,7 +41,7 @@ def of_file(folder: str, facts: FileFacts) -> Iterator[Finding]:
 
 def _unstored(folder: str, facts: FileFacts) -> Finding:
     if facts.stored is None:
-        text = "the store has not the row that says what its file holds"
+        text = "the store lacks the row that says what its file holds"
     elif facts.record is None:
         text = "the store has a row of a file, and there is no such file"
     else:

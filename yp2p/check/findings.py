@@ -184,5 +184,9 @@ class Told:
     def as_dict(self) -> dict[str, Any]:
         found, about = asdict(self.finding), self.finding.about
         del found["subject"]
-        what = about.repair if self.result in (Result.REPAIRED, Result.STARTED) else about.advice
-        return found | {"mended_by": about.mends.value, "result": self.result.value, "help": what or about.repair}
+        return found | {
+            "mended_by": about.mends.value,
+            "result": self.result.value,
+            "repair": about.repair,
+            "help": about.advice,
+        }

@@ -77,7 +77,7 @@ def _of_folder(read: Read, folder: StoredFolder, *, read_files: bool) -> Iterato
         root = Root(folder.root)
     except OSError as error:
         text = f"its directory cannot be opened: {error.strerror}"
-        yield Finding(Kind.LOST_MARKER, folder.label, str(folder.root), text)
+        yield Finding(Kind.LOST_MARKER, folder.label, "", f"{folder.root}: {text}")
         return
     try:
         yield from _of_root(read, folder, root, every, read_files=read_files)
@@ -102,7 +102,7 @@ def _of_root(
 ) -> Iterator[Finding]:
     if root.marker() != folder.id:
         text = "its directory has lost its marker .yp2p/marker"
-        yield Finding(Kind.LOST_MARKER, folder.label, str(folder.root), text)
+        yield Finding(Kind.LOST_MARKER, folder.label, "", f"{folder.root}: {text}")
         return
     known = {
         name.decode("utf-8", "surrogateescape"): content

@@ -11,13 +11,6 @@ from yp2p.cli.options import call, folder_name, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.errors import NotRunning
 
-_RESULTS = {
-    "found": "",
-    "repaired": "repaired: ",
-    "started": "begun: ",
-    "left": "not repaired; what helps: ",
-}
-
 
 @click.command()
 @click.argument("folder", required=False, type=Folder(), callback=lambda _context, _parameter, name: folder_name(name))
@@ -48,23 +41,26 @@ def command(folder: str | None, *, read: bool, peers: bool, repair: bool, as_jso
         print_json(answer)
         return code
     for one in answer["findings"]:
-        _say(one, repair=repair)
-    say(*([""] if answer["findings"] else []), *_summary(answer))
+        where = ": ".join(filter(None, (one["folder"], one["path"])))
+        say(f"{where}: {one['text']}" if where else str(one["text"]), f"    {_what_becomes_of(one, repair=repair)}")
+    say(*([""] if answer["findings"] else []), *_summary(answer, repair=repair))
     return code
 
 
-def _say(one: dict[str, Any], *, repair: bool) -> None:
-    where = ": ".join(filter(None, (one["folder"], one["path"])))
-    say(f"{where}: {one['text']}" if where else str(one["text"]))
-    if repair and _RESULTS[one["result"]]:
-        say(f"    {_RESULTS[one['result']]}{one['help'] or one['mended_by']}")
-    elif one["mended_by"] == "by a person":
-        say(f"    what helps: {one['help']}")
-    elif not repair:
-        say(f"    `yp2p check --repair` mends it {one['mended_by']}: {one['help']}")
+def _what_becomes_of(one: dict[str, Any], *, repair: bool) -> str:
+    if one["result"] == "repaired":
+        return f"repaired: {one['repair'] or 'it is not so any more'}"
+    if one["result"] == "started":
+        return f"begun: {one['repair']}"
+    if not one["repair"]:
+        return f"what helps: {one['help']}"
+    if repair:
+        return f"not repaired; what helps: {one['help'] or one['mended_by']}"
+    how = "" if one["mended_by"] == "of what is here" else f" {one['mended_by']}"
+    return f"can be repaired{how}: {one['repair']}"
 
 
-def _summary(answer: dict[str, Any]) -> list[str]:
+def _summary(answer: dict[str, Any], *, repair: bool) -> list[str]:
     found = [f"{one['folder']}: {one['files']:,} files, {size_text(one['bytes'])}, {one['texts']:,} texts looked at"
              for one in answer["checked"]]  # fmt: skip
     left = [one for one in answer["findings"] if one["result"] != "repaired"]
@@ -73,5 +69,10 @@ def _summary(answer: dict[str, Any]) -> list[str]:
         found.append("The daemon starts anew, to mend its store; check again in a moment.")
     if mended:
         found.append(f"{mended:,} repaired." if mended != 1 else "1 repaired.")
-    found.append(f"{len(left):,} things do not fit." if len(left) != 1 else "1 thing does not fit.")
-    return found if left or mended else [*found[:-1], "All is well."]
+    if left:
+        found.append(f"{len(left):,} things do not fit." if len(left) != 1 else "1 thing does not fit.")
+    elif not mended:
+        found.append("All is well.")
+    if not repair and any(one["repair"] for one in left):
+        found.append("`yp2p check --repair` repairs what can be; nothing is lost by that.")
+    return found

@@ -34,9 +34,10 @@ def check_routes(checks: Callable[[], Checks]) -> list[Route]:
         with, and with both their texts are asked for. With `repair` what has one right answer is mended
         (docs/check.md). It can take as long as reading everything does, and ends with the connection.
 
-        Answer: `{findings: [{kind, folder, path, text, device, mended_by, result, help}], checked: [{folder, files,
-        bytes, texts, devices}], restarts}`: `result` is `found`, `repaired`, `started` (other devices, or a start of
-        the daemon, do the rest) or `left`; `restarts`: the daemon starts anew to mend its store.
+        Answer: `{findings: [{kind, folder, path, text, device, mended_by, result, repair, help}], checked: [{folder,
+        files, bytes, texts, devices}], restarts}`: `repair` is what a repair does, `help` what a person can do;
+        `result` is `found`, `repaired`, `started` (other devices, or a start of the daemon, do the rest) or `left`;
+        `restarts`: the daemon starts anew to mend its store.
         """
         return await checks().run(wanted.folder, read=wanted.read, peers=wanted.peers, repair=wanted.repair)
 
