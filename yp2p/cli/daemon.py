@@ -21,9 +21,9 @@ def command(in_background: bool) -> None:
     systemd use the units in systemd/.
     """
     from yp2p.config import find_paths, load_config
-    from yp2p.memory import without_rich
+    from yp2p.memory import without_collector, without_rich
 
-    with without_rich():
+    with without_collector(), without_rich():
         from yp2p.daemon import run_daemon
         from yp2p.logs import set_up_logs
 

@@ -41,9 +41,9 @@ def command(directory: str, verbose: bool) -> None:
 
 def _run(path: str, *, has_page: bool) -> None:
     from yp2p.config import find_paths, load_config
-    from yp2p.memory import without_rich
+    from yp2p.memory import without_collector, without_rich
 
-    with without_rich():
+    with without_collector(), without_rich():
         from yp2p.daemon import run_daemon
         from yp2p.logs import set_up_logs
 

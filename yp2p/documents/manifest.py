@@ -259,10 +259,10 @@ class ManifestReplica(Replica):
     def load(self, updates: Iterable[bytes]) -> None:
         super().load(updates)
         with self._calling_pycrdt():
-            keys = set(self._map.keys())
-        self._keys |= keys
-        self._values = {}
-        self._uncommon = {key for key in keys if key.endswith(_UNCOMMON)}
+            # All at once: to ask for one after the other takes twice as long.
+            self._values = {key: bytes(value) for key, value in self._map.items()}
+        self._keys |= self._values.keys()
+        self._uncommon = {key for key in self._values if key.endswith(_UNCOMMON)}
 
     def rest(self) -> bool:
         """Let go of the document, unless it was used since the last time; tells whether it was let go of now.
