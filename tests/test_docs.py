@@ -230,6 +230,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         "pairing",
         "limits",
         "notify",
+        "quota",
         "metrics",
         "log",
     }

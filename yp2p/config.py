@@ -129,6 +129,22 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
 
 
+class Quotas(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[quota]"""
+
+    default: Annotated[
+        int, Meta(ge=0, le=1 << 50, description="a whole number of bytes for each folder; 0 means no limit")
+    ] = 0
+    folders: Annotated[
+        dict[str, Annotated[int, Meta(ge=0, le=1 << 50)]],
+        Meta(description="a table of labels of folders, and for each a whole number of bytes, or 0 for no limit"),
+    ] = {}
+
+    def of(self, label: str) -> int:
+        """The limit of a folder."""
+        return self.folders.get(label, self.default)
+
+
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[notify]"""
 
@@ -196,6 +212,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scrub: Scrub = Scrub()
     pairing: Pairing = Pairing()
     limits: Limits = Limits()
+    quota: Quotas = Quotas()
     notify: Notify = Notify()
     metrics: Metrics = Metrics()
     log: Log = Log()

@@ -170,7 +170,7 @@ class Device:
     def _parts(self, introductions: Introductions) -> list[Part]:
         """Who carries out which settings, while it runs."""
         of_files = of_section("files", "scan_interval_s", "ignore")
-        of_disks = frozenset().union(*map(of_section, ("trash", "history", "notify")), of_files)
+        of_disks = frozenset().union(*map(of_section, ("trash", "history", "notify", "quota")), of_files)
         return [
             Part(of_section("device", "name"), self._use_name, lambda new: recovery.checked_name(self._name_in(new))),
             Part(of_section("discovery", "static"), self._use_static, _static),

@@ -181,6 +181,7 @@ class Folders:
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         if self.peers is not None:
             folder.observers.called = self.peers.devices.called
+        self._limit(folder)
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
             folder, config.files, config.trash, config.scrub, after_power_cut=self._after_power_cut, is_paused=is_paused
@@ -196,6 +197,8 @@ class Folders:
         self._desktop.use(config.notify)
         for disk in self.disks.values():
             disk.use(files, config.trash)
+        for folder in self.by_id.values():
+            self._limit(folder)
         for tasks in self._tasks.values():
             tasks.retention.use(config.history)
 
@@ -203,6 +206,9 @@ class Folders:
     def files(self) -> Files:
         """The settings of files that count now."""
         return self._config.files
+
+    def _limit(self, folder: Folder) -> None:
+        folder.files.quota.limit = self._config.quota.of(folder.label)
 
     def _removed(self, folder: Folder, removal: Removal) -> None:
         folder.notices.tell_removal(removal)

@@ -20,6 +20,7 @@ from yp2p.folder.choice import Choice
 from yp2p.folder.digests import Digests
 from yp2p.folder.ignored import Ignored
 from yp2p.folder.local_changes import LocalChanges
+from yp2p.folder.quota import Quota
 from yp2p.folder.records import FileRecord, Sight, Values, load_files
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.waiting import Waiting
@@ -61,6 +62,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.local = LocalChanges()
         self.ignored = Ignored()
         self.choice = Choice(folder, database)
+        self.quota = Quota()
         self._uninterned = 0
 
     def __getitem__(self, entry: EntryID) -> FileRecord:

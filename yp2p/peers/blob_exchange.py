@@ -154,6 +154,12 @@ class BlobExchange:
         if shortage:
             raise OSError(errno.ENOSPC, shortage)
 
+    def check_quota(self, wanted_bytes: int) -> None:
+        """Raises OSError when so many bytes more are beyond what the folder may take."""
+        refusal = self.folder.files.quota.refusal(wanted_bytes, self.folder.files.values())
+        if refusal:
+            raise OSError(errno.EDQUOT, refusal)
+
     def start(self) -> None:
         """The peer was not asked for anything yet."""
         self.expect_missing()

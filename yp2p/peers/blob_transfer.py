@@ -148,7 +148,7 @@ class BlobFetcher:
     def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
         for content, entry in wanted:
             self._folder.note_waiting(entry, error.strerror or str(error))
-            if error.errno == errno.ENOSPC:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 self._blobs.garbage.add(content.hash)
         self._retries.cannot_write({content.hash for content, _ in wanted}, trio.current_time())
         self._folder.state.touch()

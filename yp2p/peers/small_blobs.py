@@ -28,7 +28,9 @@ class SmallBlobs:
         for blob in here:
             del waiting[blob]
         if waiting:
-            self._exchange.check_free_space(sum(content.size for content, _ in wanted if content.hash in waiting))
+            size = sum(content.size for content, _ in wanted if content.hash in waiting)
+            self._exchange.check_quota(size)
+            self._exchange.check_free_space(size)
             await self._exchange.turn(sum({content.hash: content.size for content, _ in wanted}.values()))
             await self._exchange.ask(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))
         while waiting:
