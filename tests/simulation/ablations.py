@@ -193,6 +193,15 @@ def _by_host(original: Any, path: str, entry: EntryID, *args: Any, **options: An
     return str(original(path, EntryID(bytes([mark % 256]) + entry[1:]), *args, **options))
 
 
+def _is_told_yes(original: Any, exchange: Any, message: Any) -> None:
+    question = exchange._question
+    original(exchange, replace(message, entries=tuple(question.leaves)) if question is not None else message)
+
+
+def _keeps_what_is_here(self: Any, entry: EntryID, leaf: Any) -> bool:
+    return bool(entry in self._folder.files and self._folder.leaf(entry) == leaf)
+
+
 def _is_never_extended(original: Any, record: Any, finding: Any, what: Any) -> Any:
     return original(record, finding, replace(what, extends_base=False))
 
@@ -498,6 +507,24 @@ ABLATIONS: dict[str, Ablation] = {
         "nobody says whose a file is that lost its name",
         _later(f"{_RENDER}.conflict_names:ConflictNames.write"),
         theme="the-same-name-twice",
+    ),
+    "leaves-when-it-is-kept": Ablation(
+        "8c",
+        "what is not chosen leaves, whoever has it",
+        _around("yp2p.peers.keeping:KeepExchange.take", _is_told_yes),
+        theme="some-files-on-some-disks",
+    ),
+    "who-chose-otherwise-says-no": Ablation(
+        "8c",
+        "a device says that it keeps what it has, chosen or not",
+        _with("yp2p.peers.keeping:KeepExchange._keeps", _keeps_what_is_here),
+        theme="some-files-on-some-disks",
+    ),
+    "not-chosen-is-not-deleted": Ablation(
+        "8c",
+        "that a file is missing which is not chosen is a deletion",
+        _gives(f"{_INGEST}.departures:Departures._is_unchosen", False),
+        theme="some-files-on-some-disks",
     ),
     "what-comes-back-is-one": Ablation(
         "5a",

@@ -26,10 +26,11 @@ async def choose(world: World) -> None:
     hosts = [host for host in world.hosts if host.is_watching and host.has_joined]
     if hosts:
         paths = world.rng.sample(_PATHS, world.rng.choice((0, 1, 1, 2, 3)))
-        await _choose(world, world.rng.choice(hosts), paths)
+        await choose_paths(world, world.rng.choice(hosts), paths)
 
 
-async def _choose(world: World, host: Host, paths: list[str]) -> bool:
+async def choose_paths(world: World, host: Host, paths: list[str]) -> bool:
+    """A device has only these of the files from now on, as far as there are such; tells whether it could choose."""
     with as_host(host), trio.move_on_after(_CHOICE_S):
         assert host.device is not None
         known = host.folder.catalogue.layout().entry_at
@@ -79,5 +80,5 @@ def differing(world: World) -> str:
 async def choose_everything(world: World) -> None:
     """All devices have all files again."""
     for host in world.hosts:
-        while chooses(host) and not await _choose(world, host, []):
+        while chooses(host) and not await choose_paths(world, host, []):
             await trio.sleep(1.0)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulation import scenes_choosing as choosing
 from simulation import scenes_devices as devices
 from simulation import scenes_disks as disks
 from simulation import scenes_members as members
@@ -70,6 +71,7 @@ THEMES = (
     Theme(members.a_hostile_member, is_hostile=True),
     Theme(devices.a_lost_device, devices=3, topology="mesh"),
     Theme(reading.a_device_that_only_reads, devices=3, topology="mesh"),
+    Theme(choosing.some_files_on_some_disks, devices=3, topology="mesh"),
 )
 NAMES = tuple(theme.name for theme in THEMES)
 # So many seeds until each theme has come once.
