@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulation import choosing, faults, masses, names, places, readers, rules, versions
+from simulation import choosing, faults, masses, names, places, purging, readers, rules, versions
 from simulation.people import People, same_blob, same_change, same_file
 from simulation.swarm import Action
 
@@ -71,6 +71,7 @@ ACTIONS = (
     Action("keep a copy", 1, versions.keep_copy, "versions"),
     Action("put a copy back", 1, versions.put_back, "versions"),
     Action("thin the history", 1, faults.thin, "history"),
+    Action("purge", 1, purging.purge, "history"),
     Action("choose", 2, choosing.choose, "choices"),
     Action("change a role", 1, readers.change_role, "roles"),
 )  # fmt: skip

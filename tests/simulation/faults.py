@@ -113,7 +113,7 @@ async def join_late(world: World) -> None:
     waiting = [host for host in world.hosts if not host.has_joined]
     if waiting:
         host = waiting[0]
-        sharers = [h for h in world.hosts if h.is_up and h.has_joined and world.is_in_sight(h, host)]
+        sharers = [h for h in world.writers() if h.is_up and h.has_joined and world.is_in_sight(h, host)]
         if sharers:
             await world.join(host, world.rng.choice(sharers))
 
